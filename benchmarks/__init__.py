@@ -1,0 +1,1 @@
+"""How fast, how steady, on which machine."""

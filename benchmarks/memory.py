@@ -1,0 +1,35 @@
+"""Is memory flat? `python -m benchmarks.memory --frames 10000`: resident memory while frames go through."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks.machine import header, machine, resident_mb, table
+from live.frame import Frame
+from live.options import LiveOptions
+from live.session import Session
+
+
+def main() -> None:
+    """Print resident memory at twenty points of the run, and the growth over its second half."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=10_000)
+    parser.add_argument("--look", default="glaze")
+    wanted = parser.parse_args()
+    every = max(1, wanted.frames // 20)
+    seen: list[tuple[int, float]] = []
+
+    def note(frame: Frame) -> None:
+        if frame.frame_id % every == every - 1:
+            seen.append((frame.frame_id + 1, resident_mb()))
+
+    options = LiveOptions(source="demo", look=wanted.look, sinks=("null",), frames=wanted.frames)
+    report = Session(options, on_frame=note, ctl=False).run()
+    print(header(machine()))
+    print(table(["frames", "resident MB"], seen))
+    half = seen[len(seen) // 2 :]
+    print(f"{report['frames_out']} frames; growth over the second half {half[-1][1] - half[0][1]:+.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

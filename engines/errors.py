@@ -1,0 +1,41 @@
+"""The errors a person may see: one line that says what was asked, what was got and what to do."""
+
+from __future__ import annotations
+
+
+class VeneerError(Exception):
+    """Base of every error that the command line prints as one line, without a traceback (exit code 2).
+
+    Args:
+        asked: what was wanted, in the user's words ("camera 0", "look 'glase'").
+        got: what was found instead.
+        do: what to do about it; may be empty where nothing can be done.
+    """
+
+    def __init__(self, asked: str, got: str, do: str = "") -> None:
+        self.asked, self.got, self.do = asked, got, do
+        super().__init__(f"{asked}: {got}" + (f" - {do}" if do else ""))
+
+
+class OptionsError(VeneerError):
+    """An option, or a settings file, says something that cannot be done."""
+
+
+class LookError(VeneerError):
+    """A look or style is unknown or wrongly written."""
+
+
+class EngineError(VeneerError):
+    """A generator cannot be made ready, or failed while running."""
+
+
+class SourceError(VeneerError):
+    """Frames do not come in: no camera, no video, no picture."""
+
+
+class SinkError(VeneerError):
+    """Frames do not go out: no virtual camera, no window, no room on the disk."""
+
+
+class TrackingError(VeneerError):
+    """The face tracker cannot be made ready, or failed while running."""

@@ -1,0 +1,91 @@
+"""Any lipstick colour in three finishes: painted in Lab over the lips' own texture, without a network."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.errors import LookError
+from engines.region import Region
+
+FINISHES = ("matte", "satin", "gloss")
+_COVER = 0.85  # how much of the way from the lips' own lightness to the colour's, where the colour is darker
+_LIFT = 0.35  # the same where it is lighter: pigment over dark lips turns chalky when it lifts them far
+
+
+@dataclass(frozen=True, slots=True)
+class Shade:
+    """A lipstick.
+
+    Attributes:
+        lab: the colour in CIE Lab (L 0..100) in full light.
+        finish: "matte", "satin" or "gloss".
+    """
+
+    lab: tuple[float, float, float]
+    finish: str
+
+    @classmethod
+    def parse(cls, color: str, finish: str) -> Shade:
+        """From "#rrggbb" and the finish's name.
+
+        Raises:
+            LookError: neither such a colour nor such a finish.
+        """
+        if not isinstance(color, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
+            raise LookError(f"color {color!r}", "not a colour", 'write it as "#rrggbb", for example "#b3122b"')
+        if finish not in FINISHES:
+            raise LookError(f"finish {finish!r}", "not a finish", f"use one of {', '.join(FINISHES)}")
+        rgb = np.array([[[int(color[i : i + 2], 16) for i in (1, 3, 5)]]], np.float32) / 255
+        lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[0, 0]
+        return cls((float(lab[0]), float(lab[1]), float(lab[2])), finish)
+
+    def change(self, box_bgr: NDArray[np.uint8], region: Region) -> NDArray[np.float32]:
+        """What to add to the box: (box height, box width, 3) float32 BGR in steps of 1/255.
+
+        Lightness keeps the lips' own relief, scaled to the new colour; chroma follows lightness, so that folds and
+        the line between the lips stay dark and highlights stay light; the whole is as bright as the face is lit.
+        """
+        box = box_bgr.astype(np.float32) * np.float32(1 / 255)
+        lab = cv2.cvtColor(box, cv2.COLOR_BGR2LAB)
+        lightness = np.asarray(lab[:, :, 0], np.float32)
+        weight = region.mask * (region.mask > 0.5)
+        total = float(weight.sum())
+        if total < 1.0:
+            return np.zeros_like(box)
+        mean_l = float((lightness * weight).sum() / total)
+        lit = float(np.clip(region.light / 0.82, 0.15, 1.05))
+        aim_l = self.lab[0] * lit
+        target_l = mean_l + (_COVER if aim_l < mean_l else _LIFT) * (aim_l - mean_l)
+        relief = (lightness - mean_l) * float(np.clip(target_l / max(mean_l, 1.0), 0.55, 1.25))
+        shine = self._shine(lightness, weight)
+        lightness_out = np.clip(target_l + self._relief(relief) + shine * lit, 1.0, 100.0)
+        chroma = np.clip(lightness_out / max(target_l, 1.0), 0.0, 1.1) * (lit**0.7)
+        chroma *= 1.0 - 0.6 * np.clip(shine / 30.0, 0.0, 1.0)
+        lab_out = np.empty_like(lab)
+        lab_out[:, :, 0] = lightness_out
+        lab_out[:, :, 1] = self.lab[1] * chroma
+        lab_out[:, :, 2] = self.lab[2] * chroma
+        painted = cv2.cvtColor(lab_out, cv2.COLOR_LAB2BGR)
+        return (np.clip(painted, 0, 1) - box) * np.float32(255)
+
+    def _relief(self, relief: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Matte flattens what is lighter than the mean; satin and gloss keep it."""
+        if self.finish == "matte":
+            return np.where(relief > 0, 8.0 * np.tanh(relief / 14.0), relief).astype(np.float32)
+        return relief
+
+    def _shine(self, lightness: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Extra lightness where the lips already catch more light than their surroundings do; none for matte."""
+        if self.finish == "matte":
+            return np.zeros_like(lightness)
+        box_w = lightness.shape[1]
+        wide = (0, 0), max(2.0, 0.09 * box_w)
+        around = cv2.GaussianBlur(lightness * weight, *wide) / np.maximum(cv2.GaussianBlur(weight, *wide), 1e-3)
+        soft = cv2.GaussianBlur(lightness, (0, 0), max(0.7, 0.008 * box_w))
+        amount, start = (0.5, 3.0) if self.finish == "satin" else (2.2, 1.5)
+        return np.asarray(np.clip((soft - around - start) * amount, 0.0, 32.0), np.float32)

@@ -1,0 +1,72 @@
+"""Shows a lip network every mouth as it knows mouths: in full light and of a usual colour; and takes that back.
+
+The training crops are mostly of pale skin in good light. Dark or bluish lips, or a dim room, would be painted in
+patches. So a crop is first brightened by how dimly the face is lit and shifted so that its lips have the mean colour
+of the training lips; afterwards the painted change is dimmed again, and part of the colour shift stays, because
+lipstick covers. Last, the painted colour is evened out over the lips: the network sees seven pixels at a time, and
+may take a lip's rim for skin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.region import Region
+
+_FULL_LIGHT = 0.8  # `Region.light` of a face in good light
+_LARGEST_SHIFT = 70.0  # of 255
+_KEEP_COLOUR, _KEEP_LIGHTNESS = 0.5, 0.1  # how much of the shift lipstick covers for good
+_EVEN = 0.6  # how far painted colour is brought to its mean over the lips
+_LUMA_BGR = np.array([0.114, 0.587, 0.299], np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """A crop as the network is shown it, and what takes its answer back.
+
+    Attributes:
+        shown_bgr: (H, W, 3) uint8 for the network.
+        crop_bgr: the crop as it was.
+        lips: (H, W) float32, the region's mask at the crop's size.
+        lit: by how much the crop was dimmer than full light, 0..1.
+        shift_bgr: what was added to the brightened crop.
+    """
+
+    shown_bgr: NDArray[np.uint8]
+    crop_bgr: NDArray[np.uint8]
+    lips: NDArray[np.float32]
+    lit: float
+    shift_bgr: NDArray[np.float32]
+
+
+def as_known(crop_bgr: NDArray[np.uint8], region: Region, usual_bgr: tuple[float, float, float]) -> Known:
+    """Brighten and shift a lip crop so that its lips have the colour `usual_bgr` (0..255)."""
+    lips = cv2.warpAffine(region.mask, region.matrix, region.size_wh, flags=cv2.INTER_LINEAR)
+    lit = float(np.clip(region.light / _FULL_LIGHT, 0.2, 1.0))
+    bright = np.minimum(crop_bgr * np.float32(1.0 / lit), np.float32(255))
+    mean = cv2.mean(bright, (lips > 0.5).astype(np.uint8))[:3]
+    shift = np.clip(np.subtract(usual_bgr, mean), -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
+    shown = np.clip(np.rint(bright + shift), 0, 255).astype(np.uint8)
+    return Known(shown, crop_bgr, lips, lit, shift)  # type: ignore[arg-type]
+
+
+def taken_back(change_bgr: NDArray[np.float32], known: Known) -> NDArray[np.float32]:
+    """The network's change of the shown crop as a change of the crop as it was: (H, W, 3) float32."""
+    luma = float(known.shift_bgr @ _LUMA_BGR)
+    kept = _KEEP_COLOUR * (known.shift_bgr - luma) + _KEEP_LIGHTNESS * luma
+    painted = known.crop_bgr + (change_bgr + kept) * np.float32(known.lit)
+    np.clip(painted, 0, 255, out=painted)
+    lab = np.asarray(cv2.cvtColor(painted * np.float32(1 / 255), cv2.COLOR_BGR2LAB), np.float32)
+    before = known.crop_bgr * np.float32(1 / 255)
+    weight = known.lips * np.abs(painted * np.float32(1 / 255) - before).sum(2)  # where most was painted
+    total = float(weight.sum())
+    if total > 1e-3:
+        mean_ab = np.einsum("hw,hwc->c", weight, lab[:, :, 1:]) / total
+        follow = np.clip(lab[:, :, :1] / max(float((lab[:, :, 0] * weight).sum() / total), 1.0), 0.0, 1.15)
+        lab[:, :, 1:] += np.float32(_EVEN) * (mean_ab * follow - lab[:, :, 1:])
+    even = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR), 0, 1)
+    return np.asarray((even - before) * np.float32(255), np.float32)

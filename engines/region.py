@@ -1,0 +1,165 @@
+"""From landmarks to an aligned crop of the frame, its mask, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+ImageU8 = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+# MediaPipe face mesh: lips' outer and inner rim, both from the wearer's right mouth corner along the lower lip to
+# the left corner and back along the upper lip, so that point i of one lies across from point i of the other.
+OUTER_LIPS = np.array([61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185])
+INNER_LIPS = np.array([78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191])
+# Forehead, cheeks, nose and chin, where light shows and neither eyes, brows nor lips do.
+_SKIN = np.array([10, 67, 297, 109, 338, 151, 9, 8, 6, 197, 195, 5, 4, 50, 280, 101, 330, 205, 425, 117, 346, 36, 266])
+_SKIN = np.append(_SKIN, [123, 352, 187, 411, 118, 347, 142, 371, 203, 423])
+_LEAST_MOUTH_PX = 10.0
+_CURVE_STEPS = 4
+
+
+def _closed_curve_weights(points: int, steps: int) -> Floats:
+    """(points * steps, points) weights of a closed Catmull-Rom curve through `points` points."""
+    weights = np.zeros((points * steps, points), np.float32)
+    for i in range(points):
+        for step in range(steps):
+            t = step / steps
+            for offset, weight in (
+                (-1, -0.5 * t**3 + t**2 - 0.5 * t),
+                (0, 1.5 * t**3 - 2.5 * t**2 + 1),
+                (1, -1.5 * t**3 + 2 * t**2 + 0.5 * t),
+                (2, 0.5 * t**3 - 0.5 * t**2),
+            ):
+                weights[i * steps + step, (i + offset) % points] += weight
+    return weights
+
+
+_CURVE = _closed_curve_weights(len(OUTER_LIPS), _CURVE_STEPS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """An aligned crop of one frame and where it came from.
+
+    Attributes:
+        box: left, top, right, bottom in frame pixels: nothing outside is read or painted.
+        matrix: (2, 3) from pixels of the box to pixels of the crop.
+        size_wh: the crop's size.
+        mask: (box height, box width) float32 0..1, where the style may paint.
+        light: how brightly the face is lit, 0..1, from the bright part of its skin.
+    """
+
+    box: tuple[int, int, int, int]
+    matrix: NDArray[np.float64]
+    size_wh: tuple[int, int]
+    mask: Floats
+    light: float
+
+    def cut(self, frame_bgr: ImageU8) -> ImageU8:
+        """The box of the frame as a view, (box height, box width, 3) BGR."""
+        left, top, right, bottom = self.box
+        return frame_bgr[top:bottom, left:right]
+
+    def crop(self, frame_bgr: ImageU8) -> ImageU8:
+        """The aligned crop, (size_wh[1], size_wh[0], 3) BGR uint8; averaged, not skipped, where it is much smaller."""
+        box_bgr, matrix = self.cut(frame_bgr), self.matrix
+        shrink = np.hypot(matrix[:, 0], matrix[:, 1])  # crop pixels per frame pixel along the crop's x and y
+        factor = float(np.clip(shrink.max() * 1.25, 0.05, 1.0))
+        if factor < 0.8:
+            height, width = box_bgr.shape[:2]
+            small_w, small_h = max(1, round(width * factor)), max(1, round(height * factor))
+            box_bgr = cv2.resize(box_bgr, (small_w, small_h), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            fx, fy = small_w / width, small_h / height
+            to_box = np.array([[1 / fx, 0, 0.5 / fx - 0.5], [0, 1 / fy, 0.5 / fy - 0.5], [0, 0, 1]])
+            matrix = matrix @ to_box
+        return cv2.warpAffine(  # type: ignore[return-value]
+            box_bgr, matrix, self.size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+
+    def uncrop(self, change: Floats) -> Floats:
+        """A picture or change at the crop's size brought to the box: (box height, box width, 3) float32."""
+        height, width = self.mask.shape
+        return cv2.warpAffine(  # type: ignore[return-value]
+            change,
+            self.matrix,
+            (width, height),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+
+
+def lips_region(landmarks_xy: Floats, frame_bgr: ImageU8, *, size_wh: tuple[int, int] | None) -> Region | None:
+    """The mouth: a tight box with level corners, stretched to `size_wh`; at its own resolution where that is None.
+
+    The training crops were cut this way: the box of the lips' outer rim, whatever its shape, scaled to 90x30.
+
+    Returns None where no lips can be painted: too small, out of the picture, or not finite.
+    """
+    rim_xy = landmarks_xy[OUTER_LIPS]
+    if not np.isfinite(rim_xy).all():
+        return None
+    along = rim_xy[10] - rim_xy[0]
+    angle = float(np.arctan2(along[1], along[0]))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    level = rim_xy @ turn.T
+    low, high = level.min(0), level.max(0)
+    if high[0] - low[0] < _LEAST_MOUTH_PX or high[1] - low[1] < _LEAST_MOUTH_PX / 6:
+        return None
+    box = _box_round(rim_xy, frame_bgr.shape, margin_px=3 + 0.06 * (high[0] - low[0]))
+    if box is None:
+        return None
+    origin = np.array([box[0], box[1]], np.float64)
+    if size_wh is None:
+        matrix, size_wh = np.array([[1.0, 0, 0], [0, 1.0, 0]]), (box[2] - box[0], box[3] - box[1])
+    else:
+        stretch = np.diag(np.array(size_wh) / (high - low)) @ turn
+        shift = stretch @ origin - np.array(size_wh) / (high - low) * low
+        shift += 0.5 * stretch.sum(1) - 0.5  # pixel centres lie at half pixels
+        matrix = np.column_stack([stretch, shift])
+    mask = _lips_mask(landmarks_xy, box, float(high[0] - low[0]))
+    return Region(box, matrix, size_wh, mask, _light(landmarks_xy, frame_bgr))
+
+
+def _box_round(points_xy: Floats, shape: tuple[int, ...], *, margin_px: float) -> tuple[int, int, int, int] | None:
+    low, high = np.floor(points_xy.min(0) - margin_px), np.ceil(points_xy.max(0) + margin_px)
+    left, top = max(0, int(low[0])), max(0, int(low[1]))
+    right, bottom = min(shape[1], int(high[0]) + 1), min(shape[0], int(high[1]) + 1)
+    return (left, top, right, bottom) if right - left >= 4 and bottom - top >= 4 else None
+
+
+def _lips_mask(landmarks_xy: Floats, box: tuple[int, int, int, int], mouth_px: float) -> Floats:
+    """Outer lips minus mouth opening, feathered inwards so that skin and teeth keep their colour."""
+    origin = np.array([box[0] + 0.5, box[1] + 0.5], np.float32)  # a pixel's centre lies half a pixel into it
+    outer, inner = landmarks_xy[OUTER_LIPS] - origin, landmarks_xy[INNER_LIPS] - origin
+    feather_px = max(0.6, 0.014 * mouth_px)
+    across = inner - outer
+    thick = np.maximum(np.hypot(across[:, 0], across[:, 1]), 1e-3)[:, None]
+    outer_in = outer + across / thick * np.minimum(0.5 * feather_px, 0.3 * thick)
+    gap = np.hypot(*(inner[5] - inner[15]))
+    if gap > 0.02 * mouth_px:  # an open mouth: the hole a little larger than its rim
+        inner = inner - across / thick * np.minimum(0.9 * feather_px, 0.25 * thick)
+    mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+    cv2.fillPoly(mask, [_fixed_point(_CURVE @ outer_in)], (255,), cv2.LINE_AA, 4)
+    if gap > 0.02 * mouth_px:
+        cv2.fillPoly(mask, [_fixed_point(_CURVE @ inner)], (0,), cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(mask, (0, 0), feather_px)
+    return soft.astype(np.float32) * np.float32(1 / 255)
+
+
+def _fixed_point(points_xy: Floats) -> NDArray[np.int32]:
+    return np.asarray(np.round(points_xy * 16), np.int32)
+
+
+def _light(landmarks_xy: Floats, frame_bgr: ImageU8) -> float:
+    """The bright part of the skin, as 0..1: the upper quarter of its pixels' largest channel."""
+    points = landmarks_xy[_SKIN]
+    points = points[np.isfinite(points).all(1)].astype(np.intp)
+    inside = (points >= 0).all(1) & (points[:, 0] < frame_bgr.shape[1]) & (points[:, 1] < frame_bgr.shape[0])
+    if not inside.any():
+        return 0.8
+    x, y = points[inside].T
+    return float(np.percentile(frame_bgr[y, x].max(1), 80)) / 255

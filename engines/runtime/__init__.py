@@ -1,0 +1,1 @@
+"""Generators made ready to run on this machine."""

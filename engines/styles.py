@@ -1,0 +1,141 @@
+"""Styles: a generator, its weights, the region it works on, and where it comes from.
+
+A network style is a pair of files: `NAME.safetensors` and its card `NAME.json`, which says the generator, the region
+and the data. Shipped pairs lie in `engines/weights`; pairs in the user's own weights folder are styles too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines import paths
+from engines.cache import file_digest
+from engines.errors import EngineError, LookError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SHIPPED = Path(__file__).with_name("weights")
+_GENERATORS = {"lip_net": "LipNet"}  # module in engines.generators: class
+_REGIONS = ("lips",)
+
+
+@dataclass(frozen=True)
+class Style:
+    """One trained generator and how it is applied.
+
+    Attributes:
+        name: as looks name it.
+        generator: module in `engines.generators`.
+        weights: a safetensors file.
+        region: "lips".
+        size_wh: the crop the generator takes.
+        usual_bgr: the mean colour (0..255) of the lips it was trained on.
+        card: what the card says: data, terms, scores, date.
+    """
+
+    name: str
+    generator: str
+    weights: Path
+    region: str
+    size_wh: tuple[int, int]
+    usual_bgr: tuple[float, float, float]
+    card: dict[str, Any]
+
+    def load_generator(self) -> nn.Module:
+        """The PyTorch module with its weights, in FP32, checked tensor by tensor.
+
+        Raises:
+            EngineError: the file is no safetensors file, or does not fit the generator, or is not finite.
+        """
+        import torch
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        module = importlib.import_module(f"engines.generators.{self.generator}")
+        net: nn.Module = getattr(module, _GENERATORS[self.generator])()
+        try:
+            state = load_file(self.weights)
+            net.load_state_dict(state, strict=True)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            why = str(error).strip().splitlines()[0][:140]
+            raise EngineError(f"weights {self.weights}", f"not usable ({why})", "train or copy them again") from error
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in state.values()):
+            raise EngineError(f"weights {self.weights}", "they hold NaN or infinity", "train or copy them again")
+        return net.eval()
+
+    def weights_digest(self) -> str:
+        """SHA-256 of the weights file.
+
+        Raises:
+            EngineError: it cannot be read.
+        """
+        try:
+            return file_digest(self.weights)
+        except OSError as error:
+            raise EngineError(f"weights {self.weights}", error.strerror or str(error), "reinstall veneer") from error
+
+    def source_digest(self) -> str:
+        """SHA-256 of the generator's source file."""
+        return file_digest(Path(__file__).parent / "generators" / f"{self.generator}.py")
+
+    @cached_property
+    def _reference(self) -> Any:
+        from engines.runtime.torch_reference import TorchEngine
+
+        return TorchEngine(self, why="the reference")
+
+    def apply_rgb(self, region_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The finished picture of one (H, W, 3) RGB crop, by the FP32 reference: crop plus change, rounded once."""
+        change_bgr = self._reference.infer(np.ascontiguousarray(region_rgb[None, :, :, ::-1]))[0]
+        return np.asarray(np.clip(np.rint(region_rgb + change_bgr[:, :, ::-1]), 0, 255), np.uint8)
+
+
+def style_names() -> tuple[str, ...]:
+    """All network styles, shipped first, then the user's own."""
+    names = dict.fromkeys(card.stem for folder in _folders() for card in sorted(folder.glob("*.json")))
+    return tuple(names)
+
+
+def _folders() -> tuple[Path, ...]:
+    return SHIPPED, paths.data_dir() / "weights"
+
+
+def load_style(name: str) -> Style:
+    """The style of that name; the user's own wins over a shipped one of the same name.
+
+    Raises:
+        LookError: no such style, or a card that says nothing usable.
+    """
+    for folder in reversed(_folders()):
+        card_path = folder / f"{name}.json"
+        if card_path.is_file() and card_path.parent == folder:
+            return _from_card(name, card_path)
+    near = difflib.get_close_matches(name, style_names(), n=3, cutoff=0.4)
+    do = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join((*style_names(), 'shade'))}"
+    raise LookError(f"style {name!r}", "there is no such style", do)
+
+
+def _from_card(name: str, card_path: Path) -> Style:
+    try:
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+        generator, region = str(card["generator"]), str(card.get("region", "lips"))
+        width, height = (int(side) for side in card.get("size_wh", (90, 30)))
+        blue, green, red = (float(level) for level in card["lips_mean_bgr"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LookError(f"style card {card_path}", f"not readable ({error})", "train the style again") from error
+    if generator not in _GENERATORS or region not in _REGIONS or not (8 <= width <= 2048 and 8 <= height <= 2048):
+        got = f"generator {generator!r}, region {region!r}, size {width}x{height}"
+        raise LookError(f"style card {card_path}", got, f"generators: {', '.join(_GENERATORS)}; regions: lips")
+    return Style(
+        name, generator, card_path.with_suffix(".safetensors"), region, (width, height), (blue, green, red), card
+    )

@@ -1,0 +1,1 @@
+"""The running program: sources, tracking, painting, sinks and the command line."""

@@ -1,0 +1,29 @@
+"""`veneer looks`: what there is to wear, in words or as a contact sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def looks(
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet of all looks to this picture.")] = None,
+    photo: Annotated[Path | None, typer.Option(help="The face on the sheet; a portrait is built in.")] = None,
+    looks_file: Annotated[Path | None, typer.Option(help="A looks file instead of your own.")] = None,
+) -> None:
+    """List all looks, or show them all on one face."""
+    from engines.looks import load_looks
+
+    found = load_looks(looks_file)
+    if sheet is not None:
+        from live.sheet import write_sheet
+
+        write_sheet(sheet, found, photo)
+        typer.echo(f"{len(found)} looks in {sheet}")
+        return
+    width = max(map(len, found))
+    for number, look in enumerate(found.values(), 1):
+        key = str(number) if number <= 9 else " "
+        typer.echo(f"{key}  {look.name:<{width}}  {look.about}  (no face: {look.no_face})")

@@ -1,0 +1,282 @@
+"""One frame's way through the program: camera thread, tracker thread, this loop, one sender thread per sink.
+
+Every hand-over holds one item and the newest wins; from a file to a file nothing is dropped, by the same code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from engines.errors import EngineError, SinkError, SourceError, TrackingError, VeneerError
+from live.controls import Controls, ControlState
+from live.cover import Cover
+from live.frame import Frame, TrackedFrame
+from live.latest import Closed, LatestSlot
+from live.painter import paint
+from live.sender import Sender
+from live.sinks.base import FrameSink
+from live.sources.base import FrameSource, SourceInfo
+from live.timing import Timings
+from live.tracking.base import FaceTracker
+from live.wardrobe import ReadyLook, Wardrobe
+
+STOP_WITHIN_S = 2.0
+_PREVIEW_INTERVAL_S = 1 / 60  # a window is not shown more often than this
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a pipeline is made of; it opens and closes all of them."""
+
+    source: FrameSource
+    tracker: FaceTracker
+    sinks: Sequence[FrameSink]
+    wardrobe: Wardrobe
+    controls: Controls
+
+
+class Pipeline:
+    """Runs frames from the source to the sinks until the end, a stop or a failure.
+
+    Args:
+        parts: source, tracker, sinks, wardrobe and controls.
+        fps: the pace of live sinks, and the timing of files made from a live source.
+        frames: stop after this many; None for no limit.
+        say: takes one line for the person at the terminal.
+        on_frame: called in the loop with every finished frame (snapshots, recording).
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        fps: float = 30.0,
+        frames: int | None = None,
+        say: Callable[[str], None],
+        on_frame: Callable[[Frame, ControlState], None] | None = None,
+    ) -> None:
+        self.parts, self.timings = parts, Timings()
+        self.source_info: SourceInfo | None = None
+        self.lossless = not parts.source.live and not any(sink.live for sink in parts.sinks)
+        self._fps, self._frames, self._say, self._on_frame = fps, frames, say, on_frame
+        self._read: LatestSlot[Frame] = LatestSlot(lossless=self.lossless)
+        self._tracked: LatestSlot[TrackedFrame] = LatestSlot(lossless=self.lossless)
+        self._stop = threading.Event()
+        self._error: VeneerError | None = None
+        self._cover = Cover()
+        self._wearing: ReadyLook | None = None
+        self._frozen: Frame | None = None
+        self._said: set[str] = set()
+        self._senders: list[Sender] = []
+        self.source_waits = False
+
+    @property
+    def dropped(self) -> int:
+        """Frames that came in and did not reach the first sink because a newer one was there."""
+        sinks = self._senders[0].slot.dropped if self._senders else 0
+        return self._read.dropped + self._tracked.dropped + sinks
+
+    def stop(self) -> None:
+        """Ask for the end, from any thread or a signal handler; `run` returns within 2 s."""
+        self._stop.set()
+
+    def fail(self, error: Exception, *, where: str = "") -> None:
+        """Note why the run cannot go on, and stop it; the first reason counts."""
+        if self._error is None:
+            if not isinstance(error, VeneerError):
+                got = f"{type(error).__name__}: {error}".splitlines()[0]
+                kind = SinkError if where.startswith("sink") else TrackingError if where == "tracker" else SourceError
+                error = kind(where or "sink", f"failed ({got})")
+            self._error = error
+        self._stop.set()
+
+    def run(self) -> None:
+        """Run to the end.
+
+        Raises:
+            VeneerError: why it could not start or go on; everything is closed then.
+        """
+        threads = [
+            threading.Thread(target=self._source_loop, name="source", daemon=True),
+            threading.Thread(target=self._tracker_loop, name="tracker", daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._wearing = self.parts.wardrobe.prepare(self.parts.controls.read().look)
+            threading.Thread(target=self.parts.wardrobe.prepare_all, name="wardrobe", daemon=True).start()
+            self._loop()
+        except VeneerError as error:
+            self.fail(error)
+        finally:
+            self._shut(threads)
+        if self._error is not None:
+            raise self._error
+
+    def _source_loop(self) -> None:
+        source = self.parts.source
+        try:
+            self.source_info = source.open()
+            while not self._stop.is_set():
+                self._read.wait_empty()
+                try:
+                    frame = source.read()
+                except TimeoutError:
+                    self.source_waits = True
+                    continue
+                self.source_waits = False
+                if frame is None:
+                    break
+                self.timings.frames_in += 1
+                self._read.put(frame)
+                if self.lossless and self._frames is not None and self.timings.frames_in >= self._frames:
+                    break
+        except Closed:
+            pass
+        except Exception as error:
+            self.fail(error, where="source")
+        finally:
+            self._read.close()
+            source.close()
+
+    def _tracker_loop(self) -> None:
+        tracker = self.parts.tracker
+        try:
+            tracker.open()
+            while not self._stop.is_set():
+                frame = self._read.get(timeout_s=0.5)
+                if frame is None:
+                    continue
+                started_s = time.monotonic()
+                faces = tracker.track(frame)
+                track_ms = (time.monotonic() - started_s) * 1e3
+                self.timings.stage("track", track_ms)
+                self._tracked.put(TrackedFrame(frame, faces, track_ms))
+        except Closed:
+            pass
+        except Exception as error:
+            self.fail(error, where="tracker")
+        finally:
+            self._tracked.close()
+            with contextlib.suppress(Exception):  # a model that cannot be closed is no reason to hide another one
+                tracker.close()
+
+    def _loop(self) -> None:
+        composed = 0
+        preview: Sender | None = None
+        while not self._stop.is_set() and not self.parts.controls.read().quit:
+            preview = preview or next((s for s in self._senders if s.sink.main_thread), None)
+            try:
+                tracked = self._tracked.get(timeout_s=0.015 if preview else 0.1)
+            except Closed:
+                return
+            if preview is not None:
+                getattr(preview.sink, "pump", lambda: None)()
+            if tracked is None:
+                continue
+            frame = self._compose(tracked)
+            if not self._senders:
+                self._start_senders()
+            self._hand_out(frame)
+            composed += 1
+            if self._frames is not None and not self.lossless and composed >= self._frames:
+                return
+
+    def _start_senders(self) -> None:
+        for index, sink in enumerate(self.parts.sinks):
+            sender = Sender(
+                sink,
+                lossless=self.lossless,
+                fps=self._pace(),
+                controls=self.parts.controls,
+                timings=self.timings if index == 0 else None,
+                fail=lambda error, name=sink.name: self.fail(error, where=f"sink {name}"),  # type: ignore[misc]
+            )
+            sender.start()
+            self._senders.append(sender)
+
+    def _pace(self) -> float:
+        info = self.source_info
+        return info.fps if info is not None and info.fps > 0 and not self.parts.source.live else self._fps
+
+    def _hand_out(self, frame: Frame) -> None:
+        state = self.parts.controls.read()
+        for sender in self._senders:
+            if not sender.sink.main_thread:
+                with contextlib.suppress(Closed):
+                    sender.slot.put(frame)
+            elif time.monotonic() - sender._sent_s >= _PREVIEW_INTERVAL_S:
+                sender.hand_on(frame)
+        if self._on_frame is not None and not state.panic:
+            self._on_frame(frame, state)
+
+    def _compose(self, tracked: TrackedFrame) -> Frame:
+        """The finished frame: painted, or what the look shows in its place; frozen or mirrored as wanted."""
+        state = self.parts.controls.read()
+        self.timings.faces_found += bool(tracked.faces)
+        if state.frozen and self._frozen is not None:
+            return replace(tracked.frame, bgr=self._frozen.bgr)
+        frame = self._painted(tracked, self._worn(state.look), state.strength)
+        if state.mirror:
+            frame = replace(frame, bgr=np.asarray(cv2.flip(frame.bgr, 1), np.uint8))
+        self._frozen = frame if state.frozen else None
+        return frame
+
+    def _worn(self, name: str) -> ReadyLook:
+        """The wanted look if it is ready; until then the one that is worn."""
+        assert self._wearing is not None
+        if name != self._wearing.look.name:
+            self._wearing = self.parts.wardrobe.ready(name) or self._wearing
+        return self._wearing
+
+    def _painted(self, tracked: TrackedFrame, ready: ReadyLook, strength: float) -> Frame:
+        frame = tracked.frame
+        if tracked.faces or not ready.layers:
+            try:
+                spent = paint(frame.bgr, tracked.faces, ready, strength)
+            except EngineError as error:
+                self._say_once(f"{error}; the look shows '{ready.look.no_face}' instead")
+            else:
+                self.timings.stage("region", spent.region)
+                self.timings.stage("generate", spent.generate)
+                self.timings.stage("composite", spent.composite)
+                self._cover.painted(frame.bgr, ready.look, frame.captured_s)
+                return frame
+        return replace(frame, bgr=self._cover.instead(frame.bgr, ready.look, frame.captured_s))
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._say(line)
+
+    def _shut(self, threads: list[threading.Thread]) -> None:
+        """Close everything, from the front to the back; nobody is waited for longer than 2 s after a stop."""
+        stopped = self._stop.is_set() or self.parts.controls.read().quit
+        self._stop.set()
+        for slot in (self._read, self._tracked):
+            slot.close()
+        until_s = time.monotonic() + STOP_WITHIN_S - 0.3
+        for thread in threads[:1]:
+            thread.join(0.2)
+            if thread.is_alive():
+                self.parts.source.close()
+        for sender in self._senders:
+            if stopped and sender.sink.live:
+                sender.slot.drain()
+            try:
+                sender.finish()
+            except Exception as error:
+                self.fail(error, where=f"sink {sender.sink.name}")
+        for sender in self._senders:
+            if not sender.sink.main_thread:
+                sender.thread.join(None if not stopped else max(0.05, until_s - time.monotonic()))
+        for thread in threads:
+            thread.join(max(0.05, until_s - time.monotonic()))
+        self.parts.wardrobe.close()

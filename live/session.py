@@ -1,0 +1,179 @@
+"""Puts a run together from its options, and takes it apart again."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from engines.errors import VeneerError
+from engines.looks import Look, find_look, load_looks
+from engines.paths import pictures_dir, videos_dir
+from live.capture import Capture
+from live.controls import Controls, ControlState
+from live.ctl import ControlServer
+from live.frame import Frame
+from live.hotkeys import command_for_key, help_lines
+from live.options import LiveOptions
+from live.pipeline import Parts, Pipeline
+from live.report import check_writable, run_report, write_report
+from live.sinks.meter import MeterText
+from live.sinks.open import open_sink
+from live.sources.base import FrameSource
+from live.sources.open import open_source
+from live.tracking.base import FaceTracker
+from live.wardrobe import Wardrobe
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal."""
+    sys.stderr.write(f"veneer: {line}\n")
+    sys.stderr.flush()
+
+
+def make_tracker(options: LiveOptions) -> FaceTracker:
+    """The tracker that the options ask for; nothing is loaded yet."""
+    if options.face_model is not None:
+        from live.tracking.face_landmarker import FaceLandmarkerTracker
+
+        return FaceLandmarkerTracker(options.face_model, max_faces=options.max_faces)
+    from live.tracking.face_mesh import FaceMeshTracker
+
+    return FaceMeshTracker(max_faces=options.max_faces)
+
+
+class Session:
+    """One run from options to report.
+
+    Args:
+        options: checked options.
+        source: a source to use instead of the one the options name.
+        looks: all looks; read from the files if None.
+        on_frame: called in the loop with every finished frame.
+        audio_from: file sinks take the sound of this file.
+        ctl: whether `veneer ctl` can reach this run.
+    """
+
+    def __init__(
+        self,
+        options: LiveOptions,
+        *,
+        source: FrameSource | None = None,
+        looks: Mapping[str, Look] | None = None,
+        on_frame: Callable[[Frame], None] | None = None,
+        audio_from: Path | None = None,
+        ctl: bool = True,
+    ) -> None:
+        self.options, self._ctl = options, ctl
+        if options.report is not None:
+            check_writable(options.report)
+        found = dict(looks or load_looks(options.looks_file))
+        find_look(found, options.look)
+        self.controls = Controls(tuple(found), look=options.look, strength=options.strength, mirror=options.mirror)
+        sinks = [
+            open_sink(text, on_key=self._on_key, meter=self._meter, audio_from=audio_from) for text in options.sinks
+        ]
+        pace = any(sink.live for sink in sinks)
+        source = source or open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=pace)
+        capture = Capture(self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir())
+        self._capture, self._also = capture, on_frame
+        wardrobe = Wardrobe(found, runtime=options.runtime, say=say)
+        parts = Parts(source, make_tracker(options), sinks, wardrobe, self.controls)
+        self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._on_frame)
+
+    def run(self) -> dict[str, Any]:
+        """Run to the end and return the report (also written where the options say).
+
+        Raises:
+            VeneerError: why it could not start or go on. The report of what was done is written all the same.
+        """
+        try:
+            with self._controlled(), stop_on_signals(self.pipeline.stop):
+                self.pipeline.run()
+        finally:
+            self._capture.close()
+            report = run_report(self.pipeline)
+            if self.options.report is not None:
+                write_report(self.options.report, report)
+        for part in (self.pipeline.parts.source, *self.pipeline.parts.sinks):
+            if warning := getattr(part, "warning", None):
+                say(str(warning))
+        return report
+
+    @contextlib.contextmanager
+    def _controlled(self) -> Iterator[None]:
+        """The control socket and the global keys, while running. Neither may keep the picture from coming."""
+        server = ControlServer(self.controls, status=self._status)
+        with contextlib.ExitStack() as stack:
+            try:
+                if self._ctl:
+                    server.start()
+                    stack.callback(server.close)
+            except (VeneerError, OSError) as error:
+                say(f"`veneer ctl` will not work in this run: {error}")
+            if self.options.global_hotkeys:
+                from live.global_hotkeys import GlobalHotkeys
+
+                keys = GlobalHotkeys(self.controls.apply, self.controls.look_names)
+                keys.start()
+                stack.callback(keys.stop)
+            yield
+
+    def _on_frame(self, frame: Frame, state: ControlState) -> None:
+        self._capture(frame, state)
+        if self._also is not None:
+            self._also(frame)
+
+    def _on_key(self, key: str) -> None:
+        command = command_for_key(key, self.controls.look_names)
+        if command is not None:
+            self.controls.apply(command)
+
+    def _status(self) -> dict[str, Any]:
+        state = self.controls.read()
+        rate, p50, p95 = self.pipeline.timings.recent()
+        engines = self.pipeline.parts.wardrobe.engines(state.look)
+        return {
+            "look": state.look,
+            "strength": round(state.strength, 2),
+            "panic": state.panic,
+            "fps": round(rate, 1),
+            "latency_p50_ms": round(p50, 1),
+            "latency_p95_ms": round(p95, 1),
+            "dropped": self.pipeline.dropped,
+            "engines": [f"{e.style}: {e.runtime} {e.precision} on {e.device}" for e in engines],
+        }
+
+    def _meter(self) -> MeterText:
+        state, status = self.controls.read(), self._status()
+        engines = self.pipeline.parts.wardrobe.engines(state.look)
+        runs_on = ", ".join(sorted({f"{e.runtime} {e.precision}" for e in engines})) or "no network"
+        first = f"{status['fps']:.0f} fps   {status['latency_p50_ms']:.0f} / {status['latency_p95_ms']:.0f} ms p50/p95"
+        lines = (f"{first}   {status['dropped']} dropped", f"{state.look} {state.strength:.0%}   {runs_on}   H help")
+        banners = {
+            "panic": state.panic,
+            "frozen": state.frozen,
+            "recording": state.recording,
+            "waiting for the camera": self.pipeline.source_waits,
+        }
+        banner = ", ".join(name for name, on in banners.items() if on)
+        return MeterText(lines, help_lines(self.controls.look_names) if state.help_shown else (), banner)
+
+
+@contextlib.contextmanager
+def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C, a closed terminal and a polite kill end the run in order: files are finished, devices let go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, lambda *_: stop()) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

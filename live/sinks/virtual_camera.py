@@ -1,0 +1,163 @@
+"""The virtual camera sink: v4l2loopback on Linux, OBS's camera on Windows and macOS, all through pyvirtualcam."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from engines.errors import SinkError
+from engines.paths import runtime_dir
+from live.frame import Frame, ImageU8, fit_into
+from live.sinks.device_lock import DeviceLock
+from live.sinks.video_encode import pad_edges
+from live.sinks.virtual_camera_help import explain
+
+MIN_SIZE_WH = (48, 32)  # the smallest that older v4l2loopback modules take
+FALLBACK_FPS = 30.0
+
+
+class OpenCamera(Protocol):
+    """What is used of pyvirtualcam.Camera."""
+
+    @property
+    def device(self) -> str:
+        """The device's name."""
+        ...
+
+    def send(self, frame: ImageU8) -> None:
+        """Hand on one frame."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+CameraFactory = Callable[..., OpenCamera]
+"""Called as `pyvirtualcam.Camera(width, height, fps, fmt=..., device=..., print_fps=False)`."""
+
+
+class VirtualCameraSink:
+    """Hands each frame to the virtual camera, at once and without waiting.
+
+    The size is that of the first frame, made even (a chroma sample covers two pixels each way) and at least 48x32.
+    Frames of other sizes are fitted into it with black bars.
+
+    Attributes:
+        name: "virtual-camera", or "virtual-camera:DEVICE" where one was asked for.
+        device: the device that is really used, once open.
+    """
+
+    live = True
+    main_thread = False
+
+    def __init__(
+        self, device: str | None = None, *, camera: CameraFactory | None = None, lock_dir: Path | None = None
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            device: "/dev/video10" on Linux, the camera's name elsewhere; None takes the first that works.
+            camera: stands in for pyvirtualcam.Camera.
+            lock_dir: where the lock files lie; the user's runtime folder by default.
+        """
+        self.name = "virtual-camera" + (f":{device}" if device else "")
+        self.device = ""
+        self._asked_device = device or None
+        self._factory = camera
+        self._lock_dir = lock_dir
+        self._lock: DeviceLock | None = None
+        self._camera: OpenCamera | None = None
+
+    def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
+        """Open the virtual camera.
+
+        Raises:
+            SinkError: there is none, it is in use, or may not be used; `do` holds the steps for this system.
+        """
+        if self._asked_device is not None:
+            self._take_lock(self._asked_device)
+        try:
+            self._size_wh = camera_size(size_wh)
+            self._camera = self._open_camera(fps if math.isfinite(fps) and fps > 0 else FALLBACK_FPS)
+            self.device = self._camera.device
+            if self._lock is None:  # which device it is was for pyvirtualcam to find
+                self._take_lock(self.device)
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _open_camera(self, fps: float) -> OpenCamera:
+        asked = f"{self.name} at {self._size_wh[0]}x{self._size_wh[1]}"
+        try:
+            factory, pixel_format = self._factory, "BGR"
+            if factory is None:
+                import pyvirtualcam
+
+                factory, pixel_format = pyvirtualcam.Camera, pyvirtualcam.PixelFormat.BGR
+            return factory(*self._size_wh, fps, fmt=pixel_format, device=self._asked_device, print_fps=False)
+        except ImportError as failure:
+            raise SinkError(asked, f"pyvirtualcam cannot be loaded ({failure})", "pip install pyvirtualcam") from None
+        except Exception as failure:  # the library raises RuntimeError, ValueError and what its backends please
+            self._blame_another_veneer()
+            raise SinkError(asked, *explain(self._asked_device, str(failure))) from None
+
+    def _blame_another_veneer(self) -> None:
+        """Where no device was named and one of ours is running, that is why none is free."""
+        for lock in DeviceLock.all_in(self._lock_dir or runtime_dir()) if self._asked_device is None else ():
+            if not lock.take():
+                raise self._in_use(lock)
+            lock.let_go()
+
+    def _take_lock(self, device: str) -> None:
+        lock = DeviceLock(device, self._lock_dir or runtime_dir())
+        if not lock.take():
+            raise self._in_use(lock)
+        self._lock = lock
+
+    def _in_use(self, lock: DeviceLock) -> SinkError:
+        holder = lock.holder()
+        got = "another veneer is sending to it" + (f" (process {holder})" if holder else "")
+        return SinkError(self.name, got, "stop that one first, or give each its own device")
+
+    def send(self, frame: Frame) -> None:
+        """Hand on one frame.
+
+        Raises:
+            SinkError: the camera is gone.
+        """
+        if self._camera is None:
+            return
+        is_odd_only = all(0 <= side - own <= 1 for side, own in zip(self._size_wh, frame.size_wh, strict=True))
+        picture_bgr = np.ascontiguousarray((pad_edges if is_odd_only else fit_into)(frame.bgr, self._size_wh))
+        try:
+            self._camera.send(picture_bgr)
+        except Exception as failure:  # whatever the backend raises, no later frame will get through
+            got = f"it no longer takes pictures ({' '.join(str(failure).split()) or type(failure).__name__})"
+            raise SinkError(
+                self.name, got, "start veneer again; if it stays so, load the camera's driver anew"
+            ) from None
+
+    def close(self) -> None:
+        """Let go of the camera and of its lock; idempotent."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        camera, lock = self._camera, self._lock
+        self._camera = self._lock = None
+        try:
+            if camera is not None:
+                camera.close()
+        finally:
+            if lock is not None:
+                lock.let_go()
+
+
+def camera_size(size_wh: tuple[int, int]) -> tuple[int, int]:
+    """The size to open a virtual camera with: even, and not below what the drivers take."""
+    width, height = (max(least, side + side % 2) for side, least in zip(size_wh, MIN_SIZE_WH, strict=True))
+    return width, height

@@ -1,0 +1,87 @@
+"""The edge to OpenCV's camera reading: opening, decoding what drivers leave undecoded, keeping it quiet."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from live.frame import ImageU8, as_bgr
+
+_BACKENDS = {"win32": (cv2.CAP_DSHOW, cv2.CAP_MSMF), "darwin": (cv2.CAP_AVFOUNDATION,), "linux": (cv2.CAP_V4L2,)}
+_YUV_2 = {"YUYV": cv2.COLOR_YUV2BGR_YUYV, "YUY2": cv2.COLOR_YUV2BGR_YUYV, "UYVY": cv2.COLOR_YUV2BGR_UYVY}
+_YUV_PLANES = {"NV12": cv2.COLOR_YUV2BGR_NV12, "NV21": cv2.COLOR_YUV2BGR_NV21, "YV12": cv2.COLOR_YUV2BGR_YV12}
+
+
+class Capture(Protocol):
+    """The part of cv2.VideoCapture that is used here."""
+
+    def isOpened(self) -> bool: ...  # noqa: D102, N802
+    def set(self, prop: int, value: float) -> bool: ...  # noqa: D102
+    def get(self, prop: int) -> float: ...  # noqa: D102
+    def read(self) -> tuple[bool, Any]: ...  # noqa: D102
+    def release(self) -> None: ...  # noqa: D102
+
+
+def open_capture(device: int | str) -> Capture:
+    """A cv2.VideoCapture of the system's own kind of camera; ask `isOpened` whether it worked."""
+    # OpenCV waits 10 s for a frame that does not come; whole seconds, read once, before the first wait.
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
+    for backend in _BACKENDS.get(sys.platform, (cv2.CAP_ANY,)):
+        capture = cv2.VideoCapture(device, backend)
+        if capture.isOpened():
+            break
+    return capture
+
+
+def picture_from_raw(raw: NDArray[Any], size_wh: tuple[int, int], fourcc: str) -> ImageU8 | None:
+    """What a capture returned, decoded where the driver left that to us.
+
+    Args:
+        raw: (H, W, 3) BGR, (H, W, 4) BGRX, (H, W, 2) 4:2:2, (H, W) grey or planar 4:2:0, or one long row of bytes:
+            a JPEG, or any of the above.
+        size_wh: what the driver says of its picture's size.
+        fourcc: what it says of its format ("YUYV"); used where the shape leaves a choice.
+
+    Returns:
+        (H, W, 3) BGR uint8, C-contiguous; None where it cannot be read as a picture (a broken JPEG).
+    """
+    width, height = size_wh
+    if raw.size == 0:
+        return None
+    if raw.ndim < 3 and raw.dtype == np.uint8 and (raw.ndim == 1 or 1 in raw.shape[:2]) and raw.size > 1:
+        if raw.flat[0] == 0xFF and raw.flat[1] == 0xD8:
+            decoded = cv2.imdecode(np.ascontiguousarray(raw).reshape(-1), cv2.IMREAD_COLOR)
+            return None if decoded is None else decoded  # type: ignore[return-value]
+        shapes = {1.0: (height, width), 1.5: (height * 3 // 2, width), 2.0: (height, width, 2), 3.0: (height, width, 3)}
+        shape = shapes.get(raw.size / max(1, width * height))
+        if shape is None or int(np.prod(shape)) != raw.size:
+            return None
+        raw = raw.reshape(shape)
+    if raw.ndim == 3 and raw.shape[2] == 2:
+        return cv2.cvtColor(raw, _YUV_2.get(fourcc, cv2.COLOR_YUV2BGR_YUYV))  # type: ignore[return-value]
+    if raw.ndim == 2 and raw.dtype == np.uint8 and raw.shape == (height * 3 // 2, width) and height % 2 == 0:
+        return cv2.cvtColor(raw, _YUV_PLANES.get(fourcc, cv2.COLOR_YUV2BGR_I420))  # type: ignore[return-value]
+    if raw.ndim == 3 and raw.shape[2] == 4:
+        raw = raw[:, :, :3]  # the fourth byte of a camera is filling, not transparency
+    try:
+        return as_bgr(raw)
+    except ValueError:
+        return None
+
+
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV's own warnings off the terminal: what matters is said in our words."""
+    before = cv2.getLogLevel()
+    cv2.setLogLevel(0)
+    try:
+        yield
+    finally:
+        cv2.setLogLevel(before)

@@ -1,0 +1,80 @@
+"""Face tracking with MediaPipe's FaceLandmarker task: the way to newer MediaPipe, with a model file of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines.errors import TrackingError
+from live.frame import Face, Frame
+from live.tracking.face_mesh import _LEAST_SIDE, _searchable
+from live.tracking.identity import FaceIdentity
+from live.tracking.quiet import quiet_stderr
+
+_REMEDY = "get face_landmarker.task from MediaPipe's model page and name it with --face-model"
+
+
+class FaceLandmarkerTracker:
+    """The `FaceLandmarker` task in video mode.
+
+    Args:
+        model: a `.task` bundle.
+        max_faces: 1-4.
+        smooth: one-euro smoothing of the landmarks.
+    """
+
+    def __init__(self, model: Path, *, max_faces: int = 1, smooth: bool = True) -> None:
+        self._model, self._max_faces = model, max_faces
+        self._identity = FaceIdentity(smooth=smooth)
+        self._task: Any = None
+        self._last_ms = -1
+
+    def open(self) -> None:
+        """Load the bundle.
+
+        Raises:
+            TrackingError: no such file, or no model in it.
+        """
+        if not self._model.is_file():
+            raise TrackingError(f"face model {self._model}", "there is no such file", _REMEDY)
+        try:
+            with quiet_stderr():
+                from mediapipe.tasks.python import BaseOptions, vision
+
+                self._task = vision.FaceLandmarker.create_from_options(
+                    vision.FaceLandmarkerOptions(
+                        base_options=BaseOptions(model_asset_buffer=self._model.read_bytes()),
+                        running_mode=vision.RunningMode.VIDEO,
+                        num_faces=self._max_faces,
+                    )
+                )
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise TrackingError(f"face model {self._model}", f"not usable ({why[:120]})", _REMEDY) from error
+
+    def track(self, frame: Frame) -> tuple[Face, ...]:
+        """The faces on this frame; see `FaceTracker`."""
+        if self._task is None:
+            self.open()
+        if min(frame.size_wh) < _LEAST_SIDE:
+            return ()
+        import mediapipe as mp
+
+        at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
+        search_rgb, scale = _searchable(frame.bgr)
+        self._last_ms = max(self._last_ms + 1, int(at_s * 1e3))  # the task wants strictly rising stamps
+        result = self._task.detect_for_video(mp.Image(image_format=mp.ImageFormat.SRGB, data=search_rgb), self._last_ms)
+        size_wh = np.array([search_rgb.shape[1], search_rgb.shape[0]], np.float32)
+        found = [
+            np.array([(point.x, point.y) for point in face], np.float32) * size_wh / scale
+            for face in result.face_landmarks
+        ]
+        return self._identity.assign(found, at_s)
+
+    def close(self) -> None:
+        """Let go of the model; idempotent."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.close()

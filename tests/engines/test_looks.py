@@ -1,0 +1,76 @@
+"""Looks: the shipped ones are there, the user's own are read, and mistakes are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engines.errors import LookError
+from engines.looks import find_look, load_looks, user_file
+
+
+def test_the_shipped_looks_are_there_in_key_order() -> None:
+    names = list(load_looks())
+    assert names[:5] == ["none", "glaze", "bright", "matte-red", "nude-satin"]
+    assert all(look.no_face == "raw" for look in load_looks().values()), "make-up shows the face as it is"
+
+
+def test_the_users_own_looks_come_after_and_win(veneer_home: Path) -> None:
+    user_file().parent.mkdir(parents=True)
+    user_file().write_text(
+        '[looks.glaze]\nabout = "mine"\nlayers = []\n'
+        "[looks.party]\n"
+        'layers = [{ style = "lips-glaze", strength = 0.5 }, { style = "shade", color = "#112233" }]\n'
+        'no_face = "hold"\nhold_s = 0.5\nthen = "card"\n'
+    )
+    looks = load_looks()
+    assert looks["glaze"].about == "mine"
+    assert list(looks)[-1] == "party"
+    party = looks["party"]
+    assert [layer.strength for layer in party.layers] == [0.5, 1.0]
+    assert (party.no_face, party.hold_s, party.then) == ("hold", 0.5, "card")
+
+
+def test_an_unknown_look_names_the_nearest() -> None:
+    with pytest.raises(LookError, match="'glase'.*did you mean glaze"):
+        find_look(load_looks(), "glase")
+    with pytest.raises(LookError, match="there are: none, glaze"):
+        find_look(load_looks(), "zzzzzz")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[looks.a]\nlayers = = 3\n", "line 2"),
+        ("x = 1\n", "unknown table"),
+        ("looks = 3\n", "use .looks.NAME. tables"),
+        ("[looks]\na = 3\n", "is no table"),
+        ("[looks.a]\ncolour = 1\n", "unknown key 'colour'"),
+        ("[looks.a]\nlayers = 3\n", "layers is no list"),
+        ("[looks.a]\nlayers = [3]\n", "layer 3"),
+        ('[looks.a]\nlayers = [{ style = "lips-glace" }]\n', "did you mean lips-glaze"),
+        ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = 1.5 }]\n', "strength 1.5.*from 0 to 1"),
+        ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = nan }]\n', "strength nan"),
+        ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = true }]\n', "strength True"),
+        ('[looks.a]\nlayers = [{ style = "lips-glaze", color = "#112233" }]\n', "unknown key 'color'"),
+        ('[looks.a]\nlayers = [{ style = "shade", color = "red" }]\n', "#rrggbb"),
+        ('[looks.a]\nlayers = [{ style = "shade", color = "#112233", finish = "wet" }]\n', "matte, satin, gloss"),
+        ('[looks.a]\nno_face = "nothing"\n', "raw, hold, blur, card"),
+        ('[looks.a]\nno_face = "hold"\nthen = "hold"\n', "then = 'hold'"),
+        ("[looks.a]\nhold_s = -1\n", "hold_s = -1"),
+        ("\xff", "not TOML"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "looks.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(LookError, match=says) as caught:
+        load_looks(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_looks_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LookError, match=r"mine\.toml.*No such file"):
+        load_looks(tmp_path / "mine.toml")

@@ -1,0 +1,130 @@
+"""Why a virtual camera does not open here: what is said on a system in this or that state (made as files)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from live.sinks.virtual_camera_help import LOAD_MODULE, LinuxPaths, explain, programs_using
+
+
+@pytest.fixture
+def linux(tmp_path: Path) -> LinuxPaths:
+    """A Linux with v4l2loopback loaded and one device, /dev/video10, which anybody may open."""
+    paths = LinuxPaths(*(tmp_path / name for name in ("dev", "sys", "proc", "modules", "os-release")))
+    for folder in (paths.dev, paths.proc, paths.sys / "module" / "v4l2loopback"):
+        folder.mkdir(parents=True)
+    (paths.sys / "devices" / "virtual" / "video4linux" / "video10").mkdir(parents=True)
+    (paths.dev / "video10").write_text("")
+    return paths
+
+
+def _explain(device: str | None, failure: str, paths: LinuxPaths) -> tuple[str, str]:
+    return explain(device, failure, system="linux", paths=paths)
+
+
+def test_the_module_is_installed_but_not_loaded(linux: LinuxPaths) -> None:
+    (linux.sys / "module" / "v4l2loopback").rmdir()
+    folder = linux.modules / os.uname().release
+    folder.mkdir(parents=True)
+    (folder / "modules.dep").write_text(
+        "updates/dkms/v4l2loopback.ko.zst: kernel/drivers/media/v4l2-core/videodev.ko\n"
+    )
+    got, do = _explain(None, "", linux)
+    assert got == "the kernel module v4l2loopback is not loaded"
+    assert do == 'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="Veneer" exclusive_caps=1'
+
+
+@pytest.mark.parametrize(
+    ("os_release", "install"),
+    [
+        ("ID=ubuntu\nID_LIKE=debian\n", "sudo apt install v4l2loopback-dkms"),
+        ('ID="fedora"\n', "akmod-v4l2loopback"),
+        ("ID=manjaro\nID_LIKE=arch\n", "sudo pacman -S v4l2loopback-dkms"),
+        ("ID=nixos\n", "v4l2loopback-dkms"),
+        (None, "v4l2loopback-dkms"),
+    ],
+)
+def test_the_module_is_not_installed(linux: LinuxPaths, os_release: str | None, install: str) -> None:
+    (linux.sys / "module" / "v4l2loopback").rmdir()
+    if os_release is not None:
+        linux.os_release.write_text(os_release)
+    got, do = _explain(None, "", linux)
+    assert "not installed" in got
+    assert install in do
+    assert do.endswith(LOAD_MODULE)
+
+
+def test_loaded_without_a_device(linux: LinuxPaths) -> None:
+    (linux.sys / "devices" / "virtual" / "video4linux" / "video10").rmdir()
+    got, do = _explain(None, "", linux)
+    assert "has no device" in got
+    assert do == f"sudo modprobe -r v4l2loopback && {LOAD_MODULE}"
+
+
+@pytest.mark.parametrize(("name", "got"), [("video77", "does not exist"), ("video0", "is no virtual camera")])
+def test_the_wrong_device(linux: LinuxPaths, name: str, got: str) -> None:
+    (linux.dev / "video0").write_text("a webcam")
+    said, do = _explain(str(linux.dev / name), "", linux)
+    assert got in said
+    assert do == f"use {linux.dev / 'video10'}"
+
+
+def test_a_device_that_this_user_may_not_open(linux: LinuxPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refused)  # root, as which tests may run, is never refused
+    monkeypatch.setattr(Path, "group", lambda _: "video")
+    got, do = _explain(None, "", linux)
+    assert got == f"you may not write to {linux.dev / 'video10'}"
+    assert do == "sudo usermod -aG video $USER, then log out and in again"
+
+
+def test_a_busy_device_names_its_program(linux: LinuxPaths) -> None:
+    for number, name in ((4711, "obs"), (4712, "unrelated")):
+        (linux.proc / str(number) / "fd").mkdir(parents=True)
+        (linux.proc / str(number) / "comm").write_text(f"{name}\n")
+    (linux.proc / "4711" / "fd" / "9").symlink_to(linux.dev / "video10")
+    (linux.proc / "4712" / "fd" / "9").symlink_to("/dev/null")
+    (linux.proc / "self").symlink_to("4711")
+    got, do = _explain(str(linux.dev / "video10"), "Device or resource busy", linux)
+    assert got == f"{linux.dev / 'video10'} is in use by obs (process 4711)"
+    assert "close that program" in do
+
+
+def test_a_busy_device_whose_program_may_not_be_seen(linux: LinuxPaths) -> None:
+    got, _ = _explain(None, "Device or resource busy", linux)
+    assert got.endswith("is in use by another program")
+
+
+def test_an_unknown_refusal_is_passed_on_in_one_line(linux: LinuxPaths) -> None:
+    got, do = _explain(None, "'v4l2loopback' backend: VIDIOC_S_FMT\nfailed", linux)
+    assert got.endswith("refuses: 'v4l2loopback' backend: VIDIOC_S_FMT failed")
+    assert do.endswith(LOAD_MODULE)
+
+
+def test_real_programs_are_found(tmp_path: Path) -> None:
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("no /proc on this system")
+    held = tmp_path / "held"
+    held.write_text("")
+    with held.open() as file, subprocess.Popen(["sleep", "60"], stdin=file) as other:
+        try:
+            assert programs_using(held) == [f"sleep (process {other.pid})"]
+        finally:
+            other.kill()
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_elsewhere_obs_is_the_way(system: str) -> None:
+    got, do = explain(None, "'obs' backend: OBS Virtual Camera device not found! Did you install OBS?", system=system)
+    assert "OBS" in got
+    assert "30 or later" in do and "Start Virtual Camera" in do and "Stop Virtual Camera" in do
+    assert ("extension" in do) == (system == "darwin")
+    got, do = explain(None, "virtual camera output is already in use", system=system)
+    assert got == "another program is sending pictures to it"

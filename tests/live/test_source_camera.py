@@ -1,0 +1,232 @@
+"""A camera is asked for the right things, survives what drivers do, and is waited for when it is pulled out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from fakes_camera import FakeCamera, FakeDevices, HangingCamera, patches_bgr
+from numpy.typing import NDArray
+
+from engines.errors import SourceError
+from live.frame import Frame
+from live.sources import camera as camera_module
+from live.sources.camera import CameraSource
+
+
+def source_of(camera: FakeCamera, **more: Any) -> CameraSource:
+    return CameraSource(0, opener=camera.opener, devices=FakeDevices("Webcam"), **more)
+
+
+def next_frame(source: CameraSource, limit_s: float = 20.0) -> Frame:
+    """Ask again while nothing comes, as the pipeline does."""
+    until_s = time.monotonic() + limit_s
+    while time.monotonic() < until_s:
+        try:
+            frame = source.read()
+        except TimeoutError:
+            continue
+        assert frame is not None
+        return frame
+    raise AssertionError(f"no frame within {limit_s} s")
+
+
+def mjpg_asked(camera: FakeCamera) -> list[int]:
+    mjpg = cv2.VideoWriter_fourcc(*"MJPG")
+    return [n for n, (prop, value) in enumerate(camera.asked) if prop == cv2.CAP_PROP_FOURCC and value == mjpg]
+
+
+def test_mjpg_is_asked_for_before_the_size_at_720p() -> None:
+    camera = FakeCamera()
+    source_of(camera, size_wh=(1280, 720)).open()
+    sizes = [n for n, (prop, _) in enumerate(camera.asked) if prop == cv2.CAP_PROP_FRAME_WIDTH]
+    assert mjpg_asked(camera) and mjpg_asked(camera)[0] < sizes[0]
+    assert (cv2.CAP_PROP_BUFFERSIZE, 1) in camera.asked
+
+
+def test_a_small_picture_is_left_in_the_cameras_own_format() -> None:
+    camera = FakeCamera(size_wh=(640, 480))
+    source_of(camera, size_wh=(640, 480)).open()
+    assert not mjpg_asked(camera)
+    assert (cv2.CAP_PROP_FRAME_WIDTH, 640) in camera.asked
+
+
+def test_frames_count_up_and_are_arrays_of_their_own() -> None:
+    source = source_of(FakeCamera())
+    source.open()
+    frames = [next_frame(source) for _ in range(4)]
+    assert [frame.frame_id for frame in frames] == [0, 1, 2, 3]
+    assert all(frame.bgr.flags.c_contiguous and frame.pts_s is None for frame in frames)
+    assert not np.shares_memory(frames[0].bgr, frames[1].bgr)
+    assert frames[0].captured_s <= frames[1].captured_s <= time.monotonic()
+
+
+def test_the_size_is_what_comes_not_what_was_asked() -> None:
+    source = source_of(FakeCamera(size_wh=(960, 540)), size_wh=(1280, 720))
+    assert source.open().size_wh == (960, 540)
+    assert next_frame(source).size_wh == (960, 540)
+
+
+def yuyv(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    yuv = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420)
+    height, width = bgr.shape[:2]
+    u = yuv[height : height * 5 // 4].reshape(height // 2, width // 2).repeat(2, 0)
+    v = yuv[height * 5 // 4 :].reshape(height // 2, width // 2).repeat(2, 0)
+    packed = np.empty((height, width, 2), np.uint8)
+    packed[..., 0] = yuv[:height]
+    packed[:, 0::2, 1], packed[:, 1::2, 1] = u, v
+    return packed
+
+
+def raw_forms() -> dict[str, tuple[NDArray[Any], str]]:
+    bgr = patches_bgr((64, 48))
+    jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, 95))[1].reshape(1, -1)
+    return {
+        "bgr": (bgr, "MJPG"),
+        "bgrx": (np.dstack([bgr, np.zeros((48, 64), np.uint8)]), "XR24"),
+        "jpeg bytes": (jpeg, "MJPG"),
+        "yuyv": (yuyv(bgr), "YUYV"),
+        "yuyv bytes": (yuyv(bgr).reshape(1, -1), "YUYV"),
+        "uyvy": (np.ascontiguousarray(yuyv(bgr)[:, :, ::-1]), "UYVY"),
+        "i420": (cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420), "YU12"),
+        "i420 bytes": (cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420).reshape(1, -1), "YU12"),
+        "bgr bytes": (bgr.reshape(1, -1), "BGR3"),
+    }
+
+
+@pytest.mark.parametrize("form", raw_forms())
+def test_what_the_driver_leaves_undecoded_is_decoded(form: str) -> None:
+    raw, fourcc = raw_forms()[form]
+    source = source_of(FakeCamera(lambda _: raw.copy(), size_wh=(64, 48), fourcc=fourcc))
+    source.open()
+    frame = next_frame(source)
+    assert frame.bgr.shape == (48, 64, 3) and frame.bgr.flags.c_contiguous
+    for row, column in ((12, 16), (12, 48), (36, 16), (36, 48)):
+        assert np.abs(frame.bgr[row, column].astype(int) - patches_bgr((64, 48))[row, column]).max() < 8
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_grey_camera_gives_a_grey_picture(depth: type) -> None:
+    grey = np.full((48, 64), 100 if depth is np.uint8 else 100 << 8, depth)
+    source = source_of(FakeCamera(lambda _: grey.copy(), size_wh=(64, 48), fourcc="GREY"))
+    source.open()
+    assert np.array_equal(next_frame(source).bgr, np.full((48, 64, 3), 100, np.uint8))
+
+
+def test_a_broken_picture_now_and_then_costs_nothing() -> None:
+    broken = np.frombuffer(b"\xff\xd8 and no more", np.uint8).reshape(1, -1)
+    good = patches_bgr((1280, 720))
+    camera = FakeCamera(lambda number: broken if number % 3 == 1 else good.copy())
+    camera.fail_reads = {5, 6}
+    source = source_of(camera)
+    source.open()
+    assert [next_frame(source).frame_id for _ in range(8)] == list(range(8))
+    assert camera.opened == 1
+
+
+def test_an_unplugged_camera_is_waited_for_and_the_ids_go_on() -> None:
+    camera = FakeCamera()
+    source = source_of(camera)
+    source.open()
+    assert [next_frame(source).frame_id for _ in range(3)] == [0, 1, 2]
+    camera.plugged = False
+    began_s = time.monotonic()
+    while camera.opened < 3 and time.monotonic() < began_s + 20:
+        with pytest.raises(TimeoutError, match="camera 0"):
+            source.read()
+    assert camera.opened == camera.released == 3, "what was opened in vain is let go"
+    assert time.monotonic() - began_s >= 0.7, "tried again after 0.25 and 0.5 seconds, not all the time"
+    camera.plugged = True
+    assert [next_frame(source).frame_id for _ in range(2)] == [3, 4]
+
+
+def test_a_camera_that_falls_silent_is_reopened() -> None:
+    camera = FakeCamera()
+    source = source_of(camera)
+    source.open()
+    next_frame(source)
+    camera.sends = False
+    with pytest.raises(TimeoutError):
+        source.read()
+    camera.sends = True
+    assert next_frame(source).frame_id == 1
+    assert camera.opened >= 2
+
+
+def test_the_rate_is_measured_over_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver says 30, but a picture comes every 1/15 s: 15, not 16 or 14.5."""
+    now_s = [100.0]
+    monkeypatch.setattr(camera_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    camera = FakeCamera(driver_fps=30.0)
+
+    def tick() -> None:
+        now_s[0] += 1 / 15
+
+    camera.on_read = tick
+    source = source_of(camera)
+    assert source.open().fps == 30.0
+    assert source.measured_fps is None
+    for _ in range(12):
+        source.read()
+    assert source.measured_fps == pytest.approx(15.0, rel=1e-6)
+    for _ in range(30):
+        source.read()
+    assert (cv2.CAP_PROP_BUFFERSIZE, 2) in camera.asked, "half the rate: perhaps one buffer is too few"
+    for _ in range(200):
+        source.read()
+    assert camera.asked.count((cv2.CAP_PROP_BUFFERSIZE, 2)) == 1
+
+
+def test_close_does_not_wait_for_a_hanging_driver() -> None:
+    camera = HangingCamera()
+    source = source_of(camera)
+    source.open()
+    returned: list[Frame | None] = []
+    reader = threading.Thread(target=lambda: returned.append(source.read()), daemon=True)
+    reader.start()
+    assert camera.hangs.wait(10)
+    began_s = time.monotonic()
+    source.close()
+    source.close()
+    assert time.monotonic() - began_s < 2
+    assert camera.released == 0, "never pulled away under the driver"
+    camera.let_go.set()
+    reader.join(10)
+    assert returned == [None] and camera.released == 1
+    assert source.read() is None
+
+
+def test_close_ends_the_waiting_for_an_unplugged_camera() -> None:
+    camera = FakeCamera()
+    source = source_of(camera)
+    source.open()
+    camera.plugged = False
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.is_set():
+            with suppress(TimeoutError):
+                if source.read() is None:
+                    ended.set()
+
+    threading.Thread(target=follow, daemon=True).start()
+    time.sleep(0.5)
+    source.close()
+    assert ended.wait(2)
+    assert camera.released == camera.opened
+
+
+def test_close_before_open_keeps_it_closed() -> None:
+    camera = FakeCamera()
+    source = source_of(camera)
+    source.close()
+    with pytest.raises(SourceError, match="closed"):
+        source.open()
+    assert source.read() is None
+    assert camera.released == camera.opened

@@ -1,0 +1,149 @@
+"""Faces are found, keep their ids, stand still when they stand still, and are followed when they move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engines.errors import TrackingError
+from live.frame import Floats, Frame, ImageU8
+from live.tracking.face_landmarker import FaceLandmarkerTracker
+from live.tracking.face_mesh import FaceMeshTracker, _points_xy
+from live.tracking.identity import FaceIdentity
+
+
+def placed(portrait_bgr: ImageU8, scale: float, at_xy: tuple[float, float], size_wh: tuple[int, int]) -> ImageU8:
+    """The portrait on a grey ground, its upper left corner at `at_xy`."""
+    matrix = np.array([[scale, 0, at_xy[0]], [0, scale, at_xy[1]]])
+    ground = np.full((size_wh[1], size_wh[0], 3), 90, np.uint8)
+    cv2.warpAffine(portrait_bgr, matrix, size_wh, ground, cv2.INTER_AREA, cv2.BORDER_TRANSPARENT)
+    return ground
+
+
+def frame(bgr: ImageU8, index: int) -> Frame:
+    return Frame(bgr, index, index / 30)
+
+
+@pytest.fixture
+def tracker() -> Iterator[FaceMeshTracker]:
+    made = FaceMeshTracker(max_faces=4)
+    yield made
+    made.close()
+
+
+def test_landmarks_lie_on_the_face(tracker: FaceMeshTracker, portrait_bgr: ImageU8) -> None:
+    (face,) = tracker.track(frame(placed(portrait_bgr, 1.5, (200, -20), (1280, 720)), 0))
+    assert face.landmarks_xy.shape == (478, 2)
+    mouth = face.landmarks_xy[[61, 291]].mean(0) / 1.5 - np.array([200, -20]) / 1.5
+    assert np.hypot(*(mouth - (223, 140))) < 12, "the mouth of the portrait lies near (223, 140)"
+
+
+def test_a_face_far_away_is_found_too(tracker: FaceMeshTracker, portrait_bgr: ImageU8) -> None:
+    found = [tracker.track(frame(placed(portrait_bgr, 0.7, (500, 200), (1280, 720)), index)) for index in range(20)]
+    assert sum(map(len, found)) >= 10, "the portrait's face is 60 pixels wide in a 1280 wide picture"
+
+
+@pytest.mark.parametrize("size_wh", [(1, 1), (7, 300), (23, 23), (5000, 30)])
+def test_frames_too_small_for_a_face_have_none(tracker: FaceMeshTracker, size_wh: tuple[int, int]) -> None:
+    assert tracker.track(frame(np.zeros((size_wh[1], size_wh[0], 3), np.uint8), 0)) == ()
+
+
+def test_an_8k_frame_gives_landmarks_in_its_own_pixels(tracker: FaceMeshTracker, portrait_bgr: ImageU8) -> None:
+    (face,) = tracker.track(frame(placed(portrait_bgr, 8.0, (1500, 0), (7680, 4320)), 0))
+    mouth = (face.landmarks_xy[[61, 291]].mean(0) - np.array([1500, 0])) / 8
+    assert np.hypot(*(mouth - (223, 140))) < 12
+
+
+def test_two_faces_keep_their_ids_while_they_move(portrait_bgr: ImageU8) -> None:
+    tracker = FaceMeshTracker(max_faces=2)
+    ids: list[dict[str, int]] = []
+    head = cv2.resize(portrait_bgr[:240, 120:340], None, fx=2.0, fy=2.0)
+    for index in range(16):
+        ground = np.full((720, 1280, 3), 90, np.uint8)
+        ground[40:520, 60 + 5 * index : 500 + 5 * index] = head
+        ground[100:580, 780 - 5 * index : 1220 - 5 * index] = head[:, ::-1]
+        faces = tracker.track(frame(ground, index))
+        if len(faces) == 2:
+            left, right = sorted(faces, key=lambda face: float(face.landmarks_xy[:, 0].mean()))
+            ids.append({"left": left.face_id, "right": right.face_id})
+    tracker.close()
+    assert len(ids) >= 8
+    assert all(seen == ids[0] for seen in ids)
+    assert ids[0]["left"] != ids[0]["right"]
+
+
+def face_track(base_xy: Floats, offsets_xy: NDArray[np.float64], noise_px: float) -> list[Floats]:
+    noise = np.random.default_rng(3)
+    return [(base_xy + o + noise.normal(0, noise_px, base_xy.shape)).astype(np.float32) for o in offsets_xy]
+
+
+@pytest.fixture
+def base_xy(portrait_bgr: ImageU8) -> Floats:
+    tracker = FaceMeshTracker(still=True)
+    (face,) = tracker.track(frame(portrait_bgr, 0))
+    tracker.close()
+    return face.landmarks_xy
+
+
+def test_a_still_face_trembles_less(base_xy: Floats) -> None:
+    identity = FaceIdentity()
+    raw = face_track(base_xy, np.zeros((90, 2)), 0.2)
+    smooth = [identity.assign([xy], index / 30)[0].landmarks_xy for index, xy in enumerate(raw)]
+    moved_raw = np.abs(np.diff(np.stack(raw[30:]), axis=0)).mean()
+    moved_smooth = np.abs(np.diff(np.stack(smooth[30:]), axis=0)).mean()
+    assert moved_smooth < 0.4 * moved_raw
+
+
+def test_a_moving_face_is_followed_at_once(base_xy: Floats) -> None:
+    identity = FaceIdentity()
+    speed_px = 8.0  # a frame, at 30 fps: a brisk turn
+    offsets = np.stack([np.arange(40) * speed_px, np.zeros(40)], 1)
+    raw = face_track(base_xy, offsets, 0.2)
+    smooth = [identity.assign([xy], index / 30)[0].landmarks_xy for index, xy in enumerate(raw)]
+    behind_px = np.stack(raw)[20:, :, 0].mean(1) - np.stack(smooth)[20:, :, 0].mean(1)
+    assert behind_px.max() < 0.25 * speed_px, "less than a quarter of a frame behind"
+
+
+def test_ids_survive_a_short_loss_and_end_after_a_long_one(base_xy: Floats) -> None:
+    identity = FaceIdentity()
+    first = identity.assign([base_xy], 0.0)[0].face_id
+    assert identity.assign([], 0.2) == ()
+    assert identity.assign([base_xy + 5], 0.4)[0].face_id == first
+    assert identity.assign([base_xy], 3.0)[0].face_id != first
+
+
+def test_a_landmark_at_zero_is_read_point_by_point() -> None:
+    from mediapipe.framework.formats import landmark_pb2
+
+    points = landmark_pb2.NormalizedLandmarkList()
+    for index in range(478):
+        points.landmark.add(x=index / 478, y=0.5, z=-0.1)
+    expected = np.array([(p.x, p.y) for p in points.landmark], np.float32)
+    assert np.array_equal(_points_xy(points), expected)  # landmark 0 has x = 0, which the wire form leaves out or not
+    points.landmark[3].ClearField("y")
+    expected[3, 1] = 0
+    assert np.array_equal(_points_xy(points), expected)
+
+
+@pytest.mark.data
+def test_the_landmarker_task_agrees_with_the_mesh(data_dir: Path, portrait_bgr: ImageU8, base_xy: Floats) -> None:
+    tracker = FaceLandmarkerTracker(data_dir / "models" / "face_landmarker.task")
+    (face,) = tracker.track(frame(portrait_bgr, 0))
+    tracker.close()
+    eyes_px = np.hypot(*(base_xy[33] - base_xy[263]))
+    assert np.hypot(*(face.landmarks_xy - base_xy).T).mean() < 0.06 * eyes_px
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a model"])
+def test_an_unusable_face_model_is_one_clear_line(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "face.task"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(TrackingError, match="face.task") as caught:
+        FaceLandmarkerTracker(path).open()
+    assert "\n" not in str(caught.value)
