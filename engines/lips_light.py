@@ -22,6 +22,7 @@ _LARGEST_SHIFT = 70.0  # of 255
 _KEEP_COLOUR, _KEEP_LIGHTNESS = 0.5, 0.1  # how much of the shift lipstick covers for good
 _EVEN = 0.6  # how far painted colour is brought to its mean over the lips
 _LUMA_BGR = np.array([0.114, 0.587, 0.299], np.float32)
+_ONES = np.ones(3, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,13 +61,15 @@ def taken_back(change_bgr: NDArray[np.float32], known: Known) -> NDArray[np.floa
     kept = _KEEP_COLOUR * (known.shift_bgr - luma) + _KEEP_LIGHTNESS * luma
     painted = known.crop_bgr + (change_bgr + kept) * np.float32(known.lit)
     np.clip(painted, 0, 255, out=painted)
-    lab = np.asarray(cv2.cvtColor(painted * np.float32(1 / 255), cv2.COLOR_BGR2LAB), np.float32)
-    before = known.crop_bgr * np.float32(1 / 255)
-    weight = known.lips * np.abs(painted * np.float32(1 / 255) - before).sum(2)  # where most was painted
+    change = painted - known.crop_bgr
+    weight = known.lips * (np.abs(change) @ _ONES)  # where most was painted
     total = float(weight.sum())
-    if total > 1e-3:
-        mean_ab = np.einsum("hw,hwc->c", weight, lab[:, :, 1:]) / total
-        follow = np.clip(lab[:, :, :1] / max(float((lab[:, :, 0] * weight).sum() / total), 1.0), 0.0, 1.15)
-        lab[:, :, 1:] += np.float32(_EVEN) * (mean_ab * follow - lab[:, :, 1:])
-    even = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR), 0, 1)
-    return np.asarray((even - before) * np.float32(255), np.float32)
+    if total > 1.0:
+        lightness = painted @ _LUMA_BGR
+        mean_bgr = (weight.ravel() @ painted.reshape(-1, 3)) / total
+        mean_lightness = max(float(mean_bgr @ _LUMA_BGR), 1.0)
+        coloured = np.minimum(lightness, np.float32(1.15 * mean_lightness))
+        even = coloured[:, :, None] * (mean_bgr / mean_lightness).astype(np.float32)
+        even += (lightness - coloured)[:, :, None]  # highlights turn white
+        change += np.float32(_EVEN) * (even - painted)
+    return np.asarray(change, np.float32)

@@ -83,11 +83,15 @@ class Region:
     def uncrop(self, change: Floats) -> Floats:
         """A picture or change at the crop's size brought to the box: (box height, box width, 3) float32."""
         height, width = self.mask.shape
+        larger = 1.0 / max(float(np.hypot(self.matrix[:, 0], self.matrix[:, 1]).min()), 1e-6)
+        how = (
+            cv2.INTER_CUBIC if larger > 1.5 else cv2.INTER_LINEAR
+        )  # 3 times faster, as good here
         return cv2.warpAffine(  # type: ignore[return-value]
             change,
             self.matrix,
             (width, height),
-            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            flags=how | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
 
@@ -155,11 +159,11 @@ def _fixed_point(points_xy: Floats) -> NDArray[np.int32]:
 
 
 def _light(landmarks_xy: Floats, frame_bgr: ImageU8) -> float:
-    """The bright part of the skin, as 0..1: the upper quarter of its pixels' largest channel."""
+    """The bright part of the skin, as 0..1: its pixels' largest channel, which four fifths of them do not exceed."""
     points = landmarks_xy[_SKIN]
     points = points[np.isfinite(points).all(1)].astype(np.intp)
     inside = (points >= 0).all(1) & (points[:, 0] < frame_bgr.shape[1]) & (points[:, 1] < frame_bgr.shape[0])
     if not inside.any():
         return 0.8
     x, y = points[inside].T
-    return float(np.percentile(frame_bgr[y, x].max(1), 80)) / 255
+    return float(np.sort(frame_bgr[y, x].max(1))[len(x) * 4 // 5]) / 255

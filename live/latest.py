@@ -24,6 +24,9 @@ class LatestSlot(Generic[T]):
         self._lossless = lossless
         self._item: T | None = None
         self._closed = False
+        self._takers = 0  # threads that wait for an item just now
+        self._taken_s = 0.0  # when the last item was taken
+        self._busy_s = 0.0  # how long a taker usually works on an item before it comes back
         self._changed = threading.Condition()
         self.dropped = 0
 
@@ -43,8 +46,10 @@ class LatestSlot(Generic[T]):
             self._item = item
             self._changed.notify_all()
 
-    def wait_empty(self) -> None:
-        """In the lossless way, wait until there is room, so that a picture is read when it is wanted, not before.
+    def wait_wanted(self, *, lead_s: float = 0.0) -> None:
+        """In the lossless way, wait until an item is wanted, or will be in about `lead_s`, the time it takes to make.
+
+        A picture made earlier would only grow old in the slot while the one before it is worked on.
 
         Raises:
             Closed: the slot was closed meanwhile.
@@ -52,6 +57,9 @@ class LatestSlot(Generic[T]):
         with self._changed:
             if self._lossless:
                 self._changed.wait_for(lambda: self._closed or self._item is None)
+                soon_s = self._taken_s + self._busy_s - lead_s - time.monotonic()
+                wait_s = max(0.0, soon_s) if self._busy_s else None
+                self._changed.wait_for(lambda: self._closed or self._takers > 0, wait_s)
             if self._closed:
                 raise Closed
 
@@ -61,19 +69,19 @@ class LatestSlot(Generic[T]):
         Raises:
             Closed: closed, and the last item was taken.
         """
-        until_s = time.monotonic() + timeout_s
         with self._changed:
-            while self._item is None:
-                if self._closed:
-                    raise Closed
-                left_s = until_s - time.monotonic()
-                if left_s <= 0 or not self._changed.wait(left_s):
-                    if self._item is not None:
-                        break
-                    if self._closed:
-                        raise Closed
-                    return None
+            if self._taken_s:
+                busy_s = min(time.monotonic() - self._taken_s, 1.0)
+                self._busy_s += (0.1 if self._busy_s else 1.0) * (busy_s - self._busy_s)
+            if self._item is None and not self._closed:
+                self._takers += 1
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or self._item is not None, timeout_s)
+                self._takers -= 1
+            if self._item is None and self._closed:
+                raise Closed
             item, self._item = self._item, None
+            self._taken_s = time.monotonic() if item is not None else 0.0
             self._changed.notify_all()
             return item
 

@@ -124,14 +124,17 @@ class Pipeline:
         source = self.parts.source
         try:
             self.source_info = source.open()
+            reading_s = 0.0  # how long a read usually takes
             while not self._stop.is_set():
-                self._read.wait_empty()
+                self._read.wait_wanted(lead_s=0.5 * reading_s)  # the middle way between full speed and fresh pictures
+                started_s = time.monotonic()
                 try:
                     frame = source.read()
                 except TimeoutError:
                     self.source_waits = True
                     continue
                 self.source_waits = False
+                reading_s += 0.1 * (min(time.monotonic() - started_s, 1.0) - reading_s)
                 if frame is None:
                     break
                 self.timings.frames_in += 1

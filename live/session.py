@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from engines.errors import VeneerError
 from engines.looks import Look, find_look, load_looks
 from engines.paths import pictures_dir, videos_dir
@@ -69,6 +71,7 @@ class Session:
         ctl: bool = True,
     ) -> None:
         self.options, self._ctl = options, ctl
+        cv2.setNumThreads(1)  # the work on a frame is small: more threads would only take the tracker's core away
         if options.report is not None:
             check_writable(options.report)
         found = dict(looks or load_looks(options.looks_file))

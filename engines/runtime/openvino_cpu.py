@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     import openvino
 
 
+_MOST_MEAN_OFF, _MOST_OFF = 0.5, 8.0  # of 255, on a probe much harsher than any picture (on lips: 0.15 and 2)
+
+
 class OpenVinoEngine:
     """See `Engine`. Needs PyTorch only the first time: later starts read the converted graph.
+
+    On processors with BF16 arithmetic the graph runs in it, about twice as fast, but only after its answer to a probe
+    was held against FP32 on this very machine.
 
     Raises:
         RuntimeError: OpenVINO cannot convert or compile it here.
@@ -30,13 +36,9 @@ class OpenVinoEngine:
 
         core = openvino.Core()
         model = _converted(style, core)
-        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
-        compiled = core.compile_model(model, "CPU", settings)
-        self._request: Any = compiled.create_infer_request()
-        self._name = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
-        self.info = EngineInfo(
-            style.name, "openvino", "fp32", self._name, "the fastest CPU runtime; TensorRT needs an NVIDIA GPU"
-        )
+        self._request, precision, why = _request(core, model, style.size_wh, threads)
+        device = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
+        self.info = EngineInfo(style.name, "openvino", precision, device, f"{why}; TensorRT needs an NVIDIA GPU")
 
     def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Engine.infer`."""
@@ -50,6 +52,32 @@ class OpenVinoEngine:
     def close(self) -> None:
         """Let go of the compiled graph."""
         self._request = None
+
+
+def _request(core: Any, model: Any, size_wh: tuple[int, int], threads: int) -> tuple[Any, str, str]:
+    """A request in the best precision that holds, that precision, and why it is this one."""
+
+    def compiled(hint: str) -> Any:
+        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": hint}
+        settings["ENABLE_CPU_PINNING"] = False  # a pinned thread would wait whenever the tracker has that core
+        return core.compile_model(model, "CPU", settings).create_infer_request()
+
+    full = compiled("f32")
+    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return full, "fp32", "this processor has no BF16"
+    half, probe = compiled("bf16"), _probe(size_wh)
+    answers = [np.array(request.infer([probe])[0], np.float32) for request in (full, half)]
+    off = np.abs(answers[1] - answers[0])
+    if not np.isfinite(off).all() or off.mean() > _MOST_MEAN_OFF or off.max() > _MOST_OFF:
+        return full, "fp32", f"BF16 was {off.max():.1f}/255 off FP32"
+    return half, "bf16", f"at most {off.max():.1f}/255 off FP32 on a probe, and faster"
+
+
+def _probe(size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """(1, H, W, 3): blocks of random colours, so that flat places and edges of every kind are there."""
+    width, height = size_wh
+    blocks = np.random.default_rng(0).integers(0, 256, (height // 6 + 1, width // 6 + 1, 3), dtype=np.uint8)
+    return np.ascontiguousarray(blocks.repeat(6, axis=0).repeat(6, axis=1)[None, :height, :width])
 
 
 def _first_line(error: Exception) -> str:

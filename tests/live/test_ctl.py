@@ -16,11 +16,11 @@ import pytest
 from ctl_programs import LOOKS, ROOT, program, serving
 
 from engines.errors import OptionsError
+from engines.paths import runtime_dir
 from live.controls import Controls
 from live.ctl import MOST_CONNECTIONS, ControlServer, send_command
 from live.ctl_transport import LoopbackTransport, Transport, UnixTransport
 from live.ctl_wire import status_lines
-from engines.paths import runtime_dir
 
 
 @pytest.fixture(params=[UnixTransport, LoopbackTransport])

@@ -37,7 +37,7 @@ def test_lossless_loses_nothing_between_two_threads() -> None:
     assert slot.dropped == 0
 
 
-@pytest.mark.parametrize("blocked", ["put", "get", "wait_empty"])
+@pytest.mark.parametrize("blocked", ["put", "get", "wait_wanted"])
 def test_closing_wakes_whoever_waits(blocked: str) -> None:
     slot: LatestSlot[int] = LatestSlot(lossless=True)
     if blocked != "get":
@@ -48,8 +48,8 @@ def test_closing_wakes_whoever_waits(blocked: str) -> None:
         with pytest.raises(Closed):
             if blocked == "put":
                 slot.put(2)
-            elif blocked == "wait_empty":
-                slot.wait_empty()
+            elif blocked == "wait_wanted":
+                slot.wait_wanted()
             else:
                 slot.get(timeout_s=60)
         woken.set()
