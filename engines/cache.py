@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engines import paths
 
+_SHIPPED = Path(__file__).with_name("weights") / "openvino"
 _WHOLE = "manifest.json"  # written last: an entry without it was cut off, and does not count
 
 
@@ -26,8 +27,13 @@ def key(**parts: object) -> str:
 
 
 def find(key_text: str) -> Path | None:
-    """The folder of a whole entry whose files are the ones that were written; None where there is none."""
-    entry = paths.cache_dir() / "engines" / key_text
+    """The folder of a whole entry whose files are the ones that were written; None where there is none.
+
+    Entries that come with the program are found as well as those on the user's disk.
+    """
+    entry = _SHIPPED / key_text
+    if not entry.exists():
+        entry = paths.cache_dir() / "engines" / key_text
     if not entry.exists():
         return None
     try:
@@ -41,9 +47,15 @@ def find(key_text: str) -> Path | None:
     return entry
 
 
-def store(key_text: str, write: Callable[[Path], object]) -> Path | None:
-    """Let `write` fill a folder, and put it in place in one step; None where the disk does not allow it."""
-    home = paths.cache_dir() / "engines"
+def store(key_text: str, write: Callable[[Path], object], *, home: Path | None = None) -> Path | None:
+    """Let `write` fill a folder, and put it in place in one step; None where the disk does not allow it.
+
+    Args:
+        key_text: the entry's name.
+        write: called with a folder to fill.
+        home: where the entry goes; the user's cache folder if None.
+    """
+    home = home or paths.cache_dir() / "engines"
     aside: Path | None = None
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -84,9 +84,7 @@ class Region:
         """A picture or change at the crop's size brought to the box: (box height, box width, 3) float32."""
         height, width = self.mask.shape
         larger = 1.0 / max(float(np.hypot(self.matrix[:, 0], self.matrix[:, 1]).min()), 1e-6)
-        how = (
-            cv2.INTER_CUBIC if larger > 1.5 else cv2.INTER_LINEAR
-        )  # 3 times faster, as good here
+        how = cv2.INTER_CUBIC if larger > 1.5 else cv2.INTER_LINEAR  # 3 times faster, as good here
         return cv2.warpAffine(  # type: ignore[return-value]
             change,
             self.matrix,

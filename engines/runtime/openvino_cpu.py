@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import openvino
 
 
+_GRAPH = "model.xml"
 _MOST_MEAN_OFF, _MOST_OFF = 0.5, 8.0  # of 255, on a probe much harsher than any picture (on lips: 0.15 and 2)
 
 
@@ -84,32 +86,48 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
-def _converted(style: Style, core: openvino.Core) -> openvino.Model:
-    """The style's graph in OpenVINO's own form, from the cache where it lies there whole."""
-    import openvino
+def graph_key(style: Style) -> str:
+    """The name of the style's converted graph: whatever changes its bytes changes it.
 
-    key = cache.key(
-        weights=style.weights_digest(),
-        source=style.source_digest(),
-        door=cache.file_digest(Path(__file__).with_name("door.py")),
-        shape=list(style.size_wh),
-        openvino=openvino.__version__,
-    )
-    entry = cache.find(key)
-    if entry is not None:
-        try:
-            return core.read_model(entry / "model.xml")
-        except RuntimeError:
-            cache.discard(entry)
+    OpenVINO's version is no part of it: its graph format (IR 11) is read by all versions that the project allows.
+    """
+    door = cache.file_digest(Path(__file__).with_name("door.py"))
+    parts = {"weights": style.weights_digest(), "source": style.source_digest(), "door": door, "ir": 11}
+    return cache.key(**parts, shape=list(style.size_wh))
+
+
+def convert(style: Style) -> openvino.Model:
+    """The style's graph in OpenVINO's own form, straight from the PyTorch module."""
+    import openvino
     import torch
 
     from engines.runtime.door import Door
 
     width, height = style.size_wh
     example = torch.zeros((2, height, width, 3), dtype=torch.uint8)
-    with torch.no_grad():
-        model = openvino.convert_model(
-            Door(style.load_generator()).eval(), example_input=example, input=[(-1, height, width, 3)]
-        )
-    cache.store(key, lambda folder: openvino.save_model(model, folder / "model.xml", compress_to_fp16=False))
+    count = torch.export.Dim("count", min=1, max=4)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch and OpenVINO warn of each other's ageing parts: nothing for a user
+        program = torch.export.export(Door(style.load_generator()).eval(), (example,), dynamic_shapes=({0: count},))
+        return openvino.convert_model(program)
+
+
+def save(model: openvino.Model, folder: Path) -> None:
+    """Write a graph into a folder, in FP32."""
+    import openvino
+
+    openvino.save_model(model, folder / _GRAPH, compress_to_fp16=False)
+
+
+def _converted(style: Style, core: openvino.Core) -> openvino.Model:
+    """The style's graph: as it comes with the program, from the user's cache, or converted now (5 s)."""
+    key = graph_key(style)
+    entry = cache.find(key)
+    if entry is not None:
+        try:
+            return core.read_model(entry / _GRAPH)
+        except RuntimeError:
+            cache.discard(entry)
+    model = convert(style)
+    cache.store(key, lambda folder: save(model, folder))
     return model
