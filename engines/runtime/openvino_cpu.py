@@ -129,5 +129,5 @@ def _converted(style: Style, core: openvino.Core) -> openvino.Model:
         except RuntimeError:
             cache.discard(entry)
     model = convert(style)
-    cache.store(key, lambda folder: save(model, folder))
-    return model
+    stored = cache.store(key, lambda folder: save(model, folder))
+    return core.read_model(stored / _GRAPH) if stored else model  # the first run and all later ones run the same bytes
