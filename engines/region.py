@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -104,25 +105,28 @@ def lips_region(landmarks_xy: Floats, frame_bgr: ImageU8, *, size_wh: tuple[int,
     rim_xy = landmarks_xy[OUTER_LIPS]
     if not np.isfinite(rim_xy).all():
         return None
-    along = rim_xy[10] - rim_xy[0]
-    angle = float(np.arctan2(along[1], along[0]))
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    level = rim_xy @ turn.T
-    low, high = level.min(0), level.max(0)
-    if high[0] - low[0] < _LEAST_MOUTH_PX or high[1] - low[1] < _LEAST_MOUTH_PX / 6:
+    along_x, along_y = (rim_xy[10] - rim_xy[0]).tolist()
+    length = math.hypot(along_x, along_y) or 1.0
+    cos, sin = along_x / length, along_y / length
+    level = rim_xy @ np.array([[cos, -sin], [sin, cos]], np.float32)
+    (low_x, low_y), (high_x, high_y) = level.min(0).tolist(), level.max(0).tolist()
+    if high_x - low_x < _LEAST_MOUTH_PX or high_y - low_y < _LEAST_MOUTH_PX / 6:
         return None
-    box = _box_round(rim_xy, frame_bgr.shape, margin_px=3 + 0.06 * (high[0] - low[0]))
+    box = _box_round(rim_xy, frame_bgr.shape, margin_px=3 + 0.06 * (high_x - low_x))
     if box is None:
         return None
-    origin = np.array([box[0], box[1]], np.float64)
     if size_wh is None:
         matrix, size_wh = np.array([[1.0, 0, 0], [0, 1.0, 0]]), (box[2] - box[0], box[3] - box[1])
     else:
-        stretch = np.diag(np.array(size_wh) / (high - low)) @ turn
-        shift = stretch @ origin - np.array(size_wh) / (high - low) * low
-        shift += 0.5 * stretch.sum(1) - 0.5  # pixel centres lie at half pixels
-        matrix = np.column_stack([stretch, shift])
-    mask = _lips_mask(landmarks_xy, box, float(high[0] - low[0]))
+        along, down = size_wh[0] / (high_x - low_x), size_wh[1] / (high_y - low_y)
+        x, y = box[0] + 0.5, box[1] + 0.5  # pixel centres lie at half pixels
+        matrix = np.array(
+            [
+                [along * cos, along * sin, along * (cos * x + sin * y - low_x) - 0.5],
+                [-down * sin, down * cos, down * (cos * y - sin * x - low_y) - 0.5],
+            ]
+        )
+    mask = _lips_mask(landmarks_xy, box, high_x - low_x)
     return Region(box, matrix, size_wh, mask, _light(landmarks_xy, frame_bgr))
 
 
@@ -140,14 +144,17 @@ def _lips_mask(landmarks_xy: Floats, box: tuple[int, int, int, int], mouth_px: f
     feather_px = max(0.6, 0.014 * mouth_px)
     across = inner - outer
     thick = np.maximum(np.hypot(across[:, 0], across[:, 1]), 1e-3)[:, None]
-    outer_in = outer + across / thick * np.minimum(0.5 * feather_px, 0.3 * thick)
-    gap = np.hypot(*(inner[5] - inner[15]))
-    if gap > 0.02 * mouth_px:  # an open mouth: the hole a little larger than its rim
-        inner = inner - across / thick * np.minimum(0.9 * feather_px, 0.25 * thick)
+    inwards = across / thick
     mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
-    cv2.fillPoly(mask, [_fixed_point(_CURVE @ outer_in)], (255,), cv2.LINE_AA, 4)
-    if gap > 0.02 * mouth_px:
-        cv2.fillPoly(mask, [_fixed_point(_CURVE @ inner)], (0,), cv2.LINE_AA, 4)
+    rim = outer + inwards * np.minimum(0.5 * feather_px, 0.3 * thick)
+    cv2.fillPoly(mask, [_fixed_point(_CURVE @ rim)], (255,), cv2.LINE_AA, 4)
+    gap_x, gap_y = (inner[5] - inner[15]).tolist()
+    opened = min(1.0, (math.hypot(gap_x, gap_y) / mouth_px - 0.01) / 0.03)  # no jump when the lips part
+    if opened > 0.0:
+        hole = np.zeros_like(mask)
+        rim = inner - inwards * np.minimum(0.9 * opened * feather_px, 0.25 * thick)  # a little over the teeth's rim
+        cv2.fillPoly(hole, [_fixed_point(_CURVE @ rim)], (round(255 * opened),), cv2.LINE_AA, 4)
+        mask = np.minimum(mask, 255 - hole)
     soft = cv2.GaussianBlur(mask, (0, 0), feather_px)
     return soft.astype(np.float32) * np.float32(1 / 255)
 
