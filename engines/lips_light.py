@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.region import Region
+from engines.region import LIGHT_TAU_S, MouthMemory, Region
 
 _FULL_LIGHT = 0.8  # `Region.light` of a face in good light
 _LARGEST_SHIFT = 70.0  # of 255
 _KEEP_COLOUR, _KEEP_LIGHTNESS = 0.5, 0.1  # how much of the shift lipstick covers for good
-_EVEN = 0.6  # how far painted colour is brought to its mean over the lips
+_EVEN = 0.75  # how far painted colour is brought to its mean over the lips
 _LUMA_BGR = np.array([0.114, 0.587, 0.299], np.float32)
 _ONES = np.ones(3, np.float32)
 
@@ -35,6 +35,8 @@ class Known:
         lips: (H, W) float32, the region's mask at the crop's size.
         lit: by how much the crop was dimmer than full light, 0..1.
         shift_bgr: what was added to the brightened crop.
+        memory: of the same mouth on earlier frames, where it is a film.
+        at_s: the frame's time.
     """
 
     shown_bgr: NDArray[np.uint8]
@@ -42,17 +44,28 @@ class Known:
     lips: NDArray[np.float32]
     lit: float
     shift_bgr: NDArray[np.float32]
+    memory: MouthMemory
+    at_s: float
 
 
-def as_known(crop_bgr: NDArray[np.uint8], region: Region, usual_bgr: tuple[float, float, float]) -> Known:
+def as_known(
+    crop_bgr: NDArray[np.uint8],
+    region: Region,
+    usual_bgr: tuple[float, float, float],
+    *,
+    memory: MouthMemory | None = None,
+    at_s: float = 0.0,
+) -> Known:
     """Brighten and shift a lip crop so that its lips have the colour `usual_bgr` (0..255)."""
+    memory = memory or MouthMemory()
     lips = cv2.warpAffine(region.mask, region.matrix, region.size_wh, flags=cv2.INTER_LINEAR)
     lit = float(np.clip(region.light / _FULL_LIGHT, 0.2, 1.0))
     bright = np.minimum(crop_bgr * np.float32(1.0 / lit), np.float32(255))
     mean = cv2.mean(bright, (lips > 0.5).astype(np.uint8))[:3]
     shift = np.clip(np.subtract(usual_bgr, mean), -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
+    shift = memory.eased("shift", shift, LIGHT_TAU_S, at_s).astype(np.float32)
     shown = np.clip(np.rint(bright + shift), 0, 255).astype(np.uint8)
-    return Known(shown, crop_bgr, lips, lit, shift)  # type: ignore[arg-type]
+    return Known(shown, crop_bgr, lips, lit, shift, memory, at_s)  # type: ignore[arg-type]
 
 
 def taken_back(change_bgr: NDArray[np.float32], known: Known) -> NDArray[np.float32]:
@@ -66,7 +79,8 @@ def taken_back(change_bgr: NDArray[np.float32], known: Known) -> NDArray[np.floa
     total = float(weight.sum())
     if total > 1.0:
         lightness = painted @ _LUMA_BGR
-        mean_bgr = (weight.ravel() @ painted.reshape(-1, 3)) / total
+        mean_bgr = (weight.ravel() @ painted.reshape(-1, 3)) / np.float32(total)
+        mean_bgr = known.memory.eased("painted", mean_bgr, LIGHT_TAU_S, known.at_s)
         mean_lightness = max(float(mean_bgr @ _LUMA_BGR), 1.0)
         coloured = np.minimum(lightness, np.float32(1.15 * mean_lightness))
         even = coloured[:, :, None] * (mean_bgr / mean_lightness).astype(np.float32)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.face_light import face_light
+
 ImageU8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Value = TypeVar("Value", float, NDArray[np.float32])
 
 # MediaPipe face mesh: lips' outer and inner rim, both from the wearer's right mouth corner along the lower lip to
 # the left corner and back along the upper lip, so that point i of one lies across from point i of the other.
 OUTER_LIPS = np.array([61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185])
 INNER_LIPS = np.array([78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191])
-# Forehead, cheeks, nose and chin, where light shows and neither eyes, brows nor lips do.
-_SKIN = np.array([10, 67, 297, 109, 338, 151, 9, 8, 6, 197, 195, 5, 4, 50, 280, 101, 330, 205, 425, 117, 346, 36, 266])
-_SKIN = np.append(_SKIN, [123, 352, 187, 411, 118, 347, 142, 371, 203, 423])
 _LEAST_MOUTH_PX = 10.0
 _CURVE_STEPS = 4
+_OPENED_TAU_S = 0.065  # how slowly the opening follows on a film
+LIGHT_TAU_S = 0.26  # the same for light and colour
 
 
 def _closed_curve_weights(points: int, steps: int) -> Floats:
@@ -42,6 +45,26 @@ def _closed_curve_weights(points: int, steps: int) -> Floats:
 _CURVE = _closed_curve_weights(len(OUTER_LIPS), _CURVE_STEPS)
 
 
+class MouthMemory:
+    """What is remembered of one face's mouth from frame to frame, so that its paint does not flicker."""
+
+    _FORGET_S = 0.5
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Any, float]] = {}  # name: (value, at_s)
+
+    def eased(self, name: str, new: Value, tau_s: float, at_s: float) -> Value:
+        """The value on its way to the new one: two thirds of the way after `tau_s`; at once after a pause."""
+        value, seen_s = self._kept.get(name, (new, at_s))
+        passed_s = at_s - seen_s
+        if not 0.0 <= passed_s <= self._FORGET_S:
+            value = new
+        else:
+            value = value + (1.0 - math.exp(-passed_s / tau_s)) * (new - value)
+        self._kept[name] = (value, at_s)
+        return value  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
     """An aligned crop of one frame and where it came from.
@@ -51,7 +74,7 @@ class Region:
         matrix: (2, 3) from pixels of the box to pixels of the crop.
         size_wh: the crop's size.
         mask: (box height, box width) float32 0..1, where the style may paint.
-        light: how brightly the face is lit, 0..1, from the bright part of its skin.
+        light: how brightly the face is lit, 0..1; see `face_light`.
     """
 
     box: tuple[int, int, int, int]
@@ -95,8 +118,17 @@ class Region:
         )
 
 
-def lips_region(landmarks_xy: Floats, frame_bgr: ImageU8, *, size_wh: tuple[int, int] | None) -> Region | None:
+def lips_region(
+    landmarks_xy: Floats,
+    frame_bgr: ImageU8,
+    *,
+    size_wh: tuple[int, int] | None,
+    memory: MouthMemory | None = None,
+    at_s: float = 0.0,
+) -> Region | None:
     """The mouth: a tight box with level corners, stretched to `size_wh`; at its own resolution where that is None.
+
+    With a memory of the same face's mouth, and the frame's time, light and opening change without a jump.
 
     The training crops were cut this way: the box of the lips' outer rim, whatever its shape, scaled to 90x30.
 
@@ -126,8 +158,12 @@ def lips_region(landmarks_xy: Floats, frame_bgr: ImageU8, *, size_wh: tuple[int,
                 [-down * sin, down * cos, down * (cos * y - sin * x - low_y) - 0.5],
             ]
         )
-    mask = _lips_mask(landmarks_xy, box, high_x - low_x)
-    return Region(box, matrix, size_wh, mask, _light(landmarks_xy, frame_bgr))
+    mouth_px = high_x - low_x
+    mask = _lips_mask(landmarks_xy, box, mouth_px, memory, at_s)
+    light = face_light(landmarks_xy, frame_bgr, patch_px=0.05 * mouth_px)
+    if memory is not None:
+        light = memory.eased("light", light, LIGHT_TAU_S, at_s)
+    return Region(box, matrix, size_wh, mask, light)
 
 
 def _box_round(points_xy: Floats, shape: tuple[int, ...], *, margin_px: float) -> tuple[int, int, int, int] | None:
@@ -137,7 +173,9 @@ def _box_round(points_xy: Floats, shape: tuple[int, ...], *, margin_px: float) -
     return (left, top, right, bottom) if right - left >= 4 and bottom - top >= 4 else None
 
 
-def _lips_mask(landmarks_xy: Floats, box: tuple[int, int, int, int], mouth_px: float) -> Floats:
+def _lips_mask(
+    landmarks_xy: Floats, box: tuple[int, int, int, int], mouth_px: float, memory: MouthMemory | None, at_s: float
+) -> Floats:
     """Outer lips minus mouth opening, feathered inwards so that skin and teeth keep their colour."""
     origin = np.array([box[0] + 0.5, box[1] + 0.5], np.float32)  # a pixel's centre lies half a pixel into it
     outer, inner = landmarks_xy[OUTER_LIPS] - origin, landmarks_xy[INNER_LIPS] - origin
@@ -145,30 +183,29 @@ def _lips_mask(landmarks_xy: Floats, box: tuple[int, int, int, int], mouth_px: f
     across = inner - outer
     thick = np.maximum(np.hypot(across[:, 0], across[:, 1]), 1e-3)[:, None]
     inwards = across / thick
-    mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+    lips = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
     rim = outer + inwards * np.minimum(0.5 * feather_px, 0.3 * thick)
-    cv2.fillPoly(mask, [_fixed_point(_CURVE @ rim)], (255,), cv2.LINE_AA, 4)
+    cv2.fillPoly(lips, [_fixed_point(_CURVE @ rim)], (255,), cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(lips, (0, 0), feather_px).astype(np.float32) * np.float32(1 / 255)
     gap_x, gap_y = (inner[5] - inner[15]).tolist()
-    opened = min(1.0, (math.hypot(gap_x, gap_y) / mouth_px - 0.01) / 0.03)  # no jump when the lips part
-    if opened > 0.0:
-        hole = np.zeros_like(mask)
-        rim = inner - inwards * np.minimum(0.9 * opened * feather_px, 0.25 * thick)  # a little over the teeth's rim
-        cv2.fillPoly(hole, [_fixed_point(_CURVE @ rim)], (round(255 * opened),), cv2.LINE_AA, 4)
-        mask = np.minimum(mask, 255 - hole)
-    soft = cv2.GaussianBlur(mask, (0, 0), feather_px)
-    return soft.astype(np.float32) * np.float32(1 / 255)
+    opened = _opened(math.hypot(gap_x, gap_y), mouth_px)
+    if memory is not None:
+        opened = memory.eased("opened", opened, _OPENED_TAU_S, at_s)
+    if opened > 0.01:
+        hole = np.zeros_like(lips)
+        rim = inner - inwards * np.minimum(0.4 * feather_px, 0.25 * thick)  # a little over the teeth's rim
+        cv2.fillPoly(hole, [_fixed_point(_CURVE @ rim)], (255,), cv2.LINE_AA, 4)
+        hole = np.asarray(cv2.GaussianBlur(hole, (0, 0), 0.7 * feather_px), np.uint8)
+        soft *= 1.0 - hole.astype(np.float32) * np.float32(opened / 255)
+    return np.asarray(soft, np.float32)
+
+
+def _opened(gap_px: float, mouth_px: float) -> float:
+    """How far the mouth counts as open, 0..1, rising smoothly: closed lips tremble by a fraction of a pixel."""
+    start_px = 0.02 * mouth_px + 0.3
+    part = min(1.0, max(0.0, (gap_px - start_px) / max(0.07 * mouth_px, 2.0)))
+    return part * part * (3 - 2 * part)
 
 
 def _fixed_point(points_xy: Floats) -> NDArray[np.int32]:
     return np.asarray(np.round(points_xy * 16), np.int32)
-
-
-def _light(landmarks_xy: Floats, frame_bgr: ImageU8) -> float:
-    """The bright part of the skin, as 0..1: its pixels' largest channel, which four fifths of them do not exceed."""
-    points = landmarks_xy[_SKIN]
-    points = points[np.isfinite(points).all(1)].astype(np.intp)
-    inside = (points >= 0).all(1) & (points[:, 0] < frame_bgr.shape[1]) & (points[:, 1] < frame_bgr.shape[0])
-    if not inside.any():
-        return 0.8
-    x, y = points[inside].T
-    return float(np.sort(frame_bgr[y, x].max(1))[len(x) * 4 // 5]) / 255

@@ -15,7 +15,7 @@ from engines.looks import Look, find_look, load_looks
 from live.cover import Cover
 from live.frame import Frame
 from live.options import LiveOptions
-from live.painter import paint
+from live.painter import Painter
 from live.session import Session, say
 from live.sources.still import PICTURE_SUFFIXES, read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
@@ -43,7 +43,7 @@ class PicturePainter:
         picture_bgr = read_picture(source)
         faces = self._tracker.track(Frame(picture_bgr, 0, time.monotonic(), 0.0))
         if faces or not self._ready.layers:
-            paint(picture_bgr, faces, self._ready, self._strength)
+            Painter().paint(picture_bgr, faces, self._ready, self._strength, at_s=0.0)
         else:
             say(f"{source.name}: no face found; the look shows '{self._ready.look.no_face}'")
             picture_bgr = Cover().instead(picture_bgr, self._ready.look, 0.0)

@@ -19,7 +19,7 @@ from live.controls import Controls, ControlState
 from live.cover import Cover
 from live.frame import Frame, TrackedFrame
 from live.latest import Closed, LatestSlot
-from live.painter import paint
+from live.painter import Painter
 from live.sender import Sender
 from live.sinks.base import FrameSink
 from live.sources.base import FrameSource, SourceInfo
@@ -71,6 +71,7 @@ class Pipeline:
         self._stop = threading.Event()
         self._error: VeneerError | None = None
         self._cover = Cover()
+        self._painter = Painter()
         self._wearing: ReadyLook | None = None
         self._frozen: Frame | None = None
         self._said: set[str] = set()
@@ -243,7 +244,8 @@ class Pipeline:
         frame = tracked.frame
         if tracked.faces or not ready.layers:
             try:
-                spent = paint(frame.bgr, tracked.faces, ready, strength)
+                at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
+                spent = self._painter.paint(frame.bgr, tracked.faces, ready, strength, at_s=at_s)
             except EngineError as error:
                 self._say_once(f"{error}; the look shows '{ready.look.no_face}' instead")
             else:

@@ -12,7 +12,7 @@ import numpy as np
 from engines.errors import OptionsError
 from engines.looks import Look
 from live.frame import Face, Frame, ImageU8
-from live.painter import paint
+from live.painter import Painter
 from live.portrait import portrait_bgr
 from live.sources.still import read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
@@ -48,7 +48,7 @@ def write_sheet(path: Path, looks: Mapping[str, Look], photo: Path | None) -> No
     try:
         for name in looks:
             worn_bgr = close_bgr.copy()
-            paint(worn_bgr, (close,), wardrobe.prepare(name), 1.0)
+            Painter().paint(worn_bgr, (close,), wardrobe.prepare(name), 1.0, at_s=0.0)
             tiles.append(_labelled(worn_bgr, name))
     finally:
         wardrobe.close()

@@ -74,18 +74,18 @@ class Shade:
         return (np.clip(painted, 0, 1) - box) * np.float32(255)
 
     def _relief(self, relief: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Matte flattens what is lighter than the mean; satin and gloss keep it."""
+        """Matte flattens what is lighter than the mean; satin and gloss only tame it, or dark lips look like foil."""
         if self.finish == "matte":
-            return np.where(relief > 0, 8.0 * np.tanh(relief / 14.0), relief).astype(np.float32)
-        return relief
+            return np.where(relief > 0, 9.0 * np.tanh(relief / 15.0), relief).astype(np.float32)
+        return np.where(relief > 0, 18.0 * np.tanh(relief / 24.0), relief).astype(np.float32)
 
     def _shine(self, lightness: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
         """Extra lightness where the lips already catch more light than their surroundings do; none for matte."""
         if self.finish == "matte":
             return np.zeros_like(lightness)
         box_w = lightness.shape[1]
-        wide = (0, 0), max(2.0, 0.09 * box_w)
+        wide = (0, 0), max(2.0, 0.045 * box_w)
         around = cv2.GaussianBlur(lightness * weight, *wide) / np.maximum(cv2.GaussianBlur(weight, *wide), 1e-3)
         soft = cv2.GaussianBlur(lightness, (0, 0), max(0.7, 0.008 * box_w))
-        amount, start = (0.5, 3.0) if self.finish == "satin" else (2.2, 1.5)
-        return np.asarray(np.clip((soft - around - start) * amount, 0.0, 32.0), np.float32)
+        amount, start = (0.5, 3.0) if self.finish == "satin" else (1.6, 2.0)
+        return np.asarray(np.clip((soft - around - start) * amount, 0.0, 24.0), np.float32)

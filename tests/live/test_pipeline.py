@@ -17,7 +17,7 @@ from engines.runtime.base import EngineInfo
 from live.controls import Command, Controls
 from live.cover import card
 from live.frame import Face, Frame, ImageU8
-from live.painter import StageMs
+from live.painter import Painter, StageMs
 from live.pipeline import Parts, Pipeline
 from live.sheet import find_faces
 from live.wardrobe import ReadyLayer, ReadyLook, Wardrobe
@@ -102,11 +102,12 @@ def test_landmarks_belong_to_the_very_frame_they_are_painted_on() -> None:
         def prepare(self, name: str) -> ReadyLook:
             return ReadyLook(Look(name, "", ()), (ReadyLayer(1.0, None, None, None),))
 
-    import live.pipeline as module
+    class Watching(Painter):
+        """Notes whether the landmarks hit the mark of the frame they came with."""
 
-    def paint(frame_bgr: ImageU8, faces: tuple[Face, ...], ready: object, strength: float) -> Any:
-        hits.append(bool(frame_bgr[100, int(faces[0].landmarks_xy[0, 0]), 0] == 255))
-        return StageMs()
+        def paint(self, frame_bgr: ImageU8, faces: tuple[Face, ...], *_: object, **__: object) -> StageMs:
+            hits.append(bool(frame_bgr[100, int(faces[0].landmarks_xy[0, 0]), 0] == 255))
+            return StageMs()
 
     run = pipeline(
         FakeSource(marked, live=True, interval_s=0.002, frames=200),
@@ -114,11 +115,8 @@ def test_landmarks_belong_to_the_very_frame_they_are_painted_on() -> None:
         tracker=FakeTracker(face_at_mark),
         wardrobe=MarkWardrobe(load_looks(), runtime="auto", say=print),
     )
-    original, module.paint = module.paint, paint  # type: ignore[assignment]
-    try:
-        run.run()
-    finally:
-        module.paint = original
+    run._painter = Watching()
+    run.run()
     assert len(hits) > 20
     assert all(hits)
 
