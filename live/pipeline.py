@@ -9,23 +9,19 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import cv2
-import numpy as np
-
-from engines.errors import EngineError, SinkError, SourceError, TrackingError, VeneerError
+from engines.errors import SinkError, SourceError, TrackingError, VeneerError
+from live.composer import Composer
 from live.controls import Controls, ControlState
-from live.cover import Cover
 from live.frame import Frame, TrackedFrame
 from live.latest import Closed, LatestSlot
-from live.painter import Painter
 from live.sender import Sender
 from live.sinks.base import FrameSink
 from live.sources.base import FrameSource, SourceInfo
 from live.timing import Timings
 from live.tracking.base import FaceTracker
-from live.wardrobe import ReadyLook, Wardrobe
+from live.wardrobe import Wardrobe
 
 STOP_WITHIN_S = 2.0
 _PREVIEW_INTERVAL_S = 1 / 60  # a window is not shown more often than this
@@ -65,16 +61,12 @@ class Pipeline:
         self.parts, self.timings = parts, Timings()
         self.source_info: SourceInfo | None = None
         self.lossless = not parts.source.live and not any(sink.live for sink in parts.sinks)
-        self._fps, self._frames, self._say, self._on_frame = fps, frames, say, on_frame
+        self._fps, self._frames, self._on_frame = fps, frames, on_frame
         self._read: LatestSlot[Frame] = LatestSlot(lossless=self.lossless)
         self._tracked: LatestSlot[TrackedFrame] = LatestSlot(lossless=self.lossless)
         self._stop = threading.Event()
         self._error: VeneerError | None = None
-        self._cover = Cover()
-        self._painter = Painter()
-        self._wearing: ReadyLook | None = None
-        self._frozen: Frame | None = None
-        self._said: set[str] = set()
+        self._composer = Composer(parts.wardrobe, self.timings, say)
         self._senders: list[Sender] = []
         self.source_waits = False
 
@@ -111,7 +103,7 @@ class Pipeline:
         for thread in threads:
             thread.start()
         try:
-            self._wearing = self.parts.wardrobe.prepare(self.parts.controls.read().look)
+            self._composer.wear(self.parts.wardrobe.prepare(self.parts.controls.read().look))
             threading.Thread(target=self.parts.wardrobe.prepare_all, name="wardrobe", daemon=True).start()
             self._loop()
         except VeneerError as error:
@@ -185,10 +177,11 @@ class Pipeline:
                 getattr(preview.sink, "pump", lambda: None)()
             if tracked is None:
                 continue
-            frame = self._compose(tracked)
+            state = self.parts.controls.read()  # once: a frame is made of one state
+            frame = self._composer.compose(tracked, state)
             if not self._senders:
                 self._start_senders()
-            self._hand_out(frame)
+            self._hand_out(frame, state)
             composed += 1
             if self._frames is not None and not self.lossless and composed >= self._frames:
                 return
@@ -210,8 +203,7 @@ class Pipeline:
         info = self.source_info
         return info.fps if info is not None and info.fps > 0 and not self.parts.source.live else self._fps
 
-    def _hand_out(self, frame: Frame) -> None:
-        state = self.parts.controls.read()
+    def _hand_out(self, frame: Frame, state: ControlState) -> None:
         for sender in self._senders:
             if not sender.sink.main_thread:
                 with contextlib.suppress(Closed):
@@ -220,46 +212,6 @@ class Pipeline:
                 sender.hand_on(frame)
         if self._on_frame is not None and not state.panic:
             self._on_frame(frame, state)
-
-    def _compose(self, tracked: TrackedFrame) -> Frame:
-        """The finished frame: painted, or what the look shows in its place; frozen or mirrored as wanted."""
-        state = self.parts.controls.read()
-        self.timings.faces_found += bool(tracked.faces)
-        if state.frozen and self._frozen is not None:
-            return replace(tracked.frame, bgr=self._frozen.bgr)
-        frame = self._painted(tracked, self._worn(state.look), state.strength)
-        if state.mirror:
-            frame = replace(frame, bgr=np.asarray(cv2.flip(frame.bgr, 1), np.uint8))
-        self._frozen = frame if state.frozen else None
-        return frame
-
-    def _worn(self, name: str) -> ReadyLook:
-        """The wanted look if it is ready; until then the one that is worn."""
-        assert self._wearing is not None
-        if name != self._wearing.look.name:
-            self._wearing = self.parts.wardrobe.ready(name) or self._wearing
-        return self._wearing
-
-    def _painted(self, tracked: TrackedFrame, ready: ReadyLook, strength: float) -> Frame:
-        frame = tracked.frame
-        if tracked.faces or not ready.layers:
-            try:
-                at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
-                spent = self._painter.paint(frame.bgr, tracked.faces, ready, strength, at_s=at_s)
-            except EngineError as error:
-                self._say_once(f"{error}; the look shows '{ready.look.no_face}' instead")
-            else:
-                self.timings.stage("region", spent.region)
-                self.timings.stage("generate", spent.generate)
-                self.timings.stage("composite", spent.composite)
-                self._cover.painted(frame.bgr, ready.look, frame.captured_s)
-                return frame
-        return replace(frame, bgr=self._cover.instead(frame.bgr, ready.look, frame.captured_s))
-
-    def _say_once(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
-            self._say(line)
 
     def _shut(self, threads: list[threading.Thread]) -> None:
         """Close everything, from the front to the back; nobody is waited for longer than 2 s after a stop."""

@@ -115,7 +115,7 @@ def test_landmarks_belong_to_the_very_frame_they_are_painted_on() -> None:
         tracker=FakeTracker(face_at_mark),
         wardrobe=MarkWardrobe(load_looks(), runtime="auto", say=print),
     )
-    run._painter = Watching()
+    run._composer._painter = Watching()
     run.run()
     assert len(hits) > 20
     assert all(hits)

@@ -1,0 +1,81 @@
+"""Makes the finished frame of a tracked one: painted, covered, frozen or mirrored, as the controls say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from engines.errors import EngineError
+from live.controls import ControlState
+from live.cover import Cover
+from live.frame import Frame, TrackedFrame
+from live.painter import Painter
+from live.timing import Timings
+from live.wardrobe import ReadyLook, Wardrobe
+
+
+class Composer:
+    """Called in the loop, once a frame.
+
+    Args:
+        wardrobe: asked whether a look is ready; never waited for.
+        timings: told what the stages took, and whether there was a face.
+        say: takes one line for the person at the terminal.
+        painter: a painter of one's own (tests).
+    """
+
+    def __init__(
+        self, wardrobe: Wardrobe, timings: Timings, say: Callable[[str], None], *, painter: Painter | None = None
+    ) -> None:
+        self._wardrobe, self._timings, self._say = wardrobe, timings, say
+        self._painter = painter or Painter()
+        self._cover = Cover()
+        self._wearing: ReadyLook | None = None
+        self._frozen: Frame | None = None
+        self._said: set[str] = set()
+
+    def wear(self, ready: ReadyLook) -> None:
+        """Put a look on; to be done once before the first frame."""
+        self._wearing = ready
+
+    def compose(self, tracked: TrackedFrame, state: ControlState) -> Frame:
+        """The finished frame; the pixels of the tracked one are painted in place."""
+        self._timings.faces_found += bool(tracked.faces)
+        if state.frozen and self._frozen is not None:
+            return replace(tracked.frame, bgr=self._frozen.bgr)
+        frame = self._painted(tracked, self._worn(state.look), state.strength)
+        if state.mirror:
+            frame = replace(frame, bgr=np.asarray(cv2.flip(frame.bgr, 1), np.uint8))
+        self._frozen = frame if state.frozen else None
+        return frame
+
+    def _worn(self, name: str) -> ReadyLook:
+        """The wanted look if it is ready; until then the one that is worn."""
+        assert self._wearing is not None
+        if name != self._wearing.look.name:
+            self._wearing = self._wardrobe.ready(name) or self._wearing
+        return self._wearing
+
+    def _painted(self, tracked: TrackedFrame, ready: ReadyLook, strength: float) -> Frame:
+        frame = tracked.frame
+        if tracked.faces or not ready.layers:
+            try:
+                at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
+                spent = self._painter.paint(frame.bgr, tracked.faces, ready, strength, at_s=at_s)
+            except EngineError as error:
+                self._say_once(f"{error}; the look shows '{ready.look.no_face}' instead")
+            else:
+                self._timings.stage("region", spent.region)
+                self._timings.stage("generate", spent.generate)
+                self._timings.stage("composite", spent.composite)
+                self._cover.painted(frame.bgr, ready.look, frame.captured_s)
+                return frame
+        return replace(frame, bgr=self._cover.instead(frame.bgr, ready.look, frame.captured_s))
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._say(line)
