@@ -12,6 +12,8 @@ from pathlib import Path
 
 import platformdirs
 
+from engines.errors import OptionsError
+
 APP_NAME = "veneer"
 
 
@@ -54,6 +56,18 @@ def runtime_dir() -> Path:
             if base.startswith("/") and _is_private(Path(base)):
                 return Path(base) / APP_NAME
     return cache_dir() / "run"
+
+
+def expanded(text: str) -> Path:
+    """A path with `~` and `~user` filled in.
+
+    Raises:
+        OptionsError: there is no such user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise OptionsError(f"path {text}", "there is no such user", "write the path in full") from None
 
 
 def _below_home(name: str) -> Path | None:

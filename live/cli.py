@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -10,6 +11,7 @@ from importlib import metadata
 import typer
 
 from engines.errors import VeneerError
+from live.tracking.quiet import say_line
 
 _ORDER = ("demo", "run", "apply", "looks", "doctor", "ctl", "train", "evaluate")
 
@@ -28,8 +30,8 @@ def build() -> typer.Typer:
         command = found[name].load()
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
-        else:
-            app.command(name)(command)
+        else:  # "ctl strength -0.5" is a number, not an option
+            app.command(name, context_settings={"ignore_unknown_options": name == "ctl"})(command)
     return app
 
 
@@ -37,16 +39,28 @@ def main() -> None:
     """Run the command line; exit code 2 and one line on anything a person can put right."""
     code: object = 0
     try:
-        build()()
+        code = typer.main.get_command(build())(standalone_mode=False)
     except SystemExit as end:
         code = end.code
     except VeneerError as error:
-        sys.stderr.write(f"veneer: {error}\n")
-        code = 2
+        code = _complain(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("veneer: stopped\n")
+        say_line("veneer: stopped")
         code = 130
+    except BrokenPipeError:
+        code = 141  # `veneer looks | head -1`: the reader has seen enough
+    except OSError as error:
+        code = _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+    except Exception as error:  # what the command line's library says of wrong options; anything else is our fault
+        if not hasattr(error, "format_message"):
+            raise
+        code = _complain(" ".join(error.format_message().split()) + " - see veneer --help")
     _leave(code)
+
+
+def _complain(line: str) -> int:
+    say_line(f"veneer: {line}")
+    return 2
 
 
 def _leave(code: object) -> None:
@@ -55,8 +69,9 @@ def _leave(code: object) -> None:
     Python's own way out would tear the ground from under such a thread, and the process would abort.
     """
     if any(thread.daemon and thread.is_alive() for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)
     sys.exit(code if isinstance(code, (int, str)) else None)
 

@@ -71,8 +71,9 @@ class Composer:
                 self._timings.stage("region", spent.region)
                 self._timings.stage("generate", spent.generate)
                 self._timings.stage("composite", spent.composite)
-                self._cover.painted(frame.bgr, ready.look, frame.captured_s)
-                return frame
+                if not spent.bare or ready.look.no_face == "raw":
+                    self._cover.painted(frame.bgr, ready.look, frame.captured_s)
+                    return frame
         return replace(frame, bgr=self._cover.instead(frame.bgr, ready.look, frame.captured_s))
 
     def _say_once(self, line: str) -> None:

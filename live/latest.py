@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -30,15 +31,21 @@ class LatestSlot(Generic[T]):
         self._changed = threading.Condition()
         self.dropped = 0
 
-    def put(self, item: T) -> None:
+    def put(self, item: T, *, stopped: Callable[[], bool] = lambda: False) -> None:
         """Give an item.
 
+        Args:
+            item: what to give.
+            stopped: asked ten times a second while there is no room; True gives up.
+
         Raises:
-            Closed: the slot was closed before there was room.
+            Closed: the slot was closed, or the giver was stopped, before there was room.
         """
         with self._changed:
             if self._lossless:
-                self._changed.wait_for(lambda: self._closed or self._item is None)
+                while not self._changed.wait_for(lambda: self._closed or self._item is None, 0.1):
+                    if stopped():
+                        raise Closed
             if self._closed:
                 raise Closed
             if self._item is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from engines import paths, toml
 from engines.errors import OptionsError
+from engines.runtime.choose import RUNTIMES
 
 _SIZE = re.compile(r"(\d{1,5})[xX](\d{1,5})")
 
@@ -56,6 +57,8 @@ class LiveOptions:
         _within("--strength", self.strength, 0, 1)
         if self.frames is not None:
             _within("--frames", self.frames, 1, 10**9)
+        if self.runtime not in RUNTIMES:
+            raise OptionsError(f"--runtime {self.runtime}", "there is no such runtime", f"use {', '.join(RUNTIMES)}")
         if not self.sinks:
             raise OptionsError("--sink", "none given", "name virtual-camera, window, file:PATH or null")
 
@@ -110,7 +113,8 @@ def _settings(path: Path) -> dict[str, Any]:
         raise OptionsError(f"settings file {path}", f"not readable: {error}", "correct that line") from error
     run = tables.pop("run", {})
     if tables or not isinstance(run, dict):
-        raise OptionsError(f"settings file {path}", f"unknown table {sorted(tables)}", "use one table, [run]")
+        got = f"unknown table {sorted(tables)}" if tables else f"run = {run!r} is no table"
+        raise OptionsError(f"settings file {path}", got, "use one table, [run]")
     return {_field(name, path): _value(name, value, path) for name, value in run.items()}
 
 
@@ -150,5 +154,5 @@ def _value(name: str, given: Any, path: Path) -> Any:
     if field == "sinks":
         return (given,) if isinstance(given, str) else tuple(map(str, given))
     if field in ("report", "face_model", "looks_file"):
-        return Path(given).expanduser()
+        return paths.expanded(given)
     return str(given) if field == "source" else given

@@ -17,11 +17,12 @@ from live.wardrobe import ReadyLayer, ReadyLook
 
 @dataclass(slots=True)
 class StageMs:
-    """Milliseconds that one frame spent in each of the painter's stages."""
+    """Milliseconds that one frame spent in each of the painter's stages; and how many faces a layer left bare."""
 
     region: float = 0.0
     generate: float = 0.0
     composite: float = 0.0
+    bare: int = 0
 
 
 class Painter:
@@ -74,6 +75,7 @@ def _paint_layer(
                 crops.append(as_known(region.crop(frame_bgr), region, layer.usual_bgr, memory=memory, at_s=at_s))
     cropped_s = time.perf_counter()
     spent.region += (cropped_s - started_s) * 1e3
+    spent.bare = max(spent.bare, len(faces) - len(regions))
     if not regions:
         return
     changes = _changes(frame_bgr, regions, crops, layer)

@@ -16,14 +16,13 @@ from live.composer import Composer
 from live.controls import Controls, ControlState
 from live.frame import Frame, TrackedFrame
 from live.latest import Closed, LatestSlot
-from live.sender import Sender
+from live.sender import STOP_WITHIN_S, Sender
 from live.sinks.base import FrameSink
 from live.sources.base import FrameSource, SourceInfo
 from live.timing import Timings
 from live.tracking.base import FaceTracker
 from live.wardrobe import Wardrobe
 
-STOP_WITHIN_S = 2.0
 _PREVIEW_INTERVAL_S = 1 / 60  # a window is not shown more often than this
 
 
@@ -60,11 +59,14 @@ class Pipeline:
     ) -> None:
         self.parts, self.timings = parts, Timings()
         self.source_info: SourceInfo | None = None
-        self.lossless = not parts.source.live and not any(sink.live for sink in parts.sinks)
+        self.lossless = not parts.source.live and not all(sink.live for sink in parts.sinks)
         self._fps, self._frames, self._on_frame = fps, frames, on_frame
         self._read: LatestSlot[Frame] = LatestSlot(lossless=self.lossless)
         self._tracked: LatestSlot[TrackedFrame] = LatestSlot(lossless=self.lossless)
-        self._stop = threading.Event()
+        self._stop = threading.Event()  # somebody asked for the end, or something failed
+        self._over = threading.Event()  # the threads in front have no more to do
+        self._dressed = threading.Event()  # the first look is ready
+        self.interrupted = False  # a signal ended the run before its own end
         self._error: VeneerError | None = None
         self._composer = Composer(parts.wardrobe, self.timings, say)
         self._senders: list[Sender] = []
@@ -79,6 +81,12 @@ class Pipeline:
     def stop(self) -> None:
         """Ask for the end, from any thread or a signal handler; `run` returns within 2 s."""
         self._stop.set()
+        self._over.set()
+
+    def interrupt(self) -> None:
+        """The same, by a signal: what was made so far is not all that was wanted."""
+        self.interrupted = True
+        self.stop()
 
     def fail(self, error: Exception, *, where: str = "") -> None:
         """Note why the run cannot go on, and stop it; the first reason counts."""
@@ -88,7 +96,7 @@ class Pipeline:
                 kind = SinkError if where.startswith("sink") else TrackingError if where == "tracker" else SourceError
                 error = kind(where or "sink", f"failed ({got})")
             self._error = error
-        self._stop.set()
+        self.stop()
 
     def run(self) -> None:
         """Run to the end.
@@ -99,12 +107,11 @@ class Pipeline:
         threads = [
             threading.Thread(target=self._source_loop, name="source", daemon=True),
             threading.Thread(target=self._tracker_loop, name="tracker", daemon=True),
+            threading.Thread(target=self._wardrobe_loop, name="wardrobe", daemon=True),
         ]
         for thread in threads:
             thread.start()
         try:
-            self._composer.wear(self.parts.wardrobe.prepare(self.parts.controls.read().look))
-            threading.Thread(target=self.parts.wardrobe.prepare_all, name="wardrobe", daemon=True).start()
             self._loop()
         except VeneerError as error:
             self.fail(error)
@@ -113,12 +120,20 @@ class Pipeline:
         if self._error is not None:
             raise self._error
 
+    def _wardrobe_loop(self) -> None:
+        try:
+            self._composer.wear(self.parts.wardrobe.prepare(self.parts.controls.read().look))
+            self._dressed.set()
+            self.parts.wardrobe.prepare_all()
+        except Exception as error:
+            self.fail(error, where="looks")
+
     def _source_loop(self) -> None:
-        source = self.parts.source
+        source, produced = self.parts.source, 0
         try:
             self.source_info = source.open()
             reading_s = 0.0  # how long a read usually takes
-            while not self._stop.is_set():
+            while not self._over.is_set():
                 self._read.wait_wanted(lead_s=0.5 * reading_s)  # the middle way between full speed and fresh pictures
                 started_s = time.monotonic()
                 try:
@@ -131,8 +146,9 @@ class Pipeline:
                 if frame is None:
                     break
                 self.timings.frames_in += 1
+                produced += 1
                 self._read.put(frame)
-                if self.lossless and self._frames is not None and self.timings.frames_in >= self._frames:
+                if self.lossless and produced == self._frames:
                     break
         except Closed:
             pass
@@ -146,7 +162,7 @@ class Pipeline:
         tracker = self.parts.tracker
         try:
             tracker.open()
-            while not self._stop.is_set():
+            while not self._over.is_set():
                 frame = self._read.get(timeout_s=0.5)
                 if frame is None:
                     continue
@@ -167,6 +183,10 @@ class Pipeline:
     def _loop(self) -> None:
         composed = 0
         preview: Sender | None = None
+        frame: Frame | None = None
+        while not self._dressed.wait(0.05):
+            if self._stop.is_set():
+                return
         while not self._stop.is_set() and not self.parts.controls.read().quit:
             preview = preview or next((s for s in self._senders if s.sink.main_thread), None)
             try:
@@ -176,6 +196,8 @@ class Pipeline:
             if preview is not None:
                 getattr(preview.sink, "pump", lambda: None)()
             if tracked is None:
+                if preview is not None and frame is not None:
+                    preview.repeat(frame, after_s=0.1)
                 continue
             state = self.parts.controls.read()  # once: a frame is made of one state
             frame = self._composer.compose(tracked, state)
@@ -190,7 +212,7 @@ class Pipeline:
         for index, sink in enumerate(self.parts.sinks):
             sender = Sender(
                 sink,
-                lossless=self.lossless,
+                lossless=not self.parts.source.live and not sink.live,
                 fps=self._pace(),
                 controls=self.parts.controls,
                 timings=self.timings if index == 0 else None,
@@ -207,33 +229,42 @@ class Pipeline:
         for sender in self._senders:
             if not sender.sink.main_thread:
                 with contextlib.suppress(Closed):
-                    sender.slot.put(frame)
-            elif time.monotonic() - sender._sent_s >= _PREVIEW_INTERVAL_S:
+                    sender.slot.put(frame, stopped=self._stop.is_set)
+            elif sender.due(_PREVIEW_INTERVAL_S):
                 sender.hand_on(frame)
-        if self._on_frame is not None and not state.panic:
+            else:
+                sender.slot.dropped += 1
+        if self._on_frame is not None:
             self._on_frame(frame, state)
 
     def _shut(self, threads: list[threading.Thread]) -> None:
         """Close everything, from the front to the back; nobody is waited for longer than 2 s after a stop."""
-        stopped = self._stop.is_set() or self.parts.controls.read().quit
-        self._stop.set()
+        asked = self._stop.is_set() or self.parts.controls.read().quit
+        until_s = time.monotonic() + STOP_WITHIN_S - 0.3
+        self._over.set()
         for slot in (self._read, self._tracked):
             slot.close()
-        until_s = time.monotonic() + STOP_WITHIN_S - 0.3
-        for thread in threads[:1]:
-            thread.join(0.2)
-            if thread.is_alive():
-                self.parts.source.close()
+        threads[0].join(0.2)
+        if threads[0].is_alive():
+            self.parts.source.close()
         for sender in self._senders:
-            if stopped and sender.sink.live:
+            if asked and sender.sink.live:
                 sender.slot.drain()
             try:
                 sender.finish()
             except Exception as error:
                 self.fail(error, where=f"sink {sender.sink.name}")
-        for sender in self._senders:
-            if not sender.sink.main_thread:
-                sender.thread.join(None if not stopped else max(0.05, until_s - time.monotonic()))
-        for thread in threads:
+        self._await_senders(until_s if asked else None)
+        for thread in threads[:2]:
             thread.join(max(0.05, until_s - time.monotonic()))
         self.parts.wardrobe.close()
+
+    def _await_senders(self, until_s: float | None) -> None:
+        """Wait until every sink is finished; not longer than 2 s once the end was asked for."""
+        for sender in self._senders:
+            while not sender.sink.main_thread and sender.thread.is_alive():
+                if until_s is None and self._stop.is_set():
+                    until_s = time.monotonic() + STOP_WITHIN_S - 0.3
+                if until_s is not None and time.monotonic() >= until_s:
+                    break
+                sender.thread.join(0.1)

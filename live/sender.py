@@ -14,6 +14,7 @@ from live.latest import Closed, LatestSlot
 from live.sinks.base import FrameSink
 from live.timing import Timings
 
+STOP_WITHIN_S = 2.0  # nobody is waited for longer than this once the end was asked for
 _LATE = 1.5  # this many frame intervals without a new frame, and a live sink gets the last one again
 _EARLY = 0.4  # a frame that comes sooner than this part of an interval after the one before waits for its time
 
@@ -77,6 +78,7 @@ class Sender:
             except Closed:
                 pass
             finally:
+                self.slot.close()  # nobody may wait for a sink that is gone
                 self.sink.close()
         except Exception as error:  # whatever a device's library raises must end the program in one line
             self._fail(error)
@@ -122,6 +124,15 @@ class Sender:
             if self._timings is not None:
                 self._timings.stage("send", (now_s - started_s) * 1e3)
                 self._timings.sent(captured_s=frame.captured_s, now_s=now_s)
+
+    def repeat(self, frame: Frame, *, after_s: float) -> None:
+        """Show a frame again if nothing was handed on for `after_s`: what is written on it may have changed."""
+        if self.due(after_s):
+            self.hand_on(frame, repeated=True)
+
+    def due(self, interval_s: float) -> bool:
+        """Whether the last frame was handed on at least so long ago."""
+        return time.monotonic() - self._sent_s >= interval_s
 
     def finish(self) -> None:
         """No more frames; the sink is closed when the last one is out."""

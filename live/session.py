@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,9 +12,9 @@ from typing import Any
 
 import cv2
 
-from engines.errors import VeneerError
+from engines.errors import OptionsError, VeneerError
 from engines.looks import Look, find_look, load_looks
-from engines.paths import pictures_dir, videos_dir
+from engines.paths import expanded, pictures_dir, videos_dir
 from live.capture import Capture
 from live.controls import Controls, ControlState
 from live.ctl import ControlServer
@@ -28,13 +28,13 @@ from live.sinks.open import open_sink
 from live.sources.base import FrameSource
 from live.sources.open import open_source
 from live.tracking.base import FaceTracker
+from live.tracking.quiet import say_line
 from live.wardrobe import Wardrobe
 
 
 def say(line: str) -> None:
-    """One line for the person at the terminal."""
-    sys.stderr.write(f"veneer: {line}\n")
-    sys.stderr.flush()
+    """One line for the person at the terminal; never raises, whatever became of the terminal."""
+    say_line(f"veneer: {line}")
 
 
 def make_tracker(options: LiveOptions) -> FaceTracker:
@@ -71,6 +71,7 @@ class Session:
         ctl: bool = True,
     ) -> None:
         self.options, self._ctl = options, ctl
+        _check_files(options)
         cv2.setNumThreads(1)  # the work on a frame is small: more threads would only take the tracker's core away
         if options.report is not None:
             check_writable(options.report)
@@ -95,7 +96,7 @@ class Session:
             VeneerError: why it could not start or go on. The report of what was done is written all the same.
         """
         try:
-            with self._controlled(), stop_on_signals(self.pipeline.stop):
+            with self._controlled(), stop_on_signals(self.pipeline.interrupt):
                 self.pipeline.run()
         finally:
             self._capture.close()
@@ -165,6 +166,23 @@ class Session:
         }
         banner = ", ".join(name for name, on in banners.items() if on)
         return MeterText(lines, help_lines(self.controls.look_names) if state.help_shown else (), banner)
+
+
+def _check_files(options: LiveOptions) -> None:
+    """No file is read and written, or written twice, in one run.
+
+    Raises:
+        OptionsError: one is.
+    """
+    named = [(f"--source {options.source}", expanded(options.source))] if options.source != "demo" else []
+    named += [(f"--sink {s}", expanded(s.partition(":")[2])) for s in options.sinks if s.startswith("file:")]
+    named += [(f"--report {options.report}", options.report)] if options.report else []
+    seen: dict[Path, str] = {}
+    for asked, path in named:
+        real = Path(os.path.realpath(path))
+        if real in seen:
+            raise OptionsError(asked, f"it is the same file as {seen[real]}", "name another one")
+        seen[real] = asked
 
 
 @contextlib.contextmanager

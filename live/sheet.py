@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from engines.looks import Look
 from live.frame import Face, Frame, ImageU8
 from live.painter import Painter
 from live.portrait import portrait_bgr
+from live.session import stop_on_signals
 from live.sources.still import read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
 from live.wardrobe import Wardrobe
@@ -37,25 +39,38 @@ def write_sheet(path: Path, looks: Mapping[str, Look], photo: Path | None) -> No
         SourceError: the photo cannot be read.
         OptionsError: there is no face on it.
         SinkError: the sheet cannot be written.
+        KeyboardInterrupt: it was stopped; nothing is written then.
     """
+    stopped = threading.Event()
+    with stop_on_signals(stopped.set):  # not in the middle of a library's own work, which may not bear it
+        tiles = _tiles(looks, photo, stopped)
+    columns = min(3, len(tiles))
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    rows = [np.hstack(tiles[at : at + columns]) for at in range(0, len(tiles), columns)]
+    write_picture(path, np.vstack(rows))
+
+
+def _tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Event) -> list[ImageU8]:
+    """The face in every look; asks between any two of them whether to stop."""
     picture_bgr = portrait_bgr() if photo is None else read_picture(photo)
     faces = find_faces(picture_bgr)
     if not faces:
         raise OptionsError(f"photo {photo}", "no face was found on it", "use one with a face that looks at the camera")
     close_bgr, close = _close_up(picture_bgr, faces[0])
     wardrobe = Wardrobe(looks, runtime="auto", say=lambda line: None)
-    tiles = []
+    tiles: list[ImageU8] = []
     try:
         for name in looks:
+            if stopped.is_set():
+                break
             worn_bgr = close_bgr.copy()
             Painter().paint(worn_bgr, (close,), wardrobe.prepare(name), 1.0, at_s=0.0)
             tiles.append(_labelled(worn_bgr, name))
     finally:
         wardrobe.close()
-    columns = min(3, len(tiles))
-    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[at : at + columns]) for at in range(0, len(tiles), columns)]
-    write_picture(path, np.vstack(rows))
+    if stopped.is_set():
+        raise KeyboardInterrupt
+    return tiles
 
 
 def _close_up(picture_bgr: ImageU8, face: Face) -> tuple[ImageU8, Face]:

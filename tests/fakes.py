@@ -135,8 +135,8 @@ class KeepingSink:
 class BrokenSink(KeepingSink):
     """Raises in the middle, or already at its opening."""
 
-    def __init__(self, *, at: int, error: Exception) -> None:
-        super().__init__(name="broken")
+    def __init__(self, *, at: int, error: Exception, slow_s: float = 0.0) -> None:
+        super().__init__(name="broken", slow_s=slow_s)
         self._at, self._error = at, error
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
@@ -150,12 +150,34 @@ class BrokenSink(KeepingSink):
 
 
 class StuckSink(KeepingSink):
-    """Blocks for ever in a send."""
+    """Blocks for ever in a send, or in its closing."""
 
-    def __init__(self) -> None:
-        super().__init__(live=True, name="stuck")
+    def __init__(self, *, live: bool = True, where: str = "send") -> None:
+        super().__init__(live=live, name="stuck")
+        self._where = where
         self.stuck = threading.Event()
 
     def send(self, frame: Frame) -> None:
-        self.stuck.set()
-        threading.Event().wait()
+        if self._where == "send":
+            self.stuck.set()
+            threading.Event().wait()
+        super().send(frame)
+
+    def close(self) -> None:
+        if self._where == "close":
+            self.stuck.set()
+            threading.Event().wait()
+        super().close()
+
+
+class WindowLikeSink(KeepingSink):
+    """Wants its calls from the loop's own thread, like a window."""
+
+    main_thread = True
+
+    def __init__(self) -> None:
+        super().__init__(live=True, name="window-like")
+        self.pumped = 0
+
+    def pump(self) -> None:
+        self.pumped += 1

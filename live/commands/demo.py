@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +11,15 @@ _SECONDS_A_LOOK = 3.0
 
 
 def has_screen() -> bool:
-    """Whether a window can be shown here."""
-    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    """Whether a window can be shown here; a screen that is named but cannot be reached is none."""
+    from engines.errors import SinkError
+    from live.sinks.display import check_screen
+
+    try:
+        check_screen()
+    except SinkError:
+        return False
+    return True
 
 
 def demo(
@@ -40,9 +45,13 @@ def demo(
     )
     names = [name for name in load_looks() if name != "none"] if look is None else []
 
+    worn = ""
+
     def next_look(frame: Frame) -> None:
+        nonlocal worn
         wanted = names[int(frame.frame_id / 30 / _SECONDS_A_LOOK) % len(names)]
-        if frame.frame_id % round(30 * _SECONDS_A_LOOK) == 0:
+        if wanted != worn:  # by what is worn, not by the frame's number: live, any one frame may be left out
+            worn = wanted
             session.controls.apply(Command("look", wanted))
 
     session = Session(options, on_frame=next_look if names else None)
@@ -50,4 +59,7 @@ def demo(
         say(f"writing {path}" if output else f"no screen here, so this writes {path}")
         session.pipeline.parts.wardrobe.prepare_all()  # a film has time: every look is there from its first frame
     result = session.run()
+    if result["frames_out"] == 0:
+        say("stopped before the first frame")
+        return
     say(f"{result['frames_out']} frames, {result['fps']:.0f} fps" + ("" if shown else f": see {path.absolute()}"))

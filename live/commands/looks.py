@@ -14,8 +14,11 @@ def looks(
     looks_file: Annotated[Path | None, typer.Option(help="A looks file instead of your own.")] = None,
 ) -> None:
     """List all looks, or show them all on one face."""
+    from engines.errors import OptionsError
     from engines.looks import load_looks
 
+    if photo is not None and sheet is None:
+        raise OptionsError(f"--photo {photo}", "a list of looks shows no face", "add --sheet looks.png")
     found = load_looks(looks_file)
     if sheet is not None:
         from live.sheet import write_sheet

@@ -10,15 +10,37 @@ from pathlib import Path
 
 from engines.errors import SinkError
 
+_FRAGMENT_MARKS = (b"moof", b"\x1f\x43\xb6\x75")  # what a fragment begins with: in MP4 and MOV, in Matroska
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+
+
+def from_home(path: Path) -> Path:
+    """The path with its ~ or ~user resolved.
+
+    Raises:
+        SinkError: there is no such user.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise SinkError(f"writing {path}", f"there is no user {path.parts[0][1:]}", "write the whole path") from None
 
 
 def check_target(path: Path) -> None:
     """Say now what would fail later: a name that no video can be written to.
 
     Raises:
-        SinkError: another suffix, a folder that is not there or may not be written, or something that is no file.
+        SinkError: another suffix, a folder that is not there or may not be written, something that is no file, or a
+            name that the disk cannot have.
     """
+    try:
+        _check_place(path)
+    except OSError as failure:  # too long, a link in a circle, a folder that may not be searched
+        got = (failure.strerror or str(failure)).lower()
+        raise SinkError(f"writing {path}", got, "name another file") from None
+
+
+def _check_place(path: Path) -> None:
     asked = f"writing {path}"
     if path.suffix.lower() not in SUFFIXES:
         got = f"the name ends in '{path.suffix}'" if path.suffix else "the name has no ending"
@@ -73,6 +95,7 @@ class RecordingFile:
         self._pending = bytearray()
         self._overwrites: list[tuple[int, bytes]] = []
         self.failure: OSError | None = None
+        self.fragments = 0  # how many are on the disk
 
     def readable(self) -> bool:
         """No: nothing is read back."""
@@ -119,6 +142,8 @@ class RecordingFile:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._settled_bytes)
             raise
+        else:
+            self.fragments += sum(self._pending.count(mark) for mark in _FRAGMENT_MARKS)
         finally:
             written = 0 if self.failure else len(self._pending)
             self._settled_bytes += written

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from engines.errors import SinkError
 from live.frame import Frame, fit_into
-from live.sinks.recording_file import RecordingFile, check_target, claim_name
+from live.sinks.recording_file import RecordingFile, check_target, claim_name, from_home
 from live.sinks.video_encode import Encoder, add_pictures, bgr_to_yuv420, pad_edges, padded_size, pick_encoder
 from live.sinks.video_sound import SoundTrack
 
@@ -61,7 +61,7 @@ class VideoFileSink:
         Raises:
             SinkError: no video can be written under this name.
         """
-        self._path = Path(path).expanduser()
+        self._path = from_home(Path(path))
         self.name = f"file:{path}"
         self.warning: str | None = None
         self.encoder_name = ""
@@ -71,7 +71,8 @@ class VideoFileSink:
         self._sound: SoundTrack | None = None
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
-        self._is_failed = False
+        self._is_failed = self._is_playable = False
+        self._packets = 0
         self._last_ticks: int | None = None
         check_target(self._path)
 
@@ -154,10 +155,14 @@ class VideoFileSink:
         for packet in packets:
             packet.duration = round(1 / self._rate / self._tick_s)
             self._container.mux(packet)
-        self._file.settle()
+        self._packets += len(packets)
+        try:
+            self._file.settle()
+        finally:
+            self._is_playable = self._file.fragments > 0
 
     def close(self) -> None:
-        """Make the file whole and give it its name. A recording without a single frame leaves no file.
+        """Make the file whole and give it its name. A recording of which nothing can be played leaves no file.
 
         Raises:
             SinkError: the finishing failed; the message says where the playable part lies.
@@ -175,6 +180,8 @@ class VideoFileSink:
             raise self._write_error(failure) from None
         finally:
             self._let_go()
+            if not self._is_playable:
+                self.growing_path.unlink(missing_ok=True)
 
     def _finish(self) -> None:
         if self._container is None or self._stream is None or self._file is None or self._last_ticks is None:
@@ -186,6 +193,7 @@ class VideoFileSink:
             self._write(self._stream.encode(None))
         self._container.close()
         self._file.finish()
+        self._is_playable = self._packets > 0
         self._let_go()
         if self.growing_path != self._path and not self._is_failed:
             self.growing_path.replace(self._path)
@@ -217,7 +225,7 @@ class VideoFileSink:
         is_full = code in (errno.ENOSPC, getattr(errno, "EDQUOT", -1), errno.EFBIG)
         got = "no room is left on the disk" if is_full else _reason(failure)
         do = "free some space, or name a file on another disk" if is_full else "name a file in a folder of your own"
-        if self._last_ticks is not None and self.growing_path.exists() and self.growing_path.stat().st_size:
+        if self._is_playable and self.growing_path.exists():
             do += f"; what was recorded until then plays: {self.growing_path}"
         return SinkError(f"writing {self._path}", got, do)
 

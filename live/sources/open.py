@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from engines.errors import OptionsError, SourceError
+from engines.paths import expanded
 from live.sources.base import FrameSource
 
 _WAYS = "give 'demo', a camera number, or the path of a picture or a video"
@@ -43,7 +44,7 @@ def open_source(
         return _camera(int(text), size_wh, fps)
     if not text.strip() or (text[0] == "-" and text[1:].isdecimal()) or "://" in text:
         raise OptionsError(f"source '{text}'", "neither a camera nor a file", _WAYS)
-    path = Path(text).expanduser()
+    path = expanded(text)
     try:
         mode = path.stat().st_mode
     except PermissionError:

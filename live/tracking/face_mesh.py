@@ -13,20 +13,20 @@ from engines.errors import TrackingError
 from live.frame import Face, Floats, Frame, ImageU8
 from live.portrait import portrait_bgr
 from live.tracking.base import LANDMARKS
+from live.tracking.far_faces import LEAST_SIDE, SEARCH_EVERY_S, FarFaces, overlaps
 from live.tracking.identity import FaceIdentity
 from live.tracking.quiet import quiet_stderr
 
 _MOST_PIXELS_WIDE = 1920  # a larger frame is brought down for the search; landmarks are scaled back
-_LEAST_SIDE = 24  # below this there is no face to find, and the model's own scaling breaks
-_FAR_SEARCH_EVERY_S = 0.3
-_FAR_MARGIN = 2.0  # face widths round a far face that are cut out and searched
+_LEAST_SIDE = LEAST_SIDE
 
 
 class FaceMeshTracker:
     """`FaceMesh(refine_landmarks=True)`: 478 points, with the attention model's finer lips and eyes.
 
-    Its detector misses faces narrower than about a sixth of the picture. Where it finds none, MediaPipe's full-range
-    detector looks a few times a second, and the mesh goes on inside the part of the picture that it names.
+    Its detector misses faces narrower than about a sixth of the picture. Where it finds fewer than asked for,
+    MediaPipe's full-range detector looks a few times a second, and the mesh goes on inside the parts of the picture
+    that it names. A near face goes before a far one.
 
     Args:
         max_faces: 1-4.
@@ -37,11 +37,10 @@ class FaceMeshTracker:
     def __init__(self, *, max_faces: int = 1, smooth: bool = True, still: bool = False) -> None:
         self._max_faces, self._still = max_faces, still
         self._identity = FaceIdentity(smooth=smooth and not still)
-        self._mesh: Any = None
-        self._far: Any = None
-        self._far_mesh: Any = None
-        self._far_box: tuple[int, int, int, int] | None = None  # left, top, right, bottom
-        self._far_searched_s = float("-inf")
+        self._mesh: _Mesh | None = None
+        self._far = FarFaces(lambda: _Mesh(1, still=still), most=max_faces, still=still)
+        self._near_xy: list[Floats] = []  # what the mesh found on the whole of the frame before
+        self._searched_s = self._near_seen_s = float("-inf")
 
     def open(self) -> None:
         """Load the model (about 0.7 s, nearly all of it imports).
@@ -49,92 +48,77 @@ class FaceMeshTracker:
         Raises:
             TrackingError: MediaPipe is missing or cannot load its model.
         """
-        try:
-            with quiet_stderr():
-                self._mesh = self._new_mesh(self._max_faces)
-        except (ImportError, OSError, RuntimeError, ValueError) as error:
-            raise TrackingError("the face mesh", str(error).splitlines()[0], "reinstall mediapipe==0.10.21") from error
-
-    def _new_mesh(self, max_faces: int) -> Any:
-        from mediapipe.python.solutions.face_mesh import FaceMesh
-
-        mesh = FaceMesh(static_image_mode=self._still, max_num_faces=max_faces, refine_landmarks=True)
-        face_rgb = np.ascontiguousarray(portrait_bgr()[:384, :, ::-1])
-        for picture_rgb in (face_rgb, np.zeros_like(face_rgb)):  # the first face is the slow one; then forget it
-            mesh.process(picture_rgb)
-        return mesh
+        if self._mesh is None:
+            self._mesh = _Mesh(self._max_faces, still=self._still)
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
         """The faces on this frame; see `FaceTracker`."""
-        if self._mesh is None:
-            self.open()
-        width, height = frame.size_wh
-        if min(width, height) < _LEAST_SIDE:
+        self.open()
+        if min(frame.size_wh) < _LEAST_SIDE:
             return ()
         at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
         search_rgb, scale = _searchable(frame.bgr)
-        found = self._find_far(search_rgb) if self._far_box else None
-        if not found:
-            found = _landmarks(self._mesh.process(search_rgb), search_rgb.shape)
-        if not found and (self._still or abs(at_s - self._far_searched_s) >= _FAR_SEARCH_EVERY_S):
-            self._far_searched_s = at_s
-            self._look_far(search_rgb)
-            found = self._find_far(search_rgb) if self._far_box else []
+        self._far.follow(search_rgb)
+        self._search_near(search_rgb, at_s)
+        self._far.look(search_rgb, self._near_xy, at_s)
+        found = [*self._near_xy, *self._far.found_xy]
         return self._identity.assign([landmarks_xy / scale for landmarks_xy in found], at_s)
 
-    def _look_far(self, search_rgb: ImageU8) -> None:
-        """Ask the full-range detector for a small face, and set the box to search in."""
-        if self._far is None:
-            from mediapipe.python.solutions.face_detection import FaceDetection
-
-            with quiet_stderr():
-                self._far = FaceDetection(model_selection=1, min_detection_confidence=0.5)
-                detections = self._far.process(search_rgb).detections
-        else:
-            detections = self._far.process(search_rgb).detections
-        height, width = search_rgb.shape[:2]
-        self._far_box = None
-        if detections:
-            box = detections[0].location_data.relative_bounding_box
-            face_px = max(box.width * width, box.height * height)
-            middle_x, middle_y = (box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height
-            self._set_far_box(middle_x, middle_y, face_px, width, height)
-
-    def _set_far_box(self, x: float, y: float, face_px: float, width: int, height: int) -> None:
-        half = face_px * (0.5 + _FAR_MARGIN)
-        left, top = max(0, int(x - half)), max(0, int(y - half))
-        right, bottom = min(width, int(x + half)), min(height, int(y + half))
-        large_enough = min(right - left, bottom - top) >= _LEAST_SIDE
-        self._far_box = (left, top, right, bottom) if large_enough else None
-
-    def _find_far(self, search_rgb: ImageU8) -> list[Floats]:
-        """The mesh inside the box; forgets the box when the face is gone, moves it when the face nears its rim."""
-        assert self._far_box is not None
-        if self._far_mesh is None:
-            with quiet_stderr():
-                self._far_mesh = self._new_mesh(1)
-        left, top, right, bottom = self._far_box
-        cut = np.ascontiguousarray(search_rgb[top:bottom, left:right])
-        found = _landmarks(self._far_mesh.process(cut), cut.shape)
-        if not found:
-            self._far_box = None
-            return []
-        landmarks_xy = found[0] + np.array([left, top], np.float32)
-        low, high = landmarks_xy.min(0), landmarks_xy.max(0)
-        face_px = float((high - low).max())
-        near_rim = min(low[0] - left, low[1] - top, right - high[0], bottom - high[1]) < 0.3 * face_px
-        touches_frame = left == 0 or top == 0 or right == search_rgb.shape[1] or bottom == search_rgb.shape[0]
-        if near_rim and not touches_frame:
-            middle = (low + high) / 2
-            self._set_far_box(middle[0], middle[1], face_px, search_rgb.shape[1], search_rgb.shape[0])
-        return [landmarks_xy]
+    def _search_near(self, search_rgb: ImageU8, at_s: float) -> None:
+        """The mesh on the whole frame: always but while all faces are far ones, then a few times a second."""
+        only_far = bool(self._far.found_xy) and abs(at_s - self._near_seen_s) >= SEARCH_EVERY_S
+        if only_far and abs(at_s - self._searched_s) < SEARCH_EVERY_S:
+            return
+        assert self._mesh is not None
+        self._searched_s = at_s
+        self._near_xy = []
+        for landmarks_xy in self._mesh.find(search_rgb):
+            if not overlaps(landmarks_xy, self._near_xy):
+                self._near_xy.append(landmarks_xy)
+        if self._near_xy:
+            self._near_seen_s = at_s
+        self._far.give_way(self._near_xy)
 
     def close(self) -> None:
         """Let go of the models; idempotent."""
-        for part in (self._mesh, self._far_mesh, self._far):
-            if part is not None:
-                part.close()
-        self._mesh = self._far_mesh = self._far = None
+        if self._mesh is not None:
+            self._mesh.close()
+        self._mesh, self._near_xy = None, []
+        self._far.close()
+
+
+class _Mesh:
+    """MediaPipe's face mesh, warmed up.
+
+    Raises:
+        TrackingError: MediaPipe is missing or cannot load its model.
+    """
+
+    def __init__(self, max_faces: int, *, still: bool) -> None:
+        try:
+            with quiet_stderr():
+                from mediapipe.python.solutions.face_mesh import FaceMesh
+
+                self._mesh: Any = FaceMesh(static_image_mode=still, max_num_faces=max_faces, refine_landmarks=True)
+                self.find(np.ascontiguousarray(portrait_bgr()[:384, :, ::-1]))  # the first face is the slow one
+                self.forget()
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
+            got = (str(error).splitlines() or [type(error).__name__])[0]
+            raise TrackingError("the face mesh", got, "reinstall mediapipe==0.10.21") from error
+
+    def find(self, picture_rgb: ImageU8) -> list[Floats]:
+        """The faces, each (478, 2), in pixels of the picture."""
+        size_wh = np.array([picture_rgb.shape[1], picture_rgb.shape[0]], np.float32)
+        faces = self._mesh.process(picture_rgb).multi_face_landmarks or ()
+        return [_points_xy(face) * size_wh for face in faces]
+
+    def forget(self) -> None:
+        """Carry no face over to the next picture."""
+        self._mesh.process(np.zeros((384, 384, 3), np.uint8))
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self._mesh.close()
 
 
 def _searchable(frame_bgr: ImageU8) -> tuple[ImageU8, float]:
@@ -145,12 +129,6 @@ def _searchable(frame_bgr: ImageU8) -> tuple[ImageU8, float]:
     search_rgb = cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2RGB)
     search_rgb.flags.writeable = False  # MediaPipe then reads it where it lies
     return search_rgb, scale  # type: ignore[return-value]
-
-
-def _landmarks(result: Any, shape: tuple[int, ...]) -> list[Floats]:
-    size_wh = np.array([shape[1], shape[0]], np.float32)
-    faces = result.multi_face_landmarks or ()
-    return [_points_xy(face) * size_wh for face in faces]
 
 
 _RECORD_HEAD = np.frombuffer(struct.pack("<BBB", 0x0A, 0x0F, 0x0D), np.uint8)

@@ -245,6 +245,15 @@ def test_doctor_says_what_works_and_what_does_not(veneer_home: Path) -> None:
         (["looks", "--sheet", "/nowhere/sheet.png"], "/nowhere"),
         (["evaluate", "lips-glase", "--before", ".", "--after", "."], "lips-glaze"),
         (["ctl", "look", "glaze"], "veneer"),
+        (["ctl", "strength", "-0.5"], "veneer"),
+        (["run", "--frames", "abc"], "--frames"),
+        (["run", "--nope"], "--nope"),
+        (["nonsense"], "nonsense"),
+        (["run", "--source", "demo", "--sink", "file:a.mp4", "--sink", "file:a.mp4"], "the same file"),
+        (["run", "--source", "demo", "--sink", "file:a.mp4", "--report", "a.mp4"], "the same file"),
+        (["run", "--source", "a.mp4", "--sink", "file:a.mp4"], "the same file"),
+        (["run", "--source", "~nosuchuser/a.mp4", "--sink", "null"], "no such user"),
+        (["run", "--source", "demo", "--sink", "null", "--report", "r" * 300], "name"),
     ],
 )
 def test_bad_input_gets_one_clear_line_and_exit_code_2(tmp_path: Path, arguments: list[str], says: str) -> None:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from fakes import BrokenSink, BrokenSource, FakeSource, FakeTracker, KeepingSink, NoSource, StuckSink, StuckSource
+from fakes import (
+    BrokenSink,
+    BrokenSource,
+    FakeSource,
+    FakeTracker,
+    KeepingSink,
+    NoSource,
+    StuckSink,
+    StuckSource,
+    WindowLikeSink,
+)
 
 from engines.errors import EngineError, SinkError, SourceError, TrackingError, VeneerError
 from engines.looks import Look, load_looks
@@ -146,9 +157,9 @@ def test_a_source_that_cannot_be_opened_says_why_and_is_closed() -> None:
     assert source.closed
 
 
-@pytest.mark.parametrize("at", [-1, 0, 12])
-def test_a_sink_that_raises_ends_the_run_and_says_why(at: int) -> None:
-    broken = BrokenSink(at=at, error=OSError(28, "No space left on device"))
+@pytest.mark.parametrize(("at", "slow_s"), [(-1, 0.0), (0, 0.0), (12, 0.0), (2, 0.3)])
+def test_a_sink_that_raises_ends_the_run_and_says_why(at: int, slow_s: float) -> None:
+    broken = BrokenSink(at=at, error=OSError(28, "No space left on device"), slow_s=slow_s)
     other = KeepingSink()
     source = FakeSource(numbered)
     with pytest.raises(SinkError, match="broken.*No space left"):
@@ -164,10 +175,16 @@ def test_a_tracker_that_raises_ends_the_run_and_says_why() -> None:
         pipeline(FakeSource(numbered), [KeepingSink()], tracker=FakeTracker(fail)).run()
 
 
-@pytest.mark.parametrize("stuck", ["source", "sink"])
+@pytest.mark.parametrize("stuck", ["source", "live sink", "file sink", "closing"])
 def test_a_thread_that_hangs_for_ever_does_not_hold_up_the_end(stuck: str) -> None:
-    source: Any = StuckSource(numbered, at=3) if stuck == "source" else FakeSource(numbered, live=True, interval_s=0.01)
-    sink: Any = StuckSink() if stuck == "sink" else KeepingSink(live=True)
+    source: Any = FakeSource(
+        numbered, live=stuck == "live sink", interval_s=0.01, frames=20 if stuck == "closing" else None
+    )
+    sink: Any = KeepingSink(live=True)
+    if stuck == "source":
+        source = StuckSource(numbered, at=3)
+    else:
+        sink = StuckSink(live=stuck == "live sink", where="close" if stuck == "closing" else "send")
     run = pipeline(source, [sink])
     thread, errors = in_background(run)
     assert (source if stuck == "source" else sink).stuck.wait(20)
@@ -177,6 +194,60 @@ def test_a_thread_that_hangs_for_ever_does_not_hold_up_the_end(stuck: str) -> No
     assert not thread.is_alive()
     assert time.monotonic() - started_s < QUICK_S
     assert errors == []
+
+
+def test_a_file_gets_every_frame_while_a_window_looks_on() -> None:
+    film, window = KeepingSink(slow_s=0.002), WindowLikeSink()
+    run = pipeline(FakeSource(numbered, frames=120), [film, window])
+    run.run()
+    assert [number_of(frame) for frame in film.frames] == list(range(120))
+    assert window.closed == 1 and window.frames
+
+
+def test_the_window_goes_on_while_the_camera_stalls() -> None:
+    source, window = StuckSource(numbered, at=3), WindowLikeSink()
+    run = pipeline(source, [window])
+    thread, _ = in_background(run)
+    assert source.stuck.wait(20)
+    run.parts.controls.apply(Command("panic", "on"))
+    assert window.wait_for(lambda frames: bool(frames) and np.array_equal(frames[-1].bgr, card((64, 48))))
+    assert window.pumped > 0
+    run.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("no_face", ["raw", "card"])
+def test_a_face_too_small_to_paint_is_covered_where_the_look_covers(portrait_bgr: ImageU8, no_face: str) -> None:
+    small = np.asarray(portrait_bgr[::8, ::8]).copy()
+    landmarks_xy = find_faces(portrait_bgr)[0].landmarks_xy / 8
+    look = load_looks()["matte-red"]
+    looks = {"mine": replace(look, name="mine", no_face=no_face)}
+    sink = KeepingSink()
+    tracker = FakeTracker(lambda frame: (Face(0, landmarks_xy),))
+    pipeline(FakeSource(lambda index: small, frames=3), [sink], tracker=tracker, looks=looks, look="mine").run()
+    shown = small if no_face == "raw" else card((64, 64))
+    assert all(np.array_equal(frame.bgr, shown) for frame in sink.frames)
+
+
+class SlowWardrobe(Wardrobe):
+    """A wardrobe that takes for ever, like a library that hangs while loading."""
+
+    def prepare(self, name: str) -> ReadyLook:
+        threading.Event().wait()
+        raise AssertionError
+
+
+def test_the_end_comes_quickly_while_the_look_is_still_being_made() -> None:
+    run = pipeline(
+        FakeSource(numbered), [KeepingSink()], wardrobe=SlowWardrobe(load_looks(), runtime="auto", say=print)
+    )
+    thread, _ = in_background(run)
+    time.sleep(0.2)
+    started_s = time.monotonic()
+    run.stop()
+    thread.join(10)
+    assert time.monotonic() - started_s < QUICK_S
 
 
 def test_a_live_sink_gets_the_last_frame_again_while_nothing_comes() -> None:

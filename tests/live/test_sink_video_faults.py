@@ -189,3 +189,48 @@ def test_a_file_in_the_way_that_cannot_be_replaced_is_said_with_the_place_of_the
     sink.close()
     assert path.read_bytes() == b"open in a player"
     assert len(read_pictures(tmp_path / "clip.part.mp4")[0]) == 1
+
+
+_FULL_AT_ONCE = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from engines.errors import SinkError
+from live.frame import Frame
+from live.sinks.video_file import VideoFileSink
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+sink = VideoFileSink(Path(sys.argv[1]))
+sink.open(size_wh=(320, 240), fps=30)
+noise = np.random.default_rng(0)
+try:
+    for number in range(200):
+        sink.send(Frame(noise.integers(0, 255, (240, 320, 3), dtype=np.uint8), number, 0.0, number / 30))
+except SinkError as error:
+    print(error)
+sink.close()
+"""
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_a_disk_that_is_full_before_anything_plays_leaves_no_file_and_promises_none(
+    tmp_path: Path, suffix: str
+) -> None:
+    pytest.importorskip("resource", reason="this system cannot limit the size of files")
+    command = [sys.executable, "-c", _FULL_AT_ONCE, str(tmp_path / f"clip.{suffix}")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "no room is left on the disk - free some space" in done.stdout
+    assert "plays" not in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "got"),
+    [("x" * 300 + ".mp4", "name too long"), ("~nosuchuser/clip.mp4", "no user nosuchuser")],
+)
+def test_names_that_the_system_refuses_are_one_clear_line(name: str, got: str) -> None:
+    with pytest.raises(SinkError, match=got) as caught:
+        VideoFileSink(name)
+    assert caught.value.do and "\n" not in str(caught.value)

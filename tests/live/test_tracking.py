@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engines.errors import TrackingError
-from live.frame import Floats, Frame, ImageU8
+from live.frame import Face, Floats, Frame, ImageU8
 from live.tracking.face_landmarker import FaceLandmarkerTracker
 from live.tracking.face_mesh import FaceMeshTracker, _points_xy
 from live.tracking.identity import FaceIdentity
@@ -46,6 +46,92 @@ def test_landmarks_lie_on_the_face(tracker: FaceMeshTracker, portrait_bgr: Image
 def test_a_face_far_away_is_found_too(tracker: FaceMeshTracker, portrait_bgr: ImageU8) -> None:
     found = [tracker.track(frame(placed(portrait_bgr, 0.7, (500, 200), (1280, 720)), index)) for index in range(20)]
     assert sum(map(len, found)) >= 10, "the portrait's face is 60 pixels wide in a 1280 wide picture"
+
+
+def portraits_in_a_row(portrait_bgr: ImageU8, widths_px: list[int]) -> tuple[ImageU8, list[float]]:
+    """Faces of these widths side by side in 1280x720, and where their middles lie across."""
+    ground = np.full((720, 1280, 3), 90, np.uint8)
+    left, middles_x = 20, []
+    for width_px in widths_px:
+        scale = width_px / 92  # the portrait's face is 92 pixels wide, its middle at 223
+        cut = cv2.resize(portrait_bgr[:280, 90:360], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        ground[150 : 150 + cut.shape[0], left : left + cut.shape[1]] = cut
+        middles_x.append(left + (223 - 90) * scale)
+        left += cut.shape[1] + 20
+    return ground, middles_x
+
+
+def middles_x(faces: tuple[Face, ...]) -> list[float]:
+    return sorted(float(np.mean([face.landmarks_xy[:, 0].min(), face.landmarks_xy[:, 0].max()])) for face in faces)
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_four_far_faces_are_all_found(portrait_bgr: ImageU8, still: bool) -> None:
+    picture, expected_x = portraits_in_a_row(portrait_bgr, [64, 78, 92, 100])
+    tracker = FaceMeshTracker(max_faces=4, still=still)
+    found = [tracker.track(frame(picture, index)) for index in range(3 if still else 25)]
+    tracker.close()
+    tracker.close()
+    assert middles_x(found[-1]) == pytest.approx(expected_x, abs=12)
+    widths_px = sorted(float(np.ptp(face.landmarks_xy[:, 0])) for face in found[-1])
+    assert widths_px == pytest.approx([64, 78, 92, 100], rel=0.12)
+    if not still:
+        assert len({tuple(face.face_id for face in faces) for faces in found[12:]}) == 1, "the ids stay"
+
+
+def test_a_far_face_is_found_beside_a_near_one(portrait_bgr: ImageU8) -> None:
+    picture, expected_x = portraits_in_a_row(portrait_bgr, [149, 64])
+    tracker = FaceMeshTracker(max_faces=2)
+    faces = [tracker.track(frame(picture, index)) for index in range(12)][-1]
+    tracker.close()
+    assert middles_x(faces) == pytest.approx(expected_x, abs=15)
+
+
+def test_no_more_faces_than_asked_for(portrait_bgr: ImageU8) -> None:
+    picture, _ = portraits_in_a_row(portrait_bgr, [64, 78, 92, 100])
+    tracker = FaceMeshTracker(max_faces=2)
+    assert max(len(tracker.track(frame(picture, index))) for index in range(25)) == 2
+    tracker.close()
+
+
+def test_a_near_face_wins_over_a_far_one_that_was_there_first(portrait_bgr: ImageU8) -> None:
+    alone, _ = portraits_in_a_row(portrait_bgr, [64])
+    beside, (_, near_x) = portraits_in_a_row(portrait_bgr, [64, 149])
+    tracker = FaceMeshTracker(max_faces=1)
+    assert all(len(tracker.track(frame(alone, index))) == 1 for index in range(2, 20))
+    seen_x = [middles_x(tracker.track(frame(beside, index))) for index in range(20, 50)]
+    tracker.close()
+    assert all(len(faces_x) == 1 for faces_x in seen_x)
+    assert all(faces_x == pytest.approx([near_x], abs=20) for faces_x in seen_x[15:]), "found within half a second"
+
+
+def test_a_far_face_that_walks_is_followed(portrait_bgr: ImageU8) -> None:
+    tracker = FaceMeshTracker(max_faces=1, smooth=False)
+    pictures = (placed(portrait_bgr, 0.7, (10 + 8 * index, 200), (1280, 720)) for index in range(90))
+    found = [tracker.track(frame(picture, index)) for index, picture in enumerate(pictures)]
+    tracker.close()
+    assert sum(map(len, found)) >= 80
+    expected_x = [10 + 8 * index + 223 * 0.7 for index in range(90)]
+    assert all(abs(middles_x(faces)[0] - x) < 15 for faces, x in zip(found, expected_x, strict=True) if faces)
+
+
+def test_frames_may_change_their_size_while_a_far_face_is_followed(portrait_bgr: ImageU8) -> None:
+    tracker = FaceMeshTracker(max_faces=1)
+    wide = placed(portrait_bgr, 0.85, (850, 180), (1280, 720))
+    assert len([tracker.track(frame(wide, index)) for index in range(5)][-1]) == 1
+    assert tracker.track(frame(np.zeros((240, 320, 3), np.uint8), 5)) == ()
+    assert len(tracker.track(frame(placed(portrait_bgr, 1.0, (0, 0), (512, 512)), 6))) == 1
+    tracker.close()
+
+
+def test_one_near_face_costs_no_search_for_far_ones(portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mediapipe.python.solutions import face_detection
+
+    monkeypatch.setattr(face_detection, "FaceDetection", None)  # a search would end in an error
+    tracker = FaceMeshTracker(max_faces=1)
+    picture, _ = portraits_in_a_row(portrait_bgr, [180, 64])
+    assert all(len(tracker.track(frame(picture, index))) == 1 for index in range(30))
+    tracker.close()
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (7, 300), (23, 23), (5000, 30)])

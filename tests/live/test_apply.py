@@ -1,0 +1,338 @@
+"""`veneer apply`, `demo` and `looks` on files: nothing of the user's is lost, and the exit code says what happened."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sink_clips import plain_frame, read_pictures
+
+from engines.errors import SourceError
+from live import apply as applying
+from live.commands import demo
+from live.frame import Frame, ImageU8
+from live.options import LiveOptions
+from live.sinks.video_file import VideoFileSink
+from live.sources.still import read_picture, write_picture
+
+HANG_S = 120
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "DISPLAY": "", "WAYLAND_DISPLAY": "", **more}
+
+
+def veneer(*arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "live", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, cwd=cwd, env=environment(**env))
+
+
+@contextlib.contextmanager
+def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "live", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
+
+
+def until(found: Callable[[], object], what: str) -> None:
+    give_up_s = time.monotonic() + HANG_S
+    while not found():
+        assert time.monotonic() < give_up_s, f"never came: {what}"
+        time.sleep(0.02)
+
+
+def film(path: Path, frames: int, *, size_wh: tuple[int, int] = (64, 48)) -> Path:
+    sink = VideoFileSink(path)
+    sink.open(size_wh=size_wh, fps=30)
+    for index in range(frames):
+        sink.send(plain_frame(index % 250, pts_s=index / 30, size_wh=size_wh))
+    sink.close()
+    return path
+
+
+def avi(path: Path, frames: int) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 48))
+    for _ in range(frames):
+        writer.write(np.full((48, 64, 3), 200, np.uint8))
+    writer.release()
+    return path
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+@pytest.mark.parametrize("output", [".", "a.png", "link.png"])
+def test_the_input_is_never_overwritten(tmp_path: Path, portrait_bgr: ImageU8, output: str) -> None:
+    write_picture(tmp_path / "a.png", portrait_bgr)
+    if output == "link.png":
+        (tmp_path / "link.png").symlink_to("a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    assert "it is the input itself" in one_line(veneer("apply", "a.png", output, cwd=tmp_path))
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_a_folder_within_a_folder_is_no_way_round_that(tmp_path: Path, portrait_bgr: ImageU8) -> None:
+    inner = tmp_path / "nest" / "sub" / "sub"
+    inner.mkdir(parents=True)
+    for path in (inner / "a.png", inner.parent / "a.png", inner.parent / "b.png"):
+        write_picture(path, portrait_bgr)
+    before = (inner.parent / "a.png").read_bytes()
+    done = veneer("apply", tmp_path / "nest" / "sub", tmp_path / "nest")
+    assert done.returncode == 2
+    assert "2 of 3 files done" in done.stderr and "would replace the input" in done.stderr, done.stderr
+    assert (inner.parent / "a.png").read_bytes() == before
+    assert files(tmp_path / "nest") == ["a.png", "b.png", "sub/a.png", "sub/b.png", "sub/sub/a.png"]
+
+
+def test_two_films_of_one_name_become_two_films(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    avi(source / "clip.avi", 3)
+    film(source / "clip.mp4", 5)
+    avi(source / "other.avi", 4)
+    done = veneer("apply", source, tmp_path / "out", "--look", "none")
+    assert done.returncode == 0, done.stderr
+    assert files(tmp_path / "out") == ["clip.avi.mp4", "clip.mp4", "other.mp4"]
+    lengths = [len(read_pictures(tmp_path / "out" / name)[0]) for name in files(tmp_path / "out")]
+    assert lengths == [3, 5, 4]
+
+
+def test_a_stopped_film_leaves_the_old_one_and_keeps_what_was_made(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    film(source / "a.mp4", 4000, size_wh=(320, 240))
+    film(source / "b.mp4", 5)
+    out = tmp_path / "out"
+    out.mkdir()
+    before = film(out / "a.mp4", 3).read_bytes()
+    part = out / "a.part.mp4"
+    with started("apply", source, out, "--look", "none") as run:
+        until(lambda: part.exists() and part.stat().st_size > 5000, "some of the film")
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=HANG_S)
+    assert run.returncode == 130, said
+    assert "a.part.mp4 holds them" in said and "Traceback" not in said
+    assert "0 of 2 files done" in said
+    assert (out / "a.mp4").read_bytes() == before
+    assert 1 < len(read_pictures(part)[0]) < 4000
+    assert files(out) == ["a.mp4", "a.part.mp4"], "the folder was stopped too"
+
+
+def test_a_finished_film_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    film(tmp_path / "in.mp4", 6)
+    film(tmp_path / "out.mp4", 3)
+    (tmp_path / "out.part.mp4").write_bytes(b"of another day")
+    done = veneer("apply", tmp_path / "in.mp4", tmp_path / "out.mp4", "--look", "none")
+    assert done.returncode == 0, done.stderr
+    assert len(read_pictures(tmp_path / "out.mp4")[0]) == 6
+    assert (tmp_path / "out.part.mp4").read_bytes() == b"of another day"
+    assert files(tmp_path) == ["in.mp4", "out.mp4", "out.part.mp4"]
+
+
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_a_film_that_breaks_off_is_delivered_and_the_exit_code_says_so(tmp_path: Path, in_folder: bool) -> None:
+    source, made = tmp_path / "in", VideoFileSink(tmp_path / "whole.mkv")
+    source.mkdir()
+    noise = np.random.default_rng(0)
+    made.open(size_wh=(160, 120), fps=25)
+    for index in range(60):
+        made.send(Frame(noise.integers(0, 256, (120, 160, 3), dtype=np.uint8), index, 0.0, index / 25))
+    made.close()
+    data = (tmp_path / "whole.mkv").read_bytes()
+    (source / "cut.mkv").write_bytes(data[: len(data) // 2])
+    out = tmp_path / "out" / "cut.mkv"
+    out.parent.mkdir()
+    pair = (source, out.parent) if in_folder else (source / "cut.mkv", out)
+    done = veneer("apply", *pair, "--look", "none")
+    assert done.returncode == 2, done.stderr
+    assert "frames could be read" in done.stderr
+    assert 10 < len(read_pictures(out)[0]) < 60
+
+
+def test_a_picture_is_known_by_what_is_in_it(tmp_path: Path, portrait_bgr: ImageU8) -> None:
+    write_picture(tmp_path / "a.png", portrait_bgr)
+    (tmp_path / "a.png").rename(tmp_path / "a.dat")
+    done = veneer("apply", tmp_path / "a.dat", tmp_path / "b.png", "--look", "matte-red")
+    assert done.returncode == 0, done.stderr
+    assert (read_picture(tmp_path / "b.png") != portrait_bgr).any()
+
+
+def test_links_in_a_circle_and_broken_ones_are_named_and_the_rest_is_done(
+    tmp_path: Path, portrait_bgr: ImageU8
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    write_picture(source / "a.png", portrait_bgr)
+    (source / "loop.png").symlink_to("loop.png")
+    (source / "gone.png").symlink_to("nowhere.png")
+    done = veneer("apply", source, tmp_path / "out")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "1 of 3 files done" in done.stderr and "loop.png" in done.stderr and "gone.png" in done.stderr
+    assert files(tmp_path / "out") == ["a.png"]
+
+
+def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_done(
+    tmp_path: Path, portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in ("a.png", "locked.png"):
+        write_picture(source / name, portrait_bgr)
+    (source / "locked.png").chmod(0)
+    real = Path.read_bytes
+
+    def as_others_see_it(self: Path) -> bytes:  # permissions do not bind root
+        if self.name == "locked.png":
+            raise PermissionError(13, "Permission denied")
+        return real(self)
+
+    monkeypatch.setattr(Path, "read_bytes", as_others_see_it)
+    assert applying.apply_to(source, tmp_path / "out", LiveOptions(look="none")) == 2
+    assert "locked.png" in capsys.readouterr().err
+    assert files(tmp_path / "out") == ["a.png"]
+
+
+@pytest.mark.parametrize(("rule", "shown"), [("blur", False), ("card", False), ("hold", False), ("raw", True)])
+def test_a_mouth_too_small_to_paint_is_not_shown_bare(
+    tmp_path: Path, portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch, rule: str, shown: bool
+) -> None:
+    import live.painter
+
+    toml = f'[looks.mine]\nabout = "a"\nno_face = "{rule}"\nlayers = [{{ style = "lips-glaze" }}]\n'
+    (tmp_path / "looks.toml").write_text(toml)
+    write_picture(tmp_path / "a.png", portrait_bgr)
+    monkeypatch.setattr(live.painter, "lips_region", lambda *_, **__: None)  # as it answers for a tiny mouth
+    options = LiveOptions(look="mine", looks_file=tmp_path / "looks.toml")
+    assert applying.apply_to(tmp_path / "a.png", tmp_path / "b.png", options) == 0
+    assert np.array_equal(read_picture(tmp_path / "b.png"), portrait_bgr) == shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["looks", "--photo", "x.png"], "add --sheet"),
+        (["apply", "x" * 300 + ".png", "b.png"], "name too long"),
+        (["run", "--source", "demo", "--sink", "file:" + "x" * 300 + ".mp4"], "name too long"),
+        (["run", "--source", "demo", "--sink", "file:~nosuchuser/a.mp4"], "no such user"),
+        (["demo", "--output", "~nosuchuser/a.mp4"], "no such user"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_line(tmp_path: Path, arguments: list[str], says: str) -> None:
+    assert says in one_line(veneer(*arguments, cwd=tmp_path))
+
+
+def test_a_pipe_as_input_does_not_hang(tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes on this system")
+    os.mkfifo(tmp_path / "in.png")
+    with pytest.raises(SourceError, match="pipe"):
+        applying.apply_to(tmp_path / "in.png", tmp_path / "out.png", LiveOptions())
+
+
+def test_a_screen_that_cannot_be_reached_means_a_film(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux names a screen that may not be there")
+    monkeypatch.setenv("DISPLAY", ":987")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert not demo.has_screen()
+
+
+def test_a_demo_without_a_screen_shows_every_look_in_a_film(tmp_path: Path) -> None:
+    done = veneer("demo", "--seconds", "0.2", cwd=tmp_path, DISPLAY=":987")
+    assert done.returncode == 0, done.stderr
+    assert "no screen here" in done.stderr and "6 frames" in done.stderr
+    assert len(read_pictures(tmp_path / "veneer-demo.mp4")[0]) == 6
+
+
+def test_a_demo_changes_its_look_even_where_frames_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look is asked for once and in turn, though the frame at which it is due never comes."""
+    import live.session
+    from engines.looks import load_looks
+
+    asked = []
+
+    class Recorded:
+        """Stands in for a session on a slow machine: only every seventh frame is shown."""
+
+        def __init__(self, options: LiveOptions, *, on_frame: Callable[[Frame], None]) -> None:
+            self._on_frame, self.controls = on_frame, self
+
+        def apply(self, command: object) -> None:
+            asked.append(command.argument)  # type: ignore[attr-defined]
+
+        def run(self) -> dict[str, float]:
+            for frame_id in range(1, 540, 7):
+                self._on_frame(Frame(np.zeros((2, 2, 3), np.uint8), frame_id, 0.0))
+            return {"frames_out": 77, "fps": 4.0}
+
+    monkeypatch.setattr(live.session, "Session", Recorded)
+    monkeypatch.setattr(demo, "has_screen", lambda: True)
+    demo.demo(look=None, output=None, seconds=18.0)
+    names = [name for name in load_looks() if name != "none"]
+    assert asked == [names[at % len(names)] for at in range(6)]
+
+
+_STOPPED_AT_ONCE = """
+import sys
+from live.cli import main
+from live.pipeline import Pipeline
+run = Pipeline.run
+def stopped(pipeline):
+    pipeline.interrupt()
+    run(pipeline)
+Pipeline.run = stopped
+sys.argv[1:] = ["demo", "--look", "none", "--output", sys.argv[1]]
+main()
+"""
+
+
+def test_a_demo_stopped_before_its_first_frame_names_no_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _STOPPED_AT_ONCE, str(tmp_path / "d.mp4")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, env=environment())
+    assert "stopped before the first frame" in done.stderr and "see " not in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not files(tmp_path)
+
+
+_STOPPED_IN_A_SHEET = """
+import os, signal, sys
+from live import sheet
+from live.cli import main
+labelled = sheet._labelled
+def stop_after_one(tile_bgr, name):
+    print("painted", name, flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    return labelled(tile_bgr, name)
+sheet._labelled = stop_after_one
+sys.argv[1:] = ["looks", "--sheet", sys.argv[1]]
+main()
+"""
+
+
+def test_a_sheet_is_stopped_between_two_looks(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _STOPPED_IN_A_SHEET, str(tmp_path / "sheet.png")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, env=environment())
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.count("painted") == 1
+    assert not files(tmp_path)

@@ -1,0 +1,100 @@
+"""The doctor tries each thing for real, and judges an engine as the engine judged itself."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engines.errors import OptionsError, SinkError
+from engines.runtime import choose
+from engines.runtime.openvino_cpu import holds, probe
+from live import ctl, doctor, doctor_camera
+from live.doctor import Check, examine
+from live.sinks.video_file import VideoFileSink
+
+
+def only(name: str, monkeypatch: pytest.MonkeyPatch) -> Check:
+    """One check as `examine` reports it; the others are not run."""
+    for other in ("_settings", "_face_model", "_engine", "_ctl", "_video_files"):
+        if other != name:
+            monkeypatch.setattr(doctor, other, lambda *_: Check("left out", True, ""))
+    for device in ("camera", "virtual_camera", "window", "global_keys"):
+        monkeypatch.setattr(doctor_camera, device, lambda: (True, "", ""))
+    monkeypatch.setattr(doctor, "style_names", lambda: ["lips-glaze"])
+    (found,) = (check for check in examine() if check.name != "left out" and check.says)
+    return found
+
+
+def test_an_answer_holds_as_long_as_nobody_could_see_the_difference() -> None:
+    reference = np.full((1, 8, 8, 3), 100, np.float32)
+    small = reference + np.float32(0.4)
+    small[0, 0, 0, 0] += 6  # one value of a probe much harsher than any picture, as BF16 has it
+    assert holds(small, reference)
+    assert not holds(reference + np.float32(0.6), reference)
+    small[0, 0, 0, 0] += 3
+    assert not holds(small, reference)
+    assert not holds(np.where(reference > 0, np.nan, reference).astype(np.float32), reference)
+
+
+class _Off:
+    """The real engine, its answers shifted a little on a few places, as BF16 arithmetic does."""
+
+    def __init__(self, engine: Any, off: float) -> None:
+        self._engine, self._off, self.info = engine, off, engine.info
+
+    def infer(self, regions_bgr: Any) -> Any:
+        got = self._engine.infer(regions_bgr).copy()
+        got[:, ::8, ::8] += self._off
+        return got
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+@pytest.mark.parametrize(("off", "ok"), [(0.0, True), (3.0, True), (40.0, False)])
+def test_an_engine_that_its_own_check_accepts_is_well(monkeypatch: pytest.MonkeyPatch, off: float, ok: bool) -> None:
+    real = choose.open_engine
+    monkeypatch.setattr(choose, "open_engine", lambda style: _Off(real(style), off))
+    check = only("_engine", monkeypatch)
+    assert check.name == "engine lips-glaze" and check.ok == ok, check.says
+    assert "on average" in check.says and "at most" in check.says
+    assert bool(check.do) != ok
+
+
+def test_the_probe_is_the_same_every_time() -> None:
+    assert probe((40, 24)).shape == (1, 24, 40, 3)
+    assert np.array_equal(probe((40, 24)), probe((40, 24)))
+
+
+def test_a_film_is_really_written_and_read_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    check = only("_video_files", monkeypatch)
+    assert check.ok and "6 came back" in check.says, check.says
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_an_encoder_that_writes_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: VideoFileSink, frame: object) -> None:
+        raise SinkError("writing film.mp4", "the encoder is broken", "use another")
+
+    monkeypatch.setattr(VideoFileSink, "send", refuse)
+    check = only("_video_files", monkeypatch)
+    assert not check.ok and "broken" in check.says and check.do and not check.needed
+
+
+def test_a_command_is_really_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = only("_ctl", monkeypatch)
+    assert check.ok and "arrived" in check.says, check.says
+    with pytest.raises(OptionsError):
+        ctl.send_command(["status"], pid=os.getpid())  # it is closed again
+
+
+def test_a_control_socket_that_nobody_answers_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctl.ControlServer, "_obey", lambda self, words: {"ok": False, "error": "deaf"})
+    check = only("_ctl", monkeypatch)
+    assert not check.ok and "deaf" in check.says
