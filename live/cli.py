@@ -52,6 +52,9 @@ def main() -> None:
     except OSError as error:
         code = _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
     except Exception as error:  # what the command line's library says of wrong options; anything else is our fault
+        if type(error).__name__ == "Abort":  # what it makes of Ctrl-C
+            say_line("veneer: stopped")
+            _leave(130)
         if not hasattr(error, "format_message"):
             raise
         code = _complain(" ".join(error.format_message().split()) + " - see veneer --help")

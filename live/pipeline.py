@@ -255,9 +255,9 @@ class Pipeline:
             except Exception as error:
                 self.fail(error, where=f"sink {sender.sink.name}")
         self._await_senders(until_s if asked else None)
-        for thread in threads[:2]:
-            thread.join(max(0.05, until_s - time.monotonic()))
         self.parts.wardrobe.close()
+        for thread in threads:
+            thread.join(max(0.05, until_s - time.monotonic()))
 
     def _await_senders(self, until_s: float | None) -> None:
         """Wait until every sink is finished; not longer than 2 s once the end was asked for."""

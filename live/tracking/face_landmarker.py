@@ -9,7 +9,8 @@ import numpy as np
 
 from engines.errors import TrackingError
 from live.frame import Face, Frame
-from live.tracking.face_mesh import _LEAST_SIDE, _searchable
+from live.tracking.face_mesh import _searchable
+from live.tracking.far_faces import LEAST_SIDE
 from live.tracking.identity import FaceIdentity
 from live.tracking.quiet import quiet_stderr
 
@@ -58,7 +59,7 @@ class FaceLandmarkerTracker:
         """The faces on this frame; see `FaceTracker`."""
         if self._task is None:
             self.open()
-        if min(frame.size_wh) < _LEAST_SIDE:
+        if min(frame.size_wh) < LEAST_SIDE:
             return ()
         import mediapipe as mp
 

@@ -18,7 +18,6 @@ from live.tracking.identity import FaceIdentity
 from live.tracking.quiet import quiet_stderr
 
 _MOST_PIXELS_WIDE = 1920  # a larger frame is brought down for the search; landmarks are scaled back
-_LEAST_SIDE = LEAST_SIDE
 
 
 class FaceMeshTracker:
@@ -54,7 +53,7 @@ class FaceMeshTracker:
     def track(self, frame: Frame) -> tuple[Face, ...]:
         """The faces on this frame; see `FaceTracker`."""
         self.open()
-        if min(frame.size_wh) < _LEAST_SIDE:
+        if min(frame.size_wh) < LEAST_SIDE:
             return ()
         at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
         search_rgb, scale = _searchable(frame.bgr)
