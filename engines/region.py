@@ -24,6 +24,7 @@ _LEAST_MOUTH_PX = 10.0
 _CURVE_STEPS = 4
 _OPENED_TAU_S = 0.065  # how slowly the opening follows on a film
 LIGHT_TAU_S = 0.26  # the same for light and colour
+_LIGHT_EVERY_S = 0.08  # light changes slowly: it need not be measured on every frame
 
 
 def _closed_curve_weights(points: int, steps: int) -> Floats:
@@ -52,6 +53,11 @@ class MouthMemory:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Any, float]] = {}  # name: (value, at_s)
+
+    def recent(self, name: str, within_s: float, at_s: float) -> float | None:
+        """The value, if it was renewed so lately that it need not be measured again."""
+        value, seen_s = self._kept.get(name, (None, at_s))
+        return value if value is not None and 0.0 <= at_s - seen_s < within_s else None
 
     def eased(self, name: str, new: Value, tau_s: float, at_s: float) -> Value:
         """The value on its way to the new one: two thirds of the way after `tau_s`; at once after a pause."""
@@ -160,9 +166,10 @@ def lips_region(
         )
     mouth_px = high_x - low_x
     mask = _lips_mask(landmarks_xy, box, mouth_px, memory, at_s)
-    light = face_light(landmarks_xy, frame_bgr, patch_px=0.05 * mouth_px)
-    if memory is not None:
-        light = memory.eased("light", light, LIGHT_TAU_S, at_s)
+    light = memory.recent("light", _LIGHT_EVERY_S, at_s) if memory is not None else None
+    if light is None:
+        light = face_light(landmarks_xy, frame_bgr, patch_px=0.05 * mouth_px)
+        light = light if memory is None else memory.eased("light", light, LIGHT_TAU_S, at_s)
     return Region(box, matrix, size_wh, mask, light)
 
 

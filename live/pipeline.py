@@ -134,7 +134,7 @@ class Pipeline:
             self.source_info = source.open()
             reading_s = 0.0  # how long a read usually takes
             while not self._over.is_set():
-                self._read.wait_wanted(lead_s=0.5 * reading_s)  # the middle way between full speed and fresh pictures
+                self._read.wait_wanted(lead_s=0.3 * reading_s)  # the middle way between full speed and fresh pictures
                 started_s = time.monotonic()
                 try:
                     frame = source.read()
