@@ -13,7 +13,7 @@ from pathlib import Path
 from engines import paths
 
 _SHIPPED = Path(__file__).with_name("weights") / "openvino"
-_WHOLE = "manifest.json"  # written last: an entry without it was cut off, and does not count
+_MANIFEST = "manifest.json"  # written last: an entry without it was cut off, and does not count
 
 
 def file_digest(path: Path) -> str:
@@ -27,17 +27,20 @@ def key(**parts: object) -> str:
 
 
 def find(key_text: str) -> Path | None:
-    """The folder of a whole entry whose files are the ones that were written; None where there is none.
+    """The folder of a whole entry whose files are the ones that were written; None where there is none."""
+    return _whole(paths.cache_dir() / "engines" / key_text)
 
-    Entries that come with the program are found as well as those on the user's disk.
-    """
-    entry = _SHIPPED / key_text
-    if not entry.exists():
-        entry = paths.cache_dir() / "engines" / key_text
+
+def shipped(key_text: str) -> Path | None:
+    """The same among the entries that come with the program."""
+    return _whole(_SHIPPED / key_text)
+
+
+def _whole(entry: Path) -> Path | None:
     if not entry.exists():
         return None
     try:
-        digests: dict[str, str] = json.loads((entry / _WHOLE).read_text())["files"]
+        digests: dict[str, str] = json.loads((entry / _MANIFEST).read_text())["files"]
         whole = bool(digests) and all(file_digest(entry / name) == digest for name, digest in digests.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         whole = False
@@ -62,7 +65,7 @@ def store(key_text: str, write: Callable[[Path], object], *, home: Path | None =
         aside = Path(tempfile.mkdtemp(prefix=".making-", dir=home))
         write(aside)
         digests = {path.name: file_digest(path) for path in sorted(aside.iterdir())}
-        (aside / _WHOLE).write_text(json.dumps({"files": digests}))
+        (aside / _MANIFEST).write_text(json.dumps({"files": digests}))
         aside.replace(home / key_text)
     except (OSError, RuntimeError):  # a full or read-only disk (or another process was first): the engine runs anyway
         if aside is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,13 +94,18 @@ def _first_line(error: Exception) -> str:
 
 
 def graph_key(style: Style) -> str:
-    """The name of the style's converted graph: whatever changes its bytes changes it.
+    """The name of the style's graph among those that come with the program.
 
-    OpenVINO's version is no part of it: its graph format (IR 11) is read by all versions that the project allows.
+    No version is part of it: the graph format (IR 11) is read by every OpenVINO that the project allows.
     """
     door = cache.file_digest(Path(__file__).with_name("door.py"))
     parts = {"weights": style.weights_digest(), "source": style.source_digest(), "door": door, "ir": 11}
-    return cache.key(**parts, shape=list(style.size_wh))
+    return cache.key(**parts, shape=list(style.size_wh), precision="fp32")
+
+
+def cached_key(style: Style) -> str:
+    """Its name in the user's cache: whatever may change its bytes changes it, the converting libraries too."""
+    return cache.key(graph=graph_key(style), openvino=metadata.version("openvino"), torch=metadata.version("torch"))
 
 
 def convert(style: Style) -> openvino.Model:
@@ -127,8 +133,8 @@ def save(model: openvino.Model, folder: Path) -> None:
 
 def _converted(style: Style, core: openvino.Core) -> openvino.Model:
     """The style's graph: as it comes with the program, from the user's cache, or converted now (5 s)."""
-    key = graph_key(style)
-    entry = cache.find(key)
+    key = cached_key(style)
+    entry = cache.shipped(graph_key(style)) or cache.find(key)
     if entry is not None:
         try:
             return core.read_model(entry / _GRAPH)
