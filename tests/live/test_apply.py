@@ -1,84 +1,22 @@
-"""`veneer apply`, `demo` and `looks` on files: nothing of the user's is lost, and the exit code says what happened."""
+"""`veneer apply` on files: nothing of the user's is lost, and the exit code says what happened."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from sink_clips import plain_frame, read_pictures
+from apply_parts import HANG_S, avi, files, film, one_line, started, until, veneer
+from sink_clips import read_pictures
 
 from engines.errors import SourceError
 from live import apply as applying
-from live.commands import demo
 from live.frame import Frame, ImageU8
 from live.options import LiveOptions
 from live.sinks.video_file import VideoFileSink
 from live.sources.still import read_picture, write_picture
-
-HANG_S = 120
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "DISPLAY": "", "WAYLAND_DISPLAY": "", **more}
-
-
-def veneer(*arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "live", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, cwd=cwd, env=environment(**env))
-
-
-@contextlib.contextmanager
-def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "live", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as run:
-        try:
-            yield run
-        finally:
-            run.kill()
-
-
-def until(found: Callable[[], object], what: str) -> None:
-    give_up_s = time.monotonic() + HANG_S
-    while not found():
-        assert time.monotonic() < give_up_s, f"never came: {what}"
-        time.sleep(0.02)
-
-
-def film(path: Path, frames: int, *, size_wh: tuple[int, int] = (64, 48)) -> Path:
-    sink = VideoFileSink(path)
-    sink.open(size_wh=size_wh, fps=30)
-    for index in range(frames):
-        sink.send(plain_frame(index % 250, pts_s=index / 30, size_wh=size_wh))
-    sink.close()
-    return path
-
-
-def avi(path: Path, frames: int) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 48))
-    for _ in range(frames):
-        writer.write(np.full((48, 64, 3), 200, np.uint8))
-    writer.release()
-    return path
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def one_line(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    (line,) = done.stderr.strip().splitlines()
-    return line
 
 
 @pytest.mark.parametrize("output", [".", "a.png", "link.png"])
@@ -247,92 +185,3 @@ def test_a_pipe_as_input_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "in.png")
     with pytest.raises(SourceError, match="pipe"):
         applying.apply_to(tmp_path / "in.png", tmp_path / "out.png", LiveOptions())
-
-
-def test_a_screen_that_cannot_be_reached_means_a_film(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not sys.platform.startswith("linux"):
-        pytest.skip("only Linux names a screen that may not be there")
-    monkeypatch.setenv("DISPLAY", ":987")
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert not demo.has_screen()
-
-
-def test_a_demo_without_a_screen_shows_every_look_in_a_film(tmp_path: Path) -> None:
-    done = veneer("demo", "--seconds", "0.2", cwd=tmp_path, DISPLAY=":987")
-    assert done.returncode == 0, done.stderr
-    assert "no screen here" in done.stderr and "6 frames" in done.stderr
-    assert len(read_pictures(tmp_path / "veneer-demo.mp4")[0]) == 6
-
-
-def test_a_demo_changes_its_look_even_where_frames_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every look is asked for once and in turn, though the frame at which it is due never comes."""
-    import live.session
-    from engines.looks import load_looks
-
-    asked = []
-
-    class Recorded:
-        """Stands in for a session on a slow machine: only every seventh frame is shown."""
-
-        def __init__(self, options: LiveOptions, *, on_frame: Callable[[Frame], None]) -> None:
-            self._on_frame, self.controls = on_frame, self
-
-        def apply(self, command: object) -> None:
-            asked.append(command.argument)  # type: ignore[attr-defined]
-
-        def run(self) -> dict[str, float]:
-            for frame_id in range(1, 540, 7):
-                self._on_frame(Frame(np.zeros((2, 2, 3), np.uint8), frame_id, 0.0))
-            return {"frames_out": 77, "fps": 4.0}
-
-    monkeypatch.setattr(live.session, "Session", Recorded)
-    monkeypatch.setattr(demo, "has_screen", lambda: True)
-    demo.demo(look=None, output=None, seconds=18.0)
-    names = [name for name in load_looks() if name != "none"]
-    assert asked == [names[at % len(names)] for at in range(6)]
-
-
-_STOPPED_AT_ONCE = """
-import sys
-from live.cli import main
-from live.pipeline import Pipeline
-run = Pipeline.run
-def stopped(pipeline):
-    pipeline.interrupt()
-    run(pipeline)
-Pipeline.run = stopped
-sys.argv[1:] = ["demo", "--look", "none", "--output", sys.argv[1]]
-main()
-"""
-
-
-def test_a_demo_stopped_before_its_first_frame_names_no_file(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _STOPPED_AT_ONCE, str(tmp_path / "d.mp4")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, env=environment())
-    assert "stopped before the first frame" in done.stderr and "see " not in done.stderr, done.stderr
-    assert "Traceback" not in done.stderr
-    assert not files(tmp_path)
-
-
-_STOPPED_IN_A_SHEET = """
-import os, signal, sys
-from live import sheet
-from live.cli import main
-labelled = sheet._labelled
-def stop_after_one(tile_bgr, name):
-    print("painted", name, flush=True)
-    os.kill(os.getpid(), signal.SIGINT)
-    return labelled(tile_bgr, name)
-sheet._labelled = stop_after_one
-sys.argv[1:] = ["looks", "--sheet", sys.argv[1]]
-main()
-"""
-
-
-def test_a_sheet_is_stopped_between_two_looks(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _STOPPED_IN_A_SHEET, str(tmp_path / "sheet.png")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, env=environment())
-    assert done.returncode == 130, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout.count("painted") == 1
-    assert not files(tmp_path)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cli_parts import HANG_S, started, until, veneer
 from hotkey_program import x_server
 from sink_clips import beeps_heard, plain_frame, read_pictures, write_sound
 
@@ -24,46 +21,7 @@ from live.frame import Frame, ImageU8
 from live.sinks.video_file import VideoFileSink
 from live.sources.still import read_picture, write_picture
 
-HANG_S = 120  # far beyond what anything here takes
 LOOKS = ["none", "glaze", "bright", "matte-red", "nude-satin"]
-
-
-def veneer(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "live", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
-        env={**os.environ, **(env or {})},
-    )
-
-
-@contextlib.contextmanager
-def started(*arguments: object, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A running program; killed at the end of the block if it still runs."""
-    run = subprocess.Popen(
-        [sys.executable, "-m", "live", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(env or {})},
-    )
-    with run:
-        try:
-            yield run
-        finally:
-            run.kill()
-
-
-def until(found: Any, what: str) -> Any:
-    """Ask again until something is found."""
-    give_up_s = time.monotonic() + HANG_S
-    while time.monotonic() < give_up_s:
-        result = found()
-        if result:
-            return result
-        time.sleep(0.05)
-    raise AssertionError(f"never came: {what}")
 
 
 def test_run_reports_what_it_did(tmp_path: Path) -> None:
@@ -223,53 +181,6 @@ def test_doctor_says_what_works_and_what_does_not(veneer_home: Path) -> None:
     assert str(veneer_home) in checks["settings"]["says"]
     assert all(check["ok"] or check["do"] for check in report["checks"]), "each failure comes with its remedy"
     assert report["ok"] == (done.returncode == 0)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["run", "--source", "/dev/video97", "--sink", "null"], "video97"),
-        (["run", "--source", "nothing.mp4", "--sink", "null"], "no such file"),
-        (["run", "--source", "demo", "--sink", "null", "--look", "glase"], "did you mean glaze"),
-        (["run", "--source", "demo", "--sink", "windw"], "window"),
-        (["run", "--source", "demo", "--sink", "null", "--strength", "1.5"], "0 to 1"),
-        (["run", "--source", "demo", "--sink", "null", "--size", "big"], "WIDTHxHEIGHT"),
-        (["run", "--source", "demo", "--sink", "null", "--runtime", "tpu"], "openvino"),
-        (["run", "--source", "demo", "--sink", "file:/nowhere/film.mp4"], "/nowhere"),
-        (["run", "--source", "demo", "--sink", "null", "--report", "/nowhere/r.json"], "/nowhere"),
-        (["run", "--source", "demo", "--sink", "null", "--looks-file", "mine.toml"], "mine.toml"),
-        (["run", "--source", "demo", "--sink", "null", "--face-model", "x.task"], "x.task"),
-        (["run", "--source", "demo", "--sink", "window", "--frames", "3"], "DISPLAY"),
-        (["run", "--source", "demo", "--sink", "null", "--global-hotkeys", "--frames", "3"], ""),
-        (["apply", "nothing.png", "out.png"], "no such file"),
-        (["looks", "--sheet", "/nowhere/sheet.png"], "/nowhere"),
-        (["evaluate", "lips-glase", "--before", ".", "--after", "."], "lips-glaze"),
-        (["ctl", "look", "glaze"], "veneer"),
-        (["ctl", "strength", "-0.5"], "veneer"),
-        (["run", "--frames", "abc"], "--frames"),
-        (["run", "--nope"], "--nope"),
-        (["nonsense"], "nonsense"),
-        (["run", "--source", "demo", "--sink", "file:a.mp4", "--sink", "file:a.mp4"], "the same file"),
-        (["run", "--source", "demo", "--sink", "file:a.mp4", "--report", "a.mp4"], "the same file"),
-        (["run", "--source", "a.mp4", "--sink", "file:a.mp4"], "the same file"),
-        (["run", "--source", "~nosuchuser/a.mp4", "--sink", "null"], "no such user"),
-        (["run", "--source", "demo", "--sink", "null", "--report", "r" * 300], "name"),
-    ],
-)
-def test_bad_input_gets_one_clear_line_and_exit_code_2(tmp_path: Path, arguments: list[str], says: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "live", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
-        cwd=tmp_path,
-        env={**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": "", "XDG_SESSION_TYPE": ""},
-    )
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("veneer: ") and says in lines[0]
 
 
 def test_two_programs_cannot_be_confused_by_one_control_socket() -> None:

@@ -1,0 +1,54 @@
+"""Small pipelines for tests: numbered frames, and a run in the background."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from fakes import (
+    FakeTracker,
+)
+
+from engines.errors import VeneerError
+from engines.looks import load_looks
+from live.controls import Controls
+from live.frame import Frame, ImageU8
+from live.pipeline import Parts, Pipeline
+from live.wardrobe import Wardrobe
+
+
+def numbered(index: int) -> ImageU8:
+    """A small frame that carries its number."""
+    frame = np.zeros((48, 64, 3), np.uint8)
+    frame[:, :, 0] = index % 256
+    frame[:, :, 1] = index // 256
+    return frame
+
+
+def number_of(frame: Frame) -> int:
+    return int(frame.bgr[0, 0, 0]) + 256 * int(frame.bgr[0, 0, 1])
+
+
+def pipeline(
+    source: Any, sinks: list[Any], *, tracker: Any = None, look: str = "none", looks: Any = None, **more: Any
+) -> Pipeline:
+    found = looks or load_looks()
+    controls = Controls(tuple(found), look=look)
+    wardrobe = more.pop("wardrobe", None) or Wardrobe(found, runtime="auto", say=lambda line: None)
+    parts = Parts(source, tracker or FakeTracker(), sinks, wardrobe, controls)
+    return Pipeline(parts, say=more.pop("say", lambda line: None), **more)
+
+
+def in_background(run: Pipeline) -> tuple[threading.Thread, list[VeneerError]]:
+    errors: list[VeneerError] = []
+
+    def work() -> None:
+        try:
+            run.run()
+        except VeneerError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread, errors
