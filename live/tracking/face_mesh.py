@@ -13,7 +13,7 @@ from engines.errors import TrackingError
 from live.frame import Face, Floats, Frame, ImageU8
 from live.portrait import portrait_bgr
 from live.tracking.base import LANDMARKS
-from live.tracking.far_faces import LEAST_SIDE, SEARCH_EVERY_S, FarFaces, overlaps
+from live.tracking.far_faces import LEAST_SIDE, SEARCH_EVERY_S, FarFaces, apart_px, overlaps
 from live.tracking.identity import FaceIdentity
 from live.tracking.quiet import quiet_stderr
 
@@ -70,8 +70,9 @@ class FaceMeshTracker:
             return
         assert self._mesh is not None
         self._searched_s = at_s
-        self._near_xy = []
-        for landmarks_xy in self._mesh.find(search_rgb):
+        before_xy, self._near_xy = [] if self._still else self._near_xy, []
+        # Looking for several, MediaPipe may find a face a second time, a little off: the one that was there stays.
+        for landmarks_xy in sorted(self._mesh.find(search_rgb), key=lambda found: apart_px(found, before_xy)):
             if not overlaps(landmarks_xy, self._near_xy):
                 self._near_xy.append(landmarks_xy)
         if self._near_xy:

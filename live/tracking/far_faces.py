@@ -147,6 +147,12 @@ def overlaps(landmarks_xy: Floats, others_xy: Iterable[Floats]) -> bool:
     return _is_inside(*_place(landmarks_xy), others_xy)
 
 
+def apart_px(landmarks_xy: Floats, others_xy: Iterable[Floats]) -> float:
+    """How far the middle of the face is from that of the nearest other; 0.0 where there is no other."""
+    middle_xy = _place(landmarks_xy)[0]
+    return min((float(np.hypot(*(middle_xy - _place(other_xy)[0]))) for other_xy in others_xy), default=0.0)
+
+
 def _is_inside(middle_xy: Floats, face_px: float, others_xy: Iterable[Floats]) -> bool:
     places = (_place(other_xy) for other_xy in others_xy)
     return any(np.hypot(*(middle_xy - other)) < 0.5 * max(face_px, size_px) for other, size_px in places)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engines.errors import TrackingError
 from live.frame import Face, Floats, Frame, ImageU8
+from live.sources.video import VideoSource
 from live.tracking.face_landmarker import FaceLandmarkerTracker
 from live.tracking.face_mesh import FaceMeshTracker, _points_xy
 from live.tracking.identity import FaceIdentity
@@ -233,3 +234,22 @@ def test_an_unusable_face_model_is_one_clear_line(tmp_path: Path, content: bytes
     with pytest.raises(TrackingError, match="face.task") as caught:
         FaceLandmarkerTracker(path).open()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("clip", ["want", "school", "eat"])
+def test_looking_for_four_faces_follows_the_only_one_just_as_well(data_dir: Path, clip: str) -> None:
+    """MediaPipe now and then finds the same face twice, the second one off: paint would jump to the chin."""
+    source = VideoSource(data_dir / "clips" / "intel_asl_ccby" / f"{clip}.mkv")
+    source.open()
+    one, four = FaceMeshTracker(max_faces=1), FaceMeshTracker(max_faces=4)
+    frames = 0
+    while (frame := source.read()) is not None:
+        alone, among = one.track(frame), four.track(frame)
+        frames += 1
+        assert len(alone) == len(among) == 1
+        apart = np.hypot(*(alone[0].landmarks_xy.mean(0) - among[0].landmarks_xy.mean(0)))
+        assert apart < 0.08 * np.ptp(alone[0].landmarks_xy[:, 0]), f"frame {frames}"
+    assert frames > 40
+    for part in (one, four, source):
+        part.close()
