@@ -20,6 +20,7 @@ from engines.region import LIGHT_TAU_S, MouthMemory, Region
 _FULL_LIGHT = 0.8  # `Region.light` of a face in good light
 _LARGEST_SHIFT = 70.0  # of 255
 _KEEP_COLOUR, _KEEP_LIGHTNESS = 0.5, 0.1  # how much of the shift lipstick covers for good
+_MEASURE_EVERY_S = 0.04  # means change slowly: they need not be taken on every frame
 _EVEN = 0.75  # how far painted colour is brought to its mean over the lips
 _LUMA_BGR = np.array([0.114, 0.587, 0.299], np.float32)
 _ONES = np.ones(3, np.float32)
@@ -61,10 +62,14 @@ def as_known(
     lips = cv2.warpAffine(region.mask, region.matrix, region.size_wh, flags=cv2.INTER_LINEAR)
     lit = float(np.clip(region.light / _FULL_LIGHT, 0.2, 1.0))
     bright = np.minimum(crop_bgr * np.float32(1.0 / lit), np.float32(255))
-    mean = cv2.mean(bright, (lips > 0.5).astype(np.uint8))[:3]
-    shift = np.clip(np.subtract(usual_bgr, mean), -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
-    shift = memory.eased("shift", shift, LIGHT_TAU_S, at_s).astype(np.float32)
-    shown = np.clip(np.rint(bright + shift), 0, 255).astype(np.uint8)
+    shift = memory.recent("shift", _MEASURE_EVERY_S, at_s)
+    if shift is None:
+        mean = cv2.mean(bright, (lips > 0.5).astype(np.uint8))[:3]
+        shift = np.clip(np.subtract(usual_bgr, mean), -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
+        shift = memory.eased("shift", shift, LIGHT_TAU_S, at_s).astype(np.float32)
+    bright += shift
+    np.rint(bright, out=bright)
+    shown = np.clip(bright, 0, 255, out=bright).astype(np.uint8)
     return Known(shown, crop_bgr, lips, lit, shift, memory, at_s)  # type: ignore[arg-type]
 
 
@@ -75,15 +80,20 @@ def taken_back(change_bgr: NDArray[np.float32], known: Known) -> NDArray[np.floa
     painted = known.crop_bgr + (change_bgr + kept) * np.float32(known.lit)
     np.clip(painted, 0, 255, out=painted)
     change = painted - known.crop_bgr
-    weight = known.lips * (np.abs(change) @ _ONES)  # where most was painted
-    total = float(weight.sum())
-    if total > 1.0:
-        lightness = painted @ _LUMA_BGR
+    lightness = painted @ _LUMA_BGR
+    mean_bgr = known.memory.recent("painted", _MEASURE_EVERY_S, known.at_s)
+    if mean_bgr is None:
+        weight = known.lips * (np.abs(change) @ _ONES)  # where most was painted
+        total = float(weight.sum())
+        if total <= 1.0:
+            return np.asarray(change, np.float32)
         mean_bgr = (weight.ravel() @ painted.reshape(-1, 3)) / np.float32(total)
         mean_bgr = known.memory.eased("painted", mean_bgr, LIGHT_TAU_S, known.at_s)
-        mean_lightness = max(float(mean_bgr @ _LUMA_BGR), 1.0)
-        coloured = np.minimum(lightness, np.float32(1.15 * mean_lightness))
-        even = coloured[:, :, None] * (mean_bgr / mean_lightness).astype(np.float32)
-        even += (lightness - coloured)[:, :, None]  # highlights turn white
-        change += np.float32(_EVEN) * (even - painted)
+    mean_lightness = max(float(mean_bgr @ _LUMA_BGR), 1.0)
+    coloured = np.minimum(lightness, np.float32(1.15 * mean_lightness))
+    even = coloured[:, :, None] * (mean_bgr / mean_lightness).astype(np.float32)
+    even += (lightness - coloured)[:, :, None]  # highlights turn white
+    even -= painted
+    even *= np.float32(_EVEN)
+    change += even
     return np.asarray(change, np.float32)

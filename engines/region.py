@@ -43,7 +43,8 @@ def _closed_curve_weights(points: int, steps: int) -> Floats:
     return weights
 
 
-_CURVE = _closed_curve_weights(len(OUTER_LIPS), _CURVE_STEPS)
+_CURVE16 = 16 * _closed_curve_weights(len(OUTER_LIPS), _CURVE_STEPS)  # OpenCV draws in sixteenths of a pixel
+_ONE_ONE = np.ones(2, np.float32)
 
 
 class MouthMemory:
@@ -54,7 +55,7 @@ class MouthMemory:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Any, float]] = {}  # name: (value, at_s)
 
-    def recent(self, name: str, within_s: float, at_s: float) -> float | None:
+    def recent(self, name: str, within_s: float, at_s: float) -> Any:
         """The value, if it was renewed so lately that it need not be measured again."""
         value, seen_s = self._kept.get(name, (None, at_s))
         return value if value is not None and 0.0 <= at_s - seen_s < within_s else None
@@ -184,27 +185,31 @@ def _lips_mask(
     landmarks_xy: Floats, box: tuple[int, int, int, int], mouth_px: float, memory: MouthMemory | None, at_s: float
 ) -> Floats:
     """Outer lips minus mouth opening, feathered inwards so that skin and teeth keep their colour."""
-    origin = np.array([box[0] + 0.5, box[1] + 0.5], np.float32)  # a pixel's centre lies half a pixel into it
-    outer, inner = landmarks_xy[OUTER_LIPS] - origin, landmarks_xy[INNER_LIPS] - origin
     feather_px = max(0.6, 0.014 * mouth_px)
+    outer, inner = landmarks_xy[OUTER_LIPS], landmarks_xy[INNER_LIPS]
     across = inner - outer
-    thick = np.maximum(np.hypot(across[:, 0], across[:, 1]), 1e-3)[:, None]
-    inwards = across / thick
+    thick = np.maximum(np.sqrt((across * across) @ _ONE_ONE), np.float32(1e-3))
+    in_lips = np.minimum(0.5 * feather_px / thick, 0.3)[:, None]
+    past_teeth = np.minimum(0.4 * feather_px / thick, 0.25)[:, None]  # a little over the teeth's rim
+    rims = np.concatenate((outer + across * in_lips, inner - across * past_teeth), axis=1)
+    rims -= (box[0] + 0.5, box[1] + 0.5) * 2  # a pixel's centre lies half a pixel into it
+    outline, opening = np.rint(_CURVE16 @ rims).astype(np.int32).reshape(-1, 2, 2).swapaxes(0, 1).copy()
     lips = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
-    rim = outer + inwards * np.minimum(0.5 * feather_px, 0.3 * thick)
-    cv2.fillPoly(lips, [_fixed_point(_CURVE @ rim)], (255,), cv2.LINE_AA, 4)
-    soft = cv2.GaussianBlur(lips, (0, 0), feather_px).astype(np.float32) * np.float32(1 / 255)
+    cv2.fillPoly(lips, [outline], (255,), cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(lips, (0, 0), feather_px).astype(np.float32)
     gap_x, gap_y = (inner[5] - inner[15]).tolist()
     opened = _opened(math.hypot(gap_x, gap_y), mouth_px)
     if memory is not None:
         opened = memory.eased("opened", opened, _OPENED_TAU_S, at_s)
     if opened > 0.01:
-        hole = np.zeros_like(lips)
-        rim = inner - inwards * np.minimum(0.4 * feather_px, 0.25 * thick)  # a little over the teeth's rim
-        cv2.fillPoly(hole, [_fixed_point(_CURVE @ rim)], (255,), cv2.LINE_AA, 4)
-        hole = np.asarray(cv2.GaussianBlur(hole, (0, 0), 0.7 * feather_px), np.uint8)
-        soft *= 1.0 - hole.astype(np.float32) * np.float32(opened / 255)
-    return np.asarray(soft, np.float32)
+        lips[...] = 0
+        cv2.fillPoly(lips, [opening], (255,), cv2.LINE_AA, 4)
+        hole = cv2.GaussianBlur(lips, (0, 0), 0.7 * feather_px).astype(np.float32)
+        hole *= np.float32(-opened / 255)
+        hole += np.float32(1)
+        soft *= hole
+    soft *= np.float32(1 / 255)
+    return soft
 
 
 def _opened(gap_px: float, mouth_px: float) -> float:
@@ -212,7 +217,3 @@ def _opened(gap_px: float, mouth_px: float) -> float:
     start_px = 0.02 * mouth_px + 0.3
     part = min(1.0, max(0.0, (gap_px - start_px) / max(0.07 * mouth_px, 2.0)))
     return part * part * (3 - 2 * part)
-
-
-def _fixed_point(points_xy: Floats) -> NDArray[np.int32]:
-    return np.asarray(np.round(points_xy * 16), np.int32)

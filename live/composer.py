@@ -24,14 +24,11 @@ class Composer:
         wardrobe: asked whether a look is ready; never waited for.
         timings: told what the stages took, and whether there was a face.
         say: takes one line for the person at the terminal.
-        painter: a painter of one's own (tests).
     """
 
-    def __init__(
-        self, wardrobe: Wardrobe, timings: Timings, say: Callable[[str], None], *, painter: Painter | None = None
-    ) -> None:
+    def __init__(self, wardrobe: Wardrobe, timings: Timings, say: Callable[[str], None]) -> None:
         self._wardrobe, self._timings, self._say = wardrobe, timings, say
-        self._painter = painter or Painter()
+        self._painter = Painter()
         self._cover = Cover()
         self._wearing: ReadyLook | None = None
         self._frozen: Frame | None = None
