@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.region import LIGHT_TAU_S, MouthMemory, Region
+from engines.memory import FaceMemory
+from engines.region import LIGHT_TAU_S, Region
 
 _FULL_LIGHT = 0.8  # `Region.light` of a face in good light
 _LARGEST_SHIFT = 70.0  # of 255
@@ -45,7 +46,7 @@ class Known:
     lips: NDArray[np.float32]
     lit: float
     shift_bgr: NDArray[np.float32]
-    memory: MouthMemory
+    memory: FaceMemory
     at_s: float
 
 
@@ -54,11 +55,11 @@ def as_known(
     region: Region,
     usual_bgr: tuple[float, float, float],
     *,
-    memory: MouthMemory | None = None,
+    memory: FaceMemory | None = None,
     at_s: float = 0.0,
 ) -> Known:
     """Brighten and shift a lip crop so that its lips have the colour `usual_bgr` (0..255)."""
-    memory = memory or MouthMemory()
+    memory = memory or FaceMemory()
     lips = cv2.warpAffine(region.mask, region.matrix, region.size_wh, flags=cv2.INTER_LINEAR)
     lit = float(np.clip(region.light / _FULL_LIGHT, 0.2, 1.0))
     bright = np.minimum(crop_bgr * np.float32(1.0 / lit), np.float32(255))

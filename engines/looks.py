@@ -15,6 +15,7 @@ from engines.styles import Style, load_style
 
 SHIPPED = Path(__file__).with_name("looks.toml")
 NO_FACE = ("raw", "hold", "blur", "card")
+_HOLD_S = 0.5  # how long a covering look shows its last frame, unless it says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +107,18 @@ def _look(name: str, table: Any, path: Path) -> Look:
     strange = sorted(set(table) - {"about", "layers", "no_face", "hold_s", "then"})
     if strange:
         raise LookError(where, f"unknown key {strange[0]!r}", "keys are about, layers, no_face, hold_s, then")
-    layers, no_face, then = table.get("layers", []), table.get("no_face", "raw"), table.get("then", "blur")
+    layers = table.get("layers", [])
     if not isinstance(layers, list):
         raise LookError(where, "layers is no list", 'write layers = [{ style = "lips-glaze", strength = 0.9 }]')
+    made = tuple(_layer(layer, where) for layer in layers)
+    covers = any(isinstance(layer.style, Style) and layer.style.covers for layer in made)
+    no_face, then = table.get("no_face", "hold" if covers else "raw"), table.get("then", "blur")
     for key, value in (("no_face", no_face), ("then", then)):
         if value not in NO_FACE or (key == "then" and value == "hold"):
             raise LookError(where, f"{key} = {value!r}", f"use one of {', '.join(NO_FACE)}")
-    hold_s = table.get("hold_s", float("inf"))
+    hold_s = table.get("hold_s", _HOLD_S if covers else float("inf"))
     if isinstance(hold_s, bool) or not isinstance(hold_s, (int, float)) or not hold_s >= 0:
         raise LookError(where, f"hold_s = {hold_s!r}", "use a number of seconds, 0 or more")
-    made = tuple(_layer(layer, where) for layer in layers)
     return Look(name, str(table.get("about", "")), made, no_face, float(hold_s), then)
 
 
@@ -126,15 +129,17 @@ def _layer(layer: Any, where: str) -> Layer:
     if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not 0 <= strength <= 1:
         raise LookError(where, f"strength {strength!r}", "use a number from 0 to 1")
     shade = layer["style"] == "shade"
-    strange = sorted(set(layer) - {"style", "strength", *(("color", "finish") if shade else ())})
+    strange = sorted(set(layer) - {"style", "strength", *(("color", "finish") if shade else ("region",))})
     if strange:
-        raise LookError(where, f"unknown key {strange[0]!r} in a layer", "keys are style, strength, color, finish")
+        do = "keys are style, strength, region, and for a shade color, finish"
+        raise LookError(where, f"unknown key {strange[0]!r} in a layer", do)
     try:
         style: Style | Shade
         if shade:
             style = Shade.parse(layer.get("color", ""), layer.get("finish", "satin"))
         else:
             style = load_style(layer["style"])
+            style = style.on(str(layer.get("region", style.region)))
     except LookError as error:
         raise LookError(where, f"{error.asked}: {error.got}", error.do) from error
     return Layer(style, float(strength))

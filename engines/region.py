@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.face_light import face_light
+from engines.memory import FaceMemory
 
 ImageU8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Value = TypeVar("Value", float, NDArray[np.float32])
 
 # MediaPipe face mesh: lips' outer and inner rim, both from the wearer's right mouth corner along the lower lip to
 # the left corner and back along the upper lip, so that point i of one lies across from point i of the other.
@@ -45,31 +44,6 @@ def _closed_curve_weights(points: int, steps: int) -> Floats:
 
 _CURVE16 = 16 * _closed_curve_weights(len(OUTER_LIPS), _CURVE_STEPS)  # OpenCV draws in sixteenths of a pixel
 _ONE_ONE = np.ones(2, np.float32)
-
-
-class MouthMemory:
-    """What is remembered of one face's mouth from frame to frame, so that its paint does not flicker."""
-
-    _FORGET_S = 0.5
-
-    def __init__(self) -> None:
-        self._kept: dict[str, tuple[Any, float]] = {}  # name: (value, at_s)
-
-    def recent(self, name: str, within_s: float, at_s: float) -> Any:
-        """The value, if it was renewed so lately that it need not be measured again."""
-        value, seen_s = self._kept.get(name, (None, at_s))
-        return value if value is not None and 0.0 <= at_s - seen_s < within_s else None
-
-    def eased(self, name: str, new: Value, tau_s: float, at_s: float) -> Value:
-        """The value on its way to the new one: two thirds of the way after `tau_s`; at once after a pause."""
-        value, seen_s = self._kept.get(name, (new, at_s))
-        passed_s = at_s - seen_s
-        if not 0.0 <= passed_s <= self._FORGET_S:
-            value = new
-        else:
-            value = value + (1.0 - math.exp(-passed_s / tau_s)) * (new - value)
-        self._kept[name] = (value, at_s)
-        return value  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +104,7 @@ def lips_region(
     frame_bgr: ImageU8,
     *,
     size_wh: tuple[int, int] | None,
-    memory: MouthMemory | None = None,
+    memory: FaceMemory | None = None,
     at_s: float = 0.0,
 ) -> Region | None:
     """The mouth: a tight box with level corners, stretched to `size_wh`; at its own resolution where that is None.
@@ -182,7 +156,7 @@ def _box_round(points_xy: Floats, shape: tuple[int, ...], *, margin_px: float) -
 
 
 def _lips_mask(
-    landmarks_xy: Floats, box: tuple[int, int, int, int], mouth_px: float, memory: MouthMemory | None, at_s: float
+    landmarks_xy: Floats, box: tuple[int, int, int, int], mouth_px: float, memory: FaceMemory | None, at_s: float
 ) -> Floats:
     """Outer lips minus mouth opening, feathered inwards so that skin and teeth keep their colour."""
     feather_px = max(0.6, 0.014 * mouth_px)

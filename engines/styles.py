@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,21 @@ from numpy.typing import NDArray
 from engines import paths
 from engines.cache import file_digest
 from engines.errors import EngineError, LookError
+from engines.head_region import FACE_KINDS, FRAME_KINDS
 
 if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED = Path(__file__).with_name("weights")
-_GENERATORS = {"lip_net": "LipNet"}  # module in engines.generators: class
-_REGIONS = ("lips",)
+_GENERATORS = {  # module in engines.generators: class
+    "lip_net": "LipNet",
+    "toon_net": "ToonNet",
+    "autoretouch": "AutoRetouch",
+    "pix2pix": "Pix2Pix",
+}
+REGIONS = ("lips", *FACE_KINDS, *FRAME_KINDS)
+OUTPUTS = ("change", "picture")
+FRAME_SIZE_WH = (448, 256)  # what a generator sees of a whole frame: 7:4, so next to nothing is lost of 16:9
 
 
 @dataclass(frozen=True)
@@ -37,9 +45,10 @@ class Style:
         name: as looks name it.
         generator: module in `engines.generators`.
         weights: a safetensors file.
-        region: "lips".
+        region: "lips", "face", "head", "frame" or "person".
         size_wh: the crop the generator takes.
-        usual_bgr: the mean colour (0..255) of the lips it was trained on.
+        output: "change", to be added to the crop, or "picture", the finished one.
+        usual_bgr: the mean colour (0..255) of the lips it was trained on; None for other regions.
         card: what the card says: data, terms, scores, date.
     """
 
@@ -48,8 +57,28 @@ class Style:
     weights: Path
     region: str
     size_wh: tuple[int, int]
-    usual_bgr: tuple[float, float, float]
+    output: str
+    usual_bgr: tuple[float, float, float] | None
     card: dict[str, Any]
+
+    @property
+    def covers(self) -> bool:
+        """Whether it hides the face: then a face must never be seen without it."""
+        return self.output == "picture"
+
+    def on(self, region: str) -> Style:
+        """The same style on another region: "person" or "frame" for one made for heads, and the other way round.
+
+        Raises:
+            LookError: it cannot work there.
+        """
+        if region == self.region:
+            return self
+        if region not in REGIONS or "lips" in (region, self.region):
+            can = "lips" if self.region == "lips" else ", ".join(REGIONS[1:])
+            raise LookError(f"style {self.name!r} on region {region!r}", "it cannot work there", f"use {can}")
+        size_wh = FRAME_SIZE_WH if region in FRAME_KINDS else (256, 256)
+        return replace(self, region=region, size_wh=size_wh)
 
     def load_generator(self) -> nn.Module:
         """The PyTorch module with its weights, in FP32, checked tensor by tensor.
@@ -62,7 +91,7 @@ class Style:
         from safetensors.torch import load_file
 
         module = importlib.import_module(f"engines.generators.{self.generator}")
-        net: nn.Module = getattr(module, _GENERATORS[self.generator])()
+        net: nn.Module = getattr(module, _GENERATORS[self.generator])(**self.card.get("generator_args", {}))
         try:
             state = load_file(self.weights)
             net.load_state_dict(state, strict=True)
@@ -95,9 +124,10 @@ class Style:
         return TorchEngine(self, why="the reference")
 
     def apply_rgb(self, region_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The finished picture of one (H, W, 3) RGB crop, by the FP32 reference: crop plus change, rounded once."""
-        change_bgr = self._reference.infer(np.ascontiguousarray(region_rgb[None, :, :, ::-1]))[0]
-        return np.asarray(np.clip(np.rint(region_rgb + change_bgr[:, :, ::-1]), 0, 255), np.uint8)
+        """The finished picture of one (H, W, 3) RGB crop, by the FP32 reference, rounded once."""
+        made_rgb = self._reference.infer(np.ascontiguousarray(region_rgb[None, :, :, ::-1]))[0][:, :, ::-1]
+        whole = made_rgb if self.output == "picture" else region_rgb + made_rgb
+        return np.asarray(np.clip(np.rint(whole), 0, 255), np.uint8)
 
 
 def style_names() -> tuple[str, ...]:
@@ -130,12 +160,22 @@ def _from_card(name: str, card_path: Path) -> Style:
         card = json.loads(card_path.read_text(encoding="utf-8"))
         generator, region = str(card["generator"]), str(card.get("region", "lips"))
         width, height = (int(side) for side in card.get("size_wh", (90, 30)))
-        blue, green, red = (float(level) for level in card["lips_mean_bgr"])
+        output = str(card.get("output", "change"))
+        usual_bgr = _colour(card["lips_mean_bgr"]) if region == "lips" else None
+        arguments = card.get("generator_args", {})
+        if not all(isinstance(value, int) for value in arguments.values()):
+            raise ValueError(f"generator_args {arguments!r}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LookError(f"style card {card_path}", f"not readable ({error})", "train the style again") from error
-    if generator not in _GENERATORS or region not in _REGIONS or not (8 <= width <= 2048 and 8 <= height <= 2048):
-        got = f"generator {generator!r}, region {region!r}, size {width}x{height}"
-        raise LookError(f"style card {card_path}", got, f"generators: {', '.join(_GENERATORS)}; regions: lips")
-    return Style(
-        name, generator, card_path.with_suffix(".safetensors"), region, (width, height), (blue, green, red), card
-    )
+    whole = generator in _GENERATORS and region in REGIONS and output in OUTPUTS
+    if not whole or not (8 <= width <= 2048 and 8 <= height <= 2048):
+        got = f"generator {generator!r}, region {region!r}, output {output!r}, size {width}x{height}"
+        do = f"generators: {', '.join(_GENERATORS)}; regions: {', '.join(REGIONS)}; outputs: {', '.join(OUTPUTS)}"
+        raise LookError(f"style card {card_path}", got, do)
+    weights = card_path.with_suffix(".safetensors")
+    return Style(name, generator, weights, region, (width, height), output, usual_bgr, card)
+
+
+def _colour(levels: Any) -> tuple[float, float, float]:
+    blue, green, red = (float(level) for level in levels)
+    return blue, green, red

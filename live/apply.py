@@ -22,6 +22,7 @@ from live.sinks.recording_file import check_target
 from live.sources.open import is_picture
 from live.sources.still import PICTURE_SUFFIXES, read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
+from live.tracking.person import PersonSegmenter
 from live.wardrobe import Wardrobe
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
@@ -34,6 +35,7 @@ class PicturePainter:
         self._wardrobe = Wardrobe({look.name: look}, runtime=options.runtime, say=say)
         self._ready = self._wardrobe.prepare(look.name)
         self._tracker = FaceMeshTracker(max_faces=options.max_faces, still=True)
+        self._segmenter = PersonSegmenter()
         self._strength = options.strength
 
     def __call__(self, source: Path, output: Path) -> None:
@@ -46,16 +48,18 @@ class PicturePainter:
         picture_bgr = read_picture(source)
         faces = self._tracker.track(Frame(picture_bgr, 0, time.monotonic(), 0.0))
         look = self._ready.look
-        spent = Painter().paint(picture_bgr, faces, self._ready, self._strength, at_s=0.0)
+        person = self._segmenter.mask(picture_bgr) if self._ready.wants_person else None
+        spent = Painter().paint(picture_bgr, faces, self._ready, self._strength, at_s=0.0, person=person)
         if self._ready.layers and (spent.bare or not faces):
-            missing = "a mouth is too small to paint" if faces else "no face found"
+            missing = "a face is too small to paint" if faces else "no face found"
             say(f"{source.name}: {missing}; the look shows '{look.no_face}'")
             picture_bgr = Cover().instead(picture_bgr, look, 0.0)
         write_picture(output, picture_bgr)
 
     def close(self) -> None:
-        """Let go of the tracker and the engines."""
+        """Let go of the tracker, the segmenter and the engines."""
         self._tracker.close()
+        self._segmenter.close()
         self._wardrobe.close()
 
 

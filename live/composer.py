@@ -43,17 +43,25 @@ class Composer:
         self._timings.faces_found += bool(tracked.faces)
         if state.frozen and self._frozen is not None:
             return replace(tracked.frame, bgr=self._frozen.bgr)
-        frame = self._painted(tracked, self._worn(state.look), state.strength)
+        ready = self._worn(state.look, tracked)
+        frame = self._painted(tracked, ready, state.strength)
         if state.mirror:
             frame = replace(frame, bgr=np.asarray(cv2.flip(frame.bgr, 1), np.uint8))
         self._frozen = frame if state.frozen else None
         return frame
 
-    def _worn(self, name: str) -> ReadyLook:
-        """The wanted look if it is ready; until then the one that is worn."""
+    def wants_person(self, look: str) -> bool:
+        """Whether the frames that are tracked now need to say which pixels show a person; from any thread."""
+        coming = self._wardrobe.ready(look) or self._wearing
+        return coming is not None and coming.wants_person
+
+    def _worn(self, name: str, tracked: TrackedFrame) -> ReadyLook:
+        """The wanted look if it is ready and this frame holds what it needs; until then the one that is worn."""
         assert self._wearing is not None
         if name != self._wearing.look.name:
-            self._wearing = self._wardrobe.ready(name) or self._wearing
+            coming = self._wardrobe.ready(name)
+            if coming is not None and (tracked.person is not None or not coming.wants_person):
+                self._wearing = coming
         return self._wearing
 
     def _painted(self, tracked: TrackedFrame, ready: ReadyLook, strength: float) -> Frame:
@@ -61,7 +69,7 @@ class Composer:
         if tracked.faces or not ready.layers:
             try:
                 at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
-                spent = self._painter.paint(frame.bgr, tracked.faces, ready, strength, at_s=at_s)
+                spent = self._painter.paint(frame.bgr, tracked.faces, ready, strength, at_s=at_s, person=tracked.person)
             except EngineError as error:
                 self._say_once(f"{error}; the look shows '{ready.look.no_face}' instead")
             else:

@@ -52,11 +52,18 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackedFrame:
-    """A frame and the faces that were found on it, with the time the finding took."""
+    """A frame and what was found on it.
+
+    Attributes:
+        faces: on this very frame.
+        track_ms: the time the finding took.
+        person: how surely a pixel shows a person, uint8, the whole frame at a small size; None if nobody looked.
+    """
 
     frame: Frame
     faces: tuple[Face, ...]
     track_ms: float
+    person: ImageU8 | None = None
 
 
 def as_bgr(picture: NDArray[Any]) -> ImageU8:

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.errors import EngineError
-from engines.lips_light import Known, as_known, taken_back
-from engines.region import MouthMemory, Region, lips_region
-from live.compositor import add_change
+from engines.generators.shade import Shade
+from engines.head_mask import region_mask
+from engines.head_region import FRAME_KINDS, PictureRegion, face_box, frame_box, in_frame
+from engines.lips_light import as_known, taken_back
+from engines.memory import FaceMemory
+from engines.region import lips_region
+from engines.runtime.base import Engine
+from live.compositor import add_change, add_region_change, blend_picture
 from live.frame import Face, Floats, ImageU8
 from live.wardrobe import ReadyLayer, ReadyLook
 
@@ -26,13 +31,20 @@ class StageMs:
 
 
 class Painter:
-    """Paints the frames of one film; remembers each face's mouth, so that light and opening do not flicker."""
+    """Paints the frames of one film; remembers each face, so that light, opening and place do not flicker."""
 
     def __init__(self) -> None:
-        self._mouths: dict[tuple[int, int], MouthMemory] = {}  # by face id and layer
+        self._memories: dict[tuple[int, int], FaceMemory] = {}  # by face id and layer
 
     def paint(
-        self, frame_bgr: ImageU8, faces: tuple[Face, ...], ready: ReadyLook, strength: float, *, at_s: float
+        self,
+        frame_bgr: ImageU8,
+        faces: tuple[Face, ...],
+        ready: ReadyLook,
+        strength: float,
+        *,
+        at_s: float,
+        person: ImageU8 | None = None,
     ) -> StageMs:
         """Paint the look onto every face, in place.
 
@@ -42,56 +54,115 @@ class Painter:
             ready: the look.
             strength: 0..1, multiplies the strength of every layer.
             at_s: the frame's time in seconds.
+            person: see `TrackedFrame`; where it is missing, a region's whole square is painted.
 
         Raises:
             EngineError: a generator failed or gave something that is no picture; layers below it are already painted.
         """
         keys = [(face.face_id, index) for face in faces for index in range(len(ready.layers))]
-        self._mouths = {key: self._mouths.get(key) or MouthMemory() for key in keys}
+        self._memories = {key: self._memories.get(key) or FaceMemory() for key in keys}
         spent = StageMs()
         for index, layer in enumerate(ready.layers):
-            if layer.strength * strength > 0.0:
-                mouths = [self._mouths[face.face_id, index] for face in faces]
-                _paint_layer(frame_bgr, faces, mouths, layer, layer.strength * strength, at_s, spent)
+            if layer.strength * strength <= 0.0:
+                continue
+            memories = [self._memories[face.face_id, index] for face in faces]
+            work = _Work(frame_bgr, faces, memories, layer, layer.strength * strength, at_s, person)
+            if layer.region == "lips":
+                _paint_lips(work, spent)
+            else:
+                _paint_pictures(work, spent)
         return spent
 
 
-def _paint_layer(
-    frame_bgr: ImageU8,
-    faces: tuple[Face, ...],
-    mouths: list[MouthMemory],
-    layer: ReadyLayer,
-    strength: float,
-    at_s: float,
-    spent: StageMs,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One layer on one frame."""
+
+    frame_bgr: ImageU8
+    faces: tuple[Face, ...]
+    memories: list[FaceMemory]
+    layer: ReadyLayer
+    strength: float
+    at_s: float
+    person: ImageU8 | None
+
+
+def _paint_lips(work: _Work, spent: StageMs) -> None:
     started_s = time.perf_counter()
+    frame_bgr, layer = work.frame_bgr, work.layer
     regions, crops = [], []
-    for face, memory in zip(faces, mouths, strict=True):
-        region = lips_region(face.landmarks_xy, frame_bgr, size_wh=layer.size_wh, memory=memory, at_s=at_s)
+    for face, memory in zip(work.faces, work.memories, strict=True):
+        region = lips_region(face.landmarks_xy, frame_bgr, size_wh=layer.size_wh, memory=memory, at_s=work.at_s)
         if region is not None:
             regions.append(region)
             if layer.usual_bgr is not None:
-                crops.append(as_known(region.crop(frame_bgr), region, layer.usual_bgr, memory=memory, at_s=at_s))
+                crops.append(as_known(region.crop(frame_bgr), region, layer.usual_bgr, memory=memory, at_s=work.at_s))
     cropped_s = time.perf_counter()
     spent.region += (cropped_s - started_s) * 1e3
-    spent.bare = max(spent.bare, len(faces) - len(regions))
+    spent.bare = max(spent.bare, len(work.faces) - len(regions))
     if not regions:
         return
-    changes = _changes(frame_bgr, regions, crops, layer)
+    if layer.engine is None:
+        shade = _shade(layer)
+        changes = [shade.change(region.cut(frame_bgr), region) for region in regions]
+    else:
+        painted = _infer(layer.engine, [known.shown_bgr for known in crops])
+        changes = [taken_back(change, known) for change, known in zip(painted, crops, strict=True)]
     generated_s = time.perf_counter()
     spent.generate += (generated_s - cropped_s) * 1e3
     for region, change in zip(regions, changes, strict=True):
-        add_change(frame_bgr, region, change, strength)
+        add_change(frame_bgr, region, change, work.strength)
     spent.composite += (time.perf_counter() - generated_s) * 1e3
 
 
-def _changes(frame_bgr: ImageU8, regions: list[Region], crops: list[Known], layer: ReadyLayer) -> list[Floats]:
-    """What the layer adds to each region."""
-    if layer.engine is None:
-        assert layer.shade is not None
-        return [layer.shade.change(region.cut(frame_bgr), region) for region in regions]
-    painted = layer.engine.infer(np.stack([known.shown_bgr for known in crops]))
-    if not np.isfinite(painted).all():
-        raise EngineError(f"style {layer.engine.info.style}", f"{layer.engine.info.runtime} gave NaN or infinity")
-    return [taken_back(change, known) for change, known in zip(painted, crops, strict=True)]
+def _shade(layer: ReadyLayer) -> Shade:
+    assert layer.shade is not None
+    return layer.shade
+
+
+def _infer(engine: Engine, crops_bgr: list[ImageU8]) -> Floats:
+    made = engine.infer(crops_bgr[0][None] if len(crops_bgr) == 1 else np.stack(crops_bgr))
+    if not np.isfinite(made).all():
+        raise EngineError(f"style {engine.info.style}", f"{engine.info.runtime} gave NaN or infinity")
+    return made
+
+
+def _paint_pictures(work: _Work, spent: StageMs) -> None:
+    started_s = time.perf_counter()
+    regions = _picture_regions(work)
+    crops = [region.crop(work.frame_bgr) for region in regions]
+    cropped_s = time.perf_counter()
+    spent.region += (cropped_s - started_s) * 1e3
+    if work.layer.region not in FRAME_KINDS:
+        spent.bare = max(spent.bare, len(work.faces) - len(regions))
+    if not regions:
+        return
+    assert work.layer.engine is not None
+    made = _infer(work.layer.engine, crops)
+    generated_s = time.perf_counter()
+    spent.generate += (generated_s - cropped_s) * 1e3
+    put = blend_picture if work.layer.output == "picture" else add_region_change
+    for region, picture in zip(regions, made, strict=True):
+        put(work.frame_bgr, region, picture, work.strength)
+    spent.composite += (time.perf_counter() - generated_s) * 1e3
+
+
+def _picture_regions(work: _Work) -> list[PictureRegion]:
+    kind, size_wh = work.layer.region, work.layer.size_wh
+    assert size_wh is not None
+    frame_wh = work.frame_bgr.shape[1], work.frame_bgr.shape[0]
+    faces_xy = [face.landmarks_xy for face in work.faces]
+    if kind in FRAME_KINDS:
+        boxes = [(frame_box(frame_wh, size_wh), faces_xy)]
+    else:
+        found = [
+            (face_box(face.landmarks_xy, kind, memory=memory, at_s=work.at_s), [face.landmarks_xy])
+            for face, memory in zip(work.faces, work.memories, strict=True)
+        ]
+        boxes = [(box, own_xy) for box, own_xy in found if box is not None and in_frame(box, frame_wh)]
+    regions = []
+    for box, own_xy in boxes:
+        bare = PictureRegion(box, size_wh, frame_wh)
+        mask = region_mask(bare, kind, own_xy, work.person)
+        regions.append(PictureRegion(box, size_wh, frame_wh, mask))
+    return regions

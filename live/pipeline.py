@@ -21,6 +21,7 @@ from live.sinks.base import FrameSink
 from live.sources.base import FrameSource, SourceInfo
 from live.timing import Timings
 from live.tracking.base import FaceTracker
+from live.tracking.person import PersonSegmenter
 from live.wardrobe import Wardrobe
 
 _PREVIEW_INTERVAL_S = 1 / 60  # a window is not shown more often than this
@@ -69,6 +70,7 @@ class Pipeline:
         self.interrupted = False  # a signal ended the run before its own end
         self._error: VeneerError | None = None
         self._composer = Composer(parts.wardrobe, self.timings, say)
+        self._segmenter = PersonSegmenter()  # loads nothing before it is asked
         self._senders: list[Sender] = []
         self.source_waits = False
 
@@ -168,17 +170,20 @@ class Pipeline:
                     continue
                 started_s = time.monotonic()
                 faces = tracker.track(frame)
+                look = self.parts.controls.read().look
+                person = self._segmenter.mask(frame.bgr) if self._composer.wants_person(look) else None
                 track_ms = (time.monotonic() - started_s) * 1e3
                 self.timings.stage("track", track_ms)
-                self._tracked.put(TrackedFrame(frame, faces, track_ms))
+                self._tracked.put(TrackedFrame(frame, faces, track_ms, person))
         except Closed:
             pass
         except Exception as error:
             self.fail(error, where="tracker")
         finally:
             self._tracked.close()
-            with contextlib.suppress(Exception):  # a model that cannot be closed is no reason to hide another one
-                tracker.close()
+            for model in (tracker, self._segmenter):
+                with contextlib.suppress(Exception):  # a model that cannot be closed is no reason to hide another one
+                    model.close()
 
     def _loop(self) -> None:
         composed = 0

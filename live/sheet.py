@@ -18,6 +18,7 @@ from live.portrait import portrait_bgr
 from live.session import stop_on_signals
 from live.sources.still import read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
+from live.tracking.person import PersonSegmenter
 from live.wardrobe import Wardrobe
 
 _TILE = 360
@@ -57,6 +58,8 @@ def _tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Eve
     if not faces:
         raise OptionsError(f"photo {photo}", "no face was found on it", "use one with a face that looks at the camera")
     close_bgr, close = _close_up(picture_bgr, faces[0])
+    with PersonSegmenter() as segmenter:
+        person = segmenter.mask(close_bgr)
     wardrobe = Wardrobe(looks, runtime="auto", say=lambda line: None)
     tiles: list[ImageU8] = []
     try:
@@ -64,7 +67,7 @@ def _tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Eve
             if stopped.is_set():
                 break
             worn_bgr = close_bgr.copy()
-            Painter().paint(worn_bgr, (close,), wardrobe.prepare(name), 1.0, at_s=0.0)
+            Painter().paint(worn_bgr, (close,), wardrobe.prepare(name), 1.0, at_s=0.0, person=person)
             tiles.append(_labelled(worn_bgr, name))
     finally:
         wardrobe.close()

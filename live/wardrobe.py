@@ -22,6 +22,8 @@ class ReadyLayer:
     Attributes:
         size_wh: the crop the engine takes; None for a shade, which paints at the mouth's own resolution.
         usual_bgr: the mean colour of the lips that the engine's generator was trained on.
+        region: see `Style`.
+        output: see `Style`.
     """
 
     strength: float
@@ -29,6 +31,8 @@ class ReadyLayer:
     shade: Shade | None
     size_wh: tuple[int, int] | None
     usual_bgr: tuple[float, float, float] | None = None
+    region: str = "lips"
+    output: str = "change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,18 @@ class ReadyLook:
     look: Look
     layers: tuple[ReadyLayer, ...]
 
+    @property
+    def wants_person(self) -> bool:
+        """Whether a layer needs to know which pixels show a person."""
+        return any(layer.region in ("head", "person") for layer in self.layers)
+
 
 class Wardrobe:
     """All looks of a run, each made ready once, in whatever thread asks first; engines are shared between looks."""
 
     def __init__(self, looks: Mapping[str, Look], *, runtime: str, say: Callable[[str], None]) -> None:
         self._looks, self._runtime, self._say = looks, runtime, say
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[tuple[str, tuple[int, int]], Engine] = {}
         self._ready: dict[str, ReadyLook] = {}
         self._making = threading.Lock()
         self._closed = False
@@ -79,12 +88,14 @@ class Wardrobe:
         style = layer.style
         if isinstance(style, Shade):
             return ReadyLayer(layer.strength, None, style, None)
-        if style.name not in self._engines:
+        key = style.name, style.size_wh
+        if key not in self._engines:
             engine = open_engine(style, runtime=self._runtime)
             width, height = style.size_wh
             engine.infer(np.zeros((1, height, width, 3), np.uint8))  # the first call is the slow one
-            self._engines[style.name] = engine
-        return ReadyLayer(layer.strength, self._engines[style.name], None, style.size_wh, style.usual_bgr)
+            self._engines[key] = engine
+        engine = self._engines[key]
+        return ReadyLayer(layer.strength, engine, None, style.size_wh, style.usual_bgr, style.region, style.output)
 
     def engines(self, name: str | None = None) -> tuple[EngineInfo, ...]:
         """What the engines that are ready really run on: of one look, or of all."""
