@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from importlib import metadata
 from pathlib import Path
@@ -34,12 +35,12 @@ class OpenVinoEngine:
         EngineError: the weights are not usable.
     """
 
-    def __init__(self, style: Style, *, threads: int = 1) -> None:
+    def __init__(self, style: Style, *, threads: int | None = None) -> None:
         import openvino
 
         core = openvino.Core()
         model = _converted(style, core)
-        compiled, precision, why = _compiled(core, model, style.size_wh, threads)
+        compiled, precision, why = _compiled(core, model, style.size_wh, threads or usual_threads(style.size_wh))
         self._one, self._several = (compiled[fixed].create_infer_request() for fixed in (True, False))
         self._region_bgr = np.zeros((1, style.size_wh[1], style.size_wh[0], 3), np.uint8)
         self._one.set_input_tensor(0, openvino.Tensor(self._region_bgr, shared_memory=True))
@@ -65,6 +66,11 @@ class OpenVinoEngine:
         self._one = self._several = None
 
 
+def usual_threads(size_wh: tuple[int, int]) -> int:
+    """One thread for lips; for larger pictures up to four, but always one core is left for the tracker."""
+    return 1 if size_wh[0] * size_wh[1] < 10_000 else max(1, min(4, (os.cpu_count() or 2) - 1))
+
+
 def _compiled(core: Any, model: Any, size_wh: tuple[int, int], threads: int) -> tuple[dict[bool, Any], str, str]:
     """The graph in the best precision that holds, for one face (True) and for several (False), that precision, and why.
 
@@ -78,6 +84,7 @@ def _compiled(core: Any, model: Any, size_wh: tuple[int, int], threads: int) -> 
 
     single = model.clone()
     single.reshape([1, size_wh[1], size_wh[0], 3])
+    model.reshape([(1, 4), size_wh[1], size_wh[0], 3])
     full = compiled(single, "f32")
     if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return {True: full, False: compiled(model, "f32")}, "fp32", "this processor has no BF16"
@@ -114,7 +121,7 @@ def graph_key(style: Style) -> str:
     """
     door = cache.file_digest(Path(__file__).with_name("door.py"))
     parts = {"weights": style.weights_digest(), "source": style.source_digest(), "door": door, "ir": 11}
-    return cache.key(**parts, shape=list(style.size_wh), precision="fp32")
+    return cache.key(**parts, shape="any", precision="fp32")
 
 
 def cached_key(style: Style) -> str:
@@ -123,18 +130,26 @@ def cached_key(style: Style) -> str:
 
 
 def convert(style: Style) -> openvino.Model:
-    """The style's graph in OpenVINO's own form, straight from the PyTorch module."""
+    """The style's graph in OpenVINO's own form, straight from the PyTorch module; for 1 to 4 crops of any size.
+
+    A generator that takes multiples of some pixels only says so as `step_px`.
+    """
     import openvino
     import torch
 
     from engines.runtime.door import Door
 
+    net = style.load_generator()
+    step_px = int(getattr(net, "step_px", 1))
     width, height = style.size_wh
     example = torch.zeros((2, height, width, 3), dtype=torch.uint8)
-    count = torch.export.Dim("count", min=1, max=4)
+    dim = torch.export.Dim
+    shape: dict[int, Any] = {0: dim("count", min=1, max=4)}
+    if step_px < min(width, height):  # one graph for every size it is used at
+        shape |= {1: step_px * dim("rows", min=2, max=2048), 2: step_px * dim("columns", min=2, max=2048)}
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch and OpenVINO warn of each other's ageing parts: nothing for a user
-        program = torch.export.export(Door(style.load_generator()).eval(), (example,), dynamic_shapes=({0: count},))
+        program = torch.export.export(Door(net).eval(), (example,), dynamic_shapes=(shape,))
         return openvino.convert_model(program)
 
 
