@@ -64,7 +64,7 @@ def collect(
     done = Collected()
     tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
     taken: set[str] = set()
-    with PersonSegmenter() as segmenter:
+    with PersonSegmenter(still=True) as segmenter:
         try:
             for photo in photos:
                 _collect_one(photo, out, kinds, side_px, tracker, segmenter, done, taken)

@@ -35,7 +35,7 @@ class PicturePainter:
         self._wardrobe = Wardrobe({look.name: look}, runtime=options.runtime, say=say)
         self._ready = self._wardrobe.prepare(look.name)
         self._tracker = FaceMeshTracker(max_faces=options.max_faces, still=True)
-        self._segmenter = PersonSegmenter()
+        self._segmenter = PersonSegmenter(still=True)
         self._strength = options.strength
 
     def __call__(self, source: Path, output: Path) -> None:

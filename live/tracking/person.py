@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.errors import TrackingError
 from live.frame import ImageU8
@@ -16,10 +17,16 @@ _INSIDE_WH = {True: (256, 144), False: (256, 256)}  # what the two models see an
 
 
 class PersonSegmenter:
-    """Finds the people on one frame after the other; all calls come from one thread."""
+    """Finds the people on one frame after the other; all calls come from one thread.
 
-    def __init__(self) -> None:
+    Args:
+        still: the frames have nothing to do with each other: nothing is carried over.
+    """
+
+    def __init__(self, *, still: bool = False) -> None:
+        self._still = still
         self._models: dict[bool, Any] = {}  # by whether the picture lies
+        self._before: NDArray[np.float32] | None = None
 
     def mask(self, frame_bgr: ImageU8) -> ImageU8:
         """How surely each pixel shows a person, (144, 256) uint8 for the whole frame; (256, 256) where it is upright.
@@ -36,7 +43,15 @@ class PersonSegmenter:
             self._models[lying] = _open(lying)
         small = cv2.resize(frame_bgr, _INSIDE_WH[lying], interpolation=cv2.INTER_AREA)
         found = self._models[lying].process(cv2.cvtColor(small, cv2.COLOR_BGR2RGB)).segmentation_mask
-        return np.asarray(np.clip(found * 255, 0, 255), np.uint8)
+        return np.asarray(np.clip(self._steadied(found) * 255, 0, 255), np.uint8)
+
+    def _steadied(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The outline at rest: what changes little follows slowly, what changes much follows at once."""
+        if not self._still and self._before is not None and self._before.shape == found.shape:
+            change = found - self._before
+            found = self._before + change * np.minimum(1.0, 0.25 + 2.5 * np.abs(change))
+        self._before = np.array(found, np.float32)
+        return self._before
 
     def close(self) -> None:
         """Let go of the models; idempotent."""

@@ -25,3 +25,23 @@ def test_the_face_is_a_person_and_the_wall_is_none(shape_hw: tuple[int, int]) ->
     columns, rows = (at * (mask.shape[1] / width, mask.shape[0] / height)).astype(int).T
     assert mask[rows, columns].min() > 180
     assert mask[:4, :4].max() < 60
+
+
+def test_the_outline_rests_while_the_frame_trembles_and_follows_a_move_at_once() -> None:
+    portrait, _ = portrait_face()
+    dice = np.random.default_rng(0)
+
+    def trembling() -> np.ndarray:
+        return np.clip(portrait + dice.normal(0, 6, portrait.shape), 0, 255).astype(np.uint8)
+
+    unrest = {}
+    for still in (True, False):
+        with PersonSegmenter(still=still) as segmenter:
+            masks = np.stack([segmenter.mask(trembling()).astype(int) for _ in range(12)])[4:]
+            unrest[still] = float(np.abs(np.diff(masks, axis=0)).mean())
+            moved = segmenter.mask(np.roll(portrait, 160, axis=1))
+        if still:
+            fresh = moved
+        else:
+            assert np.abs(moved.astype(int) - fresh).mean() < 6
+    assert unrest[False] < 0.6 * unrest[True]
