@@ -1,0 +1,162 @@
+"""The toon teacher: a face as a clean drawing, with flowing dark lines, flat tones and richer colour."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.training.aligned import AlignedRegion
+from engines.training.teachers.face_parts import Floats, Parts, find_parts
+from engines.training.teachers.flow import Streamlines, dark_lines, ink, tangent_flow
+from engines.training.teachers.shading import ImageU8, abstracted, blend, blurred_within, flattened, soft_steps
+
+_SIDE_PX = 512  # all widths below are for a picture of this size
+
+
+def toon(region: AlignedRegion) -> NDArray[np.uint8]:
+    """The region as a drawing, (S, S, 3) RGB uint8."""
+    parts = find_parts(region)
+    calm = abstracted(region.rgb, times=3, colours=20.0, reach_px=4.0)
+    lab = _lab(calm)
+    flow = Streamlines(tangent_flow(lab, 3.0), length_px=24.0)
+    flowing = flow.smooth(lab, 6.0)
+    tones = flow.smooth(_tones(region.rgb, flowing, parts), 3.0)  # the tones' borders become clean curves
+    tones = _features(tones, region.rgb, flowing, parts)
+    lines = _lines(lab[..., 0], flow, parts)
+    return _rgb(_inked(tones, lines))
+
+
+def _lab(rgb: ImageU8) -> Floats:
+    """CIE L 0..100, a, b as float32."""
+    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
+
+
+def _rgb(lab: Floats) -> ImageU8:
+    rgb = np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.float32)
+    return np.asarray(np.rint(rgb.clip(0, 1) * 255), np.uint8)
+
+
+def _tones(rgb: ImageU8, flowing: Floats, parts: Parts) -> Floats:
+    """The coloured areas, without lines: CIE Lab."""
+    half = np.asarray(cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    flat, flatter = _flat(half, 3), _flat(half, 8)
+    behind = _flat(_behind(half, parts.person), 6, 34.0)
+    base = blend(behind, blend(flatter, flat, np.maximum(0.7, parts.face)), parts.person)
+    much = 0.5 + 0.35 * parts.person
+    base[..., 0] += much * (soft_steps(base[..., 0], 12.0, 4.0) - base[..., 0])
+    base[..., 1:] = _richer(base[..., 1:], 1.45)
+    hair = blend(flat, flowing, np.full_like(parts.hair, 0.6))
+    hair[..., 0] = 0.2 * hair[..., 0] + 0.8 * soft_steps(hair[..., 0], 11.0, 6.0)
+    hair[..., 1:] = _richer(flatter[..., 1:], 1.35)
+    base = blend(base, hair, parts.hair)
+    return blend(base, _skin_tones(flatter, parts), parts.skin)
+
+
+def _behind(half_rgb: ImageU8, person: Floats) -> ImageU8:
+    """What is round the person, a little out of focus, carried on under the person so that no rim glows into it."""
+    outside = cv2.resize(1 - person, half_rgb.shape[1::-1], interpolation=cv2.INTER_AREA)
+    around = np.asarray(cv2.erode(outside, np.ones((9, 9), np.uint8)), np.float32)
+    picture = half_rgb.astype(np.float32)
+    filled = blend(blurred_within(picture, around, 9.0), blurred_within(picture, around, 1.6), around)
+    return np.asarray(np.rint(filled), np.uint8)
+
+
+def _flat(half_rgb: ImageU8, times: int, colours: float = 22.0) -> Floats:
+    """The picture in flat areas, CIE Lab, from half its size, which keeps all that such areas have."""
+    calm = abstracted(half_rgb, times=times, colours=colours, reach_px=4.0)
+    lab = flattened(_lab(calm), calm, strength=30.0, colours=5.0)
+    return np.asarray(cv2.resize(lab, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def _richer(chroma: Floats, times: float) -> Floats:
+    """Colours made stronger, the strong ones less so."""
+    size = np.sqrt((chroma**2).sum(-1, keepdims=True))
+    return np.asarray(chroma * (1 + (times - 1) / (1 + (size / 45) ** 2)), np.float32)
+
+
+def _skin_tones(flatter: Floats, parts: Parts) -> Floats:
+    """Skin in few soft tones round the person's own; shade a little warmer."""
+    own = parts.skin_lab
+    step = 0.15 * float(own[0]) + 5.0
+    wide = blurred_within(flatter, parts.skin, 0.022 * parts.face_px)
+    off = wide[..., 0] - own[0]
+    off = np.where(off > 0, 1.6 * step * np.tanh(off / (1.6 * step)), off)  # shine is no tone of its own
+    stepped = 0.08 * off + 0.92 * soft_steps(off, step, 9.0)
+    chroma = 0.55 * wide[..., 1:] + 0.45 * own[1:]
+    skin = np.empty_like(flatter)
+    skin[..., 0] = own[0] + stepped + 2.0
+    skin[..., 1:] = _richer(chroma, 1.32)
+    skin[..., 1] += 0.12 * np.clip(-stepped, 0, 30)
+    return skin
+
+
+def _features(base: Floats, rgb: ImageU8, flowing: Floats, parts: Parts) -> Floats:
+    """Eyes, brows, lips and teeth over the tones."""
+    fine = _lab(cv2.bilateralFilter(rgb, 5, 25.0, 2.0))  # type: ignore[arg-type]
+    eyes = fine.copy()
+    middle = cv2.GaussianBlur(fine[..., 0], (0, 0), 0.05 * parts.face_px)
+    eyes[..., 0] = middle + 1.45 * (fine[..., 0] - middle) + 2.5 + 1.5 * parts.irises
+    eyes[..., 1:] = _richer(fine[..., 1:], 1.3)
+    base = blend(base, eyes, 0.85 * parts.eyes)
+    brows = flowing.copy()
+    brows[..., 0] = 0.88 * brows[..., 0]
+    base = blend(base, brows, 0.6 * parts.brows)
+    lips = flowing.copy()
+    lips[..., 0] = 0.35 * lips[..., 0] + 0.65 * soft_steps(lips[..., 0], 12.0, 4.0)
+    lips[..., 0] += 2.0
+    lips[..., 1:] = _richer(lips[..., 1:], 1.4)
+    base = blend(base, lips, 0.9 * parts.lips)
+    mouth = flowing.copy()
+    mouth[..., 0] = mouth[..., 0] + 5.0 * np.tanh((mouth[..., 0] - 55) / 12)
+    mouth[..., 2] *= 0.75
+    return blend(base, mouth, 0.9 * parts.mouth_opening)
+
+
+def _lines(lightness: Floats, flow: Streamlines, parts: Parts) -> Floats:
+    """How much line there is, 0..1."""
+    response = np.dstack([dark_lines(lightness, sigma_px) for sigma_px in (1.5, 2.5, 4.0)])
+    response = blend(flow.smooth(response, 6.0), flow.smooth(response, 12.0), parts.hair)  # long strokes in hair
+    # The same drawing in the dark: contrast counts against the light there is.
+    response *= (62 / (cv2.GaussianBlur(lightness, (0, 0), 12.0) + 22)).clip(0.7, 2.0)[..., None]
+    fine, broad, widest = (response[..., i] for i in range(3))
+    clear = np.maximum.reduce((parts.eyes, parts.brows, 0.8 * parts.lips))
+    inner = _inner(np.maximum.reduce((parts.skin, clear, parts.mouth_opening)), 0.03 * parts.face_px)
+    clothes = (1 - np.maximum.reduce((parts.face, parts.skin, parts.hair))) * _inner(parts.person, 6.0)
+    threshold = 1.2 + 3.4 * (1 - parts.person)
+    outline = (4 * parts.person * (1 - parts.person)).clip(0, 1)
+    for value, mask in (
+        (3.2, clothes),
+        (0.8, cv2.GaussianBlur(outline, (0, 0), 5.0)),
+        (1.7, parts.hair),
+        (4.4, inner),
+        (1.0, 0.8 * parts.jaw),
+        (1.5, 0.8 * parts.nose),
+        (1.3, parts.nostrils),
+        (1.7, clear),
+        (5.0, parts.mouth_opening),
+    ):
+        threshold += (value - threshold) * mask
+    mouth = np.maximum(parts.lips, parts.mouth_opening)
+    round_mouth = cv2.GaussianBlur(mouth, (0, 0), 0.06 * parts.face_px) * (1 - mouth) * parts.face
+    threshold += 5.0 * round_mouth  # the lips' shade is no line
+    open_eyes = _inner(parts.eyes, 0.014 * parts.face_px)
+    thin = (1 - 0.55 * open_eyes) * ink(fine, threshold, 0.35 * threshold) * (1 - 0.6 * parts.hair)
+    thick = (
+        ink(broad, threshold, (0.35 + 0.2 * parts.hair) * threshold) * (1 - 0.7 * parts.lips) * (1 - 0.85 * open_eyes)
+    )
+    soft = np.maximum(ink(widest, 1.7, 0.7) * parts.jaw, 0.75 * ink(widest, 1.4, 0.5) * parts.nose) * (1 - parts.lips)
+    strength = 1.0 - 0.45 * (1 - parts.person) - 0.15 * inner * (1 - clear) - 0.1 * parts.hair - 0.3 * parts.lips
+    strength -= 0.3 * parts.brows + 0.25 * clothes
+    return np.asarray(np.maximum.reduce((thin, thick, 0.8 * soft)) * strength.clip(0, 1), np.float32)
+
+
+def _inner(mask: Floats, margin_px: float) -> Floats:
+    """A soft mask less its margin."""
+    return np.asarray((2 * cv2.GaussianBlur(mask, (0, 0), margin_px) - 1).clip(0, 1), np.float32)
+
+
+def _inked(tones: Floats, lines: Floats) -> Floats:
+    """Lines in a dark shade of what they lie on."""
+    dark = tones * np.array([0.1, 0.4, 0.4], np.float32) + np.array([2.0, 1.0, 1.0], np.float32)
+    return blend(tones, dark, lines)

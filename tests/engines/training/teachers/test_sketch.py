@@ -1,0 +1,96 @@
+"""The pencil drawing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from portrait_region import BROWN, DARK, PALE, photo_region, portrait_parts, portrait_region
+
+from engines.training.aligned import AlignedRegion
+from engines.training.teachers import load_teacher
+from engines.training.teachers.face_parts import find_parts
+from engines.training.teachers.sketch import HATCH_PERIOD_PX, sketch
+
+
+def _cheeks(region: AlignedRegion, drawn: NDArray[np.uint8]) -> float:
+    """Median grey round the middle of both cheeks."""
+    xy = region.landmarks_xy[[50, 280]].astype(int)
+    return float(np.median([drawn[y - 8 : y + 9, x - 8 : x + 9].mean(-1) for x, y in xy]))
+
+
+@pytest.mark.parametrize("kind", ["head", "face", "frame"])
+def test_is_graphite_on_warm_paper(kind: str) -> None:
+    drawn = sketch(portrait_region(kind)).astype(int)
+    assert drawn.shape == (512, 512, 3)
+    spread = drawn.max(-1) - drawn.min(-1)
+    assert spread.max() <= 13, "there is colour in it"
+    light = drawn.min(-1) > 200
+    assert light.mean() > 0.15, "no calm paper left"
+    assert (drawn[light][:, 0] >= drawn[light][:, 2]).all(), "the paper is not warm"
+    assert np.percentile(drawn.mean(-1), 1) < 110, "nothing dark in it"
+
+
+def test_is_the_same_every_time_and_found_by_name() -> None:
+    region = portrait_region("head")
+    assert np.array_equal(load_teacher("sketch")(region), sketch(region))
+
+
+def test_features_are_darker_than_the_skin_round_them() -> None:
+    drawn, parts = sketch(portrait_region("head")).mean(-1), portrait_parts("head")
+    skin = np.median(drawn[parts.skin > 0.9])
+    for feature in (parts.eyes, parts.brows, parts.nostrils):
+        assert np.percentile(drawn[feature > 0.5], 20) < skin - 50
+
+
+@pytest.mark.data
+def test_every_skin_reads_as_its_own_tone_and_none_turns_black(data_dir: Path) -> None:
+    greys = []
+    for person in (PALE, BROWN, DARK):
+        region = photo_region(data_dir / person, "head")
+        drawn = sketch(region)
+        greys.append(_cheeks(region, drawn))
+        face = drawn.mean(-1)[find_parts(region).skin > 0.9]
+        assert np.percentile(face, 95) - np.percentile(face, 5) > 25, f"{person}: the face has lost its form"
+        assert np.percentile(face, 10) > 75, f"{person}: a black mass"
+    pale, brown, dark = greys
+    assert pale > brown + 8 and brown > dark + 4 and dark < 190
+
+
+def test_what_is_behind_the_person_is_fainter() -> None:
+    region = portrait_region("head")
+    alone = sketch(region).mean(-1)
+    part_of_it = sketch(replace(region, person=np.full_like(region.person, 255))).mean(-1)
+    behind = portrait_parts("head").person < 0.1
+    assert alone[behind].mean() > part_of_it[behind].mean() + 3
+
+
+def test_moves_with_the_picture_by_whole_hatch_periods() -> None:
+    region, step = portrait_region("head"), HATCH_PERIOD_PX
+    moved = replace(
+        region,
+        rgb=np.roll(region.rgb, (step, step), (0, 1)),
+        person=np.roll(region.person, (step, step), (0, 1)),
+        landmarks_xy=region.landmarks_xy + np.float32(step),
+    )
+    inside = slice(100, 400)
+    change = sketch(moved)[inside, inside].astype(int) - sketch(region)[84:384, 84:384]
+    assert np.abs(change).mean() < 1.0
+
+
+def test_noise_of_the_camera_is_not_made_stronger() -> None:
+    region = portrait_region("head")
+    noise = np.random.default_rng(1).normal(0, 3, region.rgb.shape)
+    noisy = replace(region, rgb=np.clip(np.rint(region.rgb + noise), 0, 255).astype(np.uint8))
+    change_in = np.abs(noisy.rgb.astype(int) - region.rgb).mean()
+    change_out = np.abs(sketch(noisy).astype(int) - sketch(region)).mean()
+    assert change_out < 1.2 * change_in
+
+
+def test_a_dark_room_leaves_a_drawing_that_can_be_read() -> None:
+    region = portrait_region("head")
+    drawn = sketch(replace(region, rgb=(region.rgb * 0.3).astype(np.uint8)))
+    assert _cheeks(region, drawn) > 150
