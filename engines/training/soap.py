@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -80,7 +81,18 @@ def _into_basis(matrix: Tensor, state: dict[str, Any]) -> Tensor:
 def _first_basis(gradient: Tensor, state: dict[str, Any]) -> None:
     for side, covariance in (("left", gradient @ gradient.T), ("right", gradient.T @ gradient)):
         state[side] = torch.zeros_like(covariance)
-        state[f"{side}_basis"] = torch.linalg.eigh(covariance)[1]
+        state[f"{side}_basis"] = _eigenvectors(covariance)
+
+
+def _eigenvectors(covariance: Tensor) -> Tensor:
+    """Of a covariance, (n, n). A fresh net's deepest layers have gradients so small that FP32 fails on them."""
+    with contextlib.suppress(RuntimeError):
+        vectors: Tensor = torch.linalg.eigh(covariance)[1]
+        if bool(torch.isfinite(vectors).all()):
+            return vectors
+    larger = covariance.double() / covariance.abs().max().double().clamp_min(1e-300)
+    vectors = torch.linalg.eigh(larger)[1]
+    return vectors.to(covariance.dtype)
 
 
 def _refresh_basis(state: dict[str, Any], side: str, *, axis: int) -> None:

@@ -73,7 +73,10 @@ def _open(lying: bool) -> Any:
         with quiet_stderr():
             from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
 
-            return SelfieSegmentation(model_selection=1 if lying else 0)
+            model = SelfieSegmentation(model_selection=1 if lying else 0)
+            width, height = _INSIDE_WH[lying]
+            model.process(np.zeros((height, width, 3), np.uint8))  # the first call is the slow and talkative one
+            return model
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise TrackingError("person segmentation", why, "reinstall mediapipe==0.10.21") from error

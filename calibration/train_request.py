@@ -1,0 +1,107 @@
+"""What `veneer train STYLE` was asked for: read once, checked, frozen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engines.errors import OptionsError
+from engines.training.kit.cards_made import REGIONS
+from engines.training.kit.process import usual_precision
+from engines.training.kit.recipe import Objectives, Recipe
+
+_HATCHED_PX = 8  # the sketch teacher's hatching lies on the region's grid, so the drawing depends on the place
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options of `veneer train STYLE`, as they were given."""
+
+    name: str
+    teacher: str | None
+    faces: list[Path] | None
+    before: Path | None
+    after: Path | None
+    cut: bool
+    region: str
+    generator: str
+    arg: list[str] | None
+    output: str
+    steps: int | None
+    minutes: float | None
+    seed: int
+    out: Path | None
+    work: Path | None
+    resume: bool
+    l1: float
+    gradient: float
+    perceptual: float
+    adversarial: float
+    temporal: float
+    vgg: Path | None
+    gan: str
+    optimiser: str | None
+    lr: float | None
+    batch: int
+    crop: int
+    webcam: float
+    grid: int | None
+    lights: int
+    blemished: int | None
+    precision: str | None
+    threads: int | None
+    processes: int
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.name in ("lips", "shade"):
+            raise OptionsError(
+                f"style {self.name!r}", "not a name for a style", "use small letters, digits and hyphens"
+            )
+        if self.region not in REGIONS:
+            raise OptionsError(f"region {self.region!r}", "there is no such", f"use {', '.join(REGIONS)}")
+        taught, own = bool(self.teacher and self.faces), bool(self.before and self.after)
+        if taught == own or bool(self.teacher) != bool(self.faces) or bool(self.before) != bool(self.after):
+            do = "give --teacher NAME --faces DIR, or --before DIR --after DIR"
+            raise OptionsError(f"training of {self.name!r}", "no pictures, or both kinds of them", do)
+        if self.steps is not None and self.minutes is not None:
+            raise OptionsError("--steps and --minutes", "one would overrule the other", "give one of them")
+
+    @property
+    def kind(self) -> str:
+        """Which region the pictures are cut to: a person is found in the whole frame."""
+        return "frame" if self.region == "person" else self.region
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its things."""
+        return self.work or Path(f"train-{self.name}")
+
+    def recipe(self) -> Recipe:
+        """How to train."""
+        arguments: dict[str, int] = {}
+        for text in self.arg or []:
+            key, _, value = text.partition("=")
+            if not value.lstrip("-").isdigit():
+                raise OptionsError(f"--arg {text}", "not NAME=NUMBER", "as in --arg channels=16")
+            arguments[key] = int(value)
+        if self.output == "change":
+            arguments["change"] = 1
+        grid_px = self.grid or (_HATCHED_PX if self.teacher == "sketch" else 1)
+        optimiser = self.optimiser or ("soap" if self.generator == "toon_net" else "muon")
+        weights = Objectives(self.l1, self.gradient, self.perceptual, self.adversarial, self.gan, self.temporal)
+        chosen: dict[str, Any] = {}
+        if self.steps is not None:
+            chosen["steps"] = self.steps
+            chosen["check_every"] = max(1, min(500, self.steps // 8))
+        if self.lr is not None:
+            chosen["peak_lr"] = self.lr
+        return Recipe(
+            generator=self.generator, generator_args=arguments, output=self.output, objectives=weights,
+            batch=self.batch, crop_px=self.crop, optimiser=optimiser, webcam=self.webcam,
+            precision=self.precision or usual_precision(),
+            seed=self.seed,
+            grid_px=grid_px, **chosen,
+        )  # fmt: skip

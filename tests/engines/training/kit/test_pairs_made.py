@@ -1,0 +1,124 @@
+"""Pairs by a teacher, from regions of the portrait."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from kit_parts import full_disk
+from portrait_region import portrait_region
+
+from engines.errors import OptionsError
+from engines.training.aligned import load_region, save_region
+from engines.training.kit import pairs_made
+from engines.training.kit.pairs_made import make_pairs, source_digest
+from engines.training.teachers import load_teacher
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def regions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three small regions: a teacher takes half a second for a whole one."""
+    folder = tmp_path_factory.mktemp("regions")
+    region = portrait_region("head")
+    for i in range(3):
+        mirrored = np.ascontiguousarray(np.roll(region.rgb, 3 * i, 1))
+        save_region(dataclasses.replace(region, name=f"r{i}", rgb=mirrored), folder)
+    return folder
+
+
+def pictures(out: Path) -> dict[str, bytes]:
+    return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in sorted(out.rglob("*.png"))}
+
+
+def rgb(path: Path) -> np.ndarray:
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    return picture[:, :, ::-1]
+
+
+def test_pairs_are_the_region_and_what_the_teacher_makes_of_it(regions: Path, tmp_path: Path) -> None:
+    told: list[int] = []
+    made = make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1, lights=1, on_pair=told.append)
+    assert (made.made, made.there, made.unreadable) == (6, 0, [])
+    assert told == [6] * 6
+    region = load_region(regions, "r1")
+    for side, picture in (("before", region.rgb), ("after", load_teacher("toon")(region))):
+        small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        assert np.array_equal(rgb(tmp_path / side / "r1.png"), small)
+    plain, lit = (rgb(tmp_path / "before" / f"r1{end}.png").astype(int) for end in ("", "~1"))
+    assert np.abs(plain - lit).mean() > 1
+
+
+def test_two_processes_make_the_same_and_a_stopped_run_goes_on(regions: Path, tmp_path: Path) -> None:
+    make_pairs(regions, "toon", tmp_path / "one", side_px=SIDE, processes=1)
+    two = tmp_path / "two"
+    make_pairs(regions, "toon", two, side_px=SIDE, processes=2)
+    assert pictures(two) == pictures(tmp_path / "one")
+    (two / "after" / "r0.png").unlink()
+    kept_ns = (two / "after" / "r1.png").stat().st_mtime_ns
+    made = make_pairs(regions, "toon", two, side_px=SIDE, processes=1)
+    assert (made.made, made.there) == (1, 2)
+    assert (two / "after" / "r1.png").stat().st_mtime_ns == kept_ns
+    assert pictures(two) == pictures(tmp_path / "one")
+
+
+def test_another_teacher_or_its_changed_source_makes_them_anew(
+    regions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
+    drawn = pictures(tmp_path)
+    monkeypatch.setattr(pairs_made, "source_digest", lambda *_args, **_named: "changed")
+    assert make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).made == 3
+    monkeypatch.undo()
+    assert make_pairs(regions, "retouch", tmp_path, side_px=SIDE, processes=1, blemished=1).made == 6
+    assert json.loads((tmp_path / "made.json").read_text())["teacher"] == "retouch"
+    assert pictures(tmp_path)["after/r0.png"] != drawn["after/r0.png"]
+    spotted, clean = (rgb(tmp_path / "before" / f"r0{end}.png").astype(int) for end in ("~b1", ""))
+    assert np.abs(spotted - clean).max() > 8
+    assert pictures(tmp_path)["after/r0~b1.png"] == pictures(tmp_path)["after/r0.png"]
+
+
+def test_the_digest_follows_the_teacher_and_not_its_neighbours() -> None:
+    assert source_digest("toon") != source_digest("sketch")
+    assert source_digest("toon") == source_digest("toon")
+    assert source_digest("retouch", blemishes=True) != source_digest("retouch")
+
+
+def test_an_unreadable_region_is_named_and_the_others_are_made(regions: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "regions"
+    broken.mkdir()
+    for path in regions.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
+    (broken / "r1.npz").write_bytes(b"no npz")
+    made = make_pairs(broken, "toon", tmp_path / "out", side_px=SIDE, processes=1)
+    assert made.made == 2
+    assert len(made.unreadable) == 1 and made.unreadable[0].startswith("r1:")
+
+
+def test_what_cannot_be_made_is_said_in_one_line(regions: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match="did you mean toon"):
+        make_pairs(regions, "tonn", tmp_path / "a")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OptionsError, match="photos that show faces"):
+        make_pairs(tmp_path / "empty", "toon", tmp_path / "b")
+    own = tmp_path / "own" / "before"
+    own.mkdir(parents=True)
+    (own / "mine.png").write_bytes(b"a picture of mine")
+    with pytest.raises(OptionsError, match="no teacher made"):
+        make_pairs(regions, "toon", tmp_path / "own")
+    assert (own / "mine.png").read_bytes() == b"a picture of mine"
+
+
+def test_a_full_disk_leaves_only_whole_pictures(regions: Path, tmp_path: Path) -> None:
+    with full_disk(after_bytes=2000), pytest.raises(OptionsError, match=re.escape("make room; what was made is kept")):
+        make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
+    assert pictures(tmp_path) == {}
+    assert not list(tmp_path.rglob("*.part"))
+    assert make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).made == 3
