@@ -41,10 +41,14 @@ def style(
     name: Annotated[str, typer.Argument(metavar="STYLE", help="Its name: small letters, digits, hyphens.")],
     teacher: Annotated[str | None, typer.Option(help="Makes the pictures after: toon, sketch or retouch.")] = None,
     faces: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Photos for the teacher; repeatable.")] = None,
+    most: Annotated[int | None, typer.Option(min=2, help="At most so many of the photos, drawn by the seed.")] = None,
     before: Annotated[Path | None, typer.Option(metavar="DIR", help="Your own pictures before.")] = None,
     after: Annotated[Path | None, typer.Option(metavar="DIR", help="The same-named ones after.")] = None,
     cut: Annotated[bool, typer.Option(help="Cut your pictures to the region; --no-cut: they are regions.")] = True,
     region: Annotated[str, typer.Option(help="head, face, frame or person.")] = "head",
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="STYLE", help="Begin with the weights of this style.")
+    ] = None,
     generator: Annotated[str, typer.Option(help="toon_net, autoretouch or pix2pix.")] = "toon_net",
     arg: Annotated[list[str] | None, typer.Option(metavar="NAME=N", help="For its constructor; repeatable.")] = None,
     output: Annotated[str, typer.Option(help="What it returns: picture, or change (keeps fine detail).")] = "picture",
@@ -76,7 +80,7 @@ def style(
     grid: Annotated[
         int | None, typer.Option(min=1, help="The drawings' own grid, pixels.", show_default="8 for sketch, else none")
     ] = None,
-    lights: Annotated[int, typer.Option(min=0, help="More pairs of each photo in another light.")] = 1,
+    lights: Annotated[int, typer.Option(min=0, help="More pairs of each photo in another light.")] = 0,
     blemished: Annotated[
         int | None, typer.Option(min=0, help="More pairs with blemishes to take off.", show_default="1 for retouch")
     ] = None,

@@ -23,10 +23,12 @@ class Request:
     name: str
     teacher: str | None
     faces: list[Path] | None
+    most: int | None
     before: Path | None
     after: Path | None
     cut: bool
     region: str
+    begin: str | None
     generator: str
     arg: list[str] | None
     output: str

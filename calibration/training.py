@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from rich.console import Console
@@ -20,6 +21,7 @@ from calibration.regions import collect, photos_in
 from calibration.train_request import Request
 from engines import paths
 from engines.errors import OptionsError
+from engines.styles import load_style
 from engines.training import cards
 from engines.training.kit.cards_made import style_card
 from engines.training.kit.data import Pairs, load_pairs, terms_of
@@ -51,7 +53,8 @@ def run(request: Request) -> None:
         made_by = _pairs_ready(request, console)
         (request.folder / "made_by.json").write_text(json.dumps(made_by), encoding="utf-8")
     fabric.barrier()
-    made_by = json.loads((request.folder / "made_by.json").read_text(encoding="utf-8"))
+    begun = {"begun_with": request.begin} if request.begin else {}
+    made_by = begun | json.loads((request.folder / "made_by.json").read_text(encoding="utf-8"))
     pairs = _read(request, console if fabric.is_global_zero else Console(quiet=True))
     try:
         outcome = _trained(request, recipe, pairs, fabric, console)
@@ -106,6 +109,9 @@ def _pairs_ready(request: Request, console: Console) -> dict[str, Any]:
 def _collected(request: Request, console: Console) -> None:
     """Cut the photos' regions into WORK/regions, unless the same photos lie there cut."""
     photos = photos_in(request.faces or [])
+    if request.most is not None and request.most < len(photos):
+        drawn = np.random.default_rng(request.seed).permutation(len(photos))[: request.most]
+        photos = [photos[i] for i in sorted(drawn)]
     folder = request.folder / "regions"
     listed = "\n".join(f"{photo.resolve()} {photo.stat().st_size} {photo.stat().st_mtime_ns}" for photo in photos)
     key = {"kind": request.kind, "photos": hashlib.sha256(listed.encode()).hexdigest()}
@@ -116,8 +122,12 @@ def _collected(request: Request, console: Console) -> None:
     for old in (*folder.glob("*.png"), *folder.glob("*.npz")):
         old.unlink()
     with _bar(console, "finding faces", "photos") as advance:
+        total = len(photos) + len(_wide(request, photos))
         found = collect(
-            photos, folder, kinds=(request.kind,), side_px=_TEACHER_SIDE_PX, on_photo=lambda: advance(len(photos))
+            photos, folder, kinds=(request.kind,), side_px=_TEACHER_SIDE_PX, on_photo=lambda: advance(total)
+        )
+        collect(
+            _wide(request, photos), folder, kinds=("frame",), side_px=_TEACHER_SIDE_PX, on_photo=lambda: advance(total)
         )
     _say(console, _named("unreadable, skipped:", found.unreadable), _named("no face, skipped:", found.faceless))
     if not found.regions:
@@ -125,6 +135,11 @@ def _collected(request: Request, console: Console) -> None:
         got = f"no face on {len(found.faceless)} pictures, {len(found.unreadable)} unreadable"
         raise OptionsError(f"faces in {where}", got, "name a folder of photos that show faces")
     marker.write_text(json.dumps(key), encoding="utf-8")
+
+
+def _wide(request: Request, photos: list[Path]) -> list[Path]:
+    """Every fourth photo is learned from as a whole too: a style for heads is worn on persons and frames as well."""
+    return photos[::4] if request.kind == "head" else []
 
 
 def _write_terms(pairs: Path, *folders: Path) -> None:
@@ -160,7 +175,7 @@ def _trained(request: Request, recipe: Recipe, pairs: Pairs, fabric: Fabric, con
     try:
         outcome = fit(
             pairs, recipe, request.folder, resume=request.resume, minutes=request.minutes, vgg=request.vgg,
-            fabric=fabric, watch=watch,
+            fabric=fabric, watch=watch, start=load_style(request.begin).load_generator() if request.begin else None,
         )  # fmt: skip
     finally:
         progress.stop()

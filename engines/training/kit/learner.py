@@ -71,6 +71,19 @@ class Learner:
         asked = f"{self.recipe.generator} on pictures or crops of {size_wh[0]}x{size_wh[1]}"
         return OptionsError(asked, "its layers halve them more often than they can be halved", "use multiples of 8")
 
+    def begin_with(self, start: nn.Module) -> None:
+        """Take over a generator's weights.
+
+        Raises:
+            OptionsError: it is of another kind, or has other arguments.
+        """
+        try:
+            for net in (self.net, self.mean):
+                net.load_state_dict(start.state_dict())
+        except RuntimeError as error:
+            got = "it is another generator, or has other arguments"
+            raise OptionsError("weights to begin with", got, "train from the start, or name another style") from error
+
     def step(self, batch: Batch, step: int) -> dict[str, float]:
         """Learn from one batch; returns each part of the loss, and "loss", their weighted sum.
 

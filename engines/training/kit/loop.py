@@ -91,7 +91,7 @@ class Watch:
 
 def fit(
     pairs: Pairs, recipe: Recipe, work: Path, *, resume: bool = False, minutes: float | None = None,
-    vgg: Path | None = None, fabric: Fabric | None = None, watch: Watch = Watch(),
+    vgg: Path | None = None, fabric: Fabric | None = None, watch: Watch = Watch(), start: nn.Module | None = None,
 ) -> Outcome:  # fmt: skip
     """Train a generator.
 
@@ -104,6 +104,7 @@ def fit(
         vgg: weights of VGG-19 for the perceptual objective.
         fabric: device and precision; the best there is where it is not given.
         watch: who is told.
+        start: a generator of the recipe's kind, whose weights are begun with.
 
     Raises:
         StoppedError: Ctrl-C or SIGTERM; the checkpoint was written.
@@ -122,6 +123,8 @@ def fit(
     run = _Run(pairs, recipe, work, fabric, vgg, watch)
     if resume:
         run.restore(tensors, state)
+    elif start is not None:
+        run.learner.begin_with(start)
     return run.to_the_end()
 
 
