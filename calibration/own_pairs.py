@@ -11,6 +11,7 @@ import cv2
 from engines.errors import OptionsError, SourceError
 from engines.head_region import PictureRegion, face_box, frame_box, in_frame
 from engines.training.kit.data import Skipped, partners_of
+from engines.training.kit.marker import CUT, SIDES, ready_pairs
 from engines.training.pairs import ImageU8
 from live.frame import Frame
 from live.sources.still import read_picture
@@ -34,27 +35,24 @@ def cut_pairs(
     Args:
         before: folder of the pictures before.
         after: folder of the same-named pictures after.
-        out: the folder; what lies there is replaced.
+        out: the folder; pairs that were made there are replaced, and it gets `cut.json`, which says that they were.
         kind: "face", "head" or "frame".
         side_px: of the regions.
         on_pair: told the number of pairs, after each.
 
     Raises:
-        OptionsError: a folder is missing or empty, or `out` cannot be written to.
+        OptionsError: a folder is missing or empty, or `out` holds other pictures, or cannot be written to.
         TrackingError: no face model.
     """
     done = Cut()
     pairs = partners_of(before, after, done.skipped)
+    ready_pairs(out, CUT, {"before": str(before), "after": str(after), "kind": kind, "side_px": side_px}, keep=())
     try:
-        for side in ("before", "after"):
-            (out / side).mkdir(parents=True, exist_ok=True)
-            for old in (out / side).glob("*.png"):
-                old.unlink()
         tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
         try:
             for name, one, other in pairs:
                 regions = _regions(one, other, kind, side_px, tracker, done)
-                for side, region_bgr in zip(("before", "after"), regions, strict=False):
+                for side, region_bgr in zip(SIDES, regions, strict=False):
                     (out / side / f"{name}.png").write_bytes(cv2.imencode(".png", region_bgr)[1].tobytes())
                 done.made += bool(regions)
                 on_pair(len(pairs))

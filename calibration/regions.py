@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Collected:
 
 
 def photos_in(folders: Sequence[Path]) -> list[Path]:
-    """All pictures in some folders and the folders below, sorted.
+    """All pictures in some folders and the folders below, sorted; one that is there under two names is taken once.
 
     Raises:
         OptionsError: a folder is not there, or none of them holds a picture.
@@ -48,14 +49,38 @@ def photos_in(folders: Sequence[Path]) -> list[Path]:
     if not found:
         where = ", ".join(str(folder) for folder in folders)
         raise OptionsError(f"faces in {where}", "no pictures there", f"use {', '.join(PICTURE_SUFFIXES)}")
-    return sorted(found)
+    once: dict[str, Path] = {}
+    for path in sorted(found):
+        once.setdefault(os.path.realpath(path), path)
+    return list(once.values())
+
+
+def names_of(photos: Iterable[Path]) -> dict[Path, str]:
+    """The photos' names without ending, which their regions are named by; equal ones get a "_" more each."""
+    taken: set[str] = set()
+    names: dict[Path, str] = {}
+    for photo in photos:
+        name = photo.stem
+        while name.casefold() in taken:
+            name += "_"
+        taken.add(name.casefold())
+        names[photo] = name
+    return names
 
 
 def collect(
-    photos: Iterable[Path], out: Path, *, kinds: Sequence[str] = ("head",), side_px: int = 512,
-    on_photo: Callable[[], None] = lambda: None,
+    photos: Sequence[Path], out: Path, *, kinds: Sequence[str] = ("head",), side_px: int = 512,
+    names: Mapping[Path, str] | None = None, on_photo: Callable[[], None] = lambda: None,
 ) -> Collected:  # fmt: skip
-    """Cut the regions of the largest face of each photo into `out`; photos without a face are counted and named.
+    """Cut the regions of each photo's face (of several, the first that MediaPipe finds) into `out`.
+
+    Args:
+        photos: those without a face, and unreadable ones, are counted and named.
+        out: it gets NAME.KIND.png and NAME.KIND.npz.
+        kinds: of the regions.
+        side_px: of the regions.
+        names: of the photos, where `out` is collected into more than once; else `names_of` them.
+        on_photo: called after each.
 
     Raises:
         OptionsError: `out` cannot be written to.
@@ -63,11 +88,11 @@ def collect(
     """
     done = Collected()
     tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
-    taken: set[str] = set()
+    names = names or names_of(photos)
     with PersonSegmenter(still=True) as segmenter:
         try:
             for photo in photos:
-                _collect_one(photo, out, kinds, side_px, tracker, segmenter, done, taken)
+                _collect_one(photo, names[photo], out, kinds, side_px, tracker, segmenter, done)
                 on_photo()
         finally:
             tracker.close()
@@ -75,8 +100,8 @@ def collect(
 
 
 def _collect_one(
-    photo: Path, out: Path, kinds: Sequence[str], side_px: int,
-    tracker: FaceMeshTracker, segmenter: PersonSegmenter, done: Collected, taken: set[str],
+    photo: Path, name: str, out: Path, kinds: Sequence[str], side_px: int,
+    tracker: FaceMeshTracker, segmenter: PersonSegmenter, done: Collected,
 ) -> None:  # fmt: skip
     try:
         frame_bgr = read_picture(photo)
@@ -84,10 +109,6 @@ def _collect_one(
         done.unreadable.append(f"{photo}: {error.got}")
         return
     faces = tracker.track(Frame(frame_bgr, 0, 0.0))
-    name = photo.stem
-    while name in taken:
-        name += "_"
-    taken.add(name)
     found = 0
     for kind in kinds if faces else ():
         region = _region(frame_bgr, faces[0].landmarks_xy, kind, side_px, segmenter, name)
@@ -111,4 +132,8 @@ def _region(
     mask = cv2.resize(segmenter.mask(frame_bgr), frame_wh, interpolation=cv2.INTER_CUBIC)
     rgb = cv2.cvtColor(region.crop(frame_bgr), cv2.COLOR_BGR2RGB)
     person = region.crop(np.asarray(mask, np.uint8))
-    return AlignedRegion(f"{name}.{kind}", np.asarray(rgb, np.uint8), region.landmarks(landmarks_xy), person, kind)
+    left, top, right, bottom = region.inner
+    corners = region.landmarks(np.array(((left, top), (right, bottom)), np.float32)).clip(0, side_px)
+    inner = (float(corners[0, 0]), float(corners[0, 1]), float(corners[1, 0]), float(corners[1, 1]))
+    landmarks_xy = region.landmarks(landmarks_xy)
+    return AlignedRegion(f"{name}.{kind}", np.asarray(rgb, np.uint8), landmarks_xy, person, kind, inner)

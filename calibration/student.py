@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.scores import SSIM_LEAST_SIDE_PX
 from engines.head_region import FRAME_KINDS
 from engines.runtime.choose import open_engine
 
 if TYPE_CHECKING:
     from engines.runtime.base import Engine
     from engines.styles import Style
+    from engines.training.aligned import AlignedRegion
 
 ImageU8 = NDArray[np.uint8]
 
@@ -66,6 +69,21 @@ class Student:
         """Let go; idempotent."""
         if self._engine is not None:
             self._engine.close()
+
+
+def inside(picture: ImageU8, region: AlignedRegion) -> ImageU8:
+    """The part of a region's picture, of any size, that lies in the photo: beyond it there is nothing to score.
+
+    A view; all of the picture where next to nothing of it lies in the photo.
+    """
+    if region.inner is None:
+        return picture
+    height, width = picture.shape[:2]
+    region_h, region_w = region.rgb.shape[:2]
+    left, top, right, bottom = region.inner
+    x, to_x = math.ceil(left * width / region_w - 1e-3), math.floor(right * width / region_w + 1e-3)
+    y, to_y = math.ceil(top * height / region_h - 1e-3), math.floor(bottom * height / region_h + 1e-3)
+    return picture[y:to_y, x:to_x] if min(to_x - x, to_y - y) >= SSIM_LEAST_SIDE_PX else picture
 
 
 def brought_to(picture: ImageU8, size_wh: tuple[int, int]) -> ImageU8:

@@ -16,7 +16,7 @@ from calibration.flicker import Flicker, moving_flicker, still_flicker
 from calibration.lines import LineScores, line_scores
 from calibration.outside import changed_outside
 from calibration.scores import psnr_db, ssim
-from calibration.student import Student, brought_to
+from calibration.student import Student, brought_to, inside
 from engines.errors import OptionsError
 from engines.training.aligned import AlignedRegion, load_region, region_names
 
@@ -63,7 +63,9 @@ def check_style(style: Style) -> None:
 def photo_scores(
     folder: Path, teacher: Teacher, student: Student, *, on_picture: Callable[[], None] = lambda: None
 ) -> list[dict[str, Any]]:
-    """Every aligned region of a folder scored; shares and ratios as numbers, not percent, where no unit is named.
+    """Every aligned region of a folder scored, without what lies beyond its photo.
+
+    Shares and ratios as numbers, not percent, where no unit is named.
 
     Raises:
         OptionsError: a region is not readable.
@@ -92,7 +94,8 @@ def _scored(
 ) -> dict[str, Any]:
     shown = triple(region, teacher, student)
     made = {"student": shown.student_rgb, "untouched": shown.input_rgb}
-    near = {who: _nearness(picture_rgb, shown.teacher_rgb) for who, picture_rgb in made.items()}
+    wanted_rgb = inside(shown.teacher_rgb, region)
+    near = {who: _nearness(inside(picture_rgb, region), wanted_rgb) for who, picture_rgb in made.items()}
     outside = changed_outside(region, student)
     scores = {
         "name": region.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from engines.training.kit.recipe import Objectives, Recipe
 
 _HATCHED_PX = 8  # the sketch teacher's hatching lies on the region's grid, so the drawing depends on the place
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+_ARG = re.compile(r"([A-Za-z_]+)=([0-9]{1,6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,32 @@ class Request:
             raise OptionsError(f"training of {self.name!r}", "no pictures, or both kinds of them", do)
         if self.steps is not None and self.minutes is not None:
             raise OptionsError("--steps and --minutes", "one would overrule the other", "give one of them")
+        for given in self.inputs:
+            real = Path(os.path.realpath(given))
+            if any(real.is_relative_to(os.path.realpath(place)) for place in self.made_folders):
+                got = f"it is in --work, and what lies in {self.pairs} and {self.regions} is made anew"
+                raise OptionsError(f"pictures in {given}", got, "use another --work, or move the pictures")
+
+    @property
+    def inputs(self) -> list[Path]:
+        """The folders of the user's pictures that something is cut or drawn from; they are never written to."""
+        own = [folder for folder in (self.before, self.after) if folder is not None and self.cut]
+        return [*own, *(self.faces or [])]
+
+    @property
+    def made_folders(self) -> tuple[Path, ...]:
+        """Folders whose pictures may be deleted; any of them may be a link elsewhere."""
+        return self.pairs, self.regions, self.pairs / "before", self.pairs / "after"
+
+    @property
+    def pairs(self) -> Path:
+        """Where the pairs are put together."""
+        return self.folder / "pairs"
+
+    @property
+    def regions(self) -> Path:
+        """Where the photos' regions are put."""
+        return self.folder / "regions"
 
     @property
     def kind(self) -> str:
@@ -85,10 +113,10 @@ class Request:
         """How to train."""
         arguments: dict[str, int] = {}
         for text in self.arg or []:
-            key, _, value = text.partition("=")
-            if not value.lstrip("-").isdigit():
-                raise OptionsError(f"--arg {text}", "not NAME=NUMBER", "as in --arg channels=16")
-            arguments[key] = int(value)
+            said = _ARG.fullmatch(text)
+            if said is None:
+                raise OptionsError(f"--arg {text}", "not NAME=NUMBER", "a whole number, as in --arg channels=16")
+            arguments[said[1]] = int(said[2])
         if self.output == "change":
             arguments["change"] = 1
         grid_px = self.grid or (_HATCHED_PX if self.teacher == "sketch" else 1)

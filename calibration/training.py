@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from calibration.own_pairs import cut_pairs
-from calibration.regions import collect, photos_in
+from calibration.train_photos import regions_ready
 from calibration.train_request import Request
 from engines import paths
 from engines.errors import OptionsError
@@ -25,14 +22,15 @@ from engines.styles import load_style
 from engines.training import cards
 from engines.training.kit.cards_made import style_card
 from engines.training.kit.data import Pairs, load_pairs, terms_of
-from engines.training.kit.loop import Outcome, StoppedError, Watch, fit
+from engines.training.kit.going_on import kept_recipe
+from engines.training.kit.loop import fit
+from engines.training.kit.outcome import DivergedError, Outcome, StoppedError, Watch
 from engines.training.kit.pairs_made import make_pairs, source_digest
-from engines.training.kit.process import make_fabric
+from engines.training.kit.process import make_fabric, precision_of
 from engines.training.kit.recipe import Recipe
 from engines.training.teachers import load_teacher
 
-_SIDE_PX, _TEACHER_SIDE_PX = 256, 512
-_COLLECTED = "collected.json"
+_SIDE_PX = 256
 
 
 def run(request: Request) -> None:
@@ -43,28 +41,35 @@ def run(request: Request) -> None:
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     recipe, out = request.recipe(), request.out or paths.data_dir() / "weights"
+    precision = kept_recipe(request.folder).precision if request.resume else recipe.precision
     cards.ready_folder(out)
     cards.ready_folder(request.folder)
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)
-    fabric = make_fabric(recipe.precision)
-    if fabric.is_global_zero:
-        made_by = _pairs_ready(request, console)
-        (request.folder / "made_by.json").write_text(json.dumps(made_by), encoding="utf-8")
+    fabric = make_fabric(precision)
+    made_by = _pairs_ready(request, console) if fabric.is_global_zero else {}
     fabric.barrier()
-    begun = {"begun_with": request.begin} if request.begin else {}
-    made_by = begun | json.loads((request.folder / "made_by.json").read_text(encoding="utf-8"))
     pairs = _read(request, console if fabric.is_global_zero else Console(quiet=True))
     try:
         outcome = _trained(request, recipe, pairs, fabric, console)
     except StoppedError as stopped:
         console.print(f"{stopped.asked}: {stopped.got} - go on with the same command and --resume")
         raise KeyboardInterrupt from stopped
+    except DivergedError as error:
+        if error.outcome is None or not fabric.is_global_zero:
+            raise
+        _saved(request, error.outcome, pairs, made_by, out)
+        got = f"{error.got}; the best weights until then, of step {error.outcome.progress.best_step}, are in the style"
+        raise DivergedError(error.asked, got, error.do) from error
     if fabric.is_global_zero:
-        card = style_card(request.name, outcome, pairs, region=request.region, made_by=made_by)
-        written = cards.save_style(outcome.net, card, out)
-        print(_summary(request.name, outcome, card, written))  # noqa: T201  # the command's answer
+        _saved(request, outcome, pairs, made_by, out)
+
+
+def _saved(request: Request, outcome: Outcome, pairs: Pairs, made_by: dict[str, Any], out: Path) -> None:
+    card = style_card(request.name, outcome, pairs, region=request.region, made_by=made_by)
+    written = cards.save_style(outcome.net, card, out)
+    print(_summary(request.name, outcome, card, written))  # noqa: T201  # the command's answer
 
 
 def _summary(name: str, outcome: Outcome, card: dict[str, Any], written: Path) -> str:
@@ -78,7 +83,7 @@ def _summary(name: str, outcome: Outcome, card: dict[str, Any], written: Path) -
 
 def _pairs_ready(request: Request, console: Console) -> dict[str, Any]:
     """Have all pairs in WORK/pairs, and say where they come from, for the card."""
-    pairs = request.folder / "pairs"
+    pairs = request.pairs
     if request.before is not None and request.after is not None:
         if request.cut:
             with _bar(console, "cutting", "pairs") as advance:
@@ -93,11 +98,13 @@ def _pairs_ready(request: Request, console: Console) -> dict[str, Any]:
         return {"pairs": "the user's own"}
     assert request.teacher is not None
     load_teacher(request.teacher)  # before minutes of work: is there one?
-    _collected(request, console)
+    with _bar(console, "finding faces", "photos") as advance:
+        found = regions_ready(request, on_photo=advance)
+    _say(console, _named("unreadable, skipped:", found.unreadable), _named("no face, skipped:", found.faceless))
     blemished = request.blemished if request.blemished is not None else int(request.teacher == "retouch")
     with _bar(console, f"{request.teacher} draws", "pairs") as advance:
         made = make_pairs(
-            request.folder / "regions", request.teacher, pairs, side_px=_SIDE_PX, processes=request.processes,
+            request.regions, request.teacher, pairs, side_px=_SIDE_PX, processes=request.processes,
             lights=request.lights, blemished=blemished, seed=request.seed, on_pair=advance,
         )  # fmt: skip
     _say(console, _named("unreadable regions skipped:", made.unreadable))
@@ -106,50 +113,13 @@ def _pairs_ready(request: Request, console: Console) -> dict[str, Any]:
     return {"teacher": request.teacher, "teacher_sha256": digest, "lights": request.lights, "blemished": blemished}
 
 
-def _collected(request: Request, console: Console) -> None:
-    """Cut the photos' regions into WORK/regions, unless the same photos lie there cut."""
-    photos = photos_in(request.faces or [])
-    if request.most is not None and request.most < len(photos):
-        drawn = np.random.default_rng(request.seed).permutation(len(photos))[: request.most]
-        photos = [photos[i] for i in sorted(drawn)]
-    folder = request.folder / "regions"
-    listed = "\n".join(f"{photo.resolve()} {photo.stat().st_size} {photo.stat().st_mtime_ns}" for photo in photos)
-    key = {"kind": request.kind, "photos": hashlib.sha256(listed.encode()).hexdigest()}
-    marker = folder / _COLLECTED
-    if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == key:
-        return
-    cards.ready_folder(folder)
-    for old in (*folder.glob("*.png"), *folder.glob("*.npz")):
-        old.unlink()
-    with _bar(console, "finding faces", "photos") as advance:
-        total = len(photos) + len(_wide(request, photos))
-        found = collect(
-            photos, folder, kinds=(request.kind,), side_px=_TEACHER_SIDE_PX, on_photo=lambda: advance(total)
-        )
-        collect(
-            _wide(request, photos), folder, kinds=("frame",), side_px=_TEACHER_SIDE_PX, on_photo=lambda: advance(total)
-        )
-    _say(console, _named("unreadable, skipped:", found.unreadable), _named("no face, skipped:", found.faceless))
-    if not found.regions:
-        where = ", ".join(str(face) for face in request.faces or [])
-        got = f"no face on {len(found.faceless)} pictures, {len(found.unreadable)} unreadable"
-        raise OptionsError(f"faces in {where}", got, "name a folder of photos that show faces")
-    marker.write_text(json.dumps(key), encoding="utf-8")
-
-
-def _wide(request: Request, photos: list[Path]) -> list[Path]:
-    """Every fourth photo is learned from as a whole too: a style for heads is worn on persons and frames as well."""
-    return photos[::4] if request.kind == "head" else []
-
-
 def _write_terms(pairs: Path, *folders: Path) -> None:
     terms = terms_of(*folders)
     (pairs / "TERMS.txt").write_text(terms + "\n", encoding="utf-8")
 
 
 def _read(request: Request, console: Console) -> Pairs:
-    made = request.folder / "pairs"
-    before, after = made / "before", made / "after"
+    before, after = request.pairs / "before", request.pairs / "after"
     size_wh: tuple[int, int] | None = None
     if request.before is not None and request.after is not None and not request.cut:
         before, after, size_wh = request.before, request.after, (_SIDE_PX, _SIDE_PX)
@@ -170,12 +140,13 @@ def _trained(request: Request, recipe: Recipe, pairs: Pairs, fabric: Fabric, con
         on_start, lambda step: progress.update(task, completed=step), lambda line: progress.console.print(line)
     )
     if fabric.is_global_zero:
-        console.print(f"{len(pairs.names)} pairs; training on {fabric.device} in {recipe.precision}")
+        console.print(f"{len(pairs.names)} pairs; training on {fabric.device} in {precision_of(fabric)}")
         progress.start()
     try:
         outcome = fit(
             pairs, recipe, request.folder, resume=request.resume, minutes=request.minutes, vgg=request.vgg,
-            fabric=fabric, watch=watch, start=load_style(request.begin).load_generator() if request.begin else None,
+            fabric=fabric, watch=watch, begun_with=request.begin or "",
+            start=load_style(request.begin).load_generator() if request.begin and not request.resume else None,
         )  # fmt: skip
     finally:
         progress.stop()

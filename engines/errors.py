@@ -16,6 +16,10 @@ class VeneerError(Exception):
         self.asked, self.got, self.do = asked, got, do
         super().__init__(f"{asked}: {got}" + (f" - {do}" if do else ""))
 
+    def __reduce__(self) -> tuple[type[VeneerError], tuple[str, str, str]]:
+        """As it was made: a worker process hands its errors over so."""
+        return type(self), (self.asked, self.got, self.do)
+
 
 class OptionsError(VeneerError):
     """An option, or a settings file, says something that cannot be done."""

@@ -7,6 +7,7 @@ They are written by `calibration.regions`, which has the tracker; reading them n
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class AlignedRegion:
         landmarks_xy: (478, 2) float32 pixels of the region, MediaPipe face mesh order; not all lie inside.
         person: (S, S) uint8, how surely a pixel shows the person, 0..255.
         kind: "face", "head" or "frame".
+        inner: the part that lies in the photo, in pixels of the region: left, top, right, bottom; beyond it the
+            photo's last pixels go on. None for all of it.
     """
 
     name: str
@@ -34,6 +37,7 @@ class AlignedRegion:
     landmarks_xy: NDArray[np.float32]
     person: NDArray[np.uint8]
     kind: str
+    inner: tuple[float, float, float, float] | None = None
 
 
 def save_region(region: AlignedRegion, folder: Path) -> None:
@@ -44,11 +48,14 @@ def save_region(region: AlignedRegion, folder: Path) -> None:
     """
     person = cv2.resize(region.person, (128, 128), interpolation=cv2.INTER_AREA)
     picture = folder / f"{region.name}.png"
+    side_px = region.rgb.shape[0]
+    inner = np.array(region.inner or (0, 0, side_px, side_px), np.float32)
     part = picture.with_suffix(".part.png")
     try:
         np.savez_compressed(
-            folder / f"{region.name}.npz", landmarks_xy=region.landmarks_xy, person=person, kind=np.array(region.kind)
-        )
+            folder / f"{region.name}.npz", landmarks_xy=region.landmarks_xy, person=person, inner=inner,
+            kind=np.array(region.kind),
+        )  # fmt: skip
         if not cv2.imwrite(str(part), cv2.cvtColor(region.rgb, cv2.COLOR_RGB2BGR)):
             raise OSError(0, "the PNG could not be written (is the disk full?)")
         part.replace(picture)
@@ -76,11 +83,18 @@ def load_region(folder: Path, name: str) -> AlignedRegion:
             raise ValueError("the PNG is not readable")
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as kept:
             landmarks_xy, person, kind = kept["landmarks_xy"], kept["person"], str(kept["kind"])
+            inner = kept["inner"] if "inner" in kept else np.array((0, 0, *picture.shape[1::-1]))
         if landmarks_xy.shape != (478, 2) or person.ndim != 2 or person.dtype != np.uint8:
             raise ValueError("landmarks or mask have another shape")
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        if not np.isfinite(landmarks_xy).all():
+            raise ValueError("landmarks are not finite")
+        left, top, right, bottom = (float(edge) for edge in inner)
+        if not (0 <= left < right <= picture.shape[1] and 0 <= top < bottom <= picture.shape[0]):
+            raise ValueError("its part in the photo lies outside of it")
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise OptionsError(f"region {path}", str(error), "collect the regions again") from error
     side_px = picture.shape[0]
     whole = cv2.resize(person, (side_px, side_px), interpolation=cv2.INTER_CUBIC)
     rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    return AlignedRegion(name, rgb, landmarks_xy.astype(np.float32), whole, kind)  # type: ignore[arg-type]
+    landmarks_xy = landmarks_xy.astype(np.float32)
+    return AlignedRegion(name, rgb, landmarks_xy, whole, kind, (left, top, right, bottom))  # type: ignore[arg-type]

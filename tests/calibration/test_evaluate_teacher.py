@@ -22,11 +22,12 @@ from calibration.contact_sheet import chosen
 from calibration.outside import changed_outside
 from calibration.regions import collect
 from calibration.student import Student
+from calibration.teacher_scores import photo_scores
 from engines.errors import LookError, OptionsError, SinkError, SourceError, VeneerError
 from engines.generators.toon_net import ToonNet
 from engines.head_region import PictureRegion
 from engines.styles import load_style
-from engines.training.aligned import load_region
+from engines.training.aligned import AlignedRegion, load_region
 from engines.training.cards import save_style
 
 APP = typer.Typer()
@@ -84,6 +85,21 @@ def failure(kind: type[VeneerError], *arguments: object) -> str:
     line = str(caught.value)
     assert "\n" not in line
     return line
+
+
+def test_what_lies_beyond_the_photo_is_not_scored(tmp_path: Path, veneer_home: Path, portrait_bgr: ImageU8) -> None:
+    save_copying_style(veneer_home, "frame")
+    assert cv2.imwrite(str(tmp_path / "wide.png"), portrait_bgr[:256])  # 512x256: a quarter above and below is made up
+    collect([tmp_path / "wide.png"], tmp_path, kinds=("frame",))
+
+    def teacher(region: AlignedRegion) -> ImageU8:
+        drawn = region.rgb.copy()
+        drawn[:128], drawn[384:] = 0, 255
+        return drawn
+
+    (scores,) = photo_scores(tmp_path, teacher, Student(load_style("copy")))
+    assert (scores["psnr_db"], scores["ssim"]) == (100.0, 1.0)
+    assert scores["untouched"]["psnr_db"] == 100.0
 
 
 def test_every_number_of_every_face_and_all_three_on_the_sheet(

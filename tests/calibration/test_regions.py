@@ -11,7 +11,7 @@ from head_parts import portrait_face
 
 from calibration.regions import collect, photos_in
 from engines.errors import OptionsError
-from engines.training.aligned import load_region, region_names
+from engines.training.aligned import load_region, region_names, save_region
 from live.sources.still import write_picture
 
 
@@ -75,6 +75,24 @@ def test_a_spoilt_region_is_named_and_never_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / "one.head.npz", landmarks_xy=np.array([object()], dtype=object), allow_pickle=True)
     with pytest.raises(OptionsError, match=r"region .*one\.head\.png"):
         load_region(tmp_path, "one.head")
+
+
+def test_landmarks_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    portrait, _ = portrait_face()
+    write_picture(tmp_path / "one.png", portrait)
+    collect([tmp_path / "one.png"], tmp_path, kinds=("head",), side_px=64)
+    region = load_region(tmp_path, "one.head")
+    region.landmarks_xy[7] = np.nan
+    save_region(region, tmp_path)
+    with pytest.raises(OptionsError, match="not finite"):
+        load_region(tmp_path, "one.head")
+
+
+def test_a_photo_that_is_listed_twice_is_taken_once(tmp_path: Path) -> None:
+    folder = _photos(tmp_path / "photos")
+    (folder / "again.png").symlink_to(folder / "below" / "astronaut.jpg")
+    once = photos_in([folder, folder / "below", tmp_path / "photos" / ".." / "photos"])
+    assert sorted(path.name for path in once) == ["again.png", "astronaut.png", "broken.jpg", "wall.png"]
 
 
 def test_an_unwritable_folder_is_one_line(tmp_path: Path) -> None:

@@ -22,8 +22,10 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from calibration.train_command import train
-from engines.errors import OptionsError
+from engines.errors import EngineError, OptionsError
 from engines.generators.toon_net import ToonNet
+from engines.training.kit.batches import Batch
+from engines.training.kit.learner import Learner
 from live.portrait import portrait_bgr
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,6 +135,8 @@ def test_a_folder_without_faces_is_said_in_one_line(tmp_path: Path) -> None:
         (("x", "--teacher", "toon", "--faces", "nowhere"), "no such folder"),
         (("x", "--teacher", "toon", "--faces", ".", "--region", "nose"), "head, face, frame, person"),
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels"), "NAME=NUMBER"),
+        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=--5"), "NAME=NUMBER"),
+        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=-5"), "NAME=NUMBER"),
         (("x", "--teacher", "toon", "--faces", ".", "--steps", "1", "--minutes", "1"), "give one of them"),
     ],
 )
@@ -140,6 +144,61 @@ def test_what_is_wrong_is_said_in_one_line(options: tuple[str, ...], said: str, 
     with pytest.raises(OptionsError, match=re.escape(said)) as caught:
         call(*options, "--work", tmp_path / "w", "--out", tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_pictures_in_its_own_folders_are_never_touched(tmp_path: Path, linked: bool) -> None:
+    before, after = write_pairs(make_pairs(3), tmp_path / "pairs")
+    (tmp_path / "regions").mkdir()
+    (tmp_path / "regions" / "me.png").write_bytes(b"mine")
+    there = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    work = tmp_path
+    if linked:
+        work = tmp_path / "work"
+        work.mkdir()
+        for name in ("pairs", "regions"):
+            (work / name).symlink_to(tmp_path / name)
+    out, elsewhere = tmp_path / "o", tmp_path / "elsewhere"
+    others = write_pairs(make_pairs(3), elsewhere)
+    for options in (
+        ("--before", before, "--after", after),
+        ("--teacher", "toon", "--faces", tmp_path / "regions"),
+        ("--before", others[0], "--after", others[1], "--region", "frame"),
+    ):
+        with pytest.raises(OptionsError, match="another --work, or move"):
+            call("x", *options, "--work", work, "--out", out, *QUICK)
+        assert {path: path.read_bytes() for path in there} == there
+
+
+def test_weights_that_became_no_numbers_leave_the_best_as_a_style(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Learner.step
+
+    def diverges(learner: Learner, batch: Batch, number: int) -> dict[str, float]:
+        if number == 2:
+            batch.before.fill(0)
+            torch.nn.init.constant_(learner.net.get_parameter("out.weight"), float("nan"))
+        return step(learner, batch, number)
+
+    monkeypatch.setattr(Learner, "step", diverges)
+    before, after = write_pairs(make_pairs(4), tmp_path)
+    with pytest.raises(EngineError, match=r"the loss is nan at step 3; the best weights .* are in the style") as caught:
+        call("neg", "--before", before, "--after", after, "--no-cut", "--work", tmp_path, "--out", tmp_path, *QUICK)
+    assert "\n" not in str(caught.value)
+    card = json.loads((tmp_path / "neg.json").read_text())
+    assert card["kept_step"] in (1, 2)
+    weights = load_file(tmp_path / "neg.safetensors")
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in weights.values())
+
+
+def test_going_on_is_in_the_checkpoints_precision(tmp_path: Path) -> None:
+    before, after = write_pairs(make_pairs(4), tmp_path)
+    own = ("--before", before, "--after", after, "--no-cut", "--work", tmp_path, "--out", tmp_path, *QUICK)
+    call("neg", *own)
+    said = call("neg", *own, "--resume", "--precision", "bf16-mixed", "--lr", "0.5")
+    assert "training on cpu in 32-true" in said
+    assert "precision 32-true (not bf16-mixed)" in said and "peak_lr 0.006 (not 0.5)" in said
 
 
 def test_lips_are_trained_as_before(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from engines.training.cost import gmac, parameters
 from engines.training.kit.data import Pairs
-from engines.training.kit.loop import Outcome
+from engines.training.kit.outcome import Outcome
 
 REGIONS = ("head", "face", "frame", "person")
 
@@ -36,6 +36,7 @@ def style_card(name: str, outcome: Outcome, pairs: Pairs, *, region: str, made_b
         "region": region,
         "size_wh": [width, height],
         "output": recipe.output,
+        **({"begun_with": outcome.begun_with} if outcome.begun_with else {}),
         **made_by,
         "data": {
             "what": f"{len(pairs.names)} pairs, {outcome.learned} learned from, {outcome.held_out} held out",

@@ -45,24 +45,37 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
         part.unlink(missing_ok=True)
 
 
+def read_state(path: Path) -> dict[str, Any]:
+    """All but the tensors of a checkpoint.
+
+    Raises:
+        OptionsError: as for `read`.
+    """
+    return _read(path, tensors=False)[1]
+
+
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the rest of a checkpoint.
 
     Raises:
         OptionsError: there is none, or it is not one of these.
     """
+    return _read(path, tensors=True)
+
+
+def _read(path: Path, *, tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
     do = "start without --resume"
     try:
         with safe_open(path, framework="pt") as file:
             state: dict[str, Any] = json.loads((file.metadata() or {})["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+            found = {name: file.get_tensor(name) for name in (file.keys() if tensors else ())}
     except FileNotFoundError as error:
         raise OptionsError(f"checkpoint {path}", "there is none", do) from error
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise OptionsError(f"checkpoint {path}", f"not readable ({error})", do) from error
     if state.get("form") != FORM:
         raise OptionsError(f"checkpoint {path}", f"of form {state.get('form')}, not {FORM}", do)
-    return tensors, state
+    return found, state
 
 
 def pack_module(prefix: str, net: nn.Module) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from engines.training.pairs import ImageU8, read_rgb
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 VARIANT = "~"  # NAME~1.png is NAME.png in another light: the same person, so never on the other side of the split
+_KINDS = ("face", "head", "frame")  # NAME.head.png and NAME.frame.png are regions of one photo: the same holds
 
 
 @dataclass(slots=True)
@@ -25,10 +26,14 @@ class Skipped:
     alone: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     sizes: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
 
     def line(self) -> str:
         """What was skipped, in one line; empty where nothing was."""
-        parts = (("without a partner", self.alone), ("unreadable", self.unreadable), ("of another size", self.sizes))
+        parts = (
+            ("without a partner", self.alone), ("unreadable", self.unreadable), ("of another size", self.sizes),
+            ("named as another", self.twice),
+        )  # fmt: skip
         said = [f"{len(names)} {what} ({_some(names)})" for what, names in parts if names]
         return f"skipped: {'; '.join(said)}" if said else ""
 
@@ -90,18 +95,18 @@ def load_pairs(
 
 
 def partners_of(before: Path, after: Path, skipped: Skipped) -> list[tuple[str, Path, Path]]:
-    """Name and both files of each pair, in the order of the names; pictures without a partner are noted.
+    """Name and both files of each pair, in the order of the names; others are noted.
 
     Raises:
         OptionsError: a folder is missing or holds no picture.
     """
-    ones, others = _pictures_in(before), _pictures_in(after)
+    ones, others = _pictures_in(before, skipped), _pictures_in(after, skipped)
     for here, there in ((ones, others), (others, ones)):
         skipped.alone += [str(here[name]) for name in sorted(here.keys() - there.keys())]
     return [(name, ones[name], others[name]) for name in sorted(ones.keys() & others.keys())]
 
 
-def _pictures_in(folder: Path) -> dict[str, Path]:
+def _pictures_in(folder: Path, skipped: Skipped) -> dict[str, Path]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.name[0] != ".")
     except OSError as error:
@@ -109,7 +114,11 @@ def _pictures_in(folder: Path) -> dict[str, Path]:
         raise OptionsError(f"folder {folder}", why, "name a folder of pictures") from error
     if not paths:
         raise OptionsError(f"folder {folder}", "no picture in it", f"use {', '.join(_SUFFIXES)}")
-    return {path.stem: path for path in paths}
+    found: dict[str, Path] = {}
+    for path in paths:
+        if found.setdefault(path.stem, path) != path:
+            skipped.twice.append(f"{path}, beside {found[path.stem].name}")
+    return found
 
 
 def _read(
@@ -157,19 +166,27 @@ def terms_of(*folders: Path) -> str:
     return " | ".join(texts) or "not stated"
 
 
+def photo_of(name: str) -> str:
+    """What a pair was made from: its name without its light and without the kind of its region."""
+    plain = name.split(VARIANT)[0]
+    photo, _, kind = plain.rpartition(".")
+    return photo if photo and kind in _KINDS else plain
+
+
 def split(names: tuple[str, ...], share: float, most: int, seed: int) -> tuple[list[int], list[int]]:
-    """Numbers of the pairs to learn from and to hold out; all lights of one face are on the same side.
+    """Numbers of the pairs to learn from and to hold out; all lights and regions of one photo are on the same
+    side.
 
     Raises:
-        OptionsError: fewer than two faces.
+        OptionsError: fewer than two photos.
     """
-    faces = sorted({name.split(VARIANT)[0] for name in names})
-    if len(faces) < 2:
-        raise OptionsError("training", f"only {len(faces)} picture", "give two or more: one is held out for the score")
-    order = np.random.default_rng(seed).permutation(len(faces))
-    count = int(np.clip(round(share * len(faces)), 1, min(most, len(faces) - 1)))
-    out = {faces[i] for i in order[:count]}
-    learned = [i for i, name in enumerate(names) if name.split(VARIANT)[0] not in out]
-    held = [i for i, name in enumerate(names) if name.split(VARIANT)[0] in out]
+    photos = sorted({photo_of(name) for name in names})
+    if len(photos) < 2:
+        raise OptionsError("training", f"only {len(photos)} picture", "give two or more: one is held out for the score")
+    order = np.random.default_rng(seed).permutation(len(photos))
+    count = int(np.clip(round(share * len(photos)), 1, min(most, len(photos) - 1)))
+    out = {photos[i] for i in order[:count]}
+    learned = [i for i, name in enumerate(names) if photo_of(name) not in out]
+    held = [i for i, name in enumerate(names) if photo_of(name) in out]
     plain = [i for i in held if VARIANT not in names[i]]
     return learned, plain or held

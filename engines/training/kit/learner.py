@@ -13,11 +13,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from engines.errors import EngineError, OptionsError
+from engines.errors import OptionsError
 from engines.training.kit import checkpoint, objectives
 from engines.training.kit.batches import Batch
 from engines.training.kit.data import Pairs
 from engines.training.kit.optimisers import build_optimiser, lr_at
+from engines.training.kit.outcome import DO_ANEW, DivergedError
 from engines.training.kit.recipe import Recipe, build_generator
 from engines.training.pairs import ImageU8, psnr_db
 
@@ -88,7 +89,7 @@ class Learner:
         """Learn from one batch; returns each part of the loss, and "loss", their weighted sum.
 
         Raises:
-            EngineError: the loss is not finite; the weights are as they were before.
+            DivergedError: the loss is not finite; the weights are as they were before.
         """
         torch.manual_seed(hash((self.recipe.seed, self.fabric.global_rank, step)) % 2**63)  # what dropout drops
         for group in self.optimiser.param_groups:
@@ -100,7 +101,7 @@ class Learner:
         loss = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
         told = {name: float(part.detach()) for name, part in parts.items()} | {"loss": float(loss.detach())}
         if not math.isfinite(told["loss"]):
-            raise EngineError("training", f"the loss is {told['loss']} at step {step + 1}")
+            raise DivergedError("training", f"the loss is {told['loss']} at step {step + 1}", DO_ANEW)
         self.optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         self._steps.step()
@@ -138,7 +139,8 @@ class Learner:
             share = torch.from_numpy(dice.random((len(made), 1, 1, 1), np.float32)).to(made.device)
             loss = loss + _PENALTY * objectives.gradient_penalty(judge, before, made, after, share)
         if not math.isfinite(float(loss.detach())):
-            raise EngineError("training", f"the discriminator's loss is {float(loss.detach())} at step {step + 1}")
+            got = f"the discriminator's loss is {float(loss.detach())} at step {step + 1}"
+            raise DivergedError("training", got, DO_ANEW)
         optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         self._steps_judge.step()
@@ -158,6 +160,11 @@ class Learner:
         torch._foreach_lerp_(list(self.mean.parameters()), list(self.net.parameters()), 1 - decay)
         for mean, new in zip(self.mean.buffers(), self.net.buffers(), strict=True):
             mean.copy_(new.lerp(mean, decay) if new.is_floating_point() else new)
+
+    def finite(self) -> bool:
+        """Whether all weights of the running mean are."""
+        tensors = [tensor for tensor in self.mean.state_dict().values() if tensor.is_floating_point()]
+        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
     def finished(self, before_rgb: ImageU8, *, at_once: int = 8) -> Iterator[ImageU8]:
         """The running mean's pictures (H, W, 3) as they would be shown: in FP32, clipped, rounded."""

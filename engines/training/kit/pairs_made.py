@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -22,10 +23,10 @@ from engines.errors import EngineError, OptionsError
 from engines.training import teachers
 from engines.training.aligned import AlignedRegion, load_region, region_names
 from engines.training.kit.data import VARIANT
+from engines.training.kit.marker import MADE, ready_pairs
 from engines.training.kit.webcam import light_curve, relit
 from engines.training.pairs import ImageU8
 
-_MADE = "made.json"
 _BLEMISHED = "b"
 _WAITING = 4  # tasks for each process at a time: few, so that Ctrl-C is quick
 
@@ -41,9 +42,12 @@ class _Task:
     seed: int
 
     @property
+    def stem(self) -> str:
+        return self.name + (VARIANT + self.variant if self.variant else "")
+
+    @property
     def pictures(self) -> tuple[Path, Path]:
-        stem = self.name + (VARIANT + self.variant if self.variant else "")
-        return self.out / "before" / f"{stem}.png", self.out / "after" / f"{stem}.png"
+        return self.out / "before" / f"{self.stem}.png", self.out / "after" / f"{self.stem}.png"
 
     def done(self) -> bool:
         """Both pictures are there, and not older than their region."""
@@ -67,7 +71,8 @@ def make_pairs(
     """Write out/before/NAME.png and out/after/NAME.png, both `side_px` square, for every region of a folder.
 
     Pairs that are there are kept: a stopped run is gone on with. After a change of the teacher's source or of these
-    arguments all are made anew. The order of the processes changes nothing.
+    arguments all are made anew; pairs of regions that are gone are taken away. The order of the processes changes
+    nothing. A process that draws ends with the one that called.
 
     Args:
         regions: written by `calibration.regions`.
@@ -89,9 +94,11 @@ def make_pairs(
     if not names:
         raise OptionsError(f"regions in {regions}", "none there", "collect them from photos that show faces")
     key = {"teacher": teacher, "source": source_digest(teacher, blemishes=blemished > 0), "side_px": side_px}
-    _ready(out, {**key, "lights": lights, "blemished": blemished, "seed": seed})
     variants = ["", *(str(i + 1) for i in range(lights)), *(f"{_BLEMISHED}{i + 1}" for i in range(blemished))]
     tasks = [_Task(regions, name, variant, teacher, out, side_px, seed) for name in names for variant in variants]
+    ready_pairs(
+        out, MADE, {**key, "lights": lights, "blemished": blemished, "seed": seed}, (task.stem for task in tasks)
+    )
     made = Made()
     wanted = []
     for task in tasks:
@@ -118,30 +125,6 @@ def source_digest(teacher: str, *, blemishes: bool = False) -> str:
     return digest.hexdigest()
 
 
-def _ready(out: Path, key: dict[str, Any]) -> None:
-    """Make the folders; take away what another teacher made."""
-    pictures = [path for side in ("before", "after") for path in (out / side).glob("*.png")]
-    made = out / _MADE
-    try:
-        kept = json.loads(made.read_text(encoding="utf-8")) if made.is_file() else None
-    except ValueError:
-        kept = {}
-    if kept is None and pictures:
-        raise OptionsError(f"pairs in {out}", "it holds pictures that no teacher made", "name another folder")
-    try:
-        if kept != key:
-            for path in pictures:
-                path.unlink()
-        for side in ("before", "after"):
-            (out / side).mkdir(parents=True, exist_ok=True)
-        part = made.with_suffix(".part")
-        part.write_text(json.dumps(key, indent=2) + "\n", encoding="utf-8")
-        part.replace(made)
-    except OSError as error:
-        do = "name another folder, or make room"
-        raise OptionsError(f"pairs in {out}", error.strerror or str(error), do) from error
-
-
 def _worked(tasks: list[_Task], processes: int) -> Iterator[str]:
     if processes <= 1 or len(tasks) <= 1:
         yield from map(_make, tasks)
@@ -166,10 +149,21 @@ def _worked(tasks: list[_Task], processes: int) -> Iterator[str]:
 def _start() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    """A parent that was killed cannot stop its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _make(task: _Task) -> str:
     """Make one pair; returns what is wrong with the region, or nothing."""
+    for old in task.pictures:  # of a region that was another then
+        old.unlink(missing_ok=True)
     try:
         region = load_region(task.regions, task.name)
     except OptionsError as error:

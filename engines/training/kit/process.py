@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 import signal
@@ -12,8 +13,11 @@ from types import FrameType
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from engines.errors import OptionsError
+
+_WAIT = datetime.timedelta(days=2)  # the others wait while the first one cuts and draws the pairs: hours, for thousands
 
 
 def usual_precision() -> str:
@@ -33,13 +37,18 @@ def make_fabric(precision: str) -> Fabric:
     try:
         fabric = Fabric(
             accelerator="auto", devices=world, num_nodes=nodes, precision=precision,  # type: ignore[arg-type]
-            strategy="ddp" if world * nodes > 1 else "auto",
+            strategy=DDPStrategy(timeout=_WAIT) if world * nodes > 1 else "auto",
         )  # fmt: skip
     except (ValueError, RuntimeError) as error:
         got = str(error).strip().splitlines()[0]
         raise OptionsError(f"training in {precision}", got, "use --precision 32-true or bf16-mixed") from error
     fabric.launch()
     return fabric
+
+
+def precision_of(fabric: Fabric) -> str:
+    """The precision it was made with, as the recipe names it."""
+    return str(fabric._precision.precision)
 
 
 @contextmanager

@@ -131,7 +131,8 @@ def build_generator(recipe: Recipe) -> nn.Module:
     made = getattr(importlib.import_module(f"engines.generators.{recipe.generator}"), GENERATORS[recipe.generator])
     try:
         net: nn.Module = made(**recipe.generator_args)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
         asked = f"generator {recipe.generator} with {dict(recipe.generator_args)}"
-        raise OptionsError(asked, str(error), "see its constructor") from error
+        got = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise OptionsError(asked, got, "see its constructor") from error
     return net

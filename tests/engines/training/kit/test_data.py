@@ -86,6 +86,23 @@ def test_all_lights_of_a_face_are_on_one_side_of_the_split() -> None:
         split(("00", "00~1"), 0.1, 48, 0)
 
 
+def test_all_regions_of_a_photo_are_on_one_side_of_the_split() -> None:
+    names = tuple(f"{photo:02}.{end}" for photo in range(12) for end in ("head", "head~1", "frame", "frame~b1"))
+    learned, held = split(names, 0.3, 48, 0)
+    assert {names[i][:2] for i in learned}.isdisjoint({names[i][:2] for i in held})
+    assert {names[i][2:] for i in held} == {".head", ".frame"}
+    own, _ = split(("me.1", "me.2", "me.3"), 0.3, 48, 0)  # no kinds of regions: three pictures
+    assert len(own) == 2
+
+
+def test_a_second_picture_of_the_same_name_is_named(tmp_path: Path) -> None:
+    before, after = write_pairs(make_pairs(2), tmp_path)
+    cv2.imwrite(str(before / "01.jpg"), np.zeros((48, 48, 3), np.uint8))
+    read, skipped = load_pairs(before, after)
+    assert read.names == ("00", "01")
+    assert f"1 named as another ({before / '01.png'}, beside 01.jpg)" in skipped.line()
+
+
 def test_a_batch_depends_on_its_step_alone() -> None:
     pairs, recipe = make_pairs(), make_recipe(webcam=1.0, light=1.0, turned=0.5)
     forwards, backwards = Batches(pairs, recipe), Batches(pairs, recipe)

@@ -15,8 +15,13 @@ from safetensors import safe_open
 from torch import nn
 
 from engines.errors import EngineError, OptionsError
+from engines.training.kit.batches import Batch
 from engines.training.kit.data import Pairs
-from engines.training.kit.loop import CHECKPOINT, StoppedError, Watch, fit
+from engines.training.kit.going_on import CHECKPOINT
+from engines.training.kit.learner import Learner
+from engines.training.kit.loop import fit
+from engines.training.kit.outcome import DivergedError, StoppedError, Watch
+from engines.training.kit.process import make_fabric
 from engines.training.kit.recipe import Objectives
 
 
@@ -111,12 +116,54 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
 
 def test_nan_stops_names_the_step_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
     pairs = make_pairs()
-    with pytest.raises(EngineError, match=r"the loss is (nan|inf) at step \d+") as caught:
+    with pytest.raises(EngineError, match=r"the loss is (nan|inf) at step|a weight is not finite") as caught:
         fit(pairs, make_recipe(peak_lr=1e30, warm_up_steps=10**29, steps=2000, optimiser="muon"), tmp_path)
-    assert "last good weights, of step" in str(caught.value)
+    assert isinstance(caught.value, DivergedError)
+    outcome = caught.value.outcome
+    assert outcome is not None and outcome.progress.best_step > 0
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in outcome.net.state_dict().values())
     with safe_open(tmp_path / CHECKPOINT, framework="pt") as kept:
         good = [kept.get_tensor(name) for name in kept.keys() if name.startswith("best.")]  # noqa: SIM118
     assert good and all(bool(torch.isfinite(tensor).all()) for tensor in good)
+
+
+def test_weights_that_are_no_numbers_are_never_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Learner.step
+
+    def into_nothing(learner: Learner, batch: Batch, number: int) -> dict[str, float]:
+        told = step(learner, batch, number)
+        torch.nn.init.constant_(learner.mean.get_parameter("out.weight"), float("nan"))
+        return told
+
+    monkeypatch.setattr(Learner, "step", into_nothing)
+    with pytest.raises(DivergedError, match="a weight is not finite after step 1") as caught:
+        fit(make_pairs(), make_recipe(check_every=1), tmp_path)
+    assert caught.value.outcome is None
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_going_on_says_which_options_do_not_count(tmp_path: Path) -> None:
+    pairs, recipe = make_pairs(), make_recipe()
+    whole = fit(pairs, recipe, tmp_path / "whole")
+    with pytest.raises(KillError):
+        fit(pairs, recipe, tmp_path / "killed", watch=killed_at(5))
+    lines: list[str] = []
+    other = make_recipe(steps=12, objectives=Objectives(l1=2, temporal=0.2), generator_args={"channels": 8})
+    again = fit(pairs, other, tmp_path / "killed", resume=True, watch=Watch(on_line=lines.append))
+    assert lines[0].startswith("the checkpoint counts: ") and "\n" not in lines[0]
+    for said in ("steps 8 (not 12)", "l1 1.0 (not 2)", "generator_args channels=4 blocks=1 (not channels=8)"):
+        assert said in lines[0]
+    assert "temporal" not in lines[0]
+    assert same(whole.net, again.net)
+    lines.clear()
+    fit(pairs, recipe, tmp_path / "killed", resume=True, watch=Watch(on_line=lines.append))
+    assert not any("counts" in line for line in lines)
+
+
+def test_going_on_in_another_precision_is_refused(tmp_path: Path) -> None:
+    fit(make_pairs(), make_recipe(steps=2), tmp_path)
+    with pytest.raises(OptionsError, match="32-true: the device calculates in bf16-mixed"):
+        fit(make_pairs(), make_recipe(steps=2), tmp_path, resume=True, fabric=make_fabric("bf16-mixed"))
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
@@ -184,6 +231,7 @@ def test_a_style_of_changes_learns_changes(tmp_path: Path) -> None:
         ({"crop_px": 64}, "the pictures are 48x48"),
         ({"generator": "pix2pix", "optimiser": "muon", "generator_args": {"depth": 6}}, "halved"),
         ({"generator_args": {"chanels": 4}}, "chanels"),
+        ({"generator_args": {"channels": -5}}, "see its constructor"),
         ({"objectives": Objectives(perceptual=1)}, "--vgg"),
         ({"precision": "bf17"}, "--precision"),
         ({"generator": "pix2pix", "optimiser": "soap", "generator_args": {"depth": 5}}, "--optimiser muon"),

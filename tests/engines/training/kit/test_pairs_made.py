@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 import re
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -20,6 +25,7 @@ from engines.training.kit.pairs_made import make_pairs, source_digest
 from engines.training.teachers import load_teacher
 
 SIDE = 64
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +117,47 @@ def test_what_cannot_be_made_is_said_in_one_line(regions: Path, tmp_path: Path) 
     own = tmp_path / "own" / "before"
     own.mkdir(parents=True)
     (own / "mine.png").write_bytes(b"a picture of mine")
-    with pytest.raises(OptionsError, match="no teacher made"):
+    with pytest.raises(OptionsError, match="not made there"):
         make_pairs(regions, "toon", tmp_path / "own")
     assert (own / "mine.png").read_bytes() == b"a picture of mine"
+
+
+def test_pairs_of_regions_that_are_gone_are_taken_away(regions: Path, tmp_path: Path) -> None:
+    fewer = tmp_path / "regions"
+    shutil.copytree(regions, fewer)
+    make_pairs(fewer, "toon", tmp_path / "out", side_px=SIDE, processes=1)
+    (fewer / "r2.png").unlink()
+    made = make_pairs(fewer, "toon", tmp_path / "out", side_px=SIDE, processes=1)
+    assert (made.made, made.there) == (0, 2)
+    assert {name.split("/")[1] for name in pictures(tmp_path / "out")} == {"r0.png", "r1.png"}
+
+
+def test_a_damaged_marker_makes_them_anew(regions: Path, tmp_path: Path) -> None:
+    make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
+    (tmp_path / "made.json").write_bytes(b"")
+    assert make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).made == 3
+
+
+def test_what_a_worker_process_says_arrives_as_it_was_said() -> None:
+    said = pickle.loads(pickle.dumps(OptionsError("pair x.png", "No space left", "make room")))
+    assert type(said) is OptionsError
+    assert (str(said), said.do) == ("pair x.png: No space left - make room", "make room")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_processes_that_draw_end_with_a_killed_parent(how: signal.Signals) -> None:
+    code = (
+        "import multiprocessing, os, time; from concurrent.futures import ProcessPoolExecutor as Pool\n"
+        "from engines.training.kit import pairs_made\n"
+        "pool = Pool(1, multiprocessing.get_context('spawn'), initializer=pairs_made._start)\n"
+        "print(pool.submit(os.getpid).result(), flush=True)\n"
+        "pool.submit(time.sleep, 40).result()"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert int(parent.stdout.readline()) != parent.pid
+    parent.send_signal(how)
+    parent.communicate(timeout=20)  # the end of the output: nobody holds it open any more
 
 
 def test_a_full_disk_leaves_only_whole_pictures(regions: Path, tmp_path: Path) -> None:
