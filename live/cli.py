@@ -13,7 +13,7 @@ import typer
 from engines.errors import VeneerError
 from live.tracking.quiet import say_line
 
-_ORDER = ("demo", "run", "apply", "looks", "doctor", "ctl", "train", "evaluate")
+_ORDER = ("demo", "run", "apply", "looks", "doctor", "ctl", "train", "evaluate", "engines")
 
 
 def build() -> typer.Typer:

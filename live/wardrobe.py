@@ -47,6 +47,11 @@ class ReadyLook:
         """Whether a layer needs to know which pixels show a person."""
         return any(layer.region in ("head", "person") for layer in self.layers)
 
+    @property
+    def covers(self) -> bool:
+        """Whether a layer hides the face."""
+        return any(layer.output == "picture" for layer in self.layers)
+
 
 class Wardrobe:
     """All looks of a run, each made ready once, in whatever thread asks first; engines are shared between looks."""
@@ -57,6 +62,11 @@ class Wardrobe:
         self._ready: dict[str, ReadyLook] = {}
         self._making = threading.Lock()
         self._closed = False
+
+    def wants_person(self, name: str) -> bool:
+        """Whether that look, ready or not, needs to know which pixels show a person."""
+        look = self._looks.get(name)
+        return look is not None and look.wants_person
 
     def ready(self, name: str) -> ReadyLook | None:
         """The look, if it is ready now; never waits."""
@@ -90,7 +100,7 @@ class Wardrobe:
             return ReadyLayer(layer.strength, None, style, None)
         key = style.name, style.size_wh
         if key not in self._engines:
-            engine = open_engine(style, runtime=self._runtime)
+            engine = open_engine(style, runtime=self._runtime, build=False)
             width, height = style.size_wh
             engine.infer(np.zeros((1, height, width, 3), np.uint8))  # the first call is the slow one
             self._engines[key] = engine

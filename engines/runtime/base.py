@@ -8,20 +8,40 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_FACES = 4  # in one call
+
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What a generator really runs on, and why not on something better."""
+    """What a generator really runs on, and why not on something better.
+
+    Attributes:
+        key: its name in the engine cache, where calibration's verdict on it lies; empty for the reference.
+    """
 
     style: str
     runtime: str
     precision: str
     device: str
     why: str
+    key: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """For the report and the doctor."""
         return asdict(self)
+
+
+class NotUsableError(Exception):
+    """A runtime cannot be used here, or not for this style; the next best one may be.
+
+    Args:
+        reason: in plain words, as part of a sentence ("there is no NVIDIA driver on this machine").
+        do: what would change that; may be empty.
+    """
+
+    def __init__(self, reason: str, do: str = "") -> None:
+        self.reason, self.do = reason, do
+        super().__init__(f"{reason} ({do})" if do else reason)
 
 
 class Engine(Protocol):
@@ -44,3 +64,8 @@ class Engine(Protocol):
     def close(self) -> None:
         """Let go; idempotent."""
         ...
+
+
+def first_line(error: BaseException) -> str:
+    """What a library says went wrong, short enough for one line of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+
+from engines.cache_entry import verdict
 from engines.errors import EngineError, OptionsError
-from engines.runtime.base import Engine
+from engines.runtime.base import Engine, NotUsableError, first_line
+from engines.runtime.cuda_device import driver_device
+from engines.runtime.tensorrt_installed import installed
 from engines.styles import Style
 
-RUNTIMES = ("auto", "openvino", "torch")
+RUNTIMES = ("auto", "openvino", "torch", "tensorrt")
 
 
-def open_engine(style: Style, *, runtime: str = "auto") -> Engine:
+def open_engine(style: Style, *, runtime: str = "auto", build: bool = True) -> Engine:
     """An engine for the style.
 
     Args:
         style: what to run.
-        runtime: "openvino", "torch", or "auto": OpenVINO, and PyTorch where OpenVINO cannot.
+        runtime: "tensorrt", "openvino", "torch" (on the GPU where there is one), or "auto": the best of TensorRT,
+            PyTorch on the GPU, OpenVINO and PyTorch on the CPU, in that order, that can be used here and that
+            calibration has not found wanting.
+        build: whether to wait for an engine that takes long to build (TensorRT: up to a minute, once).
 
     Raises:
         OptionsError: no such runtime.
@@ -22,16 +31,93 @@ def open_engine(style: Style, *, runtime: str = "auto") -> Engine:
     """
     if runtime not in RUNTIMES:
         raise OptionsError(f"runtime {runtime!r}", "there is no such runtime", f"use one of {', '.join(RUNTIMES)}")
-    why = "asked for"
-    if runtime != "torch":
+    refusals: dict[str, list[str]] = {}  # why: what
+    do = ""
+    for label, names, opened in _CANDIDATES:
+        if runtime not in names:
+            continue
         try:
-            from engines.runtime.openvino_cpu import OpenVinoEngine
-
-            return OpenVinoEngine(style)
+            return _judged(opened(style, build), runtime, refusals)
+        except NotUsableError as error:
+            why, do = (str(error), "") if runtime == "auto" else (error.reason, error.do)
         except (ImportError, OSError, RuntimeError) as error:
-            why = f"OpenVINO is not usable here: {str(error).strip().splitlines()[0][:120]}"
-            if runtime == "openvino":
-                raise EngineError("runtime openvino", why, "reinstall openvino, or use --runtime torch") from error
+            why, do = first_line(error), ""
+        refusals.setdefault(why, []).append(label)
+    raise EngineError(f"runtime {runtime}", _sentence(refusals), _remedy(runtime, do))
+
+
+def _sentence(refusals: dict[str, list[str]]) -> str:
+    """As in "TensorRT and CUDA FP16 are not usable here: there is no NVIDIA driver on this machine"."""
+    said = []
+    for why, labels in refusals.items():
+        names = " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
+        said.append(f"{names} {'is' if len(labels) == 1 else 'are'} not usable here: {why}")
+    return "; ".join(said)
+
+
+def _remedy(runtime: str, do: str) -> str:
+    others = " or ".join(f"--runtime {name}" for name in RUNTIMES if name not in (runtime, "auto"))
+    if runtime == "tensorrt" and not do:
+        try:
+            installed()
+        except NotUsableError as error:
+            do = error.do
+    return f"{do}; or use {others}" if do else f"use {others}"
+
+
+def _judged(engine: Engine, runtime: str, refusals: dict[str, list[str]]) -> Engine:
+    """The engine, with all that there is to say of it; refused where calibration says no and nobody named it.
+
+    Raises:
+        NotUsableError: calibration found it wanting.
+    """
+    found = verdict(engine.info.key) if engine.info.key else ""
+    if runtime == "auto" and found.startswith("failed"):
+        engine.close()
+        raise NotUsableError(f"calibration {found}", "veneer calibrate")
+    why = "; ".join(filter(None, (engine.info.why, _sentence(refusals))))
+    engine.info = dataclasses.replace(engine.info, why=why)
+    return engine
+
+
+def _tensorrt(style: Style, build: bool) -> Engine:
+    driver_device()  # before anything is imported that a machine without a GPU does not need
+    installed()
+    from engines.runtime.tensorrt_engine import TensorRtEngine
+
+    return TensorRtEngine(style, build=build)
+
+
+def _torch_half(style: Style, build: bool) -> Engine:
+    driver_device()
+    from engines.runtime.torch_cuda import TorchCudaEngine
+
+    return TorchCudaEngine(style, precision="fp16")
+
+
+def _torch_full(style: Style, build: bool) -> Engine:
+    driver_device()
+    from engines.runtime.torch_cuda import TorchCudaEngine
+
+    return TorchCudaEngine(style, precision="fp32")
+
+
+def _openvino(style: Style, build: bool) -> Engine:
+    from engines.runtime.openvino_cpu import OpenVinoEngine
+
+    return OpenVinoEngine(style)
+
+
+def _torch_cpu(style: Style, build: bool) -> Engine:
     from engines.runtime.torch_reference import TorchEngine
 
-    return TorchEngine(style, why=why)
+    return TorchEngine(style, why="")
+
+
+_CANDIDATES: tuple[tuple[str, tuple[str, ...], Callable[[Style, bool], Engine]], ...] = (  # the best first
+    ("TensorRT", ("auto", "tensorrt"), _tensorrt),
+    ("CUDA FP16", ("auto", "torch"), _torch_half),
+    ("CUDA FP32", ("auto", "torch"), _torch_full),
+    ("OpenVINO", ("auto", "openvino"), _openvino),
+    ("PyTorch on the CPU", ("auto", "torch"), _torch_cpu),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from importlib import metadata
@@ -45,7 +46,7 @@ class OpenVinoEngine:
         self._region_bgr = np.zeros((1, style.size_wh[1], style.size_wh[0], 3), np.uint8)
         self._one.set_input_tensor(0, openvino.Tensor(self._region_bgr, shared_memory=True))
         device = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
-        self.info = EngineInfo(style.name, "openvino", precision, device, f"{why}; TensorRT needs an NVIDIA GPU")
+        self.info = EngineInfo(style.name, "openvino", precision, device, why)
 
     def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Engine.infer`."""
@@ -121,7 +122,7 @@ def graph_key(style: Style) -> str:
     """
     door = cache.file_digest(Path(__file__).with_name("door.py"))
     parts = {"weights": style.weights_digest(), "source": style.source_digest(), "door": door, "ir": 11}
-    return cache.key(**parts, shape="any", precision="fp32")
+    return cache.key(**parts, arguments=style.card.get("generator_args", {}), shape="any", precision="fp32")
 
 
 def cached_key(style: Style) -> str:
@@ -162,13 +163,19 @@ def save(model: openvino.Model, folder: Path) -> None:
 
 def _converted(style: Style, core: openvino.Core) -> openvino.Model:
     """The style's graph: as it comes with the program, from the user's cache, or converted now (5 s)."""
-    key = cached_key(style)
-    entry = cache.shipped(graph_key(style)) or cache.find(key)
-    if entry is not None:
-        try:
+    if (entry := cache.shipped(graph_key(style))) is not None:
+        with contextlib.suppress(RuntimeError):
             return core.read_model(entry / _GRAPH)
-        except RuntimeError:
-            cache.discard(entry)
-    model = convert(style)
-    stored = cache.store(key, lambda folder: save(model, folder))
-    return core.read_model(stored / _GRAPH) if stored else model  # the first run and all later ones run the same bytes
+
+    def read(folder: Path) -> openvino.Model:
+        return core.read_model(folder / _GRAPH)
+
+    made = cache.once(
+        cached_key(style),
+        read=read,
+        make=lambda: convert(style),
+        write=save,
+        about=cache.About(style.name, "openvino", "fp32", "any"),
+    )
+    stored = cache.find(cached_key(style))
+    return read(stored) if stored else made  # the first run and all later ones run the same bytes

@@ -1,0 +1,115 @@
+"""One call of a network on the GPU with fixed buffers, recorded as a CUDA graph; the door is part of the recording.
+
+One replay costs one launch instead of one for each layer, and nothing is allocated for a frame. On the CPU the same
+steps run without a recording: for tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engines.runtime.base import MOST_FACES
+
+_WARM_UPS = 3  # before a recording: libraries choose their kernels and take their workspace then
+
+
+def enter(regions_bgr: Tensor, dtype: torch.dtype, memory_format: torch.memory_format) -> Tensor:
+    """(N, H, W, 3) uint8 BGR -> (N, 3, H, W) RGB in 0..1."""
+    planes_rgb = regions_bgr.permute(0, 3, 1, 2).flip(1)
+    return (planes_rgb.to(dtype) / 255).contiguous(memory_format=memory_format)
+
+
+def leave(planes_rgb: Tensor) -> Tensor:
+    """(N, 3, H, W) RGB -> (N, H, W, 3) float32 BGR in steps of 1/255."""
+    return (planes_rgb.float() * 255).flip(1).permute(0, 2, 3, 1).contiguous()
+
+
+class StaticRun:
+    """A network for a fixed number of regions.
+
+    Args:
+        call: (N, 3, H, W) RGB 0..1 on the device -> the same shape; no other synchronisation inside.
+        count: regions in one call.
+        size_wh: of a region.
+        dtype: that `call` takes.
+        memory_format: that `call` takes.
+        device: "cuda", or "cpu" in tests.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[Tensor], Tensor],
+        count: int,
+        size_wh: tuple[int, int],
+        *,
+        dtype: torch.dtype,
+        memory_format: torch.memory_format = torch.contiguous_format,
+        device: str = "cuda",
+    ) -> None:
+        self._call, self._dtype, self._format = call, dtype, memory_format
+        on_gpu = device != "cpu"
+        shape = (count, size_wh[1], size_wh[0], 3)
+        self._given_pinned = torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
+        self._given = torch.zeros(shape, dtype=torch.uint8, device=device)
+        self._out_pinned = torch.zeros(shape, dtype=torch.float32, pin_memory=on_gpu)
+        self._finite_pinned = torch.zeros(1, dtype=torch.bool, pin_memory=on_gpu)
+        self._in_bgr: NDArray[np.uint8] = self._given_pinned.numpy()
+        self._out_bgr: NDArray[np.float32] = self._out_pinned.numpy()
+        self._stream = torch.cuda.Stream() if on_gpu else None  # type: ignore[no-untyped-call]
+        self._graph = self._recorded(self._stream) if self._stream is not None else None
+
+    def run(self, regions_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], bool]:
+        """The answer for up to `count` regions, and whether all of it is finite. The array is used again.
+
+        Raises:
+            RuntimeError: the GPU failed.
+        """
+        count = len(regions_bgr)
+        np.copyto(self._in_bgr[:count], regions_bgr)
+        if self._graph is None or self._stream is None:
+            with torch.inference_mode():
+                self._step()
+        else:
+            with torch.cuda.stream(self._stream):
+                self._graph.replay()
+            self._stream.synchronize()
+        return self._out_bgr[:count], bool(self._finite_pinned[0])
+
+    def _step(self) -> None:
+        self._given.copy_(self._given_pinned, non_blocking=True)
+        out_bgr = leave(self._call(enter(self._given, self._dtype, self._format)))
+        self._out_pinned.copy_(out_bgr, non_blocking=True)
+        self._finite_pinned.copy_(torch.isfinite(out_bgr).all().reshape(1), non_blocking=True)
+
+    def _recorded(self, stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
+        # cuDNN tries its kernels during the warm-up and keeps the fastest; FP32 stays true FP32.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+            return self._warmed_up(stream)
+
+    def _warmed_up(self, stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.inference_mode(), torch.cuda.stream(stream):
+            for _ in range(_WARM_UPS):
+                self._step()
+        stream.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may use the GPU meanwhile: only this one's calls may not disturb the recording.
+        with torch.inference_mode(), torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            self._step()
+        return graph
+
+
+class Runs:
+    """A network for 1 to 4 regions: one recording for a single face, the usual case, and one for several."""
+
+    def __init__(self, made: Callable[[int], StaticRun]) -> None:
+        self._one, self._several = made(1), made(MOST_FACES)
+
+    def __call__(self, regions_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], bool]:
+        """See `StaticRun.run`."""
+        return (self._one if len(regions_bgr) == 1 else self._several).run(regions_bgr)

@@ -1,0 +1,110 @@
+"""TensorRT in FP16 on an NVIDIA GPU: plans built once, kept in the cache, recorded with their door as a CUDA graph."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engines import cache
+from engines.cache_entry import cache_home, record_verdict
+from engines.errors import EngineError
+from engines.runtime.base import MOST_FACES, EngineInfo, NotUsableError
+from engines.runtime.cuda_device import CudaDevice, torch_device
+from engines.runtime.cuda_run import Runs, StaticRun
+from engines.runtime.fallback import FallbackEngine
+from engines.runtime.tensorrt_installed import Distribution, installed
+from engines.runtime.tensorrt_plan import LoadedPlan
+from engines.runtime.torch_cuda import compared, device_parts, eager, out_of_memory_said, slower, style_parts
+from engines.styles import Style
+
+_COUNTS = (1, MOST_FACES)
+Plans = dict[int, bytes]
+
+
+class TensorRtEngine(FallbackEngine):
+    """See `Engine`. Before it is used, its answer to a probe is held against FP32 on the same GPU.
+
+    Where it fails or gives NaN while frames come in, PyTorch FP32 on the GPU goes on, and after it the CPU.
+
+    Args:
+        style: what to run.
+        build: whether an engine that is not in the cache is built now, which takes up to a minute.
+        say: told what happens, a line at a time.
+
+    Raises:
+        NotUsableError: TensorRT, a GPU or room on it is missing, or the style does not hold in FP16.
+        RuntimeError: building or loading failed.
+        EngineError: the weights are not usable.
+    """
+
+    def __init__(self, style: Style, *, build: bool = True, say: Callable[[str], None] = cache.say_line) -> None:
+        distribution = installed()
+        device = torch_device()
+        key = engine_key(style, device, distribution)
+        if not build and not (cache_home() / key).exists():
+            raise NotUsableError(f"its engine for {style.name} is not built yet", "veneer engines build")
+        net = style.load_generator()
+        with out_of_memory_said():
+            trt = importlib.import_module(distribution.module)
+            plans = cache.once(
+                key,
+                read=partial(_read, trt),
+                make=partial(_built, net, style.size_wh),
+                write=_write,
+                about=cache.About(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh)),
+                say=say,
+            )
+            runs = Runs(lambda count: _run(LoadedPlan(trt, plans[count]), count, style.size_wh))
+            full = eager(net, "cuda")
+            try:
+                off = compared(runs, full, style.size_wh)
+            except NotUsableError as error:
+                with contextlib.suppress(EngineError):  # it stays, so that nobody builds the same again
+                    record_verdict(key, passed=False, because=error.reason)
+                raise
+        why = f"at most {off:.1f}/255 off FP32 on a probe"
+        info = EngineInfo(style.name, "tensorrt", "fp16", device.name, why, key)
+        super().__init__(info, [(runs, "tensorrt", "fp16", device.name), *slower(net, full, device)], say=say)
+
+
+def engine_key(style: Style, device: CudaDevice, distribution: Distribution) -> str:
+    """The name of the style's engine in the cache: everything that may change its bytes."""
+    here = Path(__file__)
+    return cache.key(
+        **style_parts(style),
+        **device_parts(device),
+        runtime=distribution.versions(),
+        precision="fp16",
+        counts=list(_COUNTS),
+        build=cache.file_digest(here.with_name("tensorrt_build.py")),
+    )
+
+
+def _built(net: nn.Module, size_wh: tuple[int, int]) -> Plans:
+    from engines.runtime.tensorrt_build import build_plan
+
+    return {count: build_plan(net, count, size_wh).plan for count in _COUNTS}
+
+
+def _write(plans: Plans, folder: Path) -> None:
+    for count, plan in plans.items():
+        (folder / f"faces-{count}.plan").write_bytes(plan)
+
+
+def _read(trt: Any, folder: Path) -> Plans:
+    """Raises RuntimeError where TensorRT does not take a plan: of another GPU, driver or version."""
+    plans = {count: (folder / f"faces-{count}.plan").read_bytes() for count in _COUNTS}
+    for plan in plans.values():
+        LoadedPlan(trt, plan)
+    return plans
+
+
+def _run(plan: LoadedPlan, count: int, size_wh: tuple[int, int]) -> StaticRun:
+    return StaticRun(plan, count, size_wh, dtype=torch.float16)

@@ -1,0 +1,205 @@
+"""TensorRT: what is installed, what the cache keys on, how a plan is loaded; and real engines where there is a GPU."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gpu_parts import on_gpu
+from numpy.typing import NDArray
+
+from engines import cache
+from engines.runtime import tensorrt_engine, tensorrt_installed, torch_cuda
+from engines.runtime.base import NotUsableError
+from engines.runtime.cuda_device import CudaDevice
+from engines.runtime.cuda_run import StaticRun
+from engines.runtime.tensorrt_engine import TensorRtEngine, engine_key
+from engines.runtime.tensorrt_installed import Distribution, installed
+from engines.runtime.tensorrt_plan import LoadedPlan
+from engines.runtime.torch_reference import TorchEngine
+from engines.styles import load_style
+
+RTX = Distribution("torch-tensorrt-rtx", "tensorrt-rtx", "tensorrt_rtx")
+DEVICE = CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
+
+
+def with_versions(monkeypatch: pytest.MonkeyPatch, versions: dict[str, str]) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name in versions:
+            return versions[name]
+        if "tensorrt" in name:
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+
+
+def test_the_distribution_that_is_there_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_versions(monkeypatch, {"torch-tensorrt-rtx": "2.13.0", "tensorrt-rtx": "1.5.0"})
+    assert installed().module == "tensorrt_rtx"
+    with_versions(monkeypatch, {"torch-tensorrt": "2.13.0", "tensorrt": "11.0"})
+    assert installed().module == "tensorrt"
+
+
+def test_none_and_both_are_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_versions(monkeypatch, {})
+    with pytest.raises(NotUsableError, match=r"veneer\[tensorrt\].*veneer\[rtx\]"):
+        installed()
+    every = {"torch-tensorrt-rtx": "2", "tensorrt-rtx": "1", "torch-tensorrt": "2", "tensorrt": "11"}
+    with_versions(monkeypatch, every)
+    with pytest.raises(NotUsableError, match="exclude each other"):
+        installed()
+
+
+def test_whatever_changes_an_engines_bytes_changes_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    style = load_style("lips-glaze")
+    versions = {"torch-tensorrt-rtx": "2.13.0", "tensorrt-rtx": "1.5.0", "torch-tensorrt": "2.13.0", "tensorrt": "11"}
+    with_versions(monkeypatch, versions)
+
+    def key(style: object = style, device: CudaDevice = DEVICE, distribution: Distribution = RTX) -> str:
+        return engine_key(style, device, distribution)  # type: ignore[arg-type]
+
+    base = key()
+    assert key() == base
+    others = {
+        "weights": key(load_style("lips-bright")),
+        "size": key(dataclasses.replace(style, size_wh=(180, 60))),
+        "arguments": key(dataclasses.replace(style, card={**style.card, "generator_args": {"change": 1}})),
+        "gpu": key(device=dataclasses.replace(DEVICE, name="NVIDIA GeForce RTX 3060")),
+        "capability": key(device=dataclasses.replace(DEVICE, capability=(8, 6))),
+        "cuda": key(device=dataclasses.replace(DEVICE, cuda=(13, 1))),
+        "driver": key(device=dataclasses.replace(DEVICE, driver="581.1")),
+        "distribution": key(distribution=Distribution("torch-tensorrt", "tensorrt", "tensorrt")),
+    }
+    for name in ("torch", "tensorrt-rtx", "torch-tensorrt-rtx"):
+        with_versions(monkeypatch, {**versions, name: "9.9"})
+        others[name] = key()
+    assert len({base, *others.values()}) == len(others) + 1, others
+
+
+class StandIn:
+    """TensorRT's module, as far as loading a plan uses it; it takes the plan b"good" alone."""
+
+    class Logger:
+        ERROR = 1
+
+        def __init__(self, level: int) -> None: ...
+
+    class TensorIOMode:
+        INPUT, OUTPUT = "in", "out"
+
+    class Runtime:
+        def __init__(self, logger: object) -> None: ...
+
+        def deserialize_cuda_engine(self, plan: bytes) -> object:
+            return StandIn() if plan != b"bad" else None
+
+    num_io_tensors = 0
+
+    def create_execution_context(self) -> object:
+        return self
+
+
+def test_a_plan_that_tensorrt_does_not_take_is_built_again() -> None:
+    with pytest.raises(RuntimeError, match="does not take this plan"):
+        LoadedPlan(StandIn, b"bad")
+    with pytest.raises(RuntimeError, match="0 inputs and 0 outputs"):
+        LoadedPlan(StandIn, b"empty")
+
+    said: list[str] = []
+    plans = {1: b"bad", 4: b"bad"}
+    folder = cache.store(cache.key(plan="foreign"), lambda folder: tensorrt_engine._write(plans, folder))
+    assert folder is not None
+    got = cache.once(
+        cache.key(plan="foreign"),
+        read=lambda folder: tensorrt_engine._read(StandIn, folder),
+        make=lambda: {1: b"new", 4: b"new"},
+        write=tensorrt_engine._write,
+        about=cache.About(),
+        say=said.append,
+    )
+    assert got == {1: b"new", 4: b"new"}
+    assert len(said) == 1 and "does not take this plan" in said[0]
+    assert sorted(path.name for path in folder.glob("*.plan")) == ["faces-1.plan", "faces-4.plan"]
+
+
+def test_an_engine_that_is_not_built_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_versions(monkeypatch, {"torch-tensorrt-rtx": "2.13.0", "tensorrt-rtx": "1.5.0"})
+    monkeypatch.setattr(tensorrt_engine, "torch_device", lambda: DEVICE)
+    with pytest.raises(NotUsableError, match="not built yet.*veneer engines build"):
+        TensorRtEngine(load_style("lips-glaze"), build=False)
+
+
+def with_stand_ins(monkeypatch: pytest.MonkeyPatch, spoil: float = 1.0) -> list[int]:
+    """The engine as it is, but for TensorRT and the GPU: its "plans" run as half precision on the CPU."""
+    with_versions(monkeypatch, {"torch-tensorrt-rtx": "2.13.0", "tensorrt-rtx": "1.5.0"})
+    net = load_style("lips-glaze").load_generator().half()
+    built: list[int] = []
+
+    def build(net: object, size_wh: tuple[int, int]) -> dict[int, bytes]:
+        built.append(1)
+        return {1: b"plan of one", 4: b"plan of four"}
+
+    def run(plan: object, count: int, size_wh: tuple[int, int]) -> StaticRun:
+        return StaticRun(lambda x: net(x) * spoil, count, size_wh, dtype=torch.float16, device="cpu")
+
+    monkeypatch.setattr(tensorrt_engine, "torch_device", lambda: DEVICE)
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", StandIn)  # type: ignore[arg-type]
+    monkeypatch.setattr(tensorrt_engine, "LoadedPlan", lambda trt, plan: plan)
+    monkeypatch.setattr(tensorrt_engine, "_built", build)
+    monkeypatch.setattr(tensorrt_engine, "_run", run)
+    monkeypatch.setattr(tensorrt_engine, "eager", lambda net, device: torch_cuda.eager(net, "cpu"))
+    monkeypatch.setattr(tensorrt_engine, "slower", lambda *_: [])
+    return built
+
+
+def test_it_is_built_once_and_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = with_stand_ins(monkeypatch)
+    style = load_style("lips-glaze")
+    for build in (True, False):
+        made = TensorRtEngine(style, build=build)
+        assert (made.info.runtime, made.info.precision, made.info.device) == ("tensorrt", "fp16", DEVICE.name)
+        assert "off FP32 on a probe" in made.info.why
+    assert built == [1]
+    (entry,) = cache.entries()
+    assert (entry.key, entry.about.style, entry.about.shape) == (made.info.key, "lips-glaze", "90x30")
+
+
+def test_a_plan_that_answers_wrongly_is_refused_and_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = with_stand_ins(monkeypatch, spoil=1.5)
+    for _ in range(2):
+        with pytest.raises(NotUsableError, match="of 255 off FP32"):
+            TensorRtEngine(load_style("lips-glaze"))
+    assert built == [1]
+    assert [entry.verdict[:17] for entry in cache.entries()] == ["failed: on a prob"]
+
+
+def has_tensorrt() -> bool:
+    try:
+        return bool(tensorrt_installed.installed())
+    except NotUsableError:
+        return False
+
+
+@on_gpu
+@pytest.mark.skipif(not has_tensorrt(), reason=f"no TensorRT to run: {tensorrt_installed.EXTRAS}")
+def test_on_a_gpu_it_is_built_once_and_paints_what_the_reference_paints(
+    portrait_bgr: NDArray[np.uint8], veneer_home: Path
+) -> None:
+    style = load_style("lips-glaze")
+    crops_bgr = np.stack([portrait_bgr[y : y + 30, x : x + 90] for y, x in ((125, 180), (60, 200), (300, 100))])
+    reference = TorchEngine(style, why="").infer(crops_bgr)
+    for _ in range(2):
+        made = TensorRtEngine(style)
+        assert np.abs(made.infer(crops_bgr) - reference).max() < 4.0
+        assert np.abs(made.infer(crops_bgr[:1]) - reference[:1]).max() < 4.0
+        made.close()
+    (entry,) = cache.entries()
+    assert entry.key == made.info.key and entry.build_s is not None

@@ -1,0 +1,302 @@
+"""PyTorch on a GPU: its steps on the CPU, its fall-backs with stand-ins, and the real thing where there is one."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from gpu_parts import on_gpu
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engines.errors import EngineError
+from engines.runtime import cuda_device, torch_cuda
+from engines.runtime.base import EngineInfo, NotUsableError
+from engines.runtime.cuda_device import ask_driver
+from engines.runtime.cuda_run import Runs, StaticRun, enter, leave
+from engines.runtime.fallback import FallbackEngine, Way
+from engines.runtime.torch_cuda import TorchCudaEngine, compared, eager, recorded
+from engines.runtime.torch_reference import TorchEngine
+from engines.styles import load_style
+
+
+@pytest.fixture
+def crops_bgr(portrait_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Four crops of a real face, one of them its mouth."""
+    corners = [(125, 180), (60, 200), (90, 150), (300, 100)]
+    return np.stack([portrait_bgr[y : y + 30, x : x + 90] for y, x in corners])
+
+
+def test_the_door_turns_bytes_into_rgb_planes_and_back(crops_bgr: NDArray[np.uint8]) -> None:
+    for dtype in (torch.float16, torch.float32):
+        planes = enter(torch.from_numpy(crops_bgr), dtype, torch.channels_last)
+        assert planes.shape == (4, 3, 30, 90) and planes.dtype == dtype
+        assert planes.is_contiguous(memory_format=torch.channels_last)
+        red = crops_bgr[1, 7, 50, 2] / 255
+        assert abs(float(planes[1, 0, 7, 50]) - red) < 1e-3
+        back = leave(planes).numpy()
+        assert back.dtype == np.float32
+        assert np.array_equal(np.rint(back).astype(np.uint8), crops_bgr)
+
+
+@pytest.mark.parametrize(("precision", "most"), [("fp16", 4.0), ("fp32", 0.01)])
+def test_it_paints_what_the_reference_paints(precision: str, most: float, crops_bgr: NDArray[np.uint8]) -> None:
+    style = load_style("lips-glaze")
+    runs = recorded(style.load_generator(), style.size_wh, precision, device="cpu")
+    reference = TorchEngine(style, why="")
+    for count in (1, 2, 4, 3):
+        answer, finite = runs(crops_bgr[:count])
+        off = np.abs(answer - reference.infer(crops_bgr[:count]))
+        assert finite and off.shape == (count, 30, 90, 3)
+        assert off.max() < most
+
+
+def test_nothing_of_an_earlier_face_is_left_in_a_later_answer(crops_bgr: NDArray[np.uint8]) -> None:
+    style = load_style("lips-glaze")
+    runs = recorded(style.load_generator(), style.size_wh, "fp32", device="cpu")
+    first = runs(crops_bgr[:2])[0].copy()
+    runs(crops_bgr[::-1].copy())
+    assert np.array_equal(runs(crops_bgr[:2])[0], first)
+
+
+def test_the_buffers_are_the_same_for_every_frame(crops_bgr: NDArray[np.uint8]) -> None:
+    run = StaticRun(lambda planes: planes, 4, (90, 30), dtype=torch.float16, device="cpu")
+    first, second = run.run(crops_bgr)[0], run.run(crops_bgr)[0]
+    assert np.shares_memory(first, second)
+
+
+def test_nan_in_the_answer_is_noticed(crops_bgr: NDArray[np.uint8]) -> None:
+    def spoilt(planes: Tensor) -> Tensor:
+        return torch.where(planes > 0.999, torch.nan, planes)
+
+    run = StaticRun(spoilt, 4, (90, 30), dtype=torch.float32, device="cpu")
+    white = crops_bgr.copy()
+    white[3, 29, 89] = 255
+    assert run.run(np.minimum(crops_bgr, 250))[1] is True
+    assert run.run(white)[1] is False
+
+
+class Overflows(nn.Module):
+    """Fine in FP32, beyond the largest half-precision number on the way."""
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        return rgb * 300.0 * 300.0 / 90000.0
+
+
+def test_a_network_that_overflows_in_half_precision_is_refused() -> None:
+    full = eager(Overflows(), "cpu")
+    half = recorded(Overflows(), (96, 32), "fp16", device="cpu")
+    with pytest.raises(NotUsableError, match="off FP32"):
+        compared(half, full, (96, 32))
+    assert compared(recorded(Overflows(), (96, 32), "fp32", device="cpu"), full, (96, 32)) < 0.01
+
+
+def way(answer: float | Exception) -> Way:
+    def run(regions_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], bool]:
+        if isinstance(answer, Exception):
+            raise answer
+        return np.full(regions_bgr.shape, answer, np.float32), bool(np.isfinite(answer))
+
+    return run
+
+
+def engine(first: float | Exception, second: float | Exception, said: list[str]) -> FallbackEngine:
+    info = EngineInfo("lips-glaze", "tensorrt", "fp16", "RTX 4090", "fast", "0123")
+    ways = [
+        (way(first), "tensorrt", "fp16", "RTX 4090"),
+        (way(second), "torch", "fp32", "RTX 4090"),
+        (way(7.0), "torch", "fp32", "CPU"),
+    ]
+    return FallbackEngine(info, ways, say=said.append)
+
+
+@pytest.mark.parametrize("first", [float("nan"), float("inf"), torch.OutOfMemoryError("CUDA out of memory.\nTried")])
+def test_frames_go_on_where_the_gpu_fails_and_it_is_said_once(
+    first: float | Exception, crops_bgr: NDArray[np.uint8]
+) -> None:
+    said: list[str] = []
+    made = engine(first, 5.0, said)
+    for _ in range(3):
+        assert (made.infer(crops_bgr) == 5.0).all()
+    assert len(said) == 1 and said[0].startswith("style lips-glaze: tensorrt fp16 ")
+    assert said[0].endswith("torch fp32 on RTX 4090 goes on") and "\n" not in said[0]
+    assert (made.info.runtime, made.info.precision, made.info.device) == ("torch", "fp32", "RTX 4090")
+    assert made.info.key == "", "the verdict was on another engine"
+    assert "goes on" in made.info.why
+
+
+def test_the_cpu_is_the_last_to_go_on(crops_bgr: NDArray[np.uint8]) -> None:
+    said: list[str] = []
+    made = engine(float("nan"), RuntimeError("CUDA error: device lost"), said)
+    assert (made.infer(crops_bgr) == 7.0).all()
+    assert len(said) == 2 and "device lost" in said[1]
+    assert made.info.device == "CPU"
+
+
+def test_where_nothing_works_it_is_an_error_of_one_line(crops_bgr: NDArray[np.uint8]) -> None:
+    info = EngineInfo("lips-glaze", "torch", "fp32", "CPU", "")
+    made = FallbackEngine(info, [(way(float("nan")), "torch", "fp32", "CPU")])
+    with pytest.raises(EngineError, match="NaN"):
+        made.infer(crops_bgr)
+    made.close()
+    made.close()
+    with pytest.raises(EngineError, match="closed"):
+        made.infer(crops_bgr)
+
+
+class Driver:
+    """The functions of the NVIDIA driver and its management library, as cuda.h and nvml.h declare them."""
+
+    def __init__(self, *, init: int = 0, count: int = 1, code: int = 0) -> None:
+        self._init, self._count, self._code = init, count, code
+
+    def cuInit(self, flags: int) -> int:  # noqa: N802
+        return self._init
+
+    def nvmlInit_v2(self) -> int:  # noqa: N802
+        return 0
+
+    def nvmlSystemGetDriverVersion(self, out: ctypes.Array[ctypes.c_char], length: int) -> int:  # noqa: N802
+        out.value = b"570.86.15"
+        return 0
+
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        def function(out: object, *arguments: int) -> int:
+            values = {"cuDeviceGetCount": self._count, "cuDeviceGet": 0, "cuDriverGetVersion": 12080}
+            if name == "cuDeviceGetName":
+                out.value = b"NVIDIA GeForce RTX 4090"  # type: ignore[attr-defined]
+            elif name == "cuDeviceGetAttribute":
+                out._obj.value = {75: 8, 76: 9}[arguments[0]]  # type: ignore[attr-defined]
+            else:
+                out._obj.value = values[name]  # type: ignore[attr-defined]
+            return self._code
+
+        return function
+
+
+def test_the_driver_says_which_gpu_there_is() -> None:
+    device = ask_driver(lambda name: Driver())
+    assert (device.name, device.capability, device.cuda) == ("NVIDIA GeForce RTX 4090", (8, 9), (12, 8))
+    assert device.driver == "570.86.15"
+
+
+def test_a_driver_that_does_not_tell_its_version_is_no_harm() -> None:
+    def load(name: str) -> Driver:
+        if "cuda" not in name:
+            raise OSError(name)
+        return Driver()
+
+    assert ask_driver(load).driver == ""
+
+
+def test_a_machine_without_a_driver_is_said_to_have_none() -> None:
+    def load(name: str) -> ctypes.CDLL:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    with pytest.raises(NotUsableError, match="no NVIDIA driver"):
+        ask_driver(load)
+
+
+@pytest.mark.parametrize(
+    ("driver", "says"),
+    [
+        (Driver(init=100), "finds no GPU"),
+        (Driver(count=0), "CUDA_VISIBLE_DEVICES"),
+        (Driver(code=999), "driver fails .*999"),
+    ],
+)
+def test_a_gpu_that_cannot_be_used_is_said_to_be_so(driver: Driver, says: str) -> None:
+    with pytest.raises(NotUsableError, match=says):
+        ask_driver(lambda name: driver)
+
+
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine as it is, but for the device: its steps run on the CPU, and nothing is recorded."""
+    device = cuda_device.CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
+    monkeypatch.setattr(torch_cuda, "torch_device", lambda: device)
+    monkeypatch.setattr(torch_cuda, "eager", lambda net, device: eager(net, "cpu"))
+    monkeypatch.setattr(torch_cuda, "recorded", lambda *arguments: recorded(*arguments, device="cpu"))
+
+
+def test_the_engine_says_what_it_is_and_paints(crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+    without_gpu(monkeypatch)
+    style = load_style("lips-glaze")
+    half, full = TorchCudaEngine(style), TorchCudaEngine(style, precision="fp32")
+    assert (half.info.runtime, half.info.precision, half.info.device) == ("torch", "fp16", "NVIDIA GeForce RTX 4090")
+    assert "off FP32 on a probe" in half.info.why
+    assert len({half.info.key, full.info.key, ""}) == 3
+    assert np.abs(half.infer(crops_bgr) - full.infer(crops_bgr)).max() < 4.0
+
+
+def test_a_full_gpu_is_a_runtime_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Runs:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    without_gpu(monkeypatch)
+    monkeypatch.setattr(torch_cuda, "recorded", full)
+    with pytest.raises(NotUsableError, match="memory is full"):
+        TorchCudaEngine(load_style("lips-glaze"))
+
+
+@on_gpu
+@pytest.mark.parametrize(("precision", "most"), [("fp16", 4.0), ("fp32", 0.05)])
+def test_on_a_gpu_it_paints_what_the_reference_paints(
+    precision: str, most: float, crops_bgr: NDArray[np.uint8]
+) -> None:
+    style = load_style("lips-glaze")
+    made, reference = TorchCudaEngine(style, precision=precision), TorchEngine(style, why="")
+    assert made.info.precision == precision and made.info.device != "CPU"
+    for count in (1, 2, 4, 3, 1):
+        off = np.abs(made.infer(crops_bgr[:count]) - reference.infer(crops_bgr[:count]))
+        assert off.shape == (count, 30, 90, 3) and off.max() < most
+    made.close()
+
+
+@on_gpu
+def test_on_a_gpu_a_recording_runs_again_and_again(crops_bgr: NDArray[np.uint8]) -> None:
+    style = load_style("lips-glaze")
+    runs = recorded(style.load_generator(), style.size_wh, "fp16")
+    first = runs(crops_bgr)[0].copy()
+    before = torch.cuda.memory_allocated()
+    for _ in range(50):
+        assert np.array_equal(runs(crops_bgr)[0], first)
+    assert torch.cuda.memory_allocated() == before, "nothing is allocated for a frame"
+
+
+def test_runs_takes_one_face_and_several_each_by_its_own_recording() -> None:
+    made: list[int] = []
+
+    def static(count: int) -> StaticRun:
+        made.append(count)
+        return StaticRun(lambda planes: planes, count, (8, 8), dtype=torch.float32, device="cpu")
+
+    runs = Runs(static)
+    assert made == [1, 4]
+    for count in (1, 2, 3, 4):
+        assert runs(np.zeros((count, 8, 8, 3), np.uint8))[0].shape == (count, 8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("built_for", "driver_cuda", "says"),
+    [(None, (13, 0), "built without CUDA"), ("13.0", (12, 8), "runs CUDA 12.8 at most, and PyTorch wants 13.0")],
+)
+def test_a_pytorch_that_cannot_use_the_gpu_says_why(
+    built_for: str | None, driver_cuda: tuple[int, int], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = cuda_device.CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), driver_cuda)
+    monkeypatch.setattr(cuda_device, "driver_device", lambda: device)
+    monkeypatch.setattr(torch.version, "cuda", built_for)
+    with pytest.raises(NotUsableError, match=says):
+        cuda_device.torch_device()
+
+
+def test_a_gpu_that_pytorch_does_not_see_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = cuda_device.CudaDevice("NVIDIA GeForce GTX 970", (5, 2), (13, 0))
+    monkeypatch.setattr(cuda_device, "driver_device", lambda: device)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(NotUsableError, match="cannot use the NVIDIA GeForce GTX 970: it sees no GPU"):
+        cuda_device.torch_device()
