@@ -29,6 +29,7 @@ FACE_OVAL = np.array([
 _SIDE = {"face": 1.45, "head": 2.0}  # the square's side in heights of the face (forehead to chin)
 _UP = {"face": 0.02, "head": 0.13}  # how far its middle lies above the face's, in the same unit
 _LEAST_FACE_PX = 24.0
+_MOST_FRAMES = 6  # a box may be so many times larger than the frame
 _PLACE_BAND, _SIDE_BAND = 0.03, 0.05  # a head may move and grow by this share of the side before its region follows
 
 
@@ -67,12 +68,12 @@ class PictureRegion:
             part = cv2.copyMakeBorder(  # type: ignore[assignment]
                 part, inner[1] - top, bottom - inner[3], inner[0] - left, right - inner[2], cv2.BORDER_REPLICATE
             )
-        if right - left >= 2 * self.size_wh[0]:  # halving first is several times faster, and as smooth
-            half_wh = (right - left) // 2, (bottom - top) // 2
+        shrink = (right - left) / self.size_wh[0]
+        how = cv2.INTER_AREA if shrink > 1 else cv2.INTER_CUBIC
+        while shrink >= 2:  # halving first is several times faster, and as smooth
+            shrink, how = shrink / 2, cv2.INTER_LINEAR
+            half_wh = max(1, part.shape[1] // 2), max(1, part.shape[0] // 2)
             part = cv2.resize(part, half_wh, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-            how = cv2.INTER_LINEAR
-        else:
-            how = cv2.INTER_AREA if right - left > self.size_wh[0] else cv2.INTER_CUBIC
         return cv2.resize(part, self.size_wh, interpolation=how)  # type: ignore[return-value]
 
     def uncrop(self, picture: NDArray[Any]) -> NDArray[Any]:
@@ -124,5 +125,7 @@ def frame_box(frame_wh: tuple[int, int], size_wh: tuple[int, int]) -> tuple[int,
 
 
 def in_frame(box: tuple[int, int, int, int], frame_wh: tuple[int, int]) -> bool:
-    """Whether at least a few pixels of the box lie in the frame."""
+    """Whether at least a few pixels of the box lie in the frame, and it is not beyond all measure."""
+    if max(box[2] - box[0], box[3] - box[1]) > _MOST_FRAMES * max(frame_wh):
+        return False
     return min(box[2], frame_wh[0]) - max(box[0], 0) >= 4 and min(box[3], frame_wh[1]) - max(box[1], 0) >= 4

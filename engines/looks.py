@@ -51,6 +51,16 @@ class Look:
     hold_s: float = float("inf")
     then: str = "blur"
 
+    @property
+    def covers(self) -> bool:
+        """Whether a layer hides the face: then it must never be seen without it."""
+        return any(isinstance(layer.style, Style) and layer.style.covers for layer in self.layers)
+
+    @property
+    def wants_person(self) -> bool:
+        """Whether a layer needs to know which pixels show a person."""
+        return any(isinstance(layer.style, Style) and layer.style.region in ("head", "person") for layer in self.layers)
+
 
 def user_file() -> Path:
     """The user's own looks file, whether it is there or not."""

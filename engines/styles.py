@@ -34,6 +34,7 @@ _GENERATORS = {  # module in engines.generators: class
 }
 REGIONS = ("lips", *FACE_KINDS, *FRAME_KINDS)
 OUTPUTS = ("change", "picture")
+_MOST = 1024  # channels, blocks: more is no generator for live pictures
 FRAME_SIZE_WH = (448, 256)  # what a generator sees of a whole frame: 7:4, so next to nothing is lost of 16:9
 
 
@@ -90,8 +91,7 @@ class Style:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        module = importlib.import_module(f"engines.generators.{self.generator}")
-        net: nn.Module = getattr(module, _GENERATORS[self.generator])(**self.card.get("generator_args", {}))
+        net = self._fresh_generator()
         try:
             state = load_file(self.weights)
             net.load_state_dict(state, strict=True)
@@ -101,6 +101,21 @@ class Style:
         if not all(bool(torch.isfinite(tensor).all()) for tensor in state.values()):
             raise EngineError(f"weights {self.weights}", "they hold NaN or infinity", "train or copy them again")
         return net.eval()
+
+    def _fresh_generator(self) -> nn.Module:
+        module = importlib.import_module(f"engines.generators.{self.generator}")
+        arguments = self.card.get("generator_args", {})
+        try:
+            net: nn.Module = getattr(module, _GENERATORS[self.generator])(**arguments)
+        except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+            got = f"{self.generator} does not take {arguments} ({str(error).splitlines()[0][:100]})"
+            raise EngineError(f"style {self.name}", got, "train the style again, or correct its card") from error
+        step_px = int(getattr(net, "step_px", 1))
+        if self.size_wh[0] % step_px or self.size_wh[1] % step_px:
+            got = f"its {self.generator} takes multiples of {step_px} pixels, the region {self.region} gives "
+            got += f"{self.size_wh[0]}x{self.size_wh[1]}"
+            raise EngineError(f"style {self.name}", got, "use another region, or another generator")
+        return net
 
     def weights_digest(self) -> str:
         """SHA-256 of the weights file.
@@ -163,11 +178,12 @@ def _from_card(name: str, card_path: Path) -> Style:
         output = str(card.get("output", "change"))
         usual_bgr = _colour(card["lips_mean_bgr"]) if region == "lips" else None
         arguments = card.get("generator_args", {})
-        if not all(isinstance(value, int) for value in arguments.values()):
+        if not all(isinstance(value, int) and abs(value) <= _MOST for value in arguments.values()):
             raise ValueError(f"generator_args {arguments!r}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise LookError(f"style card {card_path}", f"not readable ({error})", "train the style again") from error
     whole = generator in _GENERATORS and region in REGIONS and output in OUTPUTS
+    whole = whole and (generator == "lip_net") == (region == "lips") and (region != "lips" or output == "change")
     if not whole or not (8 <= width <= 2048 and 8 <= height <= 2048):
         got = f"generator {generator!r}, region {region!r}, output {output!r}, size {width}x{height}"
         do = f"generators: {', '.join(_GENERATORS)}; regions: {', '.join(REGIONS)}; outputs: {', '.join(OUTPUTS)}"

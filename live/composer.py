@@ -52,8 +52,8 @@ class Composer:
 
     def wants_person(self, look: str) -> bool:
         """Whether the frames that are tracked now need to say which pixels show a person; from any thread."""
-        coming = self._wardrobe.ready(look) or self._wearing
-        return coming is not None and coming.wants_person
+        worn = self._wearing
+        return self._wardrobe.wants_person(look) or (worn is not None and worn.wants_person)
 
     def _worn(self, name: str, tracked: TrackedFrame) -> ReadyLook:
         """The wanted look if it is ready and this frame holds what it needs; until then the one that is worn."""
@@ -66,7 +66,9 @@ class Composer:
 
     def _painted(self, tracked: TrackedFrame, ready: ReadyLook, strength: float) -> Frame:
         frame = tracked.frame
-        if tracked.faces or not ready.layers:
+        # Nobody looked for the person: the frame is older than the wish for this look.
+        blind = ready.wants_person and tracked.person is None and ready.look.no_face != "raw"
+        if (tracked.faces or not ready.layers) and not blind:
             try:
                 at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
                 spent = self._painter.paint(frame.bgr, tracked.faces, ready, strength, at_s=at_s, person=tracked.person)

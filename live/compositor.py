@@ -46,11 +46,13 @@ def blend_picture(
         strength: 0..1; in between, the frame shows through.
     """
     box_bgr = region.cut(frame_bgr)
-    finished = region.uncrop(np.clip(picture_bgr, 0, 255).astype(np.uint8))
+    finished = region.uncrop(np.clip(picture_bgr + np.float32(0.5), 0, 255).astype(np.uint8))
     if region.mask is None:
         cv2.addWeighted(finished, strength, box_bgr, 1.0 - strength, 0.0, dst=box_bgr)
         return
     x, y, width, height = cv2.boundingRect(region.mask)
+    if not width:
+        return  # nothing of it is seen: the face is on its way out of the frame
     part = slice(y, y + height), slice(x, x + width)  # a person seldom fills the frame
     mask = region.mask[part] if strength >= 1.0 else cv2.convertScaleAbs(region.mask[part], alpha=strength)
     weight = cv2.merge([mask] * 3)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import groupby
 
+import cv2
 import numpy as np
 
 from engines.errors import EngineError
@@ -61,16 +63,23 @@ class Painter:
         """
         keys = [(face.face_id, index) for face in faces for index in range(len(ready.layers))]
         self._memories = {key: self._memories.get(key) or FaceMemory() for key in keys}
+        works = [
+            _Work(frame_bgr, faces, [self._memories[face.face_id, index] for face in faces], layer,
+                  layer.strength * strength, at_s, person)
+            for index, layer in enumerate(ready.layers)
+            if layer.strength * strength > 0.0
+        ]  # fmt: skip
         spent = StageMs()
-        for index, layer in enumerate(ready.layers):
-            if layer.strength * strength <= 0.0:
-                continue
-            memories = [self._memories[face.face_id, index] for face in faces]
-            work = _Work(frame_bgr, faces, memories, layer, layer.strength * strength, at_s, person)
-            if layer.region == "lips":
-                _paint_lips(work, spent)
-            else:
-                _paint_pictures(work, spent)
+        try:
+            for drawn, group in groupby(works, key=lambda work: work.layer.output == "picture"):
+                if drawn:
+                    spent.bare = max(spent.bare, _draw(list(group), spent))
+                    continue
+                bare = max((_paint_lips if w.layer.region == "lips" else _retouch)(w, spent) for w in group)
+                if not ready.covers:  # under a drawing, unpainted lips are not seen
+                    spent.bare = max(spent.bare, bare)
+        except (cv2.error, MemoryError) as error:
+            raise EngineError(f"look {ready.look.name}", str(error).strip().splitlines()[0][:160]) from error
         return spent
 
 
@@ -87,7 +96,8 @@ class _Work:
     person: ImageU8 | None
 
 
-def _paint_lips(work: _Work, spent: StageMs) -> None:
+def _paint_lips(work: _Work, spent: StageMs) -> int:
+    """Paint, and return how many faces were left bare."""
     started_s = time.perf_counter()
     frame_bgr, layer = work.frame_bgr, work.layer
     regions, crops = [], []
@@ -99,9 +109,9 @@ def _paint_lips(work: _Work, spent: StageMs) -> None:
                 crops.append(as_known(region.crop(frame_bgr), region, layer.usual_bgr, memory=memory, at_s=work.at_s))
     cropped_s = time.perf_counter()
     spent.region += (cropped_s - started_s) * 1e3
-    spent.bare = max(spent.bare, len(work.faces) - len(regions))
+    bare = len(work.faces) - len(regions)
     if not regions:
-        return
+        return bare
     if layer.engine is None:
         shade = _shade(layer)
         changes = [shade.change(region.cut(frame_bgr), region) for region in regions]
@@ -113,6 +123,7 @@ def _paint_lips(work: _Work, spent: StageMs) -> None:
     for region, change in zip(regions, changes, strict=True):
         add_change(frame_bgr, region, change, work.strength)
     spent.composite += (time.perf_counter() - generated_s) * 1e3
+    return bare
 
 
 def _shade(layer: ReadyLayer) -> Shade:
@@ -127,24 +138,45 @@ def _infer(engine: Engine, crops_bgr: list[ImageU8]) -> Floats:
     return made
 
 
-def _paint_pictures(work: _Work, spent: StageMs) -> None:
+def _draw(works: list[_Work], spent: StageMs) -> int:
+    """Put drawings over the frame, and return how many faces were left bare.
+
+    All of them are made from the frame as it was: the head's finer drawing, which comes to lie on the person's coarser
+    one, is no drawing of a drawing.
+    """
+    cut = [_cut(work, spent) for work in works]
+    return max(_put(work, *one, spent) for work, one in zip(works, cut, strict=True))
+
+
+def _retouch(work: _Work, spent: StageMs) -> int:
+    """Change what is there, and return how many faces were left bare."""
+    return _put(work, *_cut(work, spent), spent)
+
+
+def _cut(work: _Work, spent: StageMs) -> tuple[list[PictureRegion], list[ImageU8]]:
+    """The layer's regions, and what they show now."""
     started_s = time.perf_counter()
     regions = _picture_regions(work)
     crops = [region.crop(work.frame_bgr) for region in regions]
-    cropped_s = time.perf_counter()
-    spent.region += (cropped_s - started_s) * 1e3
-    if work.layer.region not in FRAME_KINDS:
-        spent.bare = max(spent.bare, len(work.faces) - len(regions))
+    spent.region += (time.perf_counter() - started_s) * 1e3
+    return regions, crops
+
+
+def _put(work: _Work, regions: list[PictureRegion], crops: list[ImageU8], spent: StageMs) -> int:
+    """Run the generator on the crops and put its work into the frame."""
+    bare = 0 if work.layer.region in FRAME_KINDS else len(work.faces) - len(regions)
     if not regions:
-        return
+        return bare
     assert work.layer.engine is not None
+    started_s = time.perf_counter()
     made = _infer(work.layer.engine, crops)
     generated_s = time.perf_counter()
-    spent.generate += (generated_s - cropped_s) * 1e3
+    spent.generate += (generated_s - started_s) * 1e3
     put = blend_picture if work.layer.output == "picture" else add_region_change
     for region, picture in zip(regions, made, strict=True):
         put(work.frame_bgr, region, picture, work.strength)
     spent.composite += (time.perf_counter() - generated_s) * 1e3
+    return bare
 
 
 def _picture_regions(work: _Work) -> list[PictureRegion]:

@@ -32,6 +32,8 @@ class AutoRetouch(nn.Module):
         change: 0: return the finished picture, 1: return the change on the scale of the input.
     """
 
+    step_px = 2  # width and height are multiples of it
+
     def __init__(self, channels: int = 64, blocks: int = 15, change: int = 0) -> None:
         super().__init__()
         self.change = bool(change)

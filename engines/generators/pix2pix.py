@@ -48,6 +48,7 @@ class Pix2Pix(nn.Module):
             raise ValueError(f"depth {depth}: at least {_LEAST_DEPTH}")
         wide = [channels * min(2**i, _WIDEST) for i in range(depth)]
         self.change = bool(change)
+        self.step_px = 2**depth  # width and height are multiples of it
         self.first = nn.Conv2d(3, wide[0], 4, stride=2, padding=1)
         # The innermost layer has no normalisation: it may be a single pixel.
         self.down = nn.ModuleList(_Down(wide[i - 1], wide[i], norm=i < depth - 1) for i in range(1, depth))

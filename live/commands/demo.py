@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-_SECONDS_A_LOOK = 3.0
+_SECONDS_A_LOOK = 2.0
 
 
 def has_screen() -> bool:
@@ -25,7 +25,7 @@ def has_screen() -> bool:
 def demo(
     look: Annotated[str | None, typer.Option(help="Stay with this look instead of showing all.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write a video instead of opening a window.")] = None,
-    seconds: Annotated[float, typer.Option(help="Length of the video.")] = 18.0,
+    seconds: Annotated[float, typer.Option(help="Length of the video.")] = 20.0,
 ) -> None:
     """See every look on a moving portrait; in a window, or in veneer-demo.mp4 where there is no screen."""
     from engines.errors import OptionsError

@@ -70,3 +70,12 @@ def test_the_frames_box_holds_the_whole_frame_in_the_generators_shape(frame_wh: 
     assert left <= 0 and top <= 0 and right >= frame_wh[0] and bottom >= frame_wh[1]
     assert abs((right - left) / (bottom - top) - 448 / 256) < 0.02 or min(frame_wh) < 10
     assert in_frame((left, top, right, bottom), frame_wh) == (min(frame_wh) >= 4)
+
+
+@pytest.mark.parametrize("width", [600, 1280, 2000, 3840, 7680])
+def test_a_large_frame_is_averaged_not_skipped(width: int) -> None:
+    noise = np.clip(np.random.default_rng(0).normal(128, 20, (width * 9 // 16, width, 3)), 0, 255).astype(np.uint8)
+    frame_wh = width, width * 9 // 16
+    crop = PictureRegion(frame_box(frame_wh, (448, 256)), (448, 256), frame_wh).crop(noise)
+    inner = crop[8:-8, 8:-8].astype(float)
+    assert inner.std() < 26 * 448 / width + 2

@@ -8,12 +8,34 @@ import pytest
 
 from engines.errors import LookError
 from engines.looks import find_look, load_looks, user_file
+from engines.styles import Style
 
 
 def test_the_shipped_looks_are_there_in_key_order() -> None:
     names = list(load_looks())
-    assert names[:5] == ["none", "glaze", "bright", "matte-red", "nude-satin"]
-    assert all(look.no_face == "raw" for look in load_looks().values()), "make-up shows the face as it is"
+    assert names[:5] == ["none", "toon", "glaze", "soft", "sketch"]
+
+
+def test_a_look_that_covers_holds_when_the_face_is_lost_and_make_up_shows_it_as_it_is() -> None:
+    looks = load_looks()
+    covering = {name for name, look in looks.items() if look.no_face != "raw"}
+    assert covering == {"toon", "sketch", "toon-glaze"}
+    assert all(
+        (looks[name].no_face, looks[name].hold_s, looks[name].then) == ("hold", 0.5, "blur") for name in covering
+    )
+
+
+def test_a_covering_look_of_ones_own_holds_unless_it_says_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[looks.a]\nlayers = [{ style = "toon" }]\n'
+        '[looks.b]\nlayers = [{ style = "toon", region = "frame" }]\nno_face = "card"\n'
+    )
+    looks = load_looks(path)
+    assert (looks["a"].no_face, looks["a"].hold_s) == ("hold", 0.5)
+    assert looks["b"].no_face == "card"
+    (layer,) = looks["b"].layers
+    assert isinstance(layer.style, Style) and (layer.style.region, layer.style.size_wh) == ("frame", (448, 256))
 
 
 def test_the_users_own_looks_come_after_and_win(veneer_home: Path) -> None:
@@ -35,7 +57,7 @@ def test_the_users_own_looks_come_after_and_win(veneer_home: Path) -> None:
 def test_an_unknown_look_names_the_nearest() -> None:
     with pytest.raises(LookError, match="'glase'.*did you mean glaze"):
         find_look(load_looks(), "glase")
-    with pytest.raises(LookError, match="there are: none, glaze"):
+    with pytest.raises(LookError, match="there are: none, toon"):
         find_look(load_looks(), "zzzzzz")
 
 
@@ -56,6 +78,9 @@ def test_an_unknown_look_names_the_nearest() -> None:
         ('[looks.a]\nlayers = [{ style = "lips-glaze", color = "#112233" }]\n', "unknown key 'color'"),
         ('[looks.a]\nlayers = [{ style = "shade", color = "red" }]\n', "#rrggbb"),
         ('[looks.a]\nlayers = [{ style = "shade", color = "#112233", finish = "wet" }]\n', "matte, satin, gloss"),
+        ('[looks.a]\nlayers = [{ style = "toon", region = "lips" }]\n', "'toon' on region 'lips'.*cannot work there"),
+        ('[looks.a]\nlayers = [{ style = "lips-glaze", region = "head" }]\n', "use lips"),
+        ('[looks.a]\nlayers = [{ style = "shade", color = "#112233", region = "lips" }]\n', "unknown key 'region'"),
         ('[looks.a]\nno_face = "nothing"\n', "raw, hold, blur, card"),
         ('[looks.a]\nno_face = "hold"\nthen = "hold"\n', "then = 'hold'"),
         ("[looks.a]\nhold_s = -1\n", "hold_s = -1"),

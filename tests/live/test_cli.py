@@ -21,7 +21,7 @@ from live.frame import Frame, ImageU8
 from live.sinks.video_file import VideoFileSink
 from live.sources.still import read_picture, write_picture
 
-LOOKS = ["none", "glaze", "bright", "matte-red", "nude-satin"]
+LOOKS = ["none", "toon", "glaze", "soft", "sketch"]
 
 
 def test_run_reports_what_it_did(tmp_path: Path) -> None:
@@ -106,15 +106,15 @@ def test_keys_in_the_preview_window_change_the_look(tmp_path: Path) -> None:
             subprocess.run(["xdotool", "windowfocus", "--sync", window, "key", key], env=keys, check=True, timeout=30)
 
         assert "glaze" in until(lambda: veneer("ctl", "status").stdout, "the status")
-        press("4")
-        until(lambda: "matte-red" in veneer("ctl", "status").stdout, "look 4")
+        press("2")
+        until(lambda: "toon" in veneer("ctl", "status").stdout, "look 2")
         press("b")
         until(lambda: re.search(r"panic\W+(on|yes|True)", veneer("ctl", "status").stdout), "the panic card")
         press("q")
         _, said = run.communicate(timeout=HANG_S)
     assert run.returncode == 0, said
     assert [line for line in said.splitlines() if not line.startswith("veneer: ")] == []
-    assert json.loads(report.read_text())["look"] == "matte-red"
+    assert json.loads(report.read_text())["look"] == "toon"
 
 
 def test_apply_paints_a_picture(tmp_path: Path, portrait_bgr: ImageU8) -> None:
@@ -167,7 +167,7 @@ def test_looks_are_listed_and_shown_on_a_sheet(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     sheet = read_picture(tmp_path / "sheet.png")
     assert sheet.shape[0] > 700 and sheet.shape[1] > 1000
-    assert len(load_looks()) == 6
+    assert len(load_looks()) == 11
 
 
 def test_doctor_says_what_works_and_what_does_not(veneer_home: Path) -> None:

@@ -55,9 +55,9 @@ def test_a_demo_changes_its_look_even_where_frames_are_left_out(monkeypatch: pyt
 
     monkeypatch.setattr(live.session, "Session", Recorded)
     monkeypatch.setattr(demo, "has_screen", lambda: True)
-    demo.demo(look=None, output=None, seconds=18.0)
+    demo.demo(look=None, output=None, seconds=20.0)
     names = [name for name in load_looks() if name != "none"]
-    assert asked == [names[at % len(names)] for at in range(6)]
+    assert asked == [names[at % len(names)] for at in range(9)]
 
 
 _STOPPED_AT_ONCE = """

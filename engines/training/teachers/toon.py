@@ -82,7 +82,7 @@ def _skin_tones(flatter: Floats, parts: Parts) -> Floats:
     wide = blurred_within(flatter, parts.skin, 0.022 * parts.face_px)
     off = wide[..., 0] - own[0]
     off = np.where(off > 0, 1.6 * step * np.tanh(off / (1.6 * step)), off)  # shine is no tone of its own
-    stepped = 0.08 * off + 0.92 * soft_steps(off, step, 9.0)
+    stepped = 0.12 * off + 0.88 * soft_steps(off, step, 7.0)
     chroma = 0.55 * wide[..., 1:] + 0.45 * own[1:]
     skin = np.empty_like(flatter)
     skin[..., 0] = own[0] + stepped + 2.0
@@ -126,7 +126,7 @@ def _lines(lightness: Floats, flow: Streamlines, parts: Parts) -> Floats:
     threshold = 1.2 + 3.4 * (1 - parts.person)
     outline = (4 * parts.person * (1 - parts.person)).clip(0, 1)
     for value, mask in (
-        (3.2, clothes),
+        (4.2, clothes),
         (0.8, cv2.GaussianBlur(outline, (0, 0), 5.0)),
         (1.7, parts.hair),
         (4.4, inner),
@@ -141,12 +141,12 @@ def _lines(lightness: Floats, flow: Streamlines, parts: Parts) -> Floats:
     round_mouth = cv2.GaussianBlur(mouth, (0, 0), 0.06 * parts.face_px) * (1 - mouth) * parts.face
     threshold += 5.0 * round_mouth  # the lips' shade is no line
     open_eyes = _inner(parts.eyes, 0.014 * parts.face_px)
-    thin = (1 - 0.55 * open_eyes) * ink(fine, threshold, 0.35 * threshold) * (1 - 0.6 * parts.hair)
+    thin = (1 - 0.55 * open_eyes) * ink(fine, threshold, 0.5 * threshold) * (1 - 0.6 * parts.hair)
     thick = (
-        ink(broad, threshold, (0.35 + 0.2 * parts.hair) * threshold) * (1 - 0.7 * parts.lips) * (1 - 0.85 * open_eyes)
+        ink(broad, threshold, (0.5 + 0.15 * parts.hair) * threshold) * (1 - 0.7 * parts.lips) * (1 - 0.85 * open_eyes)
     )
-    soft = np.maximum(ink(widest, 1.7, 0.7) * parts.jaw, 0.75 * ink(widest, 1.4, 0.5) * parts.nose) * (1 - parts.lips)
-    strength = 1.0 - 0.45 * (1 - parts.person) - 0.15 * inner * (1 - clear) - 0.1 * parts.hair - 0.3 * parts.lips
+    soft = np.maximum(ink(widest, 1.7, 0.85) * parts.jaw, 0.75 * ink(widest, 1.4, 0.65) * parts.nose) * (1 - parts.lips)
+    strength = 0.95 - 0.42 * (1 - parts.person) - 0.15 * inner * (1 - clear) - 0.15 * parts.hair - 0.3 * parts.lips
     strength -= 0.3 * parts.brows + 0.25 * clothes
     return np.asarray(np.maximum.reduce((thin, thick, 0.8 * soft)) * strength.clip(0, 1), np.float32)
 

@@ -1,0 +1,91 @@
+"""Cards of the user's own styles: what they may say, and what becomes of nonsense."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from engines import paths
+from engines.errors import EngineError, LookError
+from engines.generators.toon_net import ToonNet
+from engines.styles import load_style
+
+CARD: dict[str, Any] = {
+    "generator": "toon_net",
+    "generator_args": {"channels": 8, "deep": 8, "blocks": 1},
+    "region": "head",
+    "size_wh": [256, 256],
+    "output": "picture",
+}
+
+
+def _written(**changed: Any) -> Path:
+    folder = paths.data_dir() / "weights"
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(ToonNet(**CARD["generator_args"]).state_dict(), folder / "mine.safetensors")
+    (folder / "mine.json").write_text(json.dumps({**CARD, **changed}))
+    return folder / "mine.json"
+
+
+def test_a_style_of_ones_own_is_loaded_as_its_card_says(veneer_home: Path) -> None:
+    _written()
+    style = load_style("mine")
+    assert (style.region, style.size_wh, style.output, style.covers) == ("head", (256, 256), "picture", True)
+    with torch.no_grad():
+        assert style.load_generator()(torch.zeros(1, 3, 64, 64)).shape == (1, 3, 64, 64)
+    assert style.on("person").size_wh == (448, 256) and style.on("face").size_wh == (256, 256)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"generator": "os"},
+        {"region": "everywhere"},
+        {"region": "lips", "lips_mean_bgr": [1, 2, 3]},
+        {"output": "both"},
+        {"size_wh": [1e999, 256]},
+        {"size_wh": [256]},
+        {"size_wh": [4, 4]},
+        {"generator_args": {"channels": "16"}},
+        {"generator_args": {"channels": 200000}},
+        {"generator_args": [16]},
+    ],
+)
+def test_a_card_that_says_nonsense_is_one_line(veneer_home: Path, changed: dict[str, Any]) -> None:
+    _written(**changed)
+    with pytest.raises(LookError, match=r"style card .*mine\.json"):
+        load_style("mine")
+
+
+def test_a_card_nested_without_end_is_one_line(veneer_home: Path) -> None:
+    _written().write_text("[" * 100_000)
+    with pytest.raises(LookError, match="style card"):
+        load_style("mine")
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"generator_args": {"foo": 1}}, "does not take"),
+        ({"generator_args": {"channels": -4}}, "does not take"),
+        ({"generator_args": {"channels": 16}}, "not usable"),
+        ({"size_wh": [250, 250]}, "multiples of 8"),
+    ],
+)
+def test_a_generator_that_does_not_fit_its_card_is_one_line(
+    veneer_home: Path, changed: dict[str, Any], says: str
+) -> None:
+    _written(**changed)
+    with pytest.raises(EngineError, match=says):
+        load_style("mine").load_generator()
+
+
+def test_a_generator_for_squares_says_so_on_a_frame(veneer_home: Path) -> None:
+    _written(generator="pix2pix", generator_args={"channels": 4, "depth": 7})
+    with pytest.raises(EngineError, match="multiples of 128.*person"):
+        load_style("mine").on("person").load_generator()
