@@ -111,7 +111,7 @@ def face_box(
         side = math.exp(memory.followed(f"{kind} side", math.log(side), _SIDE_BAND, at_s))
         x = memory.followed(f"{kind} x", x, _PLACE_BAND * side, at_s)
         y = memory.followed(f"{kind} y", y, _PLACE_BAND * side, at_s)
-    left, top, whole = round(x - side / 2), round(y - side / 2), max(2, round(side))
+    left, top, whole = round(x - side / 2), round(y - side / 2), _even(side)
     return left, top, left + whole, top + whole
 
 
@@ -119,9 +119,14 @@ def frame_box(frame_wh: tuple[int, int], size_wh: tuple[int, int]) -> tuple[int,
     """The frame's middle, widened or heightened to the shape of `size_wh`: left, top, right, bottom."""
     width, height = frame_wh
     scale = max(width / size_wh[0], height / size_wh[1])
-    box_w, box_h = max(width, round(scale * size_wh[0])), max(height, round(scale * size_wh[1]))
+    box_w, box_h = max(width, _even(scale * size_wh[0])), max(height, _even(scale * size_wh[1]))
     left, top = -((box_w - width) // 2), -((box_h - height) // 2)
     return left, top, left + box_w, top + box_h
+
+
+def _even(length: float) -> int:
+    """The next multiple of four: what halves without a rest is averaged several times faster."""
+    return max(4, 4 * math.ceil(length / 4))
 
 
 def in_frame(box: tuple[int, int, int, int], frame_wh: tuple[int, int]) -> bool:
