@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from benchmarks.bare import Job, jobs, picture
 from benchmarks.engine_ways import Way, cpu_ways, cuda_ways, first_line
+from benchmarks.machine import processor
 
 Array = NDArray[np.float32]
 
@@ -137,7 +138,7 @@ def machine(device: str) -> dict[str, Any]:
     about: dict[str, Any] = {
         "device": device,
         "system": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "python": platform.python_version(),
@@ -151,15 +152,6 @@ def machine(device: str) -> dict[str, Any]:
         about |= {"gpu": found.name, "capability": f"{found.major}.{found.minor}", "gpu_gb": found.total_memory / 2**30}
         about |= {"cuda": torch.version.cuda, "cudnn": cudnn}
     return about
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def table(rows: list[Row]) -> str:

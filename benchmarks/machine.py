@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from live.report import versions
-
 
 def machine() -> dict[str, Any]:
     """Processor, cores, memory, system, versions and the time of day."""
+    from live.report import versions  # not at once: `benchmarks.engines` runs where the program is not installed
+
     return {
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(_memory_kb() / 1e6, 1),
         "measured": time.strftime("%Y-%m-%d %H:%M"),
@@ -24,7 +24,8 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _cpu() -> str:
+def processor() -> str:
+    """Its name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -45,7 +45,7 @@ def style(
     before: Annotated[Path | None, typer.Option(metavar="DIR", help="Your own pictures before.")] = None,
     after: Annotated[Path | None, typer.Option(metavar="DIR", help="The same-named ones after.")] = None,
     cut: Annotated[bool, typer.Option(help="Cut your pictures to the region; --no-cut: they are regions.")] = True,
-    region: Annotated[str, typer.Option(help="head, face, frame or person.")] = "head",
+    region: Annotated[str, typer.Option(help="face, head, frame or person.")] = "head",
     begin: Annotated[
         str | None, typer.Option("--from", metavar="STYLE", help="Begin with the weights of this style.")
     ] = None,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import OptionsError
-from engines.training.kit.cards_made import REGIONS
+from engines.head_region import FACE_KINDS, FRAME_KINDS
 from engines.training.kit.process import usual_precision
 from engines.training.kit.recipe import Objectives, Recipe
 
@@ -64,8 +64,10 @@ class Request:
             raise OptionsError(
                 f"style {self.name!r}", "not a name for a style", "use small letters, digits and hyphens"
             )
-        if self.region not in REGIONS:
-            raise OptionsError(f"region {self.region!r}", "there is no such", f"use {', '.join(REGIONS)}")
+        if self.region not in (*FACE_KINDS, *FRAME_KINDS):
+            raise OptionsError(
+                f"region {self.region!r}", "there is no such", f"use {', '.join((*FACE_KINDS, *FRAME_KINDS))}"
+            )
         taught, own = bool(self.teacher and self.faces), bool(self.before and self.after)
         if taught == own or bool(self.teacher) != bool(self.faces) or bool(self.before) != bool(self.after):
             do = "give --teacher NAME --faces DIR, or --before DIR --after DIR"

@@ -54,12 +54,16 @@ class Look:
     @property
     def covers(self) -> bool:
         """Whether a layer hides the face: then it must never be seen without it."""
-        return any(isinstance(layer.style, Style) and layer.style.covers for layer in self.layers)
+        return _covers(self.layers)
 
     @property
     def wants_person(self) -> bool:
         """Whether a layer needs to know which pixels show a person."""
         return any(isinstance(layer.style, Style) and layer.style.region in ("head", "person") for layer in self.layers)
+
+
+def _covers(layers: tuple[Layer, ...]) -> bool:
+    return any(isinstance(layer.style, Style) and layer.style.covers for layer in layers)
 
 
 def user_file() -> Path:
@@ -121,7 +125,7 @@ def _look(name: str, table: Any, path: Path) -> Look:
     if not isinstance(layers, list):
         raise LookError(where, "layers is no list", 'write layers = [{ style = "lips-glaze", strength = 0.9 }]')
     made = tuple(_layer(layer, where) for layer in layers)
-    covers = any(isinstance(layer.style, Style) and layer.style.covers for layer in made)
+    covers = _covers(made)
     no_face, then = table.get("no_face", "hold" if covers else "raw"), table.get("then", "blur")
     for key, value in (("no_face", no_face), ("then", then)):
         if value not in NO_FACE or (key == "then" and value == "hold"):

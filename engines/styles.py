@@ -7,7 +7,6 @@ and the data. Shipped pairs lie in `engines/weights`; pairs in the user's own we
 from __future__ import annotations
 
 import difflib
-import importlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,18 +19,13 @@ from numpy.typing import NDArray
 from engines import paths
 from engines.cache import file_digest
 from engines.errors import EngineError, LookError
+from engines.generators.registry import GENERATORS, fresh_generator
 from engines.head_region import FACE_KINDS, FRAME_KINDS
 
 if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED = Path(__file__).with_name("weights")
-_GENERATORS = {  # module in engines.generators: class
-    "lip_net": "LipNet",
-    "toon_net": "ToonNet",
-    "autoretouch": "AutoRetouch",
-    "pix2pix": "Pix2Pix",
-}
 REGIONS = ("lips", *FACE_KINDS, *FRAME_KINDS)
 OUTPUTS = ("change", "picture")
 _MOST = 1024  # channels, blocks: more is no generator for live pictures
@@ -103,12 +97,11 @@ class Style:
         return net.eval()
 
     def _fresh_generator(self) -> nn.Module:
-        module = importlib.import_module(f"engines.generators.{self.generator}")
         arguments = self.card.get("generator_args", {})
         try:
-            net: nn.Module = getattr(module, _GENERATORS[self.generator])(**arguments)
-        except (TypeError, ValueError, RuntimeError, MemoryError) as error:
-            got = f"{self.generator} does not take {arguments} ({str(error).splitlines()[0][:100]})"
+            net = fresh_generator(self.generator, arguments)
+        except ValueError as error:
+            got = f"{self.generator} does not take {arguments} ({error})"
             raise EngineError(f"style {self.name}", got, "train the style again, or correct its card") from error
         step_px = int(getattr(net, "step_px", 1))
         if self.size_wh[0] % step_px or self.size_wh[1] % step_px:
@@ -182,11 +175,11 @@ def _from_card(name: str, card_path: Path) -> Style:
             raise ValueError(f"generator_args {arguments!r}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise LookError(f"style card {card_path}", f"not readable ({error})", "train the style again") from error
-    whole = generator in _GENERATORS and region in REGIONS and output in OUTPUTS
+    whole = generator in GENERATORS and region in REGIONS and output in OUTPUTS
     whole = whole and (generator == "lip_net") == (region == "lips") and (region != "lips" or output == "change")
     if not whole or not (8 <= width <= 2048 and 8 <= height <= 2048):
         got = f"generator {generator!r}, region {region!r}, output {output!r}, size {width}x{height}"
-        do = f"generators: {', '.join(_GENERATORS)}; regions: {', '.join(REGIONS)}; outputs: {', '.join(OUTPUTS)}"
+        do = f"generators: {', '.join(GENERATORS)}; regions: {', '.join(REGIONS)}; outputs: {', '.join(OUTPUTS)}"
         raise LookError(f"style card {card_path}", got, do)
     weights = card_path.with_suffix(".safetensors")
     return Style(name, generator, weights, region, (width, height), output, usual_bgr, card)

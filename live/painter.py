@@ -16,7 +16,7 @@ from engines.head_region import FRAME_KINDS, PictureRegion, face_box, frame_box,
 from engines.lips_light import as_known, taken_back
 from engines.memory import FaceMemory
 from engines.region import lips_region
-from engines.runtime.base import Engine
+from engines.runtime.base import Engine, first_line
 from live.compositor import add_change, add_region_change, blend_picture
 from live.frame import Face, Floats, ImageU8
 from live.wardrobe import ReadyLayer, ReadyLook
@@ -79,7 +79,7 @@ class Painter:
                 if not ready.covers:  # under a drawing, unpainted lips are not seen
                     spent.bare = max(spent.bare, bare)
         except (cv2.error, MemoryError) as error:
-            raise EngineError(f"look {ready.look.name}", str(error).strip().splitlines()[0][:160]) from error
+            raise EngineError(f"look {ready.look.name}", first_line(error)) from error
         return spent
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from engines.errors import OptionsError
 from engines.looks import Look
-from engines.styles import Style
 from live.frame import Face, Frame, ImageU8
 from live.painter import Painter
 from live.portrait import portrait_bgr
@@ -78,9 +77,8 @@ def _tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Eve
 
 def _scaled(picture_bgr: ImageU8, face: Face, look: Look) -> tuple[ImageU8, Face]:
     """The picture so large that the face fills a tile; with hair and shoulders where they are drawn too."""
-    drawn = any(isinstance(layer.style, Style) and layer.style.covers for layer in look.layers)
     low, high = face.landmarks_xy.min(0), face.landmarks_xy.max(0)
-    scale = _TILE / (float((high - low).max()) * (2.1 if drawn else 1.5))
+    scale = _TILE / (float((high - low).max()) * (2.1 if look.covers else 1.5))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled_bgr = np.asarray(cv2.resize(picture_bgr, None, fx=scale, fy=scale, interpolation=how), np.uint8)
     return scaled_bgr, Face(face.face_id, (face.landmarks_xy * scale).astype(np.float32))

@@ -133,7 +133,7 @@ def test_a_folder_without_faces_is_said_in_one_line(tmp_path: Path) -> None:
         (("X y", "--teacher", "toon", "--faces", "."), "small letters"),
         (("x", "--teacher", "tonn", "--faces", "."), "did you mean toon"),
         (("x", "--teacher", "toon", "--faces", "nowhere"), "no such folder"),
-        (("x", "--teacher", "toon", "--faces", ".", "--region", "nose"), "head, face, frame, person"),
+        (("x", "--teacher", "toon", "--faces", ".", "--region", "nose"), "face, head, frame, person"),
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels"), "NAME=NUMBER"),
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=--5"), "NAME=NUMBER"),
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=-5"), "NAME=NUMBER"),

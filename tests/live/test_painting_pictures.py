@@ -137,3 +137,13 @@ def test_an_absurd_face_is_bare_and_nothing_breaks() -> None:
     huge = Face(0, face.landmarks_xy * 3000)
     spent = Painter().paint(frame_bgr, (huge,), negative_look("head"), 1.0, at_s=0.0, person=portrait_person())
     assert spent.bare == 1
+
+
+def test_memory_that_runs_out_is_an_error_that_the_look_can_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: NegativeEngine, regions_bgr: np.ndarray) -> np.ndarray:
+        raise MemoryError
+
+    frame_bgr, face = portrait_face()
+    monkeypatch.setattr(NegativeEngine, "infer", full)
+    with pytest.raises(EngineError, match="look negative.*MemoryError"):
+        Painter().paint(frame_bgr, (face,), negative_look("head"), 1.0, at_s=0.0, person=portrait_person())

@@ -10,8 +10,6 @@ from engines.training.cost import gmac, parameters
 from engines.training.kit.data import Pairs
 from engines.training.kit.outcome import Outcome
 
-REGIONS = ("head", "face", "frame", "person")
-
 
 def style_card(name: str, outcome: Outcome, pairs: Pairs, *, region: str, made_by: Mapping[str, Any]) -> dict[str, Any]:
     """The card, for `cards.save_style`.
@@ -20,7 +18,7 @@ def style_card(name: str, outcome: Outcome, pairs: Pairs, *, region: str, made_b
         name: of the style.
         outcome: of the training.
         pairs: all that were given, with their terms.
-        region: what the generator is applied to, one of `REGIONS`.
+        region: what the generator is applied to, of `engines.styles.REGIONS`.
         made_by: the teacher ({"teacher": name, ...}) or {"pairs": "the user's own"}.
     """
     recipe, progress = outcome.recipe, outcome.progress

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,10 +10,11 @@ from typing import Any
 from torch import nn
 
 from engines.errors import OptionsError
+from engines.generators import registry
+from engines.styles import OUTPUTS
 
-GENERATORS = {"toon_net": "ToonNet", "autoretouch": "AutoRetouch", "pix2pix": "Pix2Pix"}  # module: class
+GENERATORS = tuple(name for name in registry.GENERATORS if name != "lip_net")  # lips have a training of their own
 GAN_KINDS = ("vanilla", "lsgan", "wgan-gp")
-OUTPUTS = ("picture", "change")
 OPTIMISERS = ("soap", "muon", "adamw")
 
 
@@ -128,11 +128,8 @@ def build_generator(recipe: Recipe) -> nn.Module:
     Raises:
         OptionsError: its constructor does not take these arguments.
     """
-    made = getattr(importlib.import_module(f"engines.generators.{recipe.generator}"), GENERATORS[recipe.generator])
     try:
-        net: nn.Module = made(**recipe.generator_args)
-    except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
+        return registry.fresh_generator(recipe.generator, recipe.generator_args)
+    except ValueError as error:
         asked = f"generator {recipe.generator} with {dict(recipe.generator_args)}"
-        got = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise OptionsError(asked, got, "see its constructor") from error
-    return net
+        raise OptionsError(asked, str(error), "see its constructor") from error
