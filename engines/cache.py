@@ -17,7 +17,20 @@ from typing import Any, TypeVar
 
 from engines.cache_entry import MANIFEST, About, bytes_in, cache_home, entries, file_digest, harm
 
-__all__ = ["About", "clear", "discard", "entries", "file_digest", "find", "key", "once", "shipped", "store", "trim"]
+__all__ = [
+    "About",
+    "clear",
+    "discard",
+    "entries",
+    "file_digest",
+    "find",
+    "kept",
+    "key",
+    "once",
+    "shipped",
+    "store",
+    "trim",
+]
 
 LIMIT_BYTES = 2_000_000_000
 _SHIPPED = Path(__file__).with_name("weights") / "openvino"
@@ -135,11 +148,11 @@ def once(
     """
     from engines import cache_lock
 
-    found = _read(key_text, read, say)
+    found = kept(key_text, read=read, say=say)
     if found is not None:
         return found
     with cache_lock.held(cache_home() / _LOCKS / f"{key_text}.lock", say=say, wait_s=wait_s):
-        found = _read(key_text, read, say)
+        found = kept(key_text, read=read, say=say)
         if found is not None:
             return found
         started_s = time.perf_counter()
@@ -150,7 +163,8 @@ def once(
         return made
 
 
-def _read(key_text: str, read: Callable[[Path], Thing], say: Callable[[str], None]) -> Thing | None:
+def kept(key_text: str, *, read: Callable[[Path], Thing], say: Callable[[str], None] = say_line) -> Thing | None:
+    """The engine from the cache, if it is there and can be used; never waits and never builds. See `once`."""
     entry = find(key_text, say=say)
     if entry is None:
         return None

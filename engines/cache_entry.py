@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from engines import paths
 from engines.errors import EngineError
 
 MANIFEST = "manifest.json"  # written last: an entry without it was cut off, and does not count
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +91,59 @@ def entries() -> list[Entry]:
     return sorted(map(_entry, _folders()), key=lambda entry: -entry.used_at_s)
 
 
-def record_verdict(key_text: str, *, passed: bool, because: str = "") -> None:
-    """Write beside an engine whether calibration let it pass.
+def record_verdict(
+    key_text: str, *, passed: bool, because: str = "", scores: Mapping[str, Any] | None = None, kept: bool = True
+) -> None:
+    """Write down whether calibration let an engine pass.
+
+    Args:
+        key_text: the engine's name.
+        passed: the verdict.
+        because: why not.
+        scores: the numbers it was found by.
+        kept: whether the engine lies in the cache: then the verdict goes with it. Else (it is compiled anew at each
+            start, and its name says everything that changes it) the verdict is a file of its own.
 
     Raises:
         EngineError: there is no such entry, or the disk does not allow it.
     """
-    entry = cache_home() / key_text
+    found = {"passed": passed, "because": because, **({"scores": dict(scores)} if scores else {})}
     try:
-        changed = {**_manifest(entry), "verdict": {"passed": passed, "because": because}}
-        part = entry / f".{MANIFEST}.part"
-        part.write_text(json.dumps(changed, indent=1))
-        part.replace(entry / MANIFEST)
+        if kept:
+            _replace(cache_home() / key_text / MANIFEST, {**_manifest(cache_home() / key_text), "verdict": found})
+        else:
+            _alone(key_text).parent.mkdir(parents=True, exist_ok=True)
+            _replace(_alone(key_text), found)
     except _UNREADABLE as error:
         asked = f"verdict on engine {key_text[:8]}"
-        raise EngineError(asked, f"cannot be written ({error})", "run: veneer engines build") from error
+        do = "run: veneer engines build" if kept else f"make room in {cache_home()}, or allow writing there"
+        raise EngineError(asked, f"cannot be written ({error})", do) from error
 
 
 def verdict(key_text: str) -> str:
     """ "passed", "failed: because ..." or "uncalibrated", also where there is no such entry."""
-    try:
-        return _in_words(_manifest(cache_home() / key_text)["verdict"])
-    except _UNREADABLE:
-        return "uncalibrated"
+    return _in_words(found_verdict(key_text))
+
+
+def found_verdict(key_text: str) -> Mapping[str, Any] | None:
+    """What `record_verdict` wrote: "passed", "because" and perhaps "scores"; None where nothing is known."""
+    with contextlib.suppress(*_UNREADABLE):
+        found = _manifest(cache_home() / key_text)["verdict"]
+        return found if isinstance(found, Mapping) else None
+    with contextlib.suppress(*_UNREADABLE):
+        found = json.loads(_alone(key_text).read_text())
+        return found if isinstance(found, Mapping) else None
+    return None
+
+
+def _alone(key_text: str) -> Path:
+    return cache_home() / ".verdicts" / f"{key_text}.json"
+
+
+def _replace(path: Path, what: Mapping[str, Any]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(what, indent=1))
+    part.replace(path)
 
 
 def _folders() -> list[Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_LONGEST = 900  # of a message, in characters
+
 
 class VeneerError(Exception):
     """Base of every error that the command line prints as one line, without a traceback (exit code 2).
@@ -14,11 +16,17 @@ class VeneerError(Exception):
 
     def __init__(self, asked: str, got: str, do: str = "") -> None:
         self.asked, self.got, self.do = asked, got, do
-        super().__init__(f"{asked}: {got}" + (f" - {do}" if do else ""))
+        super().__init__(_one_line(f"{asked}: {got}" + (f" - {do}" if do else "")))
 
     def __reduce__(self) -> tuple[type[VeneerError], tuple[str, str, str]]:
         """As it was made: a worker process hands its errors over so."""
         return type(self), (self.asked, self.got, self.do)
+
+
+def _one_line(text: str) -> str:
+    """Fit for a terminal whatever it quotes: one line, no control characters, and not without end."""
+    line = "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 300]} ... {line[-250:]}"
 
 
 class OptionsError(VeneerError):

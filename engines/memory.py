@@ -25,10 +25,13 @@ class FaceMemory:
         return value if value is not None and 0.0 <= at_s - seen_s < within_s else None
 
     def eased(self, name: str, new: Value, tau_s: float, at_s: float) -> Value:
-        """The value on its way to the new one: two thirds of the way after `tau_s`; at once after a pause."""
+        """The value on its way to the new one: two thirds of the way after `tau_s`; at once after a pause.
+
+        One measurement that is no number is not carried on: the next one counts at once.
+        """
         value, seen_s = self._kept.get(name, (new, at_s))
         passed_s = at_s - seen_s
-        if not 0.0 <= passed_s <= self._FORGET_S:
+        if not 0.0 <= passed_s <= self._FORGET_S or not np.isfinite(value).all():
             value = new
         else:
             value = value + (1.0 - math.exp(-passed_s / tau_s)) * (new - value)
@@ -38,7 +41,7 @@ class FaceMemory:
     def followed(self, name: str, new: float, band: float, at_s: float) -> float:
         """The value kept as it was while the new one is within `band` of it, and dragged along beyond."""
         value, seen_s = self._kept.get(name, (new, at_s))
-        if not 0.0 <= at_s - seen_s <= self._FORGET_S:
+        if not 0.0 <= at_s - seen_s <= self._FORGET_S or not math.isfinite(value):
             value = new
         value = min(max(value, new - band), new + band)
         self._kept[name] = (value, at_s)

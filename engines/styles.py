@@ -6,6 +6,7 @@ and the data. Shipped pairs lie in `engines/weights`; pairs in the user's own we
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 from dataclasses import dataclass, replace
@@ -21,6 +22,9 @@ from engines.cache import file_digest
 from engines.errors import EngineError, LookError
 from engines.generators.registry import GENERATORS, fresh_generator
 from engines.head_region import FACE_KINDS, FRAME_KINDS
+from engines.outside import read_whole, shown
+from engines.runtime.base import first_line
+from engines.weights_file import load_weights, shapes_only
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +32,9 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).with_name("weights")
 REGIONS = ("lips", *FACE_KINDS, *FRAME_KINDS)
 OUTPUTS = ("change", "picture")
-_MOST = 1024  # channels, blocks: more is no generator for live pictures
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+_MOST_CARD_BYTES = 1_000_000
+_MOST = 256  # channels, blocks: more is no generator for live pictures
 FRAME_SIZE_WH = (448, 256)  # what a generator sees of a whole frame: 7:4, so next to nothing is lost of 16:9
 
 
@@ -79,33 +85,23 @@ class Style:
         """The PyTorch module with its weights, in FP32, checked tensor by tensor.
 
         Raises:
-            EngineError: the file is no safetensors file, or does not fit the generator, or is not finite.
+            EngineError: the file is no safetensors file of a reasonable size, or does not fit the generator, or is
+                not finite.
         """
-        import torch
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        net = self._fresh_generator()
-        try:
-            state = load_file(self.weights)
-            net.load_state_dict(state, strict=True)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            why = str(error).strip().splitlines()[0][:140]
-            raise EngineError(f"weights {self.weights}", f"not usable ({why})", "train or copy them again") from error
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in state.values()):
-            raise EngineError(f"weights {self.weights}", "they hold NaN or infinity", "train or copy them again")
-        return net.eval()
+        with shapes_only():  # the file is held against them before any memory is taken
+            net = self._fresh_generator()
+        return load_weights(net, self.weights).eval()
 
     def _fresh_generator(self) -> nn.Module:
         arguments = self.card.get("generator_args", {})
         try:
             net = fresh_generator(self.generator, arguments)
         except ValueError as error:
-            got = f"{self.generator} does not take {arguments} ({error})"
+            got = f"{self.generator} does not take {shown(arguments)} ({error})"
             raise EngineError(f"style {self.name}", got, "train the style again, or correct its card") from error
         step_px = int(getattr(net, "step_px", 1))
         if self.size_wh[0] % step_px or self.size_wh[1] % step_px:
-            got = f"its {self.generator} takes multiples of {step_px} pixels, the region {self.region} gives "
+            got = f"its {self.generator} takes multiples of {shown(step_px)} pixels, the region {self.region} gives "
             got += f"{self.size_wh[0]}x{self.size_wh[1]}"
             raise EngineError(f"style {self.name}", got, "use another region, or another generator")
         return net
@@ -156,29 +152,33 @@ def load_style(name: str) -> Style:
     """
     for folder in reversed(_folders()):
         card_path = folder / f"{name}.json"
-        if card_path.is_file() and card_path.parent == folder:
-            return _from_card(name, card_path)
+        with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+            if card_path.is_file() and card_path.parent == folder:
+                return _from_card(name, card_path)
     near = difflib.get_close_matches(name, style_names(), n=3, cutoff=0.4)
     do = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join((*style_names(), 'shade'))}"
-    raise LookError(f"style {name!r}", "there is no such style", do)
+    raise LookError(f"style {shown(name)}", "there is no such style", do)
 
 
 def _from_card(name: str, card_path: Path) -> Style:
     try:
-        card = json.loads(card_path.read_text(encoding="utf-8"))
+        card = json.loads(read_whole(card_path, _MOST_CARD_BYTES).decode("utf-8"))
         generator, region = str(card["generator"]), str(card.get("region", "lips"))
         width, height = (int(side) for side in card.get("size_wh", (90, 30)))
         output = str(card.get("output", "change"))
         usual_bgr = _colour(card["lips_mean_bgr"]) if region == "lips" else None
         arguments = card.get("generator_args", {})
         if not all(isinstance(value, int) and abs(value) <= _MOST for value in arguments.values()):
-            raise ValueError(f"generator_args {arguments!r}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise LookError(f"style card {card_path}", f"not readable ({error})", "train the style again") from error
+            raise ValueError(f"generator_args {shown(arguments)}")
+    except _UNREADABLE as error:
+        raise LookError(
+            f"style card {card_path}", f"not readable ({first_line(error)})", "train the style again"
+        ) from error
     whole = generator in GENERATORS and region in REGIONS and output in OUTPUTS
     whole = whole and (generator == "lip_net") == (region == "lips") and (region != "lips" or output == "change")
     if not whole or not (8 <= width <= 2048 and 8 <= height <= 2048):
-        got = f"generator {generator!r}, region {region!r}, output {output!r}, size {width}x{height}"
+        size = f"{shown(width)}x{shown(height)}"
+        got = f"generator {shown(generator)}, region {shown(region)}, output {shown(output)}, size {size}"
         do = f"generators: {', '.join(GENERATORS)}; regions: {', '.join(REGIONS)}; outputs: {', '.join(OUTPUTS)}"
         raise LookError(f"style card {card_path}", got, do)
     weights = card_path.with_suffix(".safetensors")
@@ -187,4 +187,6 @@ def _from_card(name: str, card_path: Path) -> Style:
 
 def _colour(levels: Any) -> tuple[float, float, float]:
     blue, green, red = (float(level) for level in levels)
+    if not all(0 <= level <= 255 for level in (blue, green, red)):
+        raise ValueError(f"lips_mean_bgr {shown(levels)}")
     return blue, green, red

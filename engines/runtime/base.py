@@ -17,6 +17,7 @@ class EngineInfo:
 
     Attributes:
         key: its name in the engine cache, where calibration's verdict on it lies; empty for the reference.
+        verdict: what calibration says: "passed", "failed: because ..." or "uncalibrated"; empty for the reference.
     """
 
     style: str
@@ -25,6 +26,7 @@ class EngineInfo:
     device: str
     why: str
     key: str = ""
+    verdict: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """For the report and the doctor."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
+from engines import cache
 from engines.cache_entry import verdict
 from engines.errors import EngineError, OptionsError
-from engines.runtime.base import Engine, NotUsableError, first_line
+from engines.runtime.base import Engine, EngineInfo, NotUsableError, first_line
 from engines.runtime.cuda_device import driver_device
 from engines.runtime.tensorrt_installed import installed
 from engines.styles import Style
@@ -15,7 +17,18 @@ from engines.styles import Style
 RUNTIMES = ("auto", "openvino", "torch", "tensorrt")
 
 
-def open_engine(style: Style, *, runtime: str = "auto", build: bool = True) -> Engine:
+class RuntimeNotUsableError(EngineError):
+    """A runtime that was named cannot be used here, or not yet; another one may be."""
+
+
+class Wait(NamedTuple):
+    """What opening an engine may wait for: see `open_engine`."""
+
+    build: bool = True
+    convert: bool = True
+
+
+def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, convert: bool = True) -> Engine:
     """An engine for the style.
 
     Args:
@@ -24,10 +37,12 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True) -> E
             PyTorch on the GPU, OpenVINO and PyTorch on the CPU, in that order, that can be used here and that
             calibration has not found wanting.
         build: whether to wait for an engine that takes long to build (TensorRT: up to a minute, once).
+        convert: whether to wait for a graph to be converted (OpenVINO: 5 s, once, for styles of the user's own).
 
     Raises:
         OptionsError: no such runtime.
-        EngineError: the weights are not usable, or the named runtime is not.
+        RuntimeNotUsableError: the named runtime is not usable.
+        EngineError: the weights are not usable.
     """
     if runtime not in RUNTIMES:
         raise OptionsError(f"runtime {runtime!r}", "there is no such runtime", f"use one of {', '.join(RUNTIMES)}")
@@ -37,13 +52,13 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True) -> E
         if runtime not in names:
             continue
         try:
-            return _judged(opened(style, build), runtime, refusals)
+            return _judged(opened(style, Wait(build, convert)), runtime, refusals)
         except NotUsableError as error:
             why, do = (str(error), "") if runtime == "auto" else (error.reason, error.do)
         except (ImportError, OSError, RuntimeError) as error:
             why, do = first_line(error), ""
         refusals.setdefault(why, []).append(label)
-    raise EngineError(f"runtime {runtime}", _sentence(refusals), _remedy(runtime, do))
+    raise RuntimeNotUsableError(f"runtime {runtime}", _sentence(refusals), _remedy(runtime, do))
 
 
 def _sentence(refusals: dict[str, list[str]]) -> str:
@@ -76,45 +91,77 @@ def _judged(engine: Engine, runtime: str, refusals: dict[str, list[str]]) -> Eng
         engine.close()
         raise NotUsableError(f"calibration {found}", "veneer calibrate")
     why = "; ".join(filter(None, (engine.info.why, _sentence(refusals))))
-    engine.info = dataclasses.replace(engine.info, why=why)
+    engine.info = dataclasses.replace(engine.info, why=why, verdict=found)
     return engine
 
 
-def _tensorrt(style: Style, build: bool) -> Engine:
+def _tensorrt(style: Style, wait: Wait) -> Engine:
     driver_device()  # before anything is imported that a machine without a GPU does not need
     installed()
     from engines.runtime.tensorrt_engine import TensorRtEngine
 
-    return TensorRtEngine(style, build=build)
+    return TensorRtEngine(style, build=wait.build)
 
 
-def _torch_half(style: Style, build: bool) -> Engine:
+def _torch_half(style: Style, wait: Wait) -> Engine:
     driver_device()
     from engines.runtime.torch_cuda import TorchCudaEngine
 
     return TorchCudaEngine(style, precision="fp16")
 
 
-def _torch_full(style: Style, build: bool) -> Engine:
+def _torch_full(style: Style, wait: Wait) -> Engine:
     driver_device()
     from engines.runtime.torch_cuda import TorchCudaEngine
 
     return TorchCudaEngine(style, precision="fp32")
 
 
-def _openvino(style: Style, build: bool) -> Engine:
+def _openvino(style: Style, wait: Wait) -> Engine:
     from engines.runtime.openvino_cpu import OpenVinoEngine
 
+    if not wait.convert and not graph_is_there(style):
+        raise NotUsableError(f"its graph of {style.name} is not converted yet", "veneer engines build")
     return OpenVinoEngine(style)
 
 
-def _torch_cpu(style: Style, build: bool) -> Engine:
+def graph_is_there(style: Style) -> bool:
+    """Whether OpenVINO's graph of a style came with the program or is in the cache."""
+    from engines.runtime.openvino_graph import cached_key, graph_key
+
+    return cache.shipped(graph_key(style)) is not None or cache.find(cached_key(style)) is not None
+
+
+def safer_engine(style: Style, failed: EngineInfo) -> Engine:
+    """What goes on for an engine that failed while frames came in: as near to it as can be had.
+
+    Raises:
+        EngineError: there is nothing left to fall back to.
+    """
+    from engines.runtime.openvino_cpu import PRECISIONS, OpenVinoEngine
+    from engines.runtime.torch_reference import TorchEngine
+
+    why = f"{failed.runtime} {failed.precision} failed while frames came in"
+    below = PRECISIONS[PRECISIONS.index(failed.precision) + 1 :] if failed.runtime == "openvino" else ()
+    for precision in below:
+        try:
+            engine = OpenVinoEngine(style, precision=precision)
+        except (NotUsableError, ImportError, OSError, RuntimeError):
+            continue
+        engine.info = dataclasses.replace(engine.info, why=why, verdict=verdict(engine.info.key))
+        return engine
+    if (failed.runtime, failed.device) == ("torch", "CPU"):
+        raise EngineError(f"style {style.name}", f"{why}, and it is the last to fall back to")
+    return TorchEngine(style, why=why)
+
+
+def _torch_cpu(style: Style, wait: Wait) -> Engine:
     from engines.runtime.torch_reference import TorchEngine
 
     return TorchEngine(style, why="")
 
 
-_CANDIDATES: tuple[tuple[str, tuple[str, ...], Callable[[Style, bool], Engine]], ...] = (  # the best first
+_CANDIDATES: tuple[tuple[str, tuple[str, ...], Callable[[Style, Wait], Engine]], ...] = (  # the best first
     ("TensorRT", ("auto", "tensorrt"), _tensorrt),
     ("CUDA FP16", ("auto", "torch"), _torch_half),
     ("CUDA FP32", ("auto", "torch"), _torch_full),

@@ -45,13 +45,14 @@ class FallbackEngine:
             self._next(why)
         raise EngineError(f"style {self.info.style}", "its engine is closed")
 
-    def _next(self, why: str) -> None:
+    def _next(self, because: str) -> None:
         old = f"{self.info.runtime} {self.info.precision}"
         _, runtime, precision, device = self._ways[1]
         del self._ways[0]
-        line = f"{old} {why}: {runtime} {precision} on {device} goes on"
+        line = f"{old} {because}: {runtime} {precision} on {device} goes on"
+        why = f"{self.info.why}; {line}"
         self.info = dataclasses.replace(
-            self.info, runtime=runtime, precision=precision, device=device, why=f"{self.info.why}; {line}", key=""
+            self.info, runtime=runtime, precision=precision, device=device, why=why, key="", verdict=""
         )
         self._say(f"style {self.info.style}: {line}")
 

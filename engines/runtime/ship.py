@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from engines import cache
-from engines.runtime.openvino_cpu import convert, graph_key, save
+from engines.runtime.openvino_graph import convert, graph_key, save
 from engines.styles import SHIPPED, load_style
 
 

@@ -48,19 +48,20 @@ class TensorRtEngine(FallbackEngine):
         distribution = installed()
         device = torch_device()
         key = engine_key(style, device, distribution)
+        not_yet = NotUsableError(f"its engine for {style.name} is not built yet", "veneer engines build")
         if not build and not (cache_home() / key).exists():
-            raise NotUsableError(f"its engine for {style.name} is not built yet", "veneer engines build")
+            raise not_yet
         net = style.load_generator()
         with out_of_memory_said():
             trt = importlib.import_module(distribution.module)
-            plans = cache.once(
-                key,
-                read=partial(_read, trt),
-                make=partial(_built, net, style.size_wh),
-                write=_write,
-                about=cache.About(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh)),
-                say=say,
-            )
+            about = cache.About(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh))
+            read, make = partial(_read, trt), partial(_built, net, style.size_wh)
+            if build:
+                plans = cache.once(key, read=read, make=make, write=_write, about=about, say=say)
+            elif (found := cache.kept(key, read=read, say=say)) is not None:
+                plans = found
+            else:  # it lay there, and cannot be used here
+                raise not_yet
             runs = Runs(lambda count: _run(LoadedPlan(trt, plans[count]), count, style.size_wh))
             full = eager(net, "cuda")
             try:

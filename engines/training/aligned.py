@@ -6,6 +6,8 @@ They are written by `calibration.regions`, which has the tracker; reading them n
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,6 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import OptionsError
+
+# What reading a broken npz raises: the archive's own errors, and those of the arrays' headers.
+_UNREADABLE = (
+    ValueError, TypeError, KeyError, EOFError, NotImplementedError, RuntimeError, OverflowError, MemoryError,
+    AttributeError, IndexError, SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,14 +92,14 @@ def load_region(folder: Path, name: str) -> AlignedRegion:
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as kept:
             landmarks_xy, person, kind = kept["landmarks_xy"], kept["person"], str(kept["kind"])
             inner = kept["inner"] if "inner" in kept else np.array((0, 0, *picture.shape[1::-1]))
-        if landmarks_xy.shape != (478, 2) or person.ndim != 2 or person.dtype != np.uint8:
+        if landmarks_xy.shape != (478, 2) or person.ndim != 2 or person.dtype != np.uint8 or not person.size:
             raise ValueError("landmarks or mask have another shape")
         if not np.isfinite(landmarks_xy).all():
             raise ValueError("landmarks are not finite")
         left, top, right, bottom = (float(edge) for edge in inner)
         if not (0 <= left < right <= picture.shape[1] and 0 <= top < bottom <= picture.shape[0]):
             raise ValueError("its part in the photo lies outside of it")
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, *_UNREADABLE) as error:
         raise OptionsError(f"region {path}", str(error), "collect the regions again") from error
     side_px = picture.shape[0]
     whole = cv2.resize(person, (side_px, side_px), interpolation=cv2.INTER_CUBIC)

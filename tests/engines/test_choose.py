@@ -35,8 +35,8 @@ def with_engines(monkeypatch: pytest.MonkeyPatch, refused: dict[str, Exception],
     builds: list[bool] = []
 
     def opener(name: str, old: tuple[str, tuple[str, ...], object]) -> tuple[str, tuple[str, ...], object]:
-        def opened(style: Style, build: bool) -> Engine:
-            builds.append(build)
+        def opened(style: Style, wait: choose.Wait) -> Engine:
+            builds.append(wait.build)
             if name in refused:
                 raise refused[name]
             runtime, precision = name.split()

@@ -11,10 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from engines import cache, paths
+from engines.cache_entry import entries, record_verdict, verdict
 from engines.errors import EngineError, OptionsError
 from engines.runtime import choose
+from engines.runtime.base import NotUsableError
 from engines.runtime.choose import open_engine
-from engines.runtime.openvino_cpu import OpenVinoEngine, cached_key, graph_key
+from engines.runtime.openvino_cpu import OpenVinoEngine, engine_key
+from engines.runtime.openvino_graph import cached_key, graph_key
 from engines.runtime.torch_reference import TorchEngine
 from engines.styles import SHIPPED, Style, load_style
 
@@ -122,6 +125,50 @@ def test_a_runtime_that_fails_is_replaced_and_the_reason_said(monkeypatch: pytes
     assert "OpenVINO is not usable here: no such plugin" in engine.info.why
     with pytest.raises(EngineError, match="no such plugin.*--runtime torch"):
         open_engine(load_style("lips-glaze"), runtime="openvino")
+
+
+def test_a_precision_that_calibration_refused_is_not_taken_and_the_reason_said() -> None:
+    style = load_style("lips-glaze")
+    device = OpenVinoEngine(style).info.device
+    record_verdict(engine_key(style, "bf16", device), passed=False, because="mean dE 2.1, at most 0.5", kept=False)
+    info = OpenVinoEngine(style).info
+    assert info.precision == "fp32" and info.key == engine_key(style, "fp32", device)
+    bf16 = "BF16 is not used: calibration failed: mean dE 2.1, at most 0.5"
+    assert bf16 in info.why and "INT8 is not made here yet" in info.why
+    record_verdict(engine_key(style, "bf16", device), passed=True, kept=False)
+    assert verdict(engine_key(style, "bf16", device)) == "passed"
+    assert entries() == [], "a verdict alone is no engine"
+
+
+def test_a_precision_that_is_named_is_the_one(crops_bgr: NDArray[np.uint8]) -> None:
+    style = load_style("lips-glaze")
+    full = OpenVinoEngine(style, precision="fp32", threads=1)
+    assert full.info.precision == "fp32"
+    off = np.abs(full.infer(crops_bgr) - TorchEngine(style, why="").infer(crops_bgr))
+    assert off.max() < 0.01
+    with pytest.raises(NotUsableError, match="int4.*int8, bf16, fp32"):
+        OpenVinoEngine(style, precision="int4")
+    with pytest.raises(NotUsableError, match="INT8 is not made here yet"):
+        OpenVinoEngine(style, precision="int8")
+
+
+def test_each_precision_size_and_style_has_a_verdict_of_its_own() -> None:
+    lips, toon = load_style("lips-glaze"), load_style("toon")
+    keys = {engine_key(style, precision, "here") for style in (lips, toon) for precision in ("int8", "bf16", "fp32")}
+    keys |= {engine_key(toon.on("person"), "bf16", "here"), engine_key(toon, "bf16", "elsewhere")}
+    assert len(keys) == 8
+
+
+def test_openvino_is_loaded_without_its_reporting() -> None:
+    code = (
+        "import sys\n"
+        "from engines.styles import load_style\n"
+        "from engines.runtime.choose import open_engine\n"
+        "open_engine(load_style('lips-glaze'), runtime='openvino')\n"
+        "print(sys.modules['openvino_telemetry'], 'openvino.tools.ovc.telemetry_stub' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["None", "True"], done.stderr
 
 
 def test_an_unknown_runtime_is_named() -> None:

@@ -137,6 +137,19 @@ def test_an_engine_that_is_not_built_is_not_waited_for(monkeypatch: pytest.Monke
         TensorRtEngine(load_style("lips-glaze"), build=False)
 
 
+def test_a_plan_of_another_gpu_is_not_built_again_in_front_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = with_stand_ins(monkeypatch)
+    monkeypatch.setattr(tensorrt_engine, "LoadedPlan", LoadedPlan)
+    style = load_style("lips-glaze")
+    cache.store(engine_key(style, DEVICE, RTX), lambda folder: tensorrt_engine._write({1: b"bad", 4: b"bad"}, folder))
+    said: list[str] = []
+    for _ in range(2):
+        with pytest.raises(NotUsableError, match="not built yet.*veneer engines build"):
+            TensorRtEngine(style, build=False, say=said.append)
+    assert built == []
+    assert len(said) == 1 and "does not take this plan" in said[0]
+
+
 def with_stand_ins(monkeypatch: pytest.MonkeyPatch, spoil: float = 1.0) -> list[int]:
     """The engine as it is, but for TensorRT and the GPU: its "plans" run as half precision on the CPU."""
     with_versions(monkeypatch, {"torch-tensorrt-rtx": "2.13.0", "tensorrt-rtx": "1.5.0"})

@@ -17,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from engines.errors import OptionsError
+from engines.outside import shown
 
 _STRIDES = ".strides"
 FORM = 1  # of the file; another number is not read
@@ -67,14 +68,16 @@ def _read(path: Path, *, tensors: bool) -> tuple[dict[str, Tensor], dict[str, An
     do = "start without --resume"
     try:
         with safe_open(path, framework="pt") as file:
-            state: dict[str, Any] = json.loads((file.metadata() or {})["state"])
+            state = json.loads((file.metadata() or {})["state"])
             found = {name: file.get_tensor(name) for name in (file.keys() if tensors else ())}
     except FileNotFoundError as error:
         raise OptionsError(f"checkpoint {path}", "there is none", do) from error
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise OptionsError(f"checkpoint {path}", f"not readable ({error})", do) from error
+    if not isinstance(state, dict):
+        raise OptionsError(f"checkpoint {path}", "its state is no table", do)
     if state.get("form") != FORM:
-        raise OptionsError(f"checkpoint {path}", f"of form {state.get('form')}, not {FORM}", do)
+        raise OptionsError(f"checkpoint {path}", f"of form {shown(state.get('form'))}, not {FORM}", do)
     return found, state
 
 

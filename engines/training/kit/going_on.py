@@ -38,7 +38,7 @@ def kept(work: Path) -> tuple[dict[str, Tensor], dict[str, Any], Recipe]:
 def _recipe(state: Mapping[str, Any], work: Path) -> Recipe:
     try:
         return Recipe.from_json(state["recipe"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         got = f"its recipe is of another version ({error})"
         raise OptionsError(f"checkpoint {work / CHECKPOINT}", got, "start without --resume") from error
 

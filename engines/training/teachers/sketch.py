@@ -34,8 +34,10 @@ def sketch(region: AlignedRegion) -> NDArray[np.uint8]:
     strokes = _strokes(light, room, streams, parts, unit)
     lines = _contours(light, room, streams, parts, unit)
     drawn = np.clip(tone + strokes, 0, 1)
-    plain = 1 - 0.8 * np.clip(parts.eyes + parts.lips + 0.6 * parts.hair, 0, 1)
-    drawn = drawn + plain * _hatching(drawn, smooth, unit)
+    # No hatching on the face: its shading carries the likeness, and stripes across it pull every contour askew.
+    plain = 1 - np.clip(parts.eyes + parts.lips + 0.5 * parts.hair, 0, 1)
+    plain *= 1 - np.maximum.reduce((blur(np.maximum(parts.face, parts.jaw), 6.0 * unit), parts.skin))
+    drawn = drawn + 0.45 * plain * _hatching(drawn, smooth, unit)
     drawn = 1 - (1 - np.clip(drawn, 0, 1)) * (1 - lines)
     rgb = _PAPER + np.clip(drawn, 0, 1)[..., None] * (_GRAPHITE - _PAPER)
     return np.asarray(np.clip(np.rint(rgb), 0, 255), np.uint8)
@@ -58,8 +60,9 @@ def _tone(light: Floats, parts: Parts, unit: float) -> Floats:
     wide = blur(dark, 16.0 * unit)
     wide += parts.skin * (mean_within(dark, parts.skin, 16.0 * unit) - wide)  # dark hair beside it must not bleach skin
     dark = dark + (0.5 + 0.4 * parts.skin) * (dark - wide)
-    dark = np.maximum(dark - 0.045 + 0.07 * parts.lips, 0) * np.float32(1.05)
-    return np.asarray(0.92 * np.tanh(dark / 0.92), np.float32)
+    dark = np.maximum(dark - 0.045 + 0.07 * parts.lips + 0.1 * parts.nostrils, 0) * np.float32(1.05)
+    modelled = np.asarray(0.92 * np.tanh(dark / 0.92), np.float32)
+    return 0.45 * modelled + 0.55 * np.maximum(0.955 - even, 0)  # the form stays the sitter's
 
 
 def _strokes(light: Floats, room: Floats, streams: Streamlines, parts: Parts, unit: float) -> Floats:
@@ -67,7 +70,7 @@ def _strokes(light: Floats, room: Floats, streams: Streamlines, parts: Parts, un
     detail = blur(light, 0.9 * unit) - blur(light, 3.2 * unit)  # nothing finer: it would tremble, and cloth would crawl
     combed = streams.smooth(detail, 4.5 * unit) / room
     hairy = np.clip(parts.hair + parts.brows + 0.5 * parts.eyes, 0, 1)
-    most = 0.08 + 0.17 * hairy
+    most = (0.08 + 0.17 * hairy) * (1 - 0.4 * np.maximum(parts.face, parts.skin) * (1 - parts.hair))
     return np.asarray(-most * np.tanh(combed * (0.7 + 1.3 * hairy) / 0.16), np.float32)
 
 
@@ -77,6 +80,8 @@ def _contours(light: Floats, room: Floats, streams: Streamlines, parts: Parts, u
     features = np.clip(parts.eyes + 0.7 * parts.brows + parts.nostrils + parts.lips + parts.mouth_opening, 0, 1)
     features = np.maximum(features, blur(features, 3.0 * unit))
     most = 0.58 + 0.34 * features - 0.26 * parts.skin * (1 - features)
+    dark = np.clip(parts.eyes + parts.nostrils, 0, 1)
+    most *= 1 - 0.58 * np.maximum(parts.face, parts.skin) * (1 - 0.7 * dark)  # bolder ones change who it is
     return np.asarray(most * rise(combed, 0.01, 0.085), np.float32)
 
 

@@ -7,22 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.training.aligned import AlignedRegion
+from engines.training.teachers.blurs import rise
 from engines.training.teachers.face_parts import Floats, Parts, find_parts
 from engines.training.teachers.flow import Streamlines, dark_lines, ink, tangent_flow
 from engines.training.teachers.shading import ImageU8, abstracted, blend, blurred_within, flattened, soft_steps
 
 _SIDE_PX = 512  # all widths below are for a picture of this size
+_TEXTURE_PX = 4.5  # at half that size: what is smaller is texture
 
 
 def toon(region: AlignedRegion) -> NDArray[np.uint8]:
     """The region as a drawing, (S, S, 3) RGB uint8."""
     parts = find_parts(region)
-    calm = abstracted(region.rgb, times=3, colours=20.0, reach_px=4.0)
+    rgb = _plain(np.asarray(region.rgb, np.uint8), parts)
+    calm = abstracted(rgb, times=3, colours=20.0, reach_px=4.0)
     lab = _lab(calm)
     flow = Streamlines(tangent_flow(lab, 3.0), length_px=24.0)
     flowing = flow.smooth(lab, 6.0)
-    tones = flow.smooth(_tones(region.rgb, flowing, parts), 3.0)  # the tones' borders become clean curves
+    tones = flow.smooth(_tones(rgb, flowing, parts), 3.0)  # the tones' borders become clean curves
     tones = _features(tones, region.rgb, flowing, parts)
+    tones[..., 0] += 0.33 * np.maximum(parts.face, parts.skin) * (lab[..., 0] - tones[..., 0])  # keeps the likeness
     lines = _lines(lab[..., 0], flow, parts)
     return _rgb(_inked(tones, lines))
 
@@ -41,10 +45,8 @@ def _tones(rgb: ImageU8, flowing: Floats, parts: Parts) -> Floats:
     """The coloured areas, without lines: CIE Lab."""
     half = np.asarray(cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
     flat, flatter = _flat(half, 3), _flat(half, 8)
-    behind = _flat(_behind(half, parts.person), 6, 34.0)
-    base = blend(behind, blend(flatter, flat, np.maximum(0.7, parts.face)), parts.person)
-    much = 0.5 + 0.35 * parts.person
-    base[..., 0] += much * (soft_steps(base[..., 0], 12.0, 4.0) - base[..., 0])
+    base = blend(flatter, flat, np.maximum(0.5, parts.face))
+    base[..., 0] += 0.7 * (soft_steps(base[..., 0], 12.0, 4.0) - base[..., 0])
     base[..., 1:] = _richer(base[..., 1:], 1.45)
     hair = blend(flat, flowing, np.full_like(parts.hair, 0.6))
     hair[..., 0] = 0.2 * hair[..., 0] + 0.8 * soft_steps(hair[..., 0], 11.0, 6.0)
@@ -53,13 +55,39 @@ def _tones(rgb: ImageU8, flowing: Floats, parts: Parts) -> Floats:
     return blend(base, _skin_tones(flatter, parts), parts.skin)
 
 
-def _behind(half_rgb: ImageU8, person: Floats) -> ImageU8:
-    """What is round the person, a little out of focus, carried on under the person so that no rim glows into it."""
-    outside = cv2.resize(1 - person, half_rgb.shape[1::-1], interpolation=cv2.INTER_AREA)
-    around = np.asarray(cv2.erode(outside, np.ones((9, 9), np.uint8)), np.float32)
-    picture = half_rgb.astype(np.float32)
-    filled = blend(blurred_within(picture, around, 9.0), blurred_within(picture, around, 1.6), around)
-    return np.asarray(np.rint(filled), np.uint8)
+def _plain(rgb: ImageU8, parts: Parts) -> ImageU8:
+    """The picture with the texture of cloth, leaves and walls taken out: nobody draws every leaf.
+
+    Rolling guidance (Q. Zhang et al., "Rolling Guidance Filter", ECCV 2014): what a blur takes away for good is gone,
+    and the edges that remain are sharpened again, from the picture itself. Where there is nothing but texture, they
+    are left soft, as a painter leaves them.
+    """
+    half = np.asarray(cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    plain = np.asarray(cv2.GaussianBlur(half, (0, 0), _TEXTURE_PX), np.uint8)
+    for _ in range(4):
+        plain = np.asarray(cv2.ximgproc.jointBilateralFilter(plain, half, 19, 28.0, _TEXTURE_PX), np.uint8)
+    texture = _texture(half)
+    soft = cv2.GaussianBlur(plain, (0, 0), _TEXTURE_PX)
+    painted = blend(plain.astype(np.float32), soft.astype(np.float32), texture)
+    painted, texture = (_enlarged(one, rgb.shape[1::-1]) for one in (painted, texture))
+    strands = parts.hair * (1 - texture)  # a scarf counts as hair, but is not made of strands
+    keep = np.maximum.reduce((parts.face, parts.skin, strands))
+    return np.asarray(np.rint(blend(painted, rgb.astype(np.float32), keep).clip(0, 255)), np.uint8)
+
+
+def _enlarged(picture: Floats, size_wh: tuple[int, ...]) -> Floats:
+    return np.asarray(cv2.resize(picture, size_wh, interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def _texture(half_rgb: ImageU8) -> Floats:
+    """0..1, where the picture is rough without a direction."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(half_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.0)
+    x, y = (cv2.Scharr(grey, cv2.CV_32F, *way) / 32 for way in ((1, 0), (0, 1)))
+    xx, xy, yy = (cv2.GaussianBlur(product, (0, 0), 8.0) for product in (x * x, x * y, y * y))
+    slopes = xx + yy  # the structure tensor's trace; its eigenvalues' difference over it says how much one way rules
+    one_way = np.sqrt((xx - yy) ** 2 + 4 * xy * xy) / (slopes + 1e-6)
+    rough = rise(np.sqrt(slopes), 6.0, 14.0) * (1 - rise(one_way, 0.25, 0.45))
+    return np.asarray(cv2.GaussianBlur(rough, (0, 0), 4.0).clip(0, 1), np.float32)
 
 
 def _flat(half_rgb: ImageU8, times: int, colours: float = 22.0) -> Floats:
@@ -122,13 +150,12 @@ def _lines(lightness: Floats, flow: Streamlines, parts: Parts) -> Floats:
     fine, broad, widest = (response[..., i] for i in range(3))
     clear = np.maximum.reduce((parts.eyes, parts.brows, 0.8 * parts.lips))
     inner = _inner(np.maximum.reduce((parts.skin, clear, parts.mouth_opening)), 0.03 * parts.face_px)
-    clothes = (1 - np.maximum.reduce((parts.face, parts.skin, parts.hair))) * _inner(parts.person, 6.0)
-    threshold = 1.2 + 3.4 * (1 - parts.person)
+    face = np.maximum.reduce((parts.face, parts.skin, parts.hair))
+    threshold = 3.4 - 2.2 * face
     outline = (4 * parts.person * (1 - parts.person)).clip(0, 1)
     for value, mask in (
-        (4.2, clothes),
         (0.8, cv2.GaussianBlur(outline, (0, 0), 5.0)),
-        (1.7, parts.hair),
+        (2.2, parts.hair),
         (4.4, inner),
         (1.0, 0.8 * parts.jaw),
         (1.5, 0.8 * parts.nose),
@@ -146,8 +173,9 @@ def _lines(lightness: Floats, flow: Streamlines, parts: Parts) -> Floats:
         ink(broad, threshold, (0.5 + 0.15 * parts.hair) * threshold) * (1 - 0.7 * parts.lips) * (1 - 0.85 * open_eyes)
     )
     soft = np.maximum(ink(widest, 1.7, 0.85) * parts.jaw, 0.75 * ink(widest, 1.4, 0.65) * parts.nose) * (1 - parts.lips)
-    strength = 0.95 - 0.42 * (1 - parts.person) - 0.15 * inner * (1 - clear) - 0.15 * parts.hair - 0.3 * parts.lips
-    strength -= 0.3 * parts.brows + 0.25 * clothes
+    strength = 0.8 + 0.15 * face - 0.15 * inner * (1 - clear) - 0.15 * parts.hair - 0.3 * parts.lips
+    strength -= 0.3 * parts.brows
+    strength *= 1 - 0.22 * np.maximum(parts.face, parts.skin)  # bolder ones change who it is
     return np.asarray(np.maximum.reduce((thin, thick, 0.8 * soft)) * strength.clip(0, 1), np.float32)
 
 

@@ -1,0 +1,263 @@
+"""What this machine can do: every runtime, precision and number of threads timed, and the best chosen for each look."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache as remembered
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from calibration.set_pictures import stills
+from calibration.timing import Beside, Timed, summed, timed
+from calibration.verdicts import Judged, Way, judge_style, reference_of
+from engines import machine_choice
+from engines.looks import Look
+from engines.machine_choice import EngineChoice, engine_name
+from engines.runtime.base import Engine
+from engines.runtime.openvino_cpu import probe
+from engines.runtime.torch_reference import TorchEngine
+from engines.styles import Style
+from live.painter import Painter
+from live.wardrobe import Wardrobe
+
+BUDGET_SHARE = 0.8  # of the time between two frames, for painting one
+SCALES = (1.0, 0.75, 0.5)  # of a region's sides; smaller ones only where the larger do not fit
+_GRID_PX = 32  # regions stay multiples of it: every generator takes them
+_ALIKE = 1.05  # what is no more than so many times slower counts as alike
+_WORTH = 1.15  # a smaller region that does not keep up either must be so many times faster to be chosen
+_BUSY_SHARE = 0.5  # of the cores
+_SECONDS, _LOOK_SECONDS = 0.5, 1.0  # for each engine, each look
+_LEAST_FRAMES, _BURN_IN = 30, 10
+_CAREFUL = ("fp32", "bf16", "fp16", "int8")  # of two that are alike, the earlier
+_LIPS_PIXELS = 10_000
+_MOST_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way to run one style at one size, and what became of it.
+
+    Attributes:
+        engine: "toon 256x256".
+        time: None where it was not timed.
+        turned_down: why it was not chosen; empty for the chosen one.
+    """
+
+    engine: str
+    way: str
+    threads: int
+    time: Timed | None
+    turned_down: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LookRow:
+    """One look at one scale of its regions: the time to paint a frame of one face beside the tracker.
+
+    Attributes:
+        sizes: of its regions.
+        holds: whether 95 of 100 frames are painted within the budget.
+        chosen: whether live takes it so.
+    """
+
+    look: str
+    sizes: str
+    time: Timed
+    holds: bool
+    chosen: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class MachineReport:
+    """All that was measured, and what was chosen of it.
+
+    Attributes:
+        budget_ms: what painting a frame may take.
+        rows: of the engines.
+        looks: of the looks.
+        file: where the choice was written.
+    """
+
+    fps: float
+    budget_ms: float
+    rows: list[Row] = field(default_factory=list)
+    looks: list[LookRow] = field(default_factory=list)
+    file: Path | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        found = {"machine": machine_choice.fingerprint(), "fps": self.fps, "budget_ms": self.budget_ms}
+        found |= {"engines": [row.as_dict() for row in self.rows], "looks": [row.as_dict() for row in self.looks]}
+        return {**found, "file": str(self.file)}
+
+
+class MachineTimer:
+    """Measures one look after the other; what several looks share is measured once.
+
+    Args:
+        fps: frames a second that the looks have to keep up with.
+        say: told what happens, a line at a time.
+    """
+
+    def __init__(self, *, fps: float, say: Callable[[str], None]) -> None:
+        self.report = MachineReport(fps, round(BUDGET_SHARE * 1000 / fps, 3))
+        self._fps, self._say = fps, say
+        self._engines: dict[str, dict[str, Any]] = {}
+        self._looks: dict[str, dict[str, Any]] = {}
+
+    def measure(self, looks: Iterable[Look]) -> MachineReport:
+        """Time, choose, and write the choice; looks without a network are passed over.
+
+        Raises:
+            EngineError: weights are not usable, or a verdict or the choice cannot be written.
+            TrackingError: no face model.
+        """
+        for look in looks:
+            if any(isinstance(layer.style, Style) for layer in look.layers):
+                self._measure(look)
+        return self.report
+
+    def _measure(self, look: Look) -> None:
+        tried: list[tuple[Look, LookRow]] = []
+        for scale in SCALES:
+            smaller = scaled(look, scale)
+            if tried and sizes(smaller) == sizes(tried[-1][0]):
+                continue  # lips stay as they are
+            for layer in smaller.layers:
+                if isinstance(layer.style, Style) and engine_name(layer.style) not in self._engines:
+                    self._engine(layer.style)
+            self._write()
+            self._say(f"look {look.name} at {sizes(smaller)}")
+            took = self._painting(smaller)
+            holds = took.p95_ms <= self.report.budget_ms
+            tried.append((smaller, LookRow(look.name, sizes(smaller), took, holds=holds, chosen=False)))
+            if tried[-1][1].holds:
+                break
+        best = best_size([row for _, row in tried])
+        chosen, row = tried[best]
+        self.report.looks += [replace(one, chosen=index == best) for index, (_, one) in enumerate(tried)]
+        self._looks[look.name] = machine_choice.look_entry(chosen, holds=row.holds, **asdict(row.time))
+        self._write()
+
+    def _engine(self, style: Style) -> None:
+        """Time a style's engines in turns, and choose."""
+        name = engine_name(style)
+        judged = list(judge_style(style, remembered(partial(reference_of, style)), again=False, say=self._say))
+        self._say(f"timing {name}")
+        refused = {one.way.name: why for one in judged if (why := _not_timed(one))}
+        opened = dict(_opened(style, [one.way for one in judged if one.way.name not in refused]))
+        pictures = stills(style, most=1)
+        region_bgr = pictures[0].crop_bgr[None] if pictures else probe(style.size_wh)
+        try:
+            with Beside(fps=self._fps):
+                calls = {key: partial(engine.infer, region_bgr) for key, engine in opened.items()}
+                found = timed(calls, seconds=_SECONDS)
+        finally:
+            for engine in opened.values():
+                engine.close()
+        best = chosen_of(found)
+        self.report.rows += [Row(name, way, 0, None, why) for way, why in refused.items()]
+        for (way, threads), took in sorted(found.items(), key=lambda item: item[1].median_ms):
+            slower = f"{took.median_ms / found[best].median_ms:.2f} times the time of the chosen"
+            self.report.rows.append(Row(name, way, threads, took, "" if (way, threads) == best else slower))
+        runtime, precision = best[0].split()[:2]
+        choice = EngineChoice(runtime, precision, best[1], found[best].median_ms, found[best].p95_ms)
+        self._engines[name] = machine_choice.engine_entry(style, choice)
+
+    def _painting(self, look: Look) -> Timed:
+        """The look as live paints it, with the engines as chosen."""
+        wardrobe = Wardrobe({look.name: look}, runtime="auto", say=self._say)
+        try:
+            ready, painter = wardrobe.prepare(look.name), Painter()
+            took_ms: list[float] = []
+            with Beside(fps=self._fps, person=look.wants_person) as beside:
+                end_s = time.perf_counter() + _LOOK_SECONDS
+                while len(took_ms) < _LEAST_FRAMES or time.perf_counter() < end_s:
+                    bgr, at_s = beside.bgr.copy(), len(took_ms) / self._fps
+                    started_s = time.perf_counter()
+                    painter.paint(bgr, beside.faces, ready, 1.0, at_s=at_s, person=beside.mask)
+                    took_ms.append((time.perf_counter() - started_s) * 1e3)
+            return summed(took_ms[_BURN_IN:])
+        finally:
+            wardrobe.close()
+
+    def _write(self) -> None:
+        self.report.file = machine_choice.write(self._engines, self._looks, fps=self._fps)
+
+
+def best_size(rows: Sequence[LookRow]) -> int:
+    """The first that holds; where none does, the largest that is as fast as any: smaller ones must be worth it."""
+    for index, row in enumerate(rows):
+        if row.holds:
+            return index
+    fastest = min(row.time.p95_ms for row in rows)
+    return next(index for index, row in enumerate(rows) if row.time.p95_ms <= _WORTH * fastest)
+
+
+def busy() -> str:
+    """One line where other programs keep the machine so busy that what is timed says little; else nothing."""
+    cores = os.cpu_count() or 1
+    waiting = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if waiting < _BUSY_SHARE * cores:
+        return ""
+    return f"other programs keep this machine busy (load {waiting:.1f} on {cores} cores): measure again when it is idle"
+
+
+Timings = Mapping[tuple[str, int], Timed]  # by way and threads
+
+
+def chosen_of(found: Timings) -> tuple[str, int]:
+    """The fastest by the median; of those that are alike, the one on the fewest threads, then the most precise."""
+    fastest = min(time.median_ms for time in found.values())
+    alike = [key for key, time in found.items() if time.median_ms <= _ALIKE * fastest]
+    return min(alike, key=lambda key: (key[1] or _MOST_THREADS, _CAREFUL.index(key[0].split()[1])))
+
+
+def _not_timed(judged: Judged) -> str:
+    """Why a way is not even timed; nothing where it is."""
+    if judged.judgement is None:
+        return judged.refused
+    return "" if judged.judgement.passed else f"calibration failed: {judged.judgement.because}"
+
+
+def _opened(style: Style, passed: list[Way]) -> Iterator[tuple[tuple[str, int], Engine]]:
+    """All that passed, on every number of threads that may pay, and the reference itself."""
+    cores = min(_MOST_THREADS, os.cpu_count() or 1)
+    most = min(2, cores) if style.size_wh[0] * style.size_wh[1] < _LIPS_PIXELS else cores
+    for way in passed:
+        for threads in range(1, most + 1) if way.threaded else (0,):
+            yield (way.name, threads), way.open(threads or None)
+    yield ("torch fp32 on the CPU", 0), TorchEngine(style, why="")
+
+
+def scaled(look: Look, scale: float) -> Look:
+    """The look with smaller regions, but for lips: their network knows mouths of one size only."""
+    layers = tuple(
+        replace(layer, style=_smaller(layer.style, scale)) if isinstance(layer.style, Style) else layer
+        for layer in look.layers
+    )
+    return replace(look, layers=layers)
+
+
+def _smaller(style: Style, scale: float) -> Style:
+    if style.region == "lips" or scale == 1.0:
+        return style
+    width, height = (max(2 * _GRID_PX, round(side * scale / _GRID_PX) * _GRID_PX) for side in style.size_wh)
+    return replace(style, size_wh=(min(width, style.size_wh[0]), min(height, style.size_wh[1])))
+
+
+def sizes(look: Look) -> str:
+    """The sizes of a look's regions: "448x256, 256x256"."""
+    return ", ".join("{}x{}".format(*layer.style.size_wh) for layer in look.layers if isinstance(layer.style, Style))

@@ -1,0 +1,89 @@
+"""INT8 from the calibration set: a style's graph quantised as far as the limits allow, judged, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calibration.precision import INT8_LIMITS, Judgement, Reference
+from engines import cache, cache_lock
+from engines.cache_entry import cache_home, record_verdict
+from engines.errors import EngineError
+from engines.runtime.base import NotUsableError, first_line
+from engines.runtime.openvino_cpu import OpenVinoEngine
+from engines.runtime.openvino_graph import converted, load_openvino, save
+from engines.runtime.openvino_int8 import INSTALL, RECIPES, Recipe, installed, int8_key, quantised
+from engines.styles import Style
+
+if TYPE_CHECKING:
+    import openvino
+
+Say = Callable[[str], None]
+
+
+def make_int8(
+    style: Style, reference: Reference, *, say: Say = lambda line: None, recipes: Sequence[Recipe] = RECIPES
+) -> Judgement:
+    """Quantise a style where that was not done yet, judge it, and keep it in the engine cache with its verdict.
+
+    Where all of it in INT8 is too far off, more cautious recipes follow, until one passes; if none does, the last try
+    is kept with its verdict, so that nobody builds it again.
+
+    Args:
+        style: at the size of the reference's pictures.
+        reference: FP32 on the calibration set. Ranges are taken from every other picture; all of them judge.
+        say: told what happens, a line at a time.
+        recipes: to be tried, in this order.
+
+    Raises:
+        NotUsableError: NNCF is missing, or cannot quantise it.
+        EngineError: the weights are not usable, or the cache cannot be written to.
+    """
+    if not installed():
+        raise NotUsableError("NNCF, which makes INT8 engines, is not installed", INSTALL)
+    pictures_bgr = [one.crop_bgr for one in reference.pictures[::2]]
+    if not pictures_bgr:
+        raise NotUsableError("the calibration set shows nothing that this style works on", "veneer calibrate collect")
+    key = int8_key(style)
+    with cache_lock.held(cache_home() / ".locks" / f"{key}.lock", say=say, wait_s=cache.WAIT_S):
+        if cache.find(key) is not None:  # its name says all that it was made of
+            return _judged(style, key, reference, None)
+        graph = converted(style, load_openvino().Core())
+        for recipe in recipes:
+            say(f"{style.name}: quantising ({recipe.name})")
+            try:
+                made = quantised(graph, pictures_bgr, recipe)
+            except Exception as error:  # NNCF raises exceptions of its own, with no common base
+                raise NotUsableError(f"NNCF cannot quantise {style.name}: {first_line(error)}") from error
+            _keep(style, key, made)
+            judged = _judged(style, key, reference, recipe)
+            if judged.passed:
+                break
+    return judged
+
+
+def _keep(style: Style, key: str, made: openvino.Model) -> None:
+    """Put it into the cache, in the place of what lay there."""
+
+    def write(folder: Path) -> None:
+        save(made, folder)
+
+    entry = cache.find(key)
+    if entry is not None:
+        cache.discard(entry)
+    about = cache.About(style.name, "openvino", "int8", "{}x{}".format(*style.size_wh))
+    if cache.store(key, write, about=about) is None:
+        raise EngineError(f"INT8 engine of {style.name}", "it cannot be kept in the cache", "make room there")
+
+
+def _judged(style: Style, key: str, reference: Reference, recipe: Recipe | None) -> Judgement:
+    """Open it as live does, judge it, and write the verdict."""
+    engine = OpenVinoEngine(style, precision="int8")
+    try:
+        judged = reference.judge(engine, INT8_LIMITS)
+    finally:
+        engine.close()
+    scores = {**judged.as_dict(), **({"recipe": recipe.name} if recipe else {})}
+    record_verdict(key, passed=judged.passed, because=judged.because, scores=scores)
+    return judged
