@@ -130,8 +130,9 @@ def _reference(net: nn.Module, bgr: NDArray[np.uint8]) -> Opened:
 
 
 def _openvino(net: nn.Module, bgr: NDArray[np.uint8], hint: str) -> Opened:
-    import openvino
+    from engines.runtime.openvino_graph import load_openvino
 
+    openvino = load_openvino()
     core = openvino.Core()
     if hint == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise RuntimeError("this processor has no BF16")

@@ -6,25 +6,24 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from engines.errors import VeneerError
 from live.controls import Command, Controls, ControlState
 from live.frame import Frame
 from live.latest import Closed
+from live.one_line import one_line
 from live.sender import STOP_WITHIN_S, Sender
 from live.sinks.video_file import VideoFileSink
 from live.sources.still import write_picture
 
 
-def _new_name(folder: Path, suffix: str) -> Path:
-    """A name by the time of day that no file has yet."""
-    stem = time.strftime("veneer-%Y%m%d-%H%M%S")
-    path, number = folder / f"{stem}{suffix}", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{stem}-{number}{suffix}"
-    return path
+@dataclass(frozen=True, slots=True, eq=False)
+class _Recording:
+    path: Path
+    sender: Sender
+    broken: threading.Event
 
 
 class Capture:
@@ -44,9 +43,8 @@ class Capture:
         self._controls, self._say, self._fps = controls, say, fps
         self._pictures_dir, self._videos_dir = pictures_dir, videos_dir
         self._snapshots = controls.read().snapshots
-        self._recording: Sender | None = None
-        self._path = Path()
-        self._broken = False
+        self._recording: _Recording | None = None
+        self._given: set[Path] = set()  # names that are taken, though their files may not be there yet
         self._working: list[threading.Thread] = []
         self._one_at_a_time = threading.Lock()
 
@@ -58,60 +56,82 @@ class Capture:
                 self._say("no snapshot while the card is shown")
             else:
                 self._aside(self._snapshot, frame)
-        if state.recording and self._recording is None:
-            self._start()
-        elif not state.recording and self._recording is not None:
+        if self._recording is not None and (self._recording.broken.is_set() or not state.recording):
             self._end()
+        elif state.recording and self._recording is None:
+            self._start()
         if self._recording is not None:
             with contextlib.suppress(Closed):  # it failed a moment ago, and said so
-                self._recording.slot.put(frame)
+                self._recording.sender.slot.put(frame)
+
+    def _new_name(self, folder: Path, suffix: str) -> Path:
+        """A name by the time of day that no file has yet, and none will have that is about to be written."""
+        stem = time.strftime("veneer-%Y%m%d-%H%M%S")
+        path, number = folder / f"{stem}{suffix}", 1
+        while path.exists() or path in self._given:
+            number += 1
+            path = folder / f"{stem}-{number}{suffix}"
+        self._given.add(path)
+        return path
 
     def _snapshot(self, frame: Frame) -> None:
         try:
             with self._one_at_a_time:  # several in one second each get a name of their own
                 self._pictures_dir.mkdir(parents=True, exist_ok=True)
-                path = _new_name(self._pictures_dir, ".png")
+                path = self._new_name(self._pictures_dir, ".png")
                 write_picture(path, frame.bgr)
-        except (VeneerError, OSError) as error:
-            self._say(f"no snapshot: {error}")
+        except Exception as error:  # whatever it is, the stream goes on
+            self._say(f"no snapshot: {one_line(error)}")
         else:
             self._say(f"snapshot {path}")
 
     def _start(self) -> None:
+        broken = threading.Event()
         try:
             self._videos_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            self._failed(error)
+            path = self._new_name(self._videos_dir, ".mp4")
+            sender = Sender(
+                VideoFileSink(path),
+                lossless=False,
+                fps=self._fps,
+                controls=self._controls,
+                timings=None,
+                fail=lambda error: self._failed(error, broken),
+            )
+        except (VeneerError, OSError) as error:
+            self._failed(error, broken)
             return
-        self._path, self._broken = _new_name(self._videos_dir, ".mp4"), False
-        self._recording = Sender(
-            VideoFileSink(self._path),
-            lossless=False,
-            fps=self._fps,
-            controls=self._controls,
-            timings=None,
-            fail=self._failed,
-        )
-        self._recording.start()
-        self._say(f"recording {self._path}")
+        self._recording = _Recording(path, sender, broken)
+        sender.start()
+        self._say(f"recording {path}")
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, broken: threading.Event) -> None:
         """A recording that fails ends alone: the stream goes on."""
-        self._broken = True
-        self._say(f"recording ended: {error}")
-        self._controls.apply(Command("record", "off"))
+        if broken.is_set():
+            return
+        self._say(f"recording ended: {one_line(error)}")
+        if self._recording is None or self._recording.broken is broken:  # not while the next one runs already
+            self._controls.apply(Command("record", "off"))
+        broken.set()
 
     def _end(self) -> None:
         """Finish a recording aside: making the file whole may take a moment, and the loop must go on."""
         recording, self._recording = self._recording, None
         if recording is not None:
-            self._aside(self._finish, recording, self._path)
+            self._aside(self._finish, recording)
 
-    def _finish(self, recording: Sender, path: Path) -> None:
-        recording.finish()
-        recording.thread.join(STOP_WITHIN_S)
-        if not self._broken:
-            self._say(f"recorded {recording.sent} frames in {path}")
+    def _finish(self, recording: _Recording) -> None:
+        recording.sender.finish()
+        recording.sender.thread.join(STOP_WITHIN_S)
+        frames, path = recording.sender.sent, recording.path
+        if recording.broken.is_set():
+            return
+        if recording.sender.thread.is_alive():
+            self._say(f"{path} is still being written; what is on the disk plays")
+        elif not path.exists():
+            self._say("nothing was recorded" if not frames else f"recording lost: {path} was removed meanwhile")
+        else:
+            self._say(f"recorded {frames} frames in {path}")
 
     def _aside(self, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, name="capture", daemon=True)

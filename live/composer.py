@@ -9,12 +9,16 @@ import cv2
 import numpy as np
 
 from engines.errors import EngineError
+from engines.looks import Look
 from live.controls import ControlState
-from live.cover import Cover
+from live.cover import Cover, wanted_cover
 from live.frame import Frame, TrackedFrame
-from live.painter import Painter
+from live.one_line import one_line
+from live.painter import Painter, StageMs
 from live.timing import Timings
 from live.wardrobe import ReadyLook, Wardrobe
+
+_MOST_SAID = 16  # different lines; more would flood the terminal
 
 
 class Composer:
@@ -24,10 +28,21 @@ class Composer:
         wardrobe: asked whether a look is ready; never waited for.
         timings: told what the stages took, and whether there was a face.
         say: takes one line for the person at the terminal.
+        look_of: the look that is asked for, ready or not. Where it covers, no frame is let through that hides less:
+            not while the look is being made ready, not the frame that was frozen before. None lets them through, for
+            films, where each frame wears what was ready when its turn came.
     """
 
-    def __init__(self, wardrobe: Wardrobe, timings: Timings, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        wardrobe: Wardrobe,
+        timings: Timings,
+        say: Callable[[str], None],
+        *,
+        look_of: Callable[[ControlState], Look | None] | None = None,
+    ) -> None:
         self._wardrobe, self._timings, self._say = wardrobe, timings, say
+        self._look_of = look_of or (lambda _: None)
         self._painter = Painter()
         self._cover = Cover()
         self._wearing: ReadyLook | None = None
@@ -42,11 +57,10 @@ class Composer:
         """The finished frame; the pixels of the tracked one are painted in place."""
         self._timings.faces_found += bool(tracked.faces)
         if state.frozen and self._frozen is not None:
-            return replace(tracked.frame, bgr=self._frozen.bgr)
-        ready = self._worn(state.look, tracked)
-        frame = self._painted(tracked, ready, state.strength)
-        if state.mirror:
-            frame = replace(frame, bgr=np.asarray(cv2.flip(frame.bgr, 1), np.uint8))
+            frame = replace(tracked.frame, bgr=self._frozen.bgr, cover=self._frozen.cover)
+        else:
+            frame = self._painted(tracked, self._worn(state.look, tracked), state)
+        frame = self._as_wanted(frame, state)
         self._frozen = frame if state.frozen else None
         return frame
 
@@ -64,26 +78,46 @@ class Composer:
                 self._wearing = coming
         return self._wearing
 
-    def _painted(self, tracked: TrackedFrame, ready: ReadyLook, strength: float) -> Frame:
-        frame = tracked.frame
-        # Nobody looked for the person: the frame is older than the wish for this look.
+    def _painted(self, tracked: TrackedFrame, ready: ReadyLook, state: ControlState) -> Frame:
+        frame, look = tracked.frame, ready.look
+        at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
+        spent = self._paint(tracked, ready, state.strength, at_s)
+        if state.mirror:
+            frame = replace(frame, bgr=np.asarray(cv2.flip(frame.bgr, 1), np.uint8))
+        if spent is None or (spent.bare and look.no_face != "raw"):
+            return self._cover.over(frame, look, at_s, strength=state.strength)
+        hiding = (layer.strength for layer in ready.layers if layer.output == "picture")
+        frame = replace(frame, cover=0.0 if spent.bare else state.strength * max(hiding, default=0.0))
+        self._cover.painted(frame, look, at_s)
+        return frame
+
+    def _paint(self, tracked: TrackedFrame, ready: ReadyLook, strength: float, at_s: float) -> StageMs | None:
+        """Paint in place; None where there is nothing to paint on, or it failed."""
+        # Nobody looked for the person: the frame is older than the wish for this look, or the looking failed.
         blind = ready.wants_person and tracked.person is None and ready.look.no_face != "raw"
-        if (tracked.faces or not ready.layers) and not blind:
-            try:
-                at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
-                spent = self._painter.paint(frame.bgr, tracked.faces, ready, strength, at_s=at_s, person=tracked.person)
-            except EngineError as error:
-                self._say_once(f"{error}; the look shows '{ready.look.no_face}' instead")
-            else:
-                self._timings.stage("region", spent.region)
-                self._timings.stage("generate", spent.generate)
-                self._timings.stage("composite", spent.composite)
-                if not spent.bare or ready.look.no_face == "raw":
-                    self._cover.painted(frame.bgr, ready.look, frame.captured_s)
-                    return frame
-        return replace(frame, bgr=self._cover.instead(frame.bgr, ready.look, frame.captured_s))
+        if (ready.layers and not tracked.faces) or blind:
+            return None
+        frame_bgr, faces = tracked.frame.bgr, tracked.faces
+        try:
+            spent = self._painter.paint(frame_bgr, faces, ready, strength, at_s=at_s, person=tracked.person)
+        except Exception as error:  # whatever it is, the frame is covered, and the next one may be well again
+            what = "" if isinstance(error, EngineError) else f"look {ready.look.name}: "
+            self._say_once(f"{what}{one_line(error)}; the look shows '{ready.look.no_face}' instead")
+            return None
+        self._timings.stage("region", spent.region)
+        self._timings.stage("generate", spent.generate)
+        self._timings.stage("composite", spent.composite)
+        return spent
+
+    def _as_wanted(self, frame: Frame, state: ControlState) -> Frame:
+        """The frame, or the wanted look's own rule where it hides less than that look does."""
+        look = self._look_of(state)
+        if look is None or frame.cover >= wanted_cover(look, state.strength):
+            return frame
+        at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
+        return self._cover.over(frame, look, at_s, strength=state.strength)
 
     def _say_once(self, line: str) -> None:
-        if line not in self._said:
+        if line not in self._said and len(self._said) < _MOST_SAID:
             self._said.add(line)
             self._say(line)

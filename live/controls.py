@@ -9,10 +9,14 @@ from __future__ import annotations
 import difflib
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from engines.errors import OptionsError
+
+if TYPE_CHECKING:
+    from engines.looks import Look
 
 STRENGTH_STEP = 0.1
 # verb -> the field of ControlState that it switches
@@ -141,12 +145,21 @@ class Controls:
 
     def __init__(self, look_names: Sequence[str], *, look: str, strength: float = 1.0, mirror: bool = False) -> None:
         self.look_names = tuple(look_names)
+        self._looks: Mapping[str, Look] = {}
         self._lock = threading.Lock()
         self._state = ControlState(find_look(look, self.look_names), _strength(strength), mirror)
 
     def read(self) -> ControlState:
         """The settings of this moment, all from one and the same moment; takes no lock."""
         return self._state
+
+    def know(self, looks: Mapping[str, Look]) -> None:
+        """Take the looks behind the names; done once, before the first frame."""
+        self._looks = looks
+
+    def look_of(self, state: ControlState) -> Look | None:
+        """The look that is asked for, ready or not; None where only names are known."""
+        return self._looks.get(state.look)
 
     def apply(self, command: Command) -> str:
         """Do what the command says.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from engines.looks import Look
-from live.frame import ImageU8, fit_into
+from engines.styles import Style
+from live.frame import Frame, ImageU8, fit_into
+
+LATE_S = 0.5  # so long without a new frame, and a stage is late; before that it may be a slow camera
 
 
 def blurred(frame_bgr: ImageU8) -> ImageU8:
@@ -37,30 +42,62 @@ def card(size_wh: tuple[int, int]) -> ImageU8:
     return fit_into(picture, size_wh)
 
 
+def last_resort(look: Look) -> str:
+    """What the look shows once there is nothing (left) to hold: "blur", "card" or "raw"."""
+    return look.then if look.no_face == "hold" else look.no_face
+
+
+def wanted_cover(look: Look, strength: float) -> float:
+    """The least `Frame.cover` that may leave while this look is asked for at this strength.
+
+    A strength below 1 is the wearer's own choice, and so is a look that is told to show the raw picture.
+    """
+    if last_resort(look) == "raw":
+        return 0.0
+    covering = (layer.strength for layer in look.layers if isinstance(layer.style, Style) and layer.style.covers)
+    return strength * max(covering, default=0.0)
+
+
+def stays_s(look: Look) -> float:
+    """How long the look's last frame may be shown while no new one comes; infinity where it may stay."""
+    if last_resort(look) == "raw":
+        return float("inf")
+    return max(look.hold_s, LATE_S) if look.no_face == "hold" else LATE_S
+
+
+def covered(frame: Frame, look: Look) -> Frame:
+    """The frame under the look's last resort, made of its own picture."""
+    resort = last_resort(look)
+    if resort == "raw":
+        return frame
+    picture = blurred(frame.bgr) if resort == "blur" else card(frame.size_wh)
+    return replace(frame, bgr=picture, cover=1.0)
+
+
 class Cover:
     """Remembers the last painted frame and applies the look's own rule where no face was painted."""
 
     def __init__(self) -> None:
-        self._painted_bgr: ImageU8 | None = None
+        self._painted: Frame | None = None
         self._painted_look = ""
         self._painted_s = float("-inf")
 
-    def painted(self, frame_bgr: ImageU8, look: Look, at_s: float) -> None:
-        """A frame was painted; the array is kept, so nobody may change it afterwards."""
-        self._painted_bgr, self._painted_look, self._painted_s = frame_bgr, look.name, at_s
+    def painted(self, frame: Frame, look: Look, at_s: float) -> None:
+        """A frame was painted; its array is kept, so nobody may change it afterwards."""
+        self._painted, self._painted_look, self._painted_s = frame, look.name, at_s
+
+    def over(self, frame: Frame, look: Look, at_s: float, *, strength: float = 1.0) -> Frame:
+        """What the look shows for a frame that could not be painted.
+
+        A frame is held that was painted for the same look, at the same size, and hides as much as is asked for now.
+        """
+        held = self._painted
+        if look.no_face == "hold" and held is not None and held.size_wh == frame.size_wh:
+            fresh = 0.0 <= at_s - self._painted_s <= look.hold_s
+            if fresh and self._painted_look == look.name and held.cover >= wanted_cover(look, strength):
+                return replace(frame, bgr=held.bgr, cover=held.cover)
+        return covered(frame, look)
 
     def instead(self, frame_bgr: ImageU8, look: Look, at_s: float) -> ImageU8:
-        """What the look shows for a frame that could not be painted."""
-        rule = look.no_face
-        if rule == "hold":
-            fresh = at_s - self._painted_s <= look.hold_s
-            fits = self._painted_bgr is not None and self._painted_bgr.shape == frame_bgr.shape
-            if fresh and fits and self._painted_look == look.name:
-                assert self._painted_bgr is not None
-                return self._painted_bgr
-            rule = look.then
-        if rule == "blur":
-            return blurred(frame_bgr)
-        if rule == "card":
-            return card((frame_bgr.shape[1], frame_bgr.shape[0]))
-        return frame_bgr
+        """The same for a picture on its own."""
+        return self.over(Frame(frame_bgr, 0, at_s), look, at_s).bgr

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from engines.errors import OptionsError, VeneerError
 from live.controls import SWITCHES, Controls, parse_command
 from live.ctl_transport import Transport, default_transport
-from live.ctl_wire import POLL_S, hang_up, read_line, status_lines
+from live.ctl_wire import POLL_S, hang_up, read_line, readable, status_lines
 
 REQUEST_LIMIT_BYTES = 4096
 ANSWER_LIMIT_BYTES = 1 << 20
@@ -188,7 +188,7 @@ def send_command(
                 raise ConnectionResetError("no answer")
             answer = json.loads(line)
             if answer["ok"]:
-                return str(answer["says"])
+                return readable(answer["says"])
             asked, got, do = answer.get("parts") or (asked, answer["error"], "")
     except TimeoutError as error:
         raise _silent(asked, target, timeout_s) from error
@@ -198,7 +198,7 @@ def send_command(
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         problem = f"what process {target} answered makes no sense"
         raise OptionsError(asked, problem, "run the same version on both sides") from error
-    raise OptionsError(str(asked), str(got), str(do))
+    raise OptionsError(*(readable(part, 300).replace("\n", " ") for part in (asked, got, do)))
 
 
 def _call(transport: Transport, pid: int | None, timeout_s: float, asked: str) -> tuple[int, socket.socket]:

@@ -20,11 +20,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engines.errors import OptionsError
+from engines.outside import read_whole
 from engines.paths import runtime_dir
 
 # The kernel's limit for the path of a Unix socket is 108 bytes on Linux and 104 on macOS.
 PATH_LIMIT_BYTES = 100
 _BACKLOG = 16
+_LONGEST_FILE_BYTES = 4096
 
 
 class Transport:
@@ -221,11 +223,11 @@ class LoopbackTransport(Transport):
 
     def _read(self, pid: int) -> dict[str, str]:
         try:
-            said = json.loads(self._file(pid).read_text())
+            said = json.loads(read_whole(self._file(pid), _LONGEST_FILE_BYTES))
             if not 0 < int(said["port"]) < 65536:
                 raise ValueError("port")
             return {"port": str(int(said["port"])), "token": str(said["token"])}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ConnectionRefusedError(f"{self._file(pid)} is damaged") from error
 
 

@@ -57,6 +57,12 @@ def hang_up(connection: socket.socket, answer: dict[str, object] | None, *, drai
             pass
 
 
+def readable(text: object, most: int = 20_000) -> str:
+    """What another program said, fit for a terminal: its lines, without control characters, not without end."""
+    lines = str(text)[:most].split("\n")
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+
+
 def status_lines(status: Mapping[str, object]) -> list[str]:
     """Any nested status as readable lines: "fps: 61.2", "latency ms: p50 4.1, p95 6"; what is listed, line by line."""
     lines: list[str] = []

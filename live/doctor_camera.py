@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
 
 from live.cover import card
 from live.frame import Frame
 
 Finding = tuple[bool, str, str]
-_LOOPBACK = Path("/sys/module/v4l2loopback")
+_LOOKED_AT = 20  # frames, after the first
 
 
 def camera() -> Finding:
@@ -23,18 +23,19 @@ def camera() -> Finding:
     try:
         info = source.open()
         frames = 0
-        for _ in range(20):
-            frame = source.read()
-            if frame is None:
-                break
-            frames += 1
+        with contextlib.suppress(TimeoutError):  # it fell silent: what came before it counts
+            while frames < _LOOKED_AT and source.read() is not None:
+                frames += 1
         rate = source.measured_fps
     finally:
         source.close()
     width, height = info.size_wh
     says = f"{info.name} gives {width}x{height}"
     says += f" at {rate:.1f} fps (measured)" if rate else ""
-    return frames > 1, says, "" if frames > 1 else "try another camera"
+    if frames < _LOOKED_AT:
+        says += f", but fell silent after {frames + 1} pictures"
+        return False, says, "unplug it and plug it in again; on a hub, try a port of the computer itself"
+    return True, says, ""
 
 
 def virtual_camera() -> Finding:
@@ -46,27 +47,20 @@ def virtual_camera() -> Finding:
     import time
 
     from live.sinks.virtual_camera import VirtualCameraSink
+    from live.sinks.virtual_camera_help import RELOAD_MODULE
+    from live.sources.devices import is_mere_camera
 
     sink = VirtualCameraSink()
     try:
         sink.open(size_wh=(1280, 720), fps=30.0)
         sink.send(Frame(card((1280, 720)), 0, time.monotonic()))
-        device = sink.device
+        device, mere_camera = sink.device, is_mere_camera(sink.device)  # it looks otherwise while nothing is sent
     finally:
         sink.close()
-    caps = exclusive_caps()
-    if caps is False:
-        do = "Chrome and Meet do not list it: sudo modprobe -r v4l2loopback, then load it with exclusive_caps=1"
+    if mere_camera is False:
+        do = f"Chrome, Meet and Teams do not list it: close what uses it, then {RELOAD_MODULE}"
         return True, f"{device} takes frames, but was loaded without exclusive_caps", do
-    return True, f"{device} takes frames" + (", exclusive_caps is on" if caps else ""), ""
-
-
-def exclusive_caps() -> bool | None:
-    """Whether v4l2loopback's first device shows itself as a mere camera; None where there is no such module."""
-    try:
-        return (_LOOPBACK / "parameters" / "exclusive_caps").read_text().strip().upper().startswith("Y")
-    except OSError:
-        return None
+    return True, f"{device} takes frames" + (", exclusive_caps is on" if mere_camera else ""), ""
 
 
 def window() -> Finding:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,15 @@ class Frame:
         frame_id: counts up from 0, without gaps, at the source.
         captured_s: time.monotonic() when the picture was complete in memory.
         pts_s: the picture's place in its file in seconds; None for a live source.
+        cover: how much of the faces the picture hides, 0..1: 0 as it was taken, 1 drawn at full strength, blurred, or
+            a card. A look that covers lets nothing out that hides less than it does (see `live.cover.wanted_cover`).
     """
 
     bgr: ImageU8
     frame_id: int
     captured_s: float
     pts_s: float | None = None
+    cover: float = 0.0
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -64,6 +68,25 @@ class TrackedFrame:
     faces: tuple[Face, ...]
     track_ms: float
     person: ImageU8 | None = None
+
+
+def checked(frame: Frame) -> Frame:
+    """The frame as `Frame` promises it: what can be put right without loss is.
+
+    Raises:
+        ValueError: no picture, of another kind, empty, or without a time; says what it is instead.
+    """
+    bgr: object = frame.bgr
+    if not isinstance(bgr, np.ndarray):
+        raise ValueError(f"{type(bgr).__name__} in place of a picture")
+    if bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.dtype != np.uint8 or not bgr.size:
+        raise ValueError(f"a picture of shape {bgr.shape}, {bgr.dtype}")
+    times_s = (frame.captured_s, 0.0 if frame.pts_s is None else frame.pts_s)
+    if not all(map(math.isfinite, times_s)):
+        raise ValueError("a picture without a time")
+    if bgr.flags.c_contiguous and bgr.flags.writeable:
+        return frame
+    return replace(frame, bgr=np.array(bgr))
 
 
 def as_bgr(picture: NDArray[Any]) -> ImageU8:

@@ -65,7 +65,7 @@ class LatestSlot(Generic[T]):
             if self._lossless:
                 self._changed.wait_for(lambda: self._closed or self._item is None)
                 soon_s = self._taken_s + self._busy_s - lead_s - time.monotonic()
-                wait_s = max(0.0, soon_s) if self._busy_s else None
+                wait_s = min(max(0.0, soon_s), self._busy_s) if self._busy_s else None  # also after a clock that jumped
                 self._changed.wait_for(lambda: self._closed or self._takers > 0, wait_s)
             if self._closed:
                 raise Closed
@@ -78,7 +78,7 @@ class LatestSlot(Generic[T]):
         """
         with self._changed:
             if self._taken_s:
-                busy_s = min(time.monotonic() - self._taken_s, 1.0)
+                busy_s = min(max(0.0, time.monotonic() - self._taken_s), 1.0)
                 self._busy_s += (0.1 if self._busy_s else 1.0) * (busy_s - self._busy_s)
             if self._item is None and not self._closed:
                 self._takers += 1

@@ -10,6 +10,7 @@ from typing import Any
 
 from engines import paths, toml
 from engines.errors import OptionsError
+from engines.outside import shown
 from engines.runtime.choose import RUNTIMES
 
 _SIZE = re.compile(r"(\d{1,5})[xX](\d{1,5})")
@@ -34,6 +35,8 @@ class LiveOptions:
         global_hotkeys: Ctrl+Alt+key works while another window has the focus.
         face_model: a FaceLandmarker bundle to use instead of the bundled face mesh.
         looks_file: a looks file to use instead of the user's own.
+        idle: the webcam rests while nobody reads the virtual camera: True or False; None where it can be known.
+        mic_delay: say by how much the picture is later than the sound, and give the call a microphone as late.
     """
 
     source: str = "0"
@@ -50,6 +53,8 @@ class LiveOptions:
     global_hotkeys: bool = False
     face_model: Path | None = None
     looks_file: Path | None = None
+    idle: bool | None = None
+    mic_delay: bool = False
 
     def __post_init__(self) -> None:
         _within("--fps", self.fps, 1, 240)
@@ -65,7 +70,8 @@ class LiveOptions:
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise OptionsError(f"{name} {value:g}", "out of range", f"use {low:g} to {high:g}")
+        asked = f"{value:g}" if abs(value) < 1e15 else shown(value)
+        raise OptionsError(f"{name} {asked}", "out of range", f"use {low:g} to {high:g}")
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -108,12 +114,12 @@ def _settings(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        tables = toml.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
+        tables = toml.read(path)
+    except (OSError, toml.TOMLDecodeError) as error:
         raise OptionsError(f"settings file {path}", f"not readable: {error}", "correct that line") from error
     run = tables.pop("run", {})
     if tables or not isinstance(run, dict):
-        got = f"unknown table {sorted(tables)}" if tables else f"run = {run!r} is no table"
+        got = f"unknown table {shown(sorted(tables))}" if tables else f"run = {shown(run)} is no table"
         raise OptionsError(f"settings file {path}", got, "use one table, [run]")
     return {_field(name, path): _value(name, value, path) for name, value in run.items()}
 
@@ -134,6 +140,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "global_hotkeys": (bool,),
     "face_model": (str,),
     "looks_file": (str,),
+    "idle": (bool,),
+    "mic_delay": (bool,),
 }
 
 
@@ -141,7 +149,7 @@ def _field(name: str, path: Path) -> str:
     field = _NAMES.get(name, name).replace("-", "_")
     if field not in {f.name for f in fields(LiveOptions)}:
         known = ", ".join(sorted(set(_KINDS) - set(_NAMES.values()) | set(_NAMES)))
-        raise OptionsError(f"settings file {path}", f"unknown key {name!r} in [run]", f"keys are {known}")
+        raise OptionsError(f"settings file {path}", f"unknown key {shown(name)} in [run]", f"keys are {known}")
     return field
 
 
@@ -150,7 +158,7 @@ def _value(name: str, given: Any, path: Path) -> Any:
     kinds = _KINDS[field]
     if type(given) not in kinds:
         wanted = " or ".join(kind.__name__ for kind in kinds)
-        raise OptionsError(f"settings file {path}", f"{name} = {given!r}", f"write a {wanted}")
+        raise OptionsError(f"settings file {path}", f"{name} = {shown(given)}", f"write a {wanted}")
     if field == "sinks":
         return (given,) if isinstance(given, str) else tuple(map(str, given))
     if field in ("report", "face_model", "looks_file"):

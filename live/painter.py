@@ -12,14 +12,19 @@ import numpy as np
 from engines.errors import EngineError
 from engines.generators.shade import Shade
 from engines.head_mask import region_mask
-from engines.head_region import FRAME_KINDS, PictureRegion, face_box, frame_box, in_frame
+from engines.head_region import FACE_OVAL, FRAME_KINDS, PictureRegion, face_box, frame_box, in_frame
 from engines.lips_light import as_known, taken_back
 from engines.memory import FaceMemory
 from engines.region import lips_region
 from engines.runtime.base import Engine, first_line
 from live.compositor import add_change, add_region_change, blend_picture
 from live.frame import Face, Floats, ImageU8
+from live.one_line import one_line
+from live.tracking.base import LANDMARKS
 from live.wardrobe import ReadyLayer, ReadyLook
+
+_MOST_FRAMES_OFF = 10  # landmarks may lie so many frame sizes outside; beyond that they are no landmarks
+_LEAST_FILLED, _LEAST_ROUND = 0.4, 0.8  # of real faces, turned and tilted, the outline has at least 0.64 and 0.97
 
 
 @dataclass(slots=True)
@@ -52,7 +57,7 @@ class Painter:
 
         Args:
             frame_bgr: (H, W, 3) uint8; outside the regions' boxes it stays bit-identical.
-            faces: with landmarks of this very frame.
+            faces: with landmarks of this very frame; one that cannot be a face (see `is_sure`) counts as bare.
             ready: the look.
             strength: 0..1, multiplies the strength of every layer.
             at_s: the frame's time in seconds.
@@ -61,6 +66,7 @@ class Painter:
         Raises:
             EngineError: a generator failed or gave something that is no picture; layers below it are already painted.
         """
+        given, faces = len(faces), tuple(face for face in faces if is_sure(face, frame_bgr.shape))
         keys = [(face.face_id, index) for face in faces for index in range(len(ready.layers))]
         self._memories = {key: self._memories.get(key) or FaceMemory() for key in keys}
         works = [
@@ -69,7 +75,7 @@ class Painter:
             for index, layer in enumerate(ready.layers)
             if layer.strength * strength > 0.0
         ]  # fmt: skip
-        spent = StageMs()
+        spent = StageMs(bare=given - len(faces))
         try:
             for drawn, group in groupby(works, key=lambda work: work.layer.output == "picture"):
                 if drawn:
@@ -81,6 +87,19 @@ class Painter:
         except (cv2.error, MemoryError) as error:
             raise EngineError(f"look {ready.look.name}", first_line(error)) from error
         return spent
+
+
+def is_sure(face: Face, shape: tuple[int, ...]) -> bool:
+    """Whether the landmarks can be a face's: all there, finite, near the frame, the outline round and not twisted."""
+    xy: object = face.landmarks_xy
+    if not isinstance(xy, np.ndarray) or xy.shape != (LANDMARKS, 2):
+        return False
+    if not (np.abs(xy) <= _MOST_FRAMES_OFF * max(shape[:2])).all():  # not-a-number neither
+        return False
+    outline = np.asarray(xy[FACE_OVAL], np.float32)
+    width, height = (outline.max(0) - outline.min(0)).tolist()
+    area, hull = cv2.contourArea(outline), cv2.contourArea(cv2.convexHull(outline))
+    return bool(area > _LEAST_FILLED * width * height and area > _LEAST_ROUND * hull)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +151,20 @@ def _shade(layer: ReadyLayer) -> Shade:
 
 
 def _infer(engine: Engine, crops_bgr: list[ImageU8]) -> Floats:
-    made = engine.infer(crops_bgr[0][None] if len(crops_bgr) == 1 else np.stack(crops_bgr))
+    style = f"style {engine.info.style}"
+    asked_bgr = crops_bgr[0][None] if len(crops_bgr) == 1 else np.stack(crops_bgr)
+    try:
+        made: object = engine.infer(asked_bgr)
+    except (EngineError, MemoryError):
+        raise
+    except Exception as error:  # libraries raise what they please; the frame is treated as the look says
+        got = f"{engine.info.runtime} failed: {one_line(error)}"
+        raise EngineError(style, got) from error
+    if not isinstance(made, np.ndarray) or made.shape != asked_bgr.shape or made.dtype != np.float32:
+        got = f"shape {made.shape}, {made.dtype}" if isinstance(made, np.ndarray) else type(made).__name__
+        raise EngineError(style, f"{engine.info.runtime} gave {got} for {asked_bgr.shape}")
     if not np.isfinite(made).all():
-        raise EngineError(f"style {engine.info.style}", f"{engine.info.runtime} gave NaN or infinity")
+        raise EngineError(style, f"{engine.info.runtime} gave NaN or infinity")
     return made
 
 

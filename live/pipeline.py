@@ -1,6 +1,7 @@
-"""One frame's way through the program: camera thread, tracker thread, this loop, one sender thread per sink.
+"""One frame's way through the program: camera thread, tracker thread, composing thread, one sender thread per sink.
 
-Every hand-over holds one item and the newest wins; from a file to a file nothing is dropped, by the same code.
+Every hand-over holds one item and the newest wins; from a file to a file nothing is dropped, by the same code. The main
+thread only waits, and shows the preview window: signals and keys are heard whatever the other threads hang on.
 """
 
 from __future__ import annotations
@@ -11,20 +12,29 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engines.errors import SinkError, SourceError, TrackingError, VeneerError
+from engines.errors import EngineError, SinkError, SourceError, TrackingError, VeneerError
 from live.composer import Composer
 from live.controls import Controls, ControlState
-from live.frame import Frame, TrackedFrame
-from live.latest import Closed, LatestSlot
+from live.frame import Frame
+from live.front import Front
+from live.latest import Closed
+from live.one_line import one_line
 from live.sender import STOP_WITHIN_S, Sender
 from live.sinks.base import FrameSink
 from live.sources.base import FrameSource, SourceInfo
 from live.timing import Timings
 from live.tracking.base import FaceTracker
-from live.tracking.person import PersonSegmenter
 from live.wardrobe import Wardrobe
 
 _PREVIEW_INTERVAL_S = 1 / 60  # a window is not shown more often than this
+_TURN_S = 0.012  # so long a window waits for a new frame before it looks after its events
+_MOST_FPS = 1000.0  # more is no pace
+_KINDS = {
+    "source": SourceError,
+    "tracker": TrackingError,
+    "looks": EngineError,
+    "painting": EngineError,
+}  # else: a sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ class Pipeline:
         fps: the pace of live sinks, and the timing of files made from a live source.
         frames: stop after this many; None for no limit.
         say: takes one line for the person at the terminal.
-        on_frame: called in the loop with every finished frame (snapshots, recording).
+        on_frame: called in the composing thread with every finished frame (snapshots, recording).
     """
 
     def __init__(
@@ -59,44 +69,63 @@ class Pipeline:
         on_frame: Callable[[Frame, ControlState], None] | None = None,
     ) -> None:
         self.parts, self.timings = parts, Timings()
-        self.source_info: SourceInfo | None = None
         self.lossless = not parts.source.live and not all(sink.live for sink in parts.sinks)
-        self._fps, self._frames, self._on_frame = fps, frames, on_frame
-        self._read: LatestSlot[Frame] = LatestSlot(lossless=self.lossless)
-        self._tracked: LatestSlot[TrackedFrame] = LatestSlot(lossless=self.lossless)
-        self._stop = threading.Event()  # somebody asked for the end, or something failed
-        self._over = threading.Event()  # the threads in front have no more to do
-        self._dressed = threading.Event()  # the first look is ready
         self.interrupted = False  # a signal ended the run before its own end
+        self._fps, self._frames, self._on_frame = fps, frames, on_frame
+        self._stop = threading.Event()  # somebody asked for the end, or something failed
+        self._dressed = threading.Event()  # the first look is ready
+        self._composed = threading.Event()  # the composing thread is done
+        self._ending = threading.Lock()  # no sender is started once the end has begun
+        self._left_behind = False  # the end did not wait for the composing thread
         self._error: VeneerError | None = None
-        self._composer = Composer(parts.wardrobe, self.timings, say)
-        self._segmenter = PersonSegmenter()  # loads nothing before it is asked
         self._senders: list[Sender] = []
-        self.source_waits = False
+        parts.controls.know(parts.wardrobe.looks)
+        # Live, nothing bare leaves once a covering look is asked for; a film's frame wears what was ready at its turn.
+        look_of = None if self.lossless else parts.controls.look_of
+        self._composer = Composer(parts.wardrobe, self.timings, say, look_of=look_of)
+        self._front = Front(
+            parts.source,
+            parts.tracker,
+            lossless=self.lossless,
+            frames=frames,
+            wants_person=lambda: self._composer.wants_person(parts.controls.read().look),
+            timings=self.timings,
+            fail=self.fail,
+            say=say,
+        )
+
+    @property
+    def source_info(self) -> SourceInfo | None:
+        """What the source says of itself, once open."""
+        return self._front.info
+
+    @property
+    def source_waits(self) -> bool:
+        """Whether nothing comes from the source just now."""
+        return self._front.source_waits
 
     @property
     def dropped(self) -> int:
         """Frames that came in and did not reach the first sink because a newer one was there."""
-        sinks = self._senders[0].slot.dropped if self._senders else 0
-        return self._read.dropped + self._tracked.dropped + sinks
+        return self._front.dropped + (self._senders[0].slot.dropped if self._senders else 0)
 
     def stop(self) -> None:
-        """Ask for the end, from any thread or a signal handler; `run` returns within 2 s."""
+        """Ask for the end, from any thread; `run` returns within 2 s."""
         self._stop.set()
-        self._over.set()
+        self._front.over.set()
 
     def interrupt(self) -> None:
-        """The same, by a signal: what was made so far is not all that was wanted."""
-        self.interrupted = True
-        self.stop()
+        """The same from a signal handler: what was made so far is not all that was wanted.
 
-    def fail(self, error: Exception, *, where: str = "") -> None:
+        Sets a flag and takes no lock: a second signal may come while the first one is being handled.
+        """
+        self.interrupted = True
+
+    def fail(self, error: Exception, where: str) -> None:
         """Note why the run cannot go on, and stop it; the first reason counts."""
         if self._error is None:
             if not isinstance(error, VeneerError):
-                got = f"{type(error).__name__}: {error}".splitlines()[0]
-                kind = SinkError if where.startswith("sink") else TrackingError if where == "tracker" else SourceError
-                error = kind(where or "sink", f"failed ({got})")
+                error = _KINDS.get(where, SinkError)(where, f"failed ({one_line(error)})")
             self._error = error
         self.stop()
 
@@ -106,19 +135,15 @@ class Pipeline:
         Raises:
             VeneerError: why it could not start or go on; everything is closed then.
         """
-        threads = [
-            threading.Thread(target=self._source_loop, name="source", daemon=True),
-            threading.Thread(target=self._tracker_loop, name="tracker", daemon=True),
-            threading.Thread(target=self._wardrobe_loop, name="wardrobe", daemon=True),
-        ]
-        for thread in threads:
-            thread.start()
+        dressing = threading.Thread(target=self._wardrobe_loop, name="wardrobe", daemon=True)
+        composing = threading.Thread(target=self._compose_loop, name="compose", daemon=True)
+        self._front.start()
+        dressing.start()
+        composing.start()
         try:
-            self._loop()
-        except VeneerError as error:
-            self.fail(error)
+            self._watch()
         finally:
-            self._shut(threads)
+            self._shut(composing, dressing)
         if self._error is not None:
             raise self._error
 
@@ -128,84 +153,34 @@ class Pipeline:
             self._dressed.set()
             self.parts.wardrobe.prepare_all()
         except Exception as error:
-            self.fail(error, where="looks")
+            self.fail(error, "looks")
 
-    def _source_loop(self) -> None:
-        source, produced = self.parts.source, 0
+    def _compose_loop(self) -> None:
         try:
-            self.source_info = source.open()
-            reading_s = 0.0  # how long a read usually takes
-            while not self._over.is_set():
-                self._read.wait_wanted(lead_s=0.3 * reading_s)  # the middle way between full speed and fresh pictures
-                started_s = time.monotonic()
-                try:
-                    frame = source.read()
-                except TimeoutError:
-                    self.source_waits = True
-                    continue
-                self.source_waits = False
-                reading_s += 0.1 * (min(time.monotonic() - started_s, 1.0) - reading_s)
-                if frame is None:
-                    break
-                self.timings.frames_in += 1
-                produced += 1
-                self._read.put(frame)
-                if self.lossless and produced == self._frames:
-                    break
+            while not self._dressed.wait(0.05):
+                if self._stop.is_set():
+                    return
+            self._loop()
         except Closed:
             pass
         except Exception as error:
-            self.fail(error, where="source")
+            self.fail(error, "painting")
         finally:
-            self._read.close()
-            source.close()
-
-    def _tracker_loop(self) -> None:
-        tracker = self.parts.tracker
-        try:
-            tracker.open()
-            while not self._over.is_set():
-                frame = self._read.get(timeout_s=0.5)
-                if frame is None:
-                    continue
-                started_s = time.monotonic()
-                faces = tracker.track(frame)
-                look = self.parts.controls.read().look
-                person = self._segmenter.mask(frame.bgr) if self._composer.wants_person(look) else None
-                track_ms = (time.monotonic() - started_s) * 1e3
-                self.timings.stage("track", track_ms)
-                self._tracked.put(TrackedFrame(frame, faces, track_ms, person))
-        except Closed:
-            pass
-        except Exception as error:
-            self.fail(error, where="tracker")
-        finally:
-            self._tracked.close()
-            for model in (tracker, self._segmenter):
-                with contextlib.suppress(Exception):  # a model that cannot be closed is no reason to hide another one
-                    model.close()
+            with self._ending:
+                self._composed.set()
+            if self._left_behind:  # it hung in an engine, and nobody waited any longer
+                self.parts.wardrobe.close()
 
     def _loop(self) -> None:
         composed = 0
-        preview: Sender | None = None
-        frame: Frame | None = None
-        while not self._dressed.wait(0.05):
-            if self._stop.is_set():
-                return
-        while not self._stop.is_set() and not self.parts.controls.read().quit:
-            preview = preview or next((s for s in self._senders if s.sink.main_thread), None)
-            try:
-                tracked = self._tracked.get(timeout_s=0.015 if preview else 0.1)
-            except Closed:
-                return
-            if preview is not None:
-                getattr(preview.sink, "pump", lambda: None)()
+        while not self._front.over.is_set():
+            tracked = self._front.get(timeout_s=0.1)
             if tracked is None:
-                if preview is not None and frame is not None:
-                    preview.repeat(frame, after_s=0.1)
                 continue
             state = self.parts.controls.read()  # once: a frame is made of one state
             frame = self._composer.compose(tracked, state)
+            if self._front.over.is_set():
+                return  # the end came meanwhile
             if not self._senders:
                 self._start_senders()
             self._hand_out(frame, state)
@@ -214,62 +189,86 @@ class Pipeline:
                 return
 
     def _start_senders(self) -> None:
-        for index, sink in enumerate(self.parts.sinks):
-            sender = Sender(
-                sink,
-                lossless=not self.parts.source.live and not sink.live,
-                fps=self._pace(),
-                controls=self.parts.controls,
-                timings=self.timings if index == 0 else None,
-                fail=lambda error, name=sink.name: self.fail(error, where=f"sink {name}"),  # type: ignore[misc]
-            )
-            sender.start()
-            self._senders.append(sender)
+        with self._ending:
+            if self._front.over.is_set():
+                raise Closed
+            self._senders = [self._sender(index, sink) for index, sink in enumerate(self.parts.sinks)]
+            for sender in self._senders:
+                sender.start()
+
+    def _sender(self, index: int, sink: FrameSink) -> Sender:
+        return Sender(
+            sink,
+            lossless=not self.parts.source.live and not sink.live,
+            fps=self._pace(),
+            controls=self.parts.controls,
+            timings=self.timings if index == 0 else None,
+            fail=lambda error: self.fail(error, f"sink {sink.name}"),
+        )
 
     def _pace(self) -> float:
         info = self.source_info
-        return info.fps if info is not None and info.fps > 0 and not self.parts.source.live else self._fps
+        told = info is not None and 0 < info.fps <= _MOST_FPS and not self.parts.source.live
+        return info.fps if info is not None and told else self._fps
 
     def _hand_out(self, frame: Frame, state: ControlState) -> None:
         for sender in self._senders:
-            if not sender.sink.main_thread:
-                with contextlib.suppress(Closed):
-                    sender.slot.put(frame, stopped=self._stop.is_set)
-            elif sender.due(_PREVIEW_INTERVAL_S):
-                sender.hand_on(frame)
-            else:
-                sender.slot.dropped += 1
+            with contextlib.suppress(Closed):
+                sender.slot.put(frame, stopped=self._stop.is_set)
         if self._on_frame is not None:
             self._on_frame(frame, state)
 
-    def _shut(self, threads: list[threading.Thread]) -> None:
+    def _watch(self) -> None:
+        """What the main thread does until the end: show the windows, and wait."""
+        while not self._is_ended():
+            over = self._composed.is_set()
+            windows = [sender for sender in self._senders if sender.sink.main_thread]
+            for sender in windows:
+                try:
+                    sender.turn(least_s=_PREVIEW_INTERVAL_S, wait_s=0.0 if over else _TURN_S)
+                except Exception as error:
+                    self.fail(error, f"sink {sender.sink.name}")
+            if over:
+                return
+            if not windows:
+                self._composed.wait(0.05)
+
+    def _is_ended(self) -> bool:
+        """Whether the end was asked for: by a signal, a key, a failure."""
+        if self.interrupted:
+            self.stop()
+        return self._stop.is_set() or self.parts.controls.read().quit
+
+    def _shut(self, composing: threading.Thread, dressing: threading.Thread) -> None:
         """Close everything, from the front to the back; nobody is waited for longer than 2 s after a stop."""
-        asked = self._stop.is_set() or self.parts.controls.read().quit
-        until_s = time.monotonic() + STOP_WITHIN_S - 0.3
-        self._over.set()
-        for slot in (self._read, self._tracked):
-            slot.close()
-        threads[0].join(0.2)
-        if threads[0].is_alive():
-            self.parts.source.close()
+        asked = self._is_ended()
+        until_s = time.monotonic() + STOP_WITHIN_S - 0.5
+        with self._ending:
+            self._front.over.set()
+        self._front.close()
+        composing.join(0.3)
         for sender in self._senders:
             if asked and sender.sink.live:
                 sender.slot.drain()
             try:
                 sender.finish()
             except Exception as error:
-                self.fail(error, where=f"sink {sender.sink.name}")
+                self.fail(error, f"sink {sender.sink.name}")
         self._await_senders(until_s if asked else None)
-        self.parts.wardrobe.close()
-        for thread in threads:
-            thread.join(max(0.05, until_s - time.monotonic()))
+        composing.join(max(0.05, until_s - time.monotonic()))
+        self._front.join(until_s - 0.3)
+        dressing.join(max(0.05, min(0.3, until_s - time.monotonic())))  # it may be loading what nobody will wear
+        with self._ending:
+            self._left_behind = not self._composed.is_set()
+        if not self._left_behind:  # an engine is not taken away from under whoever hangs in it
+            self.parts.wardrobe.close()
 
     def _await_senders(self, until_s: float | None) -> None:
         """Wait until every sink is finished; not longer than 2 s once the end was asked for."""
         for sender in self._senders:
             while not sender.sink.main_thread and sender.thread.is_alive():
-                if until_s is None and self._stop.is_set():
-                    until_s = time.monotonic() + STOP_WITHIN_S - 0.3
+                if until_s is None and self._is_ended():
+                    until_s = time.monotonic() + STOP_WITHIN_S - 0.5
                 if until_s is not None and time.monotonic() >= until_s:
                     break
                 sender.thread.join(0.1)

@@ -6,30 +6,38 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 
+from engines import machine_choice
 from engines.errors import OptionsError, VeneerError
 from engines.looks import Look, find_look, load_looks
 from engines.paths import expanded, pictures_dir, videos_dir
+from engines.runtime.base import EngineInfo
+from live.audience import Audience, may_rest
 from live.capture import Capture
 from live.controls import Controls, ControlState
 from live.ctl import ControlServer
 from live.frame import Frame
 from live.hotkeys import command_for_key, help_lines
+from live.mic_delay import MicDelay
 from live.options import LiveOptions
 from live.pipeline import Parts, Pipeline
 from live.report import check_writable, run_report, write_report
+from live.sinks.base import FrameSink
 from live.sinks.meter import MeterText
 from live.sinks.open import open_sink
 from live.sources.base import FrameSource
+from live.sources.idle import IdleSource
 from live.sources.open import open_source
 from live.tracking.base import FaceTracker
 from live.tracking.quiet import say_line
 from live.wardrobe import Wardrobe
+
+_MEASURED_FRAMES = 60  # so many say how late the picture is
 
 
 def say(line: str) -> None:
@@ -53,7 +61,8 @@ class Session:
 
     Args:
         options: checked options.
-        source: a source to use instead of the one the options name.
+        source: a source to use instead of the one the options name; it is not let go of while nobody watches.
+        sinks: sinks to use instead of those the options name.
         looks: all looks; read from the files if None.
         on_frame: called in the loop with every finished frame.
         audio_from: file sinks take the sound of this file.
@@ -65,6 +74,7 @@ class Session:
         options: LiveOptions,
         *,
         source: FrameSource | None = None,
+        sinks: Sequence[FrameSink] | None = None,
         looks: Mapping[str, Look] | None = None,
         on_frame: Callable[[Frame], None] | None = None,
         audio_from: Path | None = None,
@@ -75,19 +85,34 @@ class Session:
         cv2.setNumThreads(1)  # the work on a frame is small: more threads would only take the tracker's core away
         if options.report is not None:
             check_writable(options.report)
-        found = dict(looks or load_looks(options.looks_file))
+        found = dict(looks) if looks else _looks_fitted(options)
         find_look(found, options.look)
         self.controls = Controls(tuple(found), look=options.look, strength=options.strength, mirror=options.mirror)
-        sinks = [
+        sinks = sinks or [
             open_sink(text, on_key=self._on_key, meter=self._meter, audio_from=audio_from) for text in options.sinks
         ]
-        pace = any(sink.live for sink in sinks)
-        source = source or open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=pace)
+        source = self._resting(source or self._open_source(sinks), rest=source is None, sinks=sinks)
         capture = Capture(self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir())
         self._capture, self._also = capture, on_frame
-        wardrobe = Wardrobe(found, runtime=options.runtime, say=say)
+        live = source.live or all(sink.live for sink in sinks)  # a film has time, and keeps one engine to its end
+        wardrobe = Wardrobe(found, runtime=options.runtime, say=say, aside=live)
         parts = Parts(source, make_tracker(options), sinks, wardrobe, self.controls)
         self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._on_frame)
+
+    def _open_source(self, sinks: Sequence[FrameSink]) -> FrameSource:
+        options, pace = self.options, any(sink.live for sink in sinks)
+        return open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=pace)
+
+    def _resting(self, source: FrameSource, *, rest: bool, sinks: Sequence[FrameSink]) -> FrameSource:
+        """The source, made to rest while nobody watches where that can be; the sinks are told to say who does."""
+        self._audience: Audience | None = None
+        if rest and may_rest(self.options, live=source.live):
+            self._audience = Audience(self.controls)
+            source = IdleSource(source, again=lambda: self._open_source(sinks), audience=self._audience, say=say)
+        for sink in sinks:
+            if (attend := getattr(sink, "attend", None)) is not None:
+                attend(self._audience, say)
+        return source
 
     def run(self) -> dict[str, Any]:
         """Run to the end and return the report (also written where the options say).
@@ -95,14 +120,15 @@ class Session:
         Raises:
             VeneerError: why it could not start or go on. The report of what was done is written all the same.
         """
-        try:
-            with self._controlled(), stop_on_signals(self.pipeline.interrupt):
-                self.pipeline.run()
-        finally:
-            self._capture.close()
-            report = run_report(self.pipeline)
-            if self.options.report is not None:
-                write_report(self.options.report, report)
+        with stop_on_signals(self.pipeline.interrupt):  # also while the last files are finished
+            try:
+                with self._controlled():
+                    self.pipeline.run()
+            finally:
+                self._capture.close()
+                report = run_report(self.pipeline)
+                if self.options.report is not None:
+                    write_report(self.options.report, report)
         for part in (self.pipeline.parts.source, *self.pipeline.parts.sinks):
             if warning := getattr(part, "warning", None):
                 say(str(warning))
@@ -110,7 +136,7 @@ class Session:
 
     @contextlib.contextmanager
     def _controlled(self) -> Iterator[None]:
-        """The control socket and the global keys, while running. Neither may keep the picture from coming."""
+        """The control socket, the global keys and the delayed sound. None of them may keep the picture from coming."""
         server = ControlServer(self.controls, status=self._status)
         with contextlib.ExitStack() as stack:
             try:
@@ -125,7 +151,15 @@ class Session:
                 keys = GlobalHotkeys(self.controls.apply, self.controls.look_names)
                 keys.start()
                 stack.callback(keys.stop)
+            if self.options.mic_delay:
+                delay = MicDelay(self._latency_ms, say)
+                delay.start()
+                stack.callback(delay.stop)
             yield
+
+    def _latency_ms(self) -> float | None:
+        timings = self.pipeline.timings
+        return timings.recent()[1] if timings.frames_out >= _MEASURED_FRAMES else None
 
     def _on_frame(self, frame: Frame, state: ControlState) -> None:
         self._capture(frame, state)
@@ -149,7 +183,9 @@ class Session:
             "latency_p50_ms": round(p50, 1),
             "latency_p95_ms": round(p95, 1),
             "dropped": self.pipeline.dropped,
-            "engines": [f"{e.style}: {e.runtime} {e.precision} on {e.device}" for e in engines],
+            "watched": self._audience is None or self._audience.watched(),
+            "engines": [_in_words(info) for info in engines],
+            "building": self.pipeline.parts.wardrobe.progress(),
         }
 
     def _meter(self) -> MeterText:
@@ -158,6 +194,7 @@ class Session:
         runs_on = ", ".join(sorted({f"{e.runtime} {e.precision}" for e in engines})) or "no network"
         first = f"{status['fps']:.0f} fps   {status['latency_p50_ms']:.0f} / {status['latency_p95_ms']:.0f} ms p50/p95"
         lines = (f"{first}   {status['dropped']} dropped", f"{state.look} {state.strength:.0%}   {runs_on}   H help")
+        lines += (status["building"],) if status["building"] else ()
         banners = {
             "panic": state.panic,
             "frozen": state.frozen,
@@ -166,6 +203,18 @@ class Session:
         }
         banner = ", ".join(name for name, on in banners.items() if on)
         return MeterText(lines, help_lines(self.controls.look_names) if state.help_shown else (), banner)
+
+
+def _in_words(info: EngineInfo) -> str:
+    runs = f"{info.style}: {info.runtime} {info.precision} on {info.device}"
+    return f"{runs}, {info.verdict}" if info.verdict else runs
+
+
+def _looks_fitted(options: LiveOptions) -> dict[str, Look]:
+    """All looks, with their regions at the sizes that `veneer calibrate machine` chose, where it was run here."""
+    if stale := machine_choice.stale():
+        say(stale)
+    return {name: machine_choice.fitted(look) for name, look in load_looks(options.looks_file).items()}
 
 
 def _check_files(options: LiveOptions) -> None:
@@ -192,6 +241,7 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
         yield
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup, a script's job
     before = {number: signal.signal(number, lambda *_: stop()) for number in numbers}
     try:
         yield

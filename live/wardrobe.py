@@ -8,11 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engines.errors import VeneerError
+from engines.builder import orders
+from engines.errors import EngineError, VeneerError
 from engines.generators.shade import Shade
 from engines.looks import Layer, Look
 from engines.runtime.base import Engine, EngineInfo
-from engines.runtime.choose import open_engine
+from engines.runtime.choose import RuntimeNotUsableError, open_engine, safer_engine
+from engines.runtime.exchange import ExchangeableEngine
+from engines.styles import Style
+from live.trial import answers, trial_regions
+from live.upgrades import Made, Upgrades, Wanted, kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +59,39 @@ class ReadyLook:
 
 
 class Wardrobe:
-    """All looks of a run, each made ready once, in whatever thread asks first; engines are shared between looks."""
+    """All looks of a run, each made ready once, in whatever thread asks first; engines are shared between looks.
 
-    def __init__(self, looks: Mapping[str, Look], *, runtime: str, say: Callable[[str], None]) -> None:
-        self._looks, self._runtime, self._say = looks, runtime, say
-        self._engines: dict[tuple[str, tuple[int, int]], Engine] = {}
+    Args:
+        looks: by name.
+        runtime: as `open_engine` takes it. One that cannot be used is said once, and the best that can be is taken.
+        say: takes one line for the person at the terminal.
+        aside: the picture must come soon and stay smooth: each style runs on what is ready at once, and what has to be
+            built or loaded is made aside and exchanged. Else (a film has time) it is waited for.
+        wanted: what could be built in place of an engine that runs.
+    """
+
+    def __init__(
+        self,
+        looks: Mapping[str, Look],
+        *,
+        runtime: str,
+        say: Callable[[str], None],
+        aside: bool = False,
+        wanted: Wanted = orders,
+    ) -> None:
+        self._looks, self._runtime, self._say, self._aside = looks, runtime, say, aside
+        self._engines: dict[tuple[str, tuple[int, int]], Made] = {}
         self._ready: dict[str, ReadyLook] = {}
         self._making = threading.Lock()
         self._closed = False
+        self._wanted = ""  # the look that was asked for last: what it wears is improved first
+        self._refused = ""
+        self.upgrades = Upgrades(self._by_urgency, runtime=runtime, say=say, wanted=wanted)
+
+    @property
+    def looks(self) -> Mapping[str, Look]:
+        """All looks by name, ready or not."""
+        return self._looks
 
     def wants_person(self, name: str) -> bool:
         """Whether that look, ready or not, needs to know which pixels show a person."""
@@ -70,6 +100,7 @@ class Wardrobe:
 
     def ready(self, name: str) -> ReadyLook | None:
         """The look, if it is ready now; never waits."""
+        self._wanted = name
         return self._ready.get(name)
 
     def prepare(self, name: str) -> ReadyLook:
@@ -79,13 +110,17 @@ class Wardrobe:
             EngineError: a generator of it cannot be made ready.
         """
         with self._making:
+            self._wanted = self._wanted or name
             if name not in self._ready:
                 look = self._looks[name]
                 self._ready[name] = ReadyLook(look, tuple(self._layer(layer) for layer in look.layers))
             return self._ready[name]
 
     def prepare_all(self) -> None:
-        """Make all looks ready, one after the other; says of each that fails why, and goes on."""
+        """Make all looks ready, one after the other; says of each that fails why, and goes on.
+
+        Where that is wanted, better engines are built from then on.
+        """
         for name in self._looks:
             if self._closed:
                 return
@@ -93,6 +128,12 @@ class Wardrobe:
                 self.prepare(name)
             except VeneerError as error:
                 self._say(f"look {name} is not available: {error}")
+        if self._aside:
+            self.upgrades.start()
+
+    def progress(self) -> str:
+        """What is being built now, in a few words; nothing where nothing is."""
+        return self.upgrades.progress()
 
     def _layer(self, layer: Layer) -> ReadyLayer:
         style = layer.style
@@ -100,22 +141,64 @@ class Wardrobe:
             return ReadyLayer(layer.strength, None, style, None)
         key = style.name, style.size_wh
         if key not in self._engines:
-            engine = open_engine(style, runtime=self._runtime, build=False)
-            width, height = style.size_wh
-            engine.infer(np.zeros((1, height, width, 3), np.uint8))  # the first call is the slow one
-            self._engines[key] = engine
-        engine = self._engines[key]
+            self._engines[key] = self._made(style)
+        engine = self._engines[key].engine
         return ReadyLayer(layer.strength, engine, None, style.size_wh, style.usual_bgr, style.region, style.output)
+
+    def _made(self, style: Style) -> Made:
+        engine = self._open(style)
+        given = answers(engine, trial_regions(style))  # the first calls are the slow ones
+
+        def failed(info: EngineInfo, error: EngineError) -> bool:
+            if not self._aside:
+                return self._fall_back(made, info, error)
+            threading.Thread(target=self._fall_back, args=(made, info, error), name="safer", daemon=True).start()
+            return False
+
+        kept = given.astype(np.float16)  # half the memory, and a tenth of a step is near enough
+        made = Made(style, ExchangeableEngine(engine, failed=failed), kept, kind(engine.info))
+        return made
+
+    def _open(self, style: Style) -> Engine:
+        build = self._runtime == "tensorrt" and not self._aside
+        convert = not self._aside
+        try:
+            return open_engine(style, runtime=self._runtime, build=build, convert=convert)
+        except RuntimeNotUsableError as error:
+            if self._runtime == "auto":
+                raise
+            if not self._refused:
+                self._say(f"{error}; the best that can be used here runs instead")
+            self._refused = error.got
+            return open_engine(style, build=False, convert=convert)
+
+    def _fall_back(self, made: Made, failed: EngineInfo, error: EngineError) -> bool:
+        """Put in what goes on for an engine that failed; whether there was something."""
+        try:
+            safer = safer_engine(made.style, failed)
+            answers(safer, trial_regions(made.style))
+        except Exception as none:
+            self._say(f"{error}; nothing can go on for it ({none})")
+            return False
+        made.engine.exchange(safer)
+        self._say(f"{error}: {' '.join(kind(safer.info))} on {safer.info.device} goes on")
+        return True
+
+    def _by_urgency(self) -> list[Made]:
+        worn = self._ready.get(self._wanted)
+        first = [layer.engine for layer in worn.layers] if worn else []
+        return sorted(self._engines.values(), key=lambda made: made.engine not in first)
 
     def engines(self, name: str | None = None) -> tuple[EngineInfo, ...]:
         """What the engines that are ready really run on: of one look, or of all."""
         if name is not None:
             ready = self._ready.get(name)
             return tuple(layer.engine.info for layer in ready.layers if layer.engine) if ready else ()
-        return tuple(engine.info for engine in tuple(self._engines.values()))
+        return tuple(made.engine.info for made in tuple(self._engines.values()))
 
     def close(self) -> None:
-        """Let go of all engines; idempotent."""
+        """Let go of all engines, and end what is being built; idempotent."""
         self._closed = True
-        for engine in tuple(self._engines.values()):
-            engine.close()
+        self.upgrades.close()
+        for made in tuple(self._engines.values()):
+            made.engine.close()

@@ -115,6 +115,12 @@ class FakeDevices:
     def nodes(self) -> list[CameraNode] | None:
         return self._nodes
 
+    def node(self, path: str) -> CameraNode | None:
+        return next((node for node in self.nodes() or () if node.path == path), None)
+
+    def again(self, before: CameraNode) -> CameraNode | None:
+        return next((node for node in self.nodes() or () if node.is_again(before)), None)
+
     def open_errno(self, path: str) -> int:
         there = any(node.path == path for node in self._nodes)
         return self._numbers.get(path, 0 if there else errno.ENOENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -24,6 +25,12 @@ def numbered(index: int) -> ImageU8:
     frame[:, :, 0] = index % 256
     frame[:, :, 1] = index // 256
     return frame
+
+
+def quick_s() -> float:
+    """ "Within 2 s", and what the machine adds: as much more as more programs want its cores."""
+    waiting = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
+    return 2.5 * max(1.0, waiting)
 
 
 def number_of(frame: Frame) -> int:

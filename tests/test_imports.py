@@ -57,5 +57,5 @@ def test_help_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "LOADED []" in done.stdout
-    for command in ("run", "demo", "apply", "looks", "doctor", "ctl", "train", "evaluate", "engines"):
+    for command in ("run", "demo", "apply", "looks", "doctor", "ctl", "train", "evaluate", "calibrate", "engines"):
         assert command in done.stdout, f"`veneer --help` does not name {command}"

@@ -31,6 +31,17 @@ def run(
     ] = None,
     face_model: Annotated[Path | None, typer.Option(help="Track with this FaceLandmarker .task file.")] = None,
     looks_file: Annotated[Path | None, typer.Option(help="A looks file instead of your own.")] = None,
+    idle: Annotated[
+        bool | None,
+        typer.Option(
+            "--idle/--no-idle",
+            help="Release the webcam while nobody reads the virtual camera.  [default: where that can be known]",
+        ),
+    ] = None,
+    mic_delay: Annotated[
+        bool | None,
+        typer.Option("--mic-delay", help="Make a microphone that is as late as the picture, or say how late that is."),
+    ] = None,
 ) -> None:
     """Put a look on a live face and send it on.
 

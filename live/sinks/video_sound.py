@@ -62,7 +62,7 @@ class SoundTrack:
         self._waiting: Packet[Any] | None = None
         self._unpack: Callable[[Packet[Any]], list[Packet[Any]]] = lambda packet: [packet]
         try:
-            self._input = av.open(str(path), "r")
+            self._input = av.open(str(path), "r", options={"protocol_whitelist": "file"})
         except FileNotFoundError:
             raise SinkError(f"sound from {path}", "there is no such file", "check the name") from None
         except (av.error.FFmpegError, OSError, ValueError) as failure:

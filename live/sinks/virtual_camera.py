@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from engines.errors import SinkError
 from engines.paths import runtime_dir
+from live.cover import card
 from live.frame import Frame, ImageU8, fit_into
 from live.sinks.device_lock import DeviceLock
+from live.sinks.loopback_device import LoopbackDevice
+from live.sinks.stand_by import Opener, StandBy, free
 from live.sinks.video_encode import pad_edges
-from live.sinks.virtual_camera_help import explain
+from live.sinks.virtual_camera_help import explain, loopback_devices
+
+if TYPE_CHECKING:
+    from live.audience import Audience
 
 MIN_SIZE_WH = (48, 32)  # the smallest that older v4l2loopback modules take
 FALLBACK_FPS = 30.0
+_REST_S = 0.25  # a send while nobody watches takes so long
 
 
 class OpenCamera(Protocol):
@@ -47,6 +57,10 @@ class VirtualCameraSink:
     The size is that of the first frame, made even (a chroma sample covers two pixels each way) and at least 48x32.
     Frames of other sizes are fitted into it with black bars.
 
+    On v4l2loopback the driver is told to show the card should this program die (see `StandBy`). While nobody watches,
+    the card lies in the camera, frames are thrown away and `send` takes its time: whoever comes sees first the card,
+    then frames that were taken after he came, and never an old one.
+
     Attributes:
         name: "virtual-camera", or "virtual-camera:DEVICE" where one was asked for.
         device: the device that is really used, once open.
@@ -56,7 +70,12 @@ class VirtualCameraSink:
     main_thread = False
 
     def __init__(
-        self, device: str | None = None, *, camera: CameraFactory | None = None, lock_dir: Path | None = None
+        self,
+        device: str | None = None,
+        *,
+        camera: CameraFactory | None = None,
+        lock_dir: Path | None = None,
+        loopback: Opener | None = None,
     ) -> None:
         """Nothing is opened yet.
 
@@ -64,6 +83,7 @@ class VirtualCameraSink:
             device: "/dev/video10" on Linux, the camera's name elsewhere; None takes the first that works.
             camera: stands in for pyvirtualcam.Camera.
             lock_dir: where the lock files lie; the user's runtime folder by default.
+            loopback: opens the device beside pyvirtualcam; by default only where that is the real one, on Linux.
         """
         self.name = "virtual-camera" + (f":{device}" if device else "")
         self.device = ""
@@ -72,6 +92,16 @@ class VirtualCameraSink:
         self._lock_dir = lock_dir
         self._lock: DeviceLock | None = None
         self._camera: OpenCamera | None = None
+        self._loopback = loopback
+        self._stand_by: StandBy | None = None
+        self._audience: Audience | None = None
+        self._say: Callable[[str], None] = lambda line: None
+        self._rests = False
+        self._rested_s = float("-inf")  # frames that were taken before are not shown any more
+
+    def attend(self, audience: Audience | None, say: Callable[[str], None]) -> None:
+        """Tell the audience of the camera's readers and rest while there is none; `say` takes a line for the user."""
+        self._audience, self._say = audience, say
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
         """Open the virtual camera.
@@ -83,10 +113,15 @@ class VirtualCameraSink:
             self._take_lock(self._asked_device)
         try:
             self._size_wh = camera_size(size_wh)
-            self._camera = self._open_camera(fps if math.isfinite(fps) and fps > 0 else FALLBACK_FPS)
+            fps = fps if math.isfinite(fps) and fps > 0 else FALLBACK_FPS
+            beside = self._beside()
+            self._free_devices(beside)
+            self._camera = self._open_camera(fps)
             self.device = self._camera.device
+            self._stand_by = StandBy(self.device, fps=fps, opener=beside) if beside is not None else None
             if self._lock is None:  # which device it is was for pyvirtualcam to find
                 self._take_lock(self.device)
+            self._guard()
         except BaseException:
             self._let_go()
             raise
@@ -105,6 +140,17 @@ class VirtualCameraSink:
         except Exception as failure:  # the library raises RuntimeError, ValueError and what its backends please
             self._blame_another_veneer()
             raise SinkError(asked, *explain(self._asked_device, str(failure))) from None
+
+    def _beside(self) -> Opener | None:
+        """What opens v4l2loopback devices beside pyvirtualcam; None where there are none."""
+        if self._loopback is not None or self._factory is not None or not sys.platform.startswith("linux"):
+            return self._loopback
+        return LoopbackDevice
+
+    def _free_devices(self, beside: Opener | None) -> None:
+        if beside is not None:
+            for device in [self._asked_device] if self._asked_device else map(str, loopback_devices()):
+                free(device, opener=beside)
 
     def _blame_another_veneer(self) -> None:
         """Where no device was named and one of ours is running, that is why none is free."""
@@ -125,31 +171,63 @@ class VirtualCameraSink:
         return SinkError(self.name, got, "stop that one first, or give each its own device")
 
     def send(self, frame: Frame) -> None:
-        """Hand on one frame.
+        """Hand on one frame, or rest a little while nobody watches.
 
         Raises:
             SinkError: the camera is gone.
         """
         if self._camera is None:
             return
-        is_odd_only = all(0 <= side - own <= 1 for side, own in zip(self._size_wh, frame.size_wh, strict=True))
-        picture_bgr = np.ascontiguousarray((pad_edges if is_odd_only else fit_into)(frame.bgr, self._size_wh))
+        if self._audience is not None and not self._audience.watched():
+            self._rest(self._audience)
+            return
+        self._rests = False
+        if frame.captured_s <= self._rested_s:
+            self._write(card(self._size_wh))
+        else:
+            is_odd_only = all(0 <= side - own <= 1 for side, own in zip(self._size_wh, frame.size_wh, strict=True))
+            self._write((pad_edges if is_odd_only else fit_into)(frame.bgr, self._size_wh))
+
+    def _rest(self, audience: Audience) -> None:
+        """The card, once, and then nothing: short naps that end when somebody comes."""
+        if not self._rests:
+            self._rests = True
+            self._write(card(self._size_wh))
+        else:
+            audience.wait(_REST_S)
+        self._rested_s = time.monotonic()
+
+    def _write(self, picture_bgr: ImageU8) -> None:
+        assert self._camera is not None
         try:
-            self._camera.send(picture_bgr)
+            self._camera.send(np.ascontiguousarray(picture_bgr))
         except Exception as failure:  # whatever the backend raises, no later frame will get through
             got = f"it no longer takes pictures ({' '.join(str(failure).split()) or type(failure).__name__})"
             raise SinkError(
                 self.name, got, "start veneer again; if it stays so, load the camera's driver anew"
             ) from None
 
+    def _guard(self) -> None:
+        if self._stand_by is None:
+            return
+        if why := self._stand_by.guard(card(self._size_wh)):
+            self._say(f"{self.device} cannot show a card should veneer die, its last frame would stay there: {why}")
+        if (audience := self._audience) is not None:
+            self._stand_by.watch(lambda readers: audience.report(self.device, readers))
+
     def close(self) -> None:
-        """Let go of the camera and of its lock; idempotent."""
+        """Let go of the camera and of its lock; idempotent. Who still reads v4l2loopback is left with the card."""
+        if self._camera is not None and self._stand_by is not None and self._stand_by.guards:
+            with contextlib.suppress(SinkError):
+                self._write(card(self._size_wh))
         self._let_go()
 
     def _let_go(self) -> None:
-        camera, lock = self._camera, self._lock
-        self._camera = self._lock = None
+        camera, lock, stand_by = self._camera, self._lock, self._stand_by
+        self._camera = self._lock = self._stand_by = None
         try:
+            if stand_by is not None:
+                stand_by.close()
             if camera is not None:
                 camera.close()
         finally:

@@ -80,7 +80,8 @@ def _explain_refusal(node: Path, failure: str, paths: LinuxPaths) -> tuple[str, 
     if code in (errno.EACCES, errno.EPERM):
         return f"you may not write to {node}", f"{JOIN_GROUP.format(group=_group(node))}, then log out and in again"
     holders = programs_using(node, paths)
-    if code == errno.EBUSY or "busy" in failure.lower() or "in use" in failure.lower():
+    taken = holders and "not a video output device" in failure  # what exclusive_caps=1 makes of a second writer
+    if taken or code == errno.EBUSY or "busy" in failure.lower() or "in use" in failure.lower():
         who = " and ".join(holders) or "another program"
         return f"{node} is in use by {who}", "close that program, or make a second device: devices=2 video_nr=10,11"
     got = f"{node} refuses: {' '.join(failure.split()) or 'no reason given'}"
@@ -101,7 +102,7 @@ def programs_using(node: Path, paths: LinuxPaths | None = None) -> list[str]:
     paths = paths or LinuxPaths()
     real, found = str(node.resolve()), []
     for process in sorted(paths.proc.glob("[0-9]*"), key=lambda entry: int(entry.name)):
-        if process.name != str(os.getpid()) and _has_open(process, real):
+        if process.name != str(os.getpid()) and _count_open(process, real):
             name = "a program"
             with contextlib.suppress(OSError):
                 name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip() or name
@@ -109,13 +110,28 @@ def programs_using(node: Path, paths: LinuxPaths | None = None) -> list[str]:
     return found
 
 
-def _has_open(process: Path, real: str) -> bool:
+def descriptors_on(node: Path, paths: LinuxPaths | None = None) -> tuple[int, int] | None:
+    """How many open descriptors point at the device: this process's own, and those of others that can be seen.
+
+    None where /proc does not even show this process.
+    """
+    paths = paths or LinuxPaths()
+    if not (paths.proc / str(os.getpid()) / "fd").is_dir():
+        return None
+    real, own, others = str(node.resolve()), 0, 0
+    for process in paths.proc.glob("[0-9]*"):
+        count = _count_open(process, real)
+        own, others = (count, others) if process.name == str(os.getpid()) else (own, others + count)
+    return own, others
+
+
+def _count_open(process: Path, real: str) -> int:
+    count = 0
     with contextlib.suppress(OSError):
-        for descriptor in (process / "fd").iterdir():
+        for descriptor in os.listdir(process / "fd"):  # noqa: PTH208 - thousands of them: strings are faster
             with contextlib.suppress(OSError):
-                if str(descriptor.readlink()) == real:
-                    return True
-    return False
+                count += os.readlink(f"{process}/fd/{descriptor}") == real  # noqa: PTH115
+    return count
 
 
 def _name_others(cameras: list[Path]) -> str:

@@ -13,11 +13,13 @@ import cv2
 from engines.errors import SourceError
 from live.frame import Frame, ImageU8
 from live.sources.base import SourceInfo
-from live.sources.devices import Devices, SystemDevices, explain
+from live.sources.devices import CameraNode, Devices, SystemDevices, explain
 from live.sources.raw_capture import Capture, open_capture, picture_from_raw, quiet_opencv
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 2.0  # back-off of an unplugged camera
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 1.0  # back-off of a camera that does not open
+_LOOK_S = 0.1  # so often it is looked whether an unplugged one is there again
 _CALL_S = 0.8  # a read that got no picture for so long gives up
+_REFUSED_S = 0.3  # a driver that says no sooner has nothing to wait for
 _FAILED_READS = 5
 _MEASURED_FRAMES = 31
 
@@ -32,6 +34,8 @@ class CameraSource:
         opener: makes the capture; another one stands in for the camera in tests.
         devices: the system's list of cameras, for the error message.
         first_picture_s: how long a camera may take from being opened to its first picture.
+
+    A camera that was pulled out and comes back under another number is found by its name and its place on the bus.
     """
 
     live = True
@@ -55,6 +59,9 @@ class CameraSource:
         self._capture: Capture | None = None
         self._raw_size_wh, self._fourcc, self._driver_fps = size_wh, "", 0.0
         self._frame_id = 0
+        self._node: CameraNode | None = None  # what was opened, where the system tells
+        self._first_by_s = float("-inf")  # the first picture after an opening may take until then
+        self._refused = False  # the last read failed at once: the driver did not wait for a picture
         self._wait_s, self._next_try_s = FIRST_WAIT_S, 0.0
         self._stamps_s: deque[float] = deque(maxlen=_MEASURED_FRAMES)
         self._measured_fps: float | None = None
@@ -82,6 +89,7 @@ class CameraSource:
                 raise SourceError(self._name, "closed while it was being opened")
             if picture is None:
                 raise explain(self._name, self._path(), self._devices)
+            self._node = self._devices.node(self._path() or "")
             fps = self._driver_fps if 1 <= self._driver_fps <= 1000 else self._fps
             return SourceInfo(self._name, (picture.shape[1], picture.shape[0]), fps)
 
@@ -89,7 +97,7 @@ class CameraSource:
         """The next picture as it comes.
 
         Raises:
-            TimeoutError: none came; an unplugged camera is tried again 0.25 to 2 s apart, by calling this again.
+            TimeoutError: none came; an unplugged camera is looked for, and opened again, by calling this again.
         """
         with self._busy:
             picture = None
@@ -117,7 +125,7 @@ class CameraSource:
     def _start(self, patience_s: float) -> ImageU8 | None:
         """Open, ask for the format, and wait for one picture."""
         with quiet_opencv():
-            capture = self._capture = self._opener(self._device)
+            capture = self._capture = self._opener(self._device if self._node is None else self._node.path)
             if not capture.isOpened():
                 return None
             width, height = self._size_wh
@@ -140,41 +148,73 @@ class CameraSource:
 
     def _take(self) -> ImageU8 | None:
         assert self._capture is not None
+        began_s = time.monotonic()
         try:
             with quiet_opencv():
                 got, raw = self._capture.read()
+            self._refused = not got and time.monotonic() - began_s < _REFUSED_S
             return picture_from_raw(raw, self._raw_size_wh, self._fourcc) if got and raw is not None else None
         except cv2.error:
             return None
 
     def _next_picture(self) -> ImageU8 | None:
-        """One picture; after some failed reads, or one that took a second, the camera counts as unplugged."""
+        """One picture; after some failed reads, or one that took a second, the camera counts as unplugged.
+
+        One that was opened anew has longer for its first picture.
+        """
         began_s = time.monotonic()
         for _ in range(_FAILED_READS):
             picture = self._take()
             if picture is not None or self._closed.wait(0.02):
+                self._first_by_s = float("-inf")
                 return picture
             if time.monotonic() - began_s > _CALL_S:
                 break
+        if time.monotonic() < self._first_by_s and not self._refused and self._is_there():
+            return None
         self._let_go()
         self._wait_s = FIRST_WAIT_S
-        self._next_try_s = time.monotonic() + self._wait_s
+        self._next_try_s = time.monotonic() + (self._wait_s if self._is_there() else 0.0)
         return None
 
     def _reopen(self) -> ImageU8 | None:
-        wait_s = self._next_try_s - time.monotonic()
-        if wait_s > 0:
-            self._closed.wait(min(wait_s, _CALL_S))
-            return None  # opening may take a while too: leave it to the next call
+        """Wait for the camera to be there, and for the time of the next try; then open it."""
+        until_s = time.monotonic() + _CALL_S
+        while not self._find() or time.monotonic() < self._next_try_s:
+            if self._closed.wait(_LOOK_S) or time.monotonic() >= until_s:
+                return None
         picture = None
         try:
             picture = self._start(_CALL_S)
         finally:
             if picture is None:
-                self._let_go()
-                self._wait_s = min(LONGEST_WAIT_S, self._wait_s * 2)
-                self._next_try_s = time.monotonic() + self._wait_s
+                self._after_failed_start()
         return picture
+
+    def _after_failed_start(self) -> None:
+        """A camera that takes its time for a first picture keeps it; one that refuses is tried again later."""
+        if self._capture is not None and self._capture.isOpened() and not self._refused:
+            self._first_by_s = time.monotonic() + self._first_picture_s
+            return
+        self._let_go()
+        self._wait_s = min(LONGEST_WAIT_S, self._wait_s * 2)
+        self._next_try_s = time.monotonic() + self._wait_s
+
+    def _find(self) -> bool:
+        """Whether the camera is there, or another one in its place; `_node` is what is to be opened then."""
+        if self._node is None:  # this system does not tell
+            return True
+        now = self._devices.again(self._node)
+        asked = self._path()
+        if now is None and asked is not None and (now := self._devices.node(asked)) is None:
+            self._wait_s, self._next_try_s = FIRST_WAIT_S, 0.0  # once it is there it is tried at once
+            return False
+        self._node = now
+        return True
+
+    def _is_there(self) -> bool:
+        """Whether the camera that was opened is still plugged in, as far as the system tells."""
+        return self._node is None or self._devices.node(self._node.path) is not None
 
     def _measure(self, captured_s: float) -> None:
         self._stamps_s.append(captured_s)

@@ -15,11 +15,15 @@ import cv2
 import numpy as np
 
 from engines.errors import SinkError, SourceError
+from engines.outside import read_whole
 from live.frame import Frame, ImageU8, as_bgr
 from live.sources.base import SourceInfo
 from live.sources.pace import Pace
+from live.sources.picture_header import told_size_wh, whole_png
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+MOST_PIXELS = 120_000_000  # a telephone's largest; as BGR it takes 360 MB
+_MOST_BYTES = 500_000_000
 _WAYS = "pictures are read from png, jpg, webp, bmp and tiff files"
 _WRITING = {
     ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
@@ -35,16 +39,16 @@ def read_picture(path: Path | str) -> ImageU8:
     Grey, 16-bit and transparent pictures (blended over white) are taken too; of several pages the first.
 
     Raises:
-        SourceError: no such file, not readable, or not a picture.
+        SourceError: no such file, not readable, not a picture, or larger than 120 megapixels.
     """
     asked = f"picture '{path}'"
     try:
-        data = Path(path).read_bytes()
+        data = read_whole(Path(path), _MOST_BYTES)
     except OSError as error:
         raise SourceError(asked, _reason(error)) from None
     if not data:
         raise SourceError(asked, "the file is empty", "make or copy it again")
-    data = _without_png_profile(data)
+    data = _checked(data, asked)
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if decoded is None:
@@ -138,7 +142,23 @@ def _reason(error: OSError) -> str:
         errno.ENOSPC: "the disk is full",
         errno.EROFS: "the disk is read-only",
     }
-    return words.get(error.errno or 0, os.strerror(error.errno) if error.errno else str(error))
+    return words.get(error.errno or 0, error.strerror or str(error))
+
+
+def _checked(data: bytes, asked: str) -> bytes:
+    """A picture file that may be decoded, without what would only do harm there.
+
+    Raises:
+        SourceError: its header says nothing, or too much.
+    """
+    told_wh = told_size_wh(data)
+    whole = whole_png(data) if data.startswith(_PNG) else data
+    if told_wh is None or min(told_wh) < 1 or whole is None:
+        raise SourceError(asked, "the file is damaged or is no picture", _WAYS)
+    if told_wh[0] * told_wh[1] > MOST_PIXELS:
+        got = f"{told_wh[0]}x{told_wh[1]} pixels are more than {MOST_PIXELS / 1e6:g} million"
+        raise SourceError(asked, got, "make it smaller")
+    return _without_png_profile(whole)
 
 
 def _without_png_profile(data: bytes) -> bytes:

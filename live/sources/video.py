@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _NO_VIDEO = ("tty", "image2")  # what FFmpeg makes of text files and pictures
+_LISTS = ("hls", "concat", "dash", "sdp", "imf")  # texts that name other files or addresses, which would be opened
+MOST_PIXELS = 8192 * 8192  # of one picture: a false size in a header would take gigabytes
+_LIMITS = {"max_pixels": str(MOST_PIXELS)}
+_ALONE = {"protocol_whitelist": "file"}  # whatever a file says: nothing is fetched from the network
 _REMEDY = "check that it is a video file and plays elsewhere"
 
 
@@ -115,11 +119,12 @@ class VideoSource:
             got = "that is no file" if self._path.exists() else "there is no such file"
             raise SourceError(self._asked, got, "check the name")
         try:
-            self._container = av.open(str(self._path), metadata_errors="replace")
+            self._container = av.open(str(self._path), metadata_errors="replace", options=_LIMITS | _ALONE)
         except (av.FFmpegError, OSError) as error:
             raise SourceError(self._asked, *_why_unreadable(self._path, error)) from None
         stream = self._video_stream(self._container)
         fps = _nominal_fps(self._container, stream)
+        stream.codec_context.options = dict(_LIMITS)
         stream.thread_type = "AUTO"  # frames are decoded side by side
         self._has_audio = bool(self._container.streams.audio)
         zero_s = (self._container.start_time or 0) / 1e6
@@ -129,11 +134,13 @@ class VideoSource:
         self._frames = self._decoded(self._container, stream)
         self._waiting = self._decode()
         if self._waiting is None:
-            raise SourceError(self._asked, "not one frame of it can be read", _REMEDY)
+            raise SourceError(self._asked, *_why_no_frame(stream))
         height, width = self._waiting[0].shape[:2]
         return SourceInfo(self._path.name, (width, height), fps, stream.frames or None)
 
     def _video_stream(self, container: InputContainer) -> VideoStream:
+        if container.format.name.split(",")[0] in _LISTS:
+            raise SourceError(self._asked, "this is a list of other files", "name the video itself")
         if container.format.name in _NO_VIDEO or container.format.name.endswith("_pipe"):
             raise SourceError(self._asked, "this is no video", _REMEDY)
         for stream in container.streams.video:
@@ -218,6 +225,12 @@ def _why_unreadable(path: Path, error: Exception) -> tuple[str, str]:
     if start[4:8] == b"ftyp":  # an MP4 keeps its index at the end until it is finished
         return "the recording was never finished, its index is missing", "record or copy it again"
     return f"this is no video ({getattr(error, 'strerror', None) or error})", _REMEDY
+
+
+def _why_no_frame(stream: VideoStream) -> tuple[str, str]:
+    if not stream.width * stream.height:  # FFmpeg itself did not believe the size
+        return f"no frame of it can be read; one may have {MOST_PIXELS / 1e6:.0f} million pixels", _REMEDY
+    return "not one frame of it can be read", _REMEDY
 
 
 def _nominal_fps(container: InputContainer, stream: VideoStream) -> float:

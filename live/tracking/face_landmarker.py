@@ -13,8 +13,7 @@ from live.tracking.face_mesh import _searchable
 from live.tracking.far_faces import LEAST_SIDE
 from live.tracking.identity import FaceIdentity
 from live.tracking.quiet import quiet_stderr
-
-_REMEDY = "get face_landmarker.task from MediaPipe's model page and name it with --face-model"
+from live.tracking.task_file import REMEDY, read_task
 
 
 class FaceLandmarkerTracker:
@@ -38,22 +37,21 @@ class FaceLandmarkerTracker:
         Raises:
             TrackingError: no such file, or no model in it.
         """
-        if not self._model.is_file():
-            raise TrackingError(f"face model {self._model}", "there is no such file", _REMEDY)
+        bundle = read_task(self._model)
         try:
             with quiet_stderr():
                 from mediapipe.tasks.python import BaseOptions, vision
 
                 self._task = vision.FaceLandmarker.create_from_options(
                     vision.FaceLandmarkerOptions(
-                        base_options=BaseOptions(model_asset_buffer=self._model.read_bytes()),
+                        base_options=BaseOptions(model_asset_buffer=bundle),
                         running_mode=vision.RunningMode.VIDEO,
                         num_faces=self._max_faces,
                     )
                 )
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise TrackingError(f"face model {self._model}", f"not usable ({why[:120]})", _REMEDY) from error
+            raise TrackingError(f"face model {self._model}", f"not usable ({why[:120]})", REMEDY) from error
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
         """The faces on this frame; see `FaceTracker`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,14 +138,14 @@ def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_done(
     for name in ("a.png", "locked.png"):
         write_picture(source / name, portrait_bgr)
     (source / "locked.png").chmod(0)
-    real = Path.read_bytes
+    real = Path.open
 
-    def as_others_see_it(self: Path) -> bytes:  # permissions do not bind root
+    def as_others_see_it(self: Path, *args: Any, **kwargs: Any) -> Any:  # permissions do not bind root
         if self.name == "locked.png":
             raise PermissionError(13, "Permission denied")
-        return real(self)
+        return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "read_bytes", as_others_see_it)
+    monkeypatch.setattr(Path, "open", as_others_see_it)
     assert applying.apply_to(source, tmp_path / "out", LiveOptions(look="none")) == 2
     assert "locked.png" in capsys.readouterr().err
     assert files(tmp_path / "out") == ["a.png"]

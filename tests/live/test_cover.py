@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engines.looks import Look
-from live.cover import Cover, blurred, card
-from live.frame import ImageU8
+from live.cover import Cover, blurred, card, stays_s
+from live.frame import Frame, ImageU8
 from live.sheet import find_faces
 
 
@@ -24,7 +24,7 @@ def test_hold_shows_the_last_painted_frame_then_what_follows() -> None:
     cover, look = Cover(), Look("a", "", (), "hold", 0.5, "card")
     painted, bare = ground(1), ground(2)
     assert np.array_equal(cover.instead(bare, look, 9.0), card((64, 48))), "nothing to hold yet"
-    cover.painted(painted, look, 10.0)
+    cover.painted(Frame(painted, 0, 10.0), look, 10.0)
     assert cover.instead(bare, look, 10.4) is painted
     assert np.array_equal(cover.instead(bare, look, 10.6), card((64, 48)))
 
@@ -32,7 +32,7 @@ def test_hold_shows_the_last_painted_frame_then_what_follows() -> None:
 def test_a_frame_of_another_look_or_size_is_not_held() -> None:
     cover = Cover()
     one, other = Look("one", "", (), "hold", 9.0, "card"), Look("other", "", (), "hold", 9.0, "card")
-    cover.painted(ground(1), one, 0.0)
+    cover.painted(Frame(ground(1), 0, 0.0), one, 0.0)
     assert np.array_equal(cover.instead(ground(2), other, 0.1), card((64, 48)))
     wide = np.zeros((48, 80, 3), np.uint8)
     assert np.array_equal(cover.instead(wide, one, 0.1), card((80, 48)))
@@ -50,3 +50,18 @@ def test_card_and_blur_come_in_every_size(size_wh: tuple[int, int]) -> None:
     width, height = size_wh
     assert card(size_wh).shape == (height, width, 3)
     assert blurred(np.zeros((height, width, 3), np.uint8)).shape == (height, width, 3)
+
+
+@pytest.mark.parametrize(
+    ("no_face", "hold_s", "then", "stays"),
+    [
+        ("hold", 0.5, "blur", 0.5),
+        ("hold", 2.0, "card", 2.0),
+        ("hold", 0.0, "blur", 0.5),  # a camera of 15 frames a second, sent on at 30, must not flicker
+        ("blur", 9.0, "blur", 0.5),
+        ("hold", 0.5, "raw", float("inf")),
+        ("raw", 0.5, "blur", float("inf")),
+    ],
+)
+def test_how_long_a_picture_stays_while_a_stage_is_late(no_face: str, hold_s: float, then: str, stays: float) -> None:
+    assert stays_s(Look("a", "", (), no_face, hold_s, then)) == stays

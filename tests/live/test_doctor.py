@@ -15,7 +15,11 @@ from engines.runtime import choose
 from engines.runtime.openvino_cpu import holds, probe
 from live import ctl, doctor, doctor_camera
 from live.doctor import Check, examine
+from live.sinks import virtual_camera
 from live.sinks.video_file import VideoFileSink
+from live.sources import camera as camera_module
+from live.sources import devices
+from live.sources.base import SourceInfo
 
 
 def only(name: str, monkeypatch: pytest.MonkeyPatch) -> Check:
@@ -98,3 +102,72 @@ def test_a_control_socket_that_nobody_answers_is_found_out(monkeypatch: pytest.M
     monkeypatch.setattr(ctl.ControlServer, "_obey", lambda self, words: {"ok": False, "error": "deaf"})
     check = only("_ctl", monkeypatch)
     assert not check.ok and "deaf" in check.says
+
+
+def test_only_what_is_asked_for_is_examined() -> None:
+    assert [check.name for check in examine(only=("veneer ctl",))] == ["veneer ctl"]
+
+
+class _Webcam:
+    """In place of the camera: opens, and gives so many pictures before it falls silent."""
+
+    pictures = 100
+    measured_fps = None
+
+    def __init__(self, device: int) -> None:
+        self.left = self.pictures
+
+    def open(self) -> SourceInfo:
+        return SourceInfo("camera 0", (640, 360), 30.0)
+
+    def read(self) -> object:
+        self.left -= 1
+        if self.left < 0:
+            raise TimeoutError("camera 0 sends no picture; waiting for it to come back")
+        return object()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("pictures", [0, 3, 100])
+def test_a_camera_that_falls_silent_is_a_finding_with_a_remedy(monkeypatch: pytest.MonkeyPatch, pictures: int) -> None:
+    monkeypatch.setattr(_Webcam, "pictures", pictures)
+    monkeypatch.setattr(camera_module, "CameraSource", _Webcam)
+    (check,) = examine(only=("camera",))
+    assert check.ok == (pictures == 100) and "640x360" in check.says
+    if not check.ok:
+        assert f"silent after {pictures + 1} pictures" in check.says and "plug" in check.do
+
+
+class _VirtualCamera:
+    """In place of the virtual camera: takes everything."""
+
+    device = "/dev/video10"
+
+    def open(self, **_: object) -> None:
+        pass
+
+    def send(self, frame: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("mere", "says", "do"),
+    [
+        (True, "exclusive_caps is on", ""),
+        (False, "loaded without exclusive_caps", "exclusive_caps=1"),
+        (None, "takes frames", ""),
+    ],
+)
+def test_a_virtual_camera_that_chrome_will_not_list_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, mere: bool | None, says: str, do: str
+) -> None:
+    monkeypatch.setattr(virtual_camera, "VirtualCameraSink", _VirtualCamera)
+    monkeypatch.setattr(devices, "is_mere_camera", lambda path: mere)
+    (check,) = examine(only=("virtual camera",))
+    assert check.ok and says in check.says and "/dev/video10" in check.says
+    assert do in check.do and bool(do) == ("Chrome" in check.do)

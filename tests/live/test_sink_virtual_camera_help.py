@@ -85,14 +85,17 @@ def test_a_device_that_this_user_may_not_open(linux: LinuxPaths, monkeypatch: py
     assert do == "sudo usermod -aG video $USER, then log out and in again"
 
 
-def test_a_busy_device_names_its_program(linux: LinuxPaths) -> None:
+@pytest.mark.parametrize(
+    "failure", ["Device or resource busy", "'v4l2loopback' backend: Device /dev/video10 is not a video output device."]
+)
+def test_a_busy_device_names_its_program(linux: LinuxPaths, failure: str) -> None:
     for number, name in ((4711, "obs"), (4712, "unrelated")):
         (linux.proc / str(number) / "fd").mkdir(parents=True)
         (linux.proc / str(number) / "comm").write_text(f"{name}\n")
     (linux.proc / "4711" / "fd" / "9").symlink_to(linux.dev / "video10")
     (linux.proc / "4712" / "fd" / "9").symlink_to("/dev/null")
     (linux.proc / "self").symlink_to("4711")
-    got, do = _explain(str(linux.dev / "video10"), "Device or resource busy", linux)
+    got, do = _explain(str(linux.dev / "video10"), failure, linux)
     assert got == f"{linux.dev / 'video10'} is in use by obs (process 4711)"
     assert "close that program" in do
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -11,13 +12,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fakes_camera import FakeCamera, FakeDevices, HangingCamera, patches_bgr
+from fakes_camera import FakeCamera, FakeCapture, FakeDevices, HangingCamera, patches_bgr
 from numpy.typing import NDArray
 
 from engines.errors import SourceError
 from live.frame import Frame
 from live.sources import camera as camera_module
 from live.sources.camera import CameraSource
+from live.sources.devices import CameraNode
+
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device files are looked at on Linux only")
 
 
 def source_of(camera: FakeCamera, **more: Any) -> CameraSource:
@@ -144,6 +148,89 @@ def test_an_unplugged_camera_is_waited_for_and_the_ids_go_on() -> None:
     assert time.monotonic() - began_s >= 0.7, "tried again after 0.25 and 0.5 seconds, not all the time"
     camera.plugged = True
     assert [next_frame(source).frame_id for _ in range(2)] == [3, 4]
+
+
+class Unplugged(FakeDevices):
+    """The system's list while a camera is not plugged in, until `back` is set: then under the file it is put to."""
+
+    def __init__(self) -> None:
+        super().__init__("Webcam")
+        self._nodes = [CameraNode("/dev/video0", "Webcam", "usb1/1-1 0")]
+
+    def pull(self) -> None:
+        self._nodes = []
+
+    def put_back(self, path: str, *others: CameraNode) -> None:
+        self._nodes = [*others, CameraNode(path, "Webcam", "usb1/1-1 0")]
+
+
+@on_linux
+def test_while_it_is_not_there_nothing_is_opened_and_once_it_is_there_it_is_tried_at_once() -> None:
+    camera, devices = FakeCamera(), Unplugged()
+    source = CameraSource(0, opener=camera.opener, devices=devices)
+    source.open()
+    next_frame(source)
+    camera.plugged = False
+    devices.pull()
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            source.read()
+    assert camera.opened == 1
+    camera.plugged = True
+    devices.put_back("/dev/video0")
+    assert source.read() is not None, "the very next read brings a picture"
+
+
+@on_linux
+def test_a_camera_that_comes_back_under_another_number_is_found_among_others() -> None:
+    camera, devices, asked = FakeCamera(), Unplugged(), []
+
+    def opener(device: int | str) -> FakeCapture:
+        asked.append(device)
+        return camera.opener(device)
+
+    source = CameraSource(0, opener=opener, devices=devices)
+    source.open()
+    next_frame(source)
+    camera.plugged = False
+    devices.pull()
+    with pytest.raises(TimeoutError):
+        source.read()
+    camera.plugged = True
+    devices.put_back("/dev/video3", CameraNode("/dev/video1", "Webcam", "usb2/2-1 0"))
+    next_frame(source)
+    assert asked == [0, "/dev/video3"], "its twin at another plug is not taken"
+
+
+@on_linux
+def test_another_camera_in_the_place_that_was_asked_for_is_taken() -> None:
+    camera, devices = FakeCamera(), Unplugged()
+    source = CameraSource(0, opener=camera.opener, devices=devices)
+    source.open()
+    camera.plugged = False
+    devices.pull()
+    with pytest.raises(TimeoutError):
+        source.read()
+    camera.plugged = True
+    devices._nodes = [CameraNode("/dev/video0", "A better webcam", "usb2/2-1 0")]
+    assert next_frame(source).size_wh == (1280, 720)
+
+
+def test_a_camera_that_is_slow_to_its_first_picture_gets_the_time_when_it_comes_back_too() -> None:
+    """Many webcams take more than a second; giving up sooner each time would be giving up for ever."""
+    camera = FakeCamera()
+    source = source_of(camera)
+    source.open()
+    next_frame(source)
+    camera.plugged = False
+    with pytest.raises(TimeoutError):
+        source.read()
+    camera.plugged = True
+    first = camera.reads
+    camera.fail_reads = {first, first + 1, first + 2}
+    camera.on_read = lambda: time.sleep(0.5 if camera.reads in camera.fail_reads else 0)
+    next_frame(source)
+    assert camera.opened == 2, "it was opened once, and waited for"
 
 
 def test_a_camera_that_falls_silent_is_reopened() -> None:

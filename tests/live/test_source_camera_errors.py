@@ -12,7 +12,7 @@ from fakes_camera import FakeCamera, FakeDevices
 
 from engines.errors import SourceError
 from live.sources.camera import CameraSource
-from live.sources.devices import SystemDevices
+from live.sources.devices import SystemDevices, is_mere_camera
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device files are read on Linux only")
 
@@ -69,6 +69,42 @@ def test_only_devices_that_give_pictures_are_listed(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
     (tmp_path / "video0.txt").touch()
     assert SystemDevices(tmp_path).nodes() == []
+
+
+@on_linux
+def test_a_camera_is_known_again_by_its_name_and_its_plug(tmp_path: Path) -> None:
+    dev, sys_class = tmp_path / "dev", tmp_path / "class"
+    dev.mkdir()
+
+    def plug_in(number: int, name: str, port: str, index: int = 0) -> None:
+        (dev / f"video{number}").touch()
+        entry, device = sys_class / f"video{number}", tmp_path / "bus" / port
+        device.mkdir(parents=True, exist_ok=True)
+        entry.mkdir(parents=True)
+        (entry / "name").write_text(name + "\n")
+        (entry / "index").write_text(f"{index}\n")
+        (entry / "device").symlink_to(device)
+
+    plug_in(0, "Webcam", "1-1")
+    plug_in(1, "Webcam", "1-1", index=1)  # what it says of its pictures
+    plug_in(2, "Webcam", "1-2")
+    devices = SystemDevices(dev, sys_class)
+    first = devices.node(str(dev / "video0"))
+    assert first is not None and first.name == "Webcam" and devices.again(first) == first
+    (dev / "video0").unlink()
+    assert devices.node(str(dev / "video0")) is None and devices.again(first) is None
+    plug_in(7, "Webcam", "1-1")
+    assert devices.again(first) == devices.node(str(dev / "video7"))
+    (dev / "by-name").symlink_to(dev / "video2")
+    linked = devices.node(str(dev / "by-name"))
+    assert linked is not None and linked.name == "Webcam"
+
+
+@on_linux
+def test_what_is_no_device_is_not_called_a_camera_or_none(tmp_path: Path) -> None:
+    (tmp_path / "video0").touch()
+    assert is_mere_camera(str(tmp_path / "video0")) is None
+    assert is_mere_camera(str(tmp_path / "video1")) is None
 
 
 @on_linux

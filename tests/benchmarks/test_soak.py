@@ -1,0 +1,87 @@
+"""The soak sees a leak and a falling rate, and says so; and a short real one leaves its three files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import cv2
+import pytest
+
+from benchmarks.process import anonymous_mb, handles, native_threads
+from benchmarks.soak import Sample, judged, lines
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def samples(*, leak_mb_a_minute: float = 0.0, fps_at_the_end: float = 30.0) -> list[Sample]:
+    made = []
+    for i in range(361):
+        minutes = i / 12
+        held = 300.0 + leak_mb_a_minute * minutes + (50.0 if i > 10 else 0.0) + (2.5 if i % 7 == 0 else 0.0)
+        fps = 30.0 if minutes < 27 else fps_at_the_end
+        made.append(Sample(5.0 * i, 150 * i, fps, held, held - 100, 40, 13, 0))
+    return made
+
+
+def test_a_flat_run_with_single_outliers_holds() -> None:
+    found = judged(samples(), warm_up_s=120)
+    assert found["memory_holds"] and found["fps_holds"]
+    assert found["growth_mb"] == 0 and found["uneven"] == 0 and found["minutes"] == 28
+    assert [line for line in lines(found) if "NOT" in line] == []
+
+
+def test_a_leak_of_a_tenth_of_a_megabyte_a_minute_is_seen() -> None:
+    found = judged(samples(leak_mb_a_minute=0.1), warm_up_s=120)
+    assert not found["memory_holds"] and found["growth_mb"] == pytest.approx(2.5, abs=0.1)
+    assert "DOES NOT HOLD" in lines(found)[0]
+
+
+def test_a_rate_that_falls_at_the_end_is_seen() -> None:
+    found = judged(samples(fps_at_the_end=28.5), warm_up_s=120)
+    assert found["memory_holds"] and not found["fps_holds"]
+    assert "DOES NOT HOLD" in lines(found)[1]
+
+
+def test_a_run_that_is_too_short_is_not_judged() -> None:
+    assert judged(samples()[:30], warm_up_s=120) == {}
+    assert "too short" in lines({})[0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system has no /proc")
+def test_what_the_process_holds_is_counted() -> None:
+    before, held_mb = handles(), anonymous_mb()
+    with Path("/dev/null").open(), Path("/dev/zero").open():
+        assert handles() == before + 2
+    ballast = bytearray(b"x") * 60_000_000
+    assert anonymous_mb() > held_mb + 40
+    del ballast
+    assert handles() == before and native_threads() >= 1
+
+
+def test_a_short_soak_leaves_numbers_a_judgement_and_a_plot(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.soak", "--minutes", "0.15", "--size", "320x240", "--fps", "15"]
+    environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path)}
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "soak")],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode in (0, 1) and "Traceback" not in done.stderr, done.stderr
+    assert "memory over" in done.stdout and "frames per second" in done.stdout
+    with (tmp_path / "soak.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [field.name for field in fields(Sample)] and len(rows) >= 20
+    assert int(rows[-1]["frames"]) > int(rows[0]["frames"]) and int(rows[-1]["threads"]) > 3
+    report = json.loads((tmp_path / "soak.json").read_text())
+    assert report["found"]["fps"] > 0 and report["run"]["frames_out"] >= int(rows[-1]["frames"]) - 2
+    plot = cv2.imread(str(tmp_path / "soak.png"))
+    assert plot is not None and plot.std() > 5

@@ -1,0 +1,196 @@
+"""A thousand faults, drawn by lot, at every boundary: each ends in "went on", or in one clear line and a clean stop.
+
+Never a hang beyond 2 s, a traceback, something left open, or a recording that does not play.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fault_kinds import ALL, RUNNING, Fault, films_in, half_written, starting_faults
+from fault_parts import Bench, real_monotonic
+from fault_standins import Segmenter
+from sink_clips import read_pictures
+
+import live.front
+import live.sinks.video_file
+from engines.errors import OptionsError
+from live.controls import VERBS, Command
+
+FAULTS, SEED = 1000, 20261121
+MOST_IN_A_RUN = 12
+
+
+class Clock:
+    """The program's clock, which may be set; what the threading library waits by is not touched."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.by_s = 0.0
+        monkeypatch.setattr(time, "monotonic", lambda: real_monotonic() + self.by_s)
+
+
+class Trial:
+    """Draws faults, lets them happen, and says what became of each."""
+
+    def __init__(self, seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.dice, self.folder, self.clock = random.Random(seed), folder, Clock(monkeypatch)
+        self.bench: Bench | None = None
+        self.done: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self.films = self.runs = self.missed = 0
+        monkeypatch.setattr(live.front, "PersonSegmenter", Segmenter)
+        monkeypatch.setattr(live.sinks.video_file, "FRAGMENT_US", 20_000)  # the disk is met often in a short run
+        half_written(monkeypatch, self._meet)
+
+    def _meet(self, place: str) -> None:
+        if self.bench is not None:
+            self.bench.orders.meet(place)
+
+    def faults(self, count: int) -> None:
+        """Let so many happen."""
+        while sum(self.done.values()) < count:
+            self._one_run()
+
+    def _one_run(self) -> None:
+        kind, look = self.dice.choice(ALL), self.dice.choice(["toon", "toon", "none"])
+        self.runs += 1
+        early = self._early(kind) if self.dice.random() < 0.3 else None
+        told = (early.place, early.does) if early is not None and early.place else None
+        self.bench = Bench(self.folder / str(self.runs), kind=kind, look=look, early=told)
+        over = early is not None and self._started(early)
+        for _ in range(MOST_IN_A_RUN):
+            if over or self.bench.ended:
+                break
+            over = self._one_fault(self._drawn(kind))
+        self._close_run(f"run {self.runs} ({kind}, {look})")
+
+    def _early(self, kind: str) -> Fault:
+        return self.dice.choice([fault for fault in starting_faults(self.dice) if kind in fault.kinds])
+
+    def _drawn(self, kind: str) -> Fault:
+        group = self.dice.choice(RUNNING)
+        return self.dice.choice([fault for fault in group(self.dice) if kind in fault.kinds])
+
+    def _started(self, fault: Fault) -> bool:
+        bench = self._bench()
+        if not fault.place:
+            time.sleep(self.dice.choice([0.0, 0.002, 0.02]))
+            bench.stop(fault.before)
+        return self._outcome(fault)
+
+    def _one_fault(self, fault: Fault) -> bool:
+        """Let one happen; whether the run is over then."""
+        bench = self._bench()
+        if not bench.wait(lambda: bench.frame_id >= 0):  # the first frame is out
+            return bench.ended
+        if fault.place == "clock":
+            self.clock.by_s = fault.does(self.clock.by_s)
+        elif fault.place == "hand":
+            self._hand(fault.before)
+        else:
+            self._set_up(fault)
+            bench.orders.give(fault.place, fault.does)
+            if fault.before in ("stop", "record, end"):
+                bench.wait(lambda: bench.frame_id >= 0)
+                time.sleep(0.02)
+                bench.stop("stop") if fault.before == "stop" else bench.controls.apply(Command("record", "off"))
+            if not bench.wait(bench.orders.met.is_set, 1.0):
+                bench.orders.give(fault.place, lambda value: value)
+                self.missed += 1  # that place was not passed in time: no fault happened
+                return bench.ended
+        return self._outcome(fault)
+
+    def _set_up(self, fault: Fault) -> None:
+        """See to it that the place is passed at all."""
+        bench = self._bench()
+        if fault.place in ("engine", "segmenter"):
+            for verb, argument in (("look", "toon"), ("freeze", "off"), ("strength", 1.0)):
+                bench.controls.apply(Command(verb, argument))
+        if fault.before.startswith("record"):
+            bench.controls.apply(Command("record", "on"))
+
+    def _outcome(self, fault: Fault) -> bool:
+        """Note what became of it; whether the run is over."""
+        bench, said = self._bench(), [str(error) for error in self._bench().errors]
+        if fault.ends is not False and (fault.ends or fault.before == "stop"):
+            if not bench.wait(lambda: bench.ended):
+                self.wrong.append(f"{fault.name}: the run did not end ({bench.kind})")
+            said = [str(error) for error in bench.errors]
+            if fault.ends and (fault.says not in " ".join(said) or bool(said) != bool(fault.says)):
+                self.wrong.append(f"{fault.name}: ended with {said} in place of '{fault.says}'")
+        elif not bench.goes_on() and not (bench.ended and bench.kind == "film" and not said):
+            self.wrong.append(f"{fault.name}: it did not go on ({bench.kind}); {said} {bench.said[-2:]}")
+        self.done[fault.name] += 1
+        return bench.ended
+
+    def _hand(self, what: str) -> None:
+        bench, dice = self._bench(), self.dice
+        record = [Command("record", on) for on in ("on", "off")]
+        if what in ("stop", "quit", "interrupt"):
+            bench.stop(what)
+        elif what.endswith("is a file"):
+            place = bench.folder / what[0]
+            if not place.exists():
+                place.write_text("in the way")
+            bench.controls.apply(record[0] if what[0] == "v" else Command("snapshot"))
+        elif what == "videos vanish":
+            bench.controls.apply(record[0])
+            bench.wait(lambda: films_in(bench.folder / "v"), 0.3)
+            for path in films_in(bench.folder / "v"):
+                path.unlink(missing_ok=True)
+            bench.controls.apply(record[1])
+        elif what == "hurried recordings":
+            for _ in range(3):
+                for command in record:
+                    bench.controls.apply(command)
+                    time.sleep(dice.choice([0.0, 0.01]))
+        elif what == "keys":
+            for _ in range(10):
+                verb = dice.choice(["panic", "freeze", "mirror", "look", "strength", "snapshot"])
+                argument = {"look": dice.choice(["none", "toon"]), "strength": dice.choice([0.0, 1.0, "+"])}.get(verb)
+                bench.controls.apply(Command(verb, argument))
+        else:
+            with pytest.raises(OptionsError):
+                wrong = [verb for verb in VERBS if verb != "quit"]  # that one asks no questions
+                bench.controls.apply(Command(dice.choice([*wrong, "", "\0", "x" * 999]), "neither"))
+                bench.controls.apply(Command("look", "neither"))
+
+    def _close_run(self, where: str) -> None:
+        bench = self._bench()
+        if not bench.ended:
+            bench.stop(self.dice.choice(["stop", "quit", "interrupt"]))
+            if not bench.wait(lambda: bench.ended):
+                self.wrong.append(f"{where}: the run did not end when it was told to")
+                bench.thread.join(20)
+        self.wrong += [f"{where}: {line}; {list(self.done)[-1:]}" for line in bench.left_behind()]
+        for film in films_in(bench.folder):
+            self.films += 1
+            try:
+                if not read_pictures(film)[0]:
+                    self.wrong.append(f"{where}: not one frame in {film.name}")
+            except Exception as error:
+                self.wrong.append(f"{where}: {film.name} does not play: {error!r}")
+        self.bench = None
+
+    def _bench(self) -> Bench:
+        assert self.bench is not None
+        return self.bench
+
+
+@pytest.fixture
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
+    yield Trial(SEED, tmp_path, monkeypatch)
+
+
+def test_a_thousand_faults_end_in_going_on_or_in_one_line(trial: Trial, capfd: pytest.CaptureFixture[str]) -> None:
+    trial.faults(FAULTS)
+    assert trial.wrong == [], f"{len(trial.wrong)} of {sum(trial.done.values())} faults"
+    drawn = {fault.name for group in (*RUNNING, starting_faults) for fault in group(random.Random(0))}
+    assert len(set(trial.done) & drawn) > 0.9 * len(drawn), "nearly every kind of fault happened"
+    assert trial.films > 100, "recordings were made, and all of them play"
+    assert "Traceback" not in capfd.readouterr().err

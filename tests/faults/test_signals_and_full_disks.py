@@ -1,0 +1,141 @@
+"""Real processes: SIGINT, SIGTERM and SIGHUP at every stage of a run, and a disk that is really full."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_parts import HANG_S, started, until, veneer
+from pipeline_parts import quick_s
+from sink_clips import read_pictures
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here to see how far a run is")
+
+
+def _is_in_main(pid: int) -> bool:
+    """Whether the program has begun to handle signals by itself; before that, Python is still being loaded."""
+    with contextlib.suppress(OSError):
+        rows = dict(row.split(":", 1) for row in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in row)
+        return bool(int(rows["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1)
+    return False
+
+
+def _has_loaded(pid: int, library: str) -> bool:
+    with contextlib.suppress(OSError):
+        return library in Path(f"/proc/{pid}/maps").read_text()
+    return False
+
+
+def _reached(stage: str, run: subprocess.Popen[str], folder: Path) -> object:
+    """Whether the run has come to that stage."""
+    assert run.poll() is None, run.communicate()
+    if stage == "starting":
+        return _is_in_main(run.pid)
+    if stage == "loading":
+        return _has_loaded(run.pid, "mediapipe")
+    films = [path for path in folder.iterdir() if path.suffix == ".mp4"]
+    return films if stage == "first frame" else [path for path in films if path.stat().st_size > 20_000]
+
+
+@contextlib.contextmanager
+def _three(folder: Path, stage: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Three runs that write a film each, all at that stage."""
+    with contextlib.ExitStack() as stack:
+        runs = []
+        for name in SIGNALS:
+            (folder / name).mkdir()
+            sink = f"file:{folder / name / 'film.mp4'}"
+            runs.append(stack.enter_context(started("run", "--source", "demo", "--size", "320x240", "--sink", sink)))
+        for name, run in zip(SIGNALS, runs, strict=True):
+            until(lambda run=run, name=name: _reached(stage, run, folder / name), stage)
+        yield runs
+
+
+@pytest.mark.parametrize("stage", ["starting", "loading", "first frame", "running", "recording", "closing"])
+def test_a_signal_at_any_stage_is_a_clean_stop(tmp_path: Path, veneer_home: Path, stage: str) -> None:
+    with _three(tmp_path, stage) as runs:
+        if stage == "recording":
+            for run in runs:
+                assert veneer("ctl", "--pid", run.pid, "record", "on").returncode == 0
+            until(lambda: len(list((veneer_home / "videos").glob("*.mp4"))) == 3, "three recordings")
+        if stage == "closing":
+            for run in runs:
+                run.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
+        sent_s = time.monotonic()
+        for name, run in zip(SIGNALS, runs, strict=True):
+            run.send_signal(getattr(signal, name))
+        for name, run in zip(SIGNALS, runs, strict=True):
+            _, said = run.communicate(timeout=HANG_S)
+            assert time.monotonic() - sent_s < quick_s() + 1.0, "three programs end at the same time"
+            assert run.returncode == (130 if stage == "starting" else 0) or stage == "loading", (name, said)
+            lines = said.splitlines()
+            assert 1 <= len(lines) <= 4 and all(line.startswith("veneer: ") for line in lines), (name, said)
+    films = [*tmp_path.rglob("*.mp4"), *(veneer_home / "videos").glob("*.mp4")]
+    if stage not in ("starting", "loading"):
+        assert len(films) >= 3
+    assert all(read_pictures(film)[0] for film in films), "every film that is there plays"
+    assert not list(tmp_path.rglob("*.part*"))
+
+
+_LIMITED = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+sys.argv = ["veneer", *sys.argv[1:]]
+runpy.run_module("live", run_name="__main__")
+"""
+
+
+@contextlib.contextmanager
+def _small_disk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """A disk of 160 kB and how to start a program on it; where none can be mounted, one whose files may not grow."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "none", str(folder)], capture_output=True)
+    try:
+        yield folder, ["-m", "live"] if mounted.returncode == 0 else ["-c", _LIMITED]
+    finally:
+        if mounted.returncode == 0:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def _running(how: list[str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, *how, "run", "--source", "demo", "--size", "320x240", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
+
+
+def test_a_full_disk_under_a_film_is_one_line_and_the_film_plays(tmp_path: Path) -> None:
+    with _small_disk(tmp_path / "disk") as (folder, how):
+        with _running(how, "--sink", f"file:{folder / 'film.mp4'}") as run:
+            _, said = run.communicate(timeout=HANG_S)
+        assert run.returncode == 2
+        (line,) = said.splitlines()
+        assert "no room is left on the disk" in line and "what was recorded until then plays" in line
+        assert len(read_pictures(folder / "film.mp4")[0]) > 10
+
+
+def test_a_full_disk_under_a_recording_ends_the_recording_alone(veneer_home: Path) -> None:
+    with _small_disk(veneer_home / "videos") as (folder, how), _running(how, "--sink", "null") as run:
+        until(lambda: veneer("ctl", "status").returncode == 0, "the status")
+        assert veneer("ctl", "record", "on").returncode == 0
+        assert run.stderr is not None
+        ended = next(line for line in run.stderr if "recording ended" in line)
+        assert "no room is left on the disk" in ended and "plays" in ended
+        assert veneer("ctl", "status").returncode == 0, "the call goes on"
+        (film,) = folder.glob("*.mp4")
+        assert len(read_pictures(film)[0]) > 10
+        assert veneer("ctl", "quit").returncode == 0
+        _, said = run.communicate(timeout=HANG_S)
+        assert run.returncode == 0 and "Traceback" not in said

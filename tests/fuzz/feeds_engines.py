@@ -1,0 +1,138 @@
+"""Feeds of the files that engines, looks and training read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.fuzz import samples
+from tests.fuzz.target import Feed
+
+
+def looks(folder: Path) -> Feed:
+    from engines.looks import load_looks
+
+    path = folder / "looks.toml"
+
+    def feed(data: bytes) -> None:
+        path.write_bytes(data)
+        load_looks(path)
+
+    return feed
+
+
+def _style_folder() -> Path:
+    from engines import paths
+
+    folder = paths.data_dir() / "weights"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def card(_folder: Path) -> Feed:
+    from engines.styles import load_style
+
+    home = _style_folder()
+    (home / "mine.safetensors").write_bytes(samples.weights()[0])
+
+    def feed(data: bytes) -> None:
+        (home / "mine.json").write_bytes(data)
+        load_style("mine").load_generator()
+
+    return feed
+
+
+def weights(_folder: Path) -> Feed:
+    from engines.styles import load_style
+
+    home = _style_folder()
+    (home / "mine.json").write_bytes(samples.cards()[0])
+    style = load_style("mine")
+
+    def feed(data: bytes) -> None:
+        # A new file each time: the one before may still be mapped into memory.
+        (home / "next").write_bytes(data)
+        (home / "next").replace(style.weights)
+        style.load_generator()
+
+    return feed
+
+
+def manifest(_folder: Path) -> Feed:
+    from engines import cache_entry
+
+    entry = cache_entry.cache_home() / "k"
+    entry.mkdir(parents=True, exist_ok=True)
+    (entry / "model.xml").write_bytes(b"<net/>")
+
+    def feed(data: bytes) -> None:
+        (entry / cache_entry.MANIFEST).write_bytes(data)
+        cache_entry.harm(entry, "k")
+        (found,) = cache_entry.entries()
+        assert isinstance(found.verdict, str)
+        assert isinstance(cache_entry.verdict("k"), str)
+
+    return feed
+
+
+def machine_choice(_folder: Path) -> Feed:
+    from engines import machine_choice
+    from engines.looks import load_looks
+    from engines.styles import load_style
+
+    machine_choice.choice_file().parent.mkdir(parents=True, exist_ok=True)
+    style, look = load_style("toon"), load_looks()["toon"]
+
+    def feed(data: bytes) -> None:
+        machine_choice.choice_file().write_bytes(data)
+        machine_choice.engine_choice(style)
+        assert machine_choice.fitted(look).name == "toon"
+        assert machine_choice.stale().isprintable()
+
+    return feed
+
+
+def set_marker(folder: Path) -> Feed:
+    from engines.calibration_set import MARKER, marker
+
+    def feed(data: bytes) -> None:
+        (folder / MARKER).write_bytes(data)
+        said = marker(folder)
+        assert said is None or isinstance(said["digest"], str)
+
+    return feed
+
+
+def checkpoint(folder: Path) -> Feed:
+    from engines.training.kit.going_on import CHECKPOINT, kept
+
+    def feed(data: bytes) -> None:
+        (folder / "next").write_bytes(data)
+        (folder / "next").replace(folder / CHECKPOINT)
+        kept(folder)
+
+    return feed
+
+
+def marker(folder: Path) -> Feed:
+    from engines.training.kit.marker import read_marker
+
+    def feed(data: bytes) -> None:
+        (folder / "made.json").write_bytes(data)
+        assert isinstance(read_marker(folder / "made.json"), dict)
+
+    return feed
+
+
+def region(folder: Path) -> Feed:
+    import cv2
+    import numpy as np
+
+    from engines.training.aligned import load_region
+
+    cv2.imwrite(str(folder / "one.png"), np.zeros((32, 32, 3), np.uint8))
+
+    def feed(data: bytes) -> None:
+        (folder / "one.npz").write_bytes(data)
+        load_region(folder, "one")
+
+    return feed

@@ -1,0 +1,62 @@
+"""Feeds of the files that the running program reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.fuzz.target import Feed
+
+
+def settings(_folder: Path) -> Feed:
+    from live.options import load_options, settings_file
+
+    settings_file().parent.mkdir(parents=True, exist_ok=True)
+
+    def feed(data: bytes) -> None:
+        settings_file().write_bytes(data)
+        load_options({})
+
+    return feed
+
+
+def task(folder: Path) -> Feed:
+    from live.tracking.task_file import read_task
+
+    def feed(data: bytes) -> None:
+        (folder / "face.task").write_bytes(data)
+        read_task(folder / "face.task")
+
+    return feed
+
+
+def picture(folder: Path) -> Feed:
+    from live.sources.still import read_picture
+
+    def feed(data: bytes) -> None:
+        (folder / "picture").write_bytes(data)
+        bgr = read_picture(folder / "picture")
+        assert bgr.ndim == 3 and bgr.shape[2] == 3 and bgr.size and bgr.dtype == "uint8"
+
+    return feed
+
+
+def video(folder: Path) -> Feed:
+    from live.sources.video import VideoSource
+
+    def feed(data: bytes) -> None:
+        (folder / "video").write_bytes(data)
+        source = VideoSource(folder / "video")
+        try:
+            source.open()
+            last_s = -1.0
+            for _ in range(4):
+                frame = source.read()
+                if frame is None:
+                    break
+                assert frame.bgr.ndim == 3 and frame.bgr.shape[2] == 3
+                assert frame.pts_s is not None and last_s < frame.pts_s < float("inf")
+                last_s = frame.pts_s
+        finally:
+            source.close()
+
+    return feed

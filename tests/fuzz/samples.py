@@ -1,0 +1,208 @@
+"""Good inputs for every parser, made on the spot; small, since small inputs are changed more thoroughly."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+TOML_WORDS = tuple(
+    b"[looks.|[run]|about = |layers = |style = |strength = |color = |finish = |region = |no_face = |hold_s = |then = |"
+    b'"hold"|"blur"|"card"|"shade"|"lips-glaze"|"toon"|"#b3122b"|inf|nan|true|"""|1e9|[[|{|},|source|sink|size|fps'.split(
+        b"|"
+    )
+)
+JSON_WORDS = tuple(
+    b'{"|":|,"|[]|{}|null|true|NaN|Infinity|1e999|\\ud800|"words"|"ok"|"says"|"error"|"parts"|"look"|"strength"|'
+    b'"generator"|"generator_args"|"region"|"size_wh"|"output"|"lips_mean_bgr"|"shape"|"dtype"|"data_offsets"|"F32"|'
+    b'"__metadata__"|"files"|"key"|"verdict"'.split(b"|")
+)
+PICTURE_WORDS = (
+    b"\x89PNG\r\n\x1a\n", b"IHDR", b"IDAT", b"iCCP", b"eXIf", b"acTL", b"\xff\xd8\xff", b"\xff\xc0", b"\xff\xc2",
+    b"\xff\xda", b"\xff\xe1", b"Exif\0\0", b"RIFF", b"WEBP", b"VP8 ", b"VP8L", b"VP8X", b"EXIF", b"II*\0", b"MM\0*",
+    b"BM", b"\x12\x01", b"\xff\xff\xff\x7f",
+)  # fmt: skip
+VIDEO_WORDS = (
+    b"ftyp", b"moov", b"mvhd", b"trak", b"tkhd", b"mdia", b"stsd", b"stts", b"stsz", b"stco", b"mdat", b"elst",
+    b"avc1", b"\x1aE\xdf\xa3", b"RIFF", b"AVI ", b"LIST", b"strh", b"idx1", b"\0\0\0\1", b"\xff\xff\xff\xff",
+)  # fmt: skip
+CARD: dict[str, Any] = {
+    "generator": "toon_net",
+    "generator_args": {"channels": 4, "deep": 4, "blocks": 1},
+    "region": "head",
+    "size_wh": [256, 256],
+    "output": "picture",
+}
+
+
+def looks() -> list[bytes]:
+    """What the shipped file looks like, and the corners of the format."""
+    return [
+        b'[looks.mine]\nabout = "my own"\nlayers = [{ style = "lips-glaze", strength = 0.9 }]\nno_face = "raw"\n',
+        b'[looks.red]\nlayers = [{ style = "shade", color = "#b3122b", finish = "gloss" }]\n',
+        b'[looks.drawn]\nlayers = [\n{ style = "toon", region = "person" },\n]\n'
+        b'no_face = "hold"\nhold_s = 0.5\nthen = "card"\n',
+        b'[looks]\nnone = { layers = [], hold_s = inf }\n"two words" = {}\n',
+    ]
+
+
+def settings() -> list[bytes]:
+    return [
+        b'[run]\nsource = 0\nlook = "glaze"\nsink = ["virtual-camera", "window"]\nsize = "1280x720"\nfps = 29.97\n',
+        b'[run]\nmax_faces = 2\nstrength = 0.5\nmirror = true\nframes = 9\nreport = "~/r.json"\nruntime = "torch"\n',
+        b'[run]\nface_model = "~nobody/x.task"\nlooks_file = "/tmp/x.toml"\nglobal-hotkeys = false\n',
+    ]
+
+
+def requests() -> list[bytes]:
+    said = (["look", "glaze"], ["look", "2"], ["strength", "+"], ["strength", "0.5"], ["mirror", "on"], ["status"], [])
+    return [json.dumps({"words": words}).encode() + b"\n" for words in said]
+
+
+def answers() -> list[bytes]:
+    told = (
+        {"ok": True, "says": "look glaze"},
+        {"ok": False, "error": "a: b", "parts": ["a", "b", "c"]},
+        {"ok": False, "error": "busy"},
+    )
+    return [json.dumps(answer).encode() + b"\n" for answer in told]
+
+
+def port_files() -> list[bytes]:
+    return [json.dumps({"port": "4711", "token": "ab" * 32}).encode(), b'{"port": 1}']
+
+
+def cards() -> list[bytes]:
+    lips = {"generator": "lip_net", "region": "lips", "size_wh": [90, 30], "lips_mean_bgr": [90.0, 80.0, 160.0]}
+    others = ({"generator": "pix2pix", "generator_args": {"channels": 4, "depth": 3}}, {"region": "frame"})
+    return [json.dumps(card).encode() for card in (CARD, lips, *({**CARD, **other} for other in others))]
+
+
+def weights() -> list[bytes]:
+    from safetensors.torch import save
+
+    from engines.generators.toon_net import ToonNet
+
+    return [save(ToonNet(**CARD["generator_args"]).state_dict())]
+
+
+def manifests() -> list[bytes]:
+    digest = "0" * 64
+    whole = {"key": "k", "files": {"model.xml": digest}, "style": "toon", "runtime": "openvino", "precision": "fp32"}
+    more = {"built_at": "2026-11-20 14:03", "build_s": 1.5, "bytes": 6, "verdict": {"passed": False, "because": "dE"}}
+    return [json.dumps(whole).encode(), json.dumps({**whole, **more}).encode()]
+
+
+def machine_choices() -> list[bytes]:
+    from engines import machine_choice
+    from engines.looks import load_looks
+    from engines.styles import load_style
+
+    style, look = load_style("toon"), load_looks()["toon"]
+    choice = machine_choice.EngineChoice("openvino", "fp32", 2, 9.5, 11.0)
+    engines = {machine_choice.engine_name(style): machine_choice.engine_entry(style, choice)}
+    looks = {look.name: machine_choice.look_entry(look)}
+    whole = {"machine": machine_choice.fingerprint(), "fps": 30.0, "engines": engines, "looks": looks}
+    return [json.dumps(whole).encode()]
+
+
+def set_markers() -> list[bytes]:
+    return [b'{"digest": "0123456789abcdef", "cases": {"plain": 12}}']
+
+
+def checkpoints() -> list[bytes]:
+    import torch
+    from safetensors.torch import save
+
+    from engines.training.kit.recipe import Recipe
+
+    state = {"form": 1, "recipe": Recipe().as_json(), "pairs": "x", "numbers": {}, "progress": {}, "options": {}}
+    return [save({"best.w": torch.zeros(2, 2)}, {"state": json.dumps(state)})]
+
+
+def regions() -> list[bytes]:
+    import numpy as np
+
+    arrays: dict[str, Any] = {
+        "landmarks_xy": np.ones((478, 2), np.float32),
+        "person": np.zeros((128, 128), np.uint8),
+        "kind": np.array("head"),
+        "inner": np.array((0, 0, 32, 32), np.float32),
+    }
+    small, plain = io.BytesIO(), io.BytesIO()
+    np.savez_compressed(small, **arrays)
+    np.savez(plain, **{**arrays, "person": np.zeros((8, 8), np.uint8)})
+    return [small.getvalue(), plain.getvalue()]
+
+
+def tasks() -> list[bytes]:
+    """Bundles as MediaPipe makes them: members stored, each with the mark of a TensorFlow Lite file."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as bundle:
+        for name in ("face_detector", "face_landmarks_detector", "face_blendshapes"):
+            bundle.writestr(f"{name}.tflite", b"\x1c\0\0\0TFL3" + bytes(40))
+    return [packed.getvalue()]
+
+
+def pictures() -> list[bytes]:
+    """One of every kind, with and without transparency, 16 bits, palette, orientation, profile."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(1)
+    rgb = Image.fromarray(rng.integers(0, 255, (9, 13, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    made = [
+        *((rgb, kind, {"exif": exif}) for kind in ("png", "jpeg", "webp", "tiff")),
+        (rgb, "bmp", {}),
+        (rgb, "webp", {"lossless": True}),
+        (rgb, "jpeg", {"progressive": True}),
+        (rgb, "tiff", {"compression": "tiff_lzw"}),
+        (rgb, "tiff", {"compression": "tiff_deflate"}),
+        (rgb.convert("RGBA"), "png", {"icc_profile": b"profile" * 20}),
+        (rgb.convert("RGBA"), "webp", {}),
+        (rgb.convert("P"), "png", {}),
+        (rgb.convert("L"), "bmp", {}),
+        (rgb.convert("CMYK"), "jpeg", {}),
+        (Image.fromarray(rng.integers(0, 65535, (5, 7), np.uint16)), "png", {}),
+    ]
+    files = []
+    for picture, kind, options in made:
+        file = io.BytesIO()
+        picture.save(file, kind, **options)
+        files.append(file.getvalue())
+    return files
+
+
+def videos() -> list[bytes]:
+    """Three frames each, in the containers and codecs that people have."""
+    import av
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    files = []
+    for suffix, codec, options in (
+        ("mp4", "libx264", {}), ("mp4", "libx264", {"movflags": "frag_keyframe+empty_moov"}), ("mp4", "mpeg4", {}),
+        ("mkv", "libx264", {}), ("avi", "mjpeg", {}), ("webm", "libvpx", {}), ("h264", "libx264", {}),
+        ("ts", "mpeg2video", {}), ("gif", "gif", {}), ("y4m", "wrapped_avframe", {}),
+    ):  # fmt: skip
+        with tempfile.TemporaryDirectory() as top:
+            path = Path(top) / f"clip.{suffix}"
+            with av.open(str(path), "w", options=options) as container:
+                stream = container.add_stream(codec, rate=25)
+                stream.width = stream.height = 16
+                stream.pix_fmt = {"mjpeg": "yuvj420p", "gif": "rgb8"}.get(codec, "yuv420p")
+                stream.codec_context.time_base = Fraction(1, 25)
+                for index in range(3):
+                    picture = rng.integers(0, 255, (16, 16, 3), np.uint8)
+                    frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format=stream.pix_fmt)
+                    frame.pts = index
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode(None))
+            files.append(path.read_bytes())
+    return files

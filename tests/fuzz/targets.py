@@ -1,0 +1,68 @@
+"""Every parser of what comes from outside, as a fuzz target. Parsers are imported when a target is made ready."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+from tests.fuzz import feeds_control as control
+from tests.fuzz import feeds_engines as engines
+from tests.fuzz import feeds_live as live
+from tests.fuzz import samples
+from tests.fuzz.mutations import json_changed, safetensors_changed, toml_changed
+from tests.fuzz.target import Feed, Target
+
+LOOKS = Target("looks TOML", engines.looks, samples.looks, samples.TOML_WORDS, toml_changed)
+SETTINGS = Target("settings TOML", live.settings, samples.settings, samples.TOML_WORDS, toml_changed)
+REQUEST = Target("control command", control.request, samples.requests, samples.JSON_WORDS, json_changed)
+ANSWER = Target("control answer", control.answer, samples.answers, samples.JSON_WORDS, json_changed)
+PORT_FILE = Target("port and token file", control.port_file, samples.port_files, samples.JSON_WORDS, json_changed)
+CARD = Target("style card", engines.card, samples.cards, samples.JSON_WORDS, json_changed)
+WEIGHTS = Target("style weights", engines.weights, samples.weights, samples.JSON_WORDS, safetensors_changed)
+MANIFEST = Target("cache manifest", engines.manifest, samples.manifests, samples.JSON_WORDS, json_changed)
+MACHINE_CHOICE = Target(
+    "machine's choice", engines.machine_choice, samples.machine_choices, samples.JSON_WORDS, json_changed
+)
+SET_MARKER = Target("calibration set", engines.set_marker, samples.set_markers, samples.JSON_WORDS, json_changed)
+CHECKPOINT = Target(
+    "training checkpoint", engines.checkpoint, samples.checkpoints, samples.JSON_WORDS, safetensors_changed
+)
+MARKER = Target("pairs marker", engines.marker, samples.port_files, samples.JSON_WORDS, json_changed)
+REGION = Target("aligned region", engines.region, samples.regions)
+TASK = Target("face model bundle", live.task, samples.tasks)
+PICTURE = Target("picture", live.picture, samples.pictures, samples.PICTURE_WORDS)
+VIDEO = Target("video", live.video, samples.videos, samples.VIDEO_WORDS)
+
+TARGETS: dict[str, Target] = {name: value for name, value in globals().items() if isinstance(value, Target)}
+
+
+def _all(folder: Path) -> Feed:
+    feeds: list[Feed] = []
+    for name, target in TARGETS.items():
+        place = folder / name
+        place.mkdir()
+        os.environ["VENEER_HOME"] = str(folder / "home")
+        feeds.append(target.prepare(place))
+
+    def feed(data: bytes) -> Any:
+        return feeds[data[0] % len(feeds)](data[1:]) if data else None
+
+    return feed
+
+
+def _all_changed(data: bytes, chance: random.Random) -> bytes:
+    targets = list(TARGETS.values())
+    change = targets[data[0] % len(targets)].change if data else None
+    return data if change is None else data[:1] + change(data[1:], chance)
+
+
+# All at once, for a short run: the first byte says which.
+ALL = Target(
+    "all",
+    _all,
+    lambda: [bytes([i]) + seed for i, target in enumerate(TARGETS.values()) for seed in target.seeds()],
+    samples.TOML_WORDS + samples.JSON_WORDS,
+    _all_changed,
+)

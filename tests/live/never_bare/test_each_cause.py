@@ -1,0 +1,154 @@
+"""Each way in which a bare face could slip out, on its own: the real pipeline, its real threads, a real face."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from never_bare_show import Show, bare, drawn, hang, is_card, soft
+from pipeline_parts import quick_s
+
+from live.controls import Command
+
+
+@pytest.fixture
+def show() -> Iterator[Callable[..., Show]]:
+    shows: list[Show] = []
+
+    def start(*words: Any, **more: Any) -> Show:
+        shows.append(Show(*words, **more))
+        return shows[-1]
+
+    yield start
+    for one in shows:
+        one.troubles.tracker_s = one.troubles.engine_s = 0.0
+        one.end()
+
+
+@pytest.mark.parametrize("stage", ["source", "tracker", "engine"])
+def test_while_a_stage_hangs_the_drawing_is_held_then_blurred_and_panic_is_heard(
+    show: Callable[..., Show], stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = show("toon")
+    it.see(drawn)
+    stuck = hang(it, stage, monkeypatch)
+    count = len(it.camera.frames)
+    it.see(soft)
+    held = it.camera.frames[count : next(i for i in range(count, 10**6) if soft(it.camera.frames[i]))]
+    assert held and all(drawn(frame) for frame in held), "the drawing is held at first"
+    it.controls.apply(Command("panic", "on"))
+    begun = [len(sink.frames) for sink in (it.camera, it.window)]
+    it.see(is_card)
+    for sink, at in zip((it.camera, it.window), begun, strict=True):
+        assert all(is_card(frame) for frame in sink.frames[at + 1 :]), "one frame may have been on its way"
+    it.controls.apply(Command("panic", "off"))
+    it.see(soft)
+    started_s = time.monotonic()
+    it.run.stop()
+    it.thread.join(10)
+    assert not it.thread.is_alive() and time.monotonic() - started_s < quick_s()
+    stuck.let_go.set()
+
+
+def test_a_bare_picture_that_stays_is_hidden_as_soon_as_a_covering_look_is_asked_for(
+    show: Callable[..., Show], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = show("none")
+    it.see(bare)
+    stuck = hang(it, "tracker", monkeypatch)
+    time.sleep(0.7)
+    assert bare(it.camera.frames[-1]), "without a covering look, the picture may stay"
+    it.controls.apply(Command("look", "sketch"))
+    begun = [len(sink.frames) for sink in (it.camera, it.window)]
+    it.see(soft)
+    for sink, at in zip((it.camera, it.window), begun, strict=True):
+        assert not any(bare(frame) for frame in sink.frames[at + 1 :])
+    stuck.let_go.set()
+
+
+@pytest.mark.parametrize("broken", ["", "sketch"])
+def test_a_covering_look_that_is_not_ready_or_never_will_be_is_a_blur(show: Callable[..., Show], broken: str) -> None:
+    it = show("none", slow_s=0.15, broken=broken)
+    it.see(bare)
+    it.controls.apply(Command("look", "sketch"))
+    at = len(it.camera.frames)
+    it.see(soft)
+    assert not any(bare(frame) for frame in it.camera.frames[at + 1 :])
+    if broken:
+        it.camera.wait_for(lambda frames: len(frames) > at + 60)
+        assert soft(it.camera.frames[-1])
+        assert any("sketch" in line and "cannot be made" in line for line in it.said)
+    else:
+        it.see(drawn)
+
+
+def test_while_the_next_covering_look_is_made_the_one_before_is_worn(show: Callable[..., Show]) -> None:
+    it = show("toon", slow_s=0.1)
+    at = it.see(drawn)
+    it.controls.apply(Command("look", "sketch"))
+    assert it.camera.wait_for(lambda frames: len(frames) > at + 30)
+    assert all(drawn(frame) for frame in it.camera.frames[at:])
+
+
+def test_a_frozen_bare_picture_is_hidden_by_a_covering_look_and_a_frozen_drawing_stays(
+    show: Callable[..., Show],
+) -> None:
+    it = show("none")
+    it.see(bare)
+    it.controls.apply(Command("freeze", "on"))
+    assert it.camera.wait_for(lambda frames: len(frames) > 9 and frames[-1].bgr is frames[-4].bgr), "the picture stands"
+    it.controls.apply(Command("look", "toon"))
+    it.see(soft)
+    it.controls.apply(Command("freeze", "off"))
+    it.see(drawn)
+    it.controls.apply(Command("freeze", "on"))
+    at = it.see(drawn) + 5
+    assert it.camera.wait_for(lambda frames: len(frames) > at + 60), "longer than a picture is held"
+    assert all(drawn(frame) for frame in it.camera.frames[at:])
+    assert len({frame.bgr.tobytes() for frame in it.camera.frames[at:]}) == 1
+
+
+def test_a_face_that_is_lost_is_held_for_half_a_second_and_no_longer(show: Callable[..., Show]) -> None:
+    it = show("toon")
+    it.see(drawn)
+    it.troubles.faces = "lost"
+    it.see(soft)
+    frames = it.camera.frames
+    last = max(index for index, frame in enumerate(frames) if drawn(frame))
+    same = [frame for frame in frames if frame.bgr is frames[last].bgr]
+    assert 0.1 < same[-1].captured_s - same[0].captured_s <= 0.5
+    it.troubles.faces = "found"
+    it.see(drawn)
+    assert not any(bare(frame) for frame in frames)
+
+
+@pytest.mark.parametrize("engine", ["nan", "raises", "breaks", "flat", "narrow", "short", "bytes", "nothing"])
+def test_an_engine_that_gives_anything_but_a_picture_is_covered_and_said_once(
+    show: Callable[..., Show], engine: str
+) -> None:
+    it = show("head")
+    it.see(drawn)
+    it.troubles.engine = engine
+    at = it.see(is_card)
+    it.camera.wait_for(lambda frames: len(frames) > at + 10)
+    it.troubles.engine = "well"
+    it.see(drawn)
+    assert not any(bare(frame) for frame in it.camera.frames)
+    told = [line for line in it.said if "shows 'card'" in line]
+    assert 1 <= len(told) <= 3 and all("\n" not in line for line in told)
+
+
+@pytest.mark.parametrize("unsure", ["nan", "collapsed", "twisted", "huge", "short", "away", "tiny"])
+def test_one_unsure_face_of_two_covers_the_whole_frame(show: Callable[..., Show], unsure: str) -> None:
+    it = show("always")
+    it.troubles.people = 2
+    it.see(drawn)
+    it.troubles.faces = unsure
+    at = it.see(soft)
+    it.camera.wait_for(lambda frames: len(frames) > at + 10)
+    assert all(soft(frame) for frame in it.camera.frames[at:])
+    it.troubles.faces = "found"
+    it.see(drawn)
+    assert not any(bare(frame) for frame in it.camera.frames)

@@ -1,0 +1,152 @@
+"""The rules behind it, one by one; and the shipped looks with the real tracker and networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from fakes import FakeSource, FakeTracker, KeepingSink
+from head_parts import portrait_face, portrait_person
+from never_bare_judge import SMALL_WH, is_smooth, scenes
+from never_bare_parts import TroubledWardrobe, Troubles, the_looks
+from never_bare_show import bare, drawn
+
+from engines.looks import Look, load_looks
+from live.composer import Composer
+from live.controls import Command, Controls, ControlState
+from live.cover import Cover, wanted_cover
+from live.frame import Frame, ImageU8, TrackedFrame
+from live.pipeline import Parts, Pipeline
+from live.sender import Gate
+from live.timing import Timings
+from live.tracking.face_mesh import FaceMeshTracker
+from live.wardrobe import Wardrobe
+
+
+def _composer(look: str) -> tuple[Composer, Wardrobe, dict[str, Look]]:
+    looks = the_looks()
+    wardrobe = TroubledWardrobe(looks, Troubles(), slow_s=0.0, broken="")
+    composer = Composer(wardrobe, Timings(), print, look_of=lambda state: looks[state.look])
+    composer.wear(wardrobe.prepare(look))
+    return composer, wardrobe, looks
+
+
+def _tracked(number: int, *, found: bool = True) -> TrackedFrame:
+    bgr, face = portrait_face()
+    return TrackedFrame(Frame(bgr, number, number / 30), (face,) * found, 1.0, portrait_person())
+
+
+def test_a_picture_held_from_a_lower_strength_is_not_shown_at_a_higher_one() -> None:
+    composer, *_ = _composer("toon")
+    faint = composer.compose(_tracked(0), ControlState("toon", strength=0.3))
+    assert faint.cover == pytest.approx(0.3)
+    held = composer.compose(_tracked(1, found=False), ControlState("toon", strength=0.3))
+    assert held.bgr is faint.bgr
+    raised = composer.compose(_tracked(2, found=False), ControlState("toon", strength=1.0))
+    assert is_smooth(raised.bgr) and raised.cover == 1.0
+
+
+def test_strength_nought_shows_the_bare_face_for_that_is_what_it_says() -> None:
+    composer, *_ = _composer("toon")
+    shown = composer.compose(_tracked(0), ControlState("toon", strength=0.0))
+    assert np.array_equal(shown.bgr, portrait_face()[0]) and shown.cover == 0.0
+    lost = composer.compose(_tracked(30, found=False), ControlState("toon", strength=0.0))
+    assert is_smooth(lost.bgr) or lost.bgr is shown.bgr
+
+
+def test_held_pictures_count_the_films_own_time() -> None:
+    """A film that is worked through slowly or fast looks the same."""
+    composer, *_ = _composer("toon")
+    bgr, _ = portrait_face()
+    first = composer.compose(replace(_tracked(0), frame=Frame(bgr, 0, 0.0, 10.0)), ControlState("toon"))
+    for number, (captured_s, pts_s, held) in enumerate([(60.0, 10.4, True), (0.1, 10.6, False), (0.1, 9.0, False)], 1):
+        lost = replace(_tracked(number, found=False), frame=Frame(bgr.copy(), number, captured_s, pts_s))
+        assert (composer.compose(lost, ControlState("toon")).bgr is first.bgr) is held
+
+
+def test_only_looks_that_cover_and_do_not_say_raw_demand_a_cover() -> None:
+    looks = the_looks()
+    wanted = {name: wanted_cover(look, 0.8) for name, look in looks.items()}
+    assert wanted.pop("none") == wanted.pop("matte-red") == 0.0
+    assert set(wanted.values()) == {0.8}
+    assert wanted_cover(replace(looks["toon"], then="raw"), 1.0) == 0.0
+    assert wanted_cover(replace(looks["toon"], no_face="raw"), 1.0) == 0.0
+
+
+def test_a_switch_in_a_film_blurs_no_frame() -> None:
+    """In a film every frame wears what was ready at its turn; a blur between two looks would be a flaw."""
+    scene = scenes(SMALL_WH, 1)[0]
+    looks = the_looks()
+    controls, sink = Controls(tuple(looks), look="none"), KeepingSink()
+    wardrobe = TroubledWardrobe(looks, Troubles(), slow_s=0.0, broken="")
+    wardrobe.prepare_all()
+
+    def switch(frame: Frame, state: object) -> None:
+        if frame.frame_id == 5:
+            controls.apply(Command("look", "toon"))
+
+    source = FakeSource(lambda index: scene.bgr, frames=20)
+    parts = Parts(source, FakeTracker(lambda frame: scene.faces), [sink], wardrobe, controls)
+    Pipeline(parts, say=print, on_frame=switch).run()
+    kinds = ["bare" if bare(frame) else "drawn" if drawn(frame) else "soft" for frame in sink.frames]
+    assert kinds[:6] == ["bare"] * 6 and kinds[-10:] == ["drawn"] * 10 and "soft" not in kinds
+
+
+def test_a_held_frame_is_not_held_for_ever_where_time_runs_backwards() -> None:
+    cover, look = Cover(), the_looks()["toon"]
+    painted = Frame(np.full((48, 64, 3), 9, np.uint8), 0, 100.0, cover=1.0)
+    cover.painted(painted, look, 100.0)
+    assert cover.over(replace(painted, bgr=painted.bgr.copy()), look, 100.3).bgr is painted.bgr
+    assert cover.over(replace(painted, bgr=painted.bgr.copy()), look, 40.0).bgr is not painted.bgr
+
+
+def test_a_clock_that_is_set_back_does_not_keep_a_picture_for_ever() -> None:
+    looks = the_looks()
+    controls = Controls(tuple(looks), look="toon")
+    controls.know(looks)
+    bgr, _ = portrait_face()
+    frame = Frame(bgr, 0, 0.0, cover=1.0)
+    gate = Gate(controls)
+    assert gate(frame, shown_s=0.4) is frame
+    assert is_smooth(gate(frame, shown_s=0.6).bgr) and is_smooth(gate(frame, shown_s=-3600.0).bgr)
+    assert gate(replace(frame, cover=0.99)).bgr is not bgr, "and what hides less than is wanted never leaves"
+    controls.apply(Command("freeze", "on"))
+    assert gate(frame, shown_s=60.0) is frame, "a frozen picture is meant to stay"
+
+
+@pytest.mark.parametrize("look", ["toon", "sketch", "toon-glaze"])
+def test_the_shipped_drawn_looks_with_the_real_tracker_and_networks(look: str, portrait_bgr: ImageU8) -> None:
+    """The portrait comes, jumps, goes far and leaves; where it is, the picture is a drawing or a blur."""
+    looks = {look: load_looks()[look]}
+    pictures, places = _walk(portrait_bgr)
+    sink = KeepingSink()
+    wardrobe = Wardrobe(looks, runtime="auto", say=print)
+    source = FakeSource(lambda index: pictures[index], frames=len(pictures))
+    Pipeline(Parts(source, FaceMeshTracker(), [sink], wardrobe, Controls(tuple(looks), look=look)), say=print).run()
+    assert len(sink.frames) == len(pictures)
+    alike = []
+    for frame, picture, (x, y, side) in zip(sink.frames, pictures, places, strict=True):
+        face = np.s_[y : y + side, x : x + side]
+        if side:
+            alike.append(float((np.abs(frame.bgr[face].astype(int) - picture[face]).max(2) <= 3).mean()))
+    assert len(alike) > 30
+    assert max(alike) < 0.35, "no frame shows the face as it was taken"
+
+
+def _walk(portrait_bgr: ImageU8) -> tuple[list[ImageU8], list[tuple[int, int, int]]]:
+    """Frames 480x360, and the square inside the face on each (side 0 where nobody is there)."""
+    pictures, places = [], []
+    for index in range(56):
+        scale = 0.7 if index < 24 else 0.35
+        x = [120, 120, 10, 240][index // 6 % 4] if index < 24 else 60 + 4 * index
+        matrix = np.array([[scale, 0, x - 60 * scale], [0, scale, 0]], np.float32)
+        gone = 40 <= index < 46
+        picture = np.full((360, 480, 3), (168, 176, 170), np.uint8)
+        if not gone:
+            cv2.warpAffine(portrait_bgr, matrix, (480, 360), dst=picture, borderMode=cv2.BORDER_TRANSPARENT)
+        left, top, side = x + (190 - 60) * scale, 90 * scale, 70 * scale
+        pictures.append(picture)
+        places.append((0, 0, 0) if gone else (round(left), round(top), round(side)))
+    return pictures, places

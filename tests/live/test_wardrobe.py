@@ -1,0 +1,159 @@
+"""What a look runs on: a runtime that was named and cannot be had, and an engine that fails while frames come in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from fakes import FakeSource, FakeTracker, KeepingSink
+from numpy.typing import NDArray
+from own_style import own_style
+from pipeline_parts import in_background
+
+from engines.errors import EngineError
+from engines.looks import Layer, Look
+from engines.runtime import choose
+from engines.runtime.base import Engine, NotUsableError
+from engines.runtime.choose import graph_is_there
+from engines.runtime.openvino_cpu import OpenVinoEngine
+from engines.styles import Style, load_style
+from live.controls import Controls
+from live.pipeline import Parts, Pipeline
+from live.portrait import portrait_bgr
+from live.sheet import find_faces
+from live.upgrades import kind
+from live.wardrobe import Wardrobe
+
+
+def looks_of(*styles: Style) -> dict[str, Look]:
+    return {style.name: Look(style.name, "", (Layer(style, 1.0),)) for style in styles}
+
+
+def test_a_runtime_that_cannot_be_had_is_said_once_and_the_best_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise NotUsableError("there is no NVIDIA driver on this machine")
+
+    monkeypatch.setattr(choose, "driver_device", none)
+    said: list[str] = []
+    wardrobe = Wardrobe(
+        looks_of(load_style("lips-glaze"), load_style("lips-bright")), runtime="tensorrt", say=said.append
+    )
+    wardrobe.prepare_all()
+    assert [info.runtime for info in wardrobe.engines()] == ["openvino", "openvino"]
+    (line,) = said
+    assert line.startswith("runtime tensorrt: TensorRT is not usable here: there is no NVIDIA driver")
+    assert choose._remedy("tensorrt", "") in line, "which extra, where it is not installed"
+    assert line.endswith("; the best that can be used here runs instead")
+    wardrobe.close()
+
+
+def test_weights_that_are_no_good_are_no_matter_of_the_runtime() -> None:
+    style = own_style()
+    style.weights.write_bytes(b"nothing")
+    wardrobe = Wardrobe(looks_of(style), runtime="openvino", say=print)
+    with pytest.raises(EngineError, match="weights .* not usable"):
+        wardrobe.prepare("mine")
+
+
+def test_a_film_waits_for_its_graph() -> None:
+    style = own_style()
+    wardrobe = Wardrobe(looks_of(style), runtime="auto", say=print)
+    wardrobe.prepare("mine")
+    assert [info.runtime for info in wardrobe.engines()] == ["openvino"]
+    assert graph_is_there(style)
+    assert wardrobe.progress() == ""
+    wardrobe.close()
+
+
+class Falters:
+    """A real engine that gives NaN after a while."""
+
+    def __init__(self, engine: Engine, after: int) -> None:
+        self._engine, self.info, self._left = engine, engine.info, after
+
+    def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self._left -= 1
+        given = self._engine.infer(regions_bgr)
+        return given if self._left > 0 else given * np.float32("nan")
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def faltering(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """OpenVINO gives NaN after some calls; what is opened in its place does not."""
+
+    def opened(style: Style, wait: object) -> Engine:
+        return Falters(OpenVinoEngine(style), after)
+
+    candidates = [(label, names, opened if label == "OpenVINO" else old) for label, names, old in choose._CANDIDATES]
+    monkeypatch.setattr(choose, "_CANDIDATES", tuple(candidates))
+
+
+def painted(frame_bgr: NDArray[np.uint8]) -> bool:
+    off = np.abs(frame_bgr.astype(np.float32) - portrait_bgr())[125:160, 195:260]
+    return bool(off.mean() > 2.0)
+
+
+def run_with(
+    wardrobe: Wardrobe, sink: KeepingSink, said: list[str], *, live: bool, frames: int | None = None
+) -> tuple[Pipeline, threading.Thread]:
+    face = find_faces(portrait_bgr())
+    source = FakeSource(lambda index: portrait_bgr(), live=live, interval_s=1 / 60 if live else 0.0, frames=frames)
+    controls = Controls(tuple(wardrobe._looks), look="lips-glaze")
+    pipeline = Pipeline(Parts(source, FakeTracker(lambda frame: face), [sink], wardrobe, controls), say=said.append)
+    thread, errors = in_background(pipeline)
+    assert errors == []
+    return pipeline, thread
+
+
+def test_nan_while_live_is_said_and_another_engine_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    faltering(monkeypatch, after=30)
+    said: list[str] = []
+    wardrobe = Wardrobe(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, aside=True)
+    sink = KeepingSink(live=True)
+    pipeline, thread = run_with(wardrobe, sink, said, live=True)
+    wait_for(lambda: any("goes on" in line for line in said))
+    (info,) = wardrobe.engines()
+    assert "failed while frames came in" in info.why
+    newest = sink.frames[-1].frame_id
+    assert sink.wait_for(lambda frames: frames[-1].frame_id > newest + 20, 60.0)
+    pipeline.stop()
+    thread.join(20)
+    assert painted(sink.frames[0].bgr) and painted(sink.frames[-1].bgr)
+    assert sum("goes on" in line for line in said) == 1 and all("\n" not in line for line in said)
+    assert any("gave NaN or infinity: " in line for line in said)
+
+
+def test_nan_in_a_film_costs_no_frame_its_paint(monkeypatch: pytest.MonkeyPatch) -> None:
+    faltering(monkeypatch, after=12)
+    said: list[str] = []
+    wardrobe = Wardrobe(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append)
+    sink = KeepingSink()
+    _, thread = run_with(wardrobe, sink, said, live=False, frames=40)
+    thread.join(120)
+    assert len(sink.frames) == 40 and all(painted(frame.bgr) for frame in sink.frames)
+    (line,) = said
+    assert "gave NaN or infinity" in line and line.endswith("goes on")
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + 60
+    while not done() and time.monotonic() < until_s:
+        time.sleep(0.01)
+    assert done()
+
+
+def test_the_engine_that_goes_on_is_the_same_for_all_looks() -> None:
+    style = load_style("lips-glaze")
+    looks = looks_of(style) | {"half": Look("half", "", (Layer(style, 0.5),))}
+    said: list[str] = []
+    wardrobe = Wardrobe(looks, runtime="torch", say=said.append)
+    wardrobe.prepare_all()
+    (made,) = wardrobe._engines.values()
+    made.engine.exchange(OpenVinoEngine(style))
+    assert [kind(info)[0] for name in looks for info in wardrobe.engines(name)] == ["openvino", "openvino"]
+    wardrobe.close()

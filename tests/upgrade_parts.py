@@ -1,0 +1,92 @@
+"""A run in which engines are built aside, for tests that watch its frames meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fakes import FakeSource, FakeTracker, KeepingSink
+from filelock import FileLock
+from pipeline_parts import in_background
+
+from engines.builder import Order
+from engines.looks import Layer, Look
+from engines.runtime.base import EngineInfo
+from engines.styles import Style
+from live.controls import Controls
+from live.pipeline import Parts, Pipeline
+from live.portrait import portrait_bgr
+from live.sheet import find_faces
+from live.upgrades import kind
+from live.wardrobe import Wardrobe
+
+MANY = 12  # frames that go on while something else is done
+PATIENCE_S = 120.0  # nothing here is slow for that long, even on a loaded machine
+BUILD_S = 540.0  # but for real builds, which get what a loaded machine leaves over
+
+
+class Show:
+    """A run on the built-in face with looks of one style, and all that was said in it."""
+
+    def __init__(
+        self,
+        styles: Sequence[Style],
+        *,
+        runtime: str = "torch",
+        wanted: Callable[[Style, EngineInfo, str], Sequence[Order]] | None = None,
+        tracker: Any = None,
+        fps: float = 30.0,
+    ) -> None:
+        self.said: list[str] = []
+        looks = {style.name: Look(style.name, "", (Layer(style, 1.0),)) for style in styles}
+        looks |= {"both": Look("both", "", tuple(Layer(style, 0.5) for style in styles))}
+        self.controls = Controls(tuple(looks), look=styles[0].name)
+        more = {"wanted": wanted} if wanted else {}
+        self.wardrobe = Wardrobe(looks, runtime=runtime, say=self.said.append, aside=True, **more)
+        self.sink = KeepingSink(live=True)
+        face = find_faces(portrait_bgr())
+        source = FakeSource(lambda index: portrait_bgr(), live=True, interval_s=1 / fps)
+        parts = Parts(source, tracker or FakeTracker(lambda frame: face), [self.sink], self.wardrobe, self.controls)
+        self.pipeline = Pipeline(parts, say=self.said.append)
+        self.thread, self.errors = in_background(self.pipeline)
+
+    def frames_go_on(self) -> bool:
+        """Whether many more frames that were not there before come out."""
+        newest = self.sink.frames[-1].frame_id if self.sink.frames else -1
+        return self.sink.wait_for(lambda frames: bool(frames) and frames[-1].frame_id > newest + MANY, 60.0)
+
+    def until(self, done: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool:
+        until_s = time.monotonic() + patience_s
+        while not done() and time.monotonic() < until_s:
+            time.sleep(0.01)
+        return done()
+
+    def says(self, words: str, patience_s: float = PATIENCE_S) -> bool:
+        return self.until(lambda: any(words in line for line in self.said), patience_s)
+
+    def runs_on(self, name: str = "") -> list[str]:
+        infos = self.wardrobe.engines(name or self.controls.read().look)
+        return [" ".join(kind(info)) for info in infos]
+
+    def end(self) -> None:
+        self.pipeline.stop()
+        self.thread.join(20)
+        assert not self.thread.is_alive() and self.errors == []
+
+
+def ordered(mode: str, lock: Path, *, limit_s: float = 600.0) -> Callable[..., Sequence[Order]]:
+    """In place of PyTorch, OpenVINO, "built" by the stand-in `slow_builder`."""
+
+    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[Order]:
+        arguments = mode, f"{lock}-{style.name}"
+        order = Order("stand-in", "openvino", "", "slow_builder", arguments, limit_s)
+        return (order,) if info.runtime == "torch" else ()
+
+    return wanted
+
+
+def gone(lock: Path) -> bool:
+    with FileLock(lock).acquire(timeout=20.0):
+        return True
