@@ -130,10 +130,9 @@ def _reference(net: nn.Module, bgr: NDArray[np.uint8]) -> Opened:
 
 
 def _openvino(net: nn.Module, bgr: NDArray[np.uint8], hint: str) -> Opened:
-    from engines.runtime.openvino_graph import load_openvino
+    from engines.runtime.openvino_graph import load_openvino, openvino_core
 
-    openvino = load_openvino()
-    core = openvino.Core()
+    openvino, core = load_openvino(), openvino_core()
     if hint == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise RuntimeError("this processor has no BF16")
     with torch.no_grad(), warnings.catch_warnings():

@@ -40,7 +40,7 @@ from live.sinks.virtual_camera import VirtualCameraSink
 from live.sources.base import SourceInfo
 from live.sources.demo import DemoSource
 
-_START_S = 120.0  # so long the program may take to its first frame
+_START_S = 400.0  # so long the program may take to its first frame
 DEVICES, IN_PROCESS = "virtual webcam to virtual camera", "inside one process"
 
 

@@ -12,7 +12,7 @@ from engines.cache_entry import cache_home, record_verdict
 from engines.errors import EngineError
 from engines.runtime.base import NotUsableError, first_line
 from engines.runtime.openvino_cpu import OpenVinoEngine
-from engines.runtime.openvino_graph import converted, load_openvino, save
+from engines.runtime.openvino_graph import converted, openvino_core, save
 from engines.runtime.openvino_int8 import INSTALL, RECIPES, Recipe, installed, int8_key, quantised
 from engines.styles import Style
 
@@ -49,7 +49,7 @@ def make_int8(
     with cache_lock.held(cache_home() / ".locks" / f"{key}.lock", say=say, wait_s=cache.WAIT_S):
         if cache.find(key) is not None:  # its name says all that it was made of
             return _judged(style, key, reference, None)
-        graph = converted(style, load_openvino().Core())
+        graph = converted(style, openvino_core())
         for recipe in recipes:
             say(f"{style.name}: quantising ({recipe.name})")
             try:

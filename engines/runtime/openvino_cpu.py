@@ -12,7 +12,7 @@ from engines import cache, machine_choice
 from engines.cache_entry import verdict
 from engines.errors import EngineError
 from engines.runtime.base import EngineInfo, NotUsableError, first_line
-from engines.runtime.openvino_graph import GRAPH, cached_key, converted, load_openvino
+from engines.runtime.openvino_graph import GRAPH, cached_key, converted, load_openvino, openvino_core
 from engines.runtime.openvino_int8 import INSTALL, int8_key
 from engines.runtime.openvino_int8 import installed as nncf_installed
 from engines.styles import Style
@@ -41,7 +41,7 @@ class OpenVinoEngine:
 
     def __init__(self, style: Style, *, precision: str = "auto", threads: int | None = None) -> None:
         openvino = load_openvino()
-        core = openvino.Core()
+        core = openvino_core()
         device = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
         chosen = machine_choice.engine_choice(style) if precision == "auto" or threads is None else None
         if chosen is not None and chosen.runtime != "openvino":

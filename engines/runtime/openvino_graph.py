@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import sys
 import warnings
@@ -29,6 +30,19 @@ def load_openvino() -> Any:
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return importlib.import_module("openvino")
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """The one `Core` of this process, never let go of.
+
+    OpenVINO unloads its CPU plugin with the last one, in whatever thread that happens; the thread that loaded it is
+    left with a signal stack that is no longer there, and Ctrl-C ends in a segmentation fault (seen with 2026.4).
+
+    Raises:
+        ImportError: OpenVINO is not installed.
+    """
+    return load_openvino().Core()
 
 
 def graph_key(style: Style) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from engines import cache, calibration_set
 from engines.cache_entry import verdict
-from engines.runtime.openvino_graph import cached_key, load_openvino
+from engines.runtime.openvino_graph import cached_key, load_openvino, openvino_core
 from engines.styles import Style
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ RECIPES = (  # the fastest first; the next is more cautious
 @remembered
 def device_name() -> str:
     """The processor, as OpenVINO names it."""
-    return str(load_openvino().Core().get_property("CPU", "FULL_DEVICE_NAME"))
+    return str(openvino_core().get_property("CPU", "FULL_DEVICE_NAME"))
 
 
 def installed() -> bool:

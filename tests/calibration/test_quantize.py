@@ -18,7 +18,7 @@ from engines.cache_entry import found_verdict, record_verdict, verdict
 from engines.runtime import openvino_int8
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino_cpu import OpenVinoEngine
-from engines.runtime.openvino_graph import converted, load_openvino
+from engines.runtime.openvino_graph import converted, openvino_core
 from engines.runtime.openvino_int8 import RECIPES, Recipe, int8_key, wanted
 from engines.runtime.torch_reference import TorchEngine
 from engines.styles import Style, load_style
@@ -104,7 +104,7 @@ def test_what_fails_is_never_taken_by_itself_and_not_built_again(
 def test_every_recipe_leaves_something_in_int8(name: str, recipe: Recipe, built_in_set: Path) -> None:
     style = load_style(name)
     pictures_bgr = [one.crop_bgr for one in stills(style, most=1)]
-    graph = converted(style, load_openvino().Core())
+    graph = converted(style, openvino_core())
     made = openvino_int8.quantised(graph, pictures_bgr, recipe)
     kinds = [node.get_type_name() for node in made.get_ordered_ops()]
     assert "FakeQuantize" in kinds and "FakeQuantize" not in [node.get_type_name() for node in graph.get_ordered_ops()]
