@@ -1,0 +1,65 @@
+"""The machine that all these tests share: made ready, booted once, and powered off at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from vm.chart import CHART_FILE, CHART_WH, SMALL_FILE, SMALL_WH, as_yuyv, chart
+from vm.judging import REPORT
+from vm.kernel import CannotBuildError, missing_tools, ready_kernel
+from vm.machine import Machine
+
+COMMAND = "python -m pytest -m vm tests/vm"
+_FOLDER = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Minutes on two processors are spent only where they are asked for."""
+    asked = "vm" in str(config.option.markexpr).split() or any(_is_ours(word) for word in config.args)
+    for item in items:
+        if item.get_closest_marker("vm") is not None and not asked:
+            item.add_marker(pytest.mark.skip(reason=f"boots a virtual machine for minutes; run: {COMMAND}"))
+
+
+def _is_ours(word: str) -> bool:
+    path = Path(word.partition("::")[0]).resolve()
+    return path == _FOLDER or _FOLDER in path.parents
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A booted guest with the chart in its exchange folder."""
+    if missing := missing_tools():
+        _give_up("; ".join(missing))
+    try:
+        kernel = ready_kernel()
+    except (CannotBuildError, OSError) as error:
+        _give_up(f"no kernel to boot: {error}")
+    machine = Machine(kernel, tmp_path_factory.mktemp("vm"))
+    machine.boot()
+    try:
+        for name, size_wh in ((CHART_FILE, CHART_WH), (SMALL_FILE, SMALL_WH)):
+            (machine.exchange / name).write_bytes(as_yuyv(chart(size_wh)))
+        yield machine
+    finally:
+        REPORT.append(f"boot {machine.took_s['boot']:.0f} s, processor {machine.processor_s():.0f} s in all")
+        for name, waited in machine.waited.items():
+            took = f"{name}: {machine.took_s[name]:.0f} s, {machine.ran_s[name]:.0f} s of processor"
+            REPORT.append(f"{took}, {waited:.0%} of the time that it wanted one the host had none to give")
+        machine.close()
+
+
+def _give_up(why: str) -> None:
+    """Skip and say why; fail where the tests are wanted whatever comes (VENEER_VM=required)."""
+    (pytest.fail if os.environ.get("VENEER_VM") == "required" else pytest.skip)(why)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the scenarios took."""
+    if REPORT:
+        terminalreporter.section("virtual machine")
+        for line in REPORT:
+            terminalreporter.line(line)

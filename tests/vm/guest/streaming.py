@@ -1,0 +1,93 @@
+"""From the real webcam device to real readers of the real virtual camera."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from vm.guest import devices
+from vm.guest.program import Program, running
+from vm.guest.reader import Reader, format_of
+from vm.guest.shell import EXCHANGE, LONG_S, await_true, has_open, processor_s, run
+
+SIZE, FPS = "320x180", 15
+PLAIN = ("run", "--source", "0", "--look", "none", "--size", SIZE, "--fps", str(FPS))
+PLAIN += ("--sink", f"virtual-camera:{devices.VIRTUAL}")
+
+
+def plain() -> Program:
+    """The program between webcam and virtual camera, without paint."""
+    devices.make_ready()
+    devices.stop_feeding()
+    return running(*PLAIN)
+
+
+def webcam_to_reader(pictures: int) -> dict[str, Any]:
+    """Colour bars from the webcam, read by ffmpeg; caps and format as v4l2-ctl says them."""
+    program = plain()
+    # 75 % bars; the counter in the corner makes every picture another one.
+    run("v4l2-ctl", "-d", devices.WEBCAM, "-c", "test_pattern=0,osd_text_mode=1")
+    with Reader() as reader:
+        reader.await_pictures(1)
+        settled_s = _await_live(reader)
+        first = len(reader.came_s)
+        reader.await_pictures(pictures)
+        reader.save(EXCHANGE / "bars.npy")
+        facts = reader.facts()
+        spent_s = reader.came_s[-1] - reader.came_s[first]
+        facts["fps"] = (len(reader.came_s) - 1 - first) / spent_s
+        facts["new_fps"] = sum(at_s > reader.came_s[first] for at_s in reader.changed_s) / spent_s
+    width, height, letters = format_of(devices.VIRTUAL)
+    caps = run("v4l2-ctl", "-d", devices.VIRTUAL, "--info")
+    facts |= {"format": [width, height, letters], "caps": caps, "live_after_s": settled_s - reader.opened_s}
+    facts |= {"webcam": run("v4l2-ctl", "-d", devices.WEBCAM, "--get-fmt-video"), "said": program.said()}
+    return facts
+
+
+def _await_live(reader: Reader) -> float:
+    """Wait until the webcam's pictures come, not the card any more; when the third new one came."""
+    seen = len(reader.changed_s)
+    await_true(lambda: len(reader.changed_s) >= seen + 3, LONG_S, "the webcam's pictures come")
+    return reader.changed_s[seen + 2]
+
+
+def two_readers() -> dict[str, Any]:
+    """Two programs read at once; then one leaves."""
+    plain()
+    with Reader() as one:
+        with Reader() as other:
+            one.await_pictures(1)
+            _await_live(other)
+            other.await_pictures(15)
+            both = {"one": one.facts(), "other": other.facts()}
+            one.save(EXCHANGE / "one.npy")
+            other.save(EXCHANGE / "other.npy")
+        left_s = time.monotonic()
+        one.await_change(left_s)
+        one.await_pictures(15)
+        gap_s = max(later - before for before, later in zip(one.came_s, one.came_s[1:], strict=False) if later > left_s)
+    return {**both, "longest_gap_after_s": gap_s}
+
+
+def reader_comes_and_goes(times: int) -> dict[str, Any]:
+    """A reader opens, sees live pictures and leaves; between, the webcam is let go of and next to nothing runs."""
+    program = plain()
+    rounds = []
+    for _ in range(times):
+        with Reader() as reader:
+            taken_s = await_true(lambda: has_open(program.pid, devices.WEBCAM), LONG_S, "the webcam is taken")
+            live_s = _await_live(reader)
+        left_s = time.monotonic()
+        released_s = await_true(lambda: not has_open(program.pid, devices.WEBCAM), LONG_S, "the webcam is released")
+        rounds.append(
+            {
+                "taken_s": taken_s - reader.opened_s,
+                "live_s": live_s - reader.opened_s,
+                "released_s": released_s - left_s,
+            }
+        )
+    time.sleep(1)  # the last frame is through
+    before_s = processor_s(program.pid)
+    time.sleep(5)
+    idle = (processor_s(program.pid) - before_s) / 5
+    return {"rounds": rounds, "idle_cores": idle, "said": program.said(), "alive": program.process.poll() is None}

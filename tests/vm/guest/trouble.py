@@ -1,0 +1,51 @@
+"""Devices that others hold, and a module that was loaded without `exclusive_caps`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+from vm.guest import devices
+from vm.guest.program import Program, stop_all
+from vm.guest.reader import Reader
+from vm.guest.shell import CAPTURE, await_true, device_caps, run
+
+_DOCTOR = """
+import json
+from dataclasses import asdict
+from live.doctor import examine
+print(json.dumps([asdict(check) for check in examine(only=("camera", "virtual camera"))]))
+"""
+
+
+def devices_are_held(picture: str) -> dict[str, Any]:
+    """The webcam streams to another program, and another program writes to the virtual camera."""
+    stop_all()
+    devices.make_ready()
+    writer = devices.Feed(picture, devices.VIRTUAL)
+    try:
+        with Reader(devices.WEBCAM) as reader:
+            reader.await_pictures(1)
+            await_true(lambda: device_caps(devices.VIRTUAL) & CAPTURE, 60, "ffmpeg writes to the virtual camera")
+            no_webcam = Program("run", "--source", "0", "--look", "none", "--sink", "null")
+            no_sink = Program("run", "--source", "demo", "--size", "320x180", "--look", "none", "--sink",
+                              f"virtual-camera:{devices.VIRTUAL}")  # fmt: skip
+            ends = {"webcam": no_webcam.await_end(), "virtual": no_sink.await_end()}
+            reader.await_pictures(3)  # the one who had it goes on
+            names = {"webcam": reader.process.pid, "virtual": writer.process.pid}
+    finally:
+        writer.close()
+    return {"ends": ends, "said": {"webcam": no_webcam.said(), "virtual": no_sink.said()}, "holders": names}
+
+
+def doctor_on_plain_module() -> dict[str, Any]:
+    """What the doctor says of both cameras, with the module loaded without exclusive_caps and with it."""
+    stop_all()
+    devices.make_ready()
+    found = {}
+    for exclusive in (False, True):
+        devices.load_cameras(exclusive=exclusive, fed=False)
+        done = subprocess.run([sys.executable, "-c", _DOCTOR], capture_output=True, text=True, timeout=400)
+        found["with" if exclusive else "without"] = {"printed": done.stdout, "complained": done.stderr[-2000:]}
+    return {**found, "caps": run("v4l2-ctl", "-d", devices.VIRTUAL, "--info")}

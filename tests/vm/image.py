@@ -1,0 +1,73 @@
+"""The first file system of the guest: busybox, the modules, and the way to the host's own root."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from vm.kernel import Kernel
+
+ROOT_TAG, EXCHANGE_TAG = "hostroot", "exchange"
+EXCHANGE_DIR = "/run/exchange"  # in the guest
+
+_INIT = """#!/bin/sh
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for module in $(cat /order); do
+  insmod $module || echo "guest: $module does not load"
+done
+options=trans=virtio,version=9p2000.L,msize=512000
+mount -t 9p -o ro,cache=loose,$options {root} /host || echo "guest: the host's root cannot be mounted"
+mount -t tmpfs -o size=2g scratch /scratch
+mkdir -p /scratch/upper /scratch/work
+mount -t overlay -o lowerdir=/host,upperdir=/scratch/upper,workdir=/scratch/work overlay /root
+rm -rf /root/lib/modules
+mkdir -p /root/lib/modules
+cp -a /lib/modules/* /root/lib/modules/
+mount -t tmpfs run /root/run
+mkdir -p /root{exchange}
+mount -t 9p -o cache=none,$options {tag} /root{exchange} || echo "guest: no exchange folder"
+mount --move /proc /root/proc
+mount --move /sys /root/sys
+mount --move /dev /root/dev
+mkdir -p /root/dev/shm /root/dev/pts
+mount -t tmpfs shm /root/dev/shm
+mount -t devpts pts /root/dev/pts
+ifconfig lo up
+chroot /root /bin/sh {exchange}/start
+echo "guest: over"
+sync
+poweroff -f
+"""
+
+
+def write_initramfs(kernel: Kernel, path: Path, *, work_dir: Path) -> None:
+    """Make the archive that the kernel unpacks and whose /init it runs.
+
+    Args:
+        kernel: whose modules go into it.
+        path: where the archive goes.
+        work_dir: an empty folder to lay it out in.
+    """
+    for folder in ("bin", "proc", "sys", "dev", "host", "scratch", "root", "lib"):
+        (work_dir / folder).mkdir(parents=True)
+    busybox = shutil.which("busybox")
+    assert busybox is not None
+    shutil.copy(busybox, work_dir / "bin" / "busybox")
+    applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    for applet in applets:
+        if applet != "busybox":
+            (work_dir / "bin" / applet).symlink_to("busybox")
+    shutil.copytree(kernel.folder / "lib" / "modules", work_dir / "lib" / "modules")
+    at_boot = [module for module in kernel.modules if module.name.partition(".")[0] not in ("vivid", "v4l2loopback")]
+    (work_dir / "order").write_text("\n".join("/" + str(m.relative_to(kernel.folder)) for m in at_boot) + "\n")
+    init = work_dir / "init"
+    init.write_text(_INIT.format(root=ROOT_TAG, tag=EXCHANGE_TAG, exchange=EXCHANGE_DIR))
+    init.chmod(0o755)
+    names = "\n".join(sorted(str(file.relative_to(work_dir)) for file in work_dir.rglob("*"))) + "\n"
+    with path.open("wb") as archive:
+        pack = [busybox, "cpio", "-o", "-H", "newc"]
+        subprocess.run(pack, cwd=work_dir, input=names.encode(), stdout=archive, stderr=subprocess.DEVNULL, check=True)

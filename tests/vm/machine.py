@@ -1,0 +1,153 @@
+"""The virtual machine: booted once, asked for one scenario after the other, powered off."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from vm.image import EXCHANGE_DIR, EXCHANGE_TAG, ROOT_TAG, write_initramfs
+from vm.kernel import Kernel
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BOOT_S = 180.0
+_POLL_S = 0.1
+
+
+class GuestError(AssertionError):
+    """The machine did not boot, or a scenario in it failed; the message holds what the guest said."""
+
+
+class Machine:
+    """One guest on the host's own root file system, which it reads and never writes.
+
+    A folder that both see carries the requests (`request-N.json`) and the answers (`answer-N.json`, and pictures).
+
+    Args:
+        kernel: what to boot.
+        folder: empty; for the archive, the exchange and the console's log.
+    """
+
+    def __init__(self, kernel: Kernel, folder: Path) -> None:
+        self.exchange, self.console = folder / "exchange", folder / "console.log"
+        self._kernel, self._folder = kernel, folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._asked = 0
+        self.took_s: dict[str, float] = {}
+        self.ran_s: dict[str, float] = {}  # processor seconds of each scenario
+        self.waited: dict[str, float] = {}  # the share of each scenario in which the host gave its processors to others
+
+    def boot(self) -> None:
+        """Start the machine and wait until it takes requests.
+
+        Raises:
+            GuestError: it does not come up.
+        """
+        self.exchange.mkdir(parents=True)
+        archive = self._folder / "initramfs.cpio"
+        write_initramfs(self._kernel, archive, work_dir=self._folder / "initramfs")
+        self._write_start()
+        started_s = time.monotonic()
+        with self.console.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command(archive), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+        try:
+            self._await(self.exchange / "ready", BOOT_S, "it does not come up")
+        except GuestError:
+            self.close()
+            raise
+        self.took_s["boot"] = time.monotonic() - started_s
+
+    def run(self, scenario: str, *, timeout_s: float, **arguments: Any) -> dict[str, Any]:
+        """Play one scenario (a function of `vm.guest.scenarios`) and return what it found.
+
+        Raises:
+            GuestError: it failed in the guest, or did not end in time.
+        """
+        number, self._asked = self._asked, self._asked + 1
+        request = {"scenario": scenario, "arguments": arguments}
+        aside = self.exchange / "request.part"
+        aside.write_text(json.dumps(request))
+        started_s, before = time.monotonic(), self._scheduled_s()
+        aside.replace(self.exchange / f"request-{number}.json")
+        self._await(self.exchange / f"answer-{number}.json", timeout_s, f"scenario {scenario} does not end")
+        self.took_s[scenario] = time.monotonic() - started_s
+        ran_s, waited_s = (now - then for now, then in zip(self._scheduled_s(), before, strict=True))
+        self.ran_s[scenario] = ran_s
+        self.waited[scenario] = waited_s / max(1e-6, ran_s + waited_s)
+        answer: dict[str, Any] = json.loads((self.exchange / f"answer-{number}.json").read_text())
+        if "failed" in answer:
+            raise GuestError(f"scenario {scenario} failed in the guest:\n{answer['failed']}")
+        return dict(answer["found"])
+
+    def processor_s(self) -> float:
+        """Processor seconds that the machine has taken so far."""
+        return self._scheduled_s()[0]
+
+    def _scheduled_s(self) -> tuple[float, float]:
+        """How long its threads have run, and how long they have waited for a processor."""
+        assert self._process is not None
+        told = [0, 0]
+        with contextlib.suppress(OSError, ValueError):  # it has stopped, or the kernel keeps no such account
+            for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
+                ran, waited = (thread / "schedstat").read_text().split()[:2]
+                told = [told[0] + int(ran), told[1] + int(waited)]
+        return told[0] / 1e9, told[1] / 1e9
+
+    def close(self) -> None:
+        """Power off."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        (self.exchange / "over").touch()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _write_start(self) -> None:
+        """The script that the guest runs on the host's root: our own Python and our own tree."""
+        python = shlex.quote(sys.executable)
+        path = shlex.quote(f"{REPOSITORY}:{REPOSITORY / 'tests'}")
+        (self.exchange / "start").write_text(
+            "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run/home LC_ALL=C.UTF-8\n"
+            f"mkdir -p $HOME /run/veneer\nexport VENEER_HOME=/run/veneer XDG_RUNTIME_DIR=/run PYTHONPATH={path}\n"
+            f"export PYTHONDONTWRITEBYTECODE=1\ncd {shlex.quote(str(REPOSITORY))}\n"
+            f"exec {python} -m vm.guest.agent {EXCHANGE_DIR}\n"
+        )
+
+    def _command(self, archive: Path) -> list[str]:
+        """Emulated on purpose: nested virtualisation is not to be had, or hangs, on many machines that run tests."""
+        return [
+            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "6G",
+            "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
+            "-kernel", str(self._kernel.image), "-initrd", str(archive),
+            "-append", "console=ttyS0 quiet panic=-1 mitigations=off",
+            "-fsdev", "local,id=root,path=/,security_model=none,multidevs=remap,readonly=on",
+            "-device", f"virtio-9p-pci,fsdev=root,mount_tag={ROOT_TAG}",
+            "-fsdev", f"local,id=exchange,path={self.exchange},security_model=none",
+            "-device", f"virtio-9p-pci,fsdev=exchange,mount_tag={EXCHANGE_TAG}",
+        ]  # fmt: skip
+
+    def _await(self, path: Path, timeout_s: float, failure: str) -> None:
+        assert self._process is not None
+        until_s = time.monotonic() + timeout_s
+        while not path.exists():
+            ended = self._process.poll() is not None
+            if ended or time.monotonic() > until_s:
+                why = "the machine has stopped" if ended else f"{failure} within {timeout_s:.0f} s"
+                raise GuestError(f"{why}; its console ends with:\n{self._last_lines()}")
+            time.sleep(_POLL_S)
+
+    def _last_lines(self) -> str:
+        said = ""
+        with contextlib.suppress(OSError):
+            said = self.console.read_text(errors="replace")
+        return "\n".join(said.splitlines()[-25:])

@@ -1,0 +1,81 @@
+"""Known pictures through a webcam, real paint and the virtual camera; a webcam that changes; a writer that dies."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from vm.chart import (
+    CHART_FILE,
+    CHART_WH,
+    PATCHES_RGB,
+    SMALL_FILE,
+    SMALL_WH,
+    ImageU8,
+    chart,
+    colour_error,
+    mean_rgb,
+    moved_into,
+    patch_boxes,
+    portrait_box,
+)
+from vm.judging import check_in_time
+from vm.machine import REPOSITORY, Machine
+
+from live.cover import card
+
+pytestmark = pytest.mark.vm
+LOOK, SIZE = "glaze", "640x360"
+ARGUMENTS = {"look": LOOK, "size": SIZE, "timeout_s": 3000}
+
+
+def painted_here(folder: Path) -> ImageU8:
+    """The chart's portrait painted on this machine, from a file to a file."""
+    bare, painted = folder / "bare.png", folder / "painted.png"
+    cv2.imwrite(str(bare), chart(CHART_WH))
+    command = [sys.executable, "-m", "live", "apply", str(bare), str(painted), "--look", LOOK]
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, timeout=300)
+    return np.asarray(cv2.imread(str(painted)), np.uint8)
+
+
+def test_a_painted_portrait_and_a_colour_chart_arrive_as_they_are(machine: Machine, tmp_path: Path) -> None:
+    found = machine.run("painted_chart", picture=CHART_FILE, **ARGUMENTS)
+    picture = np.load(machine.exchange / "painted.npy")
+    assert found["size_wh"] == list(CHART_WH) and found["webcam"] == [*CHART_WH, "YUYV"], found
+    off = colour_error(mean_rgb(picture, patch_boxes(CHART_WH)), PATCHES_RGB)
+    assert off.mean() < 3 and off.max() < 6, off.round(1)
+    bare, painted = chart(CHART_WH), painted_here(tmp_path)
+    lips = np.abs(painted.astype(int) - bare).max(-1) > 12
+    assert lips.sum() > 100, "there is paint to be found"
+    got, wanted, before = (each[lips][:, ::-1].mean(0, keepdims=True) for each in (picture, painted, bare))
+    assert colour_error(before, wanted)[0] > 5 > 3 > colour_error(got, wanted)[0], (before, wanted, got)
+
+
+def test_a_webcam_that_changes_its_size_is_fitted_into_the_size_that_readers_know(machine: Machine) -> None:
+    found = machine.run("webcam_changes_size", first=CHART_FILE, then=SMALL_FILE, **ARGUMENTS)
+    small, large = found["rounds"]
+    assert small["webcam"][:2] == list(SMALL_WH) and large["webcam"][:2] == list(CHART_WH), found
+    assert small["virtual"] == large["virtual"] == [*CHART_WH, "YU12"]
+    assert found["alive"]
+    boxes = moved_into(patch_boxes(SMALL_WH), SMALL_WH, CHART_WH)
+    fitted = np.load(machine.exchange / f"after-{SMALL_FILE}.npy")
+    off = colour_error(mean_rgb(fitted, boxes), PATCHES_RGB)
+    assert off.mean() < 3, off.round(1)
+    left = boxes[0][0]
+    assert fitted[:, : left - 8].max() < 24 and fitted[:, -left + 8 :].max() < 24, "black bars beside it"
+    again = np.load(machine.exchange / f"after-{CHART_FILE}.npy")
+    off = colour_error(mean_rgb(again, patch_boxes(CHART_WH)), PATCHES_RGB)
+    assert off.mean() < 3, off.round(1)
+    left, top, right, bottom = portrait_box(CHART_WH)
+    assert again[top:bottom, left:right].std() > 20, "the portrait is there again"
+
+
+def test_who_reads_a_virtual_camera_whose_writer_is_killed_gets_the_card(machine: Machine) -> None:
+    found = machine.run("writer_is_killed", first=CHART_FILE, **ARGUMENTS)
+    picture = np.load(machine.exchange / "after-kill.npy")
+    assert np.abs(picture.astype(int) - card(CHART_WH)).mean() < 6, "not the last frame, and not the bare face"
+    check_in_time(machine, "writer_is_killed", "from kill -9 to the card", [found["carded_s"]], 3.0)

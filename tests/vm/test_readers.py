@@ -1,0 +1,59 @@
+"""Real readers of the real virtual camera: one, two, coming and going, and a browser."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from vm.chart import BARS_RGB, CHART_FILE, bar_boxes, colour_error, mean_rgb
+from vm.judging import REPORT, check_in_time
+from vm.machine import Machine
+
+pytestmark = pytest.mark.vm
+SIZE_WH, FPS = [320, 180], 15  # as the scenarios ask for
+
+
+def test_the_webcams_colour_bars_reach_a_reader_in_size_colour_and_pace(machine: Machine) -> None:
+    found = machine.run("webcam_to_reader", pictures=60, timeout_s=3000)
+    assert found["size_wh"] == SIZE_WH and found["format"] == [*SIZE_WH, "YU12"]
+    device_caps = found["caps"].partition("Device Caps")[2]
+    assert "Video Capture" in device_caps and "Output" not in device_caps, "a camera like any other"
+    assert "320/180" in found["webcam"]
+    off = colour_error(mean_rgb(np.load(machine.exchange / "bars.npy"), bar_boxes((320, 180))), BARS_RGB)
+    assert off.mean() < 3 and off.max() < 6, off.round(1)
+    assert found["new"] > 20, "the webcam's counter goes on"
+    REPORT.append(f"pace: {found['fps']:.1f} pictures a second of {FPS}, {found['new_fps']:.1f} of them new")
+    check_in_time(machine, "webcam_to_reader", "time between pictures", [1 / found["fps"]], 1.2 / FPS)
+    assert found["fps"] < 1.2 * FPS
+
+
+def test_two_readers_get_the_same_camera_and_one_may_leave(machine: Machine) -> None:
+    found = machine.run("two_readers", timeout_s=3000)
+    for name in ("one", "other"):
+        assert found[name]["size_wh"] == SIZE_WH and found[name]["new"] >= 2, found
+        off = colour_error(mean_rgb(np.load(machine.exchange / f"{name}.npy"), bar_boxes((320, 180))), BARS_RGB)
+        assert off.mean() < 3, (name, off.round(1))
+    check_in_time(machine, "two_readers", "gap when the other one left", [found["longest_gap_after_s"]], 1.0)
+
+
+def test_a_reader_comes_and_goes_and_between_the_webcam_rests(machine: Machine) -> None:
+    found = machine.run("reader_comes_and_goes", times=3, timeout_s=3000)
+    assert found["alive"] and len(found["rounds"]) == 3
+    assert "nobody watches" in found["said"]
+    name = "reader_comes_and_goes"
+    check_in_time(machine, name, "webcam taken after a reader came", [r["taken_s"] for r in found["rounds"]], 1.0)
+    check_in_time(machine, name, "webcam released after he left", [r["released_s"] for r in found["rounds"]], 8.0)
+    REPORT.append(f"while nobody reads {found['idle_cores']:.0%} of an emulated processor is in use")
+
+
+def test_chromium_lists_the_virtual_camera_by_its_name_and_shows_its_picture(machine: Machine) -> None:
+    found = machine.run("browser_shows_it", picture=CHART_FILE, timeout_s=3000)
+    told = {name: value for each in found["told"] for name, value in each.items()}
+    assert "failed" not in told and "shown" in told, found["told"]
+    labels = [label.partition(" (")[0] for label in told["cameras"]]
+    assert "Veneer" in labels, labels
+    assert "Phone" not in labels, "a device without exclusive_caps is not listed, which is what the doctor says"
+    assert told["label"].startswith("Veneer") and told["shown"]["size_wh"] == SIZE_WH
+    assert told["changes"] >= 1, "it moves"
+    row = np.array(told["shown"]["row"], np.uint8).reshape(1, -1, 3)[:, :, ::-1].repeat(180, 0)
+    off = colour_error(mean_rgb(row, bar_boxes((320, 180))), BARS_RGB)
+    assert off.mean() < 3 and off.max() < 6, off.round(1)

@@ -1,0 +1,34 @@
+"""Devices that another program holds, and a module that was loaded in another way than Chrome wants it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from vm.chart import CHART_FILE
+from vm.machine import Machine
+
+pytestmark = pytest.mark.vm
+
+
+def test_a_device_that_another_program_holds_ends_the_run_in_one_line_that_names_it(machine: Machine) -> None:
+    found = machine.run("devices_are_held", picture=CHART_FILE, timeout_s=3000)
+    assert found["ends"]["webcam"] not in (0, None) and found["ends"]["virtual"] not in (0, None), found
+    for which in ("webcam", "virtual"):
+        said = found["said"][which].strip()
+        assert "\n" not in said and "Traceback" not in said, said
+        assert "ffmpeg" in said and str(found["holders"][which]) in said, said
+    assert "busy" in found["said"]["webcam"] and "/dev/video10" in found["said"]["virtual"]
+
+
+def test_the_doctor_says_what_a_module_without_exclusive_caps_means_for_chrome(machine: Machine) -> None:
+    found = machine.run("doctor_on_plain_module", timeout_s=3000)
+    checks = {}
+    for which in ("without", "with"):
+        assert not found[which]["complained"].strip(), found[which]
+        checks[which] = {check["name"]: check for check in json.loads(found[which]["printed"])}
+        assert checks[which]["camera"]["ok"] and "fps" in checks[which]["camera"]["says"], checks
+        assert checks[which]["virtual camera"]["ok"]
+    without, right = checks["without"]["virtual camera"], checks["with"]["virtual camera"]
+    assert "exclusive_caps" in without["says"] and "Chrome" in without["do"] and "exclusive_caps=1" in without["do"]
+    assert "exclusive_caps is on" in right["says"] and not right["do"]
