@@ -1,0 +1,46 @@
+"""What the machine is made of: what is missing is said, and a kernel that was made once is found without network."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from vm import kernel
+
+
+def test_each_missing_program_is_one_line_that_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in ("depmod", "chromium") else here("sh"))
+    lines = kernel.missing_tools()
+    assert len(lines) == 2 and all("\n" not in line for line in lines)
+    assert "depmod" in lines[0] and lines[0].endswith(" kmod")
+    assert "chromium" in lines[1] and "apt-get install" in lines[1]
+
+
+@pytest.fixture
+def no_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A cache of its own, on a machine whose package lists are empty."""
+    monkeypatch.setenv("VENEER_VM_CACHE", str(tmp_path))
+    monkeypatch.setattr(kernel, "_said", lambda *_: "")
+    return tmp_path
+
+
+def test_without_package_lists_and_without_a_kernel_the_remedy_is_named(no_packages: Path) -> None:
+    with pytest.raises(kernel.CannotBuildError, match="apt-get update"):
+        kernel.ready_kernel()
+
+
+def test_a_kernel_in_the_cache_is_found_and_its_modules_come_after_what_they_need(no_packages: Path) -> None:
+    folder = no_packages / "6.1.0-1-amd64-0.12.7"
+    modules = folder / "lib" / "modules" / "6.1.0-1-amd64"
+    modules.mkdir(parents=True)
+    others = [f"{name}.ko:" for name in ("virtio_pci", "9p", "9pnet_virtio", "overlay", "v4l2loopback")]
+    vivid = "kernel/vivid.ko: kernel/v4l2-tpg.ko kernel/videodev.ko"  # as depmod has it: the last one first
+    (modules / "modules.dep").write_text("\n".join([*others, vivid]))
+    (folder / "release").write_text("6.1.0-1-amd64\n")
+    found = kernel.ready_kernel()
+    assert found.release == "6.1.0-1-amd64" and found.image == folder / "vmlinuz"
+    names = [path.stem for path in found.modules]
+    assert names.index("videodev") < names.index("v4l2-tpg") < names.index("vivid")
+    assert set(kernel.WANTED_MODULES) < set(names)
