@@ -17,6 +17,8 @@ from pipeline_parts import quick_s
 from sink_clips import read_pictures
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+# Python ends by the signal itself where it fell into a class that `exec` was making; a shell calls both 130.
+_INTERRUPTED = (130, -signal.SIGINT)
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here to see how far a run is")
 
 
@@ -76,7 +78,7 @@ def test_a_signal_at_any_stage_is_a_clean_stop(tmp_path: Path, veneer_home: Path
         for name, run in zip(SIGNALS, runs, strict=True):
             _, said = run.communicate(timeout=HANG_S)
             assert time.monotonic() - sent_s < quick_s() + 1.0, "three programs end at the same time"
-            assert run.returncode == (130 if stage == "starting" else 0) or stage == "loading", (name, said)
+            assert run.returncode in (_INTERRUPTED if stage == "starting" else (0,)) or stage == "loading", (name, said)
             lines = said.splitlines()
             assert 1 <= len(lines) <= 4 and all(line.startswith("veneer: ") for line in lines), (name, said)
     films = [*tmp_path.rglob("*.mp4"), *(veneer_home / "videos").glob("*.mp4")]
