@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 
 from engines.head_region import FACE_OVAL, PictureRegion
 from engines.region import Floats, ImageU8
+from engines.scratch import Scratch
 
 _SIDE = 192  # masks are made at this size: they are soft, and a frame-sized blur costs milliseconds
 
 
-def region_mask(region: PictureRegion, kind: str, faces_xy: Sequence[Floats], person: ImageU8 | None) -> ImageU8 | None:
+def region_mask(
+    region: PictureRegion,
+    kind: str,
+    faces_xy: Sequence[Floats],
+    person: ImageU8 | None,
+    *,
+    scratch: Scratch | None = None,
+    name: str = "mask",
+) -> ImageU8 | None:
     """(inner height, inner width) uint8, or None for everywhere.
 
     Args:
@@ -24,6 +33,7 @@ def region_mask(region: PictureRegion, kind: str, faces_xy: Sequence[Floats], pe
             and faces), "frame" (everywhere).
         faces_xy: landmarks in frame pixels, (478, 2) each; a face is painted even where no person was seen.
         person: how surely a pixel of the whole frame shows a person, uint8 at any size; None if nobody looked.
+        scratch: the mask lies in its array of that `name`; None for one of its own.
     """
     if kind == "frame" or (kind == "person" and person is None):
         return None
@@ -39,7 +49,7 @@ def region_mask(region: PictureRegion, kind: str, faces_xy: Sequence[Floats], pe
         mask = np.maximum(mask, _faces(region, faces_xy, size_wh, spread=0.008, covering=True))
     if kind == "head":
         mask = cv2.multiply(mask, _vignette(size_wh), scale=1 / 255)  # type: ignore[assignment]
-    return np.ascontiguousarray(region.uncrop(mask), np.uint8)
+    return np.asarray(region.uncrop(mask, scratch, name), np.uint8)
 
 
 def _cut(person: ImageU8, region: PictureRegion, size_wh: tuple[int, int]) -> ImageU8:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engines.memory import FaceMemory
 from engines.region import Floats, ImageU8
+from engines.scratch import Scratch
 
 FACE_KINDS = ("face", "head")  # one region a face
 FRAME_KINDS = ("frame", "person")  # one region a frame
@@ -60,26 +61,30 @@ class PictureRegion:
         left, top, right, bottom = self.inner
         return frame_bgr[top:bottom, left:right]
 
-    def crop(self, frame_bgr: ImageU8) -> ImageU8:
+    def crop(self, frame_bgr: ImageU8, scratch: Scratch | None = None) -> ImageU8:
         """The crop at `size_wh`, any number of colours, uint8; beyond the frame's rim its last pixels go on."""
         (left, top, right, bottom), inner = self.box, self.inner
-        part = self.cut(frame_bgr)
+        part, scratch = self.cut(frame_bgr), scratch or Scratch()
+        colours = part.shape[2:]
         if inner != self.box:
-            part = cv2.copyMakeBorder(  # type: ignore[assignment]
-                part, inner[1] - top, bottom - inner[3], inner[0] - left, right - inner[2], cv2.BORDER_REPLICATE
-            )
+            wide = scratch.array("rim", (bottom - top, right - left, *colours))
+            rim = inner[1] - top, bottom - inner[3], inner[0] - left, right - inner[2]
+            part = cv2.copyMakeBorder(part, *rim, cv2.BORDER_REPLICATE, dst=wide)  # type: ignore[assignment]
         shrink = (right - left) / self.size_wh[0]
         how = cv2.INTER_AREA if shrink > 1 else cv2.INTER_CUBIC
         while shrink >= 2:  # halving first is several times faster, and as smooth
             shrink, how = shrink / 2, cv2.INTER_LINEAR
             half_wh = max(1, part.shape[1] // 2), max(1, part.shape[0] // 2)
-            part = cv2.resize(part, half_wh, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            half = scratch.array(f"half {shrink:.9g}", (half_wh[1], half_wh[0], *colours))
+            part = cv2.resize(part, half_wh, dst=half, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         return cv2.resize(part, self.size_wh, interpolation=how)  # type: ignore[return-value]
 
-    def uncrop(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """A picture of `size_wh` brought to the inner box, whatever its type."""
+    def uncrop(self, picture: NDArray[Any], scratch: Scratch | None = None, name: str = "uncropped") -> NDArray[Any]:
+        """A picture of `size_wh` brought to the inner box, whatever its type; in the scratch's array of that name."""
         (left, top, right, bottom), (x, y, to_x, to_y) = self.box, self.inner
-        whole = cv2.resize(picture, (right - left, bottom - top), interpolation=cv2.INTER_CUBIC)
+        shape = bottom - top, right - left, *picture.shape[2:]
+        whole = (scratch or Scratch()).array(name, shape, picture.dtype)
+        cv2.resize(picture, (right - left, bottom - top), dst=whole, interpolation=cv2.INTER_CUBIC)
         return whole[y - top : to_y - top, x - left : to_x - left]
 
     def landmarks(self, landmarks_xy: Floats) -> Floats:

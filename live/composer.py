@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
-import numpy as np
 
 from engines.errors import EngineError
 from engines.looks import Look
 from live.controls import ControlState
 from live.cover import Cover, wanted_cover
 from live.frame import Frame, TrackedFrame
+from live.frame_pool import FramePool
 from live.one_line import one_line
 from live.painter import Painter, StageMs
 from live.timing import Timings
@@ -44,6 +44,7 @@ class Composer:
         self._wardrobe, self._timings, self._say = wardrobe, timings, say
         self._look_of = look_of or (lambda _: None)
         self._painter = Painter()
+        self._pool = FramePool()
         self._cover = Cover()
         self._wearing: ReadyLook | None = None
         self._frozen: Frame | None = None
@@ -83,7 +84,9 @@ class Composer:
         at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
         spent = self._paint(tracked, ready, state.strength, at_s)
         if state.mirror:
-            frame = replace(frame, bgr=np.asarray(cv2.flip(frame.bgr, 1), np.uint8))
+            mirrored_bgr = self._pool.take(frame.bgr.shape)
+            cv2.flip(frame.bgr, 1, dst=mirrored_bgr)
+            frame = replace(frame, bgr=mirrored_bgr)
         if spent is None or (spent.bare and look.no_face != "raw"):
             return self._cover.over(frame, look, at_s, strength=state.strength)
         hiding = (layer.strength for layer in ready.layers if layer.output == "picture")

@@ -1,6 +1,11 @@
-"""Puts a generator's work back into the frame, inside the region's box only."""
+"""Puts a generator's work back into the frame, inside the region's box only.
+
+Every function takes the painter's `Scratch`, so that nothing as large as a frame is made anew; None makes its own.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,6 +13,7 @@ from numpy.typing import NDArray
 
 from engines.head_region import PictureRegion
 from engines.region import Region
+from engines.scratch import Scratch
 
 
 def add_change(frame_bgr: NDArray[np.uint8], region: Region, change: NDArray[np.float32], strength: float) -> None:
@@ -20,23 +26,39 @@ def add_change(frame_bgr: NDArray[np.uint8], region: Region, change: NDArray[np.
     """
     if change.shape[:2] != region.mask.shape:
         change = region.uncrop(change)
-    _add(region.cut(frame_bgr), change, region.mask * np.float32(strength))
+    _add(region.cut(frame_bgr), change * (region.mask * np.float32(strength))[:, :, None])
 
 
 def add_region_change(
-    frame_bgr: NDArray[np.uint8], region: PictureRegion, change: NDArray[np.float32], strength: float
+    frame_bgr: NDArray[np.uint8],
+    region: PictureRegion,
+    change: NDArray[np.float32],
+    strength: float,
+    scratch: Scratch | None = None,
 ) -> None:
     """The same for an upright region: the change is enlarged, the frame's own detail stays."""
-    box_bgr = region.cut(frame_bgr)
+    scratch = scratch or Scratch()
+    seen = _seen(region)
+    if seen is None:
+        return
+    box_bgr = region.cut(frame_bgr)[seen]
+    whole = region.uncrop(change, scratch, "change")[seen]
     if region.mask is None:
-        weight = np.full(box_bgr.shape[:2], strength, np.float32)
+        whole *= np.float32(strength)
     else:
-        weight = region.mask.astype(np.float32) * np.float32(strength / 255)
-    _add(box_bgr, np.asarray(region.uncrop(change), np.float32), weight)
+        mask = region.mask[seen]
+        weight = scratch.array("weight", mask.shape, np.float32)
+        np.multiply(mask, np.float32(strength / 255), out=weight)
+        whole *= weight[:, :, None]
+    _add(box_bgr, whole)
 
 
 def blend_picture(
-    frame_bgr: NDArray[np.uint8], region: PictureRegion, picture_bgr: NDArray[np.float32], strength: float
+    frame_bgr: NDArray[np.uint8],
+    region: PictureRegion,
+    picture_bgr: NDArray[np.float32],
+    strength: float,
+    scratch: Scratch | None = None,
 ) -> None:
     """Put a finished picture over the frame, in place, through the region's mask.
 
@@ -44,26 +66,48 @@ def blend_picture(
         frame_bgr: (H, W, 3) uint8, bit-identical outside the region's box and where the mask is 0.
         picture_bgr: float32 BGR in steps of 1/255, at the crop's size.
         strength: 0..1; in between, the frame shows through.
+        scratch: working memory.
     """
-    box_bgr = region.cut(frame_bgr)
-    finished = region.uncrop(np.clip(picture_bgr + np.float32(0.5), 0, 255).astype(np.uint8))
-    if region.mask is None:
-        cv2.addWeighted(finished, strength, box_bgr, 1.0 - strength, 0.0, dst=box_bgr)
+    scratch = scratch or Scratch()
+    seen = _seen(region)
+    if seen is None:
         return
+    box_bgr = region.cut(frame_bgr)[seen]
+    over = region.uncrop(_as_picture(picture_bgr, scratch), scratch, "picture")[seen]
+    if region.mask is None:
+        cv2.addWeighted(over, strength, box_bgr, 1.0 - strength, 0.0, dst=box_bgr)
+        return
+    mask = region.mask[seen]
+    if strength < 1.0:
+        mask = cv2.convertScaleAbs(mask, dst=scratch.array("fainter", mask.shape), alpha=strength)  # type: ignore[assignment]
+    weight = cv2.merge([mask] * 3, dst=scratch.array("weight", over.shape))
+    cv2.multiply(over, weight, dst=over, scale=1 / 255)
+    cv2.bitwise_not(weight, dst=weight)
+    cv2.multiply(box_bgr, weight, dst=box_bgr, scale=1 / 255)
+    cv2.add(box_bgr, over, dst=box_bgr)
+
+
+def _seen(region: PictureRegion) -> tuple[slice, slice] | None:
+    """The part of the inner box where the mask is not 0; None where it is 0 all over: a person seldom fills a frame."""
+    if region.mask is None:
+        return slice(None), slice(None)
     x, y, width, height = cv2.boundingRect(region.mask)
-    if not width:
-        return  # nothing of it is seen: the face is on its way out of the frame
-    part = slice(y, y + height), slice(x, x + width)  # a person seldom fills the frame
-    mask = region.mask[part] if strength >= 1.0 else cv2.convertScaleAbs(region.mask[part], alpha=strength)
-    weight = cv2.merge([mask] * 3)
-    over = cv2.multiply(finished[part], weight, scale=1 / 255)
-    under = cv2.multiply(box_bgr[part], cv2.bitwise_not(weight), scale=1 / 255)
-    box_bgr[part] = cv2.add(over, under)
+    return (slice(y, y + height), slice(x, x + width)) if width else None
 
 
-def _add(box_bgr: NDArray[np.uint8], change: NDArray[np.float32], weight: NDArray[np.float32]) -> None:
-    painted = change * weight[:, :, None]
-    painted += box_bgr
-    np.rint(painted, out=painted)
-    np.clip(painted, 0, 255, out=painted)
-    box_bgr[...] = painted
+def _as_picture(picture_bgr: NDArray[np.float32], scratch: Scratch) -> NDArray[np.uint8]:
+    """Rounded to whole steps, half up."""
+    steps = scratch.array("steps", picture_bgr.shape, np.float32)
+    np.add(picture_bgr, np.float32(0.5), out=steps)
+    np.clip(steps, 0, 255, out=steps)
+    whole = scratch.array("whole steps", picture_bgr.shape)
+    np.copyto(whole, steps, casting="unsafe")
+    return whole
+
+
+def _add(box_bgr: NDArray[np.uint8], change: NDArray[Any]) -> None:
+    """Add a float32 change, which is used up."""
+    change += box_bgr
+    np.rint(change, out=change)
+    np.clip(change, 0, 255, out=change)
+    np.copyto(box_bgr, change, casting="unsafe")

@@ -54,9 +54,10 @@ class LatestSlot(Generic[T]):
             self._changed.notify_all()
 
     def wait_wanted(self, *, lead_s: float = 0.0) -> None:
-        """In the lossless way, wait until an item is wanted, or will be in about `lead_s`, the time it takes to make.
+        """Wait until an item is wanted, or will be in about `lead_s`, the time it takes to make.
 
-        A picture made earlier would only grow old in the slot while the one before it is worked on.
+        One made earlier would only grow old in the slot, or be replaced, while the one before it is worked on. In the
+        ordinary way nobody waits here longer than the taker usually works.
 
         Raises:
             Closed: the slot was closed meanwhile.
@@ -64,9 +65,11 @@ class LatestSlot(Generic[T]):
         with self._changed:
             if self._lossless:
                 self._changed.wait_for(lambda: self._closed or self._item is None)
-                soon_s = self._taken_s + self._busy_s - lead_s - time.monotonic()
-                wait_s = min(max(0.0, soon_s), self._busy_s) if self._busy_s else None  # also after a clock that jumped
-                self._changed.wait_for(lambda: self._closed or self._takers > 0, wait_s)
+            soon_s = self._taken_s + self._busy_s - lead_s - time.monotonic()
+            wait_s = min(max(0.0, soon_s), self._busy_s)  # also after a clock that jumped
+            known = self._busy_s > 0.0 and self._taken_s > 0.0
+            if known or self._lossless:
+                self._changed.wait_for(lambda: self._closed or self._takers > 0, wait_s if known else None)
             if self._closed:
                 raise Closed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,6 +18,7 @@ from engines.lips_light import as_known, taken_back
 from engines.memory import FaceMemory
 from engines.region import lips_region
 from engines.runtime.base import Engine, first_line
+from engines.scratch import Scratch
 from live.compositor import add_change, add_region_change, blend_picture
 from live.frame import Face, Floats, ImageU8
 from live.one_line import one_line
@@ -42,6 +44,7 @@ class Painter:
 
     def __init__(self) -> None:
         self._memories: dict[tuple[int, int], FaceMemory] = {}  # by face id and layer
+        self._scratch = Scratch()
 
     def paint(
         self,
@@ -71,7 +74,7 @@ class Painter:
         self._memories = {key: self._memories.get(key) or FaceMemory() for key in keys}
         works = [
             _Work(frame_bgr, faces, [self._memories[face.face_id, index] for face in faces], layer,
-                  layer.strength * strength, at_s, person)
+                  layer.strength * strength, at_s, person, self._scratch, index)
             for index, layer in enumerate(ready.layers)
             if layer.strength * strength > 0.0
         ]  # fmt: skip
@@ -113,6 +116,8 @@ class _Work:
     strength: float
     at_s: float
     person: ImageU8 | None
+    scratch: Scratch
+    index: int
 
 
 def _paint_lips(work: _Work, spent: StageMs) -> int:
@@ -163,7 +168,7 @@ def _infer(engine: Engine, crops_bgr: list[ImageU8]) -> Floats:
     if not isinstance(made, np.ndarray) or made.shape != asked_bgr.shape or made.dtype != np.float32:
         got = f"shape {made.shape}, {made.dtype}" if isinstance(made, np.ndarray) else type(made).__name__
         raise EngineError(style, f"{engine.info.runtime} gave {got} for {asked_bgr.shape}")
-    if not np.isfinite(made).all():
+    if not math.isfinite(float(made.sum())):  # one value that is not finite spoils the sum
         raise EngineError(style, f"{engine.info.runtime} gave NaN or infinity")
     return made
 
@@ -187,7 +192,7 @@ def _cut(work: _Work, spent: StageMs) -> tuple[list[PictureRegion], list[ImageU8
     """The layer's regions, and what they show now."""
     started_s = time.perf_counter()
     regions = _picture_regions(work)
-    crops = [region.crop(work.frame_bgr) for region in regions]
+    crops = [region.crop(work.frame_bgr, work.scratch) for region in regions]
     spent.region += (time.perf_counter() - started_s) * 1e3
     return regions, crops
 
@@ -204,7 +209,7 @@ def _put(work: _Work, regions: list[PictureRegion], crops: list[ImageU8], spent:
     spent.generate += (generated_s - started_s) * 1e3
     put = blend_picture if work.layer.output == "picture" else add_region_change
     for region, picture in zip(regions, made, strict=True):
-        put(work.frame_bgr, region, picture, work.strength)
+        put(work.frame_bgr, region, picture, work.strength, work.scratch)
     spent.composite += (time.perf_counter() - generated_s) * 1e3
     return bare
 
@@ -223,8 +228,9 @@ def _picture_regions(work: _Work) -> list[PictureRegion]:
         ]
         boxes = [(box, own_xy) for box, own_xy in found if box is not None and in_frame(box, frame_wh)]
     regions = []
-    for box, own_xy in boxes:
+    for place, (box, own_xy) in enumerate(boxes):
         bare = PictureRegion(box, size_wh, frame_wh)
-        mask = region_mask(bare, kind, own_xy, work.person)
+        name = f"mask {work.index} {place}"  # it is needed until all drawings are made
+        mask = region_mask(bare, kind, own_xy, work.person, scratch=work.scratch, name=name)
         regions.append(PictureRegion(box, size_wh, frame_wh, mask))
     return regions

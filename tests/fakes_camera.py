@@ -77,7 +77,7 @@ class FakeCapture:
         told = {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height, cv2.CAP_PROP_FOURCC: code}
         return float(told.get(prop, self._camera.driver_fps))
 
-    def read(self) -> tuple[bool, Raw | None]:
+    def read(self, image: Raw | None = None, /) -> tuple[bool, Raw | None]:
         camera = self._camera
         camera.on_read()
         self._alive = self._alive and camera.plugged

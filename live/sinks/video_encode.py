@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from live.frame import ImageU8
+from live.frame_pool import FramePool
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -75,7 +76,7 @@ def pad_edges(frame_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
     return cv2.copyMakeBorder(frame_bgr, 0, down, 0, right, cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
-def bgr_to_yuv420(frame_bgr: ImageU8) -> ImageU8:
+def bgr_to_yuv420(frame_bgr: ImageU8, pool: FramePool) -> ImageU8:
     """BGR to planar YUV 4:2:0 by the BT.709 matrix, limited range.
 
     Done here and not by FFmpeg's scaler: that one takes BT.601 unless told otherwise, and how it is told differs
@@ -83,12 +84,13 @@ def bgr_to_yuv420(frame_bgr: ImageU8) -> ImageU8:
 
     Args:
         frame_bgr: (H, W, 3) uint8, H and W even.
+        pool: gives the memory.
 
     Returns:
         (H * 3 / 2, W) uint8: the Y plane, then Cb and Cr at half size (each the mean of four pixels).
     """
     height, width = frame_bgr.shape[:2]
-    planes = np.empty((height * 3 // 2, width), np.uint8)
+    planes = pool.take((height * 3 // 2, width))
     chroma = planes[height:].reshape(2, height // 2, width // 2)
     cv2.transform(frame_bgr, _YCC_BGR1[:1], dst=planes[:height])
     half_bgr = cv2.resize(frame_bgr, (width // 2, height // 2), interpolation=cv2.INTER_AREA)

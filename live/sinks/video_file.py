@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from engines.errors import SinkError
 from live.frame import Frame, fit_into
+from live.frame_pool import FramePool
 from live.sinks.recording_file import RecordingFile, check_target, claim_name, from_home
 from live.sinks.video_encode import Encoder, add_pictures, bgr_to_yuv420, pad_edges, padded_size, pick_encoder
 from live.sinks.video_sound import SoundTrack
@@ -73,6 +74,7 @@ class VideoFileSink:
         self._stream: VideoStream | None = None
         self._is_failed = self._is_playable = False
         self._packets = 0
+        self._pool = FramePool()
         self._last_ticks: int | None = None
         check_target(self._path)
 
@@ -132,7 +134,7 @@ class VideoFileSink:
         ticks = max(ticks, 0 if self._last_ticks is None else self._last_ticks + 1)
         try:
             picture_bgr = pad_edges(fit_into(frame.bgr, self._size_wh), self._padded_wh)
-            picture = av.VideoFrame.from_ndarray(bgr_to_yuv420(picture_bgr), format="yuv420p")
+            picture = av.VideoFrame.from_ndarray(bgr_to_yuv420(picture_bgr, self._pool), format="yuv420p")
             picture.pts, picture.time_base = ticks, self._tick_s
             if self._sound is not None:
                 self._sound.write_until(place_s)

@@ -12,6 +12,7 @@ import cv2
 
 from engines.errors import SourceError
 from live.frame import Frame, ImageU8
+from live.frame_pool import FramePool
 from live.sources.base import SourceInfo
 from live.sources.devices import CameraNode, Devices, SystemDevices, explain
 from live.sources.raw_capture import Capture, open_capture, picture_from_raw, quiet_opencv
@@ -66,6 +67,8 @@ class CameraSource:
         self._stamps_s: deque[float] = deque(maxlen=_MEASURED_FRAMES)
         self._measured_fps: float | None = None
         self._buffers = 1
+        self._pool = FramePool()
+        self._shape: tuple[int, ...] | None = None  # of the pictures as OpenCV decodes them
 
     @property
     def measured_fps(self) -> float | None:
@@ -151,9 +154,12 @@ class CameraSource:
         began_s = time.monotonic()
         try:
             with quiet_opencv():
-                got, raw = self._capture.read()
+                got, raw = self._capture.read(None if self._shape is None else self._pool.take(self._shape))
             self._refused = not got and time.monotonic() - began_s < _REFUSED_S
-            return picture_from_raw(raw, self._raw_size_wh, self._fourcc) if got and raw is not None else None
+            if not got or raw is None:
+                return None
+            self._shape = raw.shape if raw.ndim == 3 and raw.shape[2] == 3 else None  # the next may go where it lies
+            return picture_from_raw(raw, self._raw_size_wh, self._fourcc, self._pool)
         except cv2.error:
             return None
 

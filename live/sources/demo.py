@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from live.frame import Floats, Frame, ImageU8
+from live.frame_pool import FramePool
 from live.portrait import portrait_bgr
 from live.sources.base import SourceInfo
 from live.sources.pace import Pace
@@ -126,7 +127,7 @@ class _Scene:
     def __init__(self, portrait_bgr: ImageU8, size_wh: tuple[int, int]) -> None:
         width, height = size_wh
         unit = min(height, 0.75 * width) / 720
-        self._size_wh = size_wh
+        self._size_wh, self._pool = size_wh, FramePool()
         self._scale = max(8 / 512, _SCALE * unit)
         fine = self._scale * _OVERSAMPLED
         self._person_bgr = _cut_out(portrait_bgr, fine)
@@ -138,7 +139,7 @@ class _Scene:
         self._wall_bgr: ImageU8 = np.asarray(cv2.subtract(wall_bgr, self._shade_bgr), np.uint8)
 
     def draw(self, pose: Pose) -> ImageU8:
-        """One picture, an array of its own."""
+        """One picture, an array that nobody else holds."""
         width, height = self._size_wh
         turn = (
             self._scale
@@ -154,7 +155,8 @@ class _Scene:
         # Upright, the face is where the pose says; the turn goes about the neck.
         neck_at = face_at + (np.array(_NECK_XY) - _FACE_XY) * self._scale * pose.zoom
         shift = neck_at - turn @ np.array(_NECK_XY)
-        frame_bgr = self._wall_bgr.copy()
+        frame_bgr = self._pool.take(self._wall_bgr.shape)
+        np.copyto(frame_bgr, self._wall_bgr)
         to_fine = np.column_stack([turn / self._fine, shift])
         for left, top, right, bottom in self._boxes(self._outline_xy @ turn.T + shift):
             matrix = to_fine - [[0, 0, left], [0, 0, top]]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.frame import ImageU8, as_bgr
+from live.frame_pool import FramePool
 
 _BACKENDS = {"win32": (cv2.CAP_DSHOW, cv2.CAP_MSMF), "darwin": (cv2.CAP_AVFOUNDATION,), "linux": (cv2.CAP_V4L2,)}
 _YUV_2 = {"YUYV": cv2.COLOR_YUV2BGR_YUYV, "YUY2": cv2.COLOR_YUV2BGR_YUYV, "UYVY": cv2.COLOR_YUV2BGR_UYVY}
@@ -25,7 +26,7 @@ class Capture(Protocol):
     def isOpened(self) -> bool: ...  # noqa: D102, N802
     def set(self, prop: int, value: float) -> bool: ...  # noqa: D102
     def get(self, prop: int) -> float: ...  # noqa: D102
-    def read(self) -> tuple[bool, Any]: ...  # noqa: D102
+    def read(self, image: Any = None, /) -> tuple[bool, Any]: ...  # noqa: D102
     def release(self) -> None: ...  # noqa: D102
 
 
@@ -40,7 +41,9 @@ def open_capture(device: int | str) -> Capture:
     return capture
 
 
-def picture_from_raw(raw: NDArray[Any], size_wh: tuple[int, int], fourcc: str) -> ImageU8 | None:
+def picture_from_raw(
+    raw: NDArray[Any], size_wh: tuple[int, int], fourcc: str, pool: FramePool | None = None
+) -> ImageU8 | None:
     """What a capture returned, decoded where the driver left that to us.
 
     Args:
@@ -48,6 +51,7 @@ def picture_from_raw(raw: NDArray[Any], size_wh: tuple[int, int], fourcc: str) -
             a JPEG, or any of the above.
         size_wh: what the driver says of its picture's size.
         fourcc: what it says of its format ("YUYV"); used where the shape leaves a choice.
+        pool: gives the memory of what is converted here.
 
     Returns:
         (H, W, 3) BGR uint8, C-contiguous; None where it cannot be read as a picture (a broken JPEG).
@@ -65,15 +69,20 @@ def picture_from_raw(raw: NDArray[Any], size_wh: tuple[int, int], fourcc: str) -
             return None
         raw = raw.reshape(shape)
     if raw.ndim == 3 and raw.shape[2] == 2:
-        return cv2.cvtColor(raw, _YUV_2.get(fourcc, cv2.COLOR_YUV2BGR_YUYV))  # type: ignore[return-value]
+        return _converted(raw, _YUV_2.get(fourcc, cv2.COLOR_YUV2BGR_YUYV), raw.shape[:2], pool)
     if raw.ndim == 2 and raw.dtype == np.uint8 and raw.shape == (height * 3 // 2, width) and height % 2 == 0:
-        return cv2.cvtColor(raw, _YUV_PLANES.get(fourcc, cv2.COLOR_YUV2BGR_I420))  # type: ignore[return-value]
+        return _converted(raw, _YUV_PLANES.get(fourcc, cv2.COLOR_YUV2BGR_I420), (height, width), pool)
     if raw.ndim == 3 and raw.shape[2] == 4:
         raw = raw[:, :, :3]  # the fourth byte of a camera is filling, not transparency
     try:
         return as_bgr(raw)
     except ValueError:
         return None
+
+
+def _converted(raw: NDArray[Any], code: int, shape: tuple[int, ...], pool: FramePool | None) -> ImageU8:
+    made = (pool or FramePool()).take((*shape, 3))
+    return cv2.cvtColor(raw, code, dst=made)  # type: ignore[return-value]
 
 
 @contextmanager

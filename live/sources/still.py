@@ -17,6 +17,7 @@ import numpy as np
 from engines.errors import SinkError, SourceError
 from engines.outside import read_whole
 from live.frame import Frame, ImageU8, as_bgr
+from live.frame_pool import FramePool
 from live.sources.base import SourceInfo
 from live.sources.pace import Pace
 from live.sources.picture_header import told_size_wh, whole_png
@@ -106,6 +107,7 @@ class StillSource:
         self._closed = threading.Event()
         self._pace = Pace(self._closed, catch_up=False)
         self._bgr: ImageU8 | None = None
+        self._pool = FramePool()
         self._frame_id = 0
 
     def open(self) -> SourceInfo:
@@ -119,14 +121,16 @@ class StillSource:
         return SourceInfo(self._path.name, size_wh, self._fps if self._repeat else 0.0, None if self._repeat else 1)
 
     def read(self) -> Frame | None:
-        """The picture, as an array of its own each time; None after the only one, or once closed."""
+        """The picture, in an array that nobody else holds; None after the only one, or once closed."""
         bgr, frame_id = self._bgr, self._frame_id
         if bgr is None or self._closed.is_set() or (frame_id > 0 and not self._repeat):
             return None
         if self._repeat and not self._pace.hold(frame_id / self._fps):
             return None
         self._frame_id += 1
-        return Frame(bgr.copy(), frame_id, time.monotonic(), None if self._repeat else 0.0)
+        own_bgr = self._pool.take(bgr.shape)
+        np.copyto(own_bgr, bgr)
+        return Frame(own_bgr, frame_id, time.monotonic(), None if self._repeat else 0.0)
 
     def close(self) -> None:
         """Let the picture go; a waiting `read` returns at once."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from engines.errors import TrackingError
 from live.frame import Face, Frame
+from live.frame_pool import FramePool
 from live.tracking.face_mesh import _searchable
 from live.tracking.far_faces import LEAST_SIDE
 from live.tracking.identity import FaceIdentity
@@ -30,6 +31,7 @@ class FaceLandmarkerTracker:
         self._identity = FaceIdentity(smooth=smooth)
         self._task: Any = None
         self._last_ms = -1
+        self._pool = FramePool()
 
     def open(self) -> None:
         """Load the bundle.
@@ -62,7 +64,7 @@ class FaceLandmarkerTracker:
         import mediapipe as mp
 
         at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
-        search_rgb, scale = _searchable(frame.bgr)
+        search_rgb, scale = _searchable(frame.bgr, self._pool)
         self._last_ms = max(self._last_ms + 1, int(at_s * 1e3))  # the task wants strictly rising stamps
         result = self._task.detect_for_video(mp.Image(image_format=mp.ImageFormat.SRGB, data=search_rgb), self._last_ms)
         size_wh = np.array([search_rgb.shape[1], search_rgb.shape[0]], np.float32)

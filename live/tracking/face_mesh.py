@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engines.errors import TrackingError
 from live.frame import Face, Floats, Frame, ImageU8
+from live.frame_pool import FramePool
 from live.portrait import portrait_bgr
 from live.tracking.base import LANDMARKS
 from live.tracking.far_faces import LEAST_SIDE, SEARCH_EVERY_S, FarFaces, apart_px, overlaps
@@ -40,6 +41,7 @@ class FaceMeshTracker:
         self._far = FarFaces(lambda: _Mesh(1, still=still), most=max_faces, still=still)
         self._near_xy: list[Floats] = []  # what the mesh found on the whole of the frame before
         self._searched_s = self._near_seen_s = float("-inf")
+        self._pool = FramePool()
 
     def open(self) -> None:
         """Load the model (about 0.7 s, nearly all of it imports).
@@ -56,7 +58,7 @@ class FaceMeshTracker:
         if min(frame.size_wh) < LEAST_SIDE:
             return ()
         at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
-        search_rgb, scale = _searchable(frame.bgr)
+        search_rgb, scale = _searchable(frame.bgr, self._pool)
         self._far.follow(search_rgb)
         self._search_near(search_rgb, at_s)
         self._far.look(search_rgb, self._near_xy, at_s)
@@ -121,14 +123,16 @@ class _Mesh:
         self._mesh.close()
 
 
-def _searchable(frame_bgr: ImageU8) -> tuple[ImageU8, float]:
+def _searchable(frame_bgr: ImageU8, pool: FramePool) -> tuple[ImageU8, float]:
     """RGB for the model, brought down where the frame is huge, and the factor by which it was."""
     scale = min(1.0, _MOST_PIXELS_WIDE / max(frame_bgr.shape[:2]))
     if scale < 1.0:
         frame_bgr = cv2.resize(frame_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    search_rgb = cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2RGB)
+    picture_rgb = pool.take(frame_bgr.shape)
+    cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2RGB, dst=picture_rgb)
+    search_rgb = picture_rgb.view()
     search_rgb.flags.writeable = False  # MediaPipe then reads it where it lies
-    return search_rgb, scale  # type: ignore[return-value]
+    return search_rgb, scale
 
 
 _RECORD_HEAD = np.frombuffer(struct.pack("<BBB", 0x0A, 0x0F, 0x0D), np.uint8)

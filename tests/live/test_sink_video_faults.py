@@ -76,7 +76,7 @@ def test_an_error_of_the_encoder_leaves_what_came_before(tmp_path: Path, monkeyp
     for number in range(60):
         sink.send(plain_frame(number, pts_s=number / 30))
 
-    def broken(_: object) -> object:
+    def broken(*_: object) -> object:
         raise ValueError("the encoder is broken")
 
     with monkeypatch.context() as patched:
