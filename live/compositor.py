@@ -5,8 +5,6 @@ Every function takes the painter's `Scratch`, so that nothing as large as a fram
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +24,9 @@ def add_change(frame_bgr: NDArray[np.uint8], region: Region, change: NDArray[np.
     """
     if change.shape[:2] != region.mask.shape:
         change = region.uncrop(change)
-    _add(region.cut(frame_bgr), change * (region.mask * np.float32(strength))[:, :, None])
+    box_bgr = region.cut(frame_bgr)
+    painted = change * (region.mask * np.float32(strength))[:, :, None]
+    cv2.add(box_bgr, painted, dst=box_bgr, dtype=cv2.CV_8U)
 
 
 def add_region_change(
@@ -43,14 +43,13 @@ def add_region_change(
         return
     box_bgr = region.cut(frame_bgr)[seen]
     whole = region.uncrop(change, scratch, "change")[seen]
+    painted = scratch.array("painted", whole.shape, np.float32)
     if region.mask is None:
-        whole *= np.float32(strength)
+        np.multiply(whole, np.float32(strength), out=painted)
     else:
-        mask = region.mask[seen]
-        weight = scratch.array("weight", mask.shape, np.float32)
-        np.multiply(mask, np.float32(strength / 255), out=weight)
-        whole *= weight[:, :, None]
-    _add(box_bgr, whole)
+        weight = cv2.merge([region.mask[seen]] * 3, dst=scratch.array("weight", whole.shape))
+        cv2.multiply(whole, weight, dst=painted, scale=strength / 255, dtype=cv2.CV_32F)
+    cv2.add(box_bgr, painted, dst=box_bgr, dtype=cv2.CV_8U)  # rounds to the nearest step, and stays within 0..255
 
 
 def blend_picture(
@@ -103,11 +102,3 @@ def _as_picture(picture_bgr: NDArray[np.float32], scratch: Scratch) -> NDArray[n
     whole = scratch.array("whole steps", picture_bgr.shape)
     np.copyto(whole, steps, casting="unsafe")
     return whole
-
-
-def _add(box_bgr: NDArray[np.uint8], change: NDArray[Any]) -> None:
-    """Add a float32 change, which is used up."""
-    change += box_bgr
-    np.rint(change, out=change)
-    np.clip(change, 0, 255, out=change)
-    np.copyto(box_bgr, change, casting="unsafe")
