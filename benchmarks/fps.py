@@ -1,119 +1,153 @@
 """How fast the whole program is: `python -m benchmarks.fps`.
 
-The demo portrait at full speed through source, tracker, generators and compositor into nothing, as the same pipeline
-that runs live. Burn-in first; frames per second are counted over intervals; latency runs from the moment a picture
-is complete in memory to the sink's return. The tracker alone, on the same frames in the same run, is the yardstick:
-machines differ, the ratio to it does not much.
+Source, tracker, generators and compositor at full speed into nothing, as the same pipeline that runs live: the demo
+portrait, or four portraits. Burn-in first; frames per second are counted over intervals; latency runs from the moment
+a picture is complete in memory to the sink's return. The tracker alone, on the same frames in the same process, before
+and after, is the yardstick: machines differ, the ratio to it does not much. Then the same as a camera of 30 frames a
+second feeds it, where a frame that is late is dropped.
+
+Without arguments: every look at 1280x720 with one face on the engines that the program takes by itself; a look of each
+kind at all sizes with one face and four; and the same looks in every runtime and precision of this machine. That takes
+about ten minutes on two cores. --all measures all of all looks. Naming looks, sizes, faces, runtimes or precisions
+measures just these, for longer, and takes for the others what is usual. Each configuration has a process of its own.
+Writes a JSON file after each of them, and a picture at the end.
 """
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import json
-import os
-import subprocess
+import signal
 import sys
-import tempfile
-import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.machine import header, machine, resident_mb, table
+from benchmarks import fps_plot, fps_show
+from benchmarks.fps_bench import Bench, cold_start_s
+from benchmarks.fps_gpu import why_no_gpu
+from benchmarks.fps_options import Asked, asked_of
+from benchmarks.fps_plan import planned
+from benchmarks.machine import header, machine
+from engines.errors import OptionsError, VeneerError
 from engines.looks import load_looks
-from live.frame import Frame
-from live.options import LiveOptions, parse_size
-from live.session import Session
-from live.sources.demo import DemoSource
-from live.tracking.face_mesh import FaceMeshTracker
+from engines.runtime.base import first_line
+from engines.runtime.cuda_device import driver_device
 
-_STAGES = ("track", "region", "generate", "composite", "send")
+_FAILED, _WRONG, _ENDED = 1, 2, 130
+_MORE_LIBRARIES = ("nncf", "torch-tensorrt", "torch-tensorrt-rtx")
 
 
-def measure_look(look: str, size_wh: tuple[int, int], frames: int, burn_in: int) -> dict[str, Any]:
-    """Run one look through the pipeline; the report of the frames after the burn-in."""
+def write_json(path: Path, found: dict[str, Any]) -> None:
+    """Write aside and rename: whoever reads meanwhile reads the whole of before, or the whole of now.
 
-    def restart(frame: Frame) -> None:
-        if frame.frame_id == burn_in - 1:
-            session.pipeline.timings.restart()
-
-    options = LiveOptions(source="demo", look=look, sinks=("null",), size_wh=size_wh, frames=burn_in + frames)
-    session = Session(options, on_frame=restart, ctl=False)
-    report = session.run()
-    return {**report, "look": look, "size": f"{size_wh[0]}x{size_wh[1]}", "resident_mb": round(resident_mb(), 1)}
-
-
-def tracker_only_fps(size_wh: tuple[int, int], frames: int) -> float:
-    """The demo frames through the tracker and nothing else, in one thread; frames per second of the median frame."""
-    source = DemoSource(size_wh=size_wh, fps=30.0, pace=False, frames=frames)
-    tracker = FaceMeshTracker()
-    took_s = []
+    Raises:
+        OptionsError: the disk does not take it.
+    """
+    aside = path.with_name(path.name + ".part")
     try:
-        source.open()
-        tracker.open()
-        while (frame := source.read()) is not None:
-            started_s = time.perf_counter()
-            tracker.track(frame)
-            took_s.append(time.perf_counter() - started_s)
-    finally:
-        tracker.close()
-        source.close()
-    return 1.0 / float(np.median(took_s))
+        aside.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise OptionsError(f"--json {path}", error.strerror or str(error), "make room, or name another") from error
 
 
-def cold_start_s(look: str, *, cached: bool) -> float:
-    """Seconds from the start of a new process to the end of a run of one frame; with or without converted engines."""
-    with tempfile.TemporaryDirectory() as home:
-        environment = {**os.environ, "VENEER_HOME": home}
-        arguments = f"run --source demo --sink null --frames 1 --look {look}"
-        command = [sys.executable, "-m", "live", *arguments.split()]
-        for _ in range(2 if cached else 1):
-            started_s = time.perf_counter()
-            subprocess.run(command, env=environment, check=True, capture_output=True)
-            took_s = time.perf_counter() - started_s
-    return took_s
+def surroundings() -> dict[str, Any]:
+    """The machine with its GPU and the libraries that bring further engines."""
+    about = machine()
+    for name in _MORE_LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            about["versions"][name] = metadata.version(name)
+    why = why_no_gpu()
+    return {**about, "gpu": None if why else driver_device().name, "no_gpu": why}
 
 
-def main() -> None:
-    """Measure, print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--look", action="append", help="may be given several times; all looks if not given")
-    parser.add_argument("--size", default="1280x720")
-    parser.add_argument("--frames", type=int, default=1500)
-    parser.add_argument("--burn-in", type=int, default=200)
-    parser.add_argument("--start", action="store_true", help="measure the cold start too")
-    parser.add_argument("--json", type=Path)
-    wanted = parser.parse_args()
-    about, size_wh = machine(), parse_size(wanted.size)
-    print(header(about))
-    alone = tracker_only_fps(size_wh, 400)
-    rows, reports = [], []
-    for look in wanted.look or list(load_looks()):
-        report = measure_look(look, size_wh, wanted.frames, wanted.burn_in)
-        reports.append({**report, "tracker_only_fps": round(alone, 1), "ratio": round(report["fps"] / alone, 2)})
-        stages, latency = report["stages_ms"], report["latency_ms"]
-        lips_ms = sum(stages[name]["p50"] for name in ("region", "generate", "composite"))
-        rows.append(
-            [look, report["fps"], report["fps"] / alone, latency["p50"], latency["p95"], latency["p99"], lips_ms]
-            + [f"{stages[name]['p50']:.2f}/{stages[name]['p95']:.2f}" for name in _STAGES]
-            + [report["dropped"], report["resident_mb"]]
+def head(about: dict[str, Any]) -> list[str]:
+    """The lines above the tables."""
+    found = about["versions"]
+    more = ", ".join(f"{name} {found[name]}" for name in _MORE_LIBRARIES if name in found)
+    lines = [f"{header(about)}{', ' if more else ''}{more}"]
+    lines.append(f"GPU: {about['gpu']}" if about["gpu"] else f"no GPU: {about['no_gpu']}")
+    if (about["load_1min"] or 0.0) > 0.5 * about["cores"]:
+        lines.append(
+            f"other programs keep this machine busy (load {about['load_1min']}): measure again when it is idle"
         )
-    names = ["look", "fps", "x tracker", "lat p50", "p95", "p99", "lips ms", *_STAGES, "dropped", "MB"]
-    print(f"{wanted.size}, {wanted.frames} frames after {wanted.burn_in} of burn-in; tracker alone {alone:.0f} fps")
-    print("latency and stages (p50/p95) in ms; lips ms: region + generate + composite, medians")
-    print(table(names, rows))
-    result: dict[str, Any] = {"machine": about, "runs": reports}
-    if wanted.start:
-        look = (wanted.look or ["glaze"])[0]
-        result["cold_start_s"] = {
-            "first_ever": round(cold_start_s(look, cached=False), 2),
-            "cached": round(cold_start_s(look, cached=True), 2),
-        }
-        print(f"new process to one finished {look} frame and exit: {result['cold_start_s']}")
-    if wanted.json:
-        wanted.json.write_text(json.dumps(result, indent=2) + "\n")
+    return lines
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def bench(asked: Asked) -> int:
+    """Measure, print tables, write the files; the exit code.
+
+    Raises:
+        VeneerError: nothing can be measured, or the results cannot be kept.
+    """
+    looks = load_looks()
+    cases, about = planned(asked.wish, looks), surroundings()
+    print(*head(about), sep="\n", flush=True)
+    found: dict[str, Any] = {"machine": about, "extent": asdict(asked.extent)}
+
+    def keep(known: Bench) -> None:
+        write_json(asked.json_path, {**found, "runs": known.runs, "not_measured": known.left_out})
+
+    measuring, code = Bench(looks, asked.extent, keep=keep, say=_say), 0
+    try:
+        measuring.measure(cases)
+        if asked.start:
+            found["cold_start_s"] = _cold_start((*asked.wish.looks, "glaze")[0])
+    except KeyboardInterrupt:
+        code = _ENDED
+        _say(f"ended; {len(measuring.runs)} of {len(cases)} were measured")
+    show(measuring)
+    keep(measuring)
+    print(f"written: {', '.join([str(asked.json_path), *_drawn(measuring, asked.plot_path, head(about))])}")
+    failed = any(one["outcome"] == "failed" for one in measuring.left_out)
+    return code or (_FAILED if failed or not measuring.runs else 0)
+
+
+def _cold_start(look: str) -> dict[str, float]:
+    found = {name: round(cold_start_s(look, cached=name == "cached"), 2) for name in ("first_ever", "cached")}
+    print(f"new process to one finished {look} frame and exit: {found}")
+    return found
+
+
+def show(found: Bench) -> None:
+    """Print what was found."""
+    if found.runs:
+        print(fps_show.rates(found.runs), fps_show.LEGEND, sep="\n")
+        print(fps_show.stages(found.runs), fps_show.STAGES_LEGEND, sep="\n")
+    for line in (*fps_show.notes(found.runs), *fps_show.missing(found.left_out)):
+        print(line)
+
+
+def _drawn(found: Bench, path: Path, about: Sequence[str]) -> list[str]:
+    """The name of the picture, if there is one."""
+    try:
+        if found.runs:
+            fps_plot.draw(path, found.runs, about)
+    except (ImportError, OSError) as error:
+        print(f"no picture: {first_line(error)}")
+        return []
+    return [str(path)] if found.runs else []
+
+
+def command(arguments: Sequence[str]) -> int:
+    """The command with these words; the exit code."""
+    try:
+        return bench(asked_of(arguments, __doc__ or ""))
+    except VeneerError as error:
+        sys.stderr.write(f"fps: {error}\n")
+        return _WRONG
 
 
 if __name__ == "__main__":
-    main()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was measured is shown, and the child is ended
+    sys.exit(command(sys.argv[1:]))

@@ -1,0 +1,242 @@
+"""`python -m benchmarks.fps`: what was asked for is measured or named, in tables, JSON and a picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks import fps, fps_bench, fps_plot, fps_show
+from benchmarks.fps_bench import Bench
+from benchmarks.fps_plan import WAYS, Case, Extent
+from engines.looks import load_looks
+from live.timing import STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = ["--frames", "24", "--burn-in", "5", "--live-s", "0.4"]
+HANG_S = 240
+
+
+class Done(NamedTuple):
+    code: int
+    printed: str
+    said: str
+    found: dict[str, Any]
+    folder: Path
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "VENEER_HOME": str(folder / "home"), "MPLCONFIGDIR": str(folder)}
+
+
+def words(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.fps", *SHORT, *arguments]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Two faces on every FP32 there is, on the INT8 that nobody has made, and a look without a network."""
+    folder = tmp_path_factory.mktemp("fps")
+    asked = "--look glaze --look none --size 320x240 --faces 2 --runtime openvino --runtime torch"
+    command = words(*asked.split(), "--precision", "fp32", "--precision", "int8", "--json", str(folder / "out.json"))
+    run = subprocess.run(command, cwd=ROOT, env=environment(folder), capture_output=True, text=True, timeout=HANG_S)
+    return Done(run.returncode, run.stdout, run.stderr, json.loads((folder / "out.json").read_text()), folder)
+
+
+def test_each_engine_that_was_asked_for_is_measured_or_its_reason_is_given(done: Done) -> None:
+    assert done.code == 0, done.said
+    runs, left_out = done.found["runs"], done.found["not_measured"]
+    glaze = {run["way"] for run in runs} | {one["way"] for one in left_out if one["look"] == "glaze"}
+    assert glaze == {"openvino int8", "openvino fp32", "torch fp32 on GPU", "torch fp32 on CPU"}
+    assert {"openvino fp32", "torch fp32 on CPU"} <= {run["way"] for run in runs}
+    (int8,) = [one for one in left_out if one["look"] == "glaze" and one["way"] == "openvino int8"]
+    assert int8["outcome"] == "not here" and "INT8 is not made here yet" in int8["why"]
+    (line,) = [line for line in done.printed.splitlines() if "INT8 is not made here yet" in line]
+    assert line.startswith("not here: openvino int8 for glaze (320x240 x2): ")
+    (line,) = [line for line in done.printed.splitlines() if "without a network" in line]
+    assert " for none " in line, "what can never be is said too, once"
+
+
+def test_the_engine_that_is_named_is_the_one_that_ran(done: Done) -> None:
+    for run in done.found["runs"]:
+        assert run["engine"] == run["way"] and run["strayed"] == ""
+        runtime, precision, *place = run["way"].split()
+        (engine,) = run["engines"]
+        assert (engine["style"], engine["runtime"], engine["precision"]) == ("lips-glaze", runtime, precision)
+        assert (engine["device"] == "CPU") == (place == ["on", "CPU"])
+        assert run["regions"] == ["lips-glaze lips 90x30"]
+
+
+def test_the_numbers_of_a_row_belong_together(done: Done) -> None:
+    for run in done.found["runs"]:
+        assert run["frames_out"] >= 24 and run["dropped"] == 0 and run["fps"] > 0 and not run["cut"]
+        assert run["ratio"] == pytest.approx(run["fps"] / run["tracker_only_fps"], rel=0.02)
+        assert 0 < run["latency_ms"]["p50"] <= run["latency_ms"]["p95"] <= run["latency_ms"]["p99"]
+        stages = run["stages_ms"]
+        assert set(stages) == set(STAGES) and stages["track"]["p50"] > 0 and stages["generate"]["p99"] > 0
+        worked = sum(stages[name]["p50"] for name in STAGES)
+        assert run["wait_ms"] == pytest.approx(max(0.0, run["latency_ms"]["p50"] - worked), abs=0.01)
+        assert run["painting_ms"] == pytest.approx(worked - stages["track"]["p50"] - stages["send"]["p50"], abs=0.01)
+        assert run["faces_a_frame"] == pytest.approx(2, abs=0.5), "both portraits are found"
+        assert run["cpu_percent"] > 0
+        live = run["live"]
+        assert live["paced_fps"] == 30 and live["fps"] > 0 and live["frames_out"] + live["dropped"] >= 8
+    if Path("/proc/self/statm").exists():
+        assert all(100 < run["resident_mb"] < 4000 for run in done.found["runs"])
+
+
+def test_the_tables_name_every_row_and_what_it_was_measured_on(done: Done) -> None:
+    about = done.found["machine"]
+    top = done.printed.splitlines()[0]
+    assert about["cpu"] in top and f"openvino {about['versions']['openvino']}" in top
+    assert f"no GPU: {about['no_gpu']}" in done.printed if about["gpu"] is None else about["gpu"] in done.printed
+    rates, stages = (done.printed.index(name) for name in ("x tracker", "painting"))
+    for number, run in enumerate(done.found["runs"], 1):
+        row = re.compile(rf"^ *{number}  +glaze  +320x240  +2 .*{run['engine']} .*$", re.MULTILINE)
+        fast, slow = row.findall(done.printed, rates)[0], row.findall(done.printed, stages)[0]
+        latency = "/".join(f"{run['latency_ms'][name]:.1f}" for name in ("p50", "p95", "p99"))
+        for shown in (f"{run['fps']:.1f}", f"{run['ratio']:.2f}", latency, f"{run['resident_mb']:.0f}"):
+            assert f" {shown} " in f"{fast} "
+        for name in STAGES:
+            assert f"{run['stages_ms'][name]['p50']:.2f}/{run['stages_ms'][name]['p95']:.2f}" in slow
+
+
+def test_the_picture_shows_every_stage_that_took_time(done: Done) -> None:
+    picture = cv2.imread(str(done.folder / "out.png"))
+    assert picture is not None and picture.shape[1] > 1000
+    for part in ("track", "generate", "wait"):
+        red, green, blue = (int(fps_plot.COLOURS[part][at : at + 2], 16) for at in (1, 3, 5))
+        shown = (np.abs(picture.astype(int) - (blue, green, red)).max(axis=2) <= 2).sum()
+        assert shown > 150, f"{part}: {shown} pixels"
+    assert sorted(path.name for path in done.folder.iterdir() if path.name.startswith("out")) == ["out.json", "out.png"]
+    assert f"written: {done.folder / 'out.json'}, {done.folder / 'out.png'}" in done.printed
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
+    command = words("--look", "none", "--look", "matte-red", "--size", "320x240", "--json", str(tmp_path / "out.json"))
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stderr is not None
+        first = run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        printed, said = run.communicate(timeout=HANG_S)
+    assert first.startswith("1/2 none, 320x240, 1 face, auto: no network: ")
+    assert run.returncode == 130 and "Traceback" not in said and "ended; 1 of 2 were measured" in said
+    (kept,) = json.loads((tmp_path / "out.json").read_text())["runs"]
+    assert kept["look"] == "none" and kept["engines"] == [] and "no network" in printed
+    assert (tmp_path / "out.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("--size 12", "--size 12: not a size - write WIDTHxHEIGHT"),
+        ("--look glase", "there is no such look - did you mean glaze"),
+        ("--faces 5", "'5' is no whole number from 1 to 4"),
+        ("--frames many", "'many' is no whole number"),
+        ("--seconds -1", "'-1' is no number from"),
+        ("--live-s nan", "'nan' is no number from"),
+        ("--runtime cuda", "invalid choice: 'cuda'"),
+        ("--runtime openvino --precision fp16", "--runtime openvino: there is no such engine among those named"),
+        ("--runtime auto --precision int8", "--runtime auto: there is no such engine"),
+        ("--runtime tensorrt --precision fp16 --precision int8", "--precision int8: there is no such engine"),
+        ("--json /no/such/folder/x.json", "there is no folder /no/such/folder - make it first"),
+        ("--json .", "it cannot be written"),
+        ("--json x.png", "--plot x.png: it is the same file as --json"),
+        ("--quickly", "unrecognized arguments: --quickly"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    arguments: str, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = fps.command(arguments.split())
+    except SystemExit as end:
+        code = end.code  # type: ignore[assignment]
+    said = capsys.readouterr().err
+    assert code == 2
+    assert said.startswith("fps: ") and line in said and said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+CASES = [Case("none", "320x240", 1, "auto"), Case("glaze", "320x240", 1, "auto")]
+
+
+@pytest.fixture
+def bench() -> Iterator[tuple[Bench, list[int], list[str]]]:
+    kept: list[int] = []
+    said: list[str] = []
+
+    def keep(known: Bench) -> None:
+        kept.append(len(known.left_out))
+
+    yield Bench(load_looks(), Extent(20, 5, 1.0, 0.0), keep=keep, say=said.append), kept, said
+
+
+def test_a_configuration_whose_process_dies_does_not_end_the_others(
+    bench: tuple[Bench, list[int], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dying = tmp_path / "dying"
+    dying.write_text("#!/bin/sh\necho 'what a pity' >&2\nkill -SEGV $$\n")
+    dying.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(dying))
+    measuring, kept, said = bench
+    measuring.measure(CASES)
+    assert kept == [1, 2], "what is known is kept after each of them"
+    assert [one["outcome"] for one in measuring.left_out] == ["failed", "failed"] and measuring.runs == []
+    (line,) = fps_show.missing(measuring.left_out)
+    assert line == "failed: auto for none, glaze (320x240 x1): it ended with code -11: what a pity"
+    assert said[1].startswith("2/2 glaze, 320x240, 1 face, auto: failed: it ended with code -11")
+
+
+def test_a_configuration_that_hangs_is_ended(
+    bench: tuple[Bench, list[int], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Extent, "patience_s", property(lambda self: 0.2))
+    found = fps_bench.measure_alone(CASES[0], Extent(20, 5, 1.0, 0.0))
+    assert found == {"failed": "it took longer than 0 s and was ended"}
+
+
+def run_of(look: str, size: str = "1280x720", faces: int = 1, way: str = "auto", **more: Any) -> dict[str, Any]:
+    return {"look": look, "size": size, "faces": faces, "way": way, "engine": way, "engines": [1], **more}
+
+
+def test_the_picture_sets_side_by_side_what_can_be_compared() -> None:
+    looks = [run_of(look) for look in ("none", "glaze", "toon")]
+    more = [run_of("toon", way="openvino fp32"), run_of("toon", faces=4), run_of("toon", size="640x480")]
+    panels = fps_plot.panels([*looks, *more])
+    assert [title for title, _ in panels] == ["1280x720, 1 face, auto", "toon"]
+    assert [run["look"] for _, run in panels[0][1]] == ["none", "glaze", "toon"]
+    order = [(run["way"], run["faces"], run["size"]) for _, run in panels[1][1]]
+    small, usual, four = ("auto", 1, "640x480"), ("auto", 1, "1280x720"), ("auto", 4, "1280x720")
+    assert order == [small, usual, four, ("openvino fp32", 1, "1280x720")]
+    assert [title for title, _ in fps_plot.panels(looks[:1])] == ["none"]
+    for every in (looks, more, [*looks, *more]):
+        drawn = [id(run) for _, rows in fps_plot.panels(every) for _, run in rows]
+        assert set(drawn) == {id(run) for run in every}, "no run is left out of the picture"
+
+
+def test_notes_name_rows_that_are_not_what_they_seem() -> None:
+    fine = run_of("glaze", strayed="", cut=False, live=None)
+    odd = run_of("toon", strayed="asked for a, but b ran", cut=True, live={"failed": "it stopped"})
+    assert fps_show.notes([fine, fine]) == []
+    strayed, live, cut = fps_show.notes([fine, odd])
+    assert strayed == "row 2: asked for a, but b ran"
+    assert live == "row 2, at a camera's pace: it stopped"
+    assert cut.startswith("fewer frames") and cut.endswith("row 2")
+
+
+def test_no_way_is_named_twice() -> None:
+    assert len({way.name for way in WAYS}) == len(WAYS)
