@@ -194,7 +194,7 @@ def main() -> None:
     """Soak, and say whether it stayed as it was."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--warm-up-s", type=float, default=120.0, help="at most a fifth of the whole")
+    parser.add_argument("--warm-up-s", type=float, default=300.0, help="at most a fifth of the whole")
     parser.add_argument("--every-s", type=float, default=5.0)
     parser.add_argument("--switch-s", type=float, default=0.0, help="put on the next look every so many seconds")
     parser.add_argument("--look", default="glaze")

@@ -78,9 +78,18 @@ def style(
     crop: Annotated[int, typer.Option(min=16, help="Side of the crops, pixels.")] = 128,
     webcam: Annotated[float, typer.Option(min=0, max=1, help="How often inputs look like a webcam's.")] = 0.6,
     grid: Annotated[
-        int | None, typer.Option(min=1, help="The drawings' own grid, pixels.", show_default="8 for sketch, else none")
+        int | None, typer.Option(min=1, help="The drawings' own grid, pixels.", show_default="none")
     ] = None,
-    lights: Annotated[int, typer.Option(min=0, help="More pairs of each photo in another light.")] = 0,
+    relit: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="How often photo and drawing are lit otherwise, alike.", show_default="0.4; 0 for sketch"
+        ),
+    ] = None,
+    lights: Annotated[
+        int | None,
+        typer.Option(min=0, help="More pairs of each photo, drawn in another light.", show_default="1 for sketch"),
+    ] = None,
     blemished: Annotated[
         int | None, typer.Option(min=0, help="More pairs with blemishes to take off.", show_default="1 for retouch")
     ] = None,

@@ -13,9 +13,10 @@ from engines.head_region import FACE_KINDS, FRAME_KINDS
 from engines.training.kit.process import usual_precision
 from engines.training.kit.recipe import Objectives, Recipe
 
-_HATCHED_PX = 8  # the sketch teacher's hatching lies on the region's grid, so the drawing depends on the place
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _ARG = re.compile(r"([A-Za-z_]+)=([0-9]{1,6})")
+
+_OWN_TONES = ("sketch",)  # paper stays white in any light: what is lit otherwise must be drawn anew, not lit alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Request:
     crop: int
     webcam: float
     grid: int | None
-    lights: int
+    relit: float | None
+    lights: int | None
     blemished: int | None
     precision: str | None
     threads: int | None
@@ -107,6 +109,11 @@ class Request:
         return "frame" if self.region == "person" else self.region
 
     @property
+    def more_lights(self) -> int:
+        """How many more pairs of each photo are drawn in another light."""
+        return self.lights if self.lights is not None else int(self.teacher in _OWN_TONES)
+
+    @property
     def folder(self) -> Path:
         """Where the run keeps its things."""
         return self.work or Path(f"train-{self.name}")
@@ -121,7 +128,6 @@ class Request:
             arguments[said[1]] = int(said[2])
         if self.output == "change":
             arguments["change"] = 1
-        grid_px = self.grid or (_HATCHED_PX if self.teacher == "sketch" else 1)
         optimiser = self.optimiser or ("soap" if self.generator == "toon_net" else "muon")
         weights = Objectives(self.l1, self.gradient, self.perceptual, self.adversarial, self.gan, self.temporal)
         chosen: dict[str, Any] = {}
@@ -130,10 +136,12 @@ class Request:
             chosen["check_every"] = max(1, min(500, self.steps // 8))
         if self.lr is not None:
             chosen["peak_lr"] = self.lr
+        if self.relit is not None or self.teacher in _OWN_TONES:
+            chosen["light"] = self.relit or 0.0
         return Recipe(
             generator=self.generator, generator_args=arguments, output=self.output, objectives=weights,
             batch=self.batch, crop_px=self.crop, optimiser=optimiser, webcam=self.webcam,
             precision=self.precision or usual_precision(),
             seed=self.seed,
-            grid_px=grid_px, **chosen,
+            grid_px=self.grid or 1, **chosen,
         )  # fmt: skip

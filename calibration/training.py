@@ -105,12 +105,13 @@ def _pairs_ready(request: Request, console: Console) -> dict[str, Any]:
     with _bar(console, f"{request.teacher} draws", "pairs") as advance:
         made = make_pairs(
             request.regions, request.teacher, pairs, side_px=_SIDE_PX, processes=request.processes,
-            lights=request.lights, blemished=blemished, seed=request.seed, on_pair=advance,
+            lights=request.more_lights, blemished=blemished, seed=request.seed, on_pair=advance,
         )  # fmt: skip
     _say(console, _named("unreadable regions skipped:", made.unreadable))
     _write_terms(pairs, *(request.faces or []))
     digest = source_digest(request.teacher, blemishes=blemished > 0)
-    return {"teacher": request.teacher, "teacher_sha256": digest, "lights": request.lights, "blemished": blemished}
+    lights = request.more_lights
+    return {"teacher": request.teacher, "teacher_sha256": digest, "lights": lights, "blemished": blemished}
 
 
 def _write_terms(pairs: Path, *folders: Path) -> None:

@@ -58,8 +58,8 @@ class Recipe:
         webcam: how much the inputs are made to look like a webcam's, 0..1: the share of crops that may be spoiled.
         light: share of the crops whose input and target are re-lit alike.
         turned: share of the crops that are turned and scaled (input and target alike; it softens the target a little).
-        grid_px: the targets' own grid, where they have one (hatching stays where the paper is): crops and shifts keep
-            to it, and nothing is turned or mirrored.
+        grid_px: the targets' own grid, where they have one (a pattern that stays where the paper is): crops and shifts
+            keep to it, and nothing is turned or mirrored.
         held_out: share of the pairs that is never learned from, at most `most_held_out` pairs.
         check_every: steps between two scores on the held-out pairs, each followed by a checkpoint.
         patience: checks without a better score before the training stops.

@@ -68,17 +68,22 @@ class Webcam:
         self._noise = (field, np.asarray(coarse / coarse.std(), np.float32))
 
     def spoil(self, picture_rgb: ImageU8, rng: np.random.Generator) -> ImageU8:
-        """A spoilt copy of a picture (H, W, 3), in the order of a camera: lens, sensor, exposure, compression."""
-        picture = picture_rgb
-        if self._happens(rng, 0.25):
-            picture = _low_resolution(picture, rng)
+        """A spoilt copy of a picture (H, W, 3), in the order of a camera: lens, sensor, exposure, compression.
+
+        A small camera's noise and blocks are its own pixels', and grow with the picture.
+        """
+        picture, (height, width) = picture_rgb, picture_rgb.shape[:2]
         if self._happens(rng, 0.2):
             picture = _motion_blur(picture, rng) if rng.random() < 0.6 else _defocus(picture, rng)
+        if self._happens(rng, 0.25):
+            picture = _shrunk(picture, rng)
         if self._happens(rng, 0.6):
             picture = self._noisy(picture, rng)
         if self._happens(rng, 0.5):
             picture = _jpeg(picture, rng)
-        return picture
+        if picture.shape[:2] == (height, width):
+            return picture
+        return cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)  # type: ignore[return-value]
 
     def _happens(self, rng: np.random.Generator, share: float) -> bool:
         return bool(rng.random() < share * self.strength)
@@ -100,12 +105,11 @@ class Webcam:
         return np.asarray(np.clip(np.rint(spoilt), 0, 255), np.uint8)
 
 
-def _low_resolution(picture: ImageU8, rng: np.random.Generator) -> ImageU8:
+def _shrunk(picture: ImageU8, rng: np.random.Generator) -> ImageU8:
     height, width = picture.shape[:2]
     factor = rng.uniform(0.4, 0.85)
     small_wh = (max(4, round(width * factor)), max(4, round(height * factor)))
-    small = cv2.resize(picture, small_wh, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return cv2.resize(picture, small_wh, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def _motion_blur(picture: ImageU8, rng: np.random.Generator) -> ImageU8:

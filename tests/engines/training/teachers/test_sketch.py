@@ -13,7 +13,7 @@ from portrait_region import BROWN, DARK, PALE, photo_region, portrait_parts, por
 from engines.training.aligned import AlignedRegion
 from engines.training.teachers import load_teacher
 from engines.training.teachers.face_parts import find_parts
-from engines.training.teachers.sketch import HATCH_PERIOD_PX, sketch
+from engines.training.teachers.sketch import sketch
 
 
 def _cheeks(region: AlignedRegion, drawn: NDArray[np.uint8]) -> float:
@@ -68,8 +68,9 @@ def test_the_room_is_drawn_like_the_person_whatever_the_mask_says() -> None:
     assert np.abs(alone - part_of_it)[behind].mean() < 2
 
 
-def test_moves_with_the_picture_by_whole_hatch_periods() -> None:
-    region, step = portrait_region("head"), HATCH_PERIOD_PX
+@pytest.mark.parametrize("step", [5, 16])
+def test_the_hatching_moves_with_the_picture(step: int) -> None:
+    region = portrait_region("head")
     moved = replace(
         region,
         rgb=np.roll(region.rgb, (step, step), (0, 1)),
@@ -77,7 +78,9 @@ def test_moves_with_the_picture_by_whole_hatch_periods() -> None:
         landmarks_xy=region.landmarks_xy + np.float32(step),
     )
     inside = slice(100, 400)
-    change = sketch(moved)[inside, inside].astype(int) - sketch(region)[84:384, 84:384]
+    change = (
+        sketch(moved)[inside, inside].astype(int) - sketch(region)[100 - step : 400 - step, 100 - step : 400 - step]
+    )
     assert np.abs(change).mean() < 1.0
 
 
@@ -93,4 +96,6 @@ def test_noise_of_the_camera_is_not_made_stronger() -> None:
 def test_a_dark_room_leaves_a_drawing_that_can_be_read() -> None:
     region = portrait_region("head")
     drawn = sketch(replace(region, rgb=(region.rgb * 0.3).astype(np.uint8)))
-    assert _cheeks(region, drawn) > 150
+    parts = portrait_parts("head")
+    assert _cheeks(region, drawn) > 120
+    assert np.percentile(drawn.mean(-1)[parts.eyes > 0.5], 20) < _cheeks(region, drawn) - 20
