@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from vm.chart import BARS_RGB, CHART_FILE, bar_boxes, colour_error, mean_rgb
+from vm.guest.shell import yardstick_s
 from vm.judging import REPORT, check_in_time
 from vm.machine import Machine
 
@@ -42,7 +43,14 @@ def test_a_reader_comes_and_goes_and_between_the_webcam_rests(machine: Machine) 
     name = "reader_comes_and_goes"
     check_in_time(machine, name, "webcam taken after a reader came", [r["taken_s"] for r in found["rounds"]], 1.0)
     check_in_time(machine, name, "webcam released after he left", [r["released_s"] for r in found["rounds"]], 8.0)
-    REPORT.append(f"while nobody reads {found['idle_cores']:.0%} of an emulated processor is in use")
+    check_in_time(machine, name, "live pictures after a reader came", [r["live_s"] for r in found["rounds"]], 1.0)
+    slower = found["yardstick_s"] / yardstick_s()
+    share = found["idle_cores"] / slower
+    used = f"while nobody reads {found['idle_cores']:.1%} of an emulated processor is in use"
+    REPORT.append(
+        f"{used}; it is {slower:.0f} times slower than a real one: {found['idle_cores'] / slower:.2%} of that"
+    )
+    assert share < 0.02
 
 
 def test_chromium_lists_the_virtual_camera_by_its_name_and_shows_its_picture(machine: Machine) -> None:

@@ -30,6 +30,16 @@ def run(*command: str, timeout_s: float = LONG_S) -> str:
     return done.stdout
 
 
+def yardstick_s() -> float:
+    """Processor seconds of a fixed piece of work, the best of three: how fast a processor is, here or in the guest."""
+    took_s = []
+    for _ in range(3):
+        started_s = time.process_time()
+        sum(number * number for number in range(300_000))
+        took_s.append(time.process_time() - started_s)
+    return min(took_s)
+
+
 def await_true(is_so: Callable[[], object], timeout_s: float, what: str, *, every_s: float = 0.05) -> float:
     """Wait until something is so; returns the monotonic second at which it was seen.
 

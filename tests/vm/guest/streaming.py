@@ -8,7 +8,7 @@ from typing import Any
 from vm.guest import devices
 from vm.guest.program import Program, running
 from vm.guest.reader import Reader, format_of
-from vm.guest.shell import EXCHANGE, LONG_S, await_true, has_open, processor_s, run
+from vm.guest.shell import EXCHANGE, LONG_S, await_true, has_open, processor_s, run, yardstick_s
 
 SIZE, FPS = "320x180", 15
 PLAIN = ("run", "--source", "0", "--look", "none", "--size", SIZE, "--fps", str(FPS))
@@ -90,4 +90,5 @@ def reader_comes_and_goes(times: int) -> dict[str, Any]:
     before_s = processor_s(program.pid)
     time.sleep(5)
     idle = (processor_s(program.pid) - before_s) / 5
-    return {"rounds": rounds, "idle_cores": idle, "said": program.said(), "alive": program.process.poll() is None}
+    facts = {"said": program.said(), "alive": program.process.poll() is None}
+    return {"rounds": rounds, "idle_cores": idle, "yardstick_s": yardstick_s(), **facts}

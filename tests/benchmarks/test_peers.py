@@ -1,0 +1,288 @@
+"""`python -m benchmarks.peers`: other people's networks are as published, and one run compares all with ours."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from gpu_parts import on_gpu
+from torch import Tensor, nn
+
+from benchmarks import peers
+from benchmarks.bare import picture
+from benchmarks.peer_animegan import AnimeGan2
+from benchmarks.peer_chart import chart
+from benchmarks.peer_cyclegan import CycleGan
+from benchmarks.peer_nets import OURS, PEERS, Peer, regions_bgr
+from benchmarks.peer_parts import Attention, ResidualBlock, SteeredBlock, layer_instance_norm
+from benchmarks.peer_photo2cartoon import Photo2Cartoon
+from benchmarks.peer_rows import compare, printed
+from benchmarks.peer_timing import Others, in_turns
+from benchmarks.peer_ugatit import UGatItLight
+from benchmarks.peer_ways import RUNTIMES, Ways, missing
+from engines.training.cost import gmac, parameters
+from engines.weights_file import shapes_only
+from live.sheet import find_faces
+
+SMALL: dict[str, Callable[[], nn.Module]] = {
+    "cyclegan": lambda: CycleGan(channels=8, blocks=2),
+    "ugatit_light": lambda: UGatItLight(channels=8, blocks=2),
+    "photo2cartoon": lambda: Photo2Cartoon(channels=8, blocks=1, depth=1),
+    "animegan2": AnimeGan2,
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other take minutes where others want the processor too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_network_returns_a_picture_of_the_same_size_and_all_its_weights_take_part(name: str) -> None:
+    torch.manual_seed(0)
+    net = SMALL[name]().eval()
+    rgb = torch.rand(2, 3, 32, 48)
+    drawn = net(rgb)
+    assert drawn.shape == rgb.shape
+    assert drawn.min() >= 0 and drawn.max() <= 1
+    assert drawn.std() > 0.01, "something is drawn"
+    drawn.sum().backward()
+    assert [weight for weight, value in net.named_parameters() if value.grad is None] == []
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_network_draws_the_same_in_openvino_on_one_thread(name: str) -> None:
+    torch.manual_seed(0)
+    ways = Ways(SMALL[name]().eval(), picture(1, (64, 64)), threads=1)
+    eager_bgr, converted_bgr = (ways.open(runtime)[1]() for runtime in ("torch-fp32", "openvino-fp32"))
+    assert eager_bgr.shape == (1, 64, 64, 3) and eager_bgr.std() > 1
+    assert np.abs(converted_bgr - eager_bgr).max() < 0.1
+
+
+def cost(make: Callable[[], nn.Module]) -> tuple[int, float]:
+    """Weights, and GMAC at 256x256."""
+    with shapes_only():
+        net = make()
+    return parameters(net), gmac(net, (256, 256))
+
+
+def test_cyclegan_costs_what_is_published() -> None:
+    weights, computed = cost(CycleGan)
+    assert weights == pytest.approx(11.378e6, rel=1e-4)  # as its authors' program prints it
+    # GAN Compression (arXiv:2003.08951, table 2) says 56.8: there every output of the two transposed convolutions
+    # counts as much as if all its inputs were pixels, and three of four are zeros put in between.
+    transposed = 64 * 64 * 256 * 128 * 9 + 128 * 128 * 128 * 64 * 9
+    assert computed + 3 * transposed / 1e9 == pytest.approx(56.8, abs=0.05)
+
+
+def test_animegan2_weighs_what_is_published() -> None:
+    assert cost(AnimeGan2)[0] * 4 / 2**20 == pytest.approx(8.17, abs=0.01)  # MB in FP32: its README
+
+
+def test_pix2pix_is_the_one_of_the_paper_and_not_the_one_for_small_crops() -> None:
+    with shapes_only():
+        net = PEERS["pix2pix"].make()
+    assert parameters(net) == pytest.approx(54.414e6, rel=1e-4)
+
+
+def test_ugatit_light_and_photo2cartoon_have_four_blocks_before_and_after_the_attention() -> None:
+    with shapes_only():
+        light, cartoon = UGatItLight(), Photo2Cartoon()
+    for net, wide in ((light, 4 * 64), (cartoon, 4 * 32)):
+        kinds = [type(part) for part in net.modules()]
+        assert (kinds.count(ResidualBlock), kinds.count(Attention), kinds.count(SteeredBlock)) == (4, 1, 4)
+        assert net.attend.narrow.out_channels == wide
+
+
+def test_the_mixed_normalisation_is_instance_at_one_end_and_layer_at_the_other() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 16, 16) * torch.tensor([1.0, 5.0, 9.0])[:, None, None] + 4
+    instance, layer = (layer_instance_norm(x, torch.full((1, 3, 1, 1), rho)) for rho in (1.0, 0.0))
+    assert torch.allclose(instance.mean((2, 3)), torch.zeros(2, 3), atol=1e-4)
+    assert torch.allclose(instance.var((2, 3), correction=0), torch.ones(2, 3), atol=1e-3)
+    assert torch.allclose(layer.mean((1, 2, 3)), torch.zeros(2), atol=1e-4)
+    assert torch.allclose(layer.var((1, 2, 3), correction=0), torch.ones(2), atol=1e-3)
+    assert layer.var((2, 3))[0, 2] > 5 * layer.var((2, 3))[0, 0], "channels stay as different as they were"
+
+
+def test_the_regions_are_of_a_real_face() -> None:
+    cut = regions_bgr()
+    head_bgr, lips_bgr = cut["head", (256, 256)], cut["lips", (90, 30)]
+    assert head_bgr.shape == (1, 256, 256, 3) and lips_bgr.shape == (1, 30, 90, 3)
+    assert len(find_faces(head_bgr[0])) == 1
+    blue, _, red = lips_bgr[0].mean((0, 1))
+    assert red > 1.2 * blue
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["peers", *words])
+    peers.main()
+
+
+def test_one_run_compares_networks_and_runtimes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, plot = tmp_path / "peers.json", tmp_path / "peers.png"
+    words = f"--net toon_net --net lip_net --seconds 0.1 --threads 1 --json {out} --plot {plot}"
+    run(monkeypatch, *words.split())
+    table, found = capsys.readouterr().out, json.loads(out.read_text())
+    rows = {(row["net"], row["runtime"]): row for row in found["rows"]}
+    usable = [runtime for runtime in RUNTIMES if not missing(runtime)]
+    assert set(rows) == {(net, runtime) for net in ("toon_net", "lip_net") for runtime in usable}
+    assert {"torch-fp32", "openvino-fp32"} <= set(usable)
+    for (net, runtime), row in rows.items():
+        assert not row["failed"] and row["calls"] >= 3 and 0 < row["median_ms"] <= row["p95_ms"]
+        assert row["x_ours"] == pytest.approx(row["median_ms"] / rows[OURS, runtime]["median_ms"], rel=0.01)
+        assert row["x_torch"] == pytest.approx(rows[net, RUNTIMES[runtime]]["median_ms"] / row["median_ms"], rel=0.01)
+        assert row["weights"] == "shipped" and row["gmac"] > 0
+    assert rows[OURS, "openvino-fp32"]["off_mean"] < 0.01, "the same answer as eager PyTorch's"
+    assert found["threads"] == 1 and found["machine"]["versions"]["torch"] == torch.__version__
+    assert found["missing"] == {runtime: missing(runtime) for runtime in RUNTIMES if runtime not in usable}
+    for said in ("threads: PyTorch 1", "random weights, and picture quality is not compared", *usable, "toon_net"):
+        assert said in table
+    for runtime, why in found["missing"].items():
+        assert f"not here: {runtime}: {why}" in table
+    assert cv2.imread(str(plot)) is not None
+
+
+class _Bessel(nn.Module):
+    """A network with an operation that OpenVINO does not have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        return torch.special.bessel_j0(self.conv(rgb))
+
+
+def test_a_network_that_a_runtime_cannot_run_is_listed_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PEERS, "bessel", Peer("bessel", "a test", "head", (256, 256), "random", _Bessel))
+    done = compare(["bessel"], ["torch-fp32", "openvino-fp32"], seconds=0.01, threads=1)
+    eager, converted = done.rows
+    assert eager.median_ms and not eager.failed
+    assert converted.median_ms is None and "special_bessel_j0" in converted.failed
+    assert f"bessel does not run in openvino-fp32: {converted.failed}" in printed(done.rows)
+    assert eager.x_ours is None, "ours was not in this run"
+
+
+class _Nan(_Bessel):
+    def forward(self, rgb: Tensor) -> Tensor:
+        return self.conv(rgb) * float("nan")
+
+
+def test_a_network_that_answers_nan_has_no_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PEERS, "nan", Peer("nan", "a test", "head", (256, 256), "random", _Nan))
+    (row,) = compare(["nan"], ["torch-fp32"], seconds=0.01, threads=1).rows
+    assert row.median_ms is None and "NaN" in row.failed
+
+
+def test_calls_take_turns_in_changing_order() -> None:
+    made: list[str] = []
+    took_ms, whole = in_turns({name: lambda name=name: made.append(name) for name in "abc"}, seconds=0.01)
+    assert whole and all(len(times) >= 3 for times in took_ms.values())
+    turns = [name for place, name in enumerate(made) if place == 0 or made[place - 1] != name]
+    assert turns[:3] == ["a", "b", "c"], "everyone is called once unseen"
+    assert len(turns) >= 10, "nobody gets all his turns at once"
+    assert sum(map(len, took_ms.values())) < len(made)
+
+
+class _Stopping(_Bessel):
+    """Somebody presses Ctrl-C in its fifth call: an answer, a call unseen and two turns are over."""
+
+    seen = 0
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        if rgb.device.type == "cpu":
+            self.seen += 1
+            time.sleep(0.06)  # longer than half a turn: one call each
+        if self.seen == 5:
+            raise KeyboardInterrupt
+        return self.conv(rgb)
+
+
+def test_ctrl_c_keeps_what_was_timed_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(PEERS, "stopping", Peer("stopping", "a test", "head", (256, 256), "random", _Stopping))
+    out = tmp_path / "peers.json"
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, *f"--net stopping --runtime torch-fp32 --threads 1 --json {out}".split())
+    assert ended.value.code == 130
+    assert "stopped early" in capsys.readouterr().err
+    found = json.loads(out.read_text())
+    assert found["whole"] is False
+    assert found["rows"][0]["calls"] == 2 and found["rows"][0]["median_ms"] >= 60
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what all processors did: /proc/stat")
+def test_what_other_programs_use_is_noticed() -> None:
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    began_s = time.monotonic()
+    with Others() as others:
+        subprocess.run([sys.executable, "-c", busy], check=True)
+    took_s = time.monotonic() - began_s
+    assert others.cores is not None and others.cores * took_s > 0.4, "half a second of it was another program's"
+
+
+def test_a_longer_time_is_a_longer_bar() -> None:
+    bars = chart([("one", "torch-fp32", 2.0), ("other", "torch-fp32", 90.0)])
+    grey = (bars == 150).all(2)
+    wide = [int(row.sum()) for row in grey if row.sum() > 50]
+    assert max(wide) > 3 * min(wide) > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--net stylegan", "invalid choice: 'stylegan'"),
+        ("--runtime onnx", "invalid choice: 'onnx'"),
+        ("--seconds 0", "--seconds 0: must be more than 0"),
+        ("--seconds nan", "--seconds nan: must be more than 0"),
+        ("--seconds soon", "invalid float value: 'soon'"),
+        ("--threads 0", "--threads 0: this machine has"),
+        ("--json /no/such/folder/peers.json", "no file can be written there"),
+        ("--plot peers.jpg", "must end in .png"),
+        ("everything", "unrecognized arguments: everything"),
+    ],
+)
+def test_wrong_arguments_get_one_line(
+    words: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, *words.split())
+    written = capsys.readouterr()
+    assert ended.value.code == 2 and written.out == ""
+    assert said in written.err and written.err.count("\n") == 1
+
+
+def test_a_runtime_that_is_not_here_is_named_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not (why := missing("cuda-fp32")):
+        pytest.skip("this machine has the GPU whose absence is tested")
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "--runtime", "cuda-fp32")
+    written = capsys.readouterr()
+    assert ended.value.code == 2 and f"cuda-fp32: {why}" in written.err
+
+
+@on_gpu
+def test_on_a_gpu_the_recorded_half_precision_agrees_with_eager_fp32() -> None:
+    done = compare(list(PEERS), ["cuda-fp32", "cuda-fp16-graph"], seconds=1.0, threads=1)
+    assert len(done.rows) == 2 * len(PEERS)
+    for row in done.rows:
+        assert not row.failed and row.median_ms, row
+        assert row.off_mean is not None and row.off_mean < 3.0, row
