@@ -1,25 +1,39 @@
 """Do all generators become TensorRT engines in FP16? Proved without a GPU: `python -m benchmarks.tensorrt_proof`.
 
 TensorRT-RTX builds engines on a machine that has none. It excludes the other distribution of torch-tensorrt, so it
-gets an environment of its own in the cache folder (made the first time; about 200 MB where PyTorch's CPU build is at
-hand). Every generator, at every size it is offered in, for one face and for four, must become one engine: no
-operation without a converter, no layer left in FP32, a plan that is not empty.
+gets an environment of its own in the cache folder, made the first time (1.2 GB on disk where pip finds PyTorch's CPU
+build, as with PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu; several more with the usual one). Every
+generator, at every size it is offered in, for one face and for four, must become one engine: no operation without a
+converter, no layer left in FP32, a plan that is not empty. What was proved of the very same weights, sources and
+versions is not built again, unless --again asks for it.
+
+Exit code 0: all are proved. 1: one is not; the last line names it. 2: TensorRT-RTX cannot be had; one line says why.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
+import signal
 import subprocess
 import sys
-import venv
+import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.tensorrt_environment import NoEnvironmentError, about, environment
+
+if TYPE_CHECKING:
+    from benchmarks.bare import Job
 
 ROOT = Path(__file__).resolve().parent.parent
-PINS = ("torch==2.13.0", "torch-tensorrt-rtx==2.13.0")
 COUNTS = (1, 4)
+NOT_PROVED, NOT_HERE = 1, 2
+_KEPT = "proofs.json"
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,7 @@ class Proof:
         count: regions in one call.
         layers: before TensorRT fuses them.
         wrong: why it is no proof; empty where it is one.
+        kept: it was built by an earlier run, of the very same inputs.
     """
 
     name: str
@@ -40,6 +55,7 @@ class Proof:
     layers: int = 0
     fp32_layers: tuple[str, ...] = ()
     wrong: str = ""
+    kept: bool = False
 
 
 @dataclass
@@ -48,22 +64,6 @@ class Report:
 
     versions: dict[str, str]
     proofs: list[Proof] = field(default_factory=list)
-
-
-def environment(folder: Path) -> Path:
-    """The Python of an environment with TensorRT-RTX, made if it is not there.
-
-    Raises:
-        subprocess.CalledProcessError: pip could not install it.
-    """
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    done = folder / "installed.json"
-    if not done.is_file() or json.loads(done.read_text()) != list(PINS):
-        print(f"installing {' '.join(PINS)} into {folder}", file=sys.stderr, flush=True)
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PINS], check=True)
-        done.write_text(json.dumps(PINS))
-    return python
 
 
 def default_folder() -> Path:
@@ -80,6 +80,7 @@ def import_without_gpu() -> None:
     """
     import torch
 
+    logging.getLogger("torch_tensorrt").setLevel(logging.ERROR)  # it misses what only quantised networks want
     if torch.cuda.is_available():
         import torch_tensorrt
 
@@ -98,23 +99,66 @@ def import_without_gpu() -> None:
         os.path.isfile = is_file
 
 
-def prove(styles: list[str]) -> Report:
-    """Build everything here: in the environment of `environment`."""
-    import_without_gpu()
-    from importlib import metadata
+def prove(styles: list[str], *, kept: Path | None = None, again: bool = False) -> Report:
+    """Build everything here: in the environment of `environment`.
 
-    from benchmarks.bare import jobs
+    Args:
+        styles: names of styles, or of generators without weights of their own; all if none.
+        kept: a file with what was proved before; what is proved now goes there.
+        again: build that, too.
 
-    report = Report({name: metadata.version(name) for name in ("torch", "torch-tensorrt-rtx", "tensorrt-rtx")})
-    for job in jobs():
-        if not styles or job.name in styles:
-            for count in COUNTS:
-                report.proofs.append(_proof(job.name, job.net, job.size_wh, count))
-                print(_line(report.proofs[-1]), flush=True)
+    Raises:
+        NoEnvironmentError: TensorRT-RTX is not here.
+        ValueError: there is no such style.
+    """
+    from benchmarks import proof_kept
+    from engines.runtime import tensorrt_build  # noqa: F401 - its source is among the inputs
+
+    report = Report(_versions())
+    before, good = proof_kept.read(kept), {}
+    for job in _offered(styles):
+        for count in COUNTS:
+            digest = proof_kept.inputs_digest(job.net, job.size_wh, count)
+            proof = None if again else _as_kept(before.get(digest))
+            proof = proof or _proof(job.name, job.net, job.size_wh, count)
+            report.proofs.append(proof)
+            print(_line(proof), flush=True)
+            if not proof.wrong:
+                good[digest] = asdict(proof)
+    proof_kept.write(kept, {**(before if styles else {}), **good})  # of all that is offered, the rest is out of date
     return report
 
 
+def _versions() -> dict[str, str]:
+    from importlib import metadata
+
+    try:
+        return {name: metadata.version(name) for name in ("torch", "torch-tensorrt-rtx", "tensorrt-rtx")}
+    except metadata.PackageNotFoundError as error:
+        raise NoEnvironmentError(f"{error.name} is not installed in {sys.prefix}: leave --here out") from None
+
+
+def _offered(styles: list[str]) -> list[Job]:
+    from benchmarks.bare import jobs
+
+    offered = list(jobs())
+    if unknown := sorted(set(styles) - {job.name for job in offered}):
+        known = ", ".join(dict.fromkeys(job.name for job in offered))
+        raise ValueError(f"--style {', '.join(unknown)}: there is no such generator - use {known}")
+    return [job for job in offered if not styles or job.name in styles]
+
+
+def _as_kept(found: Mapping[str, Any] | None) -> Proof | None:
+    """A proof as the file has it; None where that is none."""
+    try:
+        proof = Proof(**{**found, "kept": True}) if found else None
+        return proof if proof and not proof.wrong and not proof.fp32_layers and proof.plan_bytes > 0 else None
+    except TypeError:
+        return None
+
+
 def _proof(name: str, net: object, size_wh: tuple[int, int], count: int) -> Proof:
+    import_without_gpu()
     from engines.runtime.base import NotUsableError
     from engines.runtime.tensorrt_build import build_plan
 
@@ -131,29 +175,56 @@ def _line(proof: Proof) -> str:
     begin = f"{proof.name:<14} {proof.size:>8} x{proof.count}"
     if proof.wrong:
         return f"{begin}  NOT PROVED: {proof.wrong}"
-    size = f"{proof.plan_bytes / 1e6:.2f} MB"
-    return f"{begin}  one FP16 engine of {proof.layers} layers, plan {size}, built in {proof.build_s:.1f} s"
+    size, how = f"{proof.plan_bytes / 1e6:.2f} MB", "built before" if proof.kept else "built"
+    return f"{begin}  one FP16 engine of {proof.layers} layers, plan {size}, {how} in {proof.build_s:.1f} s"
 
 
 def main() -> int:
-    """Print a line for each engine, write JSON; exit code 1 if one is not proved."""
+    """Print a line for each engine, write JSON; for the exit code see the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--style", action="append", default=[], help="may be given several times; all if not given")
     parser.add_argument("--out", type=Path, help="write JSON there")
     parser.add_argument("--environment", type=Path, help="where TensorRT-RTX is, or is to be installed")
+    parser.add_argument("--again", action="store_true", help="build also what was proved of the same inputs")
     parser.add_argument("--here", action="store_true", help="in this Python, which has TensorRT-RTX")
+    parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
-    if not wanted.here:
-        python = environment(wanted.environment or default_folder())
-        command = [str(python), "-m", "benchmarks.tensorrt_proof", "--here", *sys.argv[1:]]
-        return subprocess.run(command, cwd=ROOT).returncode
-    report = prove(wanted.style)
+    try:
+        return _here(wanted) if wanted.here else _aside(wanted.environment or default_folder())
+    except (NoEnvironmentError, ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return NOT_HERE
+    except KeyboardInterrupt:
+        return 130
+
+
+def _aside(folder: Path) -> int:
+    """The same in the environment's Python, with all that was asked."""
+    started_s = time.monotonic()
+    python = environment(folder)
+    made = about(folder)
+    size = f"{made.get('bytes', 0) / 1e6:.0f} MB, installed in {made.get('install_s', 0.0):.0f} s"
+    print(f"environment {folder}: {size}", flush=True)
+    command = [str(python), "-m", "benchmarks.tensorrt_proof", "--here", "--kept", str(folder / _KEPT), *sys.argv[1:]]
+    code = subprocess.run(command, cwd=ROOT).returncode
+    if code < 0:
+        print(f"NOT PROVED: building crashed ({signal.Signals(-code).name}) after the last line above")
+        return NOT_PROVED
+    print(f"{time.monotonic() - started_s:.0f} s in all")
+    return code
+
+
+def _here(wanted: argparse.Namespace) -> int:
+    report = prove(wanted.style, kept=wanted.kept, again=wanted.again)
     if wanted.out:
-        wanted.out.write_text(json.dumps(asdict(report), indent=1) + "\n")
-    wrong = sum(bool(proof.wrong) for proof in report.proofs)
-    took_s = sum(proof.build_s for proof in report.proofs)
-    print(f"{len(report.proofs) - wrong} of {len(report.proofs)} proved, {took_s:.0f} s of building, {report.versions}")
-    return 1 if wrong or not report.proofs else 0
+        wanted.out.write_text(json.dumps(asdict(report), indent=1) + "\n", encoding="utf-8")
+    built = [proof for proof in report.proofs if not proof.kept]
+    wrong = [proof for proof in report.proofs if proof.wrong]
+    took = f"{sum(proof.build_s for proof in built):.0f} s of building, {len(report.proofs) - len(built)} built before"
+    print(f"{len(report.proofs) - len(wrong)} of {len(report.proofs)} proved, {took}, {report.versions}")
+    if wrong:
+        print(f"NOT PROVED: {', '.join(f'{proof.name} {proof.size} x{proof.count}' for proof in wrong)}")
+    return NOT_PROVED if wrong or not report.proofs else 0
 
 
 if __name__ == "__main__":

@@ -128,6 +128,9 @@ def machine(
         _sets_ready(say)
         try:
             report = MachineTimer(fps=fps, say=say).measure(wanted)
+        except KeyboardInterrupt:
+            typer.echo("the looks that were done are kept and used, the others are as they were before", err=True)
+            raise
         except OSError as error:
             raise EngineError("machine's choice", error.strerror or str(error), "make room in the cache") from error
     typer.echo(json.dumps(report.as_dict(), indent=2) if as_json else _machine_text(report))
@@ -175,6 +178,7 @@ def _machine_text(report: MachineReport) -> str:
     lines = []
     for name in dict.fromkeys(row.engine for row in report.rows):
         rows = [row for row in report.rows if row.engine == name]
+        lines += [] if name else ["all of them"]
         chosen = [row for row in rows if not row.turned_down]
         lines += [f"{name}: {_way_text(row.way, row.threads)}, {_time_text(row.time)}" for row in chosen]
         for row in rows:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache as remembered
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from calibration.machine_rules import ON_CPU, best_size, choice_of, chosen_of, scaled, sizes, why_not
 from calibration.set_pictures import stills
 from calibration.timing import Beside, Timed, summed, timed
 from calibration.verdicts import Judged, Way, judge_style, reference_of
 from engines import machine_choice
 from engines.looks import Look
-from engines.machine_choice import EngineChoice, engine_name
-from engines.runtime.base import Engine
+from engines.machine_choice import engine_name
+from engines.runtime.base import Engine, NotUsableError, first_line
 from engines.runtime.openvino_cpu import probe
 from engines.runtime.torch_reference import TorchEngine
 from engines.styles import Style
@@ -26,13 +28,9 @@ from live.wardrobe import Wardrobe
 
 BUDGET_SHARE = 0.8  # of the time between two frames, for painting one
 SCALES = (1.0, 0.75, 0.5)  # of a region's sides; smaller ones only where the larger do not fit
-_GRID_PX = 32  # regions stay multiples of it: every generator takes them
-_ALIKE = 1.05  # what is no more than so many times slower counts as alike
-_WORTH = 1.15  # a smaller region that does not keep up either must be so many times faster to be chosen
 _BUSY_SHARE = 0.5  # of the cores
 _SECONDS, _LOOK_SECONDS = 0.5, 1.0  # for each engine, each look
 _LEAST_FRAMES, _BURN_IN = 30, 10
-_CAREFUL = ("fp32", "bf16", "fp16", "int8")  # of two that are alike, the earlier
 _LIPS_PIXELS = 10_000
 _MOST_THREADS = 4
 
@@ -42,7 +40,7 @@ class Row:
     """One way to run one style at one size, and what became of it.
 
     Attributes:
-        engine: "toon 256x256".
+        engine: "toon 256x256"; empty where it is the same for all that were measured.
         time: None where it was not timed.
         turned_down: why it was not chosen; empty for the chosen one.
     """
@@ -113,7 +111,7 @@ class MachineTimer:
 
     def __init__(self, *, fps: float, say: Callable[[str], None]) -> None:
         self.report = MachineReport(fps, round(BUDGET_SHARE * 1000 / fps, 3))
-        self._fps, self._say = fps, say
+        self._fps, self._say, self._where = fps, say, ""
         self._engines: dict[str, dict[str, Any]] = {}
         self._looks: dict[str, dict[str, Any]] = {}
 
@@ -124,10 +122,15 @@ class MachineTimer:
             EngineError: weights are not usable, or a verdict or the choice cannot be written.
             TrackingError: no face model.
         """
-        for look in looks:
-            if any(isinstance(layer.style, Style) for layer in look.layers):
-                self._measure(look)
+        wanted = [look for look in looks if any(isinstance(layer.style, Style) for layer in look.layers)]
+        for number, look in enumerate(wanted, 1):
+            self._where = f"look {look.name}, {number} of {len(wanted)}: "
+            self._measure(look)
+        self.report.rows = without_repeats(self.report.rows)
         return self.report
+
+    def _tell(self, line: str) -> None:
+        self._say(f"{self._where}{line}")
 
     def _measure(self, look: Look) -> None:
         tried: list[tuple[Look, LookRow]] = []
@@ -139,28 +142,39 @@ class MachineTimer:
                 if isinstance(layer.style, Style) and engine_name(layer.style) not in self._engines:
                     self._engine(layer.style)
             self._write()
-            self._say(f"look {look.name} at {sizes(smaller)}")
+            self._tell(f"painting at {sizes(smaller)}")
             took = self._painting(smaller)
             holds = took.p95_ms <= self.report.budget_ms
             tried.append((smaller, LookRow(look.name, sizes(smaller), took, holds=holds, chosen=False)))
             if tried[-1][1].holds:
                 break
-        best = best_size([row for _, row in tried])
+        best = best_size([row.time for _, row in tried], self.report.budget_ms)
         chosen, row = tried[best]
         self.report.looks += [replace(one, chosen=index == best) for index, (_, one) in enumerate(tried)]
-        self._looks[look.name] = machine_choice.look_entry(chosen, holds=row.holds, **asdict(row.time))
+        self._looks[look.name] = machine_choice.look_entry(chosen, fps=self._fps, holds=row.holds, **asdict(row.time))
         self._write()
 
     def _engine(self, style: Style) -> None:
         """Time a style's engines in turns, and choose."""
         name = engine_name(style)
-        judged = list(judge_style(style, remembered(partial(reference_of, style)), again=False, say=self._say))
-        self._say(f"timing {name}")
+        reference = remembered(partial(reference_of, style))
+
+        def told(line: str) -> None:
+            self._tell(line.replace(style.name, name, 1))
+
+        judged = list(judge_style(style, reference, again=False, say=told))
+        self._tell(f"timing {name}")
         refused = {one.way.name: why for one in judged if (why := _not_timed(one))}
-        opened = dict(_opened(style, [one.way for one in judged if one.way.name not in refused]))
+        opened: dict[tuple[str, int], Engine] = {}
         pictures = stills(style, most=1)
         region_bgr = pictures[0].crop_bgr[None] if pictures else probe(style.size_wh)
         try:
+            for way in (one.way for one in judged if one.way.name not in refused):
+                try:
+                    opened.update(_opened(style, way))
+                except (NotUsableError, ImportError, OSError, RuntimeError) as error:
+                    refused[way.name] = first_line(error)
+            opened[f"torch fp32 {ON_CPU}", 0] = TorchEngine(style, why="")
             with Beside(fps=self._fps):
                 calls = {key: partial(engine.infer, region_bgr) for key, engine in opened.items()}
                 found = timed(calls, seconds=_SECONDS)
@@ -169,12 +183,9 @@ class MachineTimer:
                 engine.close()
         best = chosen_of(found)
         self.report.rows += [Row(name, way, 0, None, why) for way, why in refused.items()]
-        for (way, threads), took in sorted(found.items(), key=lambda item: item[1].median_ms):
-            slower = f"{took.median_ms / found[best].median_ms:.2f} times the time of the chosen"
-            self.report.rows.append(Row(name, way, threads, took, "" if (way, threads) == best else slower))
-        runtime, precision = best[0].split()[:2]
-        choice = EngineChoice(runtime, precision, best[1], found[best].median_ms, found[best].p95_ms)
-        self._engines[name] = machine_choice.engine_entry(style, choice)
+        for key, took in sorted(found.items(), key=lambda item: item[1].median_ms):
+            self.report.rows.append(Row(name, *key, took, why_not(found, key, best)))
+        self._engines[name] = machine_choice.engine_entry(style, choice_of(found, best))
 
     def _painting(self, look: Look) -> Timed:
         """The look as live paints it, with the engines as chosen."""
@@ -194,16 +205,7 @@ class MachineTimer:
             wardrobe.close()
 
     def _write(self) -> None:
-        self.report.file = machine_choice.write(self._engines, self._looks, fps=self._fps)
-
-
-def best_size(rows: Sequence[LookRow]) -> int:
-    """The first that holds; where none does, the largest that is as fast as any: smaller ones must be worth it."""
-    for index, row in enumerate(rows):
-        if row.holds:
-            return index
-    fastest = min(row.time.p95_ms for row in rows)
-    return next(index for index, row in enumerate(rows) if row.time.p95_ms <= _WORTH * fastest)
+        self.report.file = machine_choice.write(self._engines, self._looks)
 
 
 def busy() -> str:
@@ -215,14 +217,13 @@ def busy() -> str:
     return f"other programs keep this machine busy (load {waiting:.1f} on {cores} cores): measure again when it is idle"
 
 
-Timings = Mapping[tuple[str, int], Timed]  # by way and threads
-
-
-def chosen_of(found: Timings) -> tuple[str, int]:
-    """The fastest by the median; of those that are alike, the one on the fewest threads, then the most precise."""
-    fastest = min(time.median_ms for time in found.values())
-    alike = [key for key, time in found.items() if time.median_ms <= _ALIKE * fastest]
-    return min(alike, key=lambda key: (key[1] or _MOST_THREADS, _CAREFUL.index(key[0].split()[1])))
+def without_repeats(rows: Sequence[Row]) -> list[Row]:
+    """What no engine can have, and why, once and first, instead of once for each engine."""
+    engines = {row.engine for row in rows}
+    count = Counter((row.way, row.turned_down) for row in rows if row.time is None)
+    everywhere = [about for about, times in count.items() if times == len(engines) > 1]
+    rest = [row for row in rows if row.time is not None or (row.way, row.turned_down) not in everywhere]
+    return [Row("", way, 0, None, why) for way, why in everywhere] + rest
 
 
 def _not_timed(judged: Judged) -> str:
@@ -232,32 +233,9 @@ def _not_timed(judged: Judged) -> str:
     return "" if judged.judgement.passed else f"calibration failed: {judged.judgement.because}"
 
 
-def _opened(style: Style, passed: list[Way]) -> Iterator[tuple[tuple[str, int], Engine]]:
-    """All that passed, on every number of threads that may pay, and the reference itself."""
+def _opened(style: Style, way: Way) -> Iterator[tuple[tuple[str, int], Engine]]:
+    """On every number of threads that may pay."""
     cores = min(_MOST_THREADS, os.cpu_count() or 1)
     most = min(2, cores) if style.size_wh[0] * style.size_wh[1] < _LIPS_PIXELS else cores
-    for way in passed:
-        for threads in range(1, most + 1) if way.threaded else (0,):
-            yield (way.name, threads), way.open(threads or None)
-    yield ("torch fp32 on the CPU", 0), TorchEngine(style, why="")
-
-
-def scaled(look: Look, scale: float) -> Look:
-    """The look with smaller regions, but for lips: their network knows mouths of one size only."""
-    layers = tuple(
-        replace(layer, style=_smaller(layer.style, scale)) if isinstance(layer.style, Style) else layer
-        for layer in look.layers
-    )
-    return replace(look, layers=layers)
-
-
-def _smaller(style: Style, scale: float) -> Style:
-    if style.region == "lips" or scale == 1.0:
-        return style
-    width, height = (max(2 * _GRID_PX, round(side * scale / _GRID_PX) * _GRID_PX) for side in style.size_wh)
-    return replace(style, size_wh=(min(width, style.size_wh[0]), min(height, style.size_wh[1])))
-
-
-def sizes(look: Look) -> str:
-    """The sizes of a look's regions: "448x256, 256x256"."""
-    return ", ".join("{}x{}".format(*layer.style.size_wh) for layer in look.layers if isinstance(layer.style, Style))
+    for threads in range(1, most + 1) if way.threaded else (0,):
+        yield (way.name, threads), way.open(threads or None)

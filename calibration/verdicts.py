@@ -156,7 +156,7 @@ def judge_style(
                 )
                 continue
             say(f"{style.name} {way.name}")
-            yield Judged(style, way, _judged(style, way, reference()))
+            yield Judged(style, way, _judged(style, way, reference(), say))
         except NotUsableError as error:
             yield Judged(style, way, None, str(error))
         except (ImportError, OSError, RuntimeError) as error:
@@ -180,9 +180,9 @@ def known_verdict(way: Way) -> str:
     return "" if said == "uncalibrated" else said
 
 
-def _judged(style: Style, way: Way, reference: Reference) -> Judgement:
+def _judged(style: Style, way: Way, reference: Reference, say: Callable[[str], None]) -> Judgement:
     if way.precision == "int8":
-        return make_int8(style, reference)
+        return make_int8(style, reference, say=say)
     engine = way.open(None)
     try:
         key = engine.info.key

@@ -25,7 +25,16 @@ _TURN_S = 0.1  # how often it is asked whether it has ended
 
 
 class BuildError(Exception):
-    """Why there is no engine, as part of a sentence ("its builder crashed (SIGSEGV)")."""
+    """Why there is no engine, as part of a sentence ("its builder crashed (SIGSEGV)").
+
+    Args:
+        why: that part.
+        lasting: it would come again; else (the builder says itself that it cannot now) the next start may try.
+    """
+
+    def __init__(self, why: str, *, lasting: bool = True) -> None:
+        self.lasting = lasting
+        super().__init__(why)
 
 
 class BuildStoppedError(Exception):
@@ -101,7 +110,8 @@ class BuildProcess:
                     creationflags=low,
                 )
             except OSError as error:
-                raise BuildError(f"its builder cannot be started ({error.strerror or error})") from error
+                why = f"its builder cannot be started ({error.strerror or error})"
+                raise BuildError(why, lasting=False) from error
             return self._process
 
     def _listen(self, out: IO[bytes]) -> None:
@@ -134,7 +144,7 @@ class BuildProcess:
         if code == REFUSED:
             raise BuildError(self._last_said or complaint or "calibration says no")
         if code == NOT_HERE:
-            raise BuildError(complaint or self._last_said or "it cannot be built here")
+            raise BuildError(complaint or self._last_said or "it cannot be built here", lasting=False)
         if code < 0:
             raise BuildError(f"its builder crashed ({_signal_name(-code)})")
         if code:

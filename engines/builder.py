@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 
+from engines import machine_choice
+from engines.machine_choice import EngineChoice
+from engines.runtime import openvino_int8
 from engines.runtime.base import EngineInfo, NotUsableError
 from engines.runtime.choose import graph_is_there
 from engines.runtime.cuda_device import driver_device
+from engines.runtime.openvino_graph import cached_key
 from engines.runtime.tensorrt_installed import installed
 from engines.styles import Style, load_style
 
@@ -25,6 +31,8 @@ class Order:
         module: what builds it, run by `BuildProcess`.
         arguments: of the module.
         limit_s: a builder that takes longer hangs.
+        key: gives the engine's key in the cache, as it is now: with the pictures that a builder collects it changes.
+            Empty where there is none.
     """
 
     label: str
@@ -33,10 +41,11 @@ class Order:
     module: str
     arguments: tuple[str, ...]
     limit_s: float = _LIMIT_S
+    key: Callable[[], str] = field(default=str, compare=False)
 
-    def fits(self, info: EngineInfo) -> bool:
+    def fits(self, found: EngineInfo | EngineChoice) -> bool:
         """Whether an engine is the one that was ordered."""
-        return info.runtime == self.runtime and self.precision in ("", info.precision)
+        return found.runtime == self.runtime and self.precision in ("", found.precision)
 
 
 def orders(style: Style, info: EngineInfo, runtime: str) -> tuple[Order, ...]:
@@ -51,18 +60,23 @@ def orders(style: Style, info: EngineInfo, runtime: str) -> tuple[Order, ...]:
         return ()
     found = []
     if runtime in ("auto", "tensorrt") and not _why_no_tensorrt():
-        found.append(_order("TensorRT FP16", "tensorrt", style))
+        found.append(_order("TensorRT FP16", "tensorrt", style, partial(_tensorrt_key, style)))
     on_gpu = info.runtime == "torch" and info.device != "CPU"
     if runtime in ("auto", "openvino") and not on_gpu:
         if info.runtime == "torch" and not graph_is_there(style):
-            found.append(_order("OpenVINO", "openvino", style))
-        elif info.runtime == "openvino" and info.precision != "int8" and not _why_no_int8(style):
-            found.append(Order("OpenVINO INT8", "openvino", "int8", "calibration.build", _named(style)))
-    return tuple(found)
+            found.append(_order("OpenVINO", "openvino", style, partial(cached_key, style)))
+        elif info.runtime == "openvino" and info.precision != "int8" and not openvino_int8.wanted(style):
+            key = partial(openvino_int8.int8_key, style)
+            found.append(Order("OpenVINO INT8", "openvino", "int8", "calibration.build", _named(style), key=key))
+    chosen = machine_choice.engine_choice(style)
+    if chosen is None or runtime not in ("auto", chosen.runtime):  # whoever names a runtime wants the best of it
+        return tuple(found)
+    fitting = tuple(order for order in found if order.fits(chosen))
+    return fitting if fitting or chosen.runs(info) else tuple(found)
 
 
-def _order(label: str, runtime: str, style: Style) -> Order:
-    return Order(label, runtime, "", "engines.build_engine", (*_named(style), "--runtime", runtime))
+def _order(label: str, runtime: str, style: Style, key: Callable[[], str]) -> Order:
+    return Order(label, runtime, "", "engines.build_engine", (*_named(style), "--runtime", runtime), key=key)
 
 
 def _named(style: Style) -> tuple[str, ...]:
@@ -89,11 +103,8 @@ def _why_no_tensorrt() -> str:
     return ""
 
 
-def _why_no_int8(style: Style) -> str:
-    from engines import machine_choice
-    from engines.runtime import openvino_int8
+def _tensorrt_key(style: Style) -> str:
+    """Where this is asked, PyTorch was loaded before, to open what there is."""
+    from engines.runtime.tensorrt_engine import engine_key
 
-    chosen = machine_choice.engine_choice(style)
-    if chosen is not None and chosen.precision != "int8":
-        return f"{chosen.runtime} {chosen.precision} was measured as faster here"
-    return openvino_int8.wanted(style)
+    return engine_key(style, driver_device(), installed())

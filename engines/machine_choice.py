@@ -6,6 +6,7 @@ other weights says nothing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -17,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from engines import paths
 from engines.errors import VeneerError
-from engines.runtime.base import NotUsableError
+from engines.runtime.base import EngineInfo, NotUsableError
 from engines.styles import Style
 
 if TYPE_CHECKING:
     from engines.looks import Look
 
-_FORMAT = 1
+_FORMAT = 2
 _MOST_THREADS = 64
+_MOST_SHOWN, _LONGEST = 8, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class EngineChoice:
         threads: of the processor; 0 where that is not asked (GPUs).
         median_ms: of one call with one face, measured beside a running tracker.
         p95_ms: likewise.
+        on_gpu: whether it runs on an NVIDIA GPU; PyTorch has FP32 there and on the processor.
+        turned_down: the other ways and their numbers, the fastest first, as in "openvino bf16 1.47 ms".
     """
 
     runtime: str
@@ -44,6 +48,17 @@ class EngineChoice:
     threads: int
     median_ms: float
     p95_ms: float
+    on_gpu: bool = False
+    turned_down: tuple[str, ...] = ()
+
+    def runs(self, info: EngineInfo) -> bool:
+        """Whether that engine runs on what was chosen, in whatever precision."""
+        return info.runtime == self.runtime and (self.runtime != "torch" or self.on_gpu == (info.device != "CPU"))
+
+    def __str__(self) -> str:
+        """For the report and the doctor: what was chosen and what was not, with the numbers."""
+        others = f"; turned down: {', '.join(self.turned_down)}" if self.turned_down else ""
+        return f"chosen by veneer calibrate machine: {self.median_ms:.2f} ms, p95 {self.p95_ms:.2f}{others}"
 
 
 def choice_file() -> Path:
@@ -57,32 +72,48 @@ def fingerprint() -> dict[str, Any]:
     from engines.runtime.cuda_device import driver_device
     from engines.runtime.openvino_int8 import device_name
 
-    try:
+    processor = gpu_name = ""
+    with contextlib.suppress(NotUsableError):
         gpu = driver_device()
         gpu_name = f"{gpu.name}, driver {gpu.driver}"
-    except NotUsableError:
-        gpu_name = ""
-    versions = {name: metadata.version(name) for name in ("openvino", "torch")}
-    return {"format": _FORMAT, "processor": device_name(), "cores": _cores(), "gpu": gpu_name, **versions}
+    with contextlib.suppress(ImportError, OSError, RuntimeError):  # OpenVINO names it, where that is there
+        processor = device_name()
+    versions = dict.fromkeys(("openvino", "torch"), "")
+    for name in versions:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {"format": _FORMAT, "processor": processor, "cores": _cores(), "gpu": gpu_name, **versions}
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def write(engines: Mapping[str, Mapping[str, Any]], looks: Mapping[str, Any], *, fps: float) -> Path:
+def write(engines: Mapping[str, Mapping[str, Any]], looks: Mapping[str, Any]) -> Path:
     """Write a choice; see `engine_entry` and `look_entry` for its parts, by `engine_name` and by the look's name.
+
+    What was measured here before of other engines and looks stays. The file is put in place in one step.
 
     Raises:
         OSError: the disk does not allow it.
     """
-    path = choice_file()
+    path, kept = choice_file(), _read()
+    whole = {"machine": fingerprint()}
+    whole |= {name: {**_part(kept, name), **new} for name, new in (("engines", engines), ("looks", looks))}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    whole = {"machine": fingerprint(), "fps": fps, "engines": dict(engines), "looks": dict(looks)}
-    part.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
+    except BaseException:  # Ctrl-C too
+        part.unlink(missing_ok=True)
+        raise
     return path
+
+
+def _part(kept: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = kept.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def engine_name(style: Style) -> str:
@@ -114,7 +145,9 @@ def engine_choice(style: Style) -> EngineChoice | None:
         if entry["weights"] != style.weights_digest():
             return None
         threads, times = int(entry["threads"]), (float(entry["median_ms"]), float(entry["p95_ms"]))
-        return EngineChoice(str(entry["runtime"]), str(entry["precision"]), min(max(threads, 0), _MOST_THREADS), *times)
+        others = tuple(str(one)[:_LONGEST] for one in entry["turned_down"][:_MOST_SHOWN])
+        way = str(entry["runtime"]), str(entry["precision"]), min(max(threads, 0), _MOST_THREADS)
+        return EngineChoice(*way, *times, entry["on_gpu"] is True, others)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, VeneerError):
         return None
 
@@ -158,8 +191,8 @@ def stale() -> str:
 
 def _read() -> dict[str, Any]:
     """The file, where it holds for this machine; else an empty one."""
-    kept = _load() or {}
-    return kept if kept.get("machine") == fingerprint() else {}
+    kept = _load()  # most machines have none: then nothing is asked of them
+    return kept if kept and kept.get("machine") == fingerprint() else {}
 
 
 def _load() -> dict[str, Any] | None:

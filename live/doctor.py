@@ -103,6 +103,7 @@ def _face_model() -> Check:
 
 def _engine(name: str) -> Check:
     """The engine that live would use, held against the FP32 reference on the probe that chose its precision."""
+    from engines.failures import all_remembered
     from engines.runtime.choose import open_engine
     from engines.runtime.openvino_cpu import holds, probe
     from engines.runtime.torch_reference import TorchEngine
@@ -125,6 +126,7 @@ def _engine(name: str) -> Check:
     says = f"{info.runtime} {info.precision} on {info.device}, {np.median(took_ms):.2f} ms, "
     says += f"{off.mean():.3f} on average and {off.max():.3f} at most of 255 off the FP32 reference ({info.why})"
     says += f"; calibration: {info.verdict}" if info.verdict else ""
+    says += "".join(f"; {one}, tried again from {one.until} on" for one in all_remembered() if one.style == name)
     # The probe is harsher than any picture, and beyond the ranges of INT8, which calibration has judged on pictures.
     ok = info.verdict == "passed" or holds(got, reference)
     return Check(f"engine {name}", ok, says, "" if ok else "run with --runtime torch, and report this line")

@@ -153,13 +153,14 @@ class Front:
     def _tracker_loop(self) -> None:
         try:
             self._tracker.open()
-            tracking_s = 0.0  # how long finding the faces usually takes
+            making_s = 0.0  # how long getting a frame and finding its faces usually takes
             while not self.over.is_set():
-                self._tracked.wait_wanted(lead_s=_LEAD * tracking_s)
+                self._tracked.wait_wanted(lead_s=_LEAD * making_s)
+                started_s = time.monotonic()
                 frame = self._read.get(timeout_s=0.5)
                 if frame is not None:
                     found = self._found(frame)
-                    tracking_s += 0.1 * (min(found.track_ms * 1e-3, 1.0) - tracking_s)
+                    making_s += 0.1 * (min(max(0.0, time.monotonic() - started_s), 1.0) - making_s)
                     self._tracked.put(found)
         except Closed:
             pass

@@ -36,6 +36,7 @@ class LiveOptions:
         face_model: a FaceLandmarker bundle to use instead of the bundled face mesh.
         looks_file: a looks file to use instead of the user's own.
         idle: the webcam rests while nobody reads the virtual camera: True or False; None where it can be known.
+        build: better engines are built while the picture runs; else it runs on what is there.
         mic_delay: say by how much the picture is later than the sound, and give the call a microphone as late.
     """
 
@@ -54,6 +55,7 @@ class LiveOptions:
     face_model: Path | None = None
     looks_file: Path | None = None
     idle: bool | None = None
+    build: bool = True
     mic_delay: bool = False
 
     def __post_init__(self) -> None:
@@ -141,6 +143,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "face_model": (str,),
     "looks_file": (str,),
     "idle": (bool,),
+    "build": (bool,),
     "mic_delay": (bool,),
 }
 

@@ -95,7 +95,7 @@ class Session:
         capture = Capture(self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir())
         self._capture, self._also = capture, on_frame
         live = source.live or all(sink.live for sink in sinks)  # a film has time, and keeps one engine to its end
-        wardrobe = Wardrobe(found, runtime=options.runtime, say=say, aside=live)
+        wardrobe = Wardrobe(found, runtime=options.runtime, say=say, aside=live, build=options.build)
         parts = Parts(source, make_tracker(options), sinks, wardrobe, self.controls)
         self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._on_frame)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import SourceError
-from engines.runtime.base import MOST_FACES, Engine
+from engines.build_process import BuildError
+from engines.builder import Order
+from engines.cache_entry import cache_home, record_verdict, verdict
+from engines.errors import SourceError, VeneerError
+from engines.runtime.base import MOST_FACES, Engine, first_line
+from engines.runtime.choose import open_engine
 from engines.runtime.openvino_cpu import probe
 from engines.styles import Style
 from live.portrait import portrait_bgr
@@ -55,3 +61,45 @@ def flaw_of(given: NDArray[np.float32], before: NDArray[np.float16]) -> str:
     if off > _MOST_OFF:
         return f"it is {off:.1f} of 255 off the engine before it, at most {_MOST_OFF:.1f}"
     return ""
+
+
+def opened(style: Style, order: Order, *, before: NDArray[np.float16]) -> Engine:
+    """The engine that was built, warm.
+
+    One that paints what it should not is noted as such, so that no later start takes it from the cache.
+
+    Args:
+        style: at the size that was ordered.
+        order: what was built.
+        before: the `answers` for `trial_regions` of the engine that paints now.
+
+    Raises:
+        BuildError: it cannot be opened, is not what was ordered, or paints what it should not.
+    """
+    try:
+        engine = open_engine(style, runtime=order.runtime, build=False, convert=False)
+    except Exception as error:
+        why = error.got if isinstance(error, VeneerError) else f"it fails ({first_line(error)})"
+        raise BuildError(why) from error
+    info = engine.info
+    said = verdict(info.key)
+    flaw = "" if order.fits(info) else f"it gives {info.runtime} {info.precision} ({info.why})"
+    flaw = flaw or (f"calibration {said}" if said.startswith("failed") else "")
+    if not flaw:
+        try:
+            flaw = flaw_of(answers(engine, trial_regions(style)), before)
+        except Exception as error:
+            flaw = f"it fails ({first_line(error)})"
+        _note(info.key, flaw)
+    if flaw:
+        engine.close()
+        raise BuildError(flaw)
+    return engine
+
+
+def _note(key: str, flaw: str) -> None:
+    """Where the next start, which finds the engine in the cache, looks for calibration's verdict."""
+    if flaw and key:
+        with contextlib.suppress(VeneerError):
+            kept = (cache_home() / key).exists()
+            record_verdict(key, passed=False, because=f"on the built-in face {flaw}", kept=kept)

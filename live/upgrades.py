@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engines import failures
 from engines.build_process import BuildError, BuildProcess, BuildStoppedError
 from engines.builder import Order, orders
-from engines.cache_entry import verdict
 from engines.errors import VeneerError
-from engines.runtime.base import Engine, EngineInfo, first_line
-from engines.runtime.choose import open_engine
+from engines.runtime.base import EngineInfo, NotUsableError, first_line
 from engines.runtime.exchange import ExchangeableEngine
 from engines.styles import Style
-from live.trial import answers, flaw_of, trial_regions
+from live.trial import opened
+from live.upgrade_news import News, not_again, not_built
 
 Wanted = Callable[[Style, EngineInfo, str], Sequence[Order]]
 
@@ -61,13 +62,14 @@ def kind(info: EngineInfo) -> tuple[str, str]:
 class Upgrades:
     """One engine after the other, in a thread of its own, until nothing better can be built.
 
-    What fails leaves the engine that runs where it is, and is said in one line.
+    What fails leaves the engine that runs where it is, is said in one line, and is not tried again for a week.
 
     Args:
         made: asked for the engines, those first that matter most now.
         runtime: as the user named it.
         say: takes one line for the person at the terminal.
         wanted: what could be built for a style in place of the engine that runs.
+        build: whether to; else only one line says what could be.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class Upgrades:
         runtime: str,
         say: Callable[[str], None],
         wanted: Wanted = orders,
+        build: bool = True,
     ) -> None:
-        self._made, self._runtime, self._say, self._wanted = made, runtime, say, wanted
+        self._made, self._runtime, self._say, self._wanted, self._may = made, runtime, say, wanted, build
+        self._news = News(say)
         self._tried: set[tuple[str, tuple[int, int], str]] = set()
         self._over = threading.Event()
         self._build: BuildProcess | None = None
@@ -112,45 +116,80 @@ class Upgrades:
         if thread is not None and thread is not threading.current_thread():
             thread.join(_JOIN_S)
 
+    def coming(self, made: Made) -> set[str]:
+        """The runtimes of what is to be built in place of that one."""
+        return {order.runtime for _, order in self._open_orders([made])} if self._may else set()
+
     def _loop(self) -> None:
+        last: tuple[str, str] | None = None
         while not self._over.is_set():
             try:
-                found = self._next()
-                if found is None:
+                pending = self._pending()
+                same = [one for one in pending if _about(*one) == last]  # its other sizes: they are said together
+                if not same:
+                    self._tell()
+                if not pending:
                     return
-                self._upgrade(*found)
+                made, order = (same or pending)[0]
+                last = _about(made, order)
+                self._tried.add(_tag(made, order))
+                self._upgrade(made, order)
             except BuildStoppedError:
                 return
             except Exception as error:  # whatever it is, the picture goes on
+                self._tell()
                 self._say(f"no better engine is built any more: {type(error).__name__}: {first_line(error)}")
                 return
             finally:
                 self._progress = ""
 
-    def _next(self) -> tuple[Made, Order] | None:
-        for made in self._made():
-            for order in () if made.fell_back else self._wanted(made.style, made.engine.info, self._runtime):
-                key = made.style.name, made.style.size_wh, order.label
-                if key not in self._tried:
-                    self._tried.add(key)
-                    return made, order
-        return None
+    def _tell(self) -> None:
+        self._news.tell(made.style for made in self._made())
+
+    def _pending(self) -> list[tuple[Made, Order]]:
+        """What is to be built now. What is not, because it failed lately or nothing is to be built, is said once."""
+        found = self._open_orders(self._made())
+        if not self._may:
+            if found:
+                self._say(not_built((made.style, order) for made, order in found))
+            return []
+        failed = []
+        for made, order in tuple(found):
+            failure = failures.remembered(_key(order))
+            if failure is not None:
+                failed.append(failure)
+                found.remove((made, order))
+                self._tried.add(_tag(made, order))
+        if failed:
+            self._say(not_again(failed))
+        return found
+
+    def _open_orders(self, among: Sequence[Made]) -> list[tuple[Made, Order]]:
+        return [
+            (made, order)
+            for made in among
+            for order in (() if made.fell_back else self._wanted(made.style, made.engine.info, self._runtime))
+            if _tag(made, order) not in self._tried
+        ]
 
     def _upgrade(self, made: Made, order: Order) -> None:
         before = " ".join(kind(made.engine.info))
-        what = f"{order.label} of {made.style.name}"
         try:
             self._run(order, f"building {made.style.name} {order.label}")
-            better = _opened(made, order)
+            better = opened(made.style, order, before=made.answers)
         except BuildError as error:
-            self._say(f"{what} is not used: {error}; {before} goes on")
+            self._news.refused(made.style, order.label, why=str(error), stays=before)
+            if error.lasting:
+                size = "{}x{}".format(*made.style.size_wh)
+                failures.remember(_key(order), label=order.label, style=made.style.name, size=size, reason=str(error))
             return
         if self._over.is_set() or made.fell_back:
             better.close()
             return
         made.stands = kind(better.info)
         made.engine.exchange(better)
-        self._say(f"style {made.style.name} runs on {' '.join(made.stands)} from now on, before on {before}")
+        now = " ".join(made.stands)
+        self._news.changed(made.style, before=before, now=now, holds=lambda: " ".join(kind(made.engine.info)) == now)
 
     def _run(self, order: Order, words: str) -> None:
         """Raises BuildError or BuildStoppedError, as `BuildProcess.run`."""
@@ -168,26 +207,16 @@ class Upgrades:
         build.run()
 
 
-def _opened(made: Made, order: Order) -> Engine:
-    """The engine that was built, warm.
+def _tag(made: Made, order: Order) -> tuple[str, tuple[int, int], str]:
+    return made.style.name, made.style.size_wh, order.label
 
-    Raises:
-        BuildError: it cannot be opened, is not what was ordered, or paints what it should not.
-    """
-    style = made.style
-    try:
-        engine = open_engine(style, runtime=order.runtime, build=False, convert=False)
-    except Exception as error:
-        why = error.got if isinstance(error, VeneerError) else f"it fails ({first_line(error)})"
-        raise BuildError(why) from error
-    try:
-        flaw = "" if order.fits(engine.info) else f"it gives {' '.join(kind(engine.info))} ({engine.info.why})"
-        said = verdict(engine.info.key)
-        flaw = flaw or (f"calibration {said}" if said.startswith("failed") else "")
-        flaw = flaw or flaw_of(answers(engine, trial_regions(style)), made.answers)
-    except Exception as error:
-        flaw = f"it fails ({first_line(error)})"
-    if flaw:
-        engine.close()
-        raise BuildError(flaw)
-    return engine
+
+def _about(made: Made, order: Order) -> tuple[str, str]:
+    return made.style.name, order.label
+
+
+def _key(order: Order) -> str:
+    """Of the engine, as it is called now; empty where that cannot be said."""
+    with contextlib.suppress(VeneerError, NotUsableError, ImportError, OSError):
+        return order.key()
+    return ""

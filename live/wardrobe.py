@@ -13,7 +13,7 @@ from engines.errors import EngineError, VeneerError
 from engines.generators.shade import Shade
 from engines.looks import Layer, Look
 from engines.runtime.base import Engine, EngineInfo
-from engines.runtime.choose import RuntimeNotUsableError, open_engine, safer_engine
+from engines.runtime.choose import RuntimeNotUsableError, lost_choice, open_engine, safer_engine
 from engines.runtime.exchange import ExchangeableEngine
 from engines.styles import Style
 from live.trial import answers, trial_regions
@@ -68,6 +68,7 @@ class Wardrobe:
         aside: the picture must come soon and stay smooth: each style runs on what is ready at once, and what has to be
             built or loaded is made aside and exchanged. Else (a film has time) it is waited for.
         wanted: what could be built in place of an engine that runs.
+        build: whether it is built aside; else one line says what could be.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Wardrobe:
         say: Callable[[str], None],
         aside: bool = False,
         wanted: Wanted = orders,
+        build: bool = True,
     ) -> None:
         self._looks, self._runtime, self._say, self._aside = looks, runtime, say, aside
         self._engines: dict[tuple[str, tuple[int, int]], Made] = {}
@@ -86,7 +88,8 @@ class Wardrobe:
         self._closed = False
         self._wanted = ""  # the look that was asked for last: what it wears is improved first
         self._refused = ""
-        self.upgrades = Upgrades(self._by_urgency, runtime=runtime, say=say, wanted=wanted)
+        self._lost = False  # that something else runs than was chosen for this machine is said once
+        self.upgrades = Upgrades(self._by_urgency, runtime=runtime, say=say, wanted=wanted, build=build)
 
     @property
     def looks(self) -> Mapping[str, Look]:
@@ -157,7 +160,15 @@ class Wardrobe:
 
         kept = given.astype(np.float16)  # half the memory, and a tenth of a step is near enough
         made = Made(style, ExchangeableEngine(engine, failed=failed), kept, kind(engine.info))
+        self._say_lost(made)
         return made
+
+    def _say_lost(self, made: Made) -> None:
+        if self._runtime == "auto" and not self._lost:
+            coming = self.upgrades.coming(made) if self._aside else ()
+            if line := lost_choice(made.style, made.engine.info, coming):
+                self._lost = True
+                self._say(line)
 
     def _open(self, style: Style) -> Engine:
         build = self._runtime == "tensorrt" and not self._aside

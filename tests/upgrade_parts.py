@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fakes import FakeSource, FakeTracker, KeepingSink
 from filelock import FileLock
+from numpy.typing import NDArray
 from pipeline_parts import in_background
 
 from engines.builder import Order
 from engines.looks import Layer, Look
-from engines.runtime.base import EngineInfo
+from engines.runtime.base import Engine, EngineInfo
+from engines.runtime.choose import open_engine
 from engines.styles import Style
 from live.controls import Controls
 from live.pipeline import Parts, Pipeline
@@ -38,13 +41,14 @@ class Show:
         wanted: Callable[[Style, EngineInfo, str], Sequence[Order]] | None = None,
         tracker: Any = None,
         fps: float = 30.0,
+        build: bool = True,
     ) -> None:
         self.said: list[str] = []
         looks = {style.name: Look(style.name, "", (Layer(style, 1.0),)) for style in styles}
         looks |= {"both": Look("both", "", tuple(Layer(style, 0.5) for style in styles))}
         self.controls = Controls(tuple(looks), look=styles[0].name)
         more = {"wanted": wanted} if wanted else {}
-        self.wardrobe = Wardrobe(looks, runtime=runtime, say=self.said.append, aside=True, **more)
+        self.wardrobe = Wardrobe(looks, runtime=runtime, say=self.said.append, aside=True, build=build, **more)
         self.sink = KeepingSink(live=True)
         face = find_faces(portrait_bgr())
         source = FakeSource(lambda index: portrait_bgr(), live=True, interval_s=1 / fps)
@@ -90,3 +94,15 @@ def ordered(mode: str, lock: Path, *, limit_s: float = 600.0) -> Callable[..., S
 def gone(lock: Path) -> bool:
     with FileLock(lock).acquire(timeout=20.0):
         return True
+
+
+def spoilt(by: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Callable[..., Engine]:
+    """Opens the real engine; what it gives is spoilt."""
+
+    def opened(style: Style, **more: Any) -> Engine:
+        engine = open_engine(style, **more)
+        real = engine.infer
+        engine.infer = lambda regions_bgr: by(real(regions_bgr))  # type: ignore[method-assign]
+        return engine
+
+    return opened

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from engines import cache
 from engines.cache_entry import verdict
 from engines.errors import EngineError, OptionsError
+from engines.machine_choice import EngineChoice, engine_choice
 from engines.runtime.base import Engine, EngineInfo, NotUsableError, first_line
 from engines.runtime.cuda_device import driver_device
 from engines.runtime.tensorrt_installed import installed
@@ -35,7 +36,7 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
         style: what to run.
         runtime: "tensorrt", "openvino", "torch" (on the GPU where there is one), or "auto": the best of TensorRT,
             PyTorch on the GPU, OpenVINO and PyTorch on the CPU, in that order, that can be used here and that
-            calibration has not found wanting.
+            calibration has not found wanting; but first what `veneer calibrate machine` chose for the style here.
         build: whether to wait for an engine that takes long to build (TensorRT: up to a minute, once).
         convert: whether to wait for a graph to be converted (OpenVINO: 5 s, once, for styles of the user's own).
 
@@ -48,11 +49,12 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
         raise OptionsError(f"runtime {runtime!r}", "there is no such runtime", f"use one of {', '.join(RUNTIMES)}")
     refusals: dict[str, list[str]] = {}  # why: what
     do = ""
-    for label, names, opened in _CANDIDATES:
+    chosen = engine_choice(style) if runtime == "auto" else None
+    for label, names, opened in _in_order(chosen):
         if runtime not in names:
             continue
         try:
-            return _judged(opened(style, Wait(build, convert)), runtime, refusals)
+            return _judged(opened(style, Wait(build, convert)), runtime, refusals, chosen)
         except NotUsableError as error:
             why, do = (str(error), "") if runtime == "auto" else (error.reason, error.do)
         except (ImportError, OSError, RuntimeError) as error:
@@ -80,7 +82,7 @@ def _remedy(runtime: str, do: str) -> str:
     return f"{do}; or use {others}" if do else f"use {others}"
 
 
-def _judged(engine: Engine, runtime: str, refusals: dict[str, list[str]]) -> Engine:
+def _judged(engine: Engine, runtime: str, refusals: dict[str, list[str]], chosen: EngineChoice | None) -> Engine:
     """The engine, with all that there is to say of it; refused where calibration says no and nobody named it.
 
     Raises:
@@ -90,7 +92,11 @@ def _judged(engine: Engine, runtime: str, refusals: dict[str, list[str]]) -> Eng
     if runtime == "auto" and found.startswith("failed"):
         engine.close()
         raise NotUsableError(f"calibration {found}", "veneer calibrate")
-    why = "; ".join(filter(None, (engine.info.why, _sentence(refusals))))
+    said = ""
+    if chosen is not None:
+        is_it = chosen.runs(engine.info) and chosen.precision == engine.info.precision
+        said = str(chosen) if is_it else f"veneer calibrate machine chose {chosen.runtime} {chosen.precision}"
+    why = "; ".join(filter(None, (engine.info.why, said, _sentence(refusals))))
     engine.info = dataclasses.replace(engine.info, why=why, verdict=found)
     return engine
 
@@ -123,6 +129,23 @@ def _openvino(style: Style, wait: Wait) -> Engine:
     if not wait.convert and not graph_is_there(style):
         raise NotUsableError(f"its graph of {style.name} is not converted yet", "veneer engines build")
     return OpenVinoEngine(style)
+
+
+def lost_choice(style: Style, info: EngineInfo, coming: Collection[str] = ()) -> str:
+    """One line for the user where something else runs than `veneer calibrate machine` chose; else nothing.
+
+    Args:
+        style: what runs.
+        info: what it runs on.
+        coming: runtimes that engines are being built for.
+    """
+    chosen = engine_choice(style)
+    if chosen is None or chosen.runs(info) or chosen.runtime in coming:
+        return ""
+    return (
+        f"{chosen.runtime} {chosen.precision}, which veneer calibrate machine chose for {style.name}, cannot be used "
+        f"now, and {info.runtime} {info.precision} runs: veneer doctor says why, veneer calibrate machine chooses anew"
+    )
 
 
 def graph_is_there(style: Style) -> bool:
@@ -168,3 +191,13 @@ _CANDIDATES: tuple[tuple[str, tuple[str, ...], Callable[[Style, Wait], Engine]],
     ("OpenVINO", ("auto", "openvino"), _openvino),
     ("PyTorch on the CPU", ("auto", "torch"), _torch_cpu),
 )
+
+
+def _in_order(chosen: EngineChoice | None) -> list[tuple[str, tuple[str, ...], Callable[[Style, Wait], Engine]]]:
+    """The candidates, the best first: what was measured as the best here, then what usually is."""
+    if chosen is None:
+        return list(_CANDIDATES)
+    label = {"tensorrt": "TensorRT", "openvino": "OpenVINO"}.get(chosen.runtime, "PyTorch on the CPU")
+    if chosen.runtime == "torch" and chosen.on_gpu:
+        label = f"CUDA {chosen.precision.upper()}"
+    return sorted(_CANDIDATES, key=lambda one: one[0] != label)

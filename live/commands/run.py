@@ -25,7 +25,7 @@ def run(
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Start mirrored.")] = None,
     frames: Annotated[int | None, typer.Option(help="Stop after so many frames.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write measured numbers to this JSON file.")] = None,
-    runtime: Annotated[str | None, typer.Option(help="auto, openvino or torch.  [default: auto]")] = None,
+    runtime: Annotated[str | None, typer.Option(help="auto, tensorrt, openvino or torch.  [default: auto]")] = None,
     global_hotkeys: Annotated[
         bool | None, typer.Option("--global-hotkeys", help="Ctrl+Alt+key works in every window.")
     ] = None,
@@ -37,6 +37,10 @@ def run(
             "--idle/--no-idle",
             help="Release the webcam while nobody reads the virtual camera.  [default: where that can be known]",
         ),
+    ] = None,
+    build: Annotated[
+        bool | None,
+        typer.Option("--build/--no-build", help="Build better engines while the picture runs.  [default: build]"),
     ] = None,
     mic_delay: Annotated[
         bool | None,

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from calibration import machine, timing
-from calibration.machine import LookRow, MachineTimer, best_size, chosen_of, scaled, sizes
+from calibration import machine, machine_rules, timing
+from calibration.machine import MachineTimer, Row, without_repeats
+from calibration.machine_rules import best_size, choice_of, chosen_of, scaled, sizes, why_not
 from calibration.timing import Timed
 from calibration.verdicts import ways
 from engines import machine_choice
@@ -40,7 +41,7 @@ def test_a_look_is_measured_and_live_runs_it_as_chosen(built_in_set: Path, quick
     assert chosen.engine == "lips-glaze 90x30" and chosen.time is not None
     timed = [row for row in report.rows if row.time is not None]
     assert {"openvino fp32", "torch fp32 on the CPU"} <= {row.way for row in timed}
-    assert chosen.time.median_ms <= machine._ALIKE * min(row.time.median_ms for row in timed if row.time)
+    assert chosen.time.median_ms <= machine_rules._ALIKE * min(row.time.median_ms for row in timed if row.time)
     style = load_style("lips-glaze")
     accounted = {row.way for row in report.rows if row.time is not None or row.turned_down}
     assert accounted >= {way.name for way in ways(style)}, "each way has a time, or a reason"
@@ -58,7 +59,7 @@ def test_a_look_is_measured_and_live_runs_it_as_chosen(built_in_set: Path, quick
 def written(style: Style, precision: str = "fp32", look: Look | None = None) -> None:
     entry = machine_choice.engine_entry(style, EngineChoice("openvino", precision, 1, 1.0, 2.0))
     looks = {look.name: machine_choice.look_entry(look)} if look else {}
-    machine_choice.write({engine_name(style): entry}, looks, fps=30)
+    machine_choice.write({engine_name(style): entry}, looks)
 
 
 def test_openvino_runs_in_the_precision_that_was_measured_as_the_best() -> None:
@@ -124,14 +125,95 @@ def test_of_what_is_alike_the_fewer_threads_and_the_more_precise_are_chosen() ->
 
     assert chosen_of(found(i1=2.0, b1=2.9, b2=1.5)) == ("openvino bf16", 2)
     assert chosen_of(found(i1=1.52, b1=2.9, b2=1.5)) == ("openvino int8", 1)
-    assert chosen_of(found(i2=1.5, b2=1.52, f2=1.9)) == ("openvino bf16", 2)
+    timed = found(i2=1.5, b2=1.52, b1=3.0, f2=1.9)
+    timed["torch fp32 on the CPU", 0] = Timed(1.51, 1.51)
+    best = chosen_of(timed)
+    assert best == ("openvino bf16", 2)
+    said = {f"{way} {threads}": why_not(timed, (way, threads), best) for way, threads in timed}
+    assert said == {
+        "openvino bf16 2": "",
+        "openvino int8 2": "as fast as the chosen, but less precise",
+        "torch fp32 on the CPU 0": "as fast as the chosen, but on more threads",
+        "openvino fp32 2": "1.25 times the time of the chosen",
+        "openvino bf16 1": "1.97 times the time of the chosen",
+    }
+    choice = choice_of(timed, best)
+    assert (choice.runtime, choice.precision, choice.threads, choice.on_gpu) == ("openvino", "bf16", 2, False)
+    assert choice.turned_down == (
+        "openvino int8 1.50 ms",
+        "torch fp32 on the CPU 1.51 ms",
+        "openvino fp32 1.90 ms",
+    ), "each way once, at its best number of threads"
+    assert choice_of({("torch fp16", 0): Timed(1, 1)}, ("torch fp16", 0)).on_gpu
+
+
+def test_what_no_engine_can_have_is_said_once_and_first() -> None:
+    gone, bad = "there is no NVIDIA driver on this machine", "calibration failed: mean dE 1.2, at most 1.0"
+    timed = Timed(1.0, 2.0)
+    rows = [Row("toon", "tensorrt fp16", 0, None, gone), Row("toon", "openvino bf16", 1, timed, "")]
+    assert without_repeats(rows) == rows, "one engine: it stands with it"
+    rows += [Row("soft", "tensorrt fp16", 0, None, gone), Row("soft", "openvino int8", 0, None, bad)]
+    rows += [Row("soft", "openvino bf16", 1, timed, "")]
+    assert without_repeats(rows) == [Row("", "tensorrt fp16", 0, None, gone), rows[1], rows[3], rows[4]]
 
 
 def test_the_largest_size_that_holds_is_chosen_and_a_smaller_one_must_be_worth_it() -> None:
-    def rows(*p95_ms: float, budget_ms: float = 10) -> list[LookRow]:
-        return [LookRow("toon", "", Timed(p95, p95), p95 <= budget_ms, False) for p95 in p95_ms]
+    def best(*p95_ms: float) -> int:
+        return best_size([Timed(p95, p95) for p95 in p95_ms], 10)
 
-    assert best_size(rows(9, 5, 3)) == 0
-    assert best_size(rows(12, 9, 3)) == 1
-    assert best_size(rows(40, 30, 20)) == 2
-    assert best_size(rows(40, 39, 38)) == 0
+    assert best(9, 5, 3) == 0
+    assert best(12, 9, 3) == 1
+    assert best(40, 30, 20) == 2
+    assert best(40, 39, 38) == 0
+
+
+def test_what_was_measured_before_of_other_looks_stays() -> None:
+    toon, soft = load_looks()["toon"], load_looks()["soft"]
+    written(load_style("toon"), "bf16", scaled(toon, 0.5))
+    written(load_style("soft"), "int8", scaled(soft, 0.75))
+    written(load_style("toon"), "fp32")
+    assert {choice.precision for name in ("toon", "soft") if (choice := engine_choice(load_style(name)))} == {
+        "fp32",
+        "int8",
+    }
+    assert fitted(toon) == scaled(toon, 0.5) and fitted(soft) == scaled(soft, 0.75)
+
+
+def test_ctrl_c_while_it_is_written_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    written(load_style("toon"), "bf16")
+    before = choice_file().read_text()
+    for failing in ("write_text", "replace"):
+
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, failing, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                written(load_style("toon"), "fp32")
+        assert choice_file().read_text() == before
+        assert [path.name for path in choice_file().parent.iterdir()] == ["machine.json"]
+
+
+def test_ctrl_c_in_the_middle_keeps_the_looks_that_are_done(
+    built_in_set: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = load_looks()
+    toon = scaled(looks["toon"], 0.5)
+    written(load_style("toon"), "bf16", toon)
+
+    def interrupted(timer: MachineTimer, look: Look) -> Timed:
+        if look.name == "bright":
+            raise KeyboardInterrupt
+        return painting(timer, look)
+
+    painting = MachineTimer._painting
+    monkeypatch.setattr(MachineTimer, "_painting", interrupted)
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        MachineTimer(fps=5, say=said.append).measure([looks["glaze"], looks["bright"]])
+    kept = json.loads(choice_file().read_text())
+    assert set(kept["looks"]) == {"toon", "glaze"} and kept["looks"]["glaze"]["fps"] == 5
+    assert engine_choice(load_style("lips-glaze")) is not None and fitted(looks["toon"]) == toon
+    assert said[-1] == "look bright, 2 of 2: painting at 90x30"
+    assert any(line.startswith("look glaze, 1 of 2: lips-glaze 90x30 openvino ") for line in said)

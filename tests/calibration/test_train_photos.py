@@ -91,3 +91,12 @@ def test_cut_pairs_and_drawn_ones_take_each_others_place(tmp_path: Path) -> None
     made = make_pairs(tmp_path / "regions", "toon", tmp_path / "pairs", side_px=64, processes=1)
     assert (made.made, made.there) == (1, 0)
     assert {path.name for path in (tmp_path / "pairs").rglob("*.*")} == {"one.face.png", "made.json"}
+
+
+def test_a_pencil_drawing_is_never_lit_along_with_its_photo(tmp_path: Path) -> None:
+    pencil = request(tmp_path, tmp_path, teacher="sketch", relit=None, lights=None)
+    assert pencil.recipe().light == 0 and pencil.more_lights == 1, "paper is white in any light"
+    colours = request(tmp_path, tmp_path, relit=None, lights=None)
+    assert colours.recipe().light > 0 and colours.more_lights == 0
+    asked = request(tmp_path, tmp_path, relit=0.1, lights=3)
+    assert asked.recipe().light == 0.1 and asked.more_lights == 3

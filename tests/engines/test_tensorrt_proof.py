@@ -10,8 +10,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from benchmarks import tensorrt_proof
 from benchmarks.bare import jobs
+from benchmarks.tensorrt_environment import about
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = """
@@ -49,8 +49,8 @@ def rtx_python() -> Path:
     named = os.environ.get("VENEER_RTX_ENV", "")
     folder = Path(named) if named else platformdirs.user_cache_path("veneer", appauthor=False) / "tensorrt-proof"
     python = folder / "bin" / "python"
-    if not python.is_file():
-        pytest.skip(f"no TensorRT-RTX in {folder}: run python -m benchmarks.tensorrt_proof (200 MB), or VENEER_RTX_ENV")
+    if not (named or about(folder)) or not python.is_file():
+        pytest.skip(f"no TensorRT-RTX in {folder}: run python -m benchmarks.tensorrt_proof, or set VENEER_RTX_ENV")
     return python
 
 
@@ -81,23 +81,16 @@ def test_what_would_be_wrong_is_seen(rtx_python: Path) -> None:
     assert said["BROKEN"].startswith("RuntimeError TensorRT cannot build it: ")
 
 
-def test_a_proof_that_is_none_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bad = tensorrt_proof.Proof("toon", "256x256", 1, wrong="in FP32: [CONVOLUTION]")
-    out = tmp_path / "proof.json"
-    monkeypatch.setattr(tensorrt_proof, "prove", lambda styles: tensorrt_proof.Report({}, [bad]))
-    monkeypatch.setattr("sys.argv", ["proof", "--here", "--out", str(out)])
-    assert tensorrt_proof.main() == 1
-    assert json.loads(out.read_text())["proofs"][0]["wrong"] == "in FP32: [CONVOLUTION]"
+def in_rtx(python: Path, kept: Path, *arguments: str) -> list[str]:
+    words = ("--here", "--kept", str(kept), "--style", "lips-glaze", *arguments)
+    return run(python, "-m", "benchmarks.tensorrt_proof", *words).splitlines()
 
 
-def test_the_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[list[object]] = []
-    monkeypatch.setattr(tensorrt_proof.venv, "create", lambda folder, **_: folder.mkdir(parents=True, exist_ok=True))
-    monkeypatch.setattr(tensorrt_proof.subprocess, "run", lambda command, **_: ran.append(command))
-    folder = tmp_path / "environment"
-    first = tensorrt_proof.environment(folder)
-    assert tensorrt_proof.environment(folder) == first
-    assert len(ran) == 1 and "torch-tensorrt-rtx==2.13.0" in ran[0]
-    monkeypatch.setattr(tensorrt_proof, "PINS", ("torch==9.9.9",))
-    tensorrt_proof.environment(folder)
-    assert len(ran) == 2, "other pins, another environment"
+def test_what_was_proved_of_the_same_inputs_is_not_built_again(rtx_python: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "proofs.json"
+    first, second, third = (in_rtx(rtx_python, kept, *more) for more in ((), (), ("--again",)))
+    assert [line.count("built before in") for line in first[:2] + second[:2] + third[:2]] == [0, 0, 1, 1, 0, 0]
+    assert "2 of 2 proved, 0 s of building, 2 built before" in second[2]
+    proofs = json.loads(kept.read_text())
+    kept.write_text(json.dumps({f"{key[:-1]}x": proof for key, proof in proofs.items()}))
+    assert "2 of 2 proved" in (lines := in_rtx(rtx_python, kept))[2] and "built before in" not in lines[0]

@@ -69,6 +69,16 @@ def test_sizes_are_read() -> None:
     assert parse_size(" 640X480 ") == (640, 480)
 
 
+def test_builds_are_switched_off_by_the_settings_and_on_again_by_the_command_line() -> None:
+    assert load_options({}).build
+    write_settings("[run]\nbuild = false\n")
+    assert not load_options({"build": None}).build
+    assert load_options({"build": True}).build
+    write_settings("[run]\nbuild = 'never'\n")
+    with pytest.raises(OptionsError, match="build = 'never'.*write a bool"):
+        load_options({})
+
+
 def test_paths_in_the_settings_may_start_at_home() -> None:
     write_settings('[run]\nreport = "~/r.json"\n')
     assert load_options({}).report == Path.home() / "r.json"
