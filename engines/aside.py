@@ -38,6 +38,8 @@ def step_back() -> None:
         os.setpgid(0, 0)
     with contextlib.suppress(OSError, AttributeError):
         os.nice(19)
+    with contextlib.suppress(OSError, AttributeError):  # Linux: whoever wakes up takes the core at once
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
