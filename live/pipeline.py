@@ -29,6 +29,7 @@ from live.wardrobe import Wardrobe
 _PREVIEW_INTERVAL_S = 1 / 60  # a window is not shown more often than this
 _TURN_S = 0.012  # so long a window waits for a new frame before it looks after its events
 _MOST_FPS = 1000.0  # more is no pace
+_CLOSE_WITHIN_S = 0.8  # so long the looks have for letting go, however late it is
 _KINDS = {
     "source": SourceError,
     "tracker": TrackingError,
@@ -169,7 +170,7 @@ class Pipeline:
             with self._ending:
                 self._composed.set()
             if self._left_behind:  # it hung in an engine, and nobody waited any longer
-                self.parts.wardrobe.close()
+                self._close_looks()
 
     def _loop(self) -> None:
         composed = 0
@@ -261,6 +262,12 @@ class Pipeline:
         with self._ending:
             self._left_behind = not self._composed.is_set()
         if not self._left_behind:  # an engine is not taken away from under whoever hangs in it
+            closing = threading.Thread(target=self._close_looks, name="close looks", daemon=True)
+            closing.start()  # aside: a library may hang in its own end
+            closing.join(max(_CLOSE_WITHIN_S, until_s - time.monotonic()))
+
+    def _close_looks(self) -> None:
+        with contextlib.suppress(Exception):  # by its promise it never raises, and nothing could be done about it
             self.parts.wardrobe.close()
 
     def _await_senders(self, until_s: float | None) -> None:

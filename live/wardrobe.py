@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -212,4 +213,5 @@ class Wardrobe:
         self._closed = True
         self.upgrades.close()
         for made in tuple(self._engines.values()):
-            made.engine.close()
+            with contextlib.suppress(Exception):  # one that cannot be closed is no reason to keep the others open
+                made.engine.close()

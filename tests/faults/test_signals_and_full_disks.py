@@ -7,14 +7,28 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_parts import HANG_S, started, until, veneer
+from fakes_loopback import FakeLoopback
+from fakes_virtualcam import FakeVirtualCameras
 from pipeline_parts import quick_s
 from sink_clips import read_pictures
+
+import live.session
+from engines.looks import load_looks
+from live.capture import Capture
+from live.controls import Command, Controls
+from live.cover import card
+from live.frame import Frame
+from live.options import LiveOptions
+from live.session import Session
+from live.sinks.virtual_camera import VirtualCameraSink
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 # Python ends by the signal itself where it fell into a class that `exec` was making; a shell calls both 130.
@@ -88,6 +102,43 @@ def test_a_signal_at_any_stage_is_a_clean_stop(tmp_path: Path, veneer_home: Path
     assert not list(tmp_path.rglob("*.part*"))
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback, and rest with it, is Linux's")
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_while_nobody_watches_is_a_clean_stop(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal is real; the driver of the virtual camera is a stand-in, as there is none here."""
+    driver, cameras, said = FakeLoopback(has_event=True), FakeVirtualCameras(), list[str]()
+    monkeypatch.setattr(live.session, "say", said.append)
+    sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path, loopback=driver.opener)
+    driver.written((320, 240))
+    options = LiveOptions(source="demo", look="none", size_wh=(320, 240))
+    session = Session(options, sinks=[sink], looks={"none": load_looks()["none"]}, ctl=False)
+    assert session._audience is not None
+    session._audience._linger_s = 0.1
+    sent_s: list[float] = []
+
+    def send() -> None:
+        give_up = threading.Timer(HANG_S, session.pipeline.stop)
+        give_up.start()
+        until(lambda: any("released" in line for line in said), "the rest")
+        sent_s.append(time.monotonic())
+        os.kill(os.getpid(), getattr(signal, name))
+        give_up.cancel()
+
+    before = signal.signal(getattr(signal, name), signal.SIG_DFL)  # a program started with nohup leaves it ignored
+    try:
+        threading.Thread(target=send, daemon=True).start()
+        session.run()
+    finally:
+        signal.signal(getattr(signal, name), before)
+    assert time.monotonic() - sent_s[0] < quick_s()
+    assert ["released" in line for line in said] == [True]
+    assert session.pipeline.interrupted
+    assert (driver.timeout_ms, driver.openers, cameras.opened[0].closed) == (0, {}, True)
+    assert np.array_equal(cameras.opened[0].frames[-1], card((320, 240))), "who still reads is left with the card"
+
+
 _LIMITED = """
 import resource, runpy, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
@@ -141,3 +192,18 @@ def test_a_full_disk_under_a_recording_ends_the_recording_alone(veneer_home: Pat
         assert veneer("ctl", "quit").returncode == 0
         _, said = run.communicate(timeout=HANG_S)
         assert run.returncode == 0 and "Traceback" not in said
+
+
+def test_a_full_disk_under_a_snapshot_is_one_line_and_leaves_no_half_a_picture(tmp_path: Path) -> None:
+    controls, said = Controls(("none",), look="none"), list[str]()
+    noise_bgr = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    with _small_disk(tmp_path / "disk") as (folder, how):
+        if how == ["-c", _LIMITED]:
+            pytest.skip("no small disk can be mounted here: that wants the rights of root")
+        capture = Capture(controls, say=said.append, fps=30, pictures_dir=folder, videos_dir=tmp_path)
+        controls.apply(Command("snapshot"))
+        capture(Frame(noise_bgr, 0, 0.0), controls.read())
+        capture.close()
+        (line,) = said
+        assert line.startswith("no snapshot: picture") and "the disk is full" in line
+        assert list(folder.iterdir()) == []

@@ -1,0 +1,147 @@
+"""What may go wrong between the program and the virtual camera's driver, and at whoever reads it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes_loopback import FakeLoopback
+from pipeline_parts import quick_s
+
+import live.sinks.readers
+from live.audience import Audience
+from live.controls import Command, Controls
+from live.sinks.loopback_device import LONGEST_TIMEOUT_MS
+from live.sinks.readers import ReaderWatch
+from live.sinks.stand_by import StandBy
+from live.sinks.virtual_camera_help import LinuxPaths
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
+CARD_BGR = np.full((48, 64, 3), 90, np.uint8)
+
+
+def _until(true: Callable[[], object]) -> bool:
+    end_s = time.monotonic() + 20
+    while not true() and time.monotonic() < end_s:
+        time.sleep(0.01)
+    return bool(true())
+
+
+class Refusing(FakeLoopback):
+    """Lets everything be asked, and its memory not be written."""
+
+    def write_mapped(self, descriptor: int, offset: int, length: int, content: bytes) -> None:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+
+@pytest.mark.parametrize("has_event", [False, True])
+def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> None:
+    driver = Refusing(has_event=has_event)
+    driver.written((64, 48))
+    stand_by = StandBy("/dev/video10", fps=30, opener=driver.opener)
+    assert stand_by.guard(CARD_BGR) == "No such device" and not stand_by.guards
+    stand_by.close()
+    assert (driver.openers, driver.timeout_ms) == ({}, 0)
+
+
+def test_a_film_of_one_frame_in_two_minutes_has_a_card_too_and_leaves_no_setting() -> None:
+    driver = FakeLoopback()
+    driver.written((64, 48))
+    for _ in range(2):  # the second one takes what the first has left for what it is
+        assert StandBy("/dev/video10", fps=1 / 120, opener=driver.opener).guard(CARD_BGR) == ""
+        assert driver.timeout_ms == LONGEST_TIMEOUT_MS
+        driver.kill()
+    third = StandBy("/dev/video10", fps=1 / 120, opener=driver.opener)
+    third.guard(CARD_BGR)
+    third.close()
+    assert driver.timeout_ms == 0
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    path = tmp_path / "video10"
+    path.write_bytes(b"frame")
+    return path
+
+
+@pytest.fixture
+def watches() -> Iterator[list[ReaderWatch]]:
+    made: list[ReaderWatch] = []
+    yield made
+    for watch in made:
+        watch.stop()
+
+
+def test_where_the_device_is_gone_readers_are_found_without_it(node: Path, watches: list[ReaderWatch]) -> None:
+    driver, reports = FakeLoopback(has_event=True), list[int | None]()
+    watches.append(ReaderWatch(str(node), reports.append, loopback=driver.opener))
+    watches[0].start()
+    assert _until(lambda: reports == [0] and watches[0].by == "event")
+    for other_end in driver._other_ends.values():  # the device is there no more: POLLERR and POLLHUP from now on
+        other_end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        other_end.close()
+    assert _until(lambda: watches[0].by != "event")
+    read = "import sys; kept = open(sys.argv[1], 'rb'); input()"
+    with subprocess.Popen([sys.executable, "-c", read, str(node)], stdin=subprocess.PIPE) as reader:
+        assert _until(lambda: reports[-1] == 1)
+        reader.communicate()
+    assert _until(lambda: reports[-1] == 0)
+
+
+def test_where_nothing_can_be_known_somebody_reads(
+    node: Path, watches: list[ReaderWatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event, no word of openings, no /proc: the camera stays on."""
+
+    def none_left(*_: object) -> Any:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(live.sinks.readers, "Openings", none_left)
+    audience = Audience(Controls(("none",), look="none"), linger_s=0.0)
+    audience.report(str(node), 0)
+    report = partial(audience.report, str(node))
+    watches.append(ReaderWatch(str(node), report, loopback=none_left, paths=LinuxPaths(proc=tmp_path / "none")))
+    watches[0].start()
+    assert _until(audience.watched) and watches[0].by == "polling"
+
+
+def test_who_waits_for_a_reader_is_woken_when_one_comes() -> None:
+    audience = Audience(Controls(("none",), look="none"), linger_s=0.0)
+    audience.report("/dev/video10", 0)
+    came_s: list[float] = []
+    waiting = threading.Thread(target=lambda: came_s.append(time.monotonic()) if audience.wait(60) else None)
+    waiting.start()
+    time.sleep(0.1)
+    audience.report("/dev/video10", 1)
+    reported_s = time.monotonic()
+    waiting.join(30)
+    assert came_s and came_s[0] - reported_s < quick_s()
+
+
+def test_after_a_recording_somebody_watches_a_little_longer() -> None:
+    """So that one more recording, or a look at the picture, does not wait for the camera."""
+    clock, controls = [100.0], Controls(("none",), look="none")
+    audience = Audience(controls, linger_s=3.0, clock=lambda: clock[0])
+    audience.report("/dev/video10", 0)
+    clock[0] += 10
+    controls.apply(Command("record", "on"))
+    assert audience.watched()
+    clock[0] += 60
+    assert audience.watched()
+    controls.apply(Command("record", "off"))
+    clock[0] += 2.9
+    assert audience.watched()
+    clock[0] += 0.2
+    assert not audience.watched()

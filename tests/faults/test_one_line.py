@@ -1,0 +1,32 @@
+"""Whatever a library says, the person at the terminal reads one line of it that fits."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from engines.errors import SourceError
+from live.one_line import one_line
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("driver\n\n  bug \t here\n"), "RuntimeError: driver bug here"),
+        (ValueError(), "ValueError"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (OSError(errno.EIO, "Input/output error"), "[Errno 5] Input/output error"),
+        (OSError(), "OSError"),
+        (SourceError("camera 0", "it is gone", "plug it in"), "camera 0: it is gone - plug it in"),
+        (SourceError("camera\n0", "it is\ngone"), "camera 0: it is gone"),
+    ],
+)
+def test_it_says_what_went_wrong(error: Exception, line: str) -> None:
+    assert one_line(error) == line
+
+
+@pytest.mark.parametrize("error", [RuntimeError("0123456789\n" * 10_000), OSError("0123456789\n" * 10_000)])
+def test_a_library_that_tells_its_life_is_cut_short(error: Exception) -> None:
+    line = one_line(error)
+    assert "\n" not in line and 100 < len(line) < 400

@@ -1,0 +1,200 @@
+"""What hangs at a boundary, or cannot be closed: the end comes within 2 s all the same, and nothing else stays open.
+
+Each hangs in a run of its own; all of them are asked to stop at once, for what counts is the time until the last ends.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fault_kinds import half_written, raises
+from fault_parts import Bench, real_monotonic
+from fault_standins import Engine, Orders, Segmenter
+from pipeline_parts import quick_s
+
+import live.front
+from engines.errors import SourceError
+from live.controls import Command
+from live.pipeline import Pipeline
+from live.wardrobe import Wardrobe
+
+STARTING = ("source.open", "tracker.open", "looks", "driver.open")
+RUNNING = ("source.read", "tracker.track", "segmenter", "engine", "driver.send", "disk.write")
+CLOSING = ("source", "tracker", "segmenter", "engine", "camera", "window")
+
+
+class Hang:
+    """A call that does not come back until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.let_go = threading.Event(), threading.Event()
+
+    def __call__(self, value: Any = None) -> Any:
+        self.begun.set()
+        self.let_go.wait(60)
+        return value
+
+
+class Benches:
+    """Runs that go on beside each other; the boundaries of the newest can be told what to do, the disk's too."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self.all = folder, list[Bench]()
+
+    def start(self, kind: str = "camera", **how: Any) -> Bench:
+        self.all.append(Bench(self._folder / str(len(self.all)), kind=kind, look="toon", **how))
+        return self.all[-1]
+
+    def running(self, kind: str = "camera") -> Bench:
+        """The same, with its first frame out."""
+        bench = self.start(kind)
+        assert bench.wait(lambda: bench.frame_id >= 0)
+        return bench
+
+    def meet(self, place: str) -> None:
+        self.all[-1].orders.meet(place)
+
+    def end(self, how: str = "interrupt") -> dict[int, str]:
+        """Stop them all; which ones have not ended in time, or ended with an error."""
+        until_s = real_monotonic() + quick_s()
+        for bench in self.all:
+            bench.stop(how)
+        for bench in self.all:
+            bench.thread.join(max(0.0, until_s - real_monotonic()))
+        return {
+            number: f"it goes on; {bench.errors}" for number, bench in enumerate(self.all)
+            if not bench.ended or bench.errors or bench.tracebacks
+        }  # fmt: skip
+
+    def left_behind(self) -> list[str]:
+        """What is still open, once nothing hangs any more."""
+        return [line for bench in reversed(self.all) for line in bench.left_behind()]
+
+
+@pytest.fixture
+def benches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_rubbish: None) -> Benches:
+    made = Benches(tmp_path)
+    monkeypatch.setattr(live.front, "PersonSegmenter", Segmenter)
+    half_written(monkeypatch, made.meet)
+    return made
+
+
+@pytest.fixture
+def hangs() -> Iterator[list[Hang]]:
+    made: list[Hang] = []
+    yield made
+    for hang in made:
+        hang.let_go.set()
+
+
+def test_whatever_hangs_at_the_start_or_in_the_middle_the_run_ends(benches: Benches, hangs: list[Hang]) -> None:
+    for place in STARTING + RUNNING:
+        hangs.append(Hang())
+        if place in STARTING:
+            benches.start(early=(place, hangs[-1]))
+        else:
+            bench = benches.running()
+            if place == "disk.write":
+                bench.controls.apply(Command("record", "on"))
+            bench.orders.give(place, hangs[-1])
+        assert hangs[-1].begun.wait(20), place
+    late = [(STARTING + RUNNING)[number] for number in benches.end()]
+    assert late == []
+    hanging = benches.all[(STARTING + RUNNING).index("engine")]
+    assert hanging.wardrobe.engine.ledger.closed == 0, "it is not taken away from under whoever hangs in it"
+    for hang in hangs:
+        hang.let_go.set()
+    assert benches.left_behind() == [], "what comes back later lets go of all it holds"
+
+
+def _closes(bench: Bench) -> dict[str, Any]:
+    camera, *_ = bench.run.parts.sinks
+    parts = (bench.source, bench.tracker, bench.run._front._segmenter, bench.wardrobe.engine, camera, bench.window)
+    return dict(zip(CLOSING, parts, strict=True))
+
+
+def test_a_close_that_hangs_does_not_hold_up_the_end(benches: Benches, hangs: list[Hang]) -> None:
+    whats = [what for what in CLOSING if what != "window"]  # that hangs in the thread that would have to end it
+    for what in whats:
+        it, hang = _closes(benches.running())[what], Hang()
+        hangs.append(hang)
+        it.close = _one_after_the_other(hang, it.close)
+    assert [whats[number] for number in benches.end()] == []
+    assert all(hang.begun.is_set() for hang in hangs)
+    for hang in hangs:
+        hang.let_go.set()
+    assert benches.left_behind() == []
+
+
+@pytest.mark.parametrize("what", CLOSING)
+def test_what_cannot_be_closed_is_one_line_at_most_and_keeps_nothing_else_open(benches: Benches, what: str) -> None:
+    def fail() -> None:
+        raise RuntimeError("driver\nbug")
+
+    bench = benches.running("camera and window")
+    it = _closes(bench)[what]
+    it.close = _one_after_the_other(it.close, fail)
+    bench.stop("stop")
+    assert bench.wait(lambda: bench.ended)
+    assert bench.left_behind() == []
+    assert len(bench.errors) <= 1
+    assert all("failed (RuntimeError: driver bug)" in str(error) for error in bench.errors)
+
+
+def test_of_two_reasons_for_the_end_the_first_is_said(benches: Benches) -> None:
+    def fail() -> None:
+        raise RuntimeError("busy")
+
+    bench = benches.running()
+    camera = _closes(bench)["camera"]
+    camera.close = _one_after_the_other(camera.close, fail)
+    bench.orders.give("source.read", raises(SourceError("camera 0", "it is gone")))
+    assert bench.wait(lambda: bench.ended)
+    assert bench.left_behind() == []
+    assert [str(error) for error in bench.errors] == ["camera 0: it is gone"]
+
+
+def test_no_device_is_opened_once_the_end_has_begun(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end comes when the first frame is made and the sinks are about to be started."""
+    real, over, done = Pipeline._start_senders, threading.Event(), threading.Event()
+
+    def start(self: Pipeline) -> None:
+        self.stop()
+        over.wait(20)
+        try:
+            real(self)
+        finally:
+            done.set()
+
+    monkeypatch.setattr(Pipeline, "_start_senders", start)
+    bench = benches.start("camera and film")
+    assert bench.wait(lambda: bench.ended)
+    over.set()
+    assert done.wait(20)
+    assert bench.left_behind() == [] and bench.driver_ledger.opened == 0
+    assert not bench.files[0].exists()
+
+
+def test_an_engine_that_cannot_be_closed_keeps_no_other_one_open() -> None:
+    def fail() -> None:
+        raise RuntimeError("driver\nbug")
+
+    wardrobe, engines = Wardrobe({}, runtime="auto", say=print), [Engine(Orders()) for _ in range(3)]
+    engines[1].close = fail  # type: ignore[method-assign]
+    made: Any = {(str(number), (1, 1)): SimpleNamespace(engine=engine) for number, engine in enumerate(engines)}
+    wardrobe._engines = made
+    wardrobe.close()
+    assert [engine.ledger.closed for engine in engines] == [1, 0, 1]
+
+
+def _one_after_the_other(*calls: Callable[[], object]) -> Callable[[], None]:
+    def close() -> None:
+        for call in calls:
+            call()
+
+    return close

@@ -1,0 +1,137 @@
+"""Films: no gate is behind them, so what a frame shows is settled when it is made, by what was ready at its turn."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from fakes import FakeSource, FakeTracker, KeepingSink
+from head_parts import portrait_face, portrait_person
+from never_bare_judge import SMALL_WH, is_smooth, scenes
+from never_bare_parts import TroubledWardrobe, Troubles, the_looks
+from never_bare_show import bare, drawn, is_card
+
+from live.composer import Composer
+from live.controls import Command, Controls, ControlState
+from live.frame import Face, Frame, TrackedFrame
+from live.pipeline import Parts, Pipeline
+from live.timing import Timings
+from live.wardrobe import ReadyLook, Wardrobe
+
+_SCENE = scenes(SMALL_WH, 1)[0]
+
+
+def _wardrobe() -> TroubledWardrobe:
+    return TroubledWardrobe(the_looks(), Troubles(), slow_s=0.0, broken="")
+
+
+def _kinds(
+    wardrobe: Wardrobe,
+    controls: Controls,
+    *,
+    scene: Any = _SCENE,
+    found: Callable[[Frame], tuple[Face, ...]] | None = None,
+    on_frame: Callable[[Frame, ControlState], None] = lambda frame, state: None,
+) -> str:
+    """What the 20 frames of a film show: b(are), d(rawn), c(ard), s(oft)."""
+    source, sink = FakeSource(lambda index: scene.bgr, frames=20), KeepingSink()
+    tracker = FakeTracker(found or (lambda frame: scene.faces))
+    Pipeline(Parts(source, tracker, [sink], wardrobe, controls), say=print, on_frame=on_frame).run()
+    words = {"c": is_card, "b": bare, "d": drawn}
+    return "".join(next((word for word, true in words.items() if true(frame)), "s") for frame in sink.frames)
+
+
+def test_a_switch_blurs_no_frame() -> None:
+    """A blur between two looks would be a flaw."""
+    wardrobe, controls = _wardrobe(), Controls(tuple(the_looks()), look="none")
+    wardrobe.prepare_all()
+
+    def switch(frame: Frame, state: ControlState) -> None:
+        if frame.frame_id == 5:
+            controls.apply(Command("look", "toon"))
+
+    kinds = _kinds(wardrobe, controls, on_frame=switch)
+    assert kinds[:6] == "bbbbbb" and kinds[-10:] == "d" * 10 and "s" not in kinds
+
+
+def test_a_look_that_is_not_ready_yet_blurs_no_frame_either() -> None:
+    made = threading.Event()
+
+    class Waiting(TroubledWardrobe):
+        def prepare(self, name: str) -> ReadyLook:
+            assert name != "sketch" or made.wait(20)
+            return super().prepare(name)
+
+    wardrobe, controls = (
+        Waiting(the_looks(), Troubles(), slow_s=0.0, broken=""),
+        Controls(tuple(the_looks()), look="none"),
+    )
+
+    def switch(frame: Frame, state: ControlState) -> None:
+        if frame.frame_id == 5:
+            controls.apply(Command("look", "sketch"))
+        if frame.frame_id == 10:
+            made.set()
+            while wardrobe.ready("sketch") is None:
+                time.sleep(0.001)
+
+    kinds = _kinds(wardrobe, controls, on_frame=switch)
+    assert kinds[:11] == "b" * 11 and kinds[-8:] == "d" * 8 and "s" not in kinds
+
+
+def test_a_frame_is_made_and_recorded_by_one_and_the_same_state() -> None:
+    class Restless(Controls):
+        """Somebody presses a key between any two looks at what is asked for."""
+
+        reads = 0
+
+        def read(self) -> ControlState:
+            state = super().read()
+            if threading.current_thread().name != "compose":
+                return state
+            self.reads += 1
+            return replace(state, look=("toon", "none")[self.reads % 2])
+
+    wardrobe, states = _wardrobe(), list[str]()
+    wardrobe.prepare_all()
+    controls = Restless(tuple(the_looks()), look="toon")
+    kinds = _kinds(wardrobe, controls, on_frame=lambda frame, state: states.append(state.look))
+    assert kinds == "".join({"toon": "d", "none": "b"}[look] for look in states) and set(kinds) == {"d", "b"}
+
+
+def test_a_look_is_put_on_with_the_first_frame_on_which_the_person_was_looked_for() -> None:
+    """The frame before that keeps what is worn, where a blur would be a flaw."""
+    wardrobe, (bgr, face) = _wardrobe(), portrait_face()
+    composer = Composer(wardrobe, Timings(), print)
+    composer.wear(wardrobe.prepare("none"))
+    wardrobe.prepare("toon")
+    tracked = TrackedFrame(Frame(bgr, 0, 0.0), (face,), 1.0, None)
+    before = composer.compose(tracked, ControlState("toon"))
+    assert np.array_equal(before.bgr, portrait_face()[0])
+    after = composer.compose(replace(tracked, person=portrait_person()), ControlState("toon"))
+    assert after.cover == 1.0 and not is_smooth(after.bgr)
+
+
+def test_the_face_that_cannot_be_painted_is_hidden() -> None:
+    scene, controls = scenes(SMALL_WH, 2)[0], Controls(tuple(the_looks()), look="head")
+    lost = replace(scene.faces[1], landmarks_xy=scene.faces[1].landmarks_xy * np.float32(np.nan))
+
+    def found(frame: Frame) -> tuple[Face, ...]:
+        return (scene.faces[0], lost) if 5 <= frame.frame_id < 15 else scene.faces
+
+    assert _kinds(_wardrobe(), controls, scene=scene, found=found) == "d" * 5 + "c" * 10 + "d" * 5
+
+
+def test_panic_is_heard() -> None:
+    controls = Controls(tuple(the_looks()), look="none")
+
+    def press(frame: Frame, state: ControlState) -> None:
+        if frame.frame_id in (5, 12):
+            controls.apply(Command("panic", "on" if frame.frame_id == 5 else "off"))
+
+    kinds = _kinds(_wardrobe(), controls, on_frame=press)
+    assert (kinds[:4], kinds[6:11], kinds[13:]) == ("bbbb", "ccccc", "bbbbbbb"), "two may have been on their way"
