@@ -89,7 +89,7 @@ def test_where_the_device_is_gone_readers_are_found_without_it(node: Path, watch
     watches.append(ReaderWatch(str(node), reports.append, loopback=driver.opener))
     watches[0].start()
     assert _until(lambda: reports == [0] and watches[0].by == "event")
-    for other_end in driver._other_ends.values():  # the device is there no more: POLLERR and POLLHUP from now on
+    for other_end in tuple(driver._other_ends.values()):  # the device is there no more: POLLERR and POLLHUP from now on
         other_end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         other_end.close()
     assert _until(lambda: watches[0].by != "event")
