@@ -112,6 +112,8 @@ class Trial:
                 bench.controls.apply(Command(verb, argument))
         if fault.before.startswith("record"):
             bench.controls.apply(Command("record", "on"))
+        elif fault.place.startswith("disk"):  # the film's: no recording may still be finished, and meet it first
+            bench.wait(lambda: not any(thread.is_alive() for thread in bench.capture._working))
 
     def _outcome(self, fault: Fault) -> bool:
         """Note what became of it; whether the run is over."""

@@ -36,6 +36,15 @@ _INTERRUPTED = (130, -signal.SIGINT)
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here to see how far a run is")
 
 
+@pytest.fixture(autouse=True)
+def _hangups_count() -> Iterator[None]:
+    """Tests under nohup would hand its deaf ear for SIGHUP on to the programs that they start."""
+    before = signal.getsignal(signal.SIGHUP)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def _is_in_main(pid: int) -> bool:
     """Whether the program has begun to handle signals by itself; before that, Python is still being loaded."""
     with contextlib.suppress(OSError):
