@@ -53,6 +53,16 @@ def test_a_reader_comes_and_goes_and_between_the_webcam_rests(machine: Machine) 
     assert share < 0.02
 
 
+def test_latency_is_measured_from_device_to_device(machine: Machine) -> None:
+    found = machine.run("stamped_frames", frames=10, timeout_s=3000)
+    (measured,) = found["runs"]
+    assert "/dev/video2 to /dev/video10" in found["printed"], found["printed"]
+    latency_ms = measured["latency_ms"]
+    assert measured["frames"] >= 10 and 0 < latency_ms["p50"] <= latency_ms["p95"] <= latency_ms["p99"], measured
+    told = f"p50 {latency_ms['p50']:.0f}, p95 {latency_ms['p95']:.0f}, p99 {latency_ms['p99']:.0f} ms"
+    REPORT.append(f"camera to virtual camera, emulated, face mesh and all: {told}, {measured['dropped']} dropped")
+
+
 def test_chromium_lists_the_virtual_camera_by_its_name_and_shows_its_picture(machine: Machine) -> None:
     found = machine.run("browser_shows_it", picture=CHART_FILE, timeout_s=3000)
     told = {name: value for each in found["told"] for name, value in each.items()}
