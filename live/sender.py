@@ -87,6 +87,7 @@ class Sender:
         self._opened = False
         self._sent_s = float("-inf")
         self._newest: Frame | None = None
+        self._owed: Frame | None = None  # the main thread's: it came too early and is not handed on yet
         self._came_s = 0.0  # when its picture was first handed on
         self.sent = 0
         self.thread = threading.Thread(target=self._loop, name=f"send {sink.name}", daemon=True)
@@ -158,7 +159,7 @@ class Sender:
         """One turn of a sink that belongs to the main thread: the newest frame, or the last one again, and its events.
 
         Args:
-            least_s: frames are handed on no more often; what comes earlier is dropped.
+            least_s: frames are handed on no more often; of what comes earlier the newest waits for its time.
             wait_s: how long to wait for a new frame.
 
         Raises:
@@ -166,11 +167,13 @@ class Sender:
         """
         with contextlib.suppress(Closed):
             frame = self.slot.get(timeout_s=wait_s)
-            if frame is not None and not self.due(least_s):
-                self.slot.dropped += 1
-            elif frame is not None:
+            if frame is not None:
+                self.slot.dropped += self._owed is not None
+                self._owed = frame
+            if self._owed is not None and self.due(least_s):
+                frame, self._owed = self._owed, None
                 self.hand_on(frame)
-            elif self._newest is not None and self.due(_LATE / self._fps):
+            elif self._owed is None and self._newest is not None and self.due(_LATE / self._fps):
                 self.hand_on(self._newest, repeated=True)
         if self._opened:
             getattr(self.sink, "pump", lambda: None)()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import KeepingSink
+from fakes import KeepingSink, WindowLikeSink
 from head_parts import portrait_face
 from never_bare_judge import LARGE_WH, SMALL_WH, is_smooth, scenes
 from never_bare_parts import the_looks
@@ -68,3 +68,21 @@ def test_a_picture_ages_though_it_is_sent_under_new_numbers(monkeypatch: pytest.
         clock[0] += 0.125
     assert [frame.bgr is drawing.bgr for frame in sink.frames] == [True] * 5 + [False] * 3
     assert is_smooth(sink.frames[-1].bgr)
+
+
+def test_a_window_is_not_left_with_an_old_picture_by_frames_that_come_a_little_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A camera gives 62 frames a second, 120 were asked for: repeating must not push each new one out."""
+    _, controls = _gate("toon")
+    sink, clock = WindowLikeSink(), [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    sender = Sender(sink, lossless=False, fps=120, controls=controls, timings=None, fail=print)
+    drawing = Frame(scenes(SMALL_WH, 1)[0].bgr, 0, 100.0, cover=1.0)
+    for number in range(60):
+        sender.slot.put(replace(drawing, bgr=drawing.bgr.copy(), frame_id=number))
+        for wait_s in (0.013, 0.003):
+            sender.turn(least_s=1 / 60, wait_s=0.0)
+            clock[0] += wait_s
+        assert sink.frames[-1].frame_id >= number - 1
+    assert not is_smooth(sink.frames[-1].bgr)

@@ -51,6 +51,7 @@ def webcam_changes_size(first: str, then: str, look: str, size: str) -> dict[str
     rounds = []
     with Reader() as reader:
         reader.await_pictures(1)
+        _await_still(reader)
         for picture in (then, first):
             devices.feed_with(picture)
             fed_s = time.monotonic()
