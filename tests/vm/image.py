@@ -23,21 +23,21 @@ options=trans=virtio,version=9p2000.L,msize=512000
 mount -t 9p -o ro,cache=loose,$options {root} /host || echo "guest: the host's root cannot be mounted"
 mount -t tmpfs -o size=2g scratch /scratch
 mkdir -p /scratch/upper /scratch/work
-mount -t overlay -o lowerdir=/host,upperdir=/scratch/upper,workdir=/scratch/work overlay /root
-rm -rf /root/lib/modules
-mkdir -p /root/lib/modules
-cp -a /lib/modules/* /root/lib/modules/
-mount -t tmpfs run /root/run
-mkdir -p /root{exchange}
-mount -t 9p -o cache=none,$options {tag} /root{exchange} || echo "guest: no exchange folder"
-mount --move /proc /root/proc
-mount --move /sys /root/sys
-mount --move /dev /root/dev
-mkdir -p /root/dev/shm /root/dev/pts
-mount -t tmpfs shm /root/dev/shm
-mount -t devpts pts /root/dev/pts
+mount -t overlay -o lowerdir=/host,upperdir=/scratch/upper,workdir=/scratch/work overlay /guest
+rm -rf /guest/lib/modules
+mkdir -p /guest/lib/modules
+cp -a /lib/modules/* /guest/lib/modules/
+mount -t tmpfs run /guest/run
+mkdir -p /guest{exchange}
+mount -t 9p -o cache=none,$options {tag} /guest{exchange} || echo "guest: no exchange folder"
+mount --move /proc /guest/proc
+mount --move /sys /guest/sys
+mount --move /dev /guest/dev
+mkdir -p /guest/dev/shm /guest/dev/pts
+mount -t tmpfs shm /guest/dev/shm
+mount -t devpts pts /guest/dev/pts
 ifconfig lo up
-chroot /root /bin/sh {exchange}/start
+chroot /guest /bin/sh {exchange}/start
 echo "guest: over"
 sync
 poweroff -f
@@ -52,7 +52,7 @@ def write_initramfs(kernel: Kernel, path: Path, *, work_dir: Path) -> None:
         path: where the archive goes.
         work_dir: an empty folder to lay it out in.
     """
-    for folder in ("bin", "proc", "sys", "dev", "host", "scratch", "root", "lib"):
+    for folder in ("bin", "proc", "sys", "dev", "host", "scratch", "guest", "lib"):
         (work_dir / folder).mkdir(parents=True)
     busybox = shutil.which("busybox")
     assert busybox is not None
