@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from upgrade_parts import Show
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,3 +42,27 @@ def portrait_bgr() -> NDArray[np.uint8]:
     picture = load()
     picture.flags.writeable = False
     return picture
+
+
+@pytest.fixture
+def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that `slow_builder` locks while it lives; processes started from here find that builder."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    return tmp_path / "alive"
+
+
+@pytest.fixture
+def shows() -> Iterator[list[Show]]:
+    """Whatever a test shows is ended with it."""
+    running: list[Show] = []
+    yield running
+    for show in running:
+        show.end()
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    """A file in place of a device's node, for programs to open."""
+    path = tmp_path / "video10"
+    path.write_bytes(b"frame")
+    return path

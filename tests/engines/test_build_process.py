@@ -21,16 +21,6 @@ BuildProcess("slow_builder", ("hang", sys.argv[1]), limit_s=600.0, told=lambda s
 """
 
 
-@pytest.fixture(autouse=True)
-def builder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
-
-
-@pytest.fixture
-def lock(tmp_path: Path) -> Path:
-    return tmp_path / "alive"
-
-
 def free(lock: Path) -> bool:
     """Whether everything that the builder started is gone."""
     with FileLock(lock).acquire(timeout=SOON_S):

@@ -70,13 +70,6 @@ def test_a_film_of_one_frame_in_two_minutes_has_a_card_too_and_leaves_no_setting
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Path:
-    path = tmp_path / "video10"
-    path.write_bytes(b"frame")
-    return path
-
-
-@pytest.fixture
 def watches() -> Iterator[list[ReaderWatch]]:
     made: list[ReaderWatch] = []
     yield made

@@ -57,13 +57,6 @@ class Reader:
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Path:
-    path = tmp_path / "video10"
-    path.write_bytes(b"frame")
-    return path
-
-
-@pytest.fixture
 def watch_of() -> Iterator[list[ReaderWatch]]:
     watches: list[ReaderWatch] = []
     yield watches

@@ -6,7 +6,7 @@ waits for the phase, none come, and the test fails; how fast they come does not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +25,6 @@ from live import trial
 from live.controls import Command
 from live.portrait import portrait_bgr
 from live.tracking.face_mesh import FaceMeshTracker
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@pytest.fixture(autouse=True)
-def builder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
-
-
-@pytest.fixture
-def lock(tmp_path: Path) -> Path:
-    return tmp_path / "alive"
-
-
-@pytest.fixture
-def shows() -> Iterator[list[Show]]:
-    """Whatever a test shows is ended with it."""
-    running: list[Show] = []
-    yield running
-    for show in running:
-        show.end()
-
 
 LIPS = "lips-glaze"
 TORCH = ["torch fp32"]

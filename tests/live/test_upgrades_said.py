@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,28 +23,8 @@ from engines.styles import Style, load_style
 from live import trial
 from live.wardrobe import Wardrobe
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 LIPS = "lips-glaze"
 TORCH = ["torch fp32"]
-
-
-@pytest.fixture(autouse=True)
-def builder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
-
-
-@pytest.fixture
-def lock(tmp_path: Path) -> Path:
-    return tmp_path / "alive"
-
-
-@pytest.fixture
-def shows() -> Iterator[list[Show]]:
-    """Whatever a test shows is ended with it."""
-    running: list[Show] = []
-    yield running
-    for show in running:
-        show.end()
 
 
 def keyed(mode: str, lock: Path, key: str, *, limit_s: float = 600.0) -> Callable[..., Sequence[Order]]:
