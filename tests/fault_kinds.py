@@ -32,6 +32,7 @@ class Fault:
         kinds: of runs in which the place is passed.
         says: part of the line; empty where none is wanted.
         before: what has to be done first, if anything ("record").
+        lasts: it does so again and again, until the next fault of that sort.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Fault:
     kinds: tuple[str, ...] = ALL
     says: str = ""
     before: str = ""
+    lasts: bool = False
 
 
 def raises(error: BaseException) -> Action:
@@ -119,6 +121,13 @@ def source_faults(dice: random.Random) -> Iterator[Fault]:
     yield Fault("film's clock back", "source.read", times(pts_s=-5.0), kinds=("film",))
     yield Fault("film's clock ahead", "source.read", times(pts_s=500.0), kinds=("film",))
     yield Fault("numbered anew", "source.read", times(frame_id=-1000000), ends=None, kinds=("film",))
+    for name, does in {
+        "larger": picture(lambda bgr: bgr.repeat(2, 0).repeat(2, 1)),
+        "turned": picture(lambda bgr: np.ascontiguousarray(bgr[:48].swapaxes(0, 1))),
+        "slower": late(0.012),
+        "not in a row": picture(lambda bgr: bgr[:, ::-1]),
+    }.items():
+        yield Fault(f"{name} from now on", "source.read", does, lasts=True)
 
 
 def tracker_faults(dice: random.Random) -> Iterator[Fault]:
@@ -150,6 +159,9 @@ def tracker_faults(dice: random.Random) -> Iterator[Fault]:
                        "NaN": np.full((8, 8), np.nan, np.float32)}.items():  # fmt: skip
         yield Fault(f"person {name}", "segmenter", lambda _, mask=mask: mask)
     yield Fault("segmenter's library", "segmenter", raises(_library(dice)))
+    yield Fault("segmenter broken for good", "segmenter", raises(_library(dice)), lasts=True)
+    yield Fault("nobody from now on", "tracker.track", lambda _: (), lasts=True)
+    yield Fault("NaN from now on", "tracker.track", points(lambda xy: np.full_like(xy, np.nan)), lasts=True)
 
 
 def engine_faults(dice: random.Random) -> Iterator[Fault]:
@@ -157,6 +169,8 @@ def engine_faults(dice: random.Random) -> Iterator[Fault]:
     yield Fault("device gone", "engine", raises(EngineError("style negative", "the device is gone")))
     yield Fault("engine's library", "engine", raises(_library(dice)))
     yield Fault("engine late", "engine", late(dice.choice([0.02, 0.1])))
+    yield Fault("device gone for good", "engine", raises(EngineError("style negative", "it is gone")), lasts=True)
+    yield Fault("NaN for good", "engine", lambda made: made * np.nan, lasts=True)
     for name, change in {
         "NaN": lambda made: made * np.nan,
         "one infinity": lambda made: np.where(np.arange(made.size).reshape(made.shape) == 9, np.inf, made),
@@ -178,6 +192,7 @@ def sink_faults(dice: random.Random) -> Iterator[Fault]:
     unplugged = raises(RuntimeError("device\nvanished"))
     yield Fault("driver gone", "driver.send", unplugged, True, LIVE, "no longer takes pictures")
     yield Fault("driver slow", "driver.send", late(dice.choice([0.02, 0.15])), kinds=LIVE)
+    yield Fault("driver slow from now on", "driver.send", late(0.015), kinds=LIVE, lasts=True)
     closing = raises(RuntimeError("busy"))
     yield Fault("driver will not close", "driver.close", closing, None, LIVE, before="stop")
     yield Fault("window gone", "window.send", raises(_library(dice)), True, ("camera and window",), "window: failed")
@@ -199,7 +214,7 @@ def sink_faults(dice: random.Random) -> Iterator[Fault]:
 def other_faults(dice: random.Random) -> Iterator[Fault]:
     """The clock, the folders, the hand on the keys."""
     for seconds in (3600.0, -3600.0, 1e7, 0.7, -0.7):
-        yield Fault(f"clock jumps by {seconds:g} s", "clock", lambda by, seconds=seconds: by + seconds, kinds=LIVE)
+        yield Fault(f"clock jumps by {seconds:g} s", "clock", lambda by, seconds=seconds: by + seconds)
     for what in ("videos is a file", "pictures is a file", "videos vanish", "hurried recordings", "keys", "wrong keys"):
         yield Fault(what, "hand", lambda _: None, kinds=LIVE, before=what)
     for how in ("stop", "quit", "interrupt"):
@@ -213,6 +228,9 @@ def starting_faults(dice: random.Random) -> Iterator[Fault]:
         says = "" if place == "driver.open" else "failed"
         yield Fault(f"{place} fails", place, raises(_library(dice)), True, kinds, says or "virtual-camera")
         yield Fault(f"{place} slow", place, late(0.1), False, kinds)
+    for fps in (0.0, -25.0, 1e9, float("nan"), float("inf")):
+        yield Fault(f"told {fps:g} fps", "source.open", lambda info, fps=fps: replace(info, fps=fps))
+    yield Fault("told another size", "source.open", lambda info: replace(info, size_wh=(0, -1)))
     for how in ("stop", "quit", "interrupt"):
         yield Fault(f"{how} at once", "", lambda _: None, True, before=how)
 

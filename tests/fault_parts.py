@@ -6,6 +6,7 @@ Real are the pipeline and its threads, the recording and its file, the virtual c
 from __future__ import annotations
 
 import gc
+import operator
 import threading
 import time
 from collections.abc import Callable
@@ -87,12 +88,12 @@ class Bench:
         return not self.thread.is_alive()
 
     def goes_on(self) -> bool:
-        """Whether new frames come out within 2 s."""
+        """Whether new frames come out within 2 s, at each sink."""
         at, sent = self.frame_id, self._sent()
-        return self.wait(lambda: self.frame_id > at + 2 and self._sent() > sent)
+        return self.wait(lambda: self.frame_id > at + 2 and all(map(operator.gt, self._sent(), sent)))
 
-    def _sent(self) -> int:
-        return self.run._senders[0].sent if self.run._senders else 0
+    def _sent(self) -> list[int]:
+        return [sender.sent for sender in self.run._senders] or [0]
 
     def wait(self, until: Callable[[], Any], timeout_s: float | None = None) -> bool:
         """Whether that comes about in time, and before the run is over."""

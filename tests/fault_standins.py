@@ -25,18 +25,23 @@ Action = Callable[[Any], Any]
 
 
 class Orders:
-    """One action a place; who comes by there next does it, once."""
+    """One action a place: who comes by there next does it, once; or everybody does from then on."""
 
     def __init__(self) -> None:
         self._actions: dict[str, Action] = {}
+        self._lasting: dict[str, Action] = {}
         self.met = threading.Event()
 
-    def give(self, place: str, action: Action) -> None:
+    def give(self, place: str, action: Action, *, lasts: bool = False) -> None:
         self.met.clear()
-        self._actions[place] = action
+        (self._lasting if lasts else self._actions)[place] = action
+
+    def calm(self) -> None:
+        """What lasts is over."""
+        self._lasting.clear()
 
     def meet(self, place: str, value: Any = None) -> Any:
-        action = self._actions.pop(place, None)
+        action = self._actions.pop(place, None) or self._lasting.get(place)
         if action is None:
             return value
         self.met.set()
@@ -64,8 +69,8 @@ class Source:
 
     def open(self) -> SourceInfo:
         self.ledger.opened += 1
-        self._orders.meet("source.open")
-        return SourceInfo("tiny", (64, 64), 30.0, self._frames)
+        info: SourceInfo = self._orders.meet("source.open", SourceInfo("tiny", (64, 64), 30.0, self._frames))
+        return info
 
     def read(self) -> Frame | None:
         if self._closed.wait(0.004 if self.live else 0.0) or self._frame_id == self._frames:

@@ -21,7 +21,7 @@ import live.sinks.video_file
 from engines.errors import OptionsError
 from live.controls import VERBS, Command
 
-FAULTS, SEED = 1000, 20261121
+FAULTS, SEED = 1200, 20261121
 MOST_IN_A_RUN = 12
 
 
@@ -93,7 +93,7 @@ class Trial:
             self._hand(fault.before)
         else:
             self._set_up(fault)
-            bench.orders.give(fault.place, fault.does)
+            bench.orders.give(fault.place, fault.does, lasts=fault.lasts)
             if fault.before in ("stop", "record, end"):
                 bench.wait(lambda: bench.frame_id >= 0)
                 time.sleep(0.02)
@@ -107,6 +107,7 @@ class Trial:
     def _set_up(self, fault: Fault) -> None:
         """See to it that the place is passed at all."""
         bench = self._bench()
+        bench.orders.calm()
         if fault.place in ("engine", "segmenter"):
             for verb, argument in (("look", "toon"), ("freeze", "off"), ("strength", 1.0)):
                 bench.controls.apply(Command(verb, argument))
