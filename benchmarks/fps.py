@@ -33,6 +33,7 @@ from benchmarks.fps_plan import planned
 from benchmarks.machine import header, machine
 from engines.errors import OptionsError, VeneerError
 from engines.looks import load_looks
+from engines.others import crowded
 from engines.runtime.base import first_line
 from engines.runtime.cuda_device import driver_device
 
@@ -63,7 +64,7 @@ def surroundings() -> dict[str, Any]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             about["versions"][name] = metadata.version(name)
     why = why_no_gpu()
-    return {**about, "gpu": None if why else driver_device().name, "no_gpu": why}
+    return {**about, "gpu": None if why else driver_device().name, "no_gpu": why, "crowded": crowded()}
 
 
 def head(about: dict[str, Any]) -> list[str]:
@@ -72,11 +73,7 @@ def head(about: dict[str, Any]) -> list[str]:
     more = ", ".join(f"{name} {found[name]}" for name in _MORE_LIBRARIES if name in found)
     lines = [f"{header(about)}{', ' if more else ''}{more}"]
     lines.append(f"GPU: {about['gpu']}" if about["gpu"] else f"no GPU: {about['no_gpu']}")
-    if (about["load_1min"] or 0.0) > 0.5 * about["cores"]:
-        lines.append(
-            f"other programs keep this machine busy (load {about['load_1min']}): measure again when it is idle"
-        )
-    return lines
+    return [*lines, about["crowded"]] if about["crowded"] else lines
 
 
 def _say(line: str) -> None:

@@ -14,8 +14,9 @@ import torch
 
 from benchmarks.machine import table
 from benchmarks.peer_nets import OURS, PEERS, Made, made, regions_bgr
-from benchmarks.peer_timing import Others, in_turns
+from benchmarks.peer_timing import in_turns
 from benchmarks.peer_ways import RUNTIMES, Ways, reason
+from engines.others import Others
 
 _NAMES = (
     "network", "weights", "region", "GMAC", "M weights", "runtime",

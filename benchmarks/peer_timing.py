@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 _SLICE_S = 0.1  # a call has its turn for so long, or once where it takes longer
@@ -60,33 +58,3 @@ def _took_s(call: Callable[[], object]) -> float:
     started_s = time.perf_counter()
     call()
     return time.perf_counter() - started_s
-
-
-class Others:
-    """How much of the processors everybody else used while the block ran.
-
-    Attributes:
-        cores: as in 0.5 for half of one; None where the system does not say.
-    """
-
-    cores: float | None = None
-
-    def __enter__(self) -> Others:
-        self._began_s, self._before_s = time.monotonic(), _others_s()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        after_s, took_s = _others_s(), time.monotonic() - self._began_s
-        if self._before_s is not None and after_s is not None and took_s > 0:
-            self.cores = round(max(0.0, after_s - self._before_s) / took_s, 2)
-
-
-def _others_s() -> float | None:
-    """Seconds that the processors were busy since the machine's start, without this process (`man 5 proc_stat`)."""
-    try:
-        ticks = [int(part) for part in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-        user, nice, system, _idle, _waiting, interrupts, soft_interrupts, stolen = ticks
-    except (OSError, ValueError, IndexError):
-        return None
-    busy = user + nice + system + interrupts + soft_interrupts + stolen
-    return busy / os.sysconf("SC_CLK_TCK") - time.process_time()

@@ -116,14 +116,15 @@ def machine(
 
     Beside a running tracker, as live. `veneer run` uses what is chosen; what was turned down is shown with its numbers.
     """
-    from calibration.machine import MachineTimer, busy
+    from calibration.machine import MachineTimer
     from engines.errors import EngineError
     from engines.looks import find_look, load_looks
+    from engines.others import crowded
 
     looks = load_looks()
     wanted = [find_look(looks, name) for name in look] if look else list(looks.values())
-    if crowded := busy():
-        typer.echo(crowded, err=True)
+    if busy := crowded():
+        typer.echo(busy, err=True)
     with _status() as say:
         _sets_ready(say)
         try:

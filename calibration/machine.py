@@ -28,7 +28,6 @@ from live.wardrobe import Wardrobe
 
 BUDGET_SHARE = 0.8  # of the time between two frames, for painting one
 SCALES = (1.0, 0.75, 0.5)  # of a region's sides; smaller ones only where the larger do not fit
-_BUSY_SHARE = 0.5  # of the cores
 _SECONDS, _LOOK_SECONDS = 0.5, 1.0  # for each engine, each look
 _LEAST_FRAMES, _BURN_IN = 30, 10
 _LIPS_PIXELS = 10_000
@@ -206,15 +205,6 @@ class MachineTimer:
 
     def _write(self) -> None:
         self.report.file = machine_choice.write(self._engines, self._looks)
-
-
-def busy() -> str:
-    """One line where other programs keep the machine so busy that what is timed says little; else nothing."""
-    cores = os.cpu_count() or 1
-    waiting = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if waiting < _BUSY_SHARE * cores:
-        return ""
-    return f"other programs keep this machine busy (load {waiting:.1f} on {cores} cores): measure again when it is idle"
 
 
 def without_repeats(rows: Sequence[Row]) -> list[Row]:
