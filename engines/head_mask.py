@@ -14,6 +14,7 @@ from engines.region import Floats, ImageU8
 from engines.scratch import Scratch
 
 _SIDE = 192  # masks are made at this size: they are soft, and a frame-sized blur costs milliseconds
+_SOFT_SIDE = 96  # the softest ones at this
 
 
 def region_mask(
@@ -38,7 +39,7 @@ def region_mask(
     if kind == "frame" or (kind == "person" and person is None):
         return None
     left, top, right, bottom = region.box
-    scale = _SIDE / max(right - left, bottom - top)
+    scale = (_SOFT_SIDE if kind == "face" else _SIDE) / max(right - left, bottom - top)
     size_wh = max(2, round(scale * (right - left))), max(2, round(scale * (bottom - top)))
     if kind == "face":
         mask = _faces(region, faces_xy[:1], size_wh, spread=0.02, covering=False)
