@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engines.errors import EngineError, SinkError, SourceError, TrackingError, VeneerError
+from live.collector import Spared
 from live.composer import Composer
 from live.controls import Controls, ControlState
 from live.frame import Frame
@@ -80,6 +81,7 @@ class Pipeline:
         self._left_behind = False  # the end did not wait for the composing thread
         self._error: VeneerError | None = None
         self._senders: list[Sender] = []
+        self._spared: Spared | None = None
         parts.controls.know(parts.wardrobe.looks)
         # Live, nothing bare leaves once a covering look is asked for; a film's frame wears what was ready at its turn.
         look_of = None if self.lossless else parts.controls.look_of
@@ -145,6 +147,8 @@ class Pipeline:
             self._watch()
         finally:
             self._shut(composing, dressing)
+            if self._spared is not None:
+                self._spared.end()
         if self._error is not None:
             raise self._error
 
@@ -193,6 +197,7 @@ class Pipeline:
         with self._ending:
             if self._front.over.is_set():
                 raise Closed
+            self._spared = Spared()
             self._senders = [self._sender(index, sink) for index, sink in enumerate(self.parts.sinks)]
             for sender in self._senders:
                 sender.start()

@@ -79,6 +79,7 @@ class FaceMeshTracker:
                 self._near_xy.append(landmarks_xy)
         if self._near_xy:
             self._near_seen_s = at_s
+            self._far.prepare()
         self._far.give_way(self._near_xy)
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -60,11 +62,28 @@ class FarFaces:
         self._followed: list[_Followed] = []
         self._spare: list[Mesh] = []
         self._searched_s = float("-inf")
+        self._preparing: threading.Thread | None = None
 
     @property
     def found_xy(self) -> list[Floats]:
         """The far faces on the frame that was looked at last."""
         return [far.landmarks_xy for far in self._followed]
+
+    def prepare(self) -> None:
+        """Load aside what the first far face will want: some 50 ms, in which the picture would stand still then."""
+        if self._preparing is None and not self._still:
+            self._preparing = threading.Thread(target=self._load, name="far faces", daemon=True)
+            self._preparing.start()
+
+    def _load(self) -> None:
+        with contextlib.suppress(Exception):  # it is tried again, and told, when it is wanted
+            detector = self._detector or _new_detector(np.zeros((144, 256, 3), np.uint8))
+            self._detector = detector
+            self._spare.append(self._new_mesh())
+
+    def _await_prepared(self) -> None:
+        if self._preparing is not None:
+            self._preparing.join()
 
     def follow(self, search_rgb: ImageU8) -> None:
         """Find the faces of the frame before on this one; a face that is gone is forgotten."""
@@ -92,6 +111,7 @@ class FarFaces:
         if not due or len(near_xy) + len(self._followed) >= self._most:
             return
         self._searched_s = at_s
+        self._await_prepared()
         for middle_xy, face_px in self._detect(search_rgb)[:_MOST_TRIED]:
             found_xy = [*near_xy, *self.found_xy]
             if len(found_xy) < self._most and not _is_inside(middle_xy, face_px, found_xy):
@@ -99,6 +119,7 @@ class FarFaces:
 
     def close(self) -> None:
         """Let go of the models; idempotent."""
+        self._await_prepared()
         parts = [self._detector, *self._spare, *(far.mesh for far in self._followed)]
         self._detector, self._spare, self._followed = None, [], []
         for index, part in enumerate(parts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import replace
 
@@ -33,6 +34,16 @@ def test_from_file_to_file_every_frame_comes_out_in_order() -> None:
     assert [frame.frame_id for frame in sink.frames] == list(range(300))
     assert run.dropped == 0
     assert source.closed and sink.closed == 1
+
+
+def test_the_collector_leaves_out_what_is_loaded_as_long_as_frames_run() -> None:
+    """Its full rounds stopped all threads for 50 ms."""
+    left_out: list[int] = []
+    before = gc.get_freeze_count()
+    pipeline(
+        FakeSource(numbered, frames=20), [KeepingSink()], on_frame=lambda *_: left_out.append(gc.get_freeze_count())
+    ).run()
+    assert left_out[-1] > 10_000 and gc.get_freeze_count() == before
 
 
 def test_live_the_newest_wins_and_losses_are_counted() -> None:

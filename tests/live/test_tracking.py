@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from engines.errors import TrackingError
 from live.frame import Face, Floats, Frame, ImageU8
 from live.sources.video import VideoSource
+from live.tracking import face_mesh, far_faces
 from live.tracking.face_landmarker import FaceLandmarkerTracker
 from live.tracking.face_mesh import FaceMeshTracker, _points_xy
 from live.tracking.identity import FaceIdentity
@@ -133,6 +136,28 @@ def test_one_near_face_costs_no_search_for_far_ones(portrait_bgr: ImageU8, monke
     picture, _ = portraits_in_a_row(portrait_bgr, [180, 64])
     assert all(len(tracker.track(frame(picture, index))) == 1 for index in range(30))
     tracker.close()
+
+
+def test_losing_a_face_for_the_first_time_loads_nothing(portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading took 50 ms in the middle of the stream: the picture stood still."""
+    loaded_by: list[str] = []
+
+    def noting(what: Callable[..., Any]) -> Callable[..., Any]:
+        def load(*given: Any, **named: Any) -> Any:
+            loaded_by.append(threading.current_thread().name)
+            return what(*given, **named)
+
+        return load
+
+    tracker = FaceMeshTracker(max_faces=1)
+    tracker.open()
+    monkeypatch.setattr(far_faces, "_new_detector", noting(far_faces._new_detector))
+    monkeypatch.setattr(face_mesh, "_Mesh", noting(face_mesh._Mesh))
+    near, far = placed(portrait_bgr, 2.6, (0, -60), (1280, 720)), placed(portrait_bgr, 0.7, (900, 200), (1280, 720))
+    assert tracker.track(frame(near, 0))
+    assert any(tracker.track(frame(far, index)) for index in range(1, 30)), "it is found far off"
+    tracker.close()
+    assert len(loaded_by) == 2 and threading.current_thread().name not in loaded_by
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (7, 300), (23, 23), (5000, 30)])
