@@ -31,6 +31,7 @@ import numpy as np
 
 from benchmarks.machine import header, machine, table
 from benchmarks.stamp import NUMBERS, read_stamp, stamp
+from engines import machine_choice
 from engines.errors import OptionsError, VeneerError
 from engines.looks import find_look, load_looks
 from live.frame import Frame, ImageU8
@@ -124,7 +125,8 @@ def in_process(look: str, size_wh: tuple[int, int], fps: float, frames: int) -> 
     """The frames through the pipeline in this process."""
     journey = Journey()
     options = LiveOptions(source="demo", look=look, sinks=("null",), size_wh=size_wh, fps=fps, frames=frames)
-    worn = {look: find_look(load_looks(), look)}  # making others ready meanwhile would be measured too
+    # No other look: making it ready meanwhile would be measured too.
+    worn = {look: machine_choice.fitted(find_look(load_looks(), look))}
     source, sink = StampedDemo(size_wh, fps, journey), ReadingSink(journey)
     Session(options, source=source, sinks=[sink], looks=worn, ctl=False).run()
     return journey

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from benchmarks.machine import header, machine, table
@@ -106,6 +107,7 @@ def main() -> None:
     rows: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as home:
         os.environ["VENEER_HOME"] = home
+        cv2.setNumThreads(1)  # as the program does
         for name, build, run_s in (("control", False, wanted.control), ("building", True, wanted.limit)):
             rows[name], said = intervals_ms(wanted.look, parse_size(wanted.size), build=build, run_s=run_s)
             print(*said, sep="\n", end="\n" if said else "")

@@ -71,9 +71,10 @@ class PictureRegion:
             rim = inner[1] - top, bottom - inner[3], inner[0] - left, right - inner[2]
             part = cv2.copyMakeBorder(part, *rim, cv2.BORDER_REPLICATE, dst=wide)  # type: ignore[assignment]
         shrink = (right - left) / self.size_wh[0]
-        how = cv2.INTER_LINEAR if shrink > 1 else cv2.INTER_CUBIC
-        while shrink >= 2:  # halves, and then between two pixels: several times faster than areas, and as smooth
-            shrink /= 2
+        # Up to 1.5 times as large, between two pixels is as smooth as areas, and 7 times faster.
+        how = cv2.INTER_CUBIC if shrink <= 1 else cv2.INTER_LINEAR if shrink <= 1.5 else cv2.INTER_AREA
+        while shrink >= 2:  # halving first is several times faster, and as smooth
+            shrink, how = shrink / 2, cv2.INTER_LINEAR
             half_wh = max(1, part.shape[1] // 2), max(1, part.shape[0] // 2)
             half = scratch.array(f"half {shrink:.9g}", (half_wh[1], half_wh[0], *colours))
             part = cv2.resize(part, half_wh, dst=half, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]

@@ -32,13 +32,19 @@ class Others:
 def crowded() -> str:
     """One line where other programs keep the machine busy just now, for which it looks half a second; else nothing.
 
-    Not the system's load average: that remembers for a minute whatever ran before, this program's own work too.
+    Where the system does not say what all processors did (macOS), its load average is taken, which remembers for a
+    minute whatever ran before, this program's own work too; where there is none (Windows), nothing is said.
     """
-    with Others() as others:
-        time.sleep(_LOOK_S)
-    if others.cores is None or others.cores < _BUSY_SHARE * (os.cpu_count() or 1):
+    cores = os.cpu_count() or 1
+    if _others_s() is None:
+        used: float | None = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    else:
+        with Others() as others:
+            time.sleep(_LOOK_S)
+        used = others.cores
+    if used is None or used < _BUSY_SHARE * cores:
         return ""
-    return f"other programs keep {others.cores:.1f} of {os.cpu_count()} cores busy: measure again when they are idle"
+    return f"other programs keep {used:.1f} of {cores} cores busy: measure again when they are idle"
 
 
 def _others_s() -> float | None:

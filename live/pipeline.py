@@ -197,7 +197,7 @@ class Pipeline:
         with self._ending:
             if self._front.over.is_set():
                 raise Closed
-            self._spared = Spared()
+            self._spared = self._spared or Spared()
             self._senders = [self._sender(index, sink) for index, sink in enumerate(self.parts.sinks)]
             for sender in self._senders:
                 sender.start()

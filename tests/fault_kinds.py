@@ -32,7 +32,7 @@ class Fault:
         kinds: of runs in which the place is passed.
         says: part of the line; empty where none is wanted.
         before: what has to be done first, if anything ("record").
-        lasts: it does so again and again, until the next fault of that sort.
+        lasts: it does so again and again, until the next fault at a boundary.
     """
 
     name: str

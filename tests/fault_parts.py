@@ -1,4 +1,4 @@
-"""A whole small run whose every boundary can be told to fail once: what happens then is noted, and what stays behind.
+"""A whole small run whose every boundary can be told to fail: what happens then is noted, and what stays behind.
 
 Real are the pipeline and its threads, the recording and its file, the virtual camera's sink, and the files.
 """
@@ -93,7 +93,7 @@ class Bench:
         return self.wait(lambda: self.frame_id > at + 2 and all(map(operator.gt, self._sent(), sent)))
 
     def _sent(self) -> list[int]:
-        return [sender.sent for sender in self.run._senders] or [0]
+        return [sender.sent for sender in self.run._senders] or [0] * len(self.run.parts.sinks)
 
     def wait(self, until: Callable[[], Any], timeout_s: float | None = None) -> bool:
         """Whether that comes about in time, and before the run is over."""

@@ -1,4 +1,4 @@
-"""Stand-ins where the outside begins, each doing once what it is told: camera, tracker, network, driver, window.
+"""Stand-ins where the outside begins, each doing what it is told: camera, tracker, network, driver, window.
 
 The persons' segmenter is one too: its model takes longer to load than a whole run here.
 """

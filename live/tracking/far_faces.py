@@ -72,14 +72,16 @@ class FarFaces:
     def prepare(self) -> None:
         """Load aside what the first far face will want: some 50 ms, in which the picture would stand still then."""
         if self._preparing is None and not self._still:
-            self._preparing = threading.Thread(target=self._load, name="far faces", daemon=True)
-            self._preparing.start()
+            thread = threading.Thread(target=self._load, name="far faces", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread can be had just now
+                thread.start()
+                self._preparing = thread
 
     def _load(self) -> None:
         with contextlib.suppress(Exception):  # it is tried again, and told, when it is wanted
-            detector = self._detector or _new_detector(np.zeros((144, 256, 3), np.uint8))
-            self._detector = detector
-            self._spare.append(self._new_mesh())
+            self._detector = self._detector or _new_detector(np.zeros((144, 256, 3), np.uint8))
+            if not self._spare and not self._followed:
+                self._spare.append(self._new_mesh())
 
     def _await_prepared(self) -> None:
         if self._preparing is not None:
@@ -111,7 +113,6 @@ class FarFaces:
         if not due or len(near_xy) + len(self._followed) >= self._most:
             return
         self._searched_s = at_s
-        self._await_prepared()
         for middle_xy, face_px in self._detect(search_rgb)[:_MOST_TRIED]:
             found_xy = [*near_xy, *self.found_xy]
             if len(found_xy) < self._most and not _is_inside(middle_xy, face_px, found_xy):
@@ -120,6 +121,7 @@ class FarFaces:
     def close(self) -> None:
         """Let go of the models; idempotent."""
         self._await_prepared()
+        self._preparing = None
         parts = [self._detector, *self._spare, *(far.mesh for far in self._followed)]
         self._detector, self._spare, self._followed = None, [], []
         for index, part in enumerate(parts):
@@ -138,7 +140,8 @@ class FarFaces:
     def _detect(self, search_rgb: ImageU8) -> list[tuple[Floats, float]]:
         """Middle and size in pixels of every face the full-range detector sees, largest first."""
         if self._detector is None:
-            self._detector = _new_detector(search_rgb)
+            self._await_prepared()
+            self._detector = self._detector or _new_detector(search_rgb)
         height, width = search_rgb.shape[:2]
         detected = []
         for detection in self._detector.process(search_rgb).detections or ():
@@ -149,6 +152,8 @@ class FarFaces:
 
     def _start(self, search_rgb: ImageU8, middle_xy: Floats, face_px: float, found_xy: Sequence[Floats]) -> None:
         """Follow the detected face, if the mesh finds it there."""
+        if not self._spare:
+            self._await_prepared()
         mesh = self._spare.pop() if self._spare else self._new_mesh()
         for margin in _MARGINS:
             box = _box(middle_xy, face_px, margin, search_rgb)

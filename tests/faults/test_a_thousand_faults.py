@@ -100,6 +100,7 @@ class Trial:
                 bench.stop("stop") if fault.before == "stop" else bench.controls.apply(Command("record", "off"))
             if not bench.wait(bench.orders.met.is_set, 1.0):
                 bench.orders.give(fault.place, lambda value: value)
+                bench.orders.calm()
                 self.missed += 1  # that place was not passed in time: no fault happened
                 return bench.ended
         return self._outcome(fault)

@@ -160,6 +160,26 @@ def test_losing_a_face_for_the_first_time_loads_nothing(portrait_bgr: ImageU8, m
     assert len(loaded_by) == 2 and threading.current_thread().name not in loaded_by
 
 
+def test_a_near_face_does_not_wait_for_what_only_far_ones_need(
+    portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody sits down, and there is room for a second face: the search for it finds nobody, and needs no mesh."""
+    tracker = FaceMeshTracker(max_faces=2)
+    tracker.open()
+    tracker.track(frame(np.full((720, 1280, 3), 90, np.uint8), 0))  # the search has its detector from now on
+    going_on, waited = threading.Event(), []
+
+    def late(*_given: Any, **_named: Any) -> Any:
+        waited.append(not going_on.wait(20))
+        raise RuntimeError("nobody asked for it")
+
+    monkeypatch.setattr(face_mesh, "_Mesh", late)
+    assert len(tracker.track(frame(placed(portrait_bgr, 2.6, (0, -60), (1280, 720)), 40))) == 1
+    going_on.set()
+    tracker.close()
+    assert waited == [False], "the mesh was still being loaded when the face was already there"
+
+
 @pytest.mark.parametrize("size_wh", [(1, 1), (7, 300), (23, 23), (5000, 30)])
 def test_frames_too_small_for_a_face_have_none(tracker: FaceMeshTracker, size_wh: tuple[int, int]) -> None:
     assert tracker.track(frame(np.zeros((size_wh[1], size_wh[0], 3), np.uint8), 0)) == ()
