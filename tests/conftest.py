@@ -66,3 +66,14 @@ def node(tmp_path: Path) -> Path:
     path = tmp_path / "video10"
     path.write_bytes(b"frame")
     return path
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch on one: threads that wait for each other take minutes where others want the processor too."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

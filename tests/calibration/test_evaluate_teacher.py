@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,8 @@ from engines.styles import load_style
 from engines.training.aligned import AlignedRegion, load_region
 from engines.training.cards import save_style
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 APP = typer.Typer()
 APP.command()(evaluate)
 
@@ -46,15 +47,6 @@ def save_copying_style(home: Path, region: str = "head") -> None:
     size_wh = [448, 256] if region in ("frame", "person") else [256, 256]
     card = {"name": "copy", "generator": "toon_net", "region": region, "size_wh": size_wh, "output": "picture"}
     save_style(net, {**card, "generator_args": {"channels": 8, "blocks": 1}}, folder)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """PyTorch's threads wait for each other where others keep the processor busy: for minutes, on two cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
