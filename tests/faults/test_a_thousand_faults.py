@@ -114,7 +114,10 @@ class Trial:
                 bench.controls.apply(Command(verb, argument))
         if fault.before.startswith("record"):
             bench.controls.apply(Command("record", "on"))
-        elif fault.place.startswith("disk"):  # the film's: no recording may still be finished, and meet it first
+        elif fault.place.startswith("disk"):  # the film's: no recording may run or be finished, and meet it first
+            bench.controls.apply(Command("record", "off"))
+            bench.wait(lambda: bench.capture._recording is None)
+            bench.goes_on()  # the frame that ended it is done with
             bench.wait(lambda: not any(thread.is_alive() for thread in bench.capture._working))
 
     def _outcome(self, fault: Fault) -> bool:
