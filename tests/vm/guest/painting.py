@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from typing import Any
@@ -53,14 +54,23 @@ def webcam_changes_size(first: str, then: str, look: str, size: str) -> dict[str
         reader.await_pictures(1)
         _await_still(reader)
         for picture in (then, first):
+            before = format_of(devices.FED)
             devices.feed_with(picture)
-            fed_s = time.monotonic()
+            # Until then, what moves may be the last of the old pictures, and what is still the one that is held.
+            fed_s = await_true(lambda old=before: _is_other(old), LONG_S, "the webcam has another size")
             live_s = reader.await_change(fed_s)
             _await_still(reader)
             reader.save(EXCHANGE / f"after-{picture}.npy")
             rounds.append({"webcam": format_of(devices.FED), "virtual": format_of(devices.VIRTUAL)})
             rounds[-1]["live_s"] = live_s - fed_s
     return {"rounds": rounds, "said": program.said(), "alive": program.process.poll() is None}
+
+
+def _is_other(before: tuple[int, int, str]) -> bool:
+    """Whether the webcam gives another format now; while nothing is fed, it tells none."""
+    with contextlib.suppress(RuntimeError):
+        return format_of(devices.FED) != before
+    return False
 
 
 def writer_is_killed(first: str, look: str, size: str) -> dict[str, Any]:
