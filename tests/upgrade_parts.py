@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from fakes import FakeSource, FakeTracker, KeepingSink
 from filelock import FileLock
 from numpy.typing import NDArray
 from pipeline_parts import in_background
 
+from engines.build_process import BuildProcess
 from engines.builder import Order
 from engines.looks import Layer, Look
 from engines.runtime.base import Engine, EngineInfo
 from engines.runtime.choose import open_engine
 from engines.styles import Style
+from live import upgrades
 from live.controls import Controls
 from live.pipeline import Parts, Pipeline
 from live.portrait import portrait_bgr
@@ -78,6 +82,29 @@ class Show:
         self.pipeline.stop()
         self.thread.join(20)
         assert not self.thread.is_alive() and self.errors == []
+
+
+class Builds:
+    """Real builders that begin when a test lets them, and each step that they tell."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.steps: list[str] = []
+        self.may_begin = threading.Event()
+        steps, may_begin = self.steps, self.may_begin
+
+        class Watched(BuildProcess):
+            def __init__(self, *of: Any, told: Callable[[str], None], **more: Any) -> None:
+                def both(step: str) -> None:
+                    steps.append(step)
+                    told(step)
+
+                super().__init__(*of, told=both, **more)
+
+            def run(self) -> None:
+                may_begin.wait(PATIENCE_S)
+                super().run()
+
+        monkeypatch.setattr(upgrades, "BuildProcess", Watched)
 
 
 def ordered(mode: str, lock: Path, *, limit_s: float = 600.0) -> Callable[..., Sequence[Order]]:

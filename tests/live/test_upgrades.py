@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from own_style import own_style
-from upgrade_parts import BUILD_S, MANY, Show, gone, ordered, spoilt
+from upgrade_parts import BUILD_S, MANY, Builds, Show, gone, ordered, spoilt
 
 from engines.cache_entry import verdict
 from engines.runtime import openvino_int8
@@ -177,35 +177,39 @@ def test_a_look_that_is_switched_to_meanwhile_works_and_looks_that_share_an_engi
     assert show.frames_go_on()
 
 
-def test_an_own_style_is_shown_at_once_and_really_converted_meanwhile(shows: list[Show]) -> None:
+def test_an_own_style_is_shown_at_once_and_really_converted_meanwhile(
+    shows: list[Show], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds = Builds(monkeypatch)
     show = Show([own_style()], runtime="auto", tracker=FaceMeshTracker(), fps=10.0)
     shows.append(show)
     assert show.sink.wait_for(lambda frames: len(frames) > MANY, 60.0)
     assert show.runs_on() == TORCH
     assert show.until(lambda: "building mine OpenVINO" in show.wardrobe.progress())
+    builds.may_begin.set()
     assert show.frames_go_on()
     assert show.says("style mine runs on openvino", BUILD_S), show.said
     assert show.frames_go_on()
 
 
 @pytest.mark.skipif(not openvino_int8.installed(), reason=f"no NNCF to build INT8 with: {openvino_int8.INSTALL}")
-def test_int8_is_really_built_judged_and_put_in_while_frames_go_on(shows: list[Show]) -> None:
+def test_int8_is_really_built_judged_and_put_in_while_frames_go_on(
+    shows: list[Show], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds = Builds(monkeypatch)
     style = load_style(LIPS)
     show = Show([style], runtime="auto", tracker=FaceMeshTracker(), fps=10.0)
     shows.append(show)
     assert show.frames_go_on()
     before = show.runs_on()[0].removeprefix("openvino ")
-    steps: list[str] = []
+    builds.may_begin.set()
 
-    def next_step() -> bool:
-        step = show.wardrobe.progress()
-        if step and step not in steps:
-            steps.append(step)
-            assert show.frames_go_on(), f"the picture stood still in {step}"
+    def over() -> bool:
+        assert show.frames_go_on(), f"the picture stood still after {builds.steps[-1:]}"
         return any("from now on" in line or "is not used" in line for line in show.said)
 
-    assert show.until(next_step, BUILD_S), (show.said, steps)
-    assert any("quantising" in step for step in steps)
+    assert show.until(over, BUILD_S), (show.said, builds.steps)
+    assert {"set", "quantise", "judge"} <= {step.split()[0] for step in builds.steps}
     (info,) = show.wardrobe.engines()
     said = verdict(openvino_int8.int8_key(style))
     if said == "passed":
