@@ -62,8 +62,8 @@ class Look:
 
     @property
     def wants_person(self) -> bool:
-        """Whether a layer needs to know which pixels show a person."""
-        return any(isinstance(layer.style, Style) and layer.style.region in ("head", "person") for layer in self.layers)
+        """Whether a layer needs to know which pixels show a person, or it must be known who is there and not drawn."""
+        return any(isinstance(layer.style, Style) and layer.style.wants_person for layer in self.layers)
 
 
 def _covers(layers: tuple[Layer, ...]) -> bool:

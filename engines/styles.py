@@ -67,6 +67,11 @@ class Style:
         """Whether it hides the face: then a face must never be seen without it."""
         return self.output == "picture"
 
+    @property
+    def wants_person(self) -> bool:
+        """Whether it matters which pixels show a person."""
+        return self.region in ("head", "person") or (self.covers and self.region == "face")
+
     def on(self, region: str) -> Style:
         """The same style on another region: "person" or "frame" for one made for heads, and the other way round.
 

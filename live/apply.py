@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,55 +11,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from engines.errors import LookError, SinkError, SourceError, VeneerError
 from engines.looks import Look, find_look, load_looks
-from live.cover import Cover
 from live.frame import Frame
 from live.options import LiveOptions
-from live.painter import Painter
+from live.picture_painter import PicturePainter
 from live.session import Session, say
 from live.sinks.recording_file import SUFFIXES as FILM_SUFFIXES
 from live.sinks.recording_file import check_target
 from live.sources.open import is_picture
-from live.sources.still import PICTURE_SUFFIXES, read_picture, write_picture
-from live.tracking.face_mesh import FaceMeshTracker
-from live.tracking.person import PersonSegmenter
-from live.wardrobe import Wardrobe
+from live.sources.still import PICTURE_SUFFIXES
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
-
-
-class PicturePainter:
-    """Paints single pictures with one look; the tracker and the engines are loaded once."""
-
-    def __init__(self, options: LiveOptions, look: Look) -> None:
-        self._wardrobe = Wardrobe({look.name: look}, runtime=options.runtime, say=say)
-        self._ready = self._wardrobe.prepare(look.name)
-        self._tracker = FaceMeshTracker(max_faces=options.max_faces, still=True)
-        self._segmenter = PersonSegmenter(still=True)
-        self._strength = options.strength
-
-    def __call__(self, source: Path, output: Path) -> None:
-        """Paint one picture file into another. A face that cannot be painted is treated as the look says of no face.
-
-        Raises:
-            SourceError: the picture cannot be read.
-            SinkError: the result cannot be written.
-        """
-        picture_bgr = read_picture(source)
-        faces = self._tracker.track(Frame(picture_bgr, 0, time.monotonic(), 0.0))
-        look = self._ready.look
-        person = self._segmenter.mask(picture_bgr) if self._ready.wants_person else None
-        spent = Painter().paint(picture_bgr, faces, self._ready, self._strength, at_s=0.0, person=person)
-        if self._ready.layers and (spent.bare or not faces):
-            missing = "a face is too small to paint" if faces else "no face found"
-            say(f"{source.name}: {missing}; the look shows '{look.no_face}'")
-            picture_bgr = Cover().instead(picture_bgr, look, 0.0)
-        write_picture(output, picture_bgr)
-
-    def close(self) -> None:
-        """Let go of the tracker, the segmenter and the engines."""
-        self._tracker.close()
-        self._segmenter.close()
-        self._wardrobe.close()
 
 
 def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
@@ -76,11 +36,12 @@ def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
     look = find_look(load_looks(options.looks_file), options.look)
     try:
         output = _checked_output(source, output)
-        if source.is_dir():
-            return _folder(source, output, options, look)
+        work = _found(source, output) if source.is_dir() else None
     except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle, a folder that is locked
         got = str(getattr(error, "strerror", None) or error).lower()
         raise SourceError(f"apply {source} {output}", got, "check both paths") from None
+    if work is not None:
+        return _folder(source, output, work, options, look)
     if is_picture(source):
         painter = PicturePainter(options, look)
         try:
@@ -173,8 +134,7 @@ class _Work:
     done: int = 0
 
 
-def _folder(source: Path, output: Path, options: LiveOptions, look: Look) -> int:
-    work = _found(source, output)
+def _folder(source: Path, output: Path, work: _Work, options: LiveOptions, look: Look) -> int:
     total = len(work.pairs) + len(work.failed)
     if not total:
         raise SourceError(f"input {source}", "no pictures or videos in that folder", "name another one")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
 
-from engines.errors import EngineError
+from engines.errors import EngineError, VeneerError
 from engines.looks import Look
 from live.controls import ControlState
-from live.cover import Cover, wanted_cover
+from live.cover import Cover, hides_enough
 from live.frame import Frame, TrackedFrame
 from live.frame_pool import FramePool
+from live.missing import MissingFaces
 from live.one_line import one_line
 from live.painter import Painter, StageMs
 from live.timing import Timings
+from live.tracking.person import PersonSegmenter
 from live.wardrobe import ReadyLook, Wardrobe
 
 _MOST_SAID = 16  # different lines; more would flood the terminal
@@ -29,8 +32,8 @@ class Composer:
         timings: told what the stages took, and whether there was a face.
         say: takes one line for the person at the terminal.
         look_of: the look that is asked for, ready or not. Where it covers, no frame is let through that hides less:
-            not while the look is being made ready, not the frame that was frozen before. None lets them through, for
-            films, where each frame wears what was ready when its turn came.
+            not while the look is being made ready, not the frame that was frozen before.
+        patient: a film has time: it waits for a look that is asked for, and each of its frames wears it.
     """
 
     def __init__(
@@ -40,15 +43,19 @@ class Composer:
         say: Callable[[str], None],
         *,
         look_of: Callable[[ControlState], Look | None] | None = None,
+        patient: bool = False,
     ) -> None:
-        self._wardrobe, self._timings, self._say = wardrobe, timings, say
+        self._wardrobe, self._timings, self._say, self._patient = wardrobe, timings, say, patient
         self._look_of = look_of or (lambda _: None)
         self._painter = Painter()
         self._pool = FramePool()
         self._cover = Cover()
+        self._missing = MissingFaces()
+        self._segmenter = PersonSegmenter(still=True)  # it loads nothing yet
         self._wearing: ReadyLook | None = None
         self._frozen: Frame | None = None
         self._said: set[str] = set()
+        self._refused: set[str] = set()  # looks that cannot be made
 
     def wear(self, ready: ReadyLook) -> None:
         """Put a look on; to be done once before the first frame."""
@@ -60,6 +67,8 @@ class Composer:
         if state.frozen and self._frozen is not None:
             frame = replace(tracked.frame, bgr=self._frozen.bgr, cover=self._frozen.cover)
         else:
+            if self._patient:
+                tracked = self._dressed(state.look, tracked)
             frame = self._painted(tracked, self._worn(state.look, tracked), state)
         frame = self._as_wanted(frame, state)
         self._frozen = frame if state.frozen else None
@@ -70,6 +79,10 @@ class Composer:
         worn = self._wearing
         return self._wardrobe.wants_person(look) or (worn is not None and worn.wants_person)
 
+    def close(self) -> None:
+        """Let go of what looks for persons; to be called by the thread that composed."""
+        self._segmenter.close()
+
     def _worn(self, name: str, tracked: TrackedFrame) -> ReadyLook:
         """The wanted look if it is ready and this frame holds what it needs; until then the one that is worn."""
         assert self._wearing is not None
@@ -78,6 +91,18 @@ class Composer:
             if coming is not None and (tracked.person is not None or not coming.wants_person):
                 self._wearing = coming
         return self._wearing
+
+    def _dressed(self, name: str, tracked: TrackedFrame) -> TrackedFrame:
+        """Wait until the look is ready, and look for the person where the frame is older than the wish for it."""
+        if self._wardrobe.ready(name) is None and name not in self._refused:
+            try:
+                self._wardrobe.prepare(name)
+            except VeneerError:  # the wardrobe says why
+                self._refused.add(name)
+        if tracked.person is None and self._wardrobe.wants_person(name):
+            with contextlib.suppress(Exception):  # it is covered as without a face then
+                return replace(tracked, person=self._segmenter.mask(tracked.frame.bgr))
+        return tracked
 
     def _painted(self, tracked: TrackedFrame, ready: ReadyLook, state: ControlState) -> Frame:
         frame, look = tracked.frame, ready.look
@@ -100,6 +125,8 @@ class Composer:
         blind = ready.wants_person and tracked.person is None and ready.look.no_face != "raw"
         if (ready.layers and not tracked.faces) or blind:
             return None
+        if self._missing.any(tracked, ready, at_s) and ready.look.no_face != "raw":
+            return None
         frame_bgr, faces = tracked.frame.bgr, tracked.faces
         try:
             spent = self._painter.paint(frame_bgr, faces, ready, strength, at_s=at_s, person=tracked.person)
@@ -115,7 +142,7 @@ class Composer:
     def _as_wanted(self, frame: Frame, state: ControlState) -> Frame:
         """The frame, or the wanted look's own rule where it hides less than that look does."""
         look = self._look_of(state)
-        if look is None or frame.cover >= wanted_cover(look, state.strength):
+        if look is None or hides_enough(frame, look, state.strength):
             return frame
         at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
         return self._cover.over(frame, look, at_s, strength=state.strength)

@@ -9,6 +9,7 @@ import numpy as np
 
 from engines.looks import Look
 from engines.styles import Style
+from live.controls import STRENGTH_STEP
 from live.frame import Frame, ImageU8, fit_into
 
 LATE_S = 0.5  # so long without a new frame, and a stage is late; before that it may be a slow camera
@@ -58,6 +59,15 @@ def wanted_cover(look: Look, strength: float) -> float:
     return strength * max(covering, default=0.0)
 
 
+def hides_enough(frame: Frame, look: Look, strength: float) -> bool:
+    """Whether the frame may leave while this look is asked for at this strength.
+
+    One step of the strength key less is enough: frames that are on their way when the key is pressed, and a frozen
+    picture, need not be blurred for it.
+    """
+    return frame.cover >= wanted_cover(look, strength - STRENGTH_STEP) - 1e-6
+
+
 def stays_s(look: Look) -> float:
     """How long the look's last frame may be shown while no new one comes; infinity where it may stay."""
     if last_resort(look) == "raw":
@@ -94,7 +104,7 @@ class Cover:
         held = self._painted
         if look.no_face == "hold" and held is not None and held.size_wh == frame.size_wh:
             fresh = 0.0 <= at_s - self._painted_s <= look.hold_s
-            if fresh and self._painted_look == look.name and held.cover >= wanted_cover(look, strength):
+            if fresh and self._painted_look == look.name and hides_enough(held, look, strength):
                 return replace(frame, bgr=held.bgr, cover=held.cover)
         return covered(frame, look)
 

@@ -30,7 +30,8 @@ from live.wardrobe import Wardrobe
 _PREVIEW_INTERVAL_S = 1 / 60  # a window is not shown more often than this
 _TURN_S = 0.012  # so long a window waits for a new frame before it looks after its events
 _MOST_FPS = 1000.0  # more is no pace
-_CLOSE_WITHIN_S = 0.8  # so long the looks have for letting go, however late it is
+_CLOSE_WITHIN_S = 0.3  # so long the looks have for letting go, however late it is
+_LAST_S = 0.3  # of the 2 s, what is kept for that
 _KINDS = {
     "source": SourceError,
     "tracker": TrackingError,
@@ -83,9 +84,8 @@ class Pipeline:
         self._senders: list[Sender] = []
         self._spared: Spared | None = None
         parts.controls.know(parts.wardrobe.looks)
-        # Live, nothing bare leaves once a covering look is asked for; a film's frame wears what was ready at its turn.
-        look_of = None if self.lossless else parts.controls.look_of
-        self._composer = Composer(parts.wardrobe, self.timings, say, look_of=look_of)
+        look_of = parts.controls.look_of  # nothing bare leaves once a covering look is asked for
+        self._composer = Composer(parts.wardrobe, self.timings, say, look_of=look_of, patient=self.lossless)
         self._front = Front(
             parts.source,
             parts.tracker,
@@ -171,6 +171,7 @@ class Pipeline:
         except Exception as error:
             self.fail(error, "painting")
         finally:
+            self._composer.close()
             with self._ending:
                 self._composed.set()
             if self._left_behind:  # it hung in an engine, and nobody waited any longer
@@ -269,7 +270,7 @@ class Pipeline:
         if not self._left_behind:  # an engine is not taken away from under whoever hangs in it
             closing = threading.Thread(target=self._close_looks, name="close looks", daemon=True)
             closing.start()  # aside: a library may hang in its own end
-            closing.join(max(_CLOSE_WITHIN_S, until_s - time.monotonic()))
+            closing.join(max(_CLOSE_WITHIN_S, until_s + _LAST_S - time.monotonic()))
 
     def _close_looks(self) -> None:
         with contextlib.suppress(Exception):  # by its promise it never raises, and nothing could be done about it

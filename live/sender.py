@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from engines.looks import Look
 from live.controls import Controls
-from live.cover import card, covered, stays_s, wanted_cover
+from live.cover import card, covered, hides_enough, stays_s
 from live.frame import Frame, ImageU8
 from live.latest import Closed, LatestSlot
 from live.sinks.base import FrameSink
@@ -49,7 +49,7 @@ class Gate:
         if look is None:
             return frame
         late = not state.frozen and not 0.0 <= shown_s <= stays_s(look)  # below 0: the clock was set back
-        return self._under(look, frame) if late or frame.cover < wanted_cover(look, state.strength) else frame
+        return self._under(look, frame) if late or not hides_enough(frame, look, state.strength) else frame
 
     def _under(self, look: Look, frame: Frame) -> Frame:
         """The frame under the look's last resort; made once for a picture that is repeated."""

@@ -52,9 +52,11 @@ class BrokenSource(FakeSource):
     def __init__(self, picture: Callable[[int], ImageU8], *, at: int, error: Exception) -> None:
         super().__init__(picture)
         self._at, self._error = at, error
+        self.broke = threading.Event()
 
     def read(self) -> Frame | None:
         if self.index >= self._at:
+            self.broke.set()
             raise self._error
         return super().read()
 

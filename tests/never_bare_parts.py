@@ -82,6 +82,8 @@ class TroubledTracker:
         )  # fmt: skip
         if trouble == "lost":
             return ()
+        if trouble == "one lost":
+            return true[:-1]
         return (*true[:-1], _unsure(true[-1], trouble)) if true and trouble != "found" else true
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from fakes import KeepingSink, WindowLikeSink
 from never_bare_judge import bareness, is_smooth
 from never_bare_parts import TroubledEngine, TroubledSource, TroubledTracker, TroubledWardrobe, Troubles, the_looks
-from pipeline_parts import in_background, quick_s
+from pipeline_parts import ends_soon, in_background
 
 from live.controls import Controls
 from live.cover import card
@@ -59,10 +58,8 @@ class Show:
         return len((sinks or (self.camera,))[0].frames)
 
     def end(self) -> None:
-        started_s = time.monotonic()
         self.run.stop()
-        self.thread.join(10)
-        assert not self.thread.is_alive() and time.monotonic() - started_s < quick_s()
+        assert ends_soon(self.thread)
         assert self.errors == []
 
 

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 from apply_parts import HANG_S, avi, files, film, one_line, started, until, veneer
+from never_bare_judge import is_smooth
 from sink_clips import read_pictures
 
 from engines.errors import SourceError
 from live import apply as applying
 from live.frame import Frame, ImageU8
 from live.options import LiveOptions
+from live.painter import Painter
 from live.sinks.video_file import VideoFileSink
 from live.sources.still import read_picture, write_picture
+from live.tracking.face_mesh import FaceMeshTracker
+from live.tracking.person import PersonSegmenter
 
 
 @pytest.mark.parametrize("output", [".", "a.png", "link.png"])
@@ -164,6 +168,43 @@ def test_a_mouth_too_small_to_paint_is_not_shown_bare(
     options = LiveOptions(look="mine", looks_file=tmp_path / "looks.toml")
     assert applying.apply_to(tmp_path / "a.png", tmp_path / "b.png", options) == 0
     assert np.array_equal(read_picture(tmp_path / "b.png"), portrait_bgr) == shown
+
+
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_a_picture_on_which_no_face_is_found_is_blurred_under_a_drawn_look(
+    tmp_path: Path, portrait_bgr: ImageU8, in_folder: bool
+) -> None:
+    """Somebody may be on it all the same."""
+    source, faceless_bgr = tmp_path / "in", np.ascontiguousarray(portrait_bgr[220:])
+    source.mkdir()
+    write_picture(source / "back.png", faceless_bgr)
+    done = veneer("apply", source if in_folder else source / "back.png", tmp_path / "out.png", "--look", "toon")
+    assert done.returncode == 0 and "back.png: no face found; the look shows 'hold'" in done.stderr, done.stderr
+    shown = read_picture(tmp_path / "out.png" / "back.png" if in_folder else tmp_path / "out.png")
+    assert is_smooth(shown) and not is_smooth(faceless_bgr)
+
+
+@pytest.mark.parametrize("part", [Painter, PersonSegmenter, FaceMeshTracker])
+def test_a_picture_that_a_library_breaks_on_is_named_and_not_written_and_the_rest_is_done(
+    tmp_path: Path, portrait_bgr: ImageU8, part: type, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in "ab":
+        write_picture(source / f"{name}.png", portrait_bgr)
+    call = {Painter: "paint", PersonSegmenter: "mask", FaceMeshTracker: "track"}[part]
+    real, calls = getattr(part, call), []
+
+    def breaks_once(self: Any, *given: Any, **more: Any) -> Any:
+        calls.append(call)
+        if len(calls) == 1:
+            raise RuntimeError("graph is broken")
+        return real(self, *given, **more)
+
+    monkeypatch.setattr(part, call, breaks_once)
+    assert applying.apply_to(source, out, LiveOptions(look="toon")) == 2
+    assert "not done: a.png: look toon: RuntimeError: graph is broken\n" in capsys.readouterr().err
+    assert files(out) == ["b.png"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
-"""Films: no gate is behind them, so what a frame shows is settled when it is made, by what was ready at its turn."""
+"""Films: no gate is behind them, so what a frame shows is settled when it is made; it waits for what it wears."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -45,42 +44,44 @@ def _kinds(
     return "".join(next((word for word, true in words.items() if true(frame)), "s") for frame in sink.frames)
 
 
-def test_a_switch_blurs_no_frame() -> None:
-    """A blur between two looks would be a flaw."""
-    wardrobe, controls = _wardrobe(), Controls(tuple(the_looks()), look="none")
-    wardrobe.prepare_all()
+def _switch(controls: Controls, look: str) -> Callable[[Frame, ControlState], None]:
+    """Asks for that look after frame 5."""
 
     def switch(frame: Frame, state: ControlState) -> None:
         if frame.frame_id == 5:
-            controls.apply(Command("look", "toon"))
+            controls.apply(Command("look", look))
 
-    kinds = _kinds(wardrobe, controls, on_frame=switch)
-    assert kinds[:6] == "bbbbbb" and kinds[-10:] == "d" * 10 and "s" not in kinds
+    return switch
 
 
-def test_a_look_that_is_not_ready_yet_blurs_no_frame_either() -> None:
-    made = threading.Event()
+def test_a_switch_blurs_no_frame_and_leaves_none_bare() -> None:
+    """A blur between two looks would be a flaw; the frames that were tracked before the switch are drawn, too."""
+    wardrobe, controls = _wardrobe(), Controls(tuple(the_looks()), look="none")
+    wardrobe.prepare_all()
+    assert _kinds(wardrobe, controls, on_frame=_switch(controls, "toon")) == "b" * 6 + "d" * 14
+
+
+def test_a_look_that_is_not_ready_yet_is_waited_for() -> None:
+    asked = threading.Event()
 
     class Waiting(TroubledWardrobe):
         def prepare(self, name: str) -> ReadyLook:
-            assert name != "sketch" or made.wait(20)
+            if threading.current_thread().name == "compose":
+                asked.set()
+            assert name != "sketch" or asked.wait(20), "the film did not ask for it"
             return super().prepare(name)
 
-    wardrobe, controls = (
-        Waiting(the_looks(), Troubles(), slow_s=0.0, broken=""),
-        Controls(tuple(the_looks()), look="none"),
-    )
+    wardrobe = Waiting(the_looks(), Troubles(), slow_s=0.0, broken="")
+    controls = Controls(tuple(the_looks()), look="none")
+    assert _kinds(wardrobe, controls, on_frame=_switch(controls, "sketch")) == "b" * 6 + "d" * 14
 
-    def switch(frame: Frame, state: ControlState) -> None:
-        if frame.frame_id == 5:
-            controls.apply(Command("look", "sketch"))
-        if frame.frame_id == 10:
-            made.set()
-            while wardrobe.ready("sketch") is None:
-                time.sleep(0.001)
 
-    kinds = _kinds(wardrobe, controls, on_frame=switch)
-    assert kinds[:11] == "b" * 11 and kinds[-8:] == "d" * 8 and "s" not in kinds
+def test_where_a_look_cannot_be_made_the_film_shows_what_that_look_says() -> None:
+    said: list[str] = []
+    wardrobe = TroubledWardrobe(the_looks(), Troubles(), slow_s=0.0, broken="toon", say=said.append)
+    controls = Controls(tuple(the_looks()), look="none")
+    assert _kinds(wardrobe, controls, on_frame=_switch(controls, "toon")) == "b" * 6 + "s" * 14
+    assert said == ["look toon is not available: look toon: it cannot be made here"]
 
 
 def test_a_frame_is_made_and_recorded_by_one_and_the_same_state() -> None:

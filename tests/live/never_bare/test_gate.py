@@ -32,9 +32,17 @@ def test_a_clock_that_is_set_back_does_not_keep_a_picture_for_ever() -> None:
     frame = Frame(bgr, 0, 0.0, cover=1.0)
     assert gate(frame, shown_s=0.4) is frame
     assert is_smooth(gate(frame, shown_s=0.6).bgr) and is_smooth(gate(frame, shown_s=-3600.0).bgr)
-    assert gate(replace(frame, cover=0.99)).bgr is not bgr, "and what hides less than is wanted never leaves"
+    assert gate(replace(frame, cover=0.85)).bgr is not bgr, "and what hides less than is wanted never leaves"
     controls.apply(Command("freeze", "on"))
     assert gate(frame, shown_s=60.0) is frame, "a frozen picture is meant to stay"
+
+
+def test_a_step_of_the_strength_key_blurs_no_picture_that_is_on_its_way() -> None:
+    gate, controls = _gate("toon")
+    on_its_way = Frame(portrait_face()[0], 0, 0.0, cover=0.9)
+    assert gate(on_its_way) is on_its_way
+    controls.apply(Command("strength", 0.0))
+    assert gate(replace(on_its_way, cover=0.0)).cover == 0.0, "that is what strength nought says"
 
 
 def test_what_hides_a_picture_is_made_of_it_and_by_the_look_that_is_asked_for_now() -> None:

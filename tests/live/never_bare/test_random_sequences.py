@@ -81,6 +81,7 @@ class Sequence:
                 self.states.append(controls.seen.state)
 
         monkeypatch.setattr(live.capture, "VideoFileSink", WatchedFile)
+        monkeypatch.setattr(live.capture, "STOP_WITHIN_S", 60.0)  # each film is looked at once it is whole
 
     def _break_segmenter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         real, troubles = PersonSegmenter.mask, self.troubles
@@ -125,7 +126,7 @@ class Sequence:
         dice, troubles = self.dice, self.troubles
         what: str = dice.choice(["faces", "people", "size", "tracker", "late", "engine", "segmenter", "source"])
         if what == "faces":
-            troubles.faces = dice.choice(["lost", "lost", *UNSURE])
+            troubles.faces = dice.choice(["lost", "one lost", "one lost", *UNSURE])
         elif what == "people":
             troubles.people = 3 - troubles.people
         elif what == "size":
