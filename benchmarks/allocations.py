@@ -13,8 +13,10 @@ import resource
 import subprocess
 import sys
 
+from benchmarks.arguments import Parser, ended, whole
 from benchmarks.machine import header, machine, table
-from engines.looks import load_looks
+from engines.errors import VeneerError
+from engines.looks import find_look, load_looks
 from live.frame import Frame
 from live.options import LiveOptions, parse_size
 from live.session import Session
@@ -39,25 +41,31 @@ def fresh_mb_per_frame(look: str, size: str, frames: int) -> float:
 
 
 def main() -> None:
-    """Print a table: look, megabytes of fresh memory a frame, and how many frames that is."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Print a table: look, megabytes of fresh memory a frame, and how many frames that is.
+
+    Raises:
+        VeneerError: a value is wrong, or a look cannot be measured.
+    """
+    parser = Parser("allocations", __doc__)
     parser.add_argument("--look", action="append")
     parser.add_argument("--size", default="1280x720")
-    parser.add_argument("--frames", type=int, default=200)
+    parser.add_argument("--frames", type=whole(1, 10**7), default=200)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.child:
         print(f"{fresh_mb_per_frame(wanted.child, wanted.size, wanted.frames):.3f}", flush=True)
         os._exit(0)  # a better engine may still be on its way in a thread of a library
-    width, height = parse_size(wanted.size)
+    (width, height), looks = parse_size(wanted.size), load_looks()
     frame_mb = width * height * 3 / 1e6
     rows = []
-    for look in wanted.look or list(load_looks()):
+    for look in [find_look(looks, name).name for name in wanted.look or looks]:
         command = [sys.executable, "-m", "benchmarks.allocations", "--child", look, "--size", wanted.size]
         environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": _ABOVE}
         said = subprocess.run(
-            [*command, "--frames", str(wanted.frames)], env=environment, check=True, stdout=subprocess.PIPE, text=True
+            [*command, "--frames", str(wanted.frames)], env=environment, stdout=subprocess.PIPE, text=True
         )
+        if said.returncode:
+            raise VeneerError(f"look {look}", f"it ended with code {said.returncode}", "its own line above says why")
         fresh_mb = float(said.stdout)
         rows.append([look, fresh_mb, fresh_mb / frame_mb])
     print(header(machine()))
@@ -66,4 +74,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended("allocations", main))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import importlib.util
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +15,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engines.runtime.base import first_line
+from engines.runtime.base import NotUsableError, first_line
 from engines.runtime.cuda_run import StaticRun, enter, leave
 from engines.runtime.door import Door
 
-__all__ = ["Way", "cpu_ways", "cuda_ways", "first_line"]
+__all__ = ["AbsentError", "Way", "cpu_ways", "cuda_ways", "first_line"]
 
 Answer = NDArray[np.float32]
 Opened = tuple[Callable[[], object], Callable[[], Answer]]
+
+
+class AbsentError(Exception):
+    """This machine lacks what the way needs; says what, in one line."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Way:
 
     Attributes:
         name: in the table.
-        open: from (N, H, W, 3) uint8 BGR regions: what is timed, and what it answers, (N, H, W, 3) BGR of 255.
+        open: from (N, H, W, 3) uint8 BGR regions: what is timed, and what it answers, (N, H, W, 3) BGR of 255. Raises
+            AbsentError, or whatever its libraries raise that cannot run the network.
     """
 
     name: str
@@ -104,19 +111,26 @@ def _door(net: Callable[[Tensor], Tensor], bgr: NDArray[np.uint8], dtype: Any, f
 
 
 def _compiled(net: nn.Module) -> Callable[[Tensor], Tensor]:
+    if importlib.util.find_spec("triton") is None:
+        raise AbsentError("Triton is not installed, which torch.compile wants on a GPU")
+    # What was compiled of this generator before counts: at the second size it would compile for any size, which is
+    # slower, and after some more run it eagerly without a word.
+    torch.compiler.reset()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.compile(net, mode="max-autotune")
+        return torch.compile(net, mode="max-autotune", dynamic=False)
 
 
 def _plan(net: nn.Module, count: int, size_wh: tuple[int, int]) -> Callable[[Tensor], Tensor]:
-    import importlib
-
     from engines.runtime.tensorrt_build import build_plan
     from engines.runtime.tensorrt_installed import installed
     from engines.runtime.tensorrt_plan import LoadedPlan
 
-    return LoadedPlan(importlib.import_module(installed().module), build_plan(net, count, size_wh).plan)
+    try:
+        module = installed().module
+    except NotUsableError as error:
+        raise AbsentError(str(error)) from error
+    return LoadedPlan(importlib.import_module(module), build_plan(net, count, size_wh).plan)
 
 
 def _reference(net: nn.Module, bgr: NDArray[np.uint8]) -> Opened:
@@ -130,11 +144,14 @@ def _reference(net: nn.Module, bgr: NDArray[np.uint8]) -> Opened:
 
 
 def _openvino(net: nn.Module, bgr: NDArray[np.uint8], hint: str) -> Opened:
-    from engines.runtime.openvino_graph import load_openvino, openvino_core
+    try:
+        from engines.runtime.openvino_graph import load_openvino, openvino_core
 
-    openvino, core = load_openvino(), openvino_core()
+        openvino, core = load_openvino(), openvino_core()
+    except ImportError as error:
+        raise AbsentError(first_line(error)) from error
     if hint == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise RuntimeError("this processor has no BF16")
+        raise AbsentError("this processor has no BF16")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.export(Door(net).eval(), (torch.from_numpy(bgr),))

@@ -7,11 +7,13 @@ with its door (bytes in, bytes out, both copies), torch.compile(max-autotune) FP
 torch_tensorrt is installed. On a CPU: eager FP32, and OpenVINO FP32 and BF16 where it is installed.
 
 Times are of one call, after a burn-in, with the device idle before and after; the median counts.
+
+Exit code 1 where a way fails that this machine has, or is further from FP32 than the limits allow (mean and PSNR, as
+calibration asks of half precision); lines at the end say which. 2 where the words are wrong.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -26,11 +28,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.bare import Job, jobs, picture
-from benchmarks.engine_ways import Way, cpu_ways, cuda_ways, first_line
+from benchmarks.arguments import Parser, check_writable, ended, number, write_text
+from benchmarks.bare import Job, chosen, picture
+from benchmarks.engine_ways import AbsentError, Way, cpu_ways, cuda_ways, first_line
 from benchmarks.machine import processor
+from engines.errors import OptionsError
 
 Array = NDArray[np.float32]
+# Mean difference from FP32 of 255, and PSNR in dB: as calibration asks of half precision; FP32 only adds up otherwise.
+LIMITS = {"half": (0.5, 40.0), "full": (0.05, 80.0)}
+_MOST_S = 3600.0
 
 
 @dataclass
@@ -42,6 +49,7 @@ class Row:
         psnr_db: likewise; None where there is no difference.
         faster: times as fast as eager FP32 on the same device.
         failed: why there are no numbers.
+        absent: whether that is because this machine lacks what it needs.
     """
 
     name: str
@@ -60,6 +68,10 @@ class Row:
     psnr_db: float | None = None
     faster: float | None = None
     failed: str = ""
+    absent: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.size} x{self.faces} {self.way}"
 
 
 def measure(job: Job, faces: int, device: str, seconds: float) -> list[Row]:
@@ -72,13 +84,16 @@ def measure(job: Job, faces: int, device: str, seconds: float) -> list[Row]:
     for way in ways:
         row = Row(job.name, job.generator, job.fresh, job.size, faces, work, way.name)
         rows.append(row)
-        print(f"{job.name} {job.size} x{faces} {way.name}", file=sys.stderr, flush=True)
+        print(row, file=sys.stderr, flush=True)
         try:
             answer = _measured(way, regions, device, seconds, row)
+        except AbsentError as error:
+            row.failed, row.absent = str(error), True
+            continue
         except Exception as error:  # a way that this machine lacks must not cost the numbers of the others
             row.failed = f"{type(error).__name__}: {first_line(error)}"
             continue
-        reference = answer if reference is None else reference
+        reference = answer if way is ways[0] else reference
         _compared(row, answer, reference)
         if row.median_ms and rows[0].median_ms:
             row.faster = rows[0].median_ms / row.median_ms
@@ -116,15 +131,29 @@ def _idle(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _compared(row: Row, answer: Array, reference: Array) -> None:
+def _compared(row: Row, answer: Array, reference: Array | None) -> None:
     if not np.isfinite(answer).all():
         row.failed = "NaN or infinity in the answer"
+    if row.failed or reference is None:
         return
     off = np.abs(answer.astype(np.float64) - reference)
     mean_square = float((off**2).mean())
     row.error_max, row.error_mean = round(float(off.max()), 4), round(float(off.mean()), 5)
     if mean_square > 0:
         row.psnr_db = round(float(10 * np.log10(255.0**2 / mean_square)), 2)
+
+
+def wrong(row: Row) -> str:
+    """What a way of this machine does wrong: it fails, or is too far from FP32; empty where there is nothing."""
+    if row.failed:
+        return "" if row.absent else f"{row}: {row.failed}"
+    if row.error_mean is None:
+        return f"{row}: there is no FP32 to hold it against"
+    most_mean, least_db = LIMITS["full" if "fp32" in row.way else "half"]
+    if row.error_mean > most_mean or (row.psnr_db is not None and row.psnr_db < least_db):
+        found = f"mean {row.error_mean:g} of 255, PSNR {row.psnr_db} dB"
+        return f"{row}: too far from FP32: {found}; at most {most_mean:g} and at least {least_db:g} dB are asked"
+    return ""
 
 
 def _gmac(job: Job) -> float:
@@ -166,34 +195,38 @@ def table(rows: list[Row]) -> str:
         cells.append([*begin, *shown])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    failed = [f"{row.name} {row.size} x{row.faces} {row.way}: {row.failed}" for row in rows if row.failed]
+    failed = [f"{row}: {row.failed}" for row in rows if row.failed]
     return "\n".join([*lines, *failed])
 
 
-def main() -> None:
-    """Measure, print a table, write JSON after every generator, so that nothing is lost half-way."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main() -> int:
+    """Measure, print a table, write JSON after every generator, so that nothing is lost half-way; the exit code."""
+    parser = Parser("engines", __doc__)
+    several = "may be given several times; all if not given"
     parser.add_argument("--out", type=Path, required=True, help="write JSON there")
-    parser.add_argument("--style", action="append", help="may be given several times; all if not given")
+    parser.add_argument("--style", action="append", default=[], help=several)
+    parser.add_argument("--size", action="append", default=[], help=f"as in 256x256; {several}")
     parser.add_argument("--faces", type=int, action="append", choices=(1, 2, 3, 4), help="1 and 4 if not given")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of measuring for each way (default: 2)")
+    parser.add_argument("--seconds", type=number(0.01, _MOST_S), default=2.0, help="for each way (default: 2)")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
     wanted = parser.parse_args()
-    about = machine(wanted.device)
+    check_writable("--out", wanted.out)
+    if wanted.device == "cuda" and not torch.cuda.is_available():
+        raise OptionsError("--device cuda", "PyTorch sees no NVIDIA GPU here", "use --device cpu")
+    asked, about = chosen(wanted.style, wanted.size), machine(wanted.device)
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
     print(", ".join(f"{name} {value}" for name, value in about.items() if value is not None))
     rows: list[Row] = []
-    for job in jobs():
-        if wanted.style and job.name not in wanted.style:
-            continue
-        for faces in wanted.faces or (1, 4):
+    for job in asked:
+        for faces in dict.fromkeys(wanted.faces or (1, 4)):
             rows += measure(job, faces, wanted.device, wanted.seconds)
-            found = {"machine": about, "rows": [asdict(row) for row in rows]}
-            wanted.out.write_text(json.dumps(found, indent=1) + "\n")
-    if not rows:
-        parser.error(f"no such style; there are: {', '.join(dict.fromkeys(job.name for job in jobs()))}")
+            found = {"machine": about, "limits": LIMITS, "rows": [asdict(row) for row in rows]}
+            write_text("--out", wanted.out, json.dumps(found, indent=1) + "\n")
     print(table(rows))
+    complaints = [line for row in rows if (line := wrong(row))]
+    print(*(f"WRONG: {line}" for line in complaints), sep="\n", end="\n" if complaints else "")
+    return 1 if complaints else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended("engines", main))

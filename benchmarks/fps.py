@@ -39,6 +39,7 @@ from engines.runtime.cuda_device import driver_device
 
 _FAILED, _WRONG, _ENDED = 1, 2, 130
 _MORE_LIBRARIES = ("nncf", "torch-tensorrt", "torch-tensorrt-rtx")
+_TENSORRT = ("tensorrt", "tensorrt-rtx")
 
 
 def write_json(path: Path, found: dict[str, Any]) -> None:
@@ -64,7 +65,21 @@ def surroundings() -> dict[str, Any]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             about["versions"][name] = metadata.version(name)
     why = why_no_gpu()
-    return {**about, "gpu": None if why else driver_device().name, "no_gpu": why, "crowded": crowded()}
+    found = {} if why else _nvidia()
+    return {**about, "gpu": None if why else driver_device().name, "no_gpu": why, **found, "crowded": crowded()}
+
+
+def _nvidia() -> dict[str, Any]:
+    """What an NVIDIA GPU is run by: the versions of its driver, of CUDA, and of TensorRT where that is installed."""
+    import torch  # not where there is no GPU
+
+    device = driver_device()
+    tensorrt = {}
+    for name in _TENSORRT:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            tensorrt[name] = metadata.version(name)
+    cuda = "{}.{}".format(*device.cuda)
+    return {"driver": device.driver, "driver_cuda": cuda, "torch_cuda": torch.version.cuda, "tensorrt": tensorrt}
 
 
 def head(about: dict[str, Any]) -> list[str]:
@@ -72,8 +87,19 @@ def head(about: dict[str, Any]) -> list[str]:
     found = about["versions"]
     more = ", ".join(f"{name} {found[name]}" for name in _MORE_LIBRARIES if name in found)
     lines = [f"{header(about)}{', ' if more else ''}{more}"]
-    lines.append(f"GPU: {about['gpu']}" if about["gpu"] else f"no GPU: {about['no_gpu']}")
+    lines.append(_gpu_line(about) if about["gpu"] else f"no GPU: {about['no_gpu']}")
     return [*lines, about["crowded"]] if about["crowded"] else lines
+
+
+def _gpu_line(about: dict[str, Any]) -> str:
+    """As in "GPU: NVIDIA H100, driver 580.95.05 (CUDA 13.0), PyTorch for CUDA 13.0, TensorRT 10.14"; what is not known
+    is left out.
+    """
+    driver = f"driver {about['driver']}" if about["driver"] else "its driver"
+    parts = [f"GPU: {about['gpu']}", f"{driver} (CUDA {about['driver_cuda']})"]
+    parts += [f"PyTorch for CUDA {about['torch_cuda']}"] if about["torch_cuda"] else []
+    parts += [f"{'TensorRT-RTX' if 'rtx' in name else 'TensorRT'} {found}" for name, found in about["tensorrt"].items()]
+    return ", ".join(parts)
 
 
 def _say(line: str) -> None:

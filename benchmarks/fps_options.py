@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
+from benchmarks.arguments import Parser, check_writable, number, whole
 from benchmarks.fps_plan import PRECISIONS, RUNTIMES, Extent, Wish
 from engines.errors import OptionsError
 from live.options import parse_size
@@ -19,13 +18,6 @@ _FRAMES, _BURN_IN = 1500, 200  # where configurations are named
 _MOST_FACES = 4
 
 Named = TypeVar("Named", str, int)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fps: {message} - see --help\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +53,9 @@ def asked_of(arguments: Sequence[str], description: str) -> Asked:
     frames, burn_in, seconds = (_FRAMES, _BURN_IN, None) if wish.narrow else (_ROUND_FRAMES, _ROUND_BURN_IN, _ROUND_S)
     extent = Extent(given.frames or frames, burn_in if given.burn_in is None else given.burn_in,
                     given.seconds or seconds, given.live_s)  # fmt: skip
-    _check_writable("--json", given.json)
+    check_writable("--json", given.json)
     plot_path = given.plot or given.json.with_suffix(".png")
-    _check_writable("--plot", plot_path)
+    check_writable("--plot", plot_path)
     if plot_path.absolute() == given.json.absolute():
         raise OptionsError(f"--plot {plot_path}", "it is the same file as --json", "name another one")
     return Asked(wish, extent, given.start, given.json, plot_path)
@@ -74,64 +66,21 @@ def _once(named: Sequence[Named]) -> tuple[Named, ...]:
 
 
 def _parser(description: str) -> argparse.ArgumentParser:
-    parser = _Parser(prog="fps", description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("fps", description)
     several = "may be given several times"
     parser.add_argument("--look", action="append", default=[], help=several)
     parser.add_argument("--size", action="append", default=[], help=f"WIDTHxHEIGHT of the frames, {several}")
-    parser.add_argument("--faces", action="append", default=[], type=_whole(1, _MOST_FACES), help=f"1-4, {several}")
+    parser.add_argument("--faces", action="append", default=[], type=whole(1, _MOST_FACES), help=f"1-4, {several}")
     parser.add_argument("--runtime", action="append", default=[], choices=RUNTIMES, help=several)
     parser.add_argument("--precision", action="append", default=[], choices=PRECISIONS, help=several)
     parser.add_argument("--all", action="store_true", help="all of what is not named: hours")
     parser.add_argument(
-        "--frames", type=_whole(2, 10**7), help=f"{_ROUND_FRAMES}, or {_FRAMES} where something is named"
+        "--frames", type=whole(2, 10**7), help=f"{_ROUND_FRAMES}, or {_FRAMES} where something is named"
     )
-    parser.add_argument("--burn-in", type=_whole(1, 10**7), help=f"frames: {_ROUND_BURN_IN}, or {_BURN_IN}")
-    parser.add_argument("--seconds", type=_number(0.1, 86400), help=f"at most: {_ROUND_S:g}, or as long as it takes")
-    parser.add_argument("--live-s", type=_number(0, 86400), default=4.0, help="at a camera's pace; 0 leaves it out (4)")
+    parser.add_argument("--burn-in", type=whole(1, 10**7), help=f"frames: {_ROUND_BURN_IN}, or {_BURN_IN}")
+    parser.add_argument("--seconds", type=number(0.1, 86400), help=f"at most: {_ROUND_S:g}, or as long as it takes")
+    parser.add_argument("--live-s", type=number(0, 86400), default=4.0, help="at a camera's pace; 0 leaves it out (4)")
     parser.add_argument("--start", action="store_true", help="measure the cold start too")
     parser.add_argument("--json", type=Path, default=Path("fps.json"), help="where the results go (fps.json)")
     parser.add_argument("--plot", type=Path, help="where the picture goes (the same name with .png)")
     return parser
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    """Takes whole numbers of a range."""
-
-    def number(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and low <= int(text[:12]) <= high):
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
-        return int(text)
-
-    return number
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    """Takes numbers of a range."""
-
-    def number(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {low:g} to {high:g}")
-        return value
-
-    return number
-
-
-def _check_writable(option: str, path: Path) -> None:
-    """Say before the work that what it finds cannot be kept.
-
-    Raises:
-        OptionsError: no such folder, or no right to write there.
-    """
-    folder = path.absolute().parent
-    try:
-        if not folder.is_dir():
-            raise OptionsError(f"{option} {path}", f"there is no folder {folder}", "make it first")
-        writable = not path.is_dir() and os.access(path if path.exists() else folder, os.W_OK)
-    except OSError:  # a name that no file can have
-        writable = False
-    if not writable:
-        raise OptionsError(f"{option} {path}", "it cannot be written", "name a file in a folder of yours")

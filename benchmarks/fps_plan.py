@@ -154,21 +154,37 @@ def named_ways(runtimes: Sequence[str], precisions: Sequence[str]) -> list[str]:
     """
     if not runtimes and not precisions:
         return []
+    _check_named(runtimes, precisions)
     found = [
         way
         for way in WAYS
         if (not runtimes or way.runtime in runtimes)
         and (way.precision in precisions if precisions else runtimes or way.name != AUTO)
     ]
-    for option, asked, has in (
-        ("--runtime", runtimes, {way.runtime for way in found}),
-        ("--precision", precisions, {way.precision for way in found}),
-    ):
-        for name in asked:
-            if name not in has:
-                others = ", ".join(way.name for way in WAYS[1:])
-                raise OptionsError(f"{option} {name}", "there is no such engine among those named", f"use of {others}")
     return [way.name for way in found]
+
+
+def _check_named(runtimes: Sequence[str], precisions: Sequence[str]) -> None:
+    """Blame the precision that no runtime named comes in, else the runtime that comes in no precision named.
+
+    Raises:
+        OptionsError: one of them has no part in what is to be measured.
+    """
+    if AUTO in runtimes and precisions:
+        raise OptionsError(f"--runtime {AUTO}", "it takes a precision by itself", "name no --precision with it")
+    comes_in = {name: [way.precision for way in WAYS if way.runtime == name] for name in runtimes or RUNTIMES}
+    for precision in precisions:
+        if not any(precision in has for has in comes_in.values()):
+            use = "; ".join(f"{name}: {_several(found)}" for name, found in comes_in.items())
+            raise OptionsError(f"--precision {precision}", f"{' and '.join(comes_in)} has no such engine", f"use {use}")
+    for name, has in comes_in.items():
+        if runtimes and precisions and not set(has) & set(precisions):
+            asked = f"it has no engine in {' or '.join(precisions)}"
+            raise OptionsError(f"--runtime {name}", asked, f"use {_several(has)}, or leave {name} out")
+
+
+def _several(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
 
 
 def never(case: Case, look: Look) -> str:

@@ -52,9 +52,9 @@ def _live_cells(live: Run | None) -> list[object]:
     return [f"{live['fps']:.1f}", _three(live["latency_ms"]), dropped, f"{live['cpu_percent']:.0f}"]
 
 
-def _three(summary: Mapping[str, float]) -> str:
+def _three(summary: Mapping[str, float], digits: int = 1) -> str:
     """As in "6.0/10.1/14.2"."""
-    return "/".join(f"{summary[name]:.1f}" for name in ("p50", "p95", "p99"))
+    return "/".join(f"{summary[name]:.{digits}f}" for name in ("p50", "p95", "p99"))
 
 
 def _on_gpu(runs: Sequence[Run]) -> bool:
@@ -66,7 +66,7 @@ def stages(runs: Sequence[Run]) -> str:
     names = ["", "look", "size", "faces", "engine", "wait", *STAGES, "painting"]
     rows = []
     for number, run in enumerate(runs, 1):
-        parts = [f"{run['stages_ms'][name]['p50']:.2f}/{run['stages_ms'][name]['p95']:.2f}" for name in STAGES]
+        parts = [_three(run["stages_ms"][name], digits=2) for name in STAGES]
         begin = [number, run["look"], run["size"], run["faces"], engine_of(run)]
         rows.append([*begin, float(run["wait_ms"]), *parts, float(run["painting_ms"])])
     return table(names, rows)
@@ -79,7 +79,7 @@ the sink's return. At full speed every frame waits for its turn and none is drop
 a second feeds it, where the newest frame wins and what is late is dropped. CPU %: of one core, with the drawing of the
 film. MB: the most memory that the process held, with this look alone."""
 STAGES_LEGEND = """\
-Stages at full speed: p50/p95 in ms; wait: the part of the median latency in no stage, behind the frame before;
+Stages at full speed: p50/p95/p99 in ms; wait: the part of the median latency in no stage, behind the frame before;
 painting: region + generate + composite, medians."""
 
 

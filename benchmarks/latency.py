@@ -14,7 +14,6 @@ it was late or saw no face, cannot be read.
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
 import subprocess
@@ -29,6 +28,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.arguments import Parser, check_writable, ended, number, whole, write_text
 from benchmarks.machine import header, machine, table
 from benchmarks.stamp import NUMBERS, read_stamp, stamp
 from engines import machine_choice
@@ -213,25 +213,33 @@ def find_devices(camera: str | None, virtual_camera: str | None) -> tuple[tuple[
 
 
 def main() -> None:
-    """Measure, print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure, print a table, write JSON.
+
+    Raises:
+        VeneerError: a value is wrong, or nothing can be measured.
+    """
+    parser, most = Parser("latency", __doc__), NUMBERS // 2  # no number comes twice
     parser.add_argument("--look", action="append", help="may be given several times; glaze if not given")
     parser.add_argument("--size", default="1280x720")
-    parser.add_argument("--fps", type=float, default=30.0)
-    parser.add_argument("--frames", type=int, default=600)
-    parser.add_argument("--burn-in", type=int, default=60)
+    parser.add_argument("--fps", type=number(1, 240), default=30.0)
+    parser.add_argument("--frames", type=whole(1, most), default=600)
+    parser.add_argument("--burn-in", type=whole(0, most), default=60)
     parser.add_argument("--camera", help="v4l2loopback device to play the webcam on; found if not given")
     parser.add_argument("--virtual-camera", help="v4l2loopback device that veneer sends to; found if not given")
     parser.add_argument("--in-process", action="store_true", help="use no devices")
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
-    about, size_wh, total = machine(), parse_size(wanted.size), wanted.burn_in + wanted.frames
+    size_wh, total, looks = parse_size(wanted.size), wanted.burn_in + wanted.frames, load_looks()
+    names = [find_look(looks, name).name for name in wanted.look or ["glaze"]]
+    if wanted.json:
+        check_writable("--json", wanted.json)
+    about = machine()
     devices, why = (None, "as asked") if wanted.in_process else find_devices(wanted.camera, wanted.virtual_camera)
     way = DEVICES if devices else IN_PROCESS
     print(header(about))
     print(f"measured: {way} ({' to '.join(devices) if devices else why}), {wanted.size} at {wanted.fps:g} fps")
     rows, runs = [], []
-    for look in wanted.look or ["glaze"]:
+    for look in names:
         go = (look, size_wh, wanted.fps, total)
         report = (through_devices(*go, devices) if devices else in_process(*go)).report(wanted.burn_in)
         runs.append({"look": look, "measured": way, "size": wanted.size, "fps": wanted.fps, **report})
@@ -239,11 +247,8 @@ def main() -> None:
         rows.append([look, *numbers, report["frames"], report["dropped"], report["unreadable"]])
     print(table(["look", "p50 ms", "p95 ms", "p99 ms", "max ms", "frames", "dropped", "unreadable"], rows))
     if wanted.json:
-        wanted.json.write_text(json.dumps({"machine": about, "runs": runs}, indent=2) + "\n")
+        write_text("--json", wanted.json, json.dumps({"machine": about, "runs": runs}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except VeneerError as error:
-        sys.exit(f"latency: {error}")
+    sys.exit(ended("latency", main))

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
+import os
+import sys
 
+from benchmarks.arguments import Parser, ended, whole
 from benchmarks.machine import header, machine, resident_mb, table
+from engines.errors import VeneerError
+from engines.looks import find_look, load_looks
 from live.frame import Frame
 from live.options import LiveOptions
 from live.session import Session
 
 
 def main() -> None:
-    """Print resident memory at twenty points of the run, and the growth over its second half."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=10_000)
+    """Print resident memory at twenty points of the run, and the growth over its second half.
+
+    Raises:
+        VeneerError: a value is wrong, or the run fails.
+    """
+    parser = Parser("memory", __doc__)
+    parser.add_argument("--frames", type=whole(40, 10**8), default=10_000)
     parser.add_argument("--look", default="glaze")
     wanted = parser.parse_args()
+    find_look(load_looks(), wanted.look)
     every = max(1, wanted.frames // 20)
     seen: list[tuple[int, float]] = []
 
@@ -28,8 +37,12 @@ def main() -> None:
     print(header(machine()))
     print(table(["frames", "resident MB"], seen))
     half = seen[len(seen) // 2 :]
+    if len(half) < 2:
+        raise VeneerError("memory", f"only {report['frames_out']} frames came out", "let the run end by itself")
     print(f"{report['frames_out']} frames; growth over the second half {half[-1][1] - half[0][1]:+.2f} MB")
 
 
 if __name__ == "__main__":
-    main()
+    code = ended("memory", main)
+    sys.stdout.flush()
+    os._exit(code)  # as `benchmarks.soak`: a look that is still being made ready would make the runtime abort

@@ -13,7 +13,10 @@ from live.frame import ImageU8
 _WIDTH, _LEFT, _RIGHT, _TOP = 1000, 150, 120, 40
 _BAR, _GAP = 18, 16
 _INK, _GREY = (40, 40, 40), (225, 225, 225)  # BGR
-_COLOURS = ((150, 150, 150), (200, 150, 60), (200, 90, 20), (90, 190, 120), (40, 130, 30))  # as many as runtimes
+_COLOURS = (  # as many as runtimes
+    (150, 150, 150), (200, 150, 60), (200, 90, 20), (120, 40, 10),
+    (90, 190, 120), (40, 130, 30), (60, 60, 200),
+)  # fmt: skip
 
 
 def chart(bars: Sequence[tuple[str, str, float]]) -> ImageU8:
@@ -40,7 +43,7 @@ def chart(bars: Sequence[tuple[str, str, float]]) -> ImageU8:
         cv2.rectangle(picture, (_LEFT, top), (x_of(ms), top + _BAR - 4), _COLOURS[number], cv2.FILLED)
         _write(picture, f"{ms:.0f}" if ms >= 100 else f"{ms:.3g}", x_of(ms) + 6, top + 12)
     for number, label in enumerate(runtimes):
-        at = _LEFT + number * 160
+        at = 10 + number * 140
         cv2.rectangle(picture, (at, 10), (at + 12, 22), _COLOURS[number], cv2.FILLED)
         _write(picture, label, at + 18, 21)
     for number, label in enumerate(nets):

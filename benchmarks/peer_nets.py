@@ -38,6 +38,7 @@ class Peer:
         size_wh: the crop that it takes.
         weights: "shipped" or "random".
         make: the module in FP32 on the CPU, for evaluation.
+        own: the program's style that it is, and its size; None for other people's.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Peer:
     size_wh: tuple[int, int]
     weights: str
     make: Callable[[], nn.Module]
+    own: tuple[str, tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def _head(name: str, source: str, make: Callable[[], nn.Module]) -> Peer:
 
 
 def _ours(name: str, style: str, region: str, size_wh: tuple[int, int]) -> Peer:
-    return Peer(name, f"this project, style {style}", region, size_wh, "shipped", _shipped(style, size_wh))
+    source, own = f"this project, style {style}", (style, size_wh)
+    return Peer(name, source, region, size_wh, "shipped", _shipped(style, size_wh), own)
 
 
 _ALL = (  # ours first, then by GMAC

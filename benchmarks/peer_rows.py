@@ -102,7 +102,7 @@ def compare(nets: Sequence[str], runtimes: Sequence[str], *, seconds: float, thr
 
 def _opened(one: Made, runtimes: Sequence[str], threads: int) -> Iterator[tuple[Row, Callable[[], object] | None]]:
     """One network made ready in each runtime, its answer held against the first one's; what to time, if it runs."""
-    ways, peer = Ways(one.net, one.region_bgr, threads), one.peer
+    ways, peer = Ways(one.net, one.region_bgr, threads, one.peer.own), one.peer
     size = f"{peer.size_wh[0]}x{peer.size_wh[1]}"
     reference = None
     for runtime in runtimes:
@@ -158,8 +158,15 @@ def printed(rows: Sequence[Row]) -> str:
         times = [_short(row.median_ms), _short(row.p95_ms), str(row.calls)]
         ratios = [_short(row.x_ours), _short(row.x_torch), "-" if row.off_mean is None else f"{row.off_mean:.2f}"]
         cells.append([row.net, row.weights, *cost, row.runtime, *times, *ratios])
-    failed = [f"{row.net} does not run in {row.runtime}: {row.failed}" for row in rows if row.failed]
-    return "\n".join([table(_NAMES, cells), *failed])
+    failed: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.failed:
+            failed.setdefault((row.runtime, row.failed), []).append(row.net)
+    lines = [
+        f"{', '.join(nets)} {'does' if len(nets) == 1 else 'do'} not run in {runtime}: {why}"
+        for (runtime, why), nets in failed.items()
+    ]
+    return "\n".join([table(_NAMES, cells), *lines])
 
 
 def _short(number: float | None) -> str:

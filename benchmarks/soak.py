@@ -7,7 +7,6 @@ and the rate stays flat within 3 %; both are said at the end, with the numbers. 
 
 from __future__ import annotations
 
-import argparse
 import csv
 import itertools
 import json
@@ -20,8 +19,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.arguments import Parser, check_writable, ended, number
 from benchmarks.machine import header, machine, resident_mb, table
 from benchmarks.process import anonymous_mb, handles, native_threads
+from engines.errors import OptionsError
+from engines.looks import find_look, load_looks
 from live.controls import parse_command
 from live.frame import Frame
 from live.options import LiveOptions, parse_size
@@ -191,18 +193,27 @@ def _plot(path: Path, samples: list[Sample], warm_up_s: float) -> None:
 
 
 def main() -> None:
-    """Soak, and say whether it stayed as it was."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--warm-up-s", type=float, default=300.0, help="at most a fifth of the whole")
-    parser.add_argument("--every-s", type=float, default=5.0)
-    parser.add_argument("--switch-s", type=float, default=0.0, help="put on the next look every so many seconds")
+    """Soak, and say whether it stayed as it was.
+
+    Raises:
+        VeneerError: a value is wrong, or the run fails.
+    """
+    parser, most_s = Parser("soak", __doc__), 7 * 86400
+    parser.add_argument("--minutes", type=number(0.05, most_s / 60), default=30.0)
+    parser.add_argument("--warm-up-s", type=number(0, most_s), default=300.0, help="at most a fifth of the whole")
+    parser.add_argument("--every-s", type=number(0.05, 3600), default=5.0)
+    parser.add_argument("--switch-s", type=number(0, most_s), default=0.0, help="the next look every so many seconds")
     parser.add_argument("--look", default="glaze")
     parser.add_argument("--size", default="1280x720")
-    parser.add_argument("--fps", type=float, default=30.0)
+    parser.add_argument("--fps", type=number(1, 240), default=30.0)
     parser.add_argument("--out", type=Path, default=Path("soak"), help="writes OUT.csv, OUT.json and OUT.png")
     wanted = parser.parse_args()
     size_wh, seconds = parse_size(wanted.size), wanted.minutes * 60
+    find_look(load_looks(), wanted.look)
+    if not wanted.out.name:
+        raise OptionsError(f"--out {wanted.out}", "it names no file", "write the beginning of three files' names")
+    for ending in (".csv", ".json", ".png"):
+        check_writable("--out", wanted.out.with_suffix(ending))
     options = LiveOptions(source="demo", look=wanted.look, sinks=("null",), size_wh=size_wh, fps=wanted.fps)
     watch = Watch(every_s=min(wanted.every_s, seconds / 40), switch_s=wanted.switch_s)
     source = DemoSource(size_wh=size_wh, fps=wanted.fps, pace=True)
@@ -222,4 +233,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended("soak", main))

@@ -3,11 +3,12 @@
 TensorRT-RTX builds engines on a machine that has none. It excludes the other distribution of torch-tensorrt, so it
 gets an environment of its own in the cache folder, made the first time (1.2 GB on disk where pip finds PyTorch's CPU
 build, as with PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu; several more with the usual one). Every
-generator, at every size it is offered in, for one face and for four, must become one engine: no operation without a
-converter, no layer left in FP32, a plan that is not empty. What was proved of the very same weights, sources and
-versions is not built again, unless --again asks for it.
+generator, at every size it is offered in (the smaller ones of `veneer calibrate machine` too), for one face and for
+four, must become one engine: no operation without a converter, no layer left in FP32, a plan that is not empty. What
+was proved of the very same weights, sources and versions is not built again, unless --again asks for it.
 
-Exit code 0: all are proved. 1: one is not; the last line names it. 2: TensorRT-RTX cannot be had; one line says why.
+Exit code 0: all are proved. 1: one is not; the last line names it. 2: TensorRT-RTX cannot be had, or
+the words are wrong; one line says why.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.arguments import Parser, check_writable, write_text
 from benchmarks.tensorrt_environment import NoEnvironmentError, about, environment
+from engines.errors import OptionsError
 
 if TYPE_CHECKING:
     from benchmarks.bare import Job
@@ -99,24 +102,24 @@ def import_without_gpu() -> None:
         os.path.isfile = is_file
 
 
-def prove(styles: list[str], *, kept: Path | None = None, again: bool = False) -> Report:
+def prove(wanted: list[Job], *, whole: bool, kept: Path | None = None, again: bool = False) -> Report:
     """Build everything here: in the environment of `environment`.
 
     Args:
-        styles: names of styles, or of generators without weights of their own; all if none.
+        wanted: of `benchmarks.bare.jobs`.
+        whole: whether that is all of them.
         kept: a file with what was proved before; what is proved now goes there.
         again: build that, too.
 
     Raises:
         NoEnvironmentError: TensorRT-RTX is not here.
-        ValueError: there is no such style.
     """
     from benchmarks import proof_kept
     from engines.runtime import tensorrt_build  # noqa: F401 - its source is among the inputs
 
     report = Report(_versions())
     before, good = proof_kept.read(kept), {}
-    for job in _offered(styles):
+    for job in wanted:
         for count in COUNTS:
             digest = proof_kept.inputs_digest(job.net, job.size_wh, count)
             proof = None if again else _as_kept(before.get(digest))
@@ -125,7 +128,7 @@ def prove(styles: list[str], *, kept: Path | None = None, again: bool = False) -
             print(_line(proof), flush=True)
             if not proof.wrong:
                 good[digest] = asdict(proof)
-    proof_kept.write(kept, {**(before if styles else {}), **good})  # of all that is offered, the rest is out of date
+    proof_kept.write(kept, {**({} if whole else before), **good})  # of all that is offered, the rest is out of date
     return report
 
 
@@ -136,16 +139,6 @@ def _versions() -> dict[str, str]:
         return {name: metadata.version(name) for name in ("torch", "torch-tensorrt-rtx", "tensorrt-rtx")}
     except metadata.PackageNotFoundError as error:
         raise NoEnvironmentError(f"{error.name} is not installed in {sys.prefix}: leave --here out") from None
-
-
-def _offered(styles: list[str]) -> list[Job]:
-    from benchmarks.bare import jobs
-
-    offered = list(jobs())
-    if unknown := sorted(set(styles) - {job.name for job in offered}):
-        known = ", ".join(dict.fromkeys(job.name for job in offered))
-        raise ValueError(f"--style {', '.join(unknown)}: there is no such generator - use {known}")
-    return [job for job in offered if not styles or job.name in styles]
 
 
 def _as_kept(found: Mapping[str, Any] | None) -> Proof | None:
@@ -181,17 +174,24 @@ def _line(proof: Proof) -> str:
 
 def main() -> int:
     """Print a line for each engine, write JSON; for the exit code see the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--style", action="append", default=[], help="may be given several times; all if not given")
+    parser = Parser("tensorrt_proof", __doc__)
+    several = "may be given several times; all if not given"
+    parser.add_argument("--style", action="append", default=[], help=several)
+    parser.add_argument("--size", action="append", default=[], help=f"as in 256x256; {several}")
     parser.add_argument("--out", type=Path, help="write JSON there")
     parser.add_argument("--environment", type=Path, help="where TensorRT-RTX is, or is to be installed")
     parser.add_argument("--again", action="store_true", help="build also what was proved of the same inputs")
     parser.add_argument("--here", action="store_true", help="in this Python, which has TensorRT-RTX")
     parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
+    from benchmarks.bare import chosen  # PyTorch: not for --help
+
     try:
-        return _here(wanted) if wanted.here else _aside(wanted.environment or default_folder())
-    except (NoEnvironmentError, ValueError, OSError) as error:
+        if wanted.out:
+            check_writable("--out", wanted.out)
+        jobs = chosen(wanted.style, wanted.size)
+        return _here(wanted, jobs) if wanted.here else _aside(wanted.environment or default_folder())
+    except (NoEnvironmentError, OptionsError, OSError) as error:
         print(error, file=sys.stderr)
         return NOT_HERE
     except KeyboardInterrupt:
@@ -214,10 +214,10 @@ def _aside(folder: Path) -> int:
     return code
 
 
-def _here(wanted: argparse.Namespace) -> int:
-    report = prove(wanted.style, kept=wanted.kept, again=wanted.again)
+def _here(wanted: argparse.Namespace, jobs: list[Job]) -> int:
+    report = prove(jobs, whole=not (wanted.style or wanted.size), kept=wanted.kept, again=wanted.again)
     if wanted.out:
-        wanted.out.write_text(json.dumps(asdict(report), indent=1) + "\n", encoding="utf-8")
+        write_text("--out", wanted.out, json.dumps(asdict(report), indent=1) + "\n")
     built = [proof for proof in report.proofs if not proof.kept]
     wrong = [proof for proof in report.proofs if proof.wrong]
     took = f"{sum(proof.build_s for proof in built):.0f} s of building, {len(report.proofs) - len(built)} built before"

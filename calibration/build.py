@@ -59,7 +59,7 @@ def _build(style: Style) -> int:
     import torch
 
     torch.set_num_threads(1)  # somebody is painting: several threads would wait for each other, and for the painter
-    built_in(on_picture=on_picture)
+    built_in(on_picture=on_picture, say=lambda line: _tell("set", line))
     _tell("judge", f"{style.name}: the FP32 reference")
     judged = make_int8(style, reference_of(style), say=lambda line: _tell("quantise", line))
     scores = judged.cases.get("all")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,10 +53,11 @@ def styles(
 
     from calibration.verdicts import judge_style, offered, reference_of
     from engines.runtime.openvino_int8 import INSTALL, installed
+    from engines.status_line import status_line
 
     wanted = offered(style or ())
     found: list[Judged] = []
-    with _status() as say:
+    with status_line() as say:
         _sets_ready(say)
         for one in wanted:
             for judged in judge_style(one, cache(partial(reference_of, one)), say=say):
@@ -76,7 +76,7 @@ def styles(
 
 @calibrate.command()
 def collect(
-    folder: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Photos and clips; those below as well.")],
+    folder: Annotated[list[str], typer.Argument(metavar="FOLDER...", help="Photos and clips; those below as well.")],
     most: Annotated[int, typer.Option(min=1, help="At most so many photos and clips, drawn by the seed.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Which ones are drawn.")] = 0,
 ) -> None:
@@ -86,8 +86,13 @@ def collect(
     """
     from calibration.collecting import own_set
     from engines.calibration_set import own_folder
+    from engines.errors import OptionsError
+    from engines.status_line import status_line
 
-    with _status() as say:
+    if not all(name.strip() for name in folder):  # a variable of the shell that is not set: it would be this folder
+        raise OptionsError("photos in ''", "that is no folder's name", "name a folder of photos or clips")
+    places = [Path(name) for name in folder]
+    with status_line() as say:
         taken = 0
 
         def on_source() -> None:
@@ -95,7 +100,7 @@ def collect(
             taken += 1
             say(f"{taken} photos and clips")
 
-        done = own_set(folder, most=most, seed=seed, on_source=on_source)
+        done = own_set(places, most=most, seed=seed, on_source=on_source)
     for name in done.unreadable:
         typer.echo(f"not readable: {name}", err=True)
     for name in done.faceless:
@@ -116,16 +121,21 @@ def machine(
 
     Beside a running tracker, as live. `veneer run` uses what is chosen; what was turned down is shown with its numbers.
     """
-    from calibration.machine import MachineTimer
-    from engines.errors import EngineError
+    from calibration.machine import MachineTimer, has_network
+    from engines.errors import EngineError, OptionsError
     from engines.looks import find_look, load_looks
     from engines.others import crowded
+    from engines.status_line import status_line
 
     looks = load_looks()
     wanted = [find_look(looks, name) for name in look] if look else list(looks.values())
+    timed = [one.name for one in looks.values() if has_network(one)]
+    if not any(has_network(one) for one in wanted):
+        asked = f"calibrate machine {' '.join(one.name for one in wanted)}"
+        raise OptionsError(asked, "there is nothing to time", f"name a look with a network in it: {', '.join(timed)}")
     if busy := crowded():
         typer.echo(busy, err=True)
-    with _status() as say:
+    with status_line() as say:
         _sets_ready(say)
         try:
             report = MachineTimer(fps=fps, say=say).measure(wanted)
@@ -149,15 +159,6 @@ def _sets_ready(say: Callable[[str], None]) -> None:
         typer.echo(f"the set in {own_folder()} was not finished and is not used: collect again, or delete it", err=True)
 
 
-@contextmanager
-def _status() -> Iterator[Callable[[str], None]]:
-    """A line on the terminal that says what is going on; nothing where there is no terminal."""
-    from rich.console import Console
-
-    with Console(stderr=True).status("") as status:
-        yield lambda line: status.update(line.replace("[", "\\["))
-
-
 def _judged_line(judged: Judged) -> str:
     """One engine's verdict with its numbers."""
     assert judged.judgement is not None
@@ -169,7 +170,11 @@ def _judged_line(judged: Judged) -> str:
         return line
     hardest = max((one for one in judged.judgement.cases.items() if one[0] != "all"), key=lambda one: one[1].mean_de)
     line += f"; dE {scores.mean_de:.2f} (most {hardest[1].mean_de:.2f}, {hardest[0]}), PSNR {scores.psnr_db:.1f} dB, "
-    line += f"SSIM {scores.ssim:.3f}, error {scores.mean_error:.2f} and at most {scores.max_error:.1f} of 255"
+    line += f"SSIM {scores.ssim:.3f}, error {scores.mean_error:.2f} and at most {scores.max_error:.1f} of 255, "
+    line += f"non-finite {judged.judgement.non_finite}"
+    several = judged.judgement.several
+    if several is not None and several.scores is not None:
+        line += f", {several.at_once} faces at once dE {several.scores.mean_de:.2f}"
     flicker = judged.judgement.flicker
     return line if flicker is None else f"{line}, flicker {flicker:.2f} times FP32's"
 

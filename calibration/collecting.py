@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +16,9 @@ import numpy as np
 
 from calibration.hard_cases import hard_cases
 from calibration.regions import collect
-from engines import calibration_set
-from engines.cache import file_digest
+from engines import cache_lock, calibration_set
+from engines.cache import file_digest, say_line
+from engines.cache_entry import cache_home
 from engines.calibration_set import CASES, CLIP, MARKER
 from engines.errors import OptionsError, SourceError
 from engines.training.aligned import region_names
@@ -28,6 +30,7 @@ from live.sources.video import VideoSource
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 CLIP_FRAMES = 12  # that follow each other
+_WAIT_S = 900.0  # for another process that fills a set: longer than a thousand photos take
 _KINDS = ("head", "frame")
 _SIDE_PX = 512
 _LIGHTS = 4  # the built-in set shows the portrait in
@@ -55,8 +58,12 @@ class Gathered:
     left_out: int = 0
 
 
-def built_in(*, on_picture: Callable[[], None] = lambda: None) -> Path:
-    """The set of the portrait in several lights, made where it is not there yet.
+def built_in(*, on_picture: Callable[[], None] = lambda: None, say: Callable[[str], None] = say_line) -> Path:
+    """The set of the portrait in several lights, made where it is not there yet: by one process, while others wait.
+
+    Args:
+        on_picture: called after each of `BUILT_IN_PICTURES`, where they are made here.
+        say: told what happens, a line at a time.
 
     Raises:
         OptionsError: the cache folder cannot be written to.
@@ -64,26 +71,35 @@ def built_in(*, on_picture: Callable[[], None] = lambda: None) -> Path:
         TrackingError: no face model.
     """
     folder = calibration_set.built_in_folder()
-    if calibration_set.marker(folder) is None:
-        with _adding_to(folder):
-            _add(folder, "portrait", _portraits(), on_picture)
-            _add(folder, "portrait", _portrait_clip(), on_picture)
+    if calibration_set.marker(folder) is not None:
+        return folder
+    with _alone("built-in", say, verb="making", what="the built-in calibration set"):
+        if calibration_set.marker(folder) is None:  # else another process has just made it
+            with _adding_to(folder):
+                _add(folder, "portrait", _portraits(), on_picture)
+                _add(folder, "portrait", _portrait_clip(), on_picture)
     return folder
 
 
 def own_set(
-    places: Sequence[Path], *, most: int | None = None, seed: int = 0, on_source: Callable[[], None] = lambda: None
+    places: Sequence[Path],
+    *,
+    most: int | None = None,
+    seed: int = 0,
+    on_source: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = say_line,
 ) -> Gathered:
     """Add the regions of photos and clips, and of the hard cases made from them, to the user's own set.
 
     A photo or clip that is in it already is made anew. Of a clip four frames are taken as photos, and twelve that
-    follow each other.
+    follow each other. While another process adds to the set, this one waits.
 
     Args:
         places: folders, looked through with those below, or single files.
         most: photos and clips at most, drawn by `seed`.
         seed: see above.
         on_source: called after each photo or clip.
+        say: told what happens, a line at a time.
 
     Raises:
         OptionsError: nothing there, no face on any, or the set's folder cannot be written to.
@@ -94,7 +110,7 @@ def own_set(
         drawn = sorted(np.random.default_rng(seed).permutation(len(sources))[:most])
         sources, done.left_out = [sources[i] for i in drawn], len(sources) - most
     folder = calibration_set.own_folder()
-    with _adding_to(folder):
+    with _alone("own", say, verb="adding to", what="your own calibration set"), _adding_to(folder):
         for source in sources:
             _add_source(folder, source, done)
             on_source()
@@ -123,6 +139,12 @@ def sources_in(places: Sequence[Path]) -> list[Path]:
         where = ", ".join(str(place) for place in places)
         raise OptionsError(f"photos in {where}", "no photos or clips there", f"use {', '.join(suffixes)}")
     return list({os.path.realpath(path): path for path in sorted(found, reverse=True)}.values())[::-1]
+
+
+def _alone(name: str, say: Callable[[str], None], *, verb: str, what: str) -> AbstractContextManager[bool]:
+    """One process at a time fills a set: two would take each other's half-written pictures away."""
+    lock = cache_home() / ".locks" / f"set-{name}.lock"
+    return cache_lock.held(lock, say=say, wait_s=_WAIT_S, verb=verb, what=what)
 
 
 class _adding_to:  # noqa: N801 - a context manager

@@ -121,7 +121,7 @@ class MachineTimer:
             EngineError: weights are not usable, or a verdict or the choice cannot be written.
             TrackingError: no face model.
         """
-        wanted = [look for look in looks if any(isinstance(layer.style, Style) for layer in look.layers)]
+        wanted = [look for look in looks if has_network(look)]
         for number, look in enumerate(wanted, 1):
             self._where = f"look {look.name}, {number} of {len(wanted)}: "
             self._measure(look)
@@ -205,6 +205,11 @@ class MachineTimer:
 
     def _write(self) -> None:
         self.report.file = machine_choice.write(self._engines, self._looks)
+
+
+def has_network(look: Look) -> bool:
+    """Whether there is an engine in it that could be timed."""
+    return any(isinstance(layer.style, Style) for layer in look.layers)
 
 
 def without_repeats(rows: Sequence[Row]) -> list[Row]:

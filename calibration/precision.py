@@ -3,86 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.limits import CaseScores, Judgement, Limits, Several, because
 from calibration.scores import SSIM_LEAST_SIDE_PX, ssim
 from calibration.set_pictures import SetPicture
-from engines.runtime.base import Engine
+from engines.errors import EngineError
+from engines.runtime.base import MOST_FACES, Engine
 from engines.styles import Style
 
 ImageU8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 _BEST_DB = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an engine may be off FP32 on the pictures of each case.
-
-    Attributes:
-        most_mean_de: dE2000.
-        least_psnr_db: peak 255.
-    """
-
-    most_mean_de: float
-    least_psnr_db: float
-
-
-FLOAT_LIMITS, INT8_LIMITS = Limits(0.5, 40.0), Limits(1.0, 34.0)
-
-
-@dataclass(frozen=True, slots=True)
-class CaseScores:
-    """How far an engine is off FP32 on the pictures of one case.
-
-    Attributes:
-        pictures: how many.
-        max_error: of the network's answer, levels of 255; so `mean_error`. Over what is finite.
-        psnr_db: of the finished pictures, over all their pixels; 100 where they are equal.
-        worst_psnr_db: of the worst of them.
-        ssim: their mean.
-        mean_de: dE2000 of the finished pictures, over all their pixels.
-        non_finite: numbers in the answers that are NaN or infinite.
-    """
-
-    pictures: int
-    max_error: float
-    mean_error: float
-    psnr_db: float
-    worst_psnr_db: float
-    ssim: float
-    mean_de: float
-    non_finite: int
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """An engine's scores.
-
-    Attributes:
-        cases: by the case's name, and "all".
-        flicker: mean frame-to-frame change of the engine's pictures on the sets' clips over that of the reference's;
-            None without a clip, or where nothing changes.
-        because: why it fails; empty where it passes.
-    """
-
-    cases: dict[str, CaseScores]
-    flicker: float | None
-    because: str
-
-    @property
-    def passed(self) -> bool:
-        """Whether it may touch a face."""
-        return not self.because
-
-    def as_dict(self) -> dict[str, Any]:
-        """For the verdict's file and for JSON."""
-        return {"cases": {name: asdict(scores) for name, scores in self.cases.items()}, "flicker": self.flicker}
+_BATCH_EVERY = 20  # pictures: a fifth of them is enough to see what another number of faces does
 
 
 class Reference:
@@ -117,9 +54,28 @@ class Reference:
                 rows.setdefault(name, []).append(row)
             on_picture()
         cases = {name: _summed(found) for name, found in rows.items()}
+        several = self._several(engine, rows["all"]) if rows else None
         change = self._clip_change(engine)
         flicker = None if change is None or not self._change else change / self._change
-        return Judgement(cases, flicker, because(cases, limits))
+        return Judgement(cases, flicker, because(cases, several, limits), several)
+
+    def _several(self, engine: Engine, alone: Sequence[_Row]) -> Several:
+        """Some pictures of all cases, `MOST_FACES` at once: engines have a graph of its own for that."""
+        count = max(1, len(alone) // _BATCH_EVERY) * MOST_FACES
+        indices = np.linspace(0, len(alone) - 1, count).round().astype(int).tolist()
+        rows: list[_Row] = []
+        for begin in range(0, count, MOST_FACES):
+            batch = indices[begin : begin + MOST_FACES]
+            try:
+                answers = np.array(
+                    engine.infer(np.stack([self.pictures[index].crop_bgr for index in batch])), np.float32
+                )
+            except EngineError as error:
+                return Several(MOST_FACES, None, failed=error.got)
+            rows += [self._row(index, answer) for index, answer in zip(batch, answers, strict=True)]
+        same = [alone[index] for index in indices]
+        added_de = max(row.mean_de - before.mean_de for row, before in zip(rows, same, strict=True))
+        return Several(MOST_FACES, _summed(rows), _summed(same), added_de)
 
     def _row(self, index: int, answer: Floats) -> _Row:
         finite = np.isfinite(answer)
@@ -157,33 +113,6 @@ class _Row:
     ssim: float
     mean_de: float
     non_finite: int
-
-
-def because(cases: dict[str, CaseScores], limits: Limits) -> str:
-    """What is beyond the limits, worst first, as part of a sentence; empty where nothing is.
-
-    Every case counts by itself: many plain pictures must not outweigh a dark one that turns grey.
-    """
-    if not cases:
-        return "there is no calibration picture that it could be tried on"
-    lost = cases["all"].non_finite
-    if lost:
-        return f"{lost} numbers in its answers are NaN or infinite"
-    found = []
-    for name, scores in cases.items():
-        where = "over all pictures" if name == "all" else f"on {name} pictures"
-        if not scores.mean_de <= limits.most_mean_de:
-            said = f"mean dE {scores.mean_de:.2f} {where}, at most {limits.most_mean_de}"
-            found.append((scores.mean_de / limits.most_mean_de, said))
-        if not scores.psnr_db >= limits.least_psnr_db:
-            said = f"PSNR {scores.psnr_db:.1f} dB {where}, at least {limits.least_psnr_db:.0f}"
-            found.append((limits.least_psnr_db / max(scores.psnr_db, 1e-3), said))
-    return "; ".join(said for _, said in sorted(found, reverse=True)[:2])
-
-
-def limits_of(precision: str) -> Limits:
-    """INT8 may be farther off than half precision; FP32 in another runtime is held to what half precision is."""
-    return INT8_LIMITS if precision == "int8" else FLOAT_LIMITS
 
 
 def _answer(engine: Engine, crop_bgr: ImageU8) -> Floats:

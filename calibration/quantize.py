@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calibration.precision import INT8_LIMITS, Judgement, Reference
+from calibration.limits import INT8_LIMITS, Judgement
+from calibration.precision import Reference
 from engines import cache, cache_lock
 from engines.cache_entry import cache_home, record_verdict
 from engines.errors import EngineError
@@ -47,8 +49,9 @@ def make_int8(
         raise NotUsableError("the calibration set shows nothing that this style works on", "veneer calibrate collect")
     key = int8_key(style)
     with cache_lock.held(cache_home() / ".locks" / f"{key}.lock", say=say, wait_s=cache.WAIT_S):
-        if cache.find(key) is not None:  # its name says all that it was made of
+        if cache.find(key, then=cache.BUILT_AGAIN) is not None:  # its name says all that it was made of
             return _judged(style, key, reference, None)
+        started_s = time.perf_counter()
         graph = converted(style, openvino_core())
         for recipe in recipes:
             say(f"{style.name}: quantising ({recipe.name})")
@@ -56,15 +59,15 @@ def make_int8(
                 made = quantised(graph, pictures_bgr, recipe)
             except Exception as error:  # NNCF raises exceptions of its own, with no common base
                 raise NotUsableError(f"NNCF cannot quantise {style.name}: {first_line(error)}") from error
-            _keep(style, key, made)
+            _keep(style, key, made, time.perf_counter() - started_s)
             judged = _judged(style, key, reference, recipe)
             if judged.passed:
                 break
     return judged
 
 
-def _keep(style: Style, key: str, made: openvino.Model) -> None:
-    """Put it into the cache, in the place of what lay there."""
+def _keep(style: Style, key: str, made: openvino.Model, build_s: float) -> None:
+    """Put it into the cache, in the place of what lay there; it took that long, with the tries before it."""
 
     def write(folder: Path) -> None:
         save(made, folder)
@@ -73,7 +76,7 @@ def _keep(style: Style, key: str, made: openvino.Model) -> None:
     if entry is not None:
         cache.discard(entry)
     about = cache.About(style.name, "openvino", "int8", "{}x{}".format(*style.size_wh))
-    if cache.store(key, write, about=about) is None:
+    if cache.store(key, write, about=about, build_s=build_s) is None:
         raise EngineError(f"INT8 engine of {style.name}", "it cannot be kept in the cache", "make room there")
 
 

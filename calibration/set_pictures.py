@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from engines import calibration_set
 from engines.calibration_set import CASES, CLIP
+from engines.errors import OptionsError
 from engines.head_region import FRAME_KINDS, PictureRegion, face_box, in_frame
 from engines.lips_light import as_known
 from engines.region import lips_region
@@ -37,7 +38,11 @@ class SetPicture:
 
 
 def stills(style: Style, *, most: int | None = None) -> list[SetPicture]:
-    """The crops of all sets that are there, as the style is given them live; at most so many of each case."""
+    """The crops of all sets that are there, as the style is given them live; at most so many of each case.
+
+    Raises:
+        OptionsError: a region's files are damaged.
+    """
     found: dict[str, list[tuple[Path, str]]] = {case: [] for case in CASES}
     for folder, name, source in _regions(style):
         case = source.rsplit(".", 1)[-1]
@@ -46,7 +51,7 @@ def stills(style: Style, *, most: int | None = None) -> list[SetPicture]:
     made = []
     for case, regions in found.items():
         for folder, name in _spread(regions, most):
-            crop_bgr = _crop(load_region(folder, name), style)
+            crop_bgr = _crop(_loaded(folder, name), style)
             if crop_bgr is not None:
                 made.append(SetPicture(case, crop_bgr))
     return made
@@ -59,10 +64,19 @@ def clips(style: Style, *, most: int = 3) -> list[list[ImageU8]]:
         clip = _CLIP_FRAME.match(source)
         if clip is None or (len(found) >= most and (folder, clip[1]) not in found):
             continue
-        crop_bgr = _crop(load_region(folder, name), style)
+        crop_bgr = _crop(_loaded(folder, name), style)
         if crop_bgr is not None:
             found.setdefault((folder, clip[1]), []).append(crop_bgr)
     return [frames for frames in found.values() if len(frames) > 1]
+
+
+def _loaded(folder: Path, name: str) -> AlignedRegion:
+    """Raises OptionsError where its files were damaged."""
+    try:
+        return load_region(folder, name)
+    except OptionsError as error:
+        again = "it is made again" if folder == calibration_set.built_in_folder() else "collect the pictures again"
+        raise OptionsError(error.asked, error.got, f"delete {folder}, and {again}") from error
 
 
 def _regions(style: Style) -> Iterator[tuple[Path, str, str]]:

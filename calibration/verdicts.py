@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from calibration.precision import Judgement, Reference, limits_of
+from calibration.limits import Judgement, limits_of
+from calibration.precision import Reference
 from calibration.quantize import make_int8
 from calibration.set_pictures import clips, stills
 from engines.cache_entry import cache_home, record_verdict, verdict
@@ -15,7 +16,8 @@ from engines.errors import EngineError
 from engines.looks import load_looks
 from engines.runtime.base import Engine, NotUsableError, first_line
 from engines.runtime.torch_reference import TorchEngine
-from engines.styles import Style, load_style, style_names
+from engines.styles import Style
+from engines.worn import worn
 
 MOST_OF_A_CASE = 12  # pictures: more of them change no verdict, and dE2000 takes its time
 Opener = Callable[[int | None], Engine]  # by the number of threads
@@ -106,17 +108,7 @@ def offered(names: Sequence[str] = ()) -> list[Style]:
     Raises:
         LookError: no such style, or a looks file says something impossible.
     """
-    found: dict[tuple[str, tuple[int, int]], Style] = {}
-    wanted = tuple(dict.fromkeys(names)) or style_names()
-    styles = [load_style(name) for name in wanted]
-    for look in load_looks().values():
-        for layer in look.layers:
-            if isinstance(layer.style, Style) and layer.style.name in wanted:
-                found.setdefault((layer.style.name, layer.style.size_wh), layer.style)
-    for style in styles:
-        if not any(name == style.name for name, _ in found):
-            found[style.name, style.size_wh] = style
-    return [style for name in wanted for (of, _), style in found.items() if of == name]
+    return worn(names, load_looks().values())
 
 
 def reference_of(style: Style) -> Reference:
@@ -189,7 +181,7 @@ def _judged(style: Style, way: Way, reference: Reference, say: Callable[[str], N
         try:
             judgement = reference.judge(engine, limits_of(way.precision))
         except EngineError as error:
-            judgement = Judgement({}, None, f"it {error.got}")
+            judgement = Judgement({}, None, error.got)
         if engine.info.key != key:  # it fell back while it was judged: what was judged is not what the key names
             judgement = replace(judgement, because="it failed, and another runtime went on")
     finally:

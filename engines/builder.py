@@ -75,6 +75,15 @@ def orders(style: Style, info: EngineInfo, runtime: str) -> tuple[Order, ...]:
     return fitting if fitting or chosen.runs(info) else tuple(found)
 
 
+def int8_wants(style: Style, info: EngineInfo, runtime: str) -> str:
+    """How to install NNCF, where INT8 could be built in place of that engine if it were there; else nothing."""
+    if runtime not in ("auto", "openvino") or info.runtime != "openvino" or info.precision == "int8":
+        return ""
+    chosen = machine_choice.engine_choice(style)
+    measured = chosen is not None and chosen.runs(info) and chosen.precision != "int8"
+    return "" if openvino_int8.installed() or measured else openvino_int8.INSTALL
+
+
 def _order(label: str, runtime: str, style: Style, key: Callable[[], str]) -> Order:
     return Order(label, runtime, "", "engines.build_engine", (*_named(style), "--runtime", runtime), key=key)
 

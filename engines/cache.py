@@ -10,10 +10,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from engines.cache_entry import MANIFEST, About, bytes_in, cache_home, entries, file_digest, harm
 
@@ -30,15 +30,43 @@ __all__ = [
     "shipped",
     "store",
     "trim",
+    "watched",
 ]
 
 LIMIT_BYTES = 2_000_000_000
 _SHIPPED = Path(__file__).with_name("weights") / "openvino"
 _LOCKS = ".locks"
 _ABANDONED_S = 24 * 3600.0  # nobody fills a folder for a day: whoever made it has died
+BUILT_AGAIN = " and built again"
 WAIT_S = 300.0  # for another process that builds the same engine: longer than the slowest build seen
 
 Thing = TypeVar("Thing")
+
+
+class Got(NamedTuple):
+    """An engine that `once` did not find at first.
+
+    Attributes:
+        about: see `store`.
+        here: whether this process built it; else another one did, meanwhile.
+    """
+
+    about: About
+    here: bool
+
+
+_watching: list[list[Got]] = []
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[list[Got]]:
+    """What `once` builds, or waits for, in this process while the block runs."""
+    found: list[Got] = []
+    _watching.append(found)
+    try:
+        yield found
+    finally:
+        _watching[:] = [one for one in _watching if one is not found]
 
 
 def say_line(line: str) -> None:
@@ -52,17 +80,18 @@ def key(**parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def find(key_text: str, *, say: Callable[[str], None] = say_line) -> Path | None:
+def find(key_text: str, *, say: Callable[[str], None] = say_line, then: str = "") -> Path | None:
     """The folder of a whole entry whose files are the ones that were written; None where there is none.
 
-    An entry that is cut, edited or was written under another key is thrown away, and `say` is told.
+    An entry that is cut, edited or was written under another key is thrown away, and `say` is told; so it is of what
+    comes `then`, where whoever asks goes on to build it.
     """
     entry = cache_home() / key_text
     if not entry.exists():
         return None
     wrong = harm(entry, key_text)
     if wrong:
-        say(f"the engine {key_text[:8]} in the cache is {wrong}: it is thrown away and built again")
+        say(f"the engine {key_text[:8]} in the cache is {wrong}: it is thrown away{then}")
         discard(entry)
         return None
     with contextlib.suppress(OSError):
@@ -148,31 +177,40 @@ def once(
     """
     from engines import cache_lock
 
-    found = kept(key_text, read=read, say=say)
+    found = kept(key_text, read=read, say=say, then=BUILT_AGAIN)
     if found is not None:
         return found
     with cache_lock.held(cache_home() / _LOCKS / f"{key_text}.lock", say=say, wait_s=wait_s):
-        found = kept(key_text, read=read, say=say)
+        found = kept(key_text, read=read, say=say, then=BUILT_AGAIN)
         if found is not None:
+            _tell_watchers(Got(about, here=False))
             return found
         started_s = time.perf_counter()
         made = make()
+        _tell_watchers(Got(about, here=True))
         took_s = time.perf_counter() - started_s
         if store(key_text, lambda folder: write(made, folder), about=about, build_s=took_s) is None:
             say(f"the engine of {about.style} could not be kept in {cache_home()}: the next start will build it again")
         return made
 
 
-def kept(key_text: str, *, read: Callable[[Path], Thing], say: Callable[[str], None] = say_line) -> Thing | None:
-    """The engine from the cache, if it is there and can be used; never waits and never builds. See `once`."""
-    entry = find(key_text, say=say)
+def _tell_watchers(got: Got) -> None:
+    for found in _watching:
+        found.append(got)
+
+
+def kept(
+    key_text: str, *, read: Callable[[Path], Thing], say: Callable[[str], None] = say_line, then: str = ""
+) -> Thing | None:
+    """The engine from the cache, if it is there and can be used; never waits and never builds. See `find`, `once`."""
+    entry = find(key_text, say=say, then=then)
     if entry is None:
         return None
     try:
         return read(entry)
     except (OSError, RuntimeError, ValueError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-        say(f"the engine {key_text[:8]} in the cache cannot be used here ({why}): it is built again")
+        say(f"the engine {key_text[:8]} in the cache cannot be used here ({why}): it is thrown away{then}")
         discard(entry)
         return None
 

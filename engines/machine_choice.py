@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from engines import paths
 from engines.errors import VeneerError
-from engines.runtime.base import EngineInfo, NotUsableError
+from engines.runtime.base import EngineInfo, NotUsableError, usable_cores
 from engines.styles import Style
 
 if TYPE_CHECKING:
@@ -82,11 +82,7 @@ def fingerprint() -> dict[str, Any]:
     for name in versions:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-    return {"format": _FORMAT, "processor": processor, "cores": _cores(), "gpu": gpu_name, **versions}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"format": _FORMAT, "processor": processor, "cores": usable_cores(), "gpu": gpu_name, **versions}
 
 
 def write(engines: Mapping[str, Mapping[str, Any]], looks: Mapping[str, Any]) -> Path:

@@ -79,16 +79,21 @@ def may_rest(options: LiveOptions, *, live: bool, system: str = sys.platform) ->
     """
     if options.idle is False:
         return False
-    why, do = "", "leave it away"
-    others = [sink for sink in options.sinks if sink.partition(":")[0] != "virtual-camera"]
-    if not system.startswith("linux"):
-        why = "only Linux's v4l2loopback tells whether somebody reads the virtual camera"
-    elif others:
-        why, do = f"{others[0]} always watches", "use virtual cameras only, or leave it away"
-    elif options.frames is not None:
-        why = "--frames wants frames whether somebody watches or not"
-    elif not live:
-        why = f"{options.source} is no camera that could be released"
+    why, do = why_not(options, live=live, system=system)
     if why and options.idle:
         raise OptionsError("--idle", why, do)
     return not why
+
+
+def why_not(options: LiveOptions, *, live: bool, system: str = sys.platform) -> tuple[str, str]:
+    """Why a run cannot idle, and what to do; empty where it can. The arguments are those of `may_rest`."""
+    others = [sink for sink in options.sinks if sink.partition(":")[0] != "virtual-camera"]
+    if not system.startswith("linux"):
+        return "only Linux's v4l2loopback tells whether somebody reads the virtual camera", "leave it away"
+    if others:
+        return f"{others[0]} always watches", "use virtual cameras only, or leave it away"
+    if options.frames is not None:
+        return "--frames wants frames whether somebody watches or not", "leave it away"
+    if not live:
+        return f"{options.source} is no camera that could be released", "leave it away"
+    return "", ""

@@ -109,10 +109,10 @@ class Capture:
         """A recording that fails ends alone: the stream goes on."""
         if broken.is_set():
             return
-        self._say(f"recording ended: {one_line(error)}")
         if self._recording is None or self._recording.broken is broken:  # not while the next one runs already
             self._controls.apply(Command("record", "off"))
         broken.set()
+        self._say(f"recording ended: {one_line(error)}")  # last: who hears it may start the next one at once
 
     def _end(self) -> None:
         """Finish a recording aside: making the file whole may take a moment, and the loop must go on."""

@@ -125,14 +125,15 @@ class Composer:
         blind = ready.wants_person and tracked.person is None and ready.look.no_face != "raw"
         if (ready.layers and not tracked.faces) or blind:
             return None
-        if self._missing.any(tracked, ready, at_s) and ready.look.no_face != "raw":
-            return None
         frame_bgr, faces = tracked.frame.bgr, tracked.faces
         try:
+            if self._missing.any(tracked, ready, at_s) and ready.look.no_face != "raw":
+                return None
             spent = self._painter.paint(frame_bgr, faces, ready, strength, at_s=at_s, person=tracked.person)
         except Exception as error:  # whatever it is, the frame is covered, and the next one may be well again
-            what = "" if isinstance(error, EngineError) else f"look {ready.look.name}: "
-            self._say_once(f"{what}{one_line(error)}; the look shows '{ready.look.no_face}' instead")
+            if not self._wardrobe.mends(error):  # which says what goes on
+                what = "" if isinstance(error, EngineError) else f"look {ready.look.name}: "
+                self._say_once(f"{what}{one_line(error)}; the look shows '{ready.look.no_face}' instead")
             return None
         self._timings.stage("region", spent.region)
         self._timings.stage("generate", spent.generate)

@@ -39,7 +39,7 @@ class Check:
     needed: bool = True
 
 
-_OPTIONAL = ("window", "global keys", "veneer ctl", "video files")
+_OPTIONAL = ("idle", "window", "global keys", "veneer ctl", "video files")
 
 
 def examine(only: Collection[str] | None = None) -> Iterator[Check]:
@@ -50,6 +50,7 @@ def examine(only: Collection[str] | None = None) -> Iterator[Check]:
         ("face model", _face_model),
         *((f"engine {name}", lambda name=name: _engine(name)) for name in style_names()),
         ("virtual camera", lambda: Check("virtual camera", *doctor_camera.virtual_camera())),
+        ("idle", lambda: Check("idle", *doctor_camera.idle(), needed=False)),
         ("window", lambda: Check("window", *doctor_camera.window(), needed=False)),
         ("global keys", lambda: Check("global keys", *doctor_camera.global_keys(), needed=False)),
         ("veneer ctl", _ctl),

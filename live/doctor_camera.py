@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 
 from live.cover import card
 from live.frame import Frame
@@ -61,6 +62,21 @@ def virtual_camera() -> Finding:
         do = f"Chrome, Meet and Teams do not list it: close what uses it, then {RELOAD_MODULE}"
         return True, f"{device} takes frames, but was loaded without exclusive_caps", do
     return True, f"{device} takes frames" + (", exclusive_caps is on" if mere_camera else ""), ""
+
+
+def idle() -> Finding:
+    """Whether the webcam can be released while nobody reads the virtual camera."""
+    from live.audience import why_not
+    from live.options import LiveOptions
+    from live.sinks.virtual_camera_help import explain, loopback_devices
+
+    why, _ = why_not(LiveOptions(), live=True, system=sys.platform)
+    if why:
+        return False, f"{why}, so the webcam stays on", "end veneer while nobody is to see you"
+    if not loopback_devices():
+        why, do = explain(None, "")
+        return False, f"{why}, and nothing else tells whether somebody reads, so the webcam stays on", do
+    return True, "the webcam is released while nobody reads the virtual camera (--no-idle keeps it on)", ""
 
 
 def window() -> Finding:

@@ -70,9 +70,10 @@ class MissingFaces:
 
 def _place(face: Face) -> Floats | None:
     """Left, top, right, bottom; None for landmarks that are none (the painter counts that face as bare)."""
-    if face.landmarks_xy.shape != (LANDMARKS, 2):
+    xy: object = face.landmarks_xy
+    if not isinstance(xy, np.ndarray) or xy.shape != (LANDMARKS, 2) or xy.dtype.kind not in "fiu":
         return None
-    outline_xy = face.landmarks_xy[FACE_OVAL]
+    outline_xy = np.asarray(xy[FACE_OVAL], np.float32)
     if not np.isfinite(outline_xy).all():
         return None
     low, high = outline_xy.min(0), outline_xy.max(0)

@@ -31,7 +31,7 @@ class LiveOptions:
         mirror: start mirrored.
         frames: stop after so many.
         report: where the report goes.
-        runtime: "auto", "openvino" or "torch".
+        runtime: one of `RUNTIMES`.
         global_hotkeys: Ctrl+Alt+key works while another window has the focus.
         face_model: a FaceLandmarker bundle to use instead of the bundled face mesh.
         looks_file: a looks file to use instead of the user's own.

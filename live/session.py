@@ -16,11 +16,11 @@ from engines import machine_choice
 from engines.errors import OptionsError, VeneerError
 from engines.looks import Look, find_look, load_looks
 from engines.paths import expanded, pictures_dir, videos_dir
-from engines.runtime.base import EngineInfo
 from live.audience import Audience, may_rest
 from live.capture import Capture
 from live.controls import Controls, ControlState
 from live.ctl import ControlServer
+from live.engine_words import in_short, in_words
 from live.frame import Frame
 from live.hotkeys import command_for_key, help_lines
 from live.mic_delay import MicDelay
@@ -95,7 +95,8 @@ class Session:
         capture = Capture(self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir())
         self._capture, self._also = capture, on_frame
         live = source.live or all(sink.live for sink in sinks)  # a film has time, and keeps one engine to its end
-        wardrobe = Wardrobe(found, runtime=options.runtime, say=say, aside=live, build=options.build)
+        watched = self._audience.watched if self._audience is not None else None
+        wardrobe = Wardrobe(found, runtime=options.runtime, say=say, aside=live, build=options.build, watched=watched)
         parts = Parts(source, make_tracker(options), sinks, wardrobe, self.controls)
         self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._on_frame)
 
@@ -184,16 +185,18 @@ class Session:
             "latency_p95_ms": round(p95, 1),
             "dropped": self.pipeline.dropped,
             "watched": self._audience is None or self._audience.watched(),
-            "engines": [_in_words(info) for info in engines],
+            "engines": [in_words(info) for info in engines],
             "building": self.pipeline.parts.wardrobe.progress(),
         }
 
     def _meter(self) -> MeterText:
         state, status = self.controls.read(), self._status()
         engines = self.pipeline.parts.wardrobe.engines(state.look)
-        runs_on = ", ".join(sorted({f"{e.runtime} {e.precision}" for e in engines})) or "no network"
         first = f"{status['fps']:.0f} fps   {status['latency_p50_ms']:.0f} / {status['latency_p95_ms']:.0f} ms p50/p95"
-        lines = (f"{first}   {status['dropped']} dropped", f"{state.look} {state.strength:.0%}   {runs_on}   H help")
+        lines = (
+            f"{first}   {status['dropped']} dropped",
+            f"{state.look} {state.strength:.0%}   {in_short(engines)}   H help",
+        )
         lines += (status["building"],) if status["building"] else ()
         banners = {
             "panic": state.panic,
@@ -203,11 +206,6 @@ class Session:
         }
         banner = ", ".join(name for name, on in banners.items() if on)
         return MeterText(lines, help_lines(self.controls.look_names) if state.help_shown else (), banner)
-
-
-def _in_words(info: EngineInfo) -> str:
-    runs = f"{info.style}: {info.runtime} {info.precision} on {info.device}"
-    return f"{runs}, {info.verdict}" if info.verdict else runs
 
 
 def _looks_fitted(options: LiveOptions) -> dict[str, Look]:

@@ -9,6 +9,15 @@ from engines.builder import Order
 from engines.failures import Failure
 from engines.styles import Style
 
+_STEPS = {  # what builders call their steps: what a person reads
+    "set": "collecting pictures",
+    "quantise": "quantising",
+    "judge": "comparing with FP32",
+    "build": "at work",
+    "check": "comparing with FP32",
+    "done": "trying it",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Item:
@@ -54,6 +63,12 @@ def _named(about: Sequence[Style], worn: Collection[Style]) -> str:
     if not {style.size_wh for style in worn} - sizes.keys():
         return name
     return f"{name} {', '.join('{}x{}'.format(*size_wh) for size_wh in sizes)}"
+
+
+def step_in_words(step: str) -> str:
+    """A builder's step as a person reads it: "quantise 3/11" is "quantising 3/11"."""
+    word, _, count = step.partition(" ")
+    return f"{_STEPS.get(word, word)} {count}".rstrip()
 
 
 def not_again(failed: Iterable[Failure]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,19 +18,12 @@ from engines.runtime.base import EngineInfo, NotUsableError, first_line
 from engines.runtime.exchange import ExchangeableEngine
 from engines.styles import Style
 from live.trial import opened
-from live.upgrade_news import News, not_again, not_built
+from live.upgrade_news import News, not_again, not_built, step_in_words
 
 Wanted = Callable[[Style, EngineInfo, str], Sequence[Order]]
 
 _JOIN_S = 0.7
-_STEPS = {  # what builders call their steps: what a person reads
-    "set": "collecting pictures",
-    "quantise": "quantising",
-    "judge": "comparing with FP32",
-    "build": "at work",
-    "check": "comparing with FP32",
-    "done": "trying it",
-}
+_LOOK_S = 0.5  # how often it is asked whether somebody watches
 
 
 @dataclass
@@ -70,6 +63,8 @@ class Upgrades:
         say: takes one line for the person at the terminal.
         wanted: what could be built for a style in place of the engine that runs.
         build: whether to; else only one line says what could be.
+        watched: whether somebody watches: while nobody does nothing is built, and what was being built is begun anew
+            afterwards. None where that is not known: it is built in any case.
     """
 
     def __init__(
@@ -80,8 +75,10 @@ class Upgrades:
         say: Callable[[str], None],
         wanted: Wanted = orders,
         build: bool = True,
+        watched: Callable[[], bool] | None = None,
     ) -> None:
         self._made, self._runtime, self._say, self._wanted, self._may = made, runtime, say, wanted, build
+        self._watched = watched
         self._news = News(say)
         self._tried: set[tuple[str, tuple[int, int], str]] = set()
         self._over = threading.Event()
@@ -130,18 +127,27 @@ class Upgrades:
                     self._tell()
                 if not pending:
                     return
+                if self._rested():
+                    continue  # meanwhile something else may be worn
                 made, order = (same or pending)[0]
                 last = _about(made, order)
-                self._tried.add(_tag(made, order))
                 self._upgrade(made, order)
+                self._tried.add(_tag(made, order))
             except BuildStoppedError:
-                return
+                pass  # at the end, or because nobody watches: then it is still to be built
             except Exception as error:  # whatever it is, the picture goes on
                 self._tell()
                 self._say(f"no better engine is built any more: {type(error).__name__}: {first_line(error)}")
                 return
             finally:
                 self._progress = ""
+
+    def _rested(self) -> bool:
+        """Wait while nobody watches; whether there was anything to wait for."""
+        rested = False
+        while self._watched is not None and not self._watched() and not self._over.wait(_LOOK_S):
+            rested = True
+        return rested
 
     def _tell(self) -> None:
         self._news.tell(made.style for made in self._made())
@@ -195,8 +201,7 @@ class Upgrades:
         """Raises BuildError or BuildStoppedError, as `BuildProcess.run`."""
 
         def told(step: str) -> None:
-            word, _, count = step.partition(" ")
-            self._progress = f"{words}: {' '.join(filter(None, (_STEPS.get(word, word), count)))}"
+            self._progress = f"{words}: {step_in_words(step)}"
 
         self._progress = words
         build = BuildProcess(order.module, order.arguments, limit_s=order.limit_s, told=told)
@@ -204,7 +209,26 @@ class Upgrades:
             self._build = build
             if self._over.is_set():
                 raise BuildStoppedError
-        build.run()
+        with self._ended_unwatched(build):
+            build.run()
+
+    @contextlib.contextmanager
+    def _ended_unwatched(self, build: BuildProcess) -> Iterator[None]:
+        """Inside it, the build is ended once nobody watches."""
+        over = threading.Event()
+
+        def look(watched: Callable[[], bool]) -> None:
+            while not over.wait(_LOOK_S):
+                if not watched():
+                    build.stop()
+                    return
+
+        if self._watched is not None:
+            threading.Thread(target=look, args=(self._watched,), name="build watch", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
 
 
 def _tag(made: Made, order: Order) -> tuple[str, tuple[int, int], str]:

@@ -17,6 +17,7 @@ from engines.runtime.base import Engine, EngineInfo
 from engines.runtime.choose import RuntimeNotUsableError, lost_choice, open_engine, safer_engine
 from engines.runtime.exchange import ExchangeableEngine
 from engines.styles import Style
+from live.engine_words import unused_gpu
 from live.trial import answers, trial_regions
 from live.upgrades import Made, Upgrades, Wanted, kind
 
@@ -50,8 +51,8 @@ class ReadyLook:
 
     @property
     def wants_person(self) -> bool:
-        """Whether a layer needs to know which pixels show a person."""
-        return any(layer.region in ("head", "person") for layer in self.layers)
+        """Whether a layer needs to know which pixels show a person, or it must be known who is there and not drawn."""
+        return self.look.wants_person
 
     @property
     def covers(self) -> bool:
@@ -70,6 +71,7 @@ class Wardrobe:
             built or loaded is made aside and exchanged. Else (a film has time) it is waited for.
         wanted: what could be built in place of an engine that runs.
         build: whether it is built aside; else one line says what could be.
+        watched: see `Upgrades`.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Wardrobe:
         aside: bool = False,
         wanted: Wanted = orders,
         build: bool = True,
+        watched: Callable[[], bool] | None = None,
     ) -> None:
         self._looks, self._runtime, self._say, self._aside = looks, runtime, say, aside
         self._engines: dict[tuple[str, tuple[int, int]], Made] = {}
@@ -90,7 +93,11 @@ class Wardrobe:
         self._wanted = ""  # the look that was asked for last: what it wears is improved first
         self._refused = ""
         self._lost = False  # that something else runs than was chosen for this machine is said once
-        self.upgrades = Upgrades(self._by_urgency, runtime=runtime, say=say, wanted=wanted, build=build)
+        self._idle_gpu = False  # so is that a GPU is there and not used
+        self._mended: set[str] = set()  # what errors call the styles whose engine failed, and for which another goes on
+        self.upgrades = Upgrades(
+            self._by_urgency, runtime=runtime, say=say, wanted=wanted, build=build, watched=watched
+        )
 
     @property
     def looks(self) -> Mapping[str, Look]:
@@ -156,6 +163,7 @@ class Wardrobe:
         def failed(info: EngineInfo, error: EngineError) -> bool:
             if not self._aside:
                 return self._fall_back(made, info, error)
+            self._mended.add(error.asked)
             threading.Thread(target=self._fall_back, args=(made, info, error), name="safer", daemon=True).start()
             return False
 
@@ -165,11 +173,15 @@ class Wardrobe:
         return made
 
     def _say_lost(self, made: Made) -> None:
-        if self._runtime == "auto" and not self._lost:
-            coming = self.upgrades.coming(made) if self._aside else ()
-            if line := lost_choice(made.style, made.engine.info, coming):
-                self._lost = True
-                self._say(line)
+        if self._runtime not in ("auto", "torch") or (self._lost and self._idle_gpu):
+            return
+        info, coming = made.engine.info, self.upgrades.coming(made) if self._aside else ()
+        if self._runtime == "auto" and not self._lost and (line := lost_choice(made.style, info, coming)):
+            self._lost = True
+            self._say(line)
+        if not self._idle_gpu and (line := unused_gpu(info, coming)):
+            self._idle_gpu = True
+            self._say(line if self._runtime == "auto" else f"{line} (veneer doctor says what to do)")
 
     def _open(self, style: Style) -> Engine:
         build = self._runtime == "tensorrt" and not self._aside
@@ -187,14 +199,19 @@ class Wardrobe:
     def _fall_back(self, made: Made, failed: EngineInfo, error: EngineError) -> bool:
         """Put in what goes on for an engine that failed; whether there was something."""
         try:
-            safer = safer_engine(made.style, failed)
+            safer = safer_engine(made.style, failed, error)
             answers(safer, trial_regions(made.style))
         except Exception as none:
+            self._mended.discard(error.asked)
             self._say(f"{error}; nothing can go on for it ({none})")
             return False
         made.engine.exchange(safer)
         self._say(f"{error}: {' '.join(kind(safer.info))} on {safer.info.device} goes on")
         return True
+
+    def mends(self, error: Exception) -> bool:
+        """Whether that is an engine's failure for which another one goes on, now or soon: this is said here."""
+        return isinstance(error, EngineError) and error.asked in self._mended
 
     def _by_urgency(self) -> list[Made]:
         worn = self._ready.get(self._wanted)

@@ -63,8 +63,9 @@ def raw(transport: Transport, sent: bytes, *, end: bool = False) -> bytes:
             if end:
                 connection.shutdown(socket.SHUT_WR)
         pieces = []
-        while piece := connection.recv(65536):
-            pieces.append(piece)
+        with contextlib.suppress(ConnectionResetError):  # it hung up on what it had not read yet
+            while piece := connection.recv(65536):
+                pieces.append(piece)
     return b"".join(pieces)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fault_standins import Action, Driver, Ledger, Orders, Segmenter, Source, TinyWardrobe, Tracker, Window
-from pipeline_parts import quick_s
+from patience import QUICK_S, Patience
 
 from engines.errors import VeneerError
 from engines.looks import load_looks
@@ -95,14 +95,12 @@ class Bench:
     def _sent(self) -> list[int]:
         return [sender.sent for sender in self.run._senders] or [0] * len(self.run.parts.sinks)
 
-    def wait(self, until: Callable[[], Any], timeout_s: float | None = None) -> bool:
+    def wait(self, until: Callable[[], Any], timeout_s: float = QUICK_S) -> bool:
         """Whether that comes about in time, and before the run is over."""
-        end_s = real_monotonic() + (quick_s() if timeout_s is None else timeout_s)
-        while real_monotonic() < end_s and not until():
-            if self.ended:
-                return bool(until())
+        patience = Patience(timeout_s)
+        while not until() and not self.ended and patience.lasts():
             time.sleep(0.001)
-        return bool(until())
+        return bool(until()) and patience.lasts()
 
     def stop(self, how: str) -> None:
         if how == "quit":
@@ -115,8 +113,8 @@ class Bench:
         self.capture.close()
         threading.excepthook = self._hook
         wrong = [f"traceback in {line}" for line in self.tracebacks]
-        end_s = real_monotonic() + quick_s()
-        while (more := set(threading.enumerate()) - self._threads) and real_monotonic() < end_s:
+        patience = Patience()
+        while (more := set(threading.enumerate()) - self._threads) and patience.lasts():
             time.sleep(0.001)
         wrong += [f"thread {thread.name} is left" for thread in more]
         for name, ledger in (

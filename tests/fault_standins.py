@@ -111,6 +111,9 @@ class Segmenter:
 
     orders: Orders
 
+    def __init__(self, *, still: bool = False) -> None:
+        """Of films or of single pictures, he sees the same."""
+
     def mask(self, frame_bgr: ImageU8) -> ImageU8:
         mask: ImageU8 = self.orders.meet("segmenter", np.full((32, 32), 255, np.uint8))
         return mask

@@ -20,12 +20,14 @@ HANG_S = 60.0
 # pynput takes hold of the display when it is imported, so each program that listens is a process of its own
 PROGRAM = """
 import sys, threading, time
+import live.global_hotkeys
 from live.global_hotkeys import GlobalHotkeys
 from engines.errors import VeneerError
 
 def on_command(command):
     print(command.verb, command.argument, flush=True)
 
+live.global_hotkeys._START_TIMEOUT_S = live.global_hotkeys._STOP_TIMEOUT_S = 20.0  # a machine may stand still
 keys = GlobalHotkeys(on_command, ("none", "glaze", "bright"))
 for order in sys.stdin:
     began_s = time.monotonic()
@@ -34,7 +36,7 @@ for order in sys.stdin:
     except VeneerError as error:
         print("refused", error, flush=True)
     took_s = time.monotonic() - began_s
-    print("done", order.strip(), took_s < 2.0, threading.active_count(), flush=True)
+    print("done", order.strip(), took_s < 40.0, threading.active_count(), flush=True)
 """
 
 
@@ -81,12 +83,15 @@ class Program:
             with contextlib.suppress(queue.Empty):
                 assert self._lines.get(timeout=1.0) == "help None"
                 break
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._lines.get(timeout=0.3)
+        self.press("key", "ctrl+alt+m")  # whatever else was pressed until here comes before it
+        while self._lines.get(timeout=HANG_S) != "mirror None":
+            pass
 
     def press(self, *xdotool: str) -> None:
         subprocess.run(["xdotool", *xdotool], env=self._environ, check=True, timeout=HANG_S)
+
+    def next_command(self) -> str:
+        return self._lines.get(timeout=HANG_S)
 
     def commands(self, *xdotool: str) -> list[str]:
         """What is commanded by these key presses; Ctrl+Alt+H marks their end."""

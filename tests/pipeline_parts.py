@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any
 
 import numpy as np
-from fakes import (
-    FakeTracker,
-)
+from fakes import FakeTracker
+from patience import ends_soon
 
 from engines.errors import VeneerError
 from engines.looks import load_looks
@@ -18,6 +16,8 @@ from live.frame import Frame, ImageU8
 from live.pipeline import Parts, Pipeline
 from live.wardrobe import Wardrobe
 
+__all__ = ["ends_soon", "in_background", "number_of", "numbered", "pipeline"]
+
 
 def numbered(index: int) -> ImageU8:
     """A small frame that carries its number."""
@@ -25,12 +25,6 @@ def numbered(index: int) -> ImageU8:
     frame[:, :, 0] = index % 256
     frame[:, :, 1] = index // 256
     return frame
-
-
-def quick_s() -> float:
-    """ "Within 2 s", and what the machine adds: as much more as more programs want its cores."""
-    waiting = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
-    return 2.5 * max(1.0, waiting)
 
 
 def number_of(frame: Frame) -> int:

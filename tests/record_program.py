@@ -7,7 +7,9 @@ error's text, and the error's absence from `close`) or "limit" (as "full", with 
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +23,22 @@ def main() -> None:
     path, how = Path(sys.argv[1]), sys.argv[2]
     if how == "limit":
         import resource
-        import signal
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+    interrupted = threading.Event()  # as in `veneer`: an exception would be lost where FFmpeg calls back into Python
+    signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     noise = np.random.default_rng(0).integers(0, 255, (240, 640, 3), dtype=np.uint8)
     sink = VideoFileSink(path)
     sink.open(size_wh=(320, 240), fps=30)
     try:
         for number in range(100_000):
+            if interrupted.is_set():
+                print("interrupted", flush=True)
+                break
             picture_bgr = np.ascontiguousarray(noise[:, number % 320 : number % 320 + 320])
             sink.send(Frame(picture_bgr, number, 0.0, number / 30))
             print(number + 1, flush=True)
-    except KeyboardInterrupt:
-        print("interrupted", flush=True)
     except SinkError as error:
         print(f"error {error}", flush=True)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,14 @@ PATIENCE_S = 120.0  # nothing here is slow for that long, even on a loaded machi
 BUILD_S = 540.0  # but for real builds, which get what a loaded machine leaves over
 
 
+def until(done: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool:
+    """Wait until that is so; whether it is."""
+    until_s = time.monotonic() + patience_s
+    while not done() and time.monotonic() < until_s:
+        time.sleep(0.01)
+    return done()
+
+
 class Show:
     """A run on the built-in face with looks of one style, and all that was said in it."""
 
@@ -46,18 +55,23 @@ class Show:
         tracker: Any = None,
         fps: float = 30.0,
         build: bool = True,
+        watched: Callable[[], bool] | None = None,
     ) -> None:
         self.said: list[str] = []
+        self.painted_s: list[float] = []  # when each frame was ready to be sent
         looks = {style.name: Look(style.name, "", (Layer(style, 1.0),)) for style in styles}
         looks |= {"both": Look("both", "", tuple(Layer(style, 0.5) for style in styles))}
         self.controls = Controls(tuple(looks), look=styles[0].name)
-        more = {"wanted": wanted} if wanted else {}
-        self.wardrobe = Wardrobe(looks, runtime=runtime, say=self.said.append, aside=True, build=build, **more)
+        more: dict[str, Any] = {"build": build, "watched": watched, **({"wanted": wanted} if wanted else {})}
+        self.wardrobe = Wardrobe(looks, runtime=runtime, say=self.said.append, aside=True, **more)
         self.sink = KeepingSink(live=True)
         face = find_faces(portrait_bgr())
         source = FakeSource(lambda index: portrait_bgr(), live=True, interval_s=1 / fps)
         parts = Parts(source, tracker or FakeTracker(lambda frame: face), [self.sink], self.wardrobe, self.controls)
-        self.pipeline = Pipeline(parts, say=self.said.append)
+        painted = self.painted_s
+        self.pipeline = Pipeline(
+            parts, say=self.said.append, on_frame=lambda frame, state: painted.append(time.monotonic())
+        )
         self.thread, self.errors = in_background(self.pipeline)
 
     def frames_go_on(self) -> bool:
@@ -66,10 +80,7 @@ class Show:
         return self.sink.wait_for(lambda frames: bool(frames) and frames[-1].frame_id > newest + MANY, 60.0)
 
     def until(self, done: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool:
-        until_s = time.monotonic() + patience_s
-        while not done() and time.monotonic() < until_s:
-            time.sleep(0.01)
-        return done()
+        return until(done, patience_s)
 
     def says(self, words: str, patience_s: float = PATIENCE_S) -> bool:
         return self.until(lambda: any(words in line for line in self.said), patience_s)
@@ -114,6 +125,16 @@ def ordered(mode: str, lock: Path, *, limit_s: float = 600.0) -> Callable[..., S
         arguments = mode, f"{lock}-{style.name}"
         order = Order("stand-in", "openvino", "", "slow_builder", arguments, limit_s)
         return (order,) if info.runtime == "torch" else ()
+
+    return wanted
+
+
+def keyed(mode: str, lock: Path, key: str, *, limit_s: float = 600.0) -> Callable[..., Sequence[Order]]:
+    """The same order, for an engine whose key is known."""
+    plain = ordered(mode, lock, limit_s=limit_s)
+
+    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[Order]:
+        return [replace(order, key=lambda: key) for order in plain(style, info, runtime)]
 
     return wanted
 

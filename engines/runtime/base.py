@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.errors import EngineError
+
 MOST_FACES = 4  # in one call
+
+Regions = NDArray[Any]  # (N, H, W, 3) BGR, uint8 or float32 of 0..255
+_KINDS = (np.dtype(np.uint8), np.dtype(np.float32))
+
+# OpenVINO begins with the places in its own source that the error came by.
+_PLACE_ONLY = re.compile(r"Exception from \S+:\d+:?|Check '.*' failed at \S+:\d+:?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +57,35 @@ class NotUsableError(Exception):
         super().__init__(f"{reason} ({do})" if do else reason)
 
 
+class RegionsError(EngineError):
+    """What an engine was given is nothing that it takes: no fault of the engine."""
+
+
+class NumbersError(EngineError):
+    """An engine gave NaN or infinity: a wider precision may help, where it does not after any other failure."""
+
+
 class Engine(Protocol):
-    """The door to a network: BGR bytes go in, BGR floats come out; RGB 0..1 exists only behind it."""
+    """The door to a network: BGR regions go in, BGR floats come out; RGB 0..1 exists only behind it.
+
+    For one caller at a time. No array as large as a region is made for a frame, but for what PyTorch's eager reference
+    takes for its layers.
+    """
 
     info: EngineInfo
 
-    def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run the generator on (N, H, W, 3) BGR uint8 crops, N from 1 to 4.
+    def infer(self, regions_bgr: Regions) -> NDArray[np.float32]:
+        """Run the generator on (N, H, W, 3) BGR crops, N from 1 to 4: uint8, or float32 of the same 0..255.
+
+        Frames come as uint8, and that way is ready from the start; the first call with floats makes theirs ready.
 
         Returns:
             (N, H, W, 3) float32 BGR in steps of 1/255: the change, or the picture, as the style says. The array may
             be used again by the next call.
 
         Raises:
+            RegionsError: these are no such regions.
+            NumbersError: there is NaN or infinity in the answer, where the runtime looks itself.
             EngineError: the runtime failed.
         """
         ...
@@ -68,6 +95,39 @@ class Engine(Protocol):
         ...
 
 
+def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | None) -> None:
+    """The one check at the door of every runtime: see `Engine.infer`.
+
+    Args:
+        regions_bgr: what the engine was given.
+        style: its name, for the message.
+        size_wh: of a region; None where any will do.
+
+    Raises:
+        RegionsError: an engine does not take it.
+    """
+    if isinstance(regions_bgr, np.ndarray):
+        shape, dtype = regions_bgr.shape, regions_bgr.dtype
+        got = f"shape {shape}, {dtype}"
+        fits = len(shape) == 4 and shape[3] == 3 and 1 <= shape[0] <= MOST_FACES and 0 not in shape
+        if fits and dtype in _KINDS and size_wh in (None, (shape[2], shape[1])):
+            if dtype == np.uint8 or math.isfinite(float(regions_bgr.ravel().sum())):
+                return
+            got += " with NaN or infinity in it"
+    else:
+        got = type(regions_bgr).__name__
+    width, height = size_wh or ("W", "H")
+    do = f"give it 1 to {MOST_FACES} BGR regions, (N, {height}, {width}, 3), as uint8 or as float32 of 0..255"
+    raise RegionsError(f"style {style}", f"its engine was given {got}", do)
+
+
+def usable_cores() -> int:
+    """How many processor cores this process may run on, which may be fewer than there are (taskset, containers)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def first_line(error: BaseException) -> str:
-    """What a library says went wrong, short enough for one line of ours."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    """What a library says went wrong, short enough for one line of ours: its first line that tells something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not _PLACE_ONLY.fullmatch(line)]
+    return (telling or lines or [type(error).__name__])[0][:160]

@@ -12,10 +12,14 @@ from engines.errors import EngineError, OptionsError
 from engines.machine_choice import EngineChoice, engine_choice
 from engines.runtime.base import Engine, EngineInfo, NotUsableError, first_line
 from engines.runtime.cuda_device import driver_device
+from engines.runtime.safer import safer_engine
 from engines.runtime.tensorrt_installed import installed
 from engines.styles import Style
 
-RUNTIMES = ("auto", "openvino", "torch", "tensorrt")
+__all__ = ["RUNTIMES", "RuntimeNotUsableError", "Wait", "graph_is_there", "lost_choice", "open_engine", "safer_engine"]
+
+RUNTIMES = ("auto", "openvino", "torch", "tensorrt", "openvino-gpu", "openvino-npu")
+_USUAL = RUNTIMES[1:4]  # what somebody is pointed to whose runtime cannot be used
 
 
 class RuntimeNotUsableError(EngineError):
@@ -37,6 +41,8 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
         runtime: "tensorrt", "openvino", "torch" (on the GPU where there is one), or "auto": the best of TensorRT,
             PyTorch on the GPU, OpenVINO and PyTorch on the CPU, in that order, that can be used here and that
             calibration has not found wanting; but first what `veneer calibrate machine` chose for the style here.
+            "openvino-gpu" and "openvino-npu", an Intel GPU or NPU, have to be named: whether they are faster than the
+            CPU beside them was not measured, and sharing memory and heat with it they may well not be.
         build: whether to wait for an engine that takes long to build (TensorRT: up to a minute, once).
         convert: whether to wait for a graph to be converted (OpenVINO: 5 s, once, for styles of the user's own).
 
@@ -73,7 +79,7 @@ def _sentence(refusals: dict[str, list[str]]) -> str:
 
 
 def _remedy(runtime: str, do: str) -> str:
-    others = " or ".join(f"--runtime {name}" for name in RUNTIMES if name not in (runtime, "auto"))
+    others = " or ".join(f"--runtime {name}" for name in _USUAL if name != runtime)
     if runtime == "tensorrt" and not do:
         try:
             installed()
@@ -126,9 +132,31 @@ def _torch_full(style: Style, wait: Wait) -> Engine:
 def _openvino(style: Style, wait: Wait) -> Engine:
     from engines.runtime.openvino_cpu import OpenVinoEngine
 
+    _graph_wanted(style, wait)
+    return OpenVinoEngine(style)
+
+
+def _openvino_gpu(style: Style, wait: Wait) -> Engine:
+    return _on_intel(style, wait, "openvino-gpu")
+
+
+def _openvino_npu(style: Style, wait: Wait) -> Engine:
+    return _on_intel(style, wait, "openvino-npu")
+
+
+def _on_intel(style: Style, wait: Wait, runtime: str) -> Engine:
+    from engines.runtime.openvino_graph import openvino_core
+    from engines.runtime.openvino_intel import DEVICES, IntelEngine, found
+
+    found(openvino_core(), DEVICES[runtime])  # a missing device is the first thing to say
+    _graph_wanted(style, wait)
+    return IntelEngine(style, runtime=runtime)
+
+
+def _graph_wanted(style: Style, wait: Wait) -> None:
+    """Raises NotUsableError where the graph would have to be converted, and nobody can wait for that."""
     if not wait.convert and not graph_is_there(style):
         raise NotUsableError(f"its graph of {style.name} is not converted yet", "veneer engines build")
-    return OpenVinoEngine(style)
 
 
 def lost_choice(style: Style, info: EngineInfo, coming: Collection[str] = ()) -> str:
@@ -155,29 +183,6 @@ def graph_is_there(style: Style) -> bool:
     return cache.shipped(graph_key(style)) is not None or cache.find(cached_key(style)) is not None
 
 
-def safer_engine(style: Style, failed: EngineInfo) -> Engine:
-    """What goes on for an engine that failed while frames came in: as near to it as can be had.
-
-    Raises:
-        EngineError: there is nothing left to fall back to.
-    """
-    from engines.runtime.openvino_cpu import PRECISIONS, OpenVinoEngine
-    from engines.runtime.torch_reference import TorchEngine
-
-    why = f"{failed.runtime} {failed.precision} failed while frames came in"
-    below = PRECISIONS[PRECISIONS.index(failed.precision) + 1 :] if failed.runtime == "openvino" else ()
-    for precision in below:
-        try:
-            engine = OpenVinoEngine(style, precision=precision)
-        except (NotUsableError, ImportError, OSError, RuntimeError):
-            continue
-        engine.info = dataclasses.replace(engine.info, why=why, verdict=verdict(engine.info.key))
-        return engine
-    if (failed.runtime, failed.device) == ("torch", "CPU"):
-        raise EngineError(f"style {style.name}", f"{why}, and it is the last to fall back to")
-    return TorchEngine(style, why=why)
-
-
 def _torch_cpu(style: Style, wait: Wait) -> Engine:
     from engines.runtime.torch_reference import TorchEngine
 
@@ -190,6 +195,8 @@ _CANDIDATES: tuple[tuple[str, tuple[str, ...], Callable[[Style, Wait], Engine]],
     ("CUDA FP32", ("auto", "torch"), _torch_full),
     ("OpenVINO", ("auto", "openvino"), _openvino),
     ("PyTorch on the CPU", ("auto", "torch"), _torch_cpu),
+    ("OpenVINO on an Intel GPU", ("openvino-gpu",), _openvino_gpu),
+    ("OpenVINO on an Intel NPU", ("openvino-npu",), _openvino_npu),
 )
 
 

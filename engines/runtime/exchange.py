@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.runtime.base import Engine, EngineInfo, first_line
+from engines.runtime.base import Engine, EngineInfo, NumbersError, Regions, RegionsError, first_line
 
 Failed = Callable[[EngineInfo, EngineError], bool]
 
@@ -40,12 +40,14 @@ class ExchangeableEngine:
     def info(self, info: EngineInfo) -> None:
         self._engine.info = info
 
-    def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, regions_bgr: Regions) -> NDArray[np.float32]:
         """See `Engine.infer`."""
         with self._calling:
             engine = self._engine
             try:
                 return _finite(engine, regions_bgr)
+            except RegionsError:  # the engine is as good as before
+                raise
             except EngineError as error:
                 failure = error
         first = engine is not self._given_up
@@ -71,7 +73,7 @@ class ExchangeableEngine:
         self._engine.close()
 
 
-def _finite(engine: Engine, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _finite(engine: Engine, regions_bgr: Regions) -> NDArray[np.float32]:
     asked = f"style {engine.info.style}"
     try:
         out = engine.infer(regions_bgr)
@@ -83,5 +85,5 @@ def _finite(engine: Engine, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float3
         got = f"{engine.info.runtime} failed: {type(error).__name__}: {first_line(error)}"
         raise EngineError(asked, got) from error
     if not finite:
-        raise EngineError(asked, f"{engine.info.runtime} {engine.info.precision} gave NaN or infinity")
+        raise NumbersError(asked, f"{engine.info.runtime} {engine.info.precision} gave NaN or infinity")
     return out

@@ -4,51 +4,77 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.cache import say_line
 from engines.errors import EngineError
-from engines.runtime.base import EngineInfo, first_line
+from engines.runtime.base import EngineInfo, NumbersError, Regions, check_regions, first_line
 
-Way = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], bool]]
+Way = Callable[[Regions], tuple[NDArray[np.float32], bool]]
+
+
+class Step(NamedTuple):
+    """One way to run, and what it stands for.
+
+    Attributes:
+        way: takes regions, and returns the answer and whether all of it is finite; raises RuntimeError where it fails.
+        runtime: see `EngineInfo`, as `precision` and `device`.
+        for_numbers: it helps only where the one before gave NaN or infinity; after another failure it is left out.
+    """
+
+    way: Way
+    runtime: str
+    precision: str
+    device: str
+    for_numbers: bool = False
 
 
 class FallbackEngine:
-    """See `Engine`.
+    """See `Engine`. Where no way is left it raises, and `safer_engine` finds what goes on for it elsewhere.
 
     Args:
         info: of the first way.
-        ways: the fastest first, each with the runtime, precision and device it stands for. A way takes regions, and
-            returns the answer and whether all of it is finite; it raises RuntimeError where it fails.
+        steps: the fastest first.
+        size_wh: of a region; None where any will do.
         say: told once of each change.
     """
 
     def __init__(
-        self, info: EngineInfo, ways: Sequence[tuple[Way, str, str, str]], *, say: Callable[[str], None] = say_line
+        self,
+        info: EngineInfo,
+        steps: Sequence[Step],
+        *,
+        size_wh: tuple[int, int] | None = None,
+        say: Callable[[str], None] = say_line,
     ) -> None:
-        self.info, self._ways, self._say = info, list(ways), say
+        self.info, self._steps, self._size_wh, self._say = info, list(steps), size_wh, say
 
-    def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, regions_bgr: Regions) -> NDArray[np.float32]:
         """See `Engine.infer`."""
-        while self._ways:
+        check_regions(regions_bgr, self.info.style, self._size_wh)
+        while self._steps:
+            failed: RuntimeError | None = None
             try:
-                out_bgr, finite = self._ways[0][0](regions_bgr)
-                why = "gave NaN or infinity"
+                out_bgr, finite = self._steps[0].way(regions_bgr)
+                if finite:
+                    return out_bgr
             except RuntimeError as error:  # GPU memory full, GPU gone
-                finite, why = False, f"failed: {first_line(error)}"
-            if finite:
-                return out_bgr
-            if len(self._ways) == 1:
-                raise EngineError(f"style {self.info.style}", f"{self.info.runtime} {why}")
-            self._next(why)
+                failed = error
+            why = "gave NaN or infinity" if failed is None else f"failed: {first_line(failed)}"
+            below = [step for step in self._steps[1:] if failed is None or not step.for_numbers]
+            if not below:
+                kind = NumbersError if failed is None else EngineError
+                raise kind(f"style {self.info.style}", f"{self.info.runtime} {self.info.precision} {why}") from failed
+            self._go_on(below, why)
         raise EngineError(f"style {self.info.style}", "its engine is closed")
 
-    def _next(self, because: str) -> None:
+    def _go_on(self, below: list[Step], because: str) -> None:
         old = f"{self.info.runtime} {self.info.precision}"
-        _, runtime, precision, device = self._ways[1]
-        del self._ways[0]
+        self._steps = below
+        _, runtime, precision, device, _ = below[0]
         line = f"{old} {because}: {runtime} {precision} on {device} goes on"
         why = f"{self.info.why}; {line}"
         self.info = dataclasses.replace(
@@ -58,4 +84,4 @@ class FallbackEngine:
 
     def close(self) -> None:
         """Let go of all ways; idempotent."""
-        self._ways.clear()
+        self._steps.clear()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from engines import cache, machine_choice
 from engines.cache_entry import verdict
 from engines.errors import EngineError
-from engines.runtime.base import EngineInfo, NotUsableError, first_line
-from engines.runtime.openvino_graph import GRAPH, cached_key, converted, load_openvino, openvino_core
+from engines.runtime.base import EngineInfo, NotUsableError, Regions, first_line, usable_cores
+from engines.runtime.openvino_graph import GRAPH, cached_key, converted, openvino_core
 from engines.runtime.openvino_int8 import INSTALL, int8_key
 from engines.runtime.openvino_int8 import installed as nncf_installed
+from engines.runtime.openvino_run import Compiled, GraphRun, shaped
 from engines.styles import Style
 
 PRECISIONS = ("int8", "bf16", "fp32")  # the fastest first
@@ -32,53 +34,53 @@ class OpenVinoEngine:
         style: what to run.
         precision: "auto", or one of `PRECISIONS`: then it is that one, whatever calibration said of it.
         threads: None for as many as the machine's choice or `usual_threads` says.
+        without: precisions that "auto" leaves out: they failed while frames came in.
+        say: told what happens, a line at a time.
 
     Raises:
-        NotUsableError: the precision that was named is not to be had here.
+        NotUsableError: the precision that was named is not to be had here, or none is left.
         RuntimeError: OpenVINO cannot convert or compile it here.
         EngineError: the weights are not usable.
     """
 
-    def __init__(self, style: Style, *, precision: str = "auto", threads: int | None = None) -> None:
-        openvino = load_openvino()
+    def __init__(
+        self,
+        style: Style,
+        *,
+        precision: str = "auto",
+        threads: int | None = None,
+        without: Collection[str] = (),
+        say: Callable[[str], None] = cache.say_line,
+    ) -> None:
         core = openvino_core()
         device = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
         chosen = machine_choice.engine_choice(style) if precision == "auto" or threads is None else None
         if chosen is not None and chosen.runtime != "openvino":
             chosen = None
         threads = threads or (chosen.threads if chosen else None) or usual_threads(style.size_wh)
-        maker = _Maker(style, core, device, threads)
+        maker = _Maker(style, core, device, threads, say)
         first = (chosen.precision,) if chosen else ()
-        made = maker.best(first) if precision == "auto" else maker.named(precision)
-        self._one, self._several = made.one.create_infer_request(), made.several.create_infer_request()
-        self._region_bgr = np.zeros((1, style.size_wh[1], style.size_wh[0], 3), np.uint8)
-        self._one.set_input_tensor(0, openvino.Tensor(self._region_bgr, shared_memory=True))
+        made = maker.best(first, without) if precision == "auto" else maker.named(precision)
+        self._run: GraphRun | None = GraphRun(made.compiled, (made.one, made.several), style.name, style.size_wh)
         self.info = EngineInfo(style.name, "openvino", made.precision, device, made.why, maker.key(made.precision))
 
-    def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, regions_bgr: Regions) -> NDArray[np.float32]:
         """See `Engine.infer`."""
-        try:
-            request = self._one if len(regions_bgr) == 1 else self._several
-            if request is self._one:
-                np.copyto(self._region_bgr, regions_bgr)
-                request.infer()  # its input is bound once: binding costs as much as a layer
-            else:
-                request.infer([regions_bgr], share_inputs=True)
-            out: NDArray[np.float32] = request.get_output_tensor(0).data
-        except RuntimeError as error:
-            raise EngineError(f"style {self.info.style}", f"OpenVINO failed: {first_line(error)}") from error
-        return out
+        if self._run is None:
+            raise EngineError(f"style {self.info.style}", "its engine is closed")
+        return self._run.infer(regions_bgr)
 
     def close(self) -> None:
         """Let go of the compiled graphs."""
-        self._one = self._several = None
+        self._run = None
 
 
 class _Made(NamedTuple):
-    """A graph compiled for one face, the usual case: a fixed shape is a quarter faster; and for several."""
+    """A graph compiled for one face and for several; and what compiles it anew, for floats."""
 
     one: Any
     several: Any
+    compiled: Compiled
     precision: str
     why: str
 
@@ -86,26 +88,36 @@ class _Made(NamedTuple):
 class _Maker:
     """Compiles a style's graph in one precision or another."""
 
-    def __init__(self, style: Style, core: Any, device: str, threads: int) -> None:
-        self._style, self._core, self._device, self._threads = style, core, device, threads
+    def __init__(self, style: Style, core: Any, device: str, threads: int, say: Callable[[str], None]) -> None:
+        self._style, self._core, self._device, self._threads, self._say = style, core, device, threads, say
         self._has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
     def key(self, precision: str) -> str:
         """The name under which calibration's verdict lies."""
         return engine_key(self._style, precision, self._device)
 
-    def best(self, first: tuple[str, ...]) -> _Made:
-        """The first of the precisions that can be had and that nothing is known against; FP32 in any case."""
+    def best(self, first: tuple[str, ...], without: Collection[str] = ()) -> _Made:
+        """The first of the precisions that can be had and that nothing is known against; else FP32.
+
+        Raises:
+            NotUsableError: FP32 is to be left out too.
+        """
         refusals: list[str] = []
         for precision in dict.fromkeys((*first, *PRECISIONS[:-1])):
+            if precision in without:
+                continue
             if precision == "fp32":
                 return self.named(precision, "measured as the best here")
             try:
                 made = self._judged(precision)
             except NotUsableError as error:
                 refusals.append(error.reason)
+            except RuntimeError as error:  # it may be this precision alone
+                refusals.append(f"{precision.upper()} cannot be used here: {first_line(error)}")
             else:
                 return made._replace(why="; ".join((made.why, *refusals)))
+        if "fp32" in without:
+            raise NotUsableError("no other precision of OpenVINO's is left")
         return self.named("fp32", "; ".join(reversed(refusals)))
 
     def named(self, precision: str, why: str = "it was named") -> _Made:
@@ -118,9 +130,9 @@ class _Maker:
             raise NotUsableError(f"OpenVINO has no precision {precision!r}", f"use {', '.join(PRECISIONS)}")
         if precision == "bf16" and not self._has_bf16:
             raise NotUsableError("this processor has no BF16")
-        graph = self._int8_graph() if precision == "int8" else converted(self._style, self._core)
-        hint = "f32" if precision == "fp32" or not self._has_bf16 else "bf16"
-        return _Made(self._compiled(graph, hint, one=True), self._compiled(graph, hint, one=False), precision, why)
+        if precision == "int8":
+            return self._int8(why)
+        return self._made(converted(self._style, self._core), precision, why)
 
     def _judged(self, precision: str) -> _Made:
         """That precision, as calibration says, or else the probe.
@@ -137,29 +149,46 @@ class _Maker:
             do = "veneer calibrate" if nncf_installed() else INSTALL
             raise NotUsableError(f"INT8 is not made here yet ({do})")
         made = self.named(precision)
-        full = self._compiled(converted(self._style, self._core), "f32", one=True)
-        asked_bgr = probe(self._style.size_wh)
-        answer, reference = (np.array(one([asked_bgr])[0], np.float32) for one in (made.one, full))
-        most = np.abs(answer - reference).max()
-        if not holds(answer, reference):
+        most, near = off_fp32(made.one, self._style, self._core)
+        if not near:
             raise NotUsableError(f"{precision.upper()} was {most:.1f}/255 off FP32")
         return made._replace(why=f"at most {most:.1f}/255 off FP32 on a probe, and faster")
 
-    def _int8_graph(self) -> Any:
-        entry = cache.find(self.key("int8"))
-        if entry is None:
+    def _int8(self, why: str) -> _Made:
+        """From the cache; an entry that OpenVINO does not take is thrown away, which is said."""
+
+        def read(folder: Path) -> _Made:
+            try:
+                return self._made(self._core.read_model(folder / GRAPH), "int8", why)
+            except RuntimeError as error:
+                raise RuntimeError(first_line(error)) from error
+
+        made = cache.kept(self.key("int8"), read=read, say=self._say)
+        if made is None:
             do = f"veneer calibrate {self._style.name}"
             raise NotUsableError("INT8 is not made here yet", do if nncf_installed() else f"{INSTALL}, then {do}")
-        return self._core.read_model(entry / GRAPH)
+        return made
 
-    def _compiled(self, graph: Any, hint: str, *, one: bool) -> Any:
-        width, height = self._style.size_wh
-        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self._threads}
-        settings |= {"INFERENCE_PRECISION_HINT": hint}
-        settings |= {"ENABLE_CPU_PINNING": False}  # a pinned thread would wait whenever the tracker has that core
-        shaped = graph.clone()
-        shaped.reshape([1 if one else (1, 4), height, width, 3])
-        return self._core.compile_model(shaped, "CPU", settings)
+    def _made(self, graph: Any, precision: str, why: str) -> _Made:
+        hint = "f32" if precision == "fp32" or not self._has_bf16 else "bf16"
+        settings = cpu_settings(hint, self._threads)
+
+        def compiled(one: bool, floats: bool) -> Any:
+            return self._core.compile_model(shaped(graph, self._style.size_wh, one=one, floats=floats), "CPU", settings)
+
+        return _Made(compiled(True, False), compiled(False, False), compiled, precision, why)
+
+
+def cpu_settings(hint: str, threads: int) -> dict[str, Any]:
+    """What OpenVINO is asked for on the CPU, in the precision "f32" or "bf16".
+
+    No cache of its own (CACHE_DIR): on a shared machine of two cores it saved 15 to 50 of the 20 to 75 ms that one of
+    the shipped graphs takes to compile, for 0.9 MB on disk (toon) that nothing ever removes; and OpenVINO 2026.4 loads
+    a file with changed bytes without a word: the answer was 233 of 255 off.
+    """
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    settings |= {"INFERENCE_PRECISION_HINT": hint}
+    return settings | {"ENABLE_CPU_PINNING": False}  # a pinned thread would wait whenever the tracker has that core
 
 
 def engine_key(style: Style, precision: str, device: str) -> str:
@@ -174,7 +203,16 @@ def engine_key(style: Style, precision: str, device: str) -> str:
 
 def usual_threads(size_wh: tuple[int, int]) -> int:
     """One thread for lips; for larger pictures up to four, but always one core is left for the tracker."""
-    return 1 if size_wh[0] * size_wh[1] < 10_000 else max(1, min(4, (os.cpu_count() or 2) - 1))
+    return 1 if size_wh[0] * size_wh[1] < 10_000 else max(1, min(4, usable_cores() - 1))
+
+
+def off_fp32(one: Any, style: Style, core: Any) -> tuple[float, bool]:
+    """How far off FP32 on the CPU a compiled graph for one face is at most on the probe, of 255; whether it holds."""
+    graph = shaped(converted(style, core), style.size_wh, one=True, floats=False)
+    full = core.compile_model(graph, "CPU", cpu_settings("f32", usual_threads(style.size_wh)))
+    asked_bgr = probe(style.size_wh)
+    answer, reference = (np.array(model([asked_bgr])[0], np.float32) for model in (one, full))
+    return float(np.abs(answer - reference).max()), holds(answer, reference)
 
 
 def holds(answer: NDArray[np.float32], reference: NDArray[np.float32]) -> bool:

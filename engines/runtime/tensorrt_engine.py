@@ -18,10 +18,18 @@ from engines.errors import EngineError
 from engines.runtime.base import MOST_FACES, EngineInfo, NotUsableError
 from engines.runtime.cuda_device import CudaDevice, torch_device
 from engines.runtime.cuda_run import Runs, StaticRun
-from engines.runtime.fallback import FallbackEngine
+from engines.runtime.fallback import FallbackEngine, Step
 from engines.runtime.tensorrt_installed import Distribution, installed
 from engines.runtime.tensorrt_plan import LoadedPlan
-from engines.runtime.torch_cuda import compared, device_parts, eager, out_of_memory_said, slower, style_parts
+from engines.runtime.torch_cuda import (
+    compared,
+    device_parts,
+    eager,
+    half_beside,
+    out_of_memory_said,
+    slower,
+    style_parts,
+)
 from engines.styles import Style
 
 _COUNTS = (1, MOST_FACES)
@@ -31,7 +39,8 @@ Plans = dict[int, bytes]
 class TensorRtEngine(FallbackEngine):
     """See `Engine`. Before it is used, its answer to a probe is held against FP32 on the same GPU.
 
-    Where it fails or gives NaN while frames come in, PyTorch FP32 on the GPU goes on, and after it the CPU.
+    Where it fails or gives NaN while frames come in, PyTorch FP16 on the GPU goes on; where that gives NaN, FP32 there.
+    What goes on after that runs on the CPU: see `safer_engine`.
 
     Args:
         style: what to run.
@@ -72,7 +81,10 @@ class TensorRtEngine(FallbackEngine):
                 raise
         why = f"at most {off:.1f}/255 off FP32 on a probe"
         info = EngineInfo(style.name, "tensorrt", "fp16", device.name, why, key)
-        super().__init__(info, [(runs, "tensorrt", "fp16", device.name), *slower(net, full, device)], say=say)
+        first = Step(runs, "tensorrt", "fp16", device.name)
+        half = half_beside(net, full, style, device)
+        last = slower(full, device, for_numbers=bool(half))
+        super().__init__(info, [first, *half, last], size_wh=style.size_wh, say=say)
 
 
 def engine_key(style: Style, device: CudaDevice, distribution: Distribution) -> str:

@@ -3,48 +3,101 @@
 from __future__ import annotations
 
 import copy
+import os
+import warnings
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from engines import cache
-from engines.runtime.base import EngineInfo, NotUsableError
+from engines.cache_entry import verdict
+from engines.errors import OptionsError
+from engines.runtime.base import EngineInfo, NotUsableError, Regions, first_line
 from engines.runtime.cuda_device import CudaDevice, torch_device
 from engines.runtime.cuda_run import Runs, StaticRun
 from engines.runtime.door import Door
-from engines.runtime.fallback import FallbackEngine, Way
+from engines.runtime.fallback import FallbackEngine, Step, Way
 from engines.runtime.openvino_cpu import holds, probe
 from engines.styles import Style
+
+COMPILE = "VENEER_TORCH_COMPILE"  # in the environment: "max-autotune", or nothing
+_MODE = "max-autotune"
 
 
 class TorchCudaEngine(FallbackEngine):
     """See `Engine`. Before it is used, its answer to a probe is held against FP32 on the same GPU.
 
-    Where the recording fails or gives NaN while frames come in, FP32 without one goes on, and after it the CPU.
+    Where half precision gives NaN while frames come in, FP32 on the GPU goes on; so it does where a recording in FP32
+    fails. What goes on after that runs on the CPU: see `safer_engine`.
 
     Args:
         style: what to run.
         precision: "fp16" or "fp32".
+        autotune: whether torch.compile chooses the kernels in its mode "max-autotune", which takes a minute or more at
+            each start; None for what `COMPILE` in the environment says, and usually not. Where compiling fails, the
+            network runs as it is.
+        say: told what happens, a line at a time.
 
     Raises:
         NotUsableError: there is no such GPU, its memory is full, or the precision does not hold for this style.
         EngineError: the weights are not usable.
+        OptionsError: the environment asks for another mode.
     """
 
-    def __init__(self, style: Style, *, precision: str = "fp16") -> None:
+    def __init__(
+        self,
+        style: Style,
+        *,
+        precision: str = "fp16",
+        autotune: bool | None = None,
+        say: Callable[[str], None] = cache.say_line,
+    ) -> None:
+        autotune = wants_autotune() if autotune is None else autotune
         device = torch_device()
         net = style.load_generator()
         with out_of_memory_said():
             full = eager(net, "cuda")
-            runs = recorded(net, style.size_wh, precision)
+            tuned, note = _tuned_or_not(net, full, style, precision, say) if autotune else (None, "")
+            runs = tuned or recorded(net, style.size_wh, precision)
             off = compared(runs, full, style.size_wh)
         why = f"at most {off:.1f}/255 off FP32 on a probe" if precision == "fp16" else "FP32, as the reference"
-        info = EngineInfo(style.name, "torch", precision, device.name, why, engine_key(style, precision, device))
-        super().__init__(info, [(runs, "torch", precision, device.name), *slower(net, full, device)])
+        key = engine_key(style, precision, device, autotune=tuned is not None)
+        why = "; ".join(filter(None, (why, note)))
+        info = EngineInfo(style.name, "torch", precision, device.name, why, key)
+        first = Step(runs, "torch", precision, device.name)
+        last = slower(full, device, for_numbers=precision == "fp16")
+        super().__init__(info, [first, last], size_wh=style.size_wh, say=say)
+
+
+def wants_autotune() -> bool:
+    """What the environment says of torch.compile.
+
+    Raises:
+        OptionsError: nothing that is known.
+    """
+    asked = os.environ.get(COMPILE, "")
+    if asked not in ("", _MODE):
+        raise OptionsError(f"{COMPILE}={asked}", "there is no such mode", f"use {_MODE}, or leave it unset")
+    return asked == _MODE
+
+
+def _tuned_or_not(
+    net: nn.Module, full: Way, style: Style, precision: str, say: Callable[[str], None]
+) -> tuple[Runs | None, str]:
+    """The compiled network, or None where that fails or paints something else; and what there is to say of it."""
+    try:
+        runs = recorded(net, style.size_wh, precision, autotune=True)
+        compared(runs, full, style.size_wh)
+    except Exception as error:  # a compiler that meets what it does not know fails in many ways
+        line = f"torch.compile ({_MODE}) cannot be used ({first_line(error)}): the network runs as it is"
+        say(f"style {style.name}: {line}")
+        return None, line
+    return runs, f"compiled by torch.compile ({_MODE})"
 
 
 class out_of_memory_said:  # noqa: N801 - a context manager
@@ -57,29 +110,60 @@ class out_of_memory_said:  # noqa: N801 - a context manager
             raise NotUsableError("the GPU's memory is full", "close other programs that use it") from error
 
 
-def recorded(net: nn.Module, size_wh: tuple[int, int], precision: str, device: str = "cuda") -> Runs:
-    """The network in a precision ("fp16", "fp32"), channels last, with fixed buffers."""
+def recorded(
+    net: nn.Module, size_wh: tuple[int, int], precision: str, device: str = "cuda", *, autotune: bool = False
+) -> Runs:
+    """The network in a precision ("fp16", "fp32"), channels last, with fixed buffers; see `TorchCudaEngine`."""
     dtype = {"fp16": torch.float16, "fp32": torch.float32}[precision]
     form = torch.channels_last
     made = copy.deepcopy(net).to(device=device, dtype=dtype, memory_format=form).eval()  # type: ignore[call-overload]
-    return Runs(lambda count: StaticRun(made, count, size_wh, dtype=dtype, memory_format=form, device=device))
+    call = _compiled(made) if autotune else made
+    return Runs(lambda count: StaticRun(call, count, size_wh, dtype=dtype, memory_format=form, device=device))
+
+
+def _compiled(net: nn.Module) -> Callable[[Tensor], Tensor]:
+    """With the kernels of "max-autotune", but for its own recording: ours holds the door and the copies as well."""
+    compiled: Callable[[Tensor], Tensor] | None = None
+
+    def call(planes_rgb: Tensor) -> Tensor:  # on a GPU: for the recording alone
+        nonlocal compiled
+        with warnings.catch_warnings():  # it warns of its own ageing parts: nothing for a user
+            warnings.simplefilter("ignore")
+            if compiled is None:  # it has no truth value
+                compiled = torch.compile(net, mode=f"{_MODE}-no-cudagraphs", dynamic=False)
+            return compiled(planes_rgb)
+
+    return call
 
 
 def eager(net: nn.Module, device: str) -> Way:
     """The reference as it stands, on a device, in true FP32: no TF32 inside."""
     door = Door(copy.deepcopy(net)).to(device).eval()
 
-    def way(regions_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], bool]:
+    def way(regions_bgr: Regions) -> tuple[NDArray[np.float32], bool]:
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            out: NDArray[np.float32] = door(torch.from_numpy(regions_bgr).to(device)).cpu().numpy()
+            given = torch.from_numpy(np.ascontiguousarray(regions_bgr)).to(device)
+            out: NDArray[np.float32] = door(given).cpu().numpy()
         return out, bool(np.isfinite(out).all())
 
     return way
 
 
-def slower(net: nn.Module, full: Way, device: CudaDevice) -> list[tuple[Way, str, str, str]]:
-    """What goes on where the fast way fails: FP32 on the GPU, then on the CPU."""
-    return [(full, "torch", "fp32", device.name), (eager(net, "cpu"), "torch", "fp32", "CPU")]
+def slower(full: Way, device: CudaDevice, *, for_numbers: bool) -> Step:
+    """FP32 on the GPU, without a recording; see `Step`."""
+    return Step(full, "torch", "fp32", device.name, for_numbers=for_numbers)
+
+
+def half_beside(net: nn.Module, full: Way, style: Style, device: CudaDevice) -> list[Step]:
+    """PyTorch FP16, ready for when TensorRT fails; nothing where it cannot be had or calibration refused it."""
+    if verdict(engine_key(style, "fp16", device)).startswith("failed"):
+        return []
+    try:
+        runs = recorded(net, style.size_wh, "fp16")
+        compared(runs, full, style.size_wh)
+    except (NotUsableError, RuntimeError):  # its memory may be full
+        return []
+    return [Step(runs, "torch", "fp16", device.name)]
 
 
 def compared(fast: Way, full: Way, size_wh: tuple[int, int]) -> float:
@@ -98,9 +182,10 @@ def compared(fast: Way, full: Way, size_wh: tuple[int, int]) -> float:
     return most
 
 
-def engine_key(style: Style, precision: str, device: CudaDevice) -> str:
+def engine_key(style: Style, precision: str, device: CudaDevice, *, autotune: bool = False) -> str:
     """The name under which calibration's verdict on this engine lies."""
-    return cache.key(**style_parts(style), **device_parts(device), runtime="torch", precision=precision)
+    way = {"runtime": "torch", "precision": precision, **({"compile": _MODE} if autotune else {})}
+    return cache.key(**style_parts(style), **device_parts(device), **way)
 
 
 def style_parts(style: Style) -> dict[str, Any]:

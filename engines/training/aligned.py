@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from engines.errors import OptionsError
 
 # What reading a broken npz raises: the archive's own errors, and those of the arrays' headers.
-_UNREADABLE = (
+NPZ_UNREADABLE = (
     ValueError, TypeError, KeyError, EOFError, NotImplementedError, RuntimeError, OverflowError, MemoryError,
     AttributeError, IndexError, SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
@@ -99,7 +99,7 @@ def load_region(folder: Path, name: str) -> AlignedRegion:
         left, top, right, bottom = (float(edge) for edge in inner)
         if not (0 <= left < right <= picture.shape[1] and 0 <= top < bottom <= picture.shape[0]):
             raise ValueError("its part in the photo lies outside of it")
-    except (OSError, *_UNREADABLE) as error:
+    except (OSError, *NPZ_UNREADABLE) as error:
         raise OptionsError(f"region {path}", str(error), "collect the regions again") from error
     side_px = picture.shape[0]
     whole = cv2.resize(person, (side_px, side_px), interpolation=cv2.INTER_CUBIC)

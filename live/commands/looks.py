@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from engines.looks import Look
 
 
 def looks(
@@ -29,4 +33,11 @@ def looks(
     width = max(map(len, found))
     for number, look in enumerate(found.values(), 1):
         key = str(number) if number <= 9 else " "
-        typer.echo(f"{key}  {look.name:<{width}}  {look.about}  (no face: {look.no_face})")
+        typer.echo(f"{key}  {look.name:<{width}}  {look.about}  (no face: {without_face(look)})")
+
+
+def without_face(look: Look) -> str:
+    """What the look shows where no face is found: "raw", or "hold 0.5 s, then blur"."""
+    if look.no_face != "hold" or math.isinf(look.hold_s):
+        return look.no_face
+    return f"hold {look.hold_s:g} s, then {look.then}"

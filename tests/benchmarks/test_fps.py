@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks import fps, fps_bench, fps_plot, fps_show
+from benchmarks import fps_bench, fps_plot, fps_show
 from benchmarks.fps_bench import Bench
 from benchmarks.fps_plan import WAYS, Case, Extent
 from engines.looks import load_looks
 from live.timing import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
-SHORT = ["--frames", "24", "--burn-in", "5", "--live-s", "0.4"]
+SHORT = ["--frames", "24", "--burn-in", "5", "--live-s", "1.5"]  # 3 s of standstill leave enough frames
 HANG_S = 240
 
 
@@ -108,7 +108,7 @@ def test_the_tables_name_every_row_and_what_it_was_measured_on(done: Done) -> No
         for shown in (f"{run['fps']:.1f}", f"{run['ratio']:.2f}", latency, f"{run['resident_mb']:.0f}"):
             assert f" {shown} " in f"{fast} "
         for name in STAGES:
-            assert f"{run['stages_ms'][name]['p50']:.2f}/{run['stages_ms'][name]['p95']:.2f}" in slow
+            assert "/".join(f"{run['stages_ms'][name][part]:.2f}" for part in ("p50", "p95", "p99")) in slow
 
 
 def test_the_picture_shows_every_stage_that_took_time(done: Done) -> None:
@@ -136,39 +136,6 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     (kept,) = json.loads((tmp_path / "out.json").read_text())["runs"]
     assert kept["look"] == "none" and kept["engines"] == [] and "no network" in printed
     assert (tmp_path / "out.png").is_file()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        ("--size 12", "--size 12: not a size - write WIDTHxHEIGHT"),
-        ("--look glase", "there is no such look - did you mean glaze"),
-        ("--faces 5", "'5' is no whole number from 1 to 4"),
-        ("--frames many", "'many' is no whole number"),
-        ("--seconds -1", "'-1' is no number from"),
-        ("--live-s nan", "'nan' is no number from"),
-        ("--runtime cuda", "invalid choice: 'cuda'"),
-        ("--runtime openvino --precision fp16", "--runtime openvino: there is no such engine among those named"),
-        ("--runtime auto --precision int8", "--runtime auto: there is no such engine"),
-        ("--runtime tensorrt --precision fp16 --precision int8", "--precision int8: there is no such engine"),
-        ("--json /no/such/folder/x.json", "there is no folder /no/such/folder - make it first"),
-        ("--json .", "it cannot be written"),
-        ("--json x.png", "--plot x.png: it is the same file as --json"),
-        ("--quickly", "unrecognized arguments: --quickly"),
-    ],
-)
-def test_what_cannot_be_done_is_one_line(
-    arguments: str, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    try:
-        code = fps.command(arguments.split())
-    except SystemExit as end:
-        code = end.code  # type: ignore[assignment]
-    said = capsys.readouterr().err
-    assert code == 2
-    assert said.startswith("fps: ") and line in said and said.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
 
 
 CASES = [Case("none", "320x240", 1, "auto"), Case("glaze", "320x240", 1, "auto")]

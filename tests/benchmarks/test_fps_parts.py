@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 import time
 from typing import Any
 
@@ -85,9 +86,9 @@ def test_one_face_is_the_demo() -> None:
     paced = open_film(2, (320, 240), pace=True)
     assert paced.live
     paced.open()
-    times_s = [frame.captured_s for _ in range(4) if (frame := paced.read()) is not None]
+    times_s = [frame.captured_s for _ in range(8) if (frame := paced.read()) is not None]
     paced.close()
-    assert times_s[-1] - times_s[0] >= 2.5 / FPS, "no faster than a camera"
+    assert times_s[-1] - times_s[0] >= 5.5 / FPS, "no faster than a camera, whose first picture may be stamped late"
 
 
 def test_a_film_ends_at_its_frame_or_at_its_time() -> None:
@@ -142,6 +143,7 @@ class NvidiaStandIn:
     def __init__(self, busy: int, *, deaf: bool = False) -> None:
         self._busy, self._deaf = busy, deaf
         self.asked_for = b""
+        self.sampled = threading.Event()
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_: 0
@@ -160,18 +162,20 @@ class NvidiaStandIn:
 
     def nvmlDeviceGetMemoryInfo(self, _gpu: Any, memory: Any) -> int:  # noqa: N802
         memory._obj.used = 3_000_000_000
+        self.sampled.set()
         return 0
 
 
-def watched(watch: GpuWatch) -> dict[str, float] | None:
+def watched(library: NvidiaStandIn) -> dict[str, float] | None:
+    watch = GpuWatch(lambda name: library)
     watch.start()
-    time.sleep(0.35)
+    assert library.sampled.wait(20)
     return watch.stop()
 
 
 def test_the_gpu_is_watched_by_its_place_on_the_bus() -> None:
     library = NvidiaStandIn(37)
-    assert watched(GpuWatch(lambda name: library)) == {"busy_percent": 37, "memory_mb": 3000}
+    assert watched(library) == {"busy_percent": 37, "memory_mb": 3000}
     assert library.asked_for == b"0000:41:00.0"
 
 
@@ -179,8 +183,10 @@ def test_no_gpu_or_one_that_does_not_tell_is_none() -> None:
     def missing(name: str) -> ctypes.CDLL:
         raise OSError(name)
 
-    assert watched(GpuWatch(missing)) is None
-    assert watched(GpuWatch(lambda name: NvidiaStandIn(5, deaf=True))) is None
+    nowhere = GpuWatch(missing)
+    nowhere.start()
+    assert nowhere.stop() is None
+    assert watched(NvidiaStandIn(5, deaf=True)) is None
 
 
 def test_the_named_precision_is_what_runs() -> None:

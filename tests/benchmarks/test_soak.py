@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -55,12 +57,15 @@ def test_a_run_that_is_too_short_is_not_judged() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system has no /proc")
 def test_what_the_process_holds_is_counted() -> None:
+    gc.collect()  # what earlier tests left is not closed in between
     before, held_mb = handles(), anonymous_mb()
     with Path("/dev/null").open(), Path("/dev/zero").open():
         assert handles() == before + 2
-    ballast = bytearray(b"x") * 60_000_000
-    assert anonymous_mb() > held_mb + 40
-    del ballast
+    # Fresh from the system: a `bytearray` may get memory that an earlier test freed and the process still holds.
+    with mmap.mmap(-1, 60_000_000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as ballast:
+        for page in range(0, len(ballast), mmap.PAGESIZE):
+            ballast[page] = 1
+        assert anonymous_mb() > held_mb + 40
     assert handles() == before and native_threads() >= 1
 
 
@@ -82,6 +87,7 @@ def test_a_short_soak_leaves_numbers_a_judgement_and_a_plot(tmp_path: Path) -> N
     assert list(rows[0]) == [field.name for field in fields(Sample)] and len(rows) >= 20
     assert int(rows[-1]["frames"]) > int(rows[0]["frames"]) and int(rows[-1]["threads"]) > 3
     report = json.loads((tmp_path / "soak.json").read_text())
-    assert report["found"]["fps"] > 0 and report["run"]["frames_out"] >= int(rows[-1]["frames"]) - 2
+    run = report["run"]
+    assert report["found"]["fps"] > 0 and run["frames_out"] + run["dropped"] >= int(rows[-1]["frames"]) - 2
     plot = cv2.imread(str(tmp_path / "soak.png"))
     assert plot is not None and plot.std() > 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ def test_the_engines_of_a_style_are_judged_and_live_knows(built_in_set: Path) ->
     lines = [line for line in said.splitlines() if line.startswith("lips-bright 90x30")]
     assert any("openvino fp32" in line and "passed; dE 0.00" in line for line in lines)
     assert all("flicker" in line and "PSNR" in line for line in lines)
+    assert all(", non-finite 0, 4 faces at once dE 0." in line for line in lines)
     assert "tensorrt fp16" in said, "what cannot be had is said as well"
     engine = open_engine(load_style("lips-bright"))
     assert verdict(engine.info.key) == "passed"
@@ -61,6 +63,32 @@ def test_photos_are_collected_and_where_they_lie_is_said(tmp_path: Path, portrai
     assert "1 photos and clips taken" in said and str(calibration_set.own_folder()) in said
     with pytest.raises(OptionsError, match="there is no such folder"):
         call("collect", tmp_path / "nowhere")
+
+
+def test_a_folder_without_a_name_is_not_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("", " "):
+        with pytest.raises(OptionsError, match="photos in ''.*no folder's name"):
+            call("collect", name)
+
+
+def test_a_look_that_has_no_engine_is_not_timed() -> None:
+    with pytest.raises(OptionsError, match="calibrate machine none nude-satin: there is nothing to time.*toon, glaze"):
+        call("machine", "none", "nude-satin")
+    assert not choice_file().exists()
+
+
+def test_a_set_that_was_damaged_says_what_to_do(
+    made_set: Path, veneer_home: Path, portrait_bgr: NDArray[np.uint8]
+) -> None:
+    folder = calibration_set.built_in_folder()
+    shutil.copytree(made_set, folder)
+    picture = next(folder.glob("*.plain.head.png"))
+    picture.write_bytes(picture.read_bytes()[:50])
+    with pytest.raises(OptionsError, match=f"{picture.name}.*delete .*calibration, and it is made again"):
+        call("lips-bright")
+    shutil.rmtree(folder)
+    assert "passed" in call("lips-bright", "--json")
 
 
 def test_the_machine_is_measured_and_its_choice_written(built_in_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:

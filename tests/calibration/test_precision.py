@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from calibration.precision import FLOAT_LIMITS, INT8_LIMITS, Reference, limits_of
+from calibration.limits import FLOAT_LIMITS, INT8_LIMITS, limits_of
+from calibration.precision import Reference
 from calibration.set_pictures import clips, stills
+from engines.errors import EngineError
 from engines.runtime.base import EngineInfo
 from engines.runtime.torch_reference import TorchEngine
 from engines.styles import load_style
 
 Floats = NDArray[np.float32]
 Spoil = Callable[[NDArray[np.uint8], Floats], Floats]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Spoilt:
@@ -104,3 +107,83 @@ def test_an_engine_that_trembles_is_seen_on_the_clip(reference: Reference, real:
 def test_without_a_picture_nothing_passes(real: TorchEngine) -> None:
     judged = Reference(load_style("lips-glaze"), real, [], []).judge(real, INT8_LIMITS)
     assert not judged.passed and "no calibration picture" in judged.because
+
+
+def test_several_faces_at_once_are_judged_too(reference: Reference, real: TorchEngine) -> None:
+    given: list[int] = []
+
+    def counted(regions_bgr: NDArray[np.uint8], answer: Floats) -> Floats:
+        given.append(len(regions_bgr))
+        return answer
+
+    judged = reference.judge(Spoilt(real, counted), FLOAT_LIMITS)
+    assert judged.passed and judged.several is not None and judged.several.scores is not None
+    assert judged.several.at_once == 4 and judged.several.scores.mean_de < 0.01
+    assert given.count(4) == len(reference.pictures) // 20 == 1 and set(given) == {1, 4}, "a fifth is enough"
+    assert judged.as_dict()["several"]["scores"]["non_finite"] == judged.non_finite == 0
+
+
+def swapped(answer: Floats) -> Floats:
+    return np.ascontiguousarray(answer[[1, 0, 2, 3]])
+
+
+def holed(answer: Floats) -> Floats:
+    answer[3, 3, 4, 1] = np.nan
+    return answer
+
+
+def tinted(answer: Floats) -> Floats:
+    answer[2] += np.array((0, 6, 0), np.float32)  # of one face in four: less than the limit on average
+    return answer
+
+
+def grey(answer: Floats) -> Floats:
+    return answer + np.float32(20)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (swapped, "with 4 faces at once"),
+        (holed, "1 number in its answers with 4 faces at once is NaN or infinite"),
+        (tinted, "dE farther off with 4 faces at once than alone, at most 1.0"),
+        (grey, "with 4 faces at once, at"),
+    ],
+)
+def test_a_fault_that_only_several_faces_show_fails(
+    spoil: Callable[[Floats], Floats], says: str, reference: Reference, real: TorchEngine
+) -> None:
+    engine = Spoilt(real, lambda regions_bgr, answer: spoil(answer) if len(regions_bgr) > 1 else answer)
+    judged = reference.judge(engine, INT8_LIMITS)
+    assert not judged.passed and says in judged.because
+    assert judged.cases["all"].mean_de < 0.01, "alone it is right"
+
+
+def test_few_hard_pictures_are_not_held_against_several_faces(reference: Reference, real: TorchEngine) -> None:
+    drawn = {reference.pictures[index].crop_bgr.tobytes() for index in (0, 6, 13, 19)}  # those of the one batch
+
+    def green(regions_bgr: NDArray[np.uint8], answer: Floats) -> Floats:
+        for region_bgr, one in zip(regions_bgr, answer, strict=True):
+            one += np.array((0, 4, 0), np.float32) if region_bgr.tobytes() in drawn else 0
+        return answer
+
+    judged = reference.judge(Spoilt(real, green), INT8_LIMITS)
+    assert judged.several is not None and judged.several.scores is not None
+    assert judged.several.scores.mean_de > INT8_LIMITS.most_mean_de > judged.cases["all"].mean_de
+    assert judged.passed, "they are as far off alone, and their cases hold"
+
+
+def test_an_engine_that_takes_one_face_only_fails(reference: Reference, real: TorchEngine) -> None:
+    def refuse(regions_bgr: NDArray[np.uint8], answer: Floats) -> Floats:
+        if len(regions_bgr) > 1:
+            raise EngineError("style lips-glaze", "OpenVINO failed: out of memory")
+        return answer
+
+    judged = reference.judge(Spoilt(real, refuse), INT8_LIMITS)
+    assert judged.because == "with 4 faces at once OpenVINO failed: out of memory"
+
+
+def test_few_pictures_make_a_batch_all_the_same(reference: Reference, real: TorchEngine) -> None:
+    style = load_style("lips-glaze")
+    judged = Reference(style, real, reference.pictures[:1], []).judge(real, FLOAT_LIMITS)
+    assert judged.passed and judged.several is not None and judged.several.at_once == 4

@@ -52,6 +52,7 @@ def test_an_int8_engine_is_made_once_and_then_taken_by_itself(
     assert verdict(engine.info.key) == "passed" and wanted(style) == "it is there already"
     (entry,) = cache.entries()
     assert (entry.about.style, entry.about.precision, entry.verdict) == ("lips-glaze", "int8", "passed")
+    assert entry.build_s is not None and entry.build_s > 0, "as veneer engines list shows it"
     crops_bgr = np.stack([one.crop_bgr for one in reference.pictures[:3]])
     expected = TorchEngine(style, why="").infer(crops_bgr)
     for count in (1, 3):

@@ -219,13 +219,20 @@ def test_help_tells_of_both() -> None:
 def test_ctrl_c_ends_with_130_and_resume_finishes(tmp_path: Path) -> None:
     before, after = write_pairs(make_pairs(4), tmp_path)
     shared = ["--before", before, "--after", after, "--no-cut", *QUICK, "--steps", "240"]
-    program = (
-        "import sys; from live import cli; import typer; from calibration.train_command import train; "
-        "cli.build = lambda: train; cli.main()"
+    asked = tmp_path / "asked"
+    program = (  # it goes on from its checkpoint when it has been asked to stop: a quick one would be done before
+        "import sys, time; from pathlib import Path; from live import cli; import typer\n"
+        "from calibration.train_command import train; from engines.training.kit.loop import _Run\n"
+        "save, asked = _Run.save, Path(sys.argv.pop())\n"
+        "def held(run):\n"
+        "    save(run)\n"
+        "    while not asked.exists(): time.sleep(0.01)\n"
+        "_Run.save, cli.build = held, lambda: train\n"
+        "cli.main()"
     )
 
     def start(*options: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", program, "neg", *(str(option) for option in (*shared, *options))]
+        command = [sys.executable, "-c", program, "neg", *(str(option) for option in (*shared, *options, asked))]
         return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
     stopped = start("--work", tmp_path / "w", "--out", tmp_path / "o")
@@ -235,6 +242,7 @@ def test_ctrl_c_ends_with_130_and_resume_finishes(tmp_path: Path) -> None:
     while not checkpoint.exists() and stopped.poll() is None:
         time.sleep(0.02)
     os.kill(stopped.pid, signal.SIGINT)
+    asked.touch()
     said = stopped.communicate()[1]
     watchdog.cancel()
     assert stopped.returncode == 130, said

@@ -18,17 +18,24 @@ import sys, time
 from pathlib import Path
 from engines import cache
 log, key = Path(sys.argv[1]), sys.argv[2]
+waits = log.with_name("waits")
+
+def say(line):
+    print(line, file=sys.stderr)
+    waits.touch()
 
 def make():
     with log.open("a") as file:
         file.write("built\\n")
-    time.sleep(0.6)
+    until_s = time.monotonic() + 20
+    while not waits.exists() and time.monotonic() < until_s:  # the other one comes in the middle, however late
+        time.sleep(0.01)
     return b"plan"
 
 print("ready", flush=True)
 sys.stdin.readline()
 got = cache.once(key, read=lambda folder: (folder / "plan").read_bytes(), make=make,
-                 write=lambda made, folder: (folder / "plan").write_bytes(made), about=cache.About("lips"))
+                 write=lambda made, folder: (folder / "plan").write_bytes(made), about=cache.About("lips"), say=say)
 print(got.decode())
 """
 HOLD = """
@@ -79,6 +86,7 @@ def test_an_engine_that_cannot_be_read_here_is_built_again(error: Exception) -> 
     )
     assert got == b"new"
     assert len(said) == 1 and "cannot be used here" in said[0] and "\n" not in said[0]
+    assert said[0].endswith("it is thrown away and built again")
     assert once([]) == b"new"
 
 
@@ -87,7 +95,7 @@ def test_an_edited_engine_is_built_again() -> None:
     (cache_entry.cache_home() / KEY / "plan").write_bytes(b"bad")
     said: list[str] = []
     assert once(said, made=b"new") == b"new"
-    assert len(said) == 1 and "cut or edited" in said[0]
+    assert len(said) == 1 and "cut or edited: it is thrown away and built again" in said[0]
 
 
 def test_what_building_raises_comes_through_and_the_next_may_try() -> None:

@@ -16,6 +16,7 @@ from engines.styles import Style, load_style
 
 NO_DRIVER = NotUsableError("there is no NVIDIA driver on this machine")
 ORDER = ("tensorrt fp16", "torch fp16", "torch fp32", "openvino bf16", "torch cpu")
+NAMED_ONLY = ("openvino-gpu fp16", "openvino-npu fp16")
 
 
 class StandIn:
@@ -44,7 +45,7 @@ def with_engines(monkeypatch: pytest.MonkeyPatch, refused: dict[str, Exception],
 
         return old[0], old[1], opened
 
-    names = zip(ORDER, choose._CANDIDATES, strict=True)
+    names = zip((*ORDER, *NAMED_ONLY), choose._CANDIDATES, strict=True)
     monkeypatch.setattr(choose, "_CANDIDATES", tuple(opener(name, old) for name, old in names))
     return builds
 
@@ -105,3 +106,12 @@ def test_torch_by_name_runs_on_the_cpu_where_there_is_no_gpu(monkeypatch: pytest
     info = open_engine(load_style("lips-glaze"), runtime="torch").info
     assert info.precision == "cpu"
     assert info.why.endswith("CUDA FP16 and CUDA FP32 are not usable here: there is no NVIDIA driver on this machine")
+
+
+def test_auto_never_takes_what_nobody_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_engines(monkeypatch, dict.fromkeys(ORDER, NO_DRIVER))
+    with pytest.raises(EngineError, match="not usable here: there is no NVIDIA driver"):
+        open_engine(load_style("lips-glaze"))
+    for name in NAMED_ONLY:
+        info = open_engine(load_style("lips-glaze"), runtime=name.split()[0]).info
+        assert f"{info.runtime} {info.precision}" == name

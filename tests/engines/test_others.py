@@ -35,7 +35,8 @@ def test_a_machine_that_is_busy_with_something_else_is_said_to_be() -> None:
     ]
     try:
         assert all(one.stdout is not None and one.stdout.readline() for one in endless)
-        assert "cores busy: measure again" in crowded()
+        # Once is enough: in a look during which the whole machine stood still nobody was busy.
+        assert any("cores busy: measure again" in crowded() for _ in range(20))
     finally:
         for one in endless:
             one.kill()

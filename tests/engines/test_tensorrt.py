@@ -14,6 +14,7 @@ from gpu_parts import on_gpu
 from numpy.typing import NDArray
 
 from engines import cache
+from engines.cache_entry import record_verdict
 from engines.runtime import tensorrt_engine, tensorrt_installed, torch_cuda
 from engines.runtime.base import NotUsableError
 from engines.runtime.cuda_device import CudaDevice
@@ -169,7 +170,8 @@ def with_stand_ins(monkeypatch: pytest.MonkeyPatch, spoil: float = 1.0) -> list[
     monkeypatch.setattr(tensorrt_engine, "_built", build)
     monkeypatch.setattr(tensorrt_engine, "_run", run)
     monkeypatch.setattr(tensorrt_engine, "eager", lambda net, device: torch_cuda.eager(net, "cpu"))
-    monkeypatch.setattr(tensorrt_engine, "slower", lambda *_: [])
+    real = torch_cuda.recorded
+    monkeypatch.setattr(torch_cuda, "recorded", lambda *arguments: real(*arguments, device="cpu"))
     return built
 
 
@@ -192,6 +194,42 @@ def test_a_plan_that_answers_wrongly_is_refused_and_not_built_again(monkeypatch:
             TensorRtEngine(load_style("lips-glaze"))
     assert built == [1]
     assert [entry.verdict[:17] for entry in cache.entries()] == ["failed: on a prob"]
+
+
+CROPS = np.random.default_rng(0).integers(0, 256, (2, 30, 90, 3), dtype=np.uint8)
+
+
+def test_where_it_fails_pytorch_in_half_precision_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_stand_ins(monkeypatch)
+    said: list[str] = []
+    made = TensorRtEngine(load_style("lips-glaze"), say=said.append)
+    expected = made.infer(CROPS).copy()
+
+    def lost(*_: object) -> bool:
+        raise RuntimeError("TensorRT could not run the engine")
+
+    monkeypatch.setattr(made._steps[0].way._several, "run", lost)  # type: ignore[attr-defined]
+    assert np.abs(made.infer(CROPS) - expected).max() < 4.0
+    assert (made.info.runtime, made.info.precision, made.info.device) == ("torch", "fp16", DEVICE.name)
+    assert said[-1].endswith("TensorRT could not run the engine: torch fp16 on NVIDIA GeForce RTX 4090 goes on")
+
+
+@pytest.mark.parametrize("why", ["calibration", "memory"])
+def test_half_precision_that_cannot_be_had_beside_it_is_left_out(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with_stand_ins(monkeypatch)
+    style = load_style("lips-glaze")
+    if why == "memory":
+        monkeypatch.setattr(torch_cuda, "recorded", full)
+    else:
+        key = torch_cuda.engine_key(style, "fp16", DEVICE)
+        record_verdict(key, passed=False, because="mean dE 2.1, at most 0.5", kept=False)
+    made = TensorRtEngine(style)
+    monkeypatch.setattr(made._steps[0].way._several, "run", full)  # type: ignore[attr-defined]
+    assert made.infer(CROPS).shape == CROPS.shape
+    assert (made.info.runtime, made.info.precision) == ("torch", "fp32"), "the GPU is not given up for that"
 
 
 def has_tensorrt() -> bool:

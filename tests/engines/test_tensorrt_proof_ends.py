@@ -151,13 +151,39 @@ def test_a_damaged_file_of_proofs_is_built_anew(text: str, tmp_path: Path, monke
         assert len(builder.asked) == 2, harm
 
 
-def test_an_unknown_style_is_named_with_those_that_are_there(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("--style tun", "--style tun: there is no such generator - use "),
+        ("--style toon --style tun", "--style tun: there is no such generator - use "),
+        ("--style toon --size 90x30", "--size 90x30: no generator named is offered in it - use 256x256"),
+        ("--out /no/such/folder/x.json", "--out /no/such/folder/x.json: there is no folder"),
+        ("--styles toon", "tensorrt_proof: unrecognized arguments: --styles toon"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_before_anything_is_installed_or_built(
+    arguments: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Builder(monkeypatch)
-    assert main(monkeypatch, "--here", "--style", "tun") == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("--style tun: there is no such generator - use ") and "toon" in line
+    builder = Builder(monkeypatch)
+    monkeypatch.setattr(tensorrt_proof, "environment", lambda folder: pytest.fail("it would install"))
+    for here in ((), ("--here",)):
+        try:
+            assert main(monkeypatch, *here, *arguments.split()) == 2
+        except SystemExit as end:
+            assert end.code == 2
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said.startswith(line)
+    assert builder.asked == []
+
+
+def test_one_size_is_proved_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder, here = Builder(monkeypatch), ("--here", "--kept", str(tmp_path / "kept.json"))
+    assert main(monkeypatch, *here, "--size", "320x192", "--style", "toon") == 0
+    assert builder.asked == [("toon", "320x192", 1), ("toon", "320x192", 4)]
+    assert main(monkeypatch, *here, "--size", "224x128") == 0
+    builder.asked = []
+    assert main(monkeypatch, *here, "--size", "320x192", "--style", "toon") == 0
+    assert builder.asked == [], "another size alone does not make it out of date"
 
 
 def test_the_inputs_are_weights_shape_count_sources_and_versions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +13,11 @@ from gpu_parts import on_gpu
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engines.errors import EngineError
+from engines.errors import EngineError, OptionsError
 from engines.runtime import cuda_device, torch_cuda
-from engines.runtime.base import EngineInfo, NotUsableError
+from engines.runtime.base import EngineInfo, NotUsableError, NumbersError
 from engines.runtime.cuda_run import Runs, StaticRun, enter, leave
-from engines.runtime.fallback import FallbackEngine, Way
+from engines.runtime.fallback import FallbackEngine, Step, Way
 from engines.runtime.torch_cuda import TorchCudaEngine, compared, eager, recorded
 from engines.runtime.torch_reference import TorchEngine
 from engines.styles import load_style
@@ -99,43 +103,62 @@ def way(answer: float | Exception) -> Way:
     return run
 
 
-def engine(first: float | Exception, second: float | Exception, said: list[str]) -> FallbackEngine:
-    info = EngineInfo("lips-glaze", "tensorrt", "fp16", "RTX 4090", "fast", "0123")
-    ways = [
-        (way(first), "tensorrt", "fp16", "RTX 4090"),
-        (way(second), "torch", "fp32", "RTX 4090"),
-        (way(7.0), "torch", "fp32", "CPU"),
+GPU = "RTX 4090"
+LOST = RuntimeError("CUDA error: device lost\nlong")
+NAN = float("nan")
+
+
+def engine(answers: Sequence[float | Exception], said: list[str]) -> FallbackEngine:
+    """The steps that `TensorRtEngine` has, with stand-ins for what they do."""
+    info = EngineInfo("lips-glaze", "tensorrt", "fp16", GPU, "fast", "0123")
+    kinds = [("tensorrt", "fp16"), ("torch", "fp16"), ("torch", "fp32")]
+    steps = [
+        Step(way(answer), *kind, GPU, for_numbers=kind == ("torch", "fp32"))
+        for answer, kind in zip(answers, kinds, strict=True)
     ]
-    return FallbackEngine(info, ways, say=said.append)
+    return FallbackEngine(info, steps, say=said.append)
 
 
-@pytest.mark.parametrize("first", [float("nan"), float("inf"), torch.OutOfMemoryError("CUDA out of memory.\nTried")])
+@pytest.mark.parametrize("first", [NAN, float("inf"), torch.OutOfMemoryError("CUDA out of memory.\nTried")])
 def test_frames_go_on_where_the_gpu_fails_and_it_is_said_once(
     first: float | Exception, crops_bgr: NDArray[np.uint8]
 ) -> None:
     said: list[str] = []
-    made = engine(first, 5.0, said)
+    made = engine([first, 5.0, 7.0], said)
     for _ in range(3):
         assert (made.infer(crops_bgr) == 5.0).all()
     assert len(said) == 1 and said[0].startswith("style lips-glaze: tensorrt fp16 ")
-    assert said[0].endswith("torch fp32 on RTX 4090 goes on") and "\n" not in said[0]
-    assert (made.info.runtime, made.info.precision, made.info.device) == ("torch", "fp32", "RTX 4090")
+    assert said[0].endswith("torch fp16 on RTX 4090 goes on") and "\n" not in said[0]
+    assert (made.info.runtime, made.info.precision, made.info.device) == ("torch", "fp16", GPU)
     assert made.info.key == "", "the verdict was on another engine"
     assert "goes on" in made.info.why
 
 
-def test_the_cpu_is_the_last_to_go_on(crops_bgr: NDArray[np.uint8]) -> None:
+def test_what_half_precision_does_not_hold_full_precision_on_the_gpu_does(crops_bgr: NDArray[np.uint8]) -> None:
     said: list[str] = []
-    made = engine(float("nan"), RuntimeError("CUDA error: device lost"), said)
-    assert (made.infer(crops_bgr) == 7.0).all()
-    assert len(said) == 2 and "device lost" in said[1]
-    assert made.info.device == "CPU"
+    made = engine([NAN, NAN, 7.0], said)
+    assert (made.infer(crops_bgr) == 7.0).all(), "no frame is lost"
+    assert [line.rpartition(": ")[2] for line in said] == [
+        "torch fp16 on RTX 4090 goes on",
+        "torch fp32 on RTX 4090 goes on",
+    ]
+    assert (made.info.precision, made.info.device) == ("fp32", GPU)
+
+
+def test_a_gpu_that_fails_is_not_tried_in_full_precision(crops_bgr: NDArray[np.uint8]) -> None:
+    said: list[str] = []
+    made = engine([LOST, LOST, 7.0], said)
+    for _ in range(2):
+        with pytest.raises(EngineError, match="torch fp16 failed: CUDA error: device lost") as caught:
+            made.infer(crops_bgr)
+        assert not isinstance(caught.value, NumbersError) and "\n" not in str(caught.value)
+    assert len(said) == 1 and (made.info.precision, made.info.device) == ("fp16", GPU)
 
 
 def test_where_nothing_works_it_is_an_error_of_one_line(crops_bgr: NDArray[np.uint8]) -> None:
     info = EngineInfo("lips-glaze", "torch", "fp32", "CPU", "")
-    made = FallbackEngine(info, [(way(float("nan")), "torch", "fp32", "CPU")])
-    with pytest.raises(EngineError, match="NaN"):
+    made = FallbackEngine(info, [Step(way(NAN), "torch", "fp32", "CPU")])
+    with pytest.raises(NumbersError, match="NaN"):
         made.infer(crops_bgr)
     made.close()
     made.close()
@@ -148,7 +171,7 @@ def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     device = cuda_device.CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
     monkeypatch.setattr(torch_cuda, "torch_device", lambda: device)
     monkeypatch.setattr(torch_cuda, "eager", lambda net, device: eager(net, "cpu"))
-    monkeypatch.setattr(torch_cuda, "recorded", lambda *arguments: recorded(*arguments, device="cpu"))
+    monkeypatch.setattr(torch_cuda, "recorded", lambda *arguments, **more: recorded(*arguments, device="cpu", **more))
 
 
 def test_the_engine_says_what_it_is_and_paints(crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,13 +185,67 @@ def test_the_engine_says_what_it_is_and_paints(crops_bgr: NDArray[np.uint8], mon
 
 
 def test_a_full_gpu_is_a_runtime_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> Runs:
+    def full(*_: object, **__: object) -> Runs:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     without_gpu(monkeypatch)
     monkeypatch.setattr(torch_cuda, "recorded", full)
     with pytest.raises(NotUsableError, match="memory is full"):
         TorchCudaEngine(load_style("lips-glaze"))
+
+
+def test_torch_compile_is_for_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_gpu(monkeypatch)
+    asked: list[object] = []
+    monkeypatch.setattr(torch, "compile", lambda net, **more: asked.append(more["mode"]) or net)  # a stand-in
+    style = load_style("lips-glaze")
+    plain = TorchCudaEngine(style)
+    assert asked == [] and "torch.compile" not in plain.info.why
+    for ask in ("argument", "environment"):
+        if ask == "environment":
+            monkeypatch.setenv("VENEER_TORCH_COMPILE", "max-autotune")
+        made = TorchCudaEngine(style, autotune=True if ask == "argument" else None)
+        assert asked.pop() == "max-autotune-no-cudagraphs", "the recording is ours"
+        assert made.info.why.endswith("compiled by torch.compile (max-autotune)")
+        assert made.info.key not in ("", plain.info.key), "a verdict of its own"
+    monkeypatch.setenv("VENEER_TORCH_COMPILE", "fast")
+    with pytest.raises(OptionsError, match="VENEER_TORCH_COMPILE=fast.*use max-autotune"):
+        TorchCudaEngine(style)
+
+
+@pytest.mark.parametrize("how", ["crash", "wrong"])
+def test_where_compiling_fails_the_network_runs_as_it_is(
+    how: str, crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiled(net: nn.Module, **_: object) -> object:
+        if how == "crash":
+            raise AssertionError("no Triton here\nlong story")
+        return lambda planes: net(planes) + 0.5
+
+    without_gpu(monkeypatch)
+    monkeypatch.setattr(torch, "compile", compiled)
+    said: list[str] = []
+    style = load_style("lips-glaze")
+    made = TorchCudaEngine(style, autotune=True, say=said.append)
+    (line,) = said
+    why = "no Triton here" if how == "crash" else "of 255 off FP32"
+    assert line.startswith("style lips-glaze: torch.compile (max-autotune) cannot be used (") and why in line
+    assert line.endswith("the network runs as it is") and "\n" not in line
+    assert "cannot be used" in made.info.why and made.info.key == TorchCudaEngine(style).info.key
+    assert np.abs(made.infer(crops_bgr) - TorchEngine(style, why="").infer(crops_bgr)).max() < 4.0
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler (g++), which torch.compile needs on the CPU")
+def test_what_torch_compile_makes_paints_what_the_reference_paints(
+    crops_bgr: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    style = load_style("lips-glaze")
+    runs = recorded(style.load_generator(), style.size_wh, "fp32", device="cpu", autotune=True)
+    reference = TorchEngine(style, why="")
+    for count in (1, 4):
+        assert np.abs(runs(crops_bgr[:count])[0] - reference.infer(crops_bgr[:count])).max() < 0.01
+    assert any(tmp_path.rglob("*")), "it was compiled"
 
 
 @on_gpu
@@ -182,7 +259,18 @@ def test_on_a_gpu_it_paints_what_the_reference_paints(
     for count in (1, 2, 4, 3, 1):
         off = np.abs(made.infer(crops_bgr[:count]) - reference.infer(crops_bgr[:count]))
         assert off.shape == (count, 30, 90, 3) and off.max() < most
+        of_bytes = made.infer(crops_bgr[:count]).copy()
+        assert np.abs(made.infer(crops_bgr[:count].astype(np.float32)) - of_bytes).max() < 0.01
     made.close()
+
+
+@on_gpu
+def test_on_a_gpu_what_torch_compile_makes_paints_too(crops_bgr: NDArray[np.uint8]) -> None:
+    style = load_style("lips-glaze")
+    said: list[str] = []
+    made = TorchCudaEngine(style, autotune=True, say=said.append)
+    assert ("compiled by torch.compile" in made.info.why) == (said == []), "it may need what is not installed"
+    assert np.abs(made.infer(crops_bgr) - TorchEngine(style, why="").infer(crops_bgr)).max() < 4.0
 
 
 @on_gpu

@@ -91,6 +91,23 @@ def machine_choice(_folder: Path) -> Feed:
     return feed
 
 
+def failure(_folder: Path) -> Feed:
+    from engines import failures
+    from engines.cache_entry import cache_home
+
+    failures.remember("k", label="", style="", size="", reason="")  # makes its folder
+    (note,) = cache_home().rglob("k.json")
+
+    def feed(data: bytes) -> None:
+        note.write_bytes(data)
+        found = failures.remembered("k")
+        if found is not None:
+            assert f"{found} until {found.until}".isprintable()  # it is listed
+        assert failures.all_remembered() == ([] if found is None else [found])
+
+    return feed
+
+
 def set_marker(folder: Path) -> Feed:
     from engines.calibration_set import MARKER, marker
 
@@ -134,5 +151,15 @@ def region(folder: Path) -> Feed:
     def feed(data: bytes) -> None:
         (folder / "one.npz").write_bytes(data)
         load_region(folder, "one")
+
+    return feed
+
+
+def vgg(folder: Path) -> Feed:
+    from engines.training.kit.objectives import VggFeatures
+
+    def feed(data: bytes) -> None:
+        (folder / "vgg.npz").write_bytes(data)
+        VggFeatures(folder / "vgg.npz")
 
     return feed

@@ -92,6 +92,13 @@ FINDS: dict[str, tuple[str, bytes]] = {
     "an array whose header does not end": ("REGION", _npz(landmarks_xy=_npy("{'descr': (("))),
     "an array that is none": ("REGION", _npz(landmarks_xy=b"", person=b"", kind=b"")),
     "a mask without a pixel": ("REGION", _regions_with(person=np.zeros((0, 8), np.uint8))),
+    "VGG weights of four terabytes": (
+        "VGG", _npz(**{"0.weight": _npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }")}),
+    ),
+    "VGG weights whose header does not end": ("VGG", _npz(**{"0.weight": _npy("{'descr': ((")})),
+    "VGG weights that are one array alone": (
+        "VGG", _npy("{'descr': '|u1', 'fortran_order': False, 'shape': (), }") + b"x",
+    ),
     "a picture's chunk of three gigabytes": ("PICTURE", _PNG),
     "the same behind the picture's end": ("PICTURE", _PNG_GOES_ON),
 }  # fmt: skip

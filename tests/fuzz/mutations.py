@@ -1,4 +1,5 @@
-"""Changes that keep an input's form: another value in a JSON tree or a TOML line, a header that still fits its file.
+"""Changes that keep an input's form: another value in a JSON tree or a TOML line, a header that still fits its file, an
+array in an archive that is whole.
 
 libFuzzer's own changes (bits, pieces, splices, dictionary words) mostly break the form, and then only the outermost
 check is seen. Half of the inputs are changed by these instead.
@@ -6,9 +7,13 @@ check is seen. Half of the inputs are changed by these instead.
 
 from __future__ import annotations
 
+import io
 import json
 import random
+import re
 import struct
+import warnings
+import zipfile
 from typing import Any
 
 _NASTY: tuple[Any, ...] = (
@@ -23,6 +28,35 @@ _NASTY_TOML = (
     '[{ style = "shade" }]', '[{ style = "toon", region = "lips" }]',
     '"../../x"', '{ a = 1 }', "0x" + "f" * 400, "1e400",
 )  # fmt: skip
+
+_NASTY_KINDS = tuple(
+    f"'descr': {kind}".encode()
+    for kind in (
+        "'<f2'",
+        "'>f8'",
+        "'<c8'",
+        "'|O'",
+        "'<M8[s]'",
+        "'<U9'",
+        "'|S0'",
+        "'|V0'",
+        "'|b1'",
+        "[('a', '<f4')]",
+        "7",
+        "((",
+    )
+)
+_NASTY_SHAPES = (
+    b"()",
+    b"(0,)",
+    b"(-1,)",
+    b"(3, 3)",
+    b"(1000000000000,)",
+    b"(9, 1000000000)",
+    b"(1.5,)",
+    b"(((",
+    b"None",
+)
 
 
 def json_changed(data: bytes, chance: random.Random) -> bytes:
@@ -71,6 +105,50 @@ def safetensors_changed(data: bytes, chance: random.Random) -> bytes:
         for _ in range(chance.randint(1, 8)):
             body[chance.randrange(len(body))] = chance.choice((0, 0x7F, 0x80, 0xFF, chance.randrange(256)))
     return struct.pack("<Q", len(header)) + header + bytes(body)
+
+
+def npz_changed(data: bytes, chance: random.Random) -> bytes:
+    """An array's name, header or numbers are changed, or it goes; the archive's own sums are right again."""
+    packed = io.BytesIO()
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [(name, archive.read(name)) for name in archive.namelist()]
+    except Exception:  # what libFuzzer's changes have left is no archive any more
+        return data
+    for _ in range(chance.randint(1, 3)):
+        if not members:
+            break
+        at = chance.randrange(len(members))
+        name, content = members.pop(at)
+        if chance.random() < 0.9:
+            members.insert(at, _member_changed(name, content, chance))
+    with warnings.catch_warnings(), zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore")  # two of one name
+        for name, content in members:
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def _member_changed(name: str, content: bytes, chance: random.Random) -> tuple[str, bytes]:
+    what, header_ends = chance.randrange(8), content.find(b"\n") + 1
+    if what == 0:
+        return chance.choice(
+            (".npy", "x.npy", "0", "0.weight.npy", "9.bias.npy", "-1.x.npy", "kind.npy", "\x1b.npy")
+        ), content
+    if what == 1:
+        return name, content[: chance.randrange(len(content) + 1)]
+    if what == 2:
+        return name, content + content
+    if what < 7 and header_ends > 10:
+        header = content[10:header_ends].rstrip()
+        spot = rb"'descr': '[^']*'" if what < 5 else rb"\([^()]*\)"
+        nasty = _NASTY_KINDS if what < 5 else _NASTY_SHAPES
+        header = re.sub(spot, lambda _: chance.choice(nasty), header) + b"\n"
+        return name, content[:8] + struct.pack("<H", len(header)) + header + content[header_ends:]
+    body = bytearray(content)
+    for _ in range(chance.randint(1, 8)) if body else ():
+        body[chance.randrange(len(body))] = chance.choice((0, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+    return name, bytes(body)
 
 
 def _tree_changed(tree: Any, chance: random.Random) -> Any:

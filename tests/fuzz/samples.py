@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+import time
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -110,6 +111,17 @@ def machine_choices() -> list[bytes]:
     return [json.dumps(whole).encode()]
 
 
+def failures() -> list[bytes]:
+    """Of today: a note counts for a week, and for the version of the program that wrote it."""
+    from dataclasses import asdict
+
+    from engines.failures import Failure, _version
+
+    at_s = time.time() // 86400 * 86400
+    crashed = Failure("OpenVINO INT8", "toon", "256x256", "its builder crashed (SIGSEGV)", at_s, _version())
+    return [json.dumps(asdict(crashed)).encode(), json.dumps(asdict(crashed) | {"at_s": 1.5}).encode()]
+
+
 def set_markers() -> list[bytes]:
     return [b'{"digest": "0123456789abcdef", "cases": {"plain": 12}}']
 
@@ -137,6 +149,19 @@ def regions() -> list[bytes]:
     np.savez_compressed(small, **arrays)
     np.savez(plain, **{**arrays, "person": np.zeros((8, 8), np.uint8)})
     return [small.getvalue(), plain.getvalue()]
+
+
+def vggs() -> list[bytes]:
+    """VGG-19 up to relu3_1 with weights that are all 0 (a few kB when packed); and one that ends too soon."""
+    import numpy as np
+
+    shapes = [(3, 3, 1, 1), (64, 3, 3, 3), (64, 64, 3, 3), (128, 64, 3, 3), (128, 128, 3, 3), (256, 128, 3, 3)]
+    layers = {f"{i}.weight": np.zeros(shape, np.float32) for i, shape in enumerate(shapes)}
+    layers |= {f"{i}.bias": np.zeros(shape[0], np.float32) for i, shape in enumerate(shapes)}
+    whole, short = io.BytesIO(), io.BytesIO()
+    np.savez_compressed(whole, **layers)
+    np.savez(short, **{name: array for name, array in layers.items() if name.startswith("0.")})
+    return [whole.getvalue(), short.getvalue()]
 
 
 def tasks() -> list[bytes]:

@@ -11,7 +11,7 @@ from tests.fuzz import feeds_control as control
 from tests.fuzz import feeds_engines as engines
 from tests.fuzz import feeds_live as live
 from tests.fuzz import samples
-from tests.fuzz.mutations import json_changed, safetensors_changed, toml_changed
+from tests.fuzz.mutations import json_changed, npz_changed, safetensors_changed, toml_changed
 from tests.fuzz.target import Feed, Target
 
 LOOKS = Target("looks TOML", engines.looks, samples.looks, samples.TOML_WORDS, toml_changed)
@@ -25,12 +25,14 @@ MANIFEST = Target("cache manifest", engines.manifest, samples.manifests, samples
 MACHINE_CHOICE = Target(
     "machine's choice", engines.machine_choice, samples.machine_choices, samples.JSON_WORDS, json_changed
 )
+FAILURE = Target("remembered failure", engines.failure, samples.failures, samples.JSON_WORDS, json_changed)
 SET_MARKER = Target("calibration set", engines.set_marker, samples.set_markers, samples.JSON_WORDS, json_changed)
 CHECKPOINT = Target(
     "training checkpoint", engines.checkpoint, samples.checkpoints, samples.JSON_WORDS, safetensors_changed
 )
 MARKER = Target("pairs marker", engines.marker, samples.port_files, samples.JSON_WORDS, json_changed)
-REGION = Target("aligned region", engines.region, samples.regions)
+REGION = Target("aligned region", engines.region, samples.regions, change=npz_changed)
+VGG = Target("VGG-19 weights", engines.vgg, samples.vggs, change=npz_changed)
 TASK = Target("face model bundle", live.task, samples.tasks)
 PICTURE = Target("picture", live.picture, samples.pictures, samples.PICTURE_WORDS)
 VIDEO = Target("video", live.video, samples.videos, samples.VIDEO_WORDS)

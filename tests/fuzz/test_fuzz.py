@@ -50,6 +50,6 @@ def test_a_short_run_over_all_parsers_finds_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_planted_is_found(tmp_path: Path, name: str, target: Target, slowest_s: int, says: str) -> None:
-    outcome = fuzz(f"tests.fuzz.planted:{name}", target, tmp_path / "f", inputs=200_000, seed=1, slowest_s=slowest_s)
-    assert outcome.find is not None and outcome.inputs < 200_000
+    outcome = fuzz(f"tests.fuzz.planted:{name}", target, tmp_path / "f", inputs=2_000_000, seed=1, slowest_s=slowest_s)
+    assert outcome.find is not None and outcome.inputs < 2_000_000
     assert says in outcome.find[1]

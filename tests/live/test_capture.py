@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sink_clips import plain_frame, read_pictures
 
@@ -13,7 +14,17 @@ import live.capture
 from engines.errors import SinkError
 from live.capture import Capture
 from live.controls import Command, Controls
+from live.cover import card
 from live.sinks.video_file import VideoFileSink
+from live.sources.still import read_picture
+
+FACE = 100  # the grey of what the camera sees
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a film is whole in 2 s on this machine is not what is asked here."""
+    monkeypatch.setattr(live.capture, "STOP_WITHIN_S", 60.0)
 
 
 class Desk:
@@ -21,20 +32,24 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.controls, self.said = Controls(("none",), look="none"), list[str]()
-        self.videos = folder / "v"
+        self.pictures, self.videos = folder / "p", folder / "v"
         self.capture = Capture(
-            self.controls, say=self.said.append, fps=30, pictures_dir=folder / "p", videos_dir=self.videos
+            self.controls, say=self.said.append, fps=30, pictures_dir=self.pictures, videos_dir=self.videos
         )
         self._number = 0
 
-    def record(self, switch: str, frames: int = 1) -> None:
-        self.controls.apply(Command("record", switch))
+    def press(self, verb: str, argument: str | None = None, frames: int = 1) -> None:
+        """Press a key; then so many frames come by, each with the face in it, as the composer makes them."""
+        self.controls.apply(Command(verb, argument))
         for _ in range(frames):
             self._number += 1
-            self.capture(plain_frame(100, captured_s=self._number / 30), self.controls.read())
+            self.capture(plain_frame(FACE, captured_s=self._number / 30), self.controls.read())
+
+    def record(self, switch: str, frames: int = 1) -> None:
+        self.press("record", switch, frames)
 
     def heard(self, word: str) -> bool:
-        end_s = time.monotonic() + 20
+        end_s = time.monotonic() + 60
         while not any(word in line for line in self.said) and time.monotonic() < end_s:
             time.sleep(0.005)
         return any(word in line for line in self.said)
@@ -104,3 +119,39 @@ def test_a_recording_that_was_removed_is_said_to_be_lost(tmp_path: Path) -> None
     desk.record("off")
     assert desk.heard("recording lost")
     desk.capture.close()
+
+
+def test_while_the_card_is_shown_no_snapshot_shows_what_is_behind_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.press("panic", "on")
+    desk.press("snapshot", frames=3)
+    assert desk.said == ["no snapshot while the card is shown"], "said at once, and once"
+    desk.press("panic", "off", frames=3)
+    desk.capture.close()
+    assert not desk.pictures.exists(), "it is not made up for behind his back, either"
+    desk.press("snapshot")
+    desk.capture.close()
+    (snapshot,) = desk.pictures.iterdir()
+    assert (read_picture(snapshot) == FACE).all(), "afterwards there are snapshots again"
+
+
+def test_a_snapshot_that_panic_overtakes_is_not_taken(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.press("snapshot", frames=0)
+    desk.press("panic", "on")
+    desk.capture.close()
+    assert not desk.pictures.exists()
+
+
+def test_while_the_card_is_shown_the_recording_holds_the_card(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.press("panic", "on")
+    desk.record("on", frames=3)
+    desk.record("off")
+    assert desk.heard("recorded")
+    desk.capture.close()
+    (film,) = desk.videos.iterdir()
+    shown = read_pictures(film)[0]
+    shown_card = card((64, 48)).astype(int)
+    assert np.abs(shown_card - FACE).mean() > 30, "they can be told apart"
+    assert shown and all(np.abs(picture - shown_card).mean() < 8 for picture in shown)

@@ -61,7 +61,7 @@ def test_a_signal_ends_the_run_in_order_and_the_film_is_whole(tmp_path: Path, nu
     with started("run", "--source", "demo", "--size", "320x240", "--sink", f"file:{film}") as run:
         until(lambda: any(path.stat().st_size > 20_000 for path in tmp_path.iterdir()), "some film")
         run.send_signal(getattr(signal, number))
-        _, said = run.communicate(timeout=10)
+        _, said = run.communicate(timeout=HANG_S)
     assert run.returncode == 0, said
     assert "Traceback" not in said
     assert len(read_pictures(film)[0]) > 3

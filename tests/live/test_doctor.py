@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from engines.runtime import choose
 from engines.runtime.openvino_cpu import holds, probe
 from live import ctl, doctor, doctor_camera
 from live.doctor import Check, examine
-from live.sinks import virtual_camera
+from live.sinks import virtual_camera, virtual_camera_help
 from live.sinks.video_file import VideoFileSink
 from live.sources import camera as camera_module
 from live.sources import devices
@@ -27,7 +28,7 @@ def only(name: str, monkeypatch: pytest.MonkeyPatch) -> Check:
     for other in ("_settings", "_face_model", "_engine", "_ctl", "_video_files"):
         if other != name:
             monkeypatch.setattr(doctor, other, lambda *_: Check("left out", True, ""))
-    for device in ("camera", "virtual_camera", "window", "global_keys"):
+    for device in ("camera", "virtual_camera", "idle", "window", "global_keys"):
         monkeypatch.setattr(doctor_camera, device, lambda: (True, "", ""))
     monkeypatch.setattr(doctor, "style_names", lambda: ["lips-glaze"])
     (found,) = (check for check in examine() if check.name != "left out" and check.says)
@@ -171,3 +172,25 @@ def test_a_virtual_camera_that_chrome_will_not_list_is_found_out(
     (check,) = examine(only=("virtual camera",))
     assert check.ok and says in check.says and "/dev/video10" in check.says
     assert do in check.do and bool(do) == ("Chrome" in check.do)
+
+
+@pytest.mark.parametrize(
+    ("system", "devices_there", "says", "do"),
+    [
+        ("darwin", [], "only Linux's v4l2loopback tells whether somebody reads the virtual camera", "end veneer"),
+        ("win32", [], "only Linux's v4l2loopback tells whether somebody reads the virtual camera", "end veneer"),
+        ("linux", [], "the kernel module v4l2loopback is not ", "modprobe v4l2loopback"),
+        ("linux", [Path("/dev/video10")], "the webcam is released while nobody reads", ""),
+    ],
+)
+def test_whether_the_webcam_can_rest_while_nobody_watches_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, devices_there: list[Path], says: str, do: str
+) -> None:
+    folders = virtual_camera_help.LinuxPaths(tmp_path / "dev", tmp_path / "sys", tmp_path / "proc", tmp_path / "lib")
+    monkeypatch.setattr(virtual_camera_help, "LinuxPaths", lambda: folders)
+    monkeypatch.setattr(virtual_camera_help, "loopback_devices", lambda: devices_there)
+    monkeypatch.setattr(doctor_camera, "sys", SimpleNamespace(platform=system))
+    (check,) = examine(only=("idle",))
+    assert says in check.says and do in check.do
+    assert check.ok == (not do) == (not check.do) and not check.needed
+    assert check.ok or check.says.endswith("so the webcam stays on")

@@ -42,7 +42,7 @@ def _controls() -> Controls:
     return Controls(("none",), look="none")
 
 
-def _until(true: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+def _until(true: Callable[[], bool], timeout_s: float = 60.0) -> bool:
     end_s = time.monotonic() + timeout_s
     while not true() and time.monotonic() < end_s:
         time.sleep(0.01)
@@ -218,7 +218,8 @@ def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatc
     assert _until(lambda: made[0].closed > 0), "nobody reads: the camera is let go"
     assert driver.timeout_ms == 1000
     assert driver.timeout_picture is not None
-    time.sleep(0.2)
+    assert _until(lambda: tracked[-1:] == [made[0].index - 1]), "what was on its way is through"
+    assert _until(lambda: np.array_equal(cameras.opened[0].frames[-1], card((64, 48))))
     before = len(tracked), len(cameras.opened[0].frames)
     time.sleep(0.6)
     assert (len(tracked), len(cameras.opened[0].frames)) == before, "no inference and no frames"
@@ -226,10 +227,10 @@ def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatc
     driver.set_readers(1)
     assert _until(lambda: len(made) == 2 and made[1].index > 5 and len(cameras.opened[0].frames) > before[1] + 5)
     run.stop()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert errors == []
-    assert (driver.timeout_ms, driver.openers) == (0, {})
+    assert _until(lambda: (driver.timeout_ms, driver.openers) == (0, {}))
     assert (cameras.opened[0].frames[-1] == card((64, 48))).all(), "who still reads is left with the card"
 
 
@@ -251,6 +252,7 @@ def test_a_run_says_how_late_the_picture_is(tmp_path: Path, monkeypatch: pytest.
     said: list[str] = []
     monkeypatch.setenv("PATH", str(tmp_path))  # no pactl
     monkeypatch.setattr("live.session.say", said.append)
+    monkeypatch.setattr("live.mic_delay.MOVED_MS", float("inf"))  # said once, however uneven this machine is
     sink = KeepingSink(live=True)
     options = LiveOptions(source="demo", look="none", sinks=("null",), size_wh=(320, 240), fps=60, mic_delay=True)
     session = Session(options, sinks=[sink], looks={"none": load_looks()["none"]}, ctl=False)

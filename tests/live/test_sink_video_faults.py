@@ -65,7 +65,7 @@ def test_ctrl_c_leaves_a_whole_file(tmp_path: Path) -> None:
     lines = said.split()
     assert lines[-2:] == ["interrupted", "closed"]
     sent = max(int(line) for line in ["60", *lines] if line.isdigit())
-    assert len(read_pictures(path)[0]) >= sent - 1  # the interrupt may fall into the encoding of one
+    assert len(read_pictures(path)[0]) >= sent
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from upgrade_parts import PATIENCE_S, Show, ordered, spoilt
+from upgrade_parts import PATIENCE_S, Show, keyed, ordered, spoilt
 
 from engines import failures
 from engines.builder import Order
@@ -25,16 +25,6 @@ from live.wardrobe import Wardrobe
 
 LIPS = "lips-glaze"
 TORCH = ["torch fp32"]
-
-
-def keyed(mode: str, lock: Path, key: str, *, limit_s: float = 600.0) -> Callable[..., Sequence[Order]]:
-    """The same order, for an engine whose key is known."""
-    plain = ordered(mode, lock, limit_s=limit_s)
-
-    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[Order]:
-        return [replace(order, key=lambda: key) for order in plain(style, info, runtime)]
-
-    return wanted
 
 
 @pytest.mark.parametrize(

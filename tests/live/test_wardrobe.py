@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fakes import FakeSource, FakeTracker, KeepingSink
 from numpy.typing import NDArray
 from own_style import own_style
@@ -15,12 +18,15 @@ from pipeline_parts import in_background
 
 from engines.errors import EngineError
 from engines.looks import Layer, Look
-from engines.runtime import choose
-from engines.runtime.base import Engine, NotUsableError
-from engines.runtime.choose import graph_is_there
+from engines.runtime import choose, cuda_device
+from engines.runtime.base import Engine, EngineInfo, NotUsableError
+from engines.runtime.choose import graph_is_there, open_engine
+from engines.runtime.cuda_device import CudaDevice
 from engines.runtime.openvino_cpu import OpenVinoEngine
 from engines.styles import Style, load_style
+from live import wardrobe as wardrobe_module
 from live.controls import Controls
+from live.engine_words import unused_gpu
 from live.pipeline import Parts, Pipeline
 from live.portrait import portrait_bgr
 from live.sheet import find_faces
@@ -48,6 +54,80 @@ def test_a_runtime_that_cannot_be_had_is_said_once_and_the_best_goes_on(monkeypa
     assert choose._remedy("tensorrt", "") in line, "which extra, where it is not installed"
     assert line.endswith("; the best that can be used here runs instead")
     wardrobe.close()
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], CudaDevice]], None]]:
+    """What the NVIDIA driver answers is what the given function does; PyTorch is one without CUDA."""
+
+    def answers(driver: Callable[[], CudaDevice]) -> None:
+        monkeypatch.setattr(cuda_device, "ask_driver", lambda load: driver())
+        monkeypatch.setattr(torch.version, "cuda", None)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        cuda_device.driver_device.cache_clear()
+
+    yield answers
+    cuda_device.driver_device.cache_clear()
+
+
+def rtx() -> CudaDevice:
+    return CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (12, 8))
+
+
+def fails() -> CudaDevice:
+    raise NotUsableError("the NVIDIA driver finds no GPU that it can use", "look at what nvidia-smi says")
+
+
+def none() -> CudaDevice:
+    raise NotUsableError("there is no NVIDIA driver on this machine")
+
+
+def said_with(runtime: str) -> list[str]:
+    """All that is said where two looks are made ready."""
+    said: list[str] = []
+    looks = looks_of(load_style("lips-glaze"), load_style("lips-bright"))
+    wardrobe = Wardrobe(looks, runtime=runtime, say=said.append)
+    wardrobe.prepare_all()
+    wardrobe.close()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("driver", "begin", "why", "do"),
+    [
+        (rtx, "the NVIDIA GeForce RTX 4090 is not used, ", "this PyTorch was built without CUDA", "pip install torch"),
+        (fails, "the NVIDIA GPU is not used, ", "the NVIDIA driver finds no GPU that it can use", "nvidia-smi"),
+    ],
+)
+def test_a_gpu_that_cannot_be_used_is_said_once_with_what_to_do(
+    gpu: Any, driver: Any, begin: str, why: str, do: str
+) -> None:
+    gpu(driver)
+    (line,) = said_with("auto")
+    assert line.startswith(begin) and " runs: " in line and "\n" not in line
+    assert f"CUDA FP32 are not usable here: {why} (" in line and do in line
+    (line,) = said_with("torch")
+    assert line.startswith(begin) and why in line and line.endswith("(veneer doctor says what to do)")
+
+
+def test_nothing_is_said_of_a_gpu_that_is_not_there_or_not_wanted(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu(none)
+    assert said_with("auto") == said_with("torch") == []
+    gpu(rtx)
+    assert said_with("openvino") == [], "as somebody wished"
+    gpu(fails)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert said_with("auto") == []
+
+
+def test_a_gpu_that_an_engine_is_being_built_for_is_not_called_unused(gpu: Any) -> None:
+    gpu(rtx)
+    engine = open_engine(load_style("lips-glaze"))
+    assert unused_gpu(engine.info)
+    assert unused_gpu(engine.info, {"openvino"})
+    assert unused_gpu(engine.info, {"tensorrt"}) == ""
+    on_gpu = replace(engine.info, runtime="torch", precision="fp16", device=rtx().name)
+    assert "TensorRT is not usable" in on_gpu.why and unused_gpu(on_gpu) == ""
 
 
 def test_weights_that_are_no_good_are_no_matter_of_the_runtime() -> None:
@@ -124,8 +204,32 @@ def test_nan_while_live_is_said_and_another_engine_goes_on(monkeypatch: pytest.M
     pipeline.stop()
     thread.join(20)
     assert painted(sink.frames[0].bgr) and painted(sink.frames[-1].bgr)
-    assert sum("goes on" in line for line in said) == 1 and all("\n" not in line for line in said)
-    assert any("gave NaN or infinity: " in line for line in said)
+    (line,) = said
+    assert "gave NaN or infinity: " in line and line.endswith("goes on") and "\n" not in line
+
+
+@pytest.mark.parametrize("another", [True, False])
+def test_a_failure_is_the_wardrobes_to_tell_as_long_as_another_engine_goes_on(
+    another: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing_left(style: Style, failed: EngineInfo) -> Engine:
+        raise EngineError(f"style {style.name}", "it is the last to fall back to")
+
+    faltering(monkeypatch, after=3)  # the trial takes two
+    if not another:
+        monkeypatch.setattr(wardrobe_module, "safer_engine", nothing_left)
+    said: list[str] = []
+    wardrobe = Wardrobe(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, aside=True)
+    (layer,) = wardrobe.prepare("lips-glaze").layers
+    assert layer.engine is not None and layer.size_wh is not None
+    region_bgr = np.zeros((1, layer.size_wh[1], layer.size_wh[0], 3), np.uint8)
+    other = EngineError("style toon", "it failed")
+    with pytest.raises(EngineError, match="gave NaN") as caught:
+        layer.engine.infer(region_bgr)
+    wait_for(lambda: len(said) == 1)
+    assert ("goes on" in said[0]) == wardrobe.mends(caught.value) == another
+    assert not wardrobe.mends(other) and not wardrobe.mends(ValueError("style lips-glaze"))
+    wardrobe.close()
 
 
 def test_nan_in_a_film_costs_no_frame_its_paint(monkeypatch: pytest.MonkeyPatch) -> None:

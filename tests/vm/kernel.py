@@ -108,7 +108,10 @@ def _make(folder: Path, release: str) -> None:
         headers = f"linux-headers-{release}"
         needs = [line.split()[-1] for line in _said("apt-cache", "depends", headers).splitlines() if "Depends:" in line]
         needs = [name for name in needs if name.startswith(("linux-headers-", "linux-kbuild-"))]
-        _run(["apt-get", "download", f"linux-image-{release}", headers, *needs, _LOOPBACK], cwd=packages)
+        _run(
+            ["apt-get", "-oAcquire::Retries=5", "download", f"linux-image-{release}", headers, *needs, _LOOPBACK],
+            cwd=packages,
+        )
         for package in packages.glob("*.deb"):
             _run(["dpkg-deb", "-x", str(package), str(tree)])
         _compile_loopback(tree, release)

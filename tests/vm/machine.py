@@ -41,6 +41,8 @@ class Machine:
         self.took_s: dict[str, float] = {}
         self.ran_s: dict[str, float] = {}  # processor seconds of each scenario
         self.waited: dict[str, float] = {}  # the share of each scenario in which the host gave its processors to others
+        self.stood_s: dict[str, float] = {}  # the longest time in each scenario for which the whole host stood still
+        self._longest_turn_s = 0.0
 
     def boot(self) -> None:
         """Start the machine and wait until it takes requests.
@@ -74,10 +76,11 @@ class Machine:
         request = {"scenario": scenario, "arguments": arguments}
         aside = self.exchange / "request.part"
         aside.write_text(json.dumps(request))
-        started_s, before = time.monotonic(), self._scheduled_s()
+        started_s, before, self._longest_turn_s = time.monotonic(), self._scheduled_s(), 0.0
         aside.replace(self.exchange / f"request-{number}.json")
         self._await(self.exchange / f"answer-{number}.json", timeout_s, f"scenario {scenario} does not end")
         self.took_s[scenario] = time.monotonic() - started_s
+        self.stood_s[scenario] = max(0.0, self._longest_turn_s - 2 * _POLL_S)
         ran_s, waited_s = (now - then for now, then in zip(self._scheduled_s(), before, strict=True))
         self.ran_s[scenario] = ran_s
         self.waited[scenario] = waited_s / max(1e-6, ran_s + waited_s)
@@ -94,10 +97,11 @@ class Machine:
         """How long its threads have run, and how long they have waited for a processor."""
         assert self._process is not None
         told = [0, 0]
-        with contextlib.suppress(OSError, ValueError):  # it has stopped, or the kernel keeps no such account
+        with contextlib.suppress(OSError):  # it has stopped
             for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
-                ran, waited = (thread / "schedstat").read_text().split()[:2]
-                told = [told[0] + int(ran), told[1] + int(waited)]
+                with contextlib.suppress(OSError, ValueError):  # this one has, or the kernel keeps no such account
+                    ran, waited = (thread / "schedstat").read_text().split()[:2]
+                    told = [told[0] + int(ran), told[1] + int(waited)]
         return told[0] / 1e9, told[1] / 1e9
 
     def close(self) -> None:
@@ -138,13 +142,16 @@ class Machine:
 
     def _await(self, path: Path, timeout_s: float, failure: str) -> None:
         assert self._process is not None
-        until_s = time.monotonic() + timeout_s
+        turned_s = time.monotonic()
+        until_s = turned_s + timeout_s
         while not path.exists():
             ended = self._process.poll() is not None
             if ended or time.monotonic() > until_s:
                 why = "the machine has stopped" if ended else f"{failure} within {timeout_s:.0f} s"
                 raise GuestError(f"{why}; its console ends with:\n{self._last_lines()}")
             time.sleep(_POLL_S)
+            before_s, turned_s = turned_s, time.monotonic()
+            self._longest_turn_s = max(self._longest_turn_s, turned_s - before_s)
 
     def _last_lines(self) -> str:
         said = ""

@@ -23,7 +23,7 @@ from vm.chart import (
     patch_boxes,
     portrait_box,
 )
-from vm.judging import check_in_time
+from vm.judging import Times, judge_times
 from vm.machine import REPOSITORY, Machine
 
 from live.cover import card
@@ -56,6 +56,12 @@ def test_a_painted_portrait_and_a_colour_chart_arrive_as_they_are(machine: Machi
 
 
 def test_a_webcam_that_changes_its_size_is_fitted_into_the_size_that_readers_know(machine: Machine) -> None:
+    """It stops and comes back with another size, which is how a V4L2 device changes; none can in mid-stream.
+
+    The size is fixed while buffers are handed out: asked for another one then, drivers answer EBUSY, which
+    `test_the_webcams_colour_bars_reach_a_reader_in_size_colour_and_pace` sees vivid do. A frame of another size in
+    mid-stream, as a film or a broken driver may give it, is one of the faults of `tests/faults`.
+    """
     found = machine.run("webcam_changes_size", first=CHART_FILE, then=SMALL_FILE, **ARGUMENTS)
     small, large = found["rounds"]
     assert small["webcam"][:2] == list(SMALL_WH) and large["webcam"][:2] == list(CHART_WH), found
@@ -77,5 +83,12 @@ def test_a_webcam_that_changes_its_size_is_fitted_into_the_size_that_readers_kno
 def test_who_reads_a_virtual_camera_whose_writer_is_killed_gets_the_card(machine: Machine) -> None:
     found = machine.run("writer_is_killed", first=CHART_FILE, **ARGUMENTS)
     picture = np.load(machine.exchange / "after-kill.npy")
-    assert np.abs(picture.astype(int) - card(CHART_WH)).mean() < 6, "not the last frame, and not the bare face"
-    check_in_time(machine, "writer_is_killed", "from kill -9 to the card", [found["carded_s"]], 4.0)
+    assert _is_card(picture), "not the last frame, and not the bare face"
+    for number, late in enumerate(np.load(machine.exchange / "opened-after-kill.npy")):
+        assert _is_card(late), f"picture {number} of a reader who came after the crash"
+    assert found["to_the_last"]["bytes"] == 0, f"with nobody left, it is no camera any more: {found['to_the_last']}"
+    judge_times(machine, "writer_is_killed", Times("from kill -9 to the card", [found["carded_s"]], 4.0))
+
+
+def _is_card(picture: ImageU8) -> bool:
+    return bool(np.abs(picture.astype(int) - card(CHART_WH)).mean() < 6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.errors import OptionsError
+from engines.training.aligned import NPZ_UNREADABLE
 
 Weights = NDArray[np.float32]
 
@@ -101,10 +101,13 @@ def _arrays(file: Path) -> list[tuple[Weights, Weights]]:
     try:
         with np.load(file, allow_pickle=False) as kept:
             order = sorted({int(key.split(".")[0]) for key in kept.files})
-            return [(kept[f"{i}.weight"], kept[f"{i}.bias"]) for i in order]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            arrays = [(kept[f"{i}.weight"], kept[f"{i}.bias"]) for i in order]
+        if not all(array.dtype.kind == "f" for layer in arrays for array in layer):
+            raise ValueError("not all of its numbers are floats")
+    except (OSError, *NPZ_UNREADABLE) as error:
         do = "name an npz of VGG-19 weights with --vgg"
-        raise OptionsError(f"VGG-19 weights {file}", str(error).splitlines()[0], do) from error
+        raise OptionsError(f"VGG-19 weights {file}", str(error) or type(error).__name__, do) from error
+    return arrays
 
 
 def perceptual(vgg: VggFeatures, made: Tensor, wanted: Tensor) -> Tensor:

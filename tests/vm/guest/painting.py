@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
 import time
 from typing import Any
 
@@ -74,7 +75,7 @@ def _is_other(before: tuple[int, int, str]) -> bool:
 
 
 def writer_is_killed(first: str, look: str, size: str) -> dict[str, Any]:
-    """kill -9, while somebody reads: what he is left with."""
+    """kill -9, while somebody reads: what he is left with, who opens the camera beside him, and who comes last."""
     devices.make_ready()
     devices.feed_with(first, anew=False)
     program = _painting(look, size)
@@ -88,5 +89,19 @@ def writer_is_killed(first: str, look: str, size: str) -> dict[str, Any]:
         another = lambda: np.abs(reader.pictures[-1] - painted).mean() > 10  # noqa: E731
         carded_s = await_true(another, LONG_S, "another picture than the painted one")
         reader.save(EXCHANGE / "after-kill.npy")
+        with Reader() as late:
+            late.await_pictures(3)
+            np.save(EXCHANGE / "opened-after-kill.npy", np.stack(list(late.pictures)))  # from its first picture on
     stop_all()
-    return {"carded_s": carded_s - killed_s}
+    return {"carded_s": carded_s - killed_s, "to_the_last": _read_once()}
+
+
+def _read_once() -> dict[str, Any]:
+    """What a program gets that opens the camera when nobody has it open any more."""
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-f", "v4l2", "-i", devices.VIRTUAL]
+    command += ["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "bgr24", "pipe:1"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired as waited:
+        return {"bytes": len(waited.stdout or b""), "said": "it waits"}
+    return {"bytes": len(done.stdout), "said": done.stderr.decode(errors="replace")[-300:]}

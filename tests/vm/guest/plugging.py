@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ def _pull_once(program: Program, reader: Reader) -> dict[str, Any]:
     released_s = await_true(lambda: not has_open(program.pid, devices.WEBCAM), LONG_S, "the webcam is let go")
     devices.unload_webcam()
     gone = not Path(devices.WEBCAM).exists()
+    # The last picture of before may still be on its way; then it stands.
+    await_true(lambda: len(reader.came_s) > 2 and reader.came_s[-2] > reader.changed_s[-1], LONG_S, "it stands")
     held_s = time.monotonic()
     reader.await_pictures(3)
     held = not any(at_s > held_s for at_s in reader.changed_s)
@@ -40,14 +43,21 @@ def _pull_once(program: Program, reader: Reader) -> dict[str, Any]:
 
 
 def pulled_while_held() -> dict[str, Any]:
-    """Pull it and put it back at once: the program still holds the old one, so the new one gets another number."""
+    """Pull it and put it back while the old one is still held: so the new one gets another number.
+
+    The program itself may let go sooner than the new one is there; so it is held here, too.
+    """
     program = plain()
     with Reader() as reader:
         reader.await_pictures(1)
         reader.await_change(time.monotonic())
         name = devices.bus_name()
-        devices.pull_webcam()
-        devices.put_back_webcam(name)
+        held = os.open(devices.WEBCAM, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            devices.pull_webcam()
+            devices.put_back_webcam(name)
+        finally:
+            os.close(held)
         there_s = time.monotonic()
         nodes = sorted(path.name for path in Path("/dev").glob("video*"))
         await_true(lambda: has_open(program.pid, _OTHER), LONG_S, "the webcam is found under its new number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from typing import Any
 
@@ -34,14 +35,25 @@ def webcam_to_reader(pictures: int) -> dict[str, Any]:
         reader.await_pictures(pictures)
         reader.save(EXCHANGE / "bars.npy")
         facts = reader.facts()
-        spent_s = reader.came_s[-1] - reader.came_s[first]
-        facts["fps"] = (len(reader.came_s) - 1 - first) / spent_s
-        facts["new_fps"] = sum(at_s > reader.came_s[first] for at_s in reader.changed_s) / spent_s
+        came_s = reader.came_s[first:]  # more come meanwhile
+        spent_s = came_s[-1] - came_s[0]
+        facts["fps"] = (len(came_s) - 1) / spent_s
+        facts["new_fps"] = sum(came_s[0] < at_s <= came_s[-1] for at_s in reader.changed_s) / spent_s
+        other_size = _ask_for_another_size()
     width, height, letters = format_of(devices.VIRTUAL)
     caps = run("v4l2-ctl", "-d", devices.VIRTUAL, "--info")
     facts |= {"format": [width, height, letters], "caps": caps, "live_after_s": settled_s - reader.opened_s}
+    facts |= {"other_size": other_size}
     facts |= {"webcam": run("v4l2-ctl", "-d", devices.WEBCAM, "--get-fmt-video"), "said": program.said()}
     return facts
+
+
+def _ask_for_another_size() -> dict[str, Any]:
+    """What the webcam's driver says to whoever wants another size while pictures come."""
+    before = format_of(devices.WEBCAM)
+    command = ["v4l2-ctl", "-d", devices.WEBCAM, "--set-fmt-video", "width=640,height=360"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG_S)
+    return {"said": done.stdout + done.stderr, "changed": format_of(devices.WEBCAM) != before}
 
 
 def _await_live(reader: Reader) -> float:

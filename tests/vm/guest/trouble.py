@@ -9,7 +9,7 @@ from typing import Any
 from vm.guest import devices
 from vm.guest.program import Program, stop_all
 from vm.guest.reader import Reader
-from vm.guest.shell import CAPTURE, await_true, device_caps, run
+from vm.guest.shell import CAPTURE, LONG_S, await_true, device_caps, run
 
 _DOCTOR = """
 import json
@@ -27,7 +27,7 @@ def devices_are_held(picture: str) -> dict[str, Any]:
     try:
         with Reader(devices.WEBCAM) as reader:
             reader.await_pictures(1)
-            await_true(lambda: device_caps(devices.VIRTUAL) & CAPTURE, 60, "ffmpeg writes to the virtual camera")
+            await_true(lambda: device_caps(devices.VIRTUAL) & CAPTURE, LONG_S, "ffmpeg writes to the virtual camera")
             no_webcam = Program("run", "--source", "0", "--look", "none", "--sink", "null")
             no_sink = Program("run", "--source", "demo", "--size", "320x180", "--look", "none", "--sink",
                               f"virtual-camera:{devices.VIRTUAL}")  # fmt: skip

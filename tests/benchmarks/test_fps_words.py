@@ -1,0 +1,78 @@
+"""`python -m benchmarks.fps`: wrong words are one line, and the header names what a GPU is run by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import fps
+from engines.runtime.cuda_device import CudaDevice
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("--size 12", "--size 12: not a size - write WIDTHxHEIGHT"),
+        ("--look glase", "there is no such look - did you mean glaze"),
+        ("--faces 5", "'5' is no whole number from 1 to 4"),
+        ("--frames many", "'many' is no whole number"),
+        ("--seconds -1", "'-1' is no number from"),
+        ("--live-s nan", "'nan' is no number from"),
+        ("--runtime cuda", "invalid choice: 'cuda'"),
+        (
+            "--runtime openvino --precision fp16",
+            "fps: --precision fp16: openvino has no such engine - use openvino: int8, bf16, fp32",
+        ),
+        ("--runtime auto --precision int8", "--runtime auto: it takes a precision by itself - name no --precision"),
+        ("--runtime auto --runtime openvino --precision int8", "--runtime auto: it takes a precision by itself"),
+        (
+            "--runtime tensorrt --precision fp16 --precision int8",
+            "--precision int8: tensorrt has no such engine - use tensorrt: fp16",
+        ),
+        (
+            "--runtime openvino --runtime tensorrt --precision fp16",
+            "--runtime openvino: it has no engine in fp16 - use int8, bf16, fp32, or leave openvino out",
+        ),
+        ("--json /no/such/folder/x.json", "there is no folder /no/such/folder - make it first"),
+        ("--json .", "it cannot be written"),
+        ("--json x.png", "--plot x.png: it is the same file as --json"),
+        ("--quickly", "unrecognized arguments: --quickly"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    arguments: str, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fps.Bench, "measure", lambda *_: pytest.fail("it measured"))
+    try:
+        code = fps.command(arguments.split())
+    except SystemExit as end:
+        code = end.code  # type: ignore[assignment]
+    said = capsys.readouterr().err
+    assert code == 2
+    assert said.startswith("fps: ") and line in said and said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_header_names_what_a_gpu_is_run_by_as_far_as_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver is a stand-in: there is none where this is tested."""
+    device = CudaDevice("NVIDIA H100", (9, 0), (13, 0), "580.95.05")
+    monkeypatch.setattr(fps, "why_no_gpu", lambda: "")
+    monkeypatch.setattr(fps, "driver_device", lambda: device)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    here = metadata.version
+
+    def version(name: str) -> str:
+        return "10.14.1" if name == "tensorrt" else here(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    line = fps.head(fps.surroundings())[1]
+    assert line == "GPU: NVIDIA H100, driver 580.95.05 (CUDA 13.0), PyTorch for CUDA 13.0, TensorRT 10.14.1"
+    monkeypatch.setattr(metadata, "version", here)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(fps, "driver_device", lambda: replace(device, driver=""))
+    assert fps.head(fps.surroundings())[1] == "GPU: NVIDIA H100, its driver (CUDA 13.0)"

@@ -1,0 +1,81 @@
+"""The runtimes of `python -m benchmarks.peers`: what this machine has of them, and why not the others."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+import pytest
+from gpu_parts import on_gpu
+
+from benchmarks import peer_int8, peer_ways, peers
+from benchmarks.peer_nets import PEERS
+from benchmarks.peer_rows import compare
+from benchmarks.peer_ways import missing
+from engines import cache
+from engines.cache_entry import record_verdict, verdict
+from engines.runtime.openvino_int8 import int8_key
+from engines.styles import load_style
+
+OWN = [peer.own for peer in PEERS.values() if peer.own]
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_a_runtime_that_is_not_here_is_named_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not (why := missing("cuda-fp32", OWN)):
+        pytest.skip("this machine has the GPU whose absence is tested")
+    for runtime in ("cuda-fp32", "tensorrt-fp16"):
+        with pytest.raises(SystemExit) as ended:
+            monkeypatch.setattr(sys, "argv", ["peers", "--runtime", runtime])
+            peers.main()
+        written = capsys.readouterr()
+        assert ended.value.code == 2 and f"{runtime}: {why}" in written.err and written.err.count("\n") == 1
+
+
+def test_a_machine_with_a_gpu_but_without_tensorrt_says_which_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPU is a stand-in, where there is none."""
+    if find_spec("torch_tensorrt"):
+        pytest.skip("TensorRT is installed here")
+    monkeypatch.setattr(peer_ways, "torch_device", lambda: None)
+    assert missing("cuda-fp32", OWN) == ""
+    assert missing("tensorrt-fp16", OWN).startswith("TensorRT is not installed (pip install ")
+    assert "veneer[rtx]" in missing("tensorrt-fp16", OWN)
+
+
+def test_int8_is_the_engine_that_live_runs_and_only_of_our_own_styles(capsys: pytest.CaptureFixture[str]) -> None:
+    if find_spec("nncf") is None:
+        pytest.skip("NNCF, which makes INT8 engines, is not installed")
+    done = compare(["lip_net", "pix2pix"], ["torch-fp32", "openvino-int8"], seconds=0.01, threads=1)
+    rows = {(row.net, row.runtime): row for row in done.rows}
+    ours = rows["lip_net", "openvino-int8"]
+    assert ours.median_ms and ours.off_mean is not None and 0.01 < ours.off_mean < 4, "INT8, and near FP32"
+    key = int8_key(load_style("lips-glaze"))
+    assert cache.find(key) is not None and verdict(key) == "passed", "what was made stays for live"
+    assert "lips-glaze: making its INT8 engine" in capsys.readouterr().err
+    compare(["lip_net"], ["openvino-int8"], seconds=0.01, threads=1)
+    assert "making" not in capsys.readouterr().err, "the second time it is there"
+    theirs = rows["pix2pix", "openvino-int8"]
+    assert theirs.median_ms is None and theirs.failed == "INT8 is made of the program's own styles alone"
+    record_verdict(key, passed=False, because="too blue", scores={})
+    (failed,) = compare(["lip_net"], ["openvino-int8"], seconds=0.01, threads=1).rows
+    assert failed.median_ms is None and failed.failed == "calibration failed: too blue, so live does not use it"
+
+
+def test_int8_without_its_library_or_without_own_styles_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer_int8, "installed", lambda: False)
+    assert missing("openvino-int8", OWN).endswith("NNCF, which makes it, is not installed (pip install 'veneer[int8]')")
+    assert missing("openvino-int8", []) == "INT8 is made of the program's own styles alone"
+
+
+@on_gpu
+def test_on_a_gpu_half_precision_agrees_with_eager_fp32() -> None:
+    runtimes = ["cuda-fp32", "cuda-fp16-graph"]
+    runtimes += ["tensorrt-fp16"] if find_spec("torch_tensorrt") else []
+    done = compare(list(PEERS), runtimes, seconds=1.0, threads=1)
+    assert len(done.rows) == len(runtimes) * len(PEERS)
+    for row in done.rows:
+        assert not row.failed and row.median_ms, row
+        assert row.off_mean is not None and row.off_mean < 3.0, row

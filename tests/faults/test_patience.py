@@ -1,0 +1,128 @@
+"""What hangs is seen to hang on a busy machine too; a machine that stands still is no fault of the program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from patience import QUICK_S, Patience, Queue, Yardstick, late_s
+
+
+class Machine:
+    """A clock, and how late this machine has been when."""
+
+    def __init__(self) -> None:
+        self.now_s, self.stalls_s = 100.0, list[tuple[float, float]]()
+
+    def goes_on(self, seconds: float, *, stands_still: bool = False) -> None:
+        if stands_still:
+            self.stalls_s.append((self.now_s, self.now_s + seconds))
+        self.now_s += seconds
+
+    def late_s(self, since_s: float, until_s: float) -> float:
+        return sum(max(0.0, min(end_s, until_s) - max(at_s, since_s)) for at_s, end_s in self.stalls_s)
+
+    def patience(self) -> Patience:
+        return Patience(late_s=self.late_s, clock=lambda: self.now_s)
+
+
+def test_on_a_quiet_machine_time_is_up_when_it_is_up() -> None:
+    machine = Machine()
+    machine.goes_on(3, stands_still=True)  # before
+    patience = machine.patience()
+    machine.goes_on(QUICK_S - 0.1)
+    assert patience.lasts()
+    machine.goes_on(0.2)
+    assert not patience.lasts()
+
+
+def test_what_comes_after_a_hang_of_six_seconds_comes_late_also_where_the_machine_stood_still_for_three() -> None:
+    machine = Machine()
+    patience = machine.patience()
+    for part in range(6):
+        machine.goes_on(0.5, stands_still=True)
+        assert patience.lasts() == (part < 5), "half of the time counts"
+        machine.goes_on(0.5)
+    assert not patience.sees(lambda: True)
+
+
+def test_a_machine_that_stands_still_for_three_seconds_twice_is_waited_for() -> None:
+    machine = Machine()
+    patience = machine.patience()
+    for _ in range(2):
+        machine.goes_on(3, stands_still=True)
+        assert patience.lasts()
+        machine.goes_on(1)
+    assert patience.sees(lambda: True)
+
+
+def test_a_sleeper_who_oversleeps_is_late_for_what_he_oversleeps() -> None:
+    woke_s = [10.0, 10.05, 12.1, 12.15]  # two seconds late once
+    assert late_s(woke_s, 10.0, 12.2) == pytest.approx(2.0)
+    assert late_s(woke_s, 11.1, 12.2) == pytest.approx(1.0), "only what falls into the time that is asked for"
+    assert late_s(woke_s, 12.1, 15.2) == pytest.approx(3.0), "he sleeps still"
+    assert late_s(woke_s, 0.0, 9.0) == late_s([], 0.0, 9.0) == 0.0
+
+
+@pytest.fixture
+def yardstick() -> Iterator[Yardstick]:
+    made = Yardstick()
+    while len(made.woke_s()) < 3:
+        time.sleep(0.01)
+    yield made
+    made.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that stops a process")
+def test_a_process_that_stands_still_is_late_and_one_that_may_run_is_not(yardstick: Yardstick) -> None:
+    """Stopped by a signal, as a busy machine stops it: real processes, and the real clock."""
+    since_s = time.monotonic()
+    yardstick.process.send_signal(signal.SIGSTOP)
+    time.sleep(1.0)
+    while_stopped_s = yardstick.late_s(since_s, time.monotonic())
+    yardstick.process.send_signal(signal.SIGCONT)
+    assert while_stopped_s > 0.8, "seen at once, not only when it wakes"
+    seen, end_s = len(yardstick.woke_s()), time.monotonic()
+    while len(yardstick.woke_s()) < seen + 3:
+        time.sleep(0.01)
+    assert yardstick.late_s(since_s, end_s) > 0.8, "and afterwards"
+    woke_s = yardstick.woke_s()
+    naps_s = sorted(later - before for before, later in zip(woke_s[-3:], woke_s[-2:], strict=False))
+    assert yardstick.late_s(woke_s[-3], woke_s[-1]) == pytest.approx(sum(naps_s) - 0.1, abs=1e-6), "no more than that"
+
+
+def test_a_yardstick_that_has_ended_times_nothing(yardstick: Yardstick) -> None:
+    yardstick.process.kill()
+    yardstick.process.wait()
+    with pytest.raises(RuntimeError, match="the yardstick has ended"):
+        yardstick.late_s(0.0, 1.0)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="no /proc/*/schedstat: the kernel keeps no account"
+)
+def test_who_stands_in_line_for_a_processor_is_late_and_who_sleeps_is_not() -> None:
+    """Twice as many busy processes as processors, and one that hangs asleep."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
+    asleep = subprocess.Popen(["sleep", "600"])
+    try:
+        time.sleep(0.5)  # started
+        working, hanging, since_s = Queue([run.pid for run in busy]), Queue([asleep.pid]), time.monotonic()
+        end_s = since_s + 60
+        waited_s = 0.0
+        while waited_s < 0.5 and time.monotonic() < end_s:
+            time.sleep(0.05)
+            waited_s = working.queued_s(time.monotonic())
+        spent_s = time.monotonic() - since_s
+        assert 0.5 <= waited_s < spent_s
+        assert hanging.queued_s(time.monotonic()) < 0.1
+    finally:
+        for run in (*busy, asleep):
+            run.kill()
+            run.wait()
