@@ -153,7 +153,7 @@ def ran(look: Look, size_wh: tuple[int, int], *, build: bool, run_s: float) -> R
         thread.join()
     if failed:
         raise failed[0]
-    return _ran(sink.at_s, started_s, sum(one != other for one, other in zip(first, last, strict=True)), said)
+    return _ran(sink.at_s, started_s, sum(one != other for one, other in zip(first, last, strict=False)), said)
 
 
 def _kinds(wardrobe: Wardrobe, look: Look) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from calibration.collecting import BUILT_IN_PICTURES, built_in
-from calibration.quantize import make_int8
+from calibration.quantize import NotTakenError, make_int8
 from calibration.verdicts import reference_of
 from engines.errors import OptionsError, VeneerError
 from engines.runtime.base import NotUsableError
@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         return _build(_style(asked.style, asked.size, asked.region))
+    except NotTakenError as error:
+        _tell("done", str(error))
+        return _REFUSED
     except (VeneerError, NotUsableError) as error:
         sys.stderr.write(f"{error}\n")
         return _IMPOSSIBLE

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
+class NotTakenError(EngineError):
+    """An INT8 engine was made that cannot be opened; it would come out the same again."""
+
+
 def make_int8(
     style: Style, reference: Reference, *, say: Say = lambda line: None, recipes: Sequence[Recipe] = RECIPES
 ) -> Judgement:
@@ -41,6 +45,7 @@ def make_int8(
     Raises:
         NotUsableError: NNCF is missing, or cannot quantise it.
         EngineError: the weights are not usable, or the cache cannot be written to.
+        NotTakenError: OpenVINO cannot read or compile what was made.
     """
     if not installed():
         raise NotUsableError("NNCF, which makes INT8 engines, is not installed", INSTALL)
@@ -82,7 +87,10 @@ def _keep(style: Style, key: str, made: openvino.Model, build_s: float) -> None:
 
 def _judged(style: Style, key: str, reference: Reference, recipe: Recipe | None) -> Judgement:
     """Open it as live does, judge it, and write the verdict."""
-    engine = OpenVinoEngine(style, precision="int8")
+    try:
+        engine = OpenVinoEngine(style, precision="int8")
+    except NotUsableError as error:  # it was made or found a moment ago
+        raise NotTakenError(f"INT8 engine of {style.name}", "OpenVINO does not take what NNCF made") from error
     try:
         judged = reference.judge(engine, INT8_LIMITS)
     finally:

@@ -28,7 +28,7 @@ class Composer:
     """Called in the loop, once a frame.
 
     Args:
-        wardrobe: asked whether a look is ready; never waited for.
+        wardrobe: asked whether a look is ready; never waited for, but where the composer is patient.
         timings: told what the stages took, and whether there was a face.
         say: takes one line for the person at the terminal.
         look_of: the look that is asked for, ready or not. Where it covers, no frame is let through that hides less:

@@ -14,6 +14,7 @@ from live.wardrobe import ReadyLook
 _PLACE = 1.25  # of the outline's box: so much around a face belongs to its place
 _PERSON, _PART = 128, 0.25  # a place shows a person where so much of it is one, that surely
 _NEAR = 3.0  # face sizes: so far a head moves while nobody finds its face
+_SURELY = 5  # frames: a pattern on a shirt is taken for a face for one or two
 _FORGET_S = 0.5  # under make-up: who put a covering look on in this time would be missed
 
 
@@ -24,20 +25,22 @@ class _Seen:
     Attributes:
         box: left, top, right, bottom of its place in frame pixels.
         at_s: when it was last found, or drawn all the same.
-        together: how many faces there were then.
+        beside: the faces that were there then, itself among them.
+        times: on how many frames it was found.
     """
 
     box: Floats
     at_s: float
-    together: int
+    beside: frozenset[int]
+    times: int
 
 
 class MissingFaces:
     """Remembers the faces of one film; called in the loop, once for each frame on which there is a face.
 
     A face that is not found any more is missing as long as its place shows somebody whom no layer draws, and for the
-    look's `hold_s` in any case. It is found again where as many faces as before are there and one of them is near, or
-    its place shows nobody. Who looks for persons and sees none even where a face is found is not believed.
+    look's `hold_s` in any case. It is found again where as many faces as before are there and a new one of them is
+    near, or its place shows nobody. Who looks for persons and sees none even where a face is found is not believed.
     """
 
     def __init__(self) -> None:
@@ -45,11 +48,12 @@ class MissingFaces:
 
     def any(self, tracked: TrackedFrame, ready: ReadyLook, at_s: float) -> bool:
         """Whether somebody's face on this frame would be left bare by this look, for want of being found."""
+        beside = frozenset(face.face_id for face in tracked.faces)
         here = {face.face_id: box for face in tracked.faces if (box := _place(face)) is not None}
         veil = _veil(ready)
         stays_s = ready.look.hold_s if ready.covers else _FORGET_S
         places = list(here.values())
-        gone = self._seen.keys() - {face.face_id for face in tracked.faces}
+        gone = self._seen.keys() - beside
         blind = bool(gone) and not any(_shows_person(tracked, box, []) for box in places)
         missing = False
         for face_id in gone:
@@ -57,14 +61,15 @@ class MissingFaces:
             shown = _shows_person(tracked, seen.box, places)
             if shown and veil == "person":
                 seen.at_s = at_s
-            elif veil == "frame" or _is_back(seen, shown or blind, places):
+            elif veil == "frame" or _is_back(seen, shown or blind, here):
                 del self._seen[face_id]
-            elif shown or (blind and ready.covers) or abs(at_s - seen.at_s) <= stays_s:
+            elif abs(at_s - seen.at_s) <= stays_s or (seen.times >= _SURELY and (shown or (blind and ready.covers))):
                 missing = True
             else:
                 del self._seen[face_id]
         for face_id, box in here.items():
-            self._seen[face_id] = _Seen(box, at_s, len(tracked.faces))
+            times = self._seen[face_id].times + 1 if face_id in self._seen else 1
+            self._seen[face_id] = _Seen(box, at_s, beside, times)
         return missing and ready.covers
 
 
@@ -110,10 +115,12 @@ def _whole(box: Floats, width: int, height: int) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def _is_back(seen: _Seen, shown: bool, others: list[Floats]) -> bool:
-    if len(others) < seen.together:
+def _is_back(seen: _Seen, shown: bool, here: dict[int, Floats]) -> bool:
+    """Whether one of the faces that are here now, and were not beside it, may be it."""
+    if len(here) < len(seen.beside):
         return False
-    return not shown or any(_apart(seen.box, other) < _NEAR for other in others)
+    new = (box for face_id, box in here.items() if face_id not in seen.beside)
+    return not shown or any(_apart(seen.box, box) < _NEAR for box in new)
 
 
 def _apart(one: Floats, other: Floats) -> float:

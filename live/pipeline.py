@@ -171,9 +171,10 @@ class Pipeline:
         except Exception as error:
             self.fail(error, "painting")
         finally:
-            self._composer.close()
             with self._ending:
                 self._composed.set()
+            with contextlib.suppress(Exception):  # a model that cannot be closed keeps nobody waiting
+                self._composer.close()
             if self._left_behind:  # it hung in an engine, and nobody waited any longer
                 self._close_looks()
 

@@ -145,8 +145,10 @@ class Upgrades:
     def _rested(self) -> bool:
         """Wait while nobody watches; whether there was anything to wait for."""
         rested = False
-        while self._watched is not None and not self._watched() and not self._over.wait(_LOOK_S):
+        while self._watched is not None and not self._watched():
             rested = True
+            if self._over.wait(_LOOK_S):
+                break
         return rested
 
     def _tell(self) -> None:

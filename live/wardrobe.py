@@ -13,7 +13,7 @@ from engines.builder import orders
 from engines.errors import EngineError, VeneerError
 from engines.generators.shade import Shade
 from engines.looks import Layer, Look
-from engines.runtime.base import Engine, EngineInfo
+from engines.runtime.base import Engine, EngineInfo, RegionsError
 from engines.runtime.choose import RuntimeNotUsableError, lost_choice, open_engine, safer_engine
 from engines.runtime.exchange import ExchangeableEngine
 from engines.styles import Style
@@ -211,7 +211,8 @@ class Wardrobe:
 
     def mends(self, error: Exception) -> bool:
         """Whether that is an engine's failure for which another one goes on, now or soon: this is said here."""
-        return isinstance(error, EngineError) and error.asked in self._mended
+        called_wrongly = isinstance(error, RegionsError)  # which is no failure of the engine's
+        return isinstance(error, EngineError) and not called_wrongly and error.asked in self._mended
 
     def _by_urgency(self) -> list[Made]:
         worn = self._ready.get(self._wanted)

@@ -26,10 +26,11 @@ QUICK_S = 2.5  # "within 2 s", and half a second for looking
 _NAP_S, _LOOK_S = 0.05, 0.25
 _READ_BYTES = 8 * 4096  # the last minutes
 _NAPPING = """
-import os, struct, sys, time
-parent = os.getppid()
+import os, struct, sys, threading, time
+gone = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.buffer.read(), gone.set()), daemon=True).start()
 with open(sys.argv[1], "ab", buffering=0) as log:
-    while os.getppid() == parent:
+    while not gone.is_set():
         log.write(struct.pack("=d", time.monotonic()))
         time.sleep(float(sys.argv[2]))
 os.remove(sys.argv[1])  # the tests were killed
@@ -47,7 +48,7 @@ class Yardstick:
         self._owner = os.getpid()
         command = [sys.executable, "-I", "-S", "-c", _NAPPING, str(self._log), str(_NAP_S)]
         # A session of its own: what is sent to the tests' group, as Ctrl-C is, is not for it.
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def woke_s(self) -> list[float]:
         """When it woke, in monotonic seconds, the latest last.
@@ -72,6 +73,8 @@ class Yardstick:
         if os.getpid() == self._owner:
             self.process.kill()
             self.process.wait()
+            assert self.process.stdin is not None
+            self.process.stdin.close()
             shutil.rmtree(self._log.parent, ignore_errors=True)
 
 

@@ -110,12 +110,13 @@ def _with_cache(maker: _Maker, say: Callable[[str], None]) -> str:
         NotUsableError: it is not near FP32 when it is compiled anew either.
         RuntimeError: it cannot be compiled.
     """
+    there = cache_folder().exists()  # compiling makes it
     try:
         most, near = maker.off()
         flaw = "" if near else f"{most:.1f}/255 off FP32"
     except RuntimeError as error:
         most, flaw = 0.0, first_line(error)
-    if flaw and cache_folder().exists():
+    if flaw and there:
         say(f"OpenVINO's cache in {cache_folder()} is thrown away, and all of it compiled again ({flaw})")
         shutil.rmtree(cache_folder(), ignore_errors=True)
     if flaw:

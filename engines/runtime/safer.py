@@ -93,5 +93,5 @@ def _proven(engine: Engine, style: Style) -> Engine:
     if flaw:
         engine.close()
         raise NotUsableError(flaw)
-    engine.info = dataclasses.replace(engine.info, verdict=found)
+    engine.info = dataclasses.replace(engine.info, verdict=found if engine.info.key else "")  # it may have stepped down
     return engine

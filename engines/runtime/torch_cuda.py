@@ -130,7 +130,8 @@ def _compiled(net: nn.Module) -> Callable[[Tensor], Tensor]:
         with warnings.catch_warnings():  # it warns of its own ageing parts: nothing for a user
             warnings.simplefilter("ignore")
             if compiled is None:  # it has no truth value
-                compiled = torch.compile(net, mode=f"{_MODE}-no-cudagraphs", dynamic=False)
+                # All of it or nothing: past its limit of graphs it would go on without a compiler, and say nothing.
+                compiled = torch.compile(net, mode=f"{_MODE}-no-cudagraphs", dynamic=False, fullgraph=True)
             return compiled(planes_rgb)
 
     return call

@@ -109,11 +109,11 @@ def test_a_yardstick_that_has_ended_times_nothing(yardstick: Yardstick) -> None:
 )
 def test_who_stands_in_line_for_a_processor_is_late_and_who_sleeps_is_not() -> None:
     """Twice as many busy processes as processors, and one that hangs asleep."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
     asleep = subprocess.Popen(["sleep", "600"])
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
     try:
         time.sleep(0.5)  # started
-        working, hanging, since_s = Queue([run.pid for run in busy]), Queue([asleep.pid]), time.monotonic()
+        since_s, working, hanging = time.monotonic(), Queue([run.pid for run in busy]), Queue([asleep.pid])
         end_s = since_s + 60
         waited_s = 0.0
         while waited_s < 0.5 and time.monotonic() < end_s:

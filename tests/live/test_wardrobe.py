@@ -212,7 +212,7 @@ def test_nan_while_live_is_said_and_another_engine_goes_on(monkeypatch: pytest.M
 def test_a_failure_is_the_wardrobes_to_tell_as_long_as_another_engine_goes_on(
     another: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nothing_left(style: Style, failed: EngineInfo) -> Engine:
+    def nothing_left(style: Style, failed: EngineInfo, because: EngineError) -> Engine:
         raise EngineError(f"style {style.name}", "it is the last to fall back to")
 
     faltering(monkeypatch, after=3)  # the trial takes two
@@ -228,6 +228,7 @@ def test_a_failure_is_the_wardrobes_to_tell_as_long_as_another_engine_goes_on(
         layer.engine.infer(region_bgr)
     wait_for(lambda: len(said) == 1)
     assert ("goes on" in said[0]) == wardrobe.mends(caught.value) == another
+    assert another or "the last to fall back to" in said[0]
     assert not wardrobe.mends(other) and not wardrobe.mends(ValueError("style lips-glaze"))
     wardrobe.close()
 

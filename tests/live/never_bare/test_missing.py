@@ -137,6 +137,25 @@ def test_another_face_far_off_is_not_taken_for_the_one_that_is_missing() -> None
     assert film.kinds(60, (far,), there=(_LEFT,))[-30:] == "s" * 30
 
 
+def test_a_third_who_comes_does_not_stand_in_for_the_one_beside_whom_a_known_one_still_sits() -> None:
+    film, left = _Film("faces"), _LEFT.landmarks_xy
+    side = float(np.ptp(left[:, 1]))
+    beside = replace(_RIGHT, landmarks_xy=left + np.array([1.4 * side, 0], np.float32))
+    third = replace(_RIGHT, face_id=9, landmarks_xy=left + np.array([4.5 * side, 0], np.float32))
+    for _ in range(5):
+        film.frame((_LEFT, beside), there=(_LEFT, beside), scene=_half(_TWO))
+    shown = [film.frame((beside, third), there=(_LEFT, beside, third), scene=_half(_TWO)) for _ in range(60)]
+    assert all(is_smooth(frame.bgr) for frame in shown[-30:])
+
+
+def test_a_pattern_that_was_taken_for_a_face_for_a_moment_is_soon_forgotten() -> None:
+    film = _Film("faces")
+    for _ in range(5):
+        film.frame((_LEFT,), there=(_LEFT,), scene=_half(_TWO))
+    film.frame((_LEFT, _RIGHT), there=(_LEFT, _RIGHT), scene=_half(_TWO))
+    assert film.kinds(60, (_LEFT,), there=(_LEFT, _RIGHT), scene=_half(_TWO))[-30:] == "d" * 30
+
+
 def test_whoever_stands_now_where_another_one_left_is_not_taken_for_that_one() -> None:
     film = _Film("faces")
     film.kinds(5, _TWO.faces, there=_TWO.faces)
