@@ -13,12 +13,12 @@ import resource
 import subprocess
 import sys
 
-from benchmarks.arguments import Parser, ended, whole
-from benchmarks.machine import header, machine, table
+from benchmarks.common.arguments import Parser, ended, whole
+from benchmarks.common.machine_info import header, machine, table
 from engines.errors import VeneerError
 from engines.looks import find_look, load_looks
-from live.frame import Frame
 from live.options import LiveOptions, parse_size
+from live.pipeline.frame import Frame
 from live.session import Session
 
 _BURN_IN = 300  # arrays that are kept have been made by then

@@ -28,10 +28,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.arguments import Parser, check_writable, ended, number, write_text
-from benchmarks.bare import Job, chosen, picture
-from benchmarks.engine_ways import AbsentError, Way, cpu_ways, cuda_ways, first_line
-from benchmarks.machine import processor
+from benchmarks.common.arguments import Parser, check_writable, ended, number, write_text
+from benchmarks.common.machine_info import processor
+from benchmarks.engine_matrix.checkout_jobs import Job, chosen, picture
+from benchmarks.engine_matrix.engine_runtimes import AbsentError, Way, cpu_ways, cuda_ways, first_line
 from engines.errors import OptionsError
 
 Array = NDArray[np.float32]
@@ -157,7 +157,7 @@ def wrong(row: Row) -> str:
 
 
 def _gmac(job: Job) -> float:
-    from engines.training.cost import gmac
+    from engines.training.metrics.model_cost import gmac
 
     return round(gmac(job.net, job.size_wh), 4)
 

@@ -25,17 +25,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks import fps_plot, fps_show
-from benchmarks.fps_bench import Bench, cold_start_s
-from benchmarks.fps_gpu import why_no_gpu
-from benchmarks.fps_options import Asked, asked_of
-from benchmarks.fps_plan import planned
-from benchmarks.machine import header, machine
+from benchmarks.common.machine_info import header, machine
+from benchmarks.fps_matrix import plot, tables
+from benchmarks.fps_matrix.fps_options import Asked, asked_of
+from benchmarks.fps_matrix.gpu_watch import why_no_gpu
+from benchmarks.fps_matrix.plan import planned
+from benchmarks.fps_matrix.process_bench import Bench, cold_start_s
+from engines.cpu_contention import crowded
 from engines.errors import OptionsError, VeneerError
 from engines.looks import load_looks
-from engines.others import crowded
 from engines.runtime.base import first_line
-from engines.runtime.cuda_device import driver_device
+from engines.runtime.torch.cuda_device import driver_device
 
 _FAILED, _WRONG, _ENDED = 1, 2, 130
 _MORE_LIBRARIES = ("nncf", "torch-tensorrt", "torch-tensorrt-rtx")
@@ -145,9 +145,9 @@ def _cold_start(look: str) -> dict[str, float]:
 def show(found: Bench) -> None:
     """Print what was found."""
     if found.runs:
-        print(fps_show.rates(found.runs), fps_show.LEGEND, sep="\n")
-        print(fps_show.stages(found.runs), fps_show.STAGES_LEGEND, sep="\n")
-    for line in (*fps_show.notes(found.runs), *fps_show.missing(found.left_out)):
+        print(tables.rates(found.runs), tables.LEGEND, sep="\n")
+        print(tables.stages(found.runs), tables.STAGES_LEGEND, sep="\n")
+    for line in (*tables.notes(found.runs), *tables.missing(found.left_out)):
         print(line)
 
 
@@ -155,7 +155,7 @@ def _drawn(found: Bench, path: Path, about: Sequence[str]) -> list[str]:
     """The name of the picture, if there is one."""
     try:
         if found.runs:
-            fps_plot.draw(path, found.runs, about)
+            plot.draw(path, found.runs, about)
     except (ImportError, OSError) as error:
         print(f"no picture: {first_line(error)}")
         return []

@@ -28,18 +28,18 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.arguments import Parser, check_writable, ended, number, whole, write_text
-from benchmarks.machine import header, machine, table
-from benchmarks.stamp import NUMBERS, read_stamp, stamp
-from engines import machine_choice
+from benchmarks.common.arguments import Parser, check_writable, ended, number, whole, write_text
+from benchmarks.common.frame_stamp import NUMBERS, read_stamp, stamp
+from benchmarks.common.machine_info import header, machine, table
 from engines.errors import OptionsError, VeneerError
 from engines.looks import find_look, load_looks
-from live.frame import Frame, ImageU8
+from engines.runtime import autotune_choice
 from live.options import LiveOptions, parse_size
+from live.pipeline.frame import Frame, ImageU8
 from live.session import Session
 from live.sinks.virtual_camera import VirtualCameraSink
 from live.sources.base import SourceInfo
-from live.sources.demo import DemoSource
+from live.sources.demo_source import DemoSource
 
 _START_S = 400.0  # so long the program may take to its first frame
 DEVICES, IN_PROCESS = "virtual webcam to virtual camera", "inside one process"
@@ -126,9 +126,9 @@ def in_process(look: str, size_wh: tuple[int, int], fps: float, frames: int) -> 
     journey = Journey()
     options = LiveOptions(source="demo", look=look, sinks=("null",), size_wh=size_wh, fps=fps, frames=frames)
     # No other look: making it ready meanwhile would be measured too.
-    worn = {look: machine_choice.fitted(find_look(load_looks(), look))}
+    styles_in_use = {look: autotune_choice.fitted(find_look(load_looks(), look))}
     source, sink = StampedDemo(size_wh, fps, journey), ReadingSink(journey)
-    Session(options, source=source, sinks=[sink], looks=worn, ctl=False).run()
+    Session(options, source=source, sinks=[sink], looks=styles_in_use, ctl=False).run()
     return journey
 
 

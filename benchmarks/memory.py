@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-from benchmarks.arguments import Parser, ended, whole
-from benchmarks.machine import header, machine, resident_mb, table
+from benchmarks.common.arguments import Parser, ended, whole
+from benchmarks.common.machine_info import header, machine, resident_mb, table
 from engines.errors import VeneerError
 from engines.looks import find_look, load_looks
-from live.frame import Frame
 from live.options import LiveOptions
+from live.pipeline.frame import Frame
 from live.session import Session
 
 

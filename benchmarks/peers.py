@@ -16,14 +16,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.arguments import Parser
-from benchmarks.machine import header, machine
-from benchmarks.peer_chart import chart
-from benchmarks.peer_nets import OURS, PEERS
-from benchmarks.peer_rows import compare, printed
-from benchmarks.peer_ways import RUNTIMES, missing
+from benchmarks.common.arguments import Parser
+from benchmarks.common.machine_info import header, machine
+from benchmarks.peer_comparison.chart import chart
+from benchmarks.peer_comparison.comparison import compare, printed
+from benchmarks.peer_comparison.peer_networks import OURS, PEERS
+from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, missing
 from engines.errors import VeneerError
-from live.sources.still import write_picture
+from live.sources.still_picture import write_picture
 
 NOTES = (
     "Only time counts here: all networks but ours have random weights, and picture quality is not compared.",

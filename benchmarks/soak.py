@@ -19,16 +19,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.arguments import Parser, check_writable, ended, number
-from benchmarks.machine import header, machine, resident_mb, table
-from benchmarks.process import anonymous_mb, handles, native_threads
+from benchmarks.common.arguments import Parser, check_writable, ended, number
+from benchmarks.common.machine_info import header, machine, resident_mb, table
+from benchmarks.common.process_info import anonymous_mb, handles, native_threads
 from engines.errors import OptionsError
 from engines.looks import find_look, load_looks
-from live.controls import parse_command
-from live.frame import Frame
+from live.control.controls import parse_command
 from live.options import LiveOptions, parse_size
+from live.pipeline.frame import Frame
 from live.session import Session
-from live.sources.demo import DemoSource
+from live.sources.demo_source import DemoSource
 
 MOST_GROWTH_MB = 2.0
 MOST_UNEVEN = 0.03

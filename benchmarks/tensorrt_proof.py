@@ -26,12 +26,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.arguments import Parser, check_writable, write_text
-from benchmarks.tensorrt_environment import NoEnvironmentError, about, environment
+from benchmarks.common.arguments import Parser, check_writable, write_text
+from benchmarks.tensorrt.rtx_environment import NoEnvironmentError, about, environment
 from engines.errors import OptionsError
 
 if TYPE_CHECKING:
-    from benchmarks.bare import Job
+    from benchmarks.engine_matrix.checkout_jobs import Job
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNTS = (1, 4)
@@ -106,7 +106,7 @@ def prove(wanted: list[Job], *, whole: bool, kept: Path | None = None, again: bo
     """Build everything here: in the environment of `environment`.
 
     Args:
-        wanted: of `benchmarks.bare.jobs`.
+        wanted: of `benchmarks.engine_matrix.checkout_jobs.jobs`.
         whole: whether that is all of them.
         kept: a file with what was proved before; what is proved now goes there.
         again: build that, too.
@@ -114,21 +114,21 @@ def prove(wanted: list[Job], *, whole: bool, kept: Path | None = None, again: bo
     Raises:
         NoEnvironmentError: TensorRT-RTX is not here.
     """
-    from benchmarks import proof_kept
-    from engines.runtime import tensorrt_build  # noqa: F401 - its source is among the inputs
+    from benchmarks.tensorrt import proof_cache
+    from engines.runtime.tensorrt import plan_builder  # noqa: F401 - its source is among the inputs
 
     report = Report(_versions())
-    before, good = proof_kept.read(kept), {}
+    before, good = proof_cache.read(kept), {}
     for job in wanted:
         for count in COUNTS:
-            digest = proof_kept.inputs_digest(job.net, job.size_wh, count)
+            digest = proof_cache.inputs_digest(job.net, job.size_wh, count)
             proof = None if again else _as_kept(before.get(digest))
             proof = proof or _proof(job.name, job.net, job.size_wh, count)
             report.proofs.append(proof)
             print(_line(proof), flush=True)
             if not proof.wrong:
                 good[digest] = asdict(proof)
-    proof_kept.write(kept, {**({} if whole else before), **good})  # of all that is offered, the rest is out of date
+    proof_cache.write(kept, {**({} if whole else before), **good})  # of all that is offered, the rest is out of date
     return report
 
 
@@ -153,7 +153,7 @@ def _as_kept(found: Mapping[str, Any] | None) -> Proof | None:
 def _proof(name: str, net: object, size_wh: tuple[int, int], count: int) -> Proof:
     import_without_gpu()
     from engines.runtime.base import NotUsableError
-    from engines.runtime.tensorrt_build import build_plan
+    from engines.runtime.tensorrt.plan_builder import build_plan
 
     size = f"{size_wh[0]}x{size_wh[1]}"
     try:
@@ -184,7 +184,7 @@ def main() -> int:
     parser.add_argument("--here", action="store_true", help="in this Python, which has TensorRT-RTX")
     parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
-    from benchmarks.bare import chosen  # PyTorch: not for --help
+    from benchmarks.engine_matrix.checkout_jobs import chosen  # PyTorch: not for --help
 
     try:
         if wanted.out:

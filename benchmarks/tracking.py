@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.arguments import Parser, check_writable, ended, write_text
-from benchmarks.machine import header, machine, table
+from benchmarks.common.arguments import Parser, check_writable, ended, write_text
+from benchmarks.common.machine_info import header, machine, table
 from engines.errors import SourceError
-from live.frame import Floats, Frame, ImageU8
+from live.pipeline.frame import Floats, Frame, ImageU8
 from live.portrait import portrait_bgr
+from live.tracking.face_identity import FaceIdentity
 from live.tracking.face_mesh import FaceMeshTracker
-from live.tracking.identity import FaceIdentity
 
 _FPS = 30.0
 _EYES = (33, 263)
@@ -80,7 +80,7 @@ def _error(raw: NDArray[np.float32], smooth: NDArray[np.float32], at: NDArray[np
 
 def clip_frames(path: Path) -> tuple[list[ImageU8], list[float]]:
     """All frames of a clip and their seconds."""
-    from live.sources.video import VideoSource
+    from live.sources.video_source import VideoSource
 
     source, frames, stamps_s = VideoSource(path), [], []
     source.open()

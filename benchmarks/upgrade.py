@@ -27,17 +27,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.arguments import Parser, check_writable, ended, number, write_text
-from benchmarks.machine import header, machine, table
+from benchmarks.common.arguments import Parser, check_writable, ended, number, write_text
+from benchmarks.common.machine_info import header, machine, table
 from engines.errors import VeneerError
 from engines.looks import Look, find_look, load_looks
-from live.controls import Controls
-from live.frame import Frame
+from live.control.controls import Controls
 from live.options import parse_size
-from live.pipeline import Parts, Pipeline
-from live.sources.demo import DemoSource
+from live.pipeline.frame import Frame
+from live.pipeline.pipeline import Parts, Pipeline
+from live.render.look_loader import LookLoader
+from live.sources.demo_source import DemoSource
 from live.tracking.face_mesh import FaceMeshTracker
-from live.wardrobe import Wardrobe
 
 FPS = 30.0
 _SETTLED_S = 3.0  # after the first frame: libraries are warm, all looks are made
@@ -124,11 +124,11 @@ def ran(look: Look, size_wh: tuple[int, int], *, build: bool, run_s: float) -> R
     said: list[str] = []
     failed: list[VeneerError] = []
     more: dict[str, Any] = {} if build else {"wanted": lambda *_: ()}
-    wardrobe = Wardrobe({look.name: look}, runtime="auto", say=said.append, aside=True, **more)
+    look_loader = LookLoader({look.name: look}, runtime="auto", say=said.append, aside=True, **more)
     sink, controls = Stamps(), Controls((look.name,), look=look.name)
     source = DemoSource(size_wh=size_wh, fps=FPS, pace=True)
     started_s = time.monotonic()
-    pipeline = Pipeline(Parts(source, FaceMeshTracker(), [sink], wardrobe, controls), fps=FPS, say=said.append)
+    pipeline = Pipeline(Parts(source, FaceMeshTracker(), [sink], look_loader, controls), fps=FPS, say=said.append)
 
     def run() -> None:
         try:
@@ -140,14 +140,14 @@ def ran(look: Look, size_wh: tuple[int, int], *, build: bool, run_s: float) -> R
     thread.start()
     try:
         _until(lambda: bool(sink.at_s) or not thread.is_alive(), _START_S)
-        first = _kinds(wardrobe, look)
+        first = _kinds(look_loader, look)
 
         def over() -> bool:
-            built = build and not wardrobe.upgrades.busy() and time.monotonic() > started_s + 2 * _SETTLED_S
+            built = build and not look_loader.upgrades.busy() and time.monotonic() > started_s + 2 * _SETTLED_S
             return built or not thread.is_alive()
 
         _until(over, run_s)
-        last = _kinds(wardrobe, look)
+        last = _kinds(look_loader, look)
     finally:
         pipeline.stop()
         thread.join()
@@ -156,8 +156,8 @@ def ran(look: Look, size_wh: tuple[int, int], *, build: bool, run_s: float) -> R
     return _ran(sink.at_s, started_s, sum(one != other for one, other in zip(first, last, strict=False)), said)
 
 
-def _kinds(wardrobe: Wardrobe, look: Look) -> list[tuple[str, str]]:
-    return [(info.runtime, info.precision) for info in wardrobe.engines(look.name)]
+def _kinds(look_loader: LookLoader, look: Look) -> list[tuple[str, str]]:
+    return [(info.runtime, info.precision) for info in look_loader.engines(look.name)]
 
 
 def _ran(stamps_s: Sequence[float], started_s: float, upgrades: int, said: Sequence[str]) -> Ran:

@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    from calibration.machine import MachineReport
-    from calibration.verdicts import Judged
+    from calibration.autotune.autotune import MachineReport
+    from calibration.engine_checks.verdicts import Judged
 
 _STYLES = "STYLE..."
 _FAILED = 2
@@ -51,8 +51,8 @@ def styles(
     """
     from functools import cache, partial
 
-    from calibration.verdicts import judge_style, offered, reference_of
-    from engines.runtime.openvino_int8 import INSTALL, installed
+    from calibration.engine_checks.verdicts import judge_style, offered, reference_of
+    from engines.runtime.openvino.int8_graph import INSTALL, installed
     from engines.status_line import status_line
 
     wanted = offered(style or ())
@@ -84,7 +84,7 @@ def collect(
 
     They stay on this machine, in a folder that is named; delete it to forget them.
     """
-    from calibration.collecting import own_set
+    from calibration.sets.set_builder import own_set
     from engines.calibration_set import own_folder
     from engines.errors import OptionsError
     from engines.status_line import status_line
@@ -121,10 +121,10 @@ def machine(
 
     Beside a running tracker, as live. `veneer run` uses what is chosen; what was turned down is shown with its numbers.
     """
-    from calibration.machine import MachineTimer, has_network
+    from calibration.autotune.autotune import MachineTimer, has_network
+    from engines.cpu_contention import crowded
     from engines.errors import EngineError, OptionsError
     from engines.looks import find_look, load_looks
-    from engines.others import crowded
     from engines.status_line import status_line
 
     looks = load_looks()
@@ -150,7 +150,7 @@ def machine(
 
 
 def _sets_ready(say: Callable[[str], None]) -> None:
-    from calibration.collecting import built_in
+    from calibration.sets.set_builder import built_in
     from engines.calibration_set import marker, own_folder
 
     say("making the built-in calibration set")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from engines.training.commands import lips
+from engines.training.train_lips_command import lips
 
 _STYLE = "STYLE"
 
@@ -107,8 +107,8 @@ def style(
     With --teacher and --faces, the teacher draws what is cut from the photos; with --before and --after, your own
     same-named pictures are learned from. Ctrl-C keeps what was learned: go on with --resume.
     """
-    from calibration.train_request import Request
-    from calibration.training import run
+    from calibration.training.train_request import Request
+    from calibration.training.train_run import run
 
     given: dict[str, Any] = dict(locals())
     run(Request(**{key: value for key, value in given.items() if key not in ("Request", "run")}))

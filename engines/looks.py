@@ -11,8 +11,8 @@ from typing import Any
 from engines import paths, toml
 from engines.errors import LookError
 from engines.generators.shade import Shade
-from engines.outside import shown
 from engines.styles import Style, load_style
+from engines.untrusted_files import shown
 
 SHIPPED = Path(__file__).with_name("looks.toml")
 NO_FACE = ("raw", "hold", "blur", "card")

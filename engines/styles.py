@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import paths
-from engines.cache import file_digest
+from engines.cache.engine_cache import file_digest
 from engines.errors import EngineError, LookError
 from engines.generators.registry import GENERATORS, fresh_generator
-from engines.head_region import FACE_KINDS, FRAME_KINDS
-from engines.outside import read_whole, shown
+from engines.regions.upright import FACE_KINDS, FRAME_KINDS
 from engines.runtime.base import first_line
+from engines.untrusted_files import read_whole, shown
 from engines.weights_file import load_weights, shapes_only
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Style:
 
     @cached_property
     def _reference(self) -> Any:
-        from engines.runtime.torch_reference import TorchEngine
+        from engines.runtime.torch.reference_engine import TorchEngine
 
         return TorchEngine(self, why="the reference")
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engines.outside import read_whole
+from engines.untrusted_files import read_whole
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.errors import EngineError
-from engines.outside import plain_size, shown
+from engines.untrusted_files import plain_size, shown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from engines.errors import VeneerError
-from live.tracking.quiet import say_line
+from live.tracking.quiet_stderr import say_line
 
 if TYPE_CHECKING:  # the rest is loaded where Ctrl-C is one line already
     import typer

@@ -10,8 +10,8 @@ from typing import Any
 
 from engines import paths, toml
 from engines.errors import OptionsError
-from engines.outside import shown
-from engines.runtime.choose import RUNTIMES
+from engines.runtime.selector import RUNTIMES
+from engines.untrusted_files import shown
 
 _SIZE = re.compile(r"(\d{1,5})[xX](\d{1,5})")
 

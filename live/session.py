@@ -12,30 +12,30 @@ from typing import Any
 
 import cv2
 
-from engines import machine_choice
 from engines.errors import OptionsError, VeneerError
 from engines.looks import Look, find_look, load_looks
 from engines.paths import expanded, pictures_dir, videos_dir
-from live.audience import Audience, may_rest
-from live.capture import Capture
-from live.controls import Controls, ControlState
-from live.ctl import ControlServer
-from live.engine_words import in_short, in_words
-from live.frame import Frame
-from live.hotkeys import command_for_key, help_lines
-from live.mic_delay import MicDelay
+from engines.runtime import autotune_choice
+from live.control.control_socket import ControlServer
+from live.control.controls import Controls, ControlState
+from live.control.hotkeys import command_for_key, help_lines
+from live.diagnostics.engine_status import in_short, in_words
 from live.options import LiveOptions
-from live.pipeline import Parts, Pipeline
-from live.report import check_writable, run_report, write_report
+from live.pipeline.frame import Frame
+from live.pipeline.pipeline import Parts, Pipeline
+from live.pipeline.report import check_writable, run_report, write_report
+from live.pipeline.viewer_presence import ViewerPresence, may_rest
+from live.recording.recorder import Capture
+from live.render.look_loader import LookLoader
 from live.sinks.base import FrameSink
-from live.sinks.meter import MeterText
-from live.sinks.open import open_sink
+from live.sinks.delayed_microphone import MicDelay
+from live.sinks.preview_meter import MeterText
+from live.sinks.sink_factory import open_sink
 from live.sources.base import FrameSource
-from live.sources.idle import IdleSource
-from live.sources.open import open_source
+from live.sources.idle_source import IdleSource
+from live.sources.source_factory import open_source
 from live.tracking.base import FaceTracker
-from live.tracking.quiet import say_line
-from live.wardrobe import Wardrobe
+from live.tracking.quiet_stderr import say_line
 
 _MEASURED_FRAMES = 60  # so many say how late the picture is
 
@@ -95,9 +95,11 @@ class Session:
         capture = Capture(self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir())
         self._capture, self._also = capture, on_frame
         live = source.live or all(sink.live for sink in sinks)  # a film has time, and keeps one engine to its end
-        watched = self._audience.watched if self._audience is not None else None
-        wardrobe = Wardrobe(found, runtime=options.runtime, say=say, aside=live, build=options.build, watched=watched)
-        parts = Parts(source, make_tracker(options), sinks, wardrobe, self.controls)
+        watched = self._viewers.watched if self._viewers is not None else None
+        look_loader = LookLoader(
+            found, runtime=options.runtime, say=say, aside=live, build=options.build, watched=watched
+        )
+        parts = Parts(source, make_tracker(options), sinks, look_loader, self.controls)
         self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._on_frame)
 
     def _open_source(self, sinks: Sequence[FrameSink]) -> FrameSource:
@@ -106,13 +108,13 @@ class Session:
 
     def _resting(self, source: FrameSource, *, rest: bool, sinks: Sequence[FrameSink]) -> FrameSource:
         """The source, made to rest while nobody watches where that can be; the sinks are told to say who does."""
-        self._audience: Audience | None = None
+        self._viewers: ViewerPresence | None = None
         if rest and may_rest(self.options, live=source.live):
-            self._audience = Audience(self.controls)
-            source = IdleSource(source, again=lambda: self._open_source(sinks), audience=self._audience, say=say)
+            self._viewers = ViewerPresence(self.controls)
+            source = IdleSource(source, again=lambda: self._open_source(sinks), viewers=self._viewers, say=say)
         for sink in sinks:
             if (attend := getattr(sink, "attend", None)) is not None:
-                attend(self._audience, say)
+                attend(self._viewers, say)
         return source
 
     def run(self) -> dict[str, Any]:
@@ -147,7 +149,7 @@ class Session:
             except (VeneerError, OSError) as error:
                 say(f"`veneer ctl` will not work in this run: {error}")
             if self.options.global_hotkeys:
-                from live.global_hotkeys import GlobalHotkeys
+                from live.control.global_hotkeys import GlobalHotkeys
 
                 keys = GlobalHotkeys(self.controls.apply, self.controls.look_names)
                 keys.start()
@@ -175,7 +177,7 @@ class Session:
     def _status(self) -> dict[str, Any]:
         state = self.controls.read()
         rate, p50, p95 = self.pipeline.timings.recent()
-        engines = self.pipeline.parts.wardrobe.engines(state.look)
+        engines = self.pipeline.parts.look_loader.engines(state.look)
         return {
             "look": state.look,
             "strength": round(state.strength, 2),
@@ -184,14 +186,14 @@ class Session:
             "latency_p50_ms": round(p50, 1),
             "latency_p95_ms": round(p95, 1),
             "dropped": self.pipeline.dropped,
-            "watched": self._audience is None or self._audience.watched(),
+            "watched": self._viewers is None or self._viewers.watched(),
             "engines": [in_words(info) for info in engines],
-            "building": self.pipeline.parts.wardrobe.progress(),
+            "building": self.pipeline.parts.look_loader.progress(),
         }
 
     def _meter(self) -> MeterText:
         state, status = self.controls.read(), self._status()
-        engines = self.pipeline.parts.wardrobe.engines(state.look)
+        engines = self.pipeline.parts.look_loader.engines(state.look)
         first = f"{status['fps']:.0f} fps   {status['latency_p50_ms']:.0f} / {status['latency_p95_ms']:.0f} ms p50/p95"
         lines = (
             f"{first}   {status['dropped']} dropped",
@@ -210,9 +212,9 @@ class Session:
 
 def _looks_fitted(options: LiveOptions) -> dict[str, Look]:
     """All looks, with their regions at the sizes that `veneer calibrate machine` chose, where it was run here."""
-    if stale := machine_choice.stale():
+    if stale := autotune_choice.stale():
         say(stale)
-    return {name: machine_choice.fitted(look) for name, look in load_looks(options.looks_file).items()}
+    return {name: autotune_choice.fitted(look) for name, look in load_looks(options.looks_file).items()}
 
 
 def _check_files(options: LiveOptions) -> None:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.root import ROOT
 
 if TYPE_CHECKING:
-    from upgrade_parts import Show
-
-ROOT = Path(__file__).resolve().parent.parent
+    from support.upgrade_parts import Show
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +46,7 @@ def portrait_bgr() -> NDArray[np.uint8]:
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file that `slow_builder` locks while it lives; processes started from here find that builder."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "support"))
     return tmp_path / "alive"
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ctl_programs import serving
+from support.ctl_programs import serving
 
-from live.ctl_transport import LoopbackTransport, Transport, UnixTransport
+from live.control.control_transport import LoopbackTransport, Transport, UnixTransport
 
 NOBODY = 65534
 PYTHON = Path("/usr/bin/python3")  # one that the other user may run, wherever the tests' own lies

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.root import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "engines": {"engines"},
     "live": {"engines", "live"},

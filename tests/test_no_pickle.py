@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.root import ROOT
 
 from engines import paths
 from engines.errors import VeneerError
 from engines.looks import load_looks
 from engines.styles import load_style
-from engines.training.aligned import load_region
-from engines.training.kit.going_on import CHECKPOINT, kept
-from engines.training.kit.objectives import VggFeatures
+from engines.training.data.aligned import load_region
+from engines.training.losses.image_losses import VggFeatures
+from engines.training.resume import CHECKPOINT, kept
 from live.options import load_options, settings_file
-from live.sources.still import read_picture
-from live.sources.video import VideoSource
+from live.sources.still_picture import read_picture
+from live.sources.video_source import VideoSource
 from live.tracking.face_landmarker import FaceLandmarkerTracker
 from tests.fuzz import samples
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("engines", "live", "calibration", "benchmarks")
 BANNED_MODULES = {
     "pickle", "cPickle", "_pickle", "pickletools", "dill", "cloudpickle", "joblib", "jsonpickle", "shelve", "marshal",
@@ -169,10 +169,10 @@ DISGUISES = {"a pickle": _pickled, "a PyTorch file": _torch_file, "an npz of obj
 @pytest.mark.parametrize("disguise", DISGUISES)
 @pytest.mark.parametrize("door", DOORS)
 def test_a_hostile_file_is_refused_in_one_line_and_runs_nothing(
-    tmp_path: Path, ran: Path, door: str, disguise: str
+    tmp_path: Path, ran: Path, io_adapter: str, disguise: str
 ) -> None:
     with pytest.raises(VeneerError) as caught:
-        DOORS[door](tmp_path, DISGUISES[disguise]())
+        DOORS[io_adapter](tmp_path, DISGUISES[disguise]())
     assert str(caught.value).isprintable()
     assert not ran.exists()
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import LookError
-from engines.region import Region
+from engines.regions.lips_region import Region
 
 FINISHES = ("matte", "satin", "gloss")
 _COVER = 0.85  # how much of the way from the lips' own lightness to the colour's, where the colour is darker

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.cache import say_line
+from engines.cache.engine_cache import say_line
 from engines.errors import EngineError
 from engines.runtime.base import EngineInfo, NumbersError, Regions, check_regions, first_line
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from live.frame import Frame
+from live.pipeline.frame import Frame
 
 
 class FrameSink(Protocol):

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.errors import SinkError
-from live.frame import Frame, fit_into
-from live.frame_pool import FramePool
-from live.sinks.recording_file import RecordingFile, check_target, claim_name, from_home
-from live.sinks.video_encode import Encoder, add_pictures, bgr_to_yuv420, pad_edges, padded_size, pick_encoder
-from live.sinks.video_sound import SoundTrack
+from live.pipeline.frame import Frame, fit_into
+from live.pipeline.frame_pool import FramePool
+from live.recording.recording_file import RecordingFile, check_target, claim_name, from_home
+from live.recording.video_encoder import Encoder, add_pictures, bgr_to_yuv420, pad_edges, padded_size, pick_encoder
+from live.recording.video_sound import SoundTrack
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

@@ -14,16 +14,16 @@ import numpy as np
 
 from engines.errors import SinkError
 from engines.paths import runtime_dir
-from live.cover import card
-from live.frame import Frame, ImageU8, fit_into
-from live.sinks.device_lock import DeviceLock
-from live.sinks.loopback_device import LoopbackDevice
-from live.sinks.stand_by import Opener, StandBy, free
-from live.sinks.video_encode import pad_edges
+from live.pipeline.frame import Frame, ImageU8, fit_into
+from live.recording.video_encoder import pad_edges
+from live.render.privacy_fallback import card
+from live.sinks.v4l2loopback.device_lock import DeviceLock
+from live.sinks.v4l2loopback.loopback_device import LoopbackDevice
+from live.sinks.v4l2loopback.standby_picture import Opener, StandbyPicture, free
 from live.sinks.virtual_camera_help import explain, loopback_devices
 
 if TYPE_CHECKING:
-    from live.audience import Audience
+    from live.pipeline.viewer_presence import ViewerPresence
 
 MIN_SIZE_WH = (48, 32)  # the smallest that older v4l2loopback modules take
 FALLBACK_FPS = 30.0
@@ -57,7 +57,7 @@ class VirtualCameraSink:
     The size is that of the first frame, made even (a chroma sample covers two pixels each way) and at least 48x32.
     Frames of other sizes are fitted into it with black bars.
 
-    On v4l2loopback the driver is told to show the card should this program die (see `StandBy`). While nobody watches,
+    On v4l2loopback the driver shows the card if this program dies (see `StandbyPicture`). While nobody watches,
     the card lies in the camera, frames are thrown away and `send` takes its time: whoever comes sees first the card,
     then frames that were taken after he came, and never an old one.
 
@@ -93,15 +93,15 @@ class VirtualCameraSink:
         self._lock: DeviceLock | None = None
         self._camera: OpenCamera | None = None
         self._loopback = loopback
-        self._stand_by: StandBy | None = None
-        self._audience: Audience | None = None
+        self._stand_by: StandbyPicture | None = None
+        self._viewers: ViewerPresence | None = None
         self._say: Callable[[str], None] = lambda line: None
         self._rests = False
         self._rested_s = float("-inf")  # frames that were taken before are not shown any more
 
-    def attend(self, audience: Audience | None, say: Callable[[str], None]) -> None:
+    def attend(self, viewers: ViewerPresence | None, say: Callable[[str], None]) -> None:
         """Tell the audience of the camera's readers and rest while there is none; `say` takes a line for the user."""
-        self._audience, self._say = audience, say
+        self._viewers, self._say = viewers, say
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
         """Open the virtual camera.
@@ -118,7 +118,7 @@ class VirtualCameraSink:
             self._free_devices(beside)
             self._camera = self._open_camera(fps)
             self.device = self._camera.device
-            self._stand_by = StandBy(self.device, fps=fps, opener=beside) if beside is not None else None
+            self._stand_by = StandbyPicture(self.device, fps=fps, opener=beside) if beside is not None else None
             if self._lock is None:  # which device it is was for pyvirtualcam to find
                 self._take_lock(self.device)
             self._guard()
@@ -178,8 +178,8 @@ class VirtualCameraSink:
         """
         if self._camera is None:
             return
-        if self._audience is not None and not self._audience.watched():
-            self._rest(self._audience)
+        if self._viewers is not None and not self._viewers.watched():
+            self._rest(self._viewers)
             return
         self._rests = False
         if frame.captured_s <= self._rested_s:
@@ -188,13 +188,13 @@ class VirtualCameraSink:
             is_odd_only = all(0 <= side - own <= 1 for side, own in zip(self._size_wh, frame.size_wh, strict=True))
             self._write((pad_edges if is_odd_only else fit_into)(frame.bgr, self._size_wh))
 
-    def _rest(self, audience: Audience) -> None:
+    def _rest(self, viewers: ViewerPresence) -> None:
         """The card, once, and then nothing: short naps that end when somebody comes."""
         if not self._rests:
             self._rests = True
             self._write(card(self._size_wh))
         else:
-            audience.wait(_REST_S)
+            viewers.wait(_REST_S)
         self._rested_s = time.monotonic()
 
     def _write(self, picture_bgr: ImageU8) -> None:
@@ -212,8 +212,8 @@ class VirtualCameraSink:
             return
         if why := self._stand_by.guard(card(self._size_wh)):
             self._say(f"{self.device} cannot show a card should veneer die, its last frame would stay there: {why}")
-        if (audience := self._audience) is not None:
-            self._stand_by.watch(lambda readers: audience.report(self.device, readers))
+        if (viewers := self._viewers) is not None:
+            self._stand_by.watch(lambda readers: viewers.report(self.device, readers))
 
     def close(self) -> None:
         """Let go of the camera and of its lock; idempotent. Who still reads v4l2loopback is left with the card."""

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from engines.errors import SinkError
-from live.frame import Frame, ImageU8, fit_into
+from live.pipeline.frame import Frame, ImageU8, fit_into
 from live.sinks.display import check_screen, quieten_qt
-from live.sinks.meter import MeterText, draw_meter
+from live.sinks.preview_meter import MeterText, draw_meter
 
 PUMP_EVERY_S = 0.012  # handling the window's events costs OpenCV 2 to 3 ms, however little there is to do
 FIGURES_EVERY_S = 0.25  # figures that change faster cannot be read, and cost time to draw

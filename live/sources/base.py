@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from live.frame import Frame
+from live.pipeline.frame import Frame
 
 
 @dataclass(frozen=True, slots=True)

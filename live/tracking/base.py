@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from live.frame import Face, Frame
+from live.pipeline.frame import Face, Frame
 
 LANDMARKS = 478
 

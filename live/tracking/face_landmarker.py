@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from engines.errors import TrackingError
-from live.frame import Face, Frame
-from live.frame_pool import FramePool
+from live.pipeline.frame import Face, Frame
+from live.pipeline.frame_pool import FramePool
+from live.tracking.face_identity import FaceIdentity
 from live.tracking.face_mesh import _searchable
 from live.tracking.far_faces import LEAST_SIDE
-from live.tracking.identity import FaceIdentity
-from live.tracking.quiet import quiet_stderr
+from live.tracking.quiet_stderr import quiet_stderr
 from live.tracking.task_file import REMEDY, read_task
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import TrackingError
-from live.frame import Face, Floats, Frame, ImageU8
-from live.frame_pool import FramePool
+from live.pipeline.frame import Face, Floats, Frame, ImageU8
+from live.pipeline.frame_pool import FramePool
 from live.portrait import portrait_bgr
 from live.tracking.base import LANDMARKS
+from live.tracking.face_identity import FaceIdentity
 from live.tracking.far_faces import LEAST_SIDE, SEARCH_EVERY_S, FarFaces, apart_px, overlaps
-from live.tracking.identity import FaceIdentity
-from live.tracking.quiet import quiet_stderr
+from live.tracking.quiet_stderr import quiet_stderr
 
 _MOST_PIXELS_WIDE = 1920  # a larger frame is brought down for the search; landmarks are scaled back
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from engines.errors import TrackingError
-from live.frame import Floats, ImageU8
-from live.tracking.quiet import quiet_stderr
+from live.pipeline.frame import Floats, ImageU8
+from live.tracking.quiet_stderr import quiet_stderr
 
 SEARCH_EVERY_S = 0.3
 LEAST_SIDE = 24  # below this there is no face to find, and the model's own scaling breaks

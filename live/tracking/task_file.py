@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from engines.errors import TrackingError
-from engines.outside import read_whole, shown
+from engines.untrusted_files import read_whole, shown
 
 MOST_BYTES = 64_000_000  # the bundle that MediaPipe gives out has 4
 _MOST_FILES = 16

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmark_parts import code_of
+from support.benchmark_parts import code_of
 
 from benchmarks import tracking
-from benchmarks.arguments import ended
+from benchmarks.common.arguments import ended
 from engines.errors import OptionsError, SourceError
 from live.session import Session
 

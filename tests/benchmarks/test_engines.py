@@ -14,22 +14,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from benchmark_parts import code_of
-from gpu_parts import on_gpu
 from safetensors.torch import load_file
+from support.benchmark_parts import code_of
+from support.gpu_parts import on_gpu
+from support.root import ROOT
 from torch import nn
 
-from benchmarks import bare, engines
-from benchmarks.engine_ways import Way, cpu_ways, cuda_ways
+from benchmarks import engines
+from benchmarks.engine_matrix import checkout_jobs
+from benchmarks.engine_matrix.engine_runtimes import Way, cpu_ways, cuda_ways
 from benchmarks.engines import Row, wrong
-from calibration.machine import SCALES
-from calibration.machine_rules import scaled
+from calibration.autotune.autotune import SCALES
+from calibration.autotune.autotune_rules import scaled
 from engines.looks import Layer, Look
-from engines.runtime.openvino_graph import openvino_core
+from engines.runtime.openvino.converted_graph import openvino_core
 from engines.styles import FRAME_SIZE_WH, SHIPPED, Style, load_style, style_names
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-JOBS = list(bare.jobs())
+JOBS = list(checkout_jobs.jobs())
 # What a bare machine lacks: everything the project installs but PyTorch and NumPy, which cannot be imported here.
 BLOCKED = """
 import sys
@@ -46,14 +47,14 @@ def test_the_weights_are_read_as_their_library_reads_them() -> None:
     files = sorted(SHIPPED.glob("*.safetensors"))
     assert files
     for file in files:
-        ours, theirs = bare.read_weights(file), load_file(file)
+        ours, theirs = checkout_jobs.read_weights(file), load_file(file)
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_every_shipped_style_is_there_at_all_its_sizes() -> None:
-    assert bare.FRAME_SIZE_WH == FRAME_SIZE_WH
-    jobs = list(bare.jobs())
+    assert checkout_jobs.FRAME_SIZE_WH == FRAME_SIZE_WH
+    jobs = list(checkout_jobs.jobs())
     assert {job.name for job in jobs if not job.fresh} == set(style_names())
     assert {job.generator for job in jobs} >= {"lip_net", "toon_net", "autoretouch", "pix2pix"}
     assert all(any(weight.any() for weight in job.net.parameters()) for job in jobs)
@@ -61,7 +62,7 @@ def test_every_shipped_style_is_there_at_all_its_sizes() -> None:
 
 def test_the_sizes_are_those_that_live_may_run_a_style_in() -> None:
     """As looks and regions have them, and as `veneer calibrate machine` makes them smaller."""
-    jobs = list(bare.jobs())
+    jobs = list(checkout_jobs.jobs())
     for name in style_names():
         style = load_style(name)
         regions = ("lips",) if style.region == "lips" else ("head", "face", "frame", "person")
@@ -73,7 +74,7 @@ def test_the_sizes_are_those_that_live_may_run_a_style_in() -> None:
 
 
 def test_a_size_that_a_generator_cannot_take_is_left_out() -> None:
-    sizes = [job.size_wh for job in bare.jobs() if job.generator == "pix2pix" and job.fresh]
+    sizes = [job.size_wh for job in checkout_jobs.jobs() if job.generator == "pix2pix" and job.fresh]
     assert sizes == [(256, 256), (128, 128)], "the others are no multiples of 128"
 
 
@@ -119,7 +120,7 @@ def lacking(way: str) -> bool:
     return needs is not None and find_spec(needs) is None
 
 
-def hold_against_fp32(job: bare.Job, device: str, out: Path) -> dict[str, Any]:
+def hold_against_fp32(job: checkout_jobs.Job, device: str, out: Path) -> dict[str, Any]:
     """Run a generator in every way of the device, with one face and four; exit code 1 of it fails here already."""
     words = f"--style {job.name} --size {job.size} --device {device}"
     _, found = run(out, *words.split(), limit_s=1800)
@@ -158,7 +159,7 @@ def keep_times(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[d
 @on_gpu
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: f"{job.name}-{job.size}")
 def test_on_a_gpu_every_way_agrees_with_fp32_and_is_timed(
-    job: bare.Job, tmp_path: Path, keep_times: Callable[[dict[str, Any]], None]
+    job: checkout_jobs.Job, tmp_path: Path, keep_times: Callable[[dict[str, Any]], None]
 ) -> None:
     keep_times(hold_against_fp32(job, "cuda", tmp_path / "out.json"))
 

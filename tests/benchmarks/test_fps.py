@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pytest
+from support.root import ROOT
 
-from benchmarks import fps_bench, fps_plot, fps_show
-from benchmarks.fps_bench import Bench
-from benchmarks.fps_plan import WAYS, Case, Extent
+from benchmarks.fps_matrix import plot, process_bench, tables
+from benchmarks.fps_matrix.plan import WAYS, Case, Extent
+from benchmarks.fps_matrix.process_bench import Bench
 from engines.looks import load_looks
-from live.timing import STAGES
+from live.pipeline.timing import STAGES
 
-ROOT = Path(__file__).resolve().parents[2]
 SHORT = ["--frames", "24", "--burn-in", "5", "--live-s", "1.5"]  # 3 s of standstill leave enough frames
 HANG_S = 240
 
@@ -115,7 +115,7 @@ def test_the_picture_shows_every_stage_that_took_time(done: Done) -> None:
     picture = cv2.imread(str(done.folder / "out.png"))
     assert picture is not None and picture.shape[1] > 1000
     for part in ("track", "generate", "wait"):
-        red, green, blue = (int(fps_plot.COLOURS[part][at : at + 2], 16) for at in (1, 3, 5))
+        red, green, blue = (int(plot.COLOURS[part][at : at + 2], 16) for at in (1, 3, 5))
         shown = (np.abs(picture.astype(int) - (blue, green, red)).max(axis=2) <= 2).sum()
         assert shown > 150, f"{part}: {shown} pixels"
     assert sorted(path.name for path in done.folder.iterdir() if path.name.startswith("out")) == ["out.json", "out.png"]
@@ -163,7 +163,7 @@ def test_a_configuration_whose_process_dies_does_not_end_the_others(
     measuring.measure(CASES)
     assert kept == [1, 2], "what is known is kept after each of them"
     assert [one["outcome"] for one in measuring.left_out] == ["failed", "failed"] and measuring.runs == []
-    (line,) = fps_show.missing(measuring.left_out)
+    (line,) = tables.missing(measuring.left_out)
     assert line == "failed: auto for none, glaze (320x240 x1): it ended with code -11: what a pity"
     assert said[1].startswith("2/2 glaze, 320x240, 1 face, auto: failed: it ended with code -11")
 
@@ -172,7 +172,7 @@ def test_a_configuration_that_hangs_is_ended(
     bench: tuple[Bench, list[int], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Extent, "patience_s", property(lambda self: 0.2))
-    found = fps_bench.measure_alone(CASES[0], Extent(20, 5, 1.0, 0.0))
+    found = process_bench.measure_alone(CASES[0], Extent(20, 5, 1.0, 0.0))
     assert found == {"failed": "it took longer than 0 s and was ended"}
 
 
@@ -183,23 +183,23 @@ def run_of(look: str, size: str = "1280x720", faces: int = 1, way: str = "auto",
 def test_the_picture_sets_side_by_side_what_can_be_compared() -> None:
     looks = [run_of(look) for look in ("none", "glaze", "toon")]
     more = [run_of("toon", way="openvino fp32"), run_of("toon", faces=4), run_of("toon", size="640x480")]
-    panels = fps_plot.panels([*looks, *more])
+    panels = plot.panels([*looks, *more])
     assert [title for title, _ in panels] == ["1280x720, 1 face, auto", "toon"]
     assert [run["look"] for _, run in panels[0][1]] == ["none", "glaze", "toon"]
     order = [(run["way"], run["faces"], run["size"]) for _, run in panels[1][1]]
     small, usual, four = ("auto", 1, "640x480"), ("auto", 1, "1280x720"), ("auto", 4, "1280x720")
     assert order == [small, usual, four, ("openvino fp32", 1, "1280x720")]
-    assert [title for title, _ in fps_plot.panels(looks[:1])] == ["none"]
+    assert [title for title, _ in plot.panels(looks[:1])] == ["none"]
     for every in (looks, more, [*looks, *more]):
-        drawn = [id(run) for _, rows in fps_plot.panels(every) for _, run in rows]
+        drawn = [id(run) for _, rows in plot.panels(every) for _, run in rows]
         assert set(drawn) == {id(run) for run in every}, "no run is left out of the picture"
 
 
 def test_notes_name_rows_that_are_not_what_they_seem() -> None:
     fine = run_of("glaze", strayed="", cut=False, live=None)
     odd = run_of("toon", strayed="asked for a, but b ran", cut=True, live={"failed": "it stopped"})
-    assert fps_show.notes([fine, fine]) == []
-    strayed, live, cut = fps_show.notes([fine, odd])
+    assert tables.notes([fine, fine]) == []
+    strayed, live, cut = tables.notes([fine, odd])
     assert strayed == "row 2: asked for a, but b ran"
     assert live == "row 2, at a camera's pace: it stopped"
     assert cut.startswith("fewer frames") and cut.endswith("row 2")

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from own_style import own_style
+from support.own_style import own_style
 
-from benchmarks.fps_film import FPS, Ending, Portraits, open_film
-from benchmarks.fps_gpu import GpuWatch
-from benchmarks.fps_one import run
-from benchmarks.fps_plan import AUTO, REFERENCES, SIZES, WAYS, Case, Extent, Wish, named_ways, never, planned
-from benchmarks.fps_ways import OneWay, RefusedError, ran_on, strayed
+from benchmarks.fps_matrix.gpu_watch import GpuWatch
+from benchmarks.fps_matrix.measure_one import run
+from benchmarks.fps_matrix.named_engines import OneWay, RefusedError, ran_on, strayed
+from benchmarks.fps_matrix.plan import AUTO, REFERENCES, SIZES, WAYS, Case, Extent, Wish, named_ways, never, planned
+from benchmarks.fps_matrix.test_film import FPS, Ending, Portraits, open_film
 from engines.looks import Layer, Look, load_looks
 from engines.runtime.base import EngineInfo
 from engines.styles import load_style
-from live.sources.demo import DemoSource
+from live.sources.demo_source import DemoSource
 from live.tracking.face_mesh import FaceMeshTracker
 
 LOOKS = load_looks()
@@ -128,9 +128,9 @@ def test_what_ran_is_named_and_what_strayed_is_said() -> None:
 
 def test_the_burn_in_is_left_out_of_what_a_camera_would_see() -> None:
     case = Case("matte-red", "320x240", 1, AUTO)
-    wardrobe = OneWay(LOOKS["matte-red"], AUTO, say=print)
+    look_loader = OneWay(LOOKS["matte-red"], AUTO, say=print)
     began_s = time.monotonic()
-    found = run(case, Extent(30, 30, None, 0.0), wardrobe, pace=True)
+    found = run(case, Extent(30, 30, None, 0.0), look_loader, pace=True)
     lasted_s = time.monotonic() - began_s
     assert lasted_s > 1.8, "60 frames as a camera gives them"
     assert found["frames_out"] + found["dropped"] <= 33, "of the frames after the burn-in alone"
@@ -191,7 +191,7 @@ def test_no_gpu_or_one_that_does_not_tell_is_none() -> None:
 
 def test_the_named_precision_is_what_runs() -> None:
     look = Look("lips", "", (Layer(load_style("lips-glaze"), 1.0),))
-    wardrobe = OneWay(look, "openvino fp32", say=print)
-    (info,) = wardrobe.prepared()
-    wardrobe.close()
+    look_loader = OneWay(look, "openvino fp32", say=print)
+    (info,) = look_loader.prepared()
+    look_loader.close()
     assert (info.runtime, info.precision) == ("openvino", "fp32")

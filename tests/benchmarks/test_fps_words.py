@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks import fps
-from engines.runtime.cuda_device import CudaDevice
+from engines.runtime.torch.cuda_device import CudaDevice
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks import latency
-from benchmarks.stamp import read_stamp, stamp
+from benchmarks.common.frame_stamp import read_stamp, stamp
 from engines.errors import OptionsError, VeneerError
 
 

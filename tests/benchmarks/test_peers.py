@@ -16,20 +16,20 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import peers
-from benchmarks.bare import picture
-from benchmarks.peer_animegan import AnimeGan2
-from benchmarks.peer_chart import chart
-from benchmarks.peer_cyclegan import CycleGan
-from benchmarks.peer_nets import OURS, PEERS, Peer, regions_bgr
-from benchmarks.peer_parts import Attention, ResidualBlock, SteeredBlock, layer_instance_norm
-from benchmarks.peer_photo2cartoon import Photo2Cartoon
-from benchmarks.peer_rows import compare, printed
-from benchmarks.peer_timing import in_turns
-from benchmarks.peer_ugatit import UGatItLight
-from benchmarks.peer_ways import RUNTIMES, Ways, missing
-from engines.training.cost import gmac, parameters
+from benchmarks.engine_matrix.checkout_jobs import picture
+from benchmarks.peer_comparison.chart import chart
+from benchmarks.peer_comparison.comparison import compare, printed
+from benchmarks.peer_comparison.interleaved_timing import in_turns
+from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Peer, regions_bgr
+from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, Ways, missing
+from engines.generators.animegan2_net import AnimeGan2
+from engines.generators.cyclegan_net import CycleGan
+from engines.generators.layers import Attention, ResidualBlock, SteeredBlock, layer_instance_norm
+from engines.generators.photo2cartoon_net import Photo2Cartoon
+from engines.generators.ugatit_net import UGatItLight
+from engines.training.metrics.model_cost import gmac, parameters
 from engines.weights_file import shapes_only
-from live.sheet import find_faces
+from live.render.look_sheet import find_faces
 
 SMALL: dict[str, Callable[[], nn.Module]] = {
     "cyclegan": lambda: CycleGan(channels=8, blocks=2),

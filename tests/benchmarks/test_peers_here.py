@@ -6,15 +6,16 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from gpu_parts import on_gpu
+from support.gpu_parts import on_gpu
 
-from benchmarks import peer_int8, peer_ways, peers
-from benchmarks.peer_nets import PEERS
-from benchmarks.peer_rows import compare
-from benchmarks.peer_ways import missing
-from engines import cache
-from engines.cache_entry import record_verdict, verdict
-from engines.runtime.openvino_int8 import int8_key
+from benchmarks import peers
+from benchmarks.peer_comparison import peer_int8, peer_runtimes
+from benchmarks.peer_comparison.comparison import compare
+from benchmarks.peer_comparison.peer_networks import PEERS
+from benchmarks.peer_comparison.peer_runtimes import missing
+from engines.cache import engine_cache
+from engines.cache.cache_entry import record_verdict, verdict
+from engines.runtime.openvino.int8_graph import int8_key
 from engines.styles import load_style
 
 OWN = [peer.own for peer in PEERS.values() if peer.own]
@@ -39,7 +40,7 @@ def test_a_machine_with_a_gpu_but_without_tensorrt_says_which_extra(monkeypatch:
     """The GPU is a stand-in, where there is none."""
     if find_spec("torch_tensorrt"):
         pytest.skip("TensorRT is installed here")
-    monkeypatch.setattr(peer_ways, "torch_device", lambda: None)
+    monkeypatch.setattr(peer_runtimes, "torch_device", lambda: None)
     assert missing("cuda-fp32", OWN) == ""
     assert missing("tensorrt-fp16", OWN).startswith("TensorRT is not installed (pip install ")
     assert "veneer[rtx]" in missing("tensorrt-fp16", OWN)
@@ -53,7 +54,7 @@ def test_int8_is_the_engine_that_live_runs_and_only_of_our_own_styles(capsys: py
     ours = rows["lip_net", "openvino-int8"]
     assert ours.median_ms and ours.off_mean is not None and 0.01 < ours.off_mean < 4, "INT8, and near FP32"
     key = int8_key(load_style("lips-glaze"))
-    assert cache.find(key) is not None and verdict(key) == "passed", "what was made stays for live"
+    assert engine_cache.find(key) is not None and verdict(key) == "passed", "what was made stays for live"
     assert "lips-glaze: making its INT8 engine" in capsys.readouterr().err
     compare(["lip_net"], ["openvino-int8"], seconds=0.01, threads=1)
     assert "making" not in capsys.readouterr().err, "the second time it is there"

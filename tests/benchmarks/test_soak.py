@@ -14,11 +14,10 @@ from pathlib import Path
 
 import cv2
 import pytest
+from support.root import ROOT
 
-from benchmarks.process import anonymous_mb, handles, native_threads
+from benchmarks.common.process_info import anonymous_mb, handles, native_threads
 from benchmarks.soak import Sample, judged, lines
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def samples(*, leak_mb_a_minute: float = 0.0, fps_at_the_end: float = 30.0) -> list[Sample]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmark_parts import code_of
+from support.benchmark_parts import code_of
 
 from benchmarks import upgrade
 from benchmarks.upgrade import Ran, judged, late

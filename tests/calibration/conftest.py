@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from calibration.collecting import built_in
+from calibration.sets.set_builder import built_in
 from engines import calibration_set
 
 

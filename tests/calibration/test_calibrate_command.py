@@ -11,15 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from calibration import machine, timing
+from calibration.autotune import autotune, engine_timing
 from calibration.calibrate_command import calibrate
 from engines import calibration_set
-from engines.cache_entry import verdict
+from engines.cache.cache_entry import verdict
 from engines.errors import LookError, OptionsError
-from engines.machine_choice import choice_file
-from engines.runtime.choose import open_engine
+from engines.runtime.autotune_choice import choice_file
+from engines.runtime.selector import open_engine
 from engines.styles import load_style
-from live.sources.still import write_picture
+from live.sources.still_picture import write_picture
 
 
 def call(*options: object) -> str:
@@ -92,9 +92,9 @@ def test_a_set_that_was_damaged_says_what_to_do(
 
 
 def test_the_machine_is_measured_and_its_choice_written(built_in_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "_ROUNDS", 1)
-    monkeypatch.setattr(machine, "_SECONDS", 0.01)
-    monkeypatch.setattr(machine, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(engine_timing, "_ROUNDS", 1)
+    monkeypatch.setattr(autotune, "_SECONDS", 0.01)
+    monkeypatch.setattr(autotune, "_LOOK_SECONDS", 0.01)
     said = call("machine", "bright", "--fps", 1)
     assert "lips-bright 90x30: " in said and "    not " in said, "what was turned down is shown"
     assert "bright at 90x30" in said and "holds, chosen" in said

@@ -9,24 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.root import ROOT
 from typer.testing import CliRunner
 
-from engines import cache, cache_entry, machine_choice, paths
-from engines.commands import engines
+from engines import paths
+from engines.build.styles_in_use import styles_in_use
+from engines.cache import cache_entry, engine_cache
+from engines.engines_command import engines
 from engines.errors import LookError
 from engines.looks import Layer, Look, load_looks, user_file
-from engines.runtime import openvino_int8
-from engines.runtime.openvino_graph import cached_key
+from engines.runtime import autotune_choice
+from engines.runtime.openvino import int8_graph
+from engines.runtime.openvino.converted_graph import cached_key
 from engines.styles import SHIPPED, Style, load_style
-from engines.worn import worn
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
 def no_quantiser(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine without NNCF; tests/calibration builds INT8 for real."""
-    monkeypatch.setattr(openvino_int8, "installed", lambda: False)
+    monkeypatch.setattr(int8_graph, "installed", lambda: False)
 
 
 def own_style(name: str) -> None:
@@ -44,9 +45,9 @@ def stored(name: str, verdict: bool | None = None) -> Path:
     def fill(folder: Path) -> None:
         (folder / "faces-1.plan").write_bytes(bytes(2_500_000))
 
-    key = cache.key(weights=name)
-    about = cache.About(name, "tensorrt", "fp16", "256x256")
-    entry = cache.store(key, fill, about=about, build_s=41.0)
+    key = engine_cache.key(weights=name)
+    about = engine_cache.About(name, "tensorrt", "fp16", "256x256")
+    entry = engine_cache.store(key, fill, about=about, build_s=41.0)
     assert entry is not None
     if verdict is not None:
         cache_entry.record_verdict(key, passed=verdict, because="mean dE 2.1, at most 0.5")
@@ -90,10 +91,10 @@ def test_build_makes_an_engine_once_and_says_what_it_runs_on() -> None:
     own_style("lips-mine")
     first = run("build", "lips-mine", "--runtime", "openvino")
     assert first.startswith("1/1 lips-mine: openvino ") and "built in" in first
-    assert len(cache.entries()) == 1
+    assert len(engine_cache.entries()) == 1
     again = run("build", "lips-mine", "--runtime", "openvino")
     assert "was there already" in again
-    assert len(cache.entries()) == 1
+    assert len(engine_cache.entries()) == 1
 
 
 def test_a_cut_engine_is_built_again_and_said_to_be(capfd: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +104,7 @@ def test_a_cut_engine_is_built_again_and_said_to_be(capfd: pytest.CaptureFixture
     (entry / "model.bin").write_bytes(b"cut")
     said = run("build", "lips-mine", "--runtime", "openvino")
     assert "built in" in said and "already" not in said
-    assert [one.verdict for one in cache.entries()] == ["uncalibrated"], "not damaged"
+    assert [one.verdict for one in engine_cache.entries()] == ["uncalibrated"], "not damaged"
 
 
 def test_who_waited_for_another_process_does_not_say_that_it_built(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_who_waited_for_another_process_does_not_say_that_it_built(tmp_path: Pat
 import sys, time
 from pathlib import Path
 from engines import cache_lock, cache
-from engines.commands import engines
+from engines.engines_command import engines
 from engines.runtime import openvino_graph, openvino_int8
 openvino_int8.installed = lambda: False
 waits, real = Path(sys.argv[1]), openvino_graph.convert
@@ -157,7 +158,7 @@ def test_every_size_that_a_look_wears_is_made_ready(monkeypatch: pytest.MonkeyPa
         styles = [layer.style for layer in look.layers if isinstance(layer.style, Style)]
         return replace(look, layers=tuple(Layer(replace(style, size_wh=(192, 192)), 1.0) for style in styles))
 
-    monkeypatch.setattr(machine_choice, "fitted", smaller)
+    monkeypatch.setattr(autotune_choice, "fitted", smaller)
     assert "toon 192x192: openvino" in run("build", "toon", "--runtime", "openvino")
 
 
@@ -165,9 +166,9 @@ def test_all_styles_are_made_ready_for_all_looks() -> None:
     looks = load_looks()
     layers = [layer.style for look in looks.values() for layer in look.layers]
     wanted = {(style.name, style.size_wh) for style in layers if isinstance(style, Style)}
-    assert {(style.name, style.size_wh) for style in worn((), looks.values())} == wanted
+    assert {(style.name, style.size_wh) for style in styles_in_use((), looks.values())} == wanted
     own_style("lips-mine")
-    assert (90, 30) in {style.size_wh for style in worn((), looks.values()) if style.name == "lips-mine"}
+    assert (90, 30) in {style.size_wh for style in styles_in_use((), looks.values()) if style.name == "lips-mine"}
 
 
 def test_without_nncf_one_line_says_what_int8_would_need() -> None:

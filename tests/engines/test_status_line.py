@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.root import ROOT
 
 pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 
-ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import time
 from engines.status_line import status_line

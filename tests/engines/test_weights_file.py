@@ -17,8 +17,8 @@ from engines import paths
 from engines.errors import EngineError, LookError
 from engines.generators.toon_net import ToonNet
 from engines.looks import load_looks
-from engines.outside import shown
 from engines.styles import Style, load_style, style_names
+from engines.untrusted_files import shown
 
 CARD: dict[str, Any] = {
     "generator": "toon_net",

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 
 import pytest
-from head_parts import portrait_face
+from support.head_parts import portrait_face
 
 
 @pytest.fixture

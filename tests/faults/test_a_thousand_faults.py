@@ -11,16 +11,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from fault_kinds import ALL, RUNNING, Fault, films_in, half_written, starting_faults
-from fault_parts import Bench, real_monotonic
-from fault_standins import Segmenter
-from sink_clips import read_pictures
+from support.fault_kinds import ALL, RUNNING, Fault, films_in, half_written, starting_faults
+from support.fault_parts import Bench, real_monotonic
+from support.fault_standins import Segmenter
+from support.sink_clips import read_pictures
 
-import live.composer
-import live.front
+import live.pipeline.ingest
+import live.render.frame_renderer
 import live.sinks.video_file
 from engines.errors import OptionsError
-from live.controls import VERBS, Command
+from live.control.controls import VERBS, Command
 
 FAULTS, SEED = 1200, 20261121
 MOST_IN_A_RUN = 12
@@ -46,8 +46,8 @@ class Trial:
         self.films = self.runs = 0
         self.met: Counter[str] = Counter()  # by place: how often the fault happened there
         self.missed: Counter[str] = Counter()  # and how often nobody came by in time
-        monkeypatch.setattr(live.front, "PersonSegmenter", Segmenter)
-        monkeypatch.setattr(live.composer, "PersonSegmenter", Segmenter)
+        monkeypatch.setattr(live.pipeline.ingest, "PersonSegmenter", Segmenter)
+        monkeypatch.setattr(live.render.frame_renderer, "PersonSegmenter", Segmenter)
         monkeypatch.setattr(live.sinks.video_file, "FRAGMENT_US", 20_000)  # the disk is met often in a short run
         half_written(monkeypatch, self._meet)
 

@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes_loopback import FakeLoopback
-from patience import Patience
+from support.fakes_loopback import FakeLoopback
+from support.patience import Patience
 
-import live.sinks.readers
-from live.audience import Audience
-from live.controls import Command, Controls
-from live.sinks.loopback_device import LONGEST_TIMEOUT_MS
-from live.sinks.readers import ReaderWatch
-from live.sinks.stand_by import StandBy
+import live.sinks.v4l2loopback.reader_watch
+from live.control.controls import Command, Controls
+from live.pipeline.viewer_presence import ViewerPresence
+from live.sinks.v4l2loopback.loopback_device import LONGEST_TIMEOUT_MS
+from live.sinks.v4l2loopback.reader_watch import ReaderWatch
+from live.sinks.v4l2loopback.standby_picture import StandbyPicture
 from live.sinks.virtual_camera_help import LinuxPaths
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
@@ -50,7 +50,7 @@ class Refusing(FakeLoopback):
 def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> None:
     driver = Refusing(has_event=has_event)
     driver.written((64, 48))
-    stand_by = StandBy("/dev/video10", fps=30, opener=driver.opener)
+    stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
     assert stand_by.guard(CARD_BGR) == "No such device" and not stand_by.guards
     stand_by.close()
     assert (driver.openers, driver.timeout_ms) == ({}, 0)
@@ -60,10 +60,10 @@ def test_a_film_of_one_frame_in_two_minutes_has_a_card_too_and_leaves_no_setting
     driver = FakeLoopback()
     driver.written((64, 48))
     for _ in range(2):  # the second one takes what the first has left for what it is
-        assert StandBy("/dev/video10", fps=1 / 120, opener=driver.opener).guard(CARD_BGR) == ""
+        assert StandbyPicture("/dev/video10", fps=1 / 120, opener=driver.opener).guard(CARD_BGR) == ""
         assert driver.timeout_ms == LONGEST_TIMEOUT_MS
         driver.kill()
-    third = StandBy("/dev/video10", fps=1 / 120, opener=driver.opener)
+    third = StandbyPicture("/dev/video10", fps=1 / 120, opener=driver.opener)
     third.guard(CARD_BGR)
     third.close()
     assert driver.timeout_ms == 0
@@ -101,38 +101,38 @@ def test_where_nothing_can_be_known_somebody_reads(
     def none_left(*_: object) -> Any:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(live.sinks.readers, "Openings", none_left)
-    audience = Audience(Controls(("none",), look="none"), linger_s=0.0)
-    audience.report(str(node), 0)
-    report = partial(audience.report, str(node))
+    monkeypatch.setattr(live.sinks.v4l2loopback.reader_watch, "Openings", none_left)
+    viewers = ViewerPresence(Controls(("none",), look="none"), linger_s=0.0)
+    viewers.report(str(node), 0)
+    report = partial(viewers.report, str(node))
     watches.append(ReaderWatch(str(node), report, loopback=none_left, paths=LinuxPaths(proc=tmp_path / "none")))
     watches[0].start()
-    assert _until(audience.watched) and watches[0].by == "polling"
+    assert _until(viewers.watched) and watches[0].by == "polling"
 
 
 def test_who_waits_for_a_reader_is_woken_when_one_comes() -> None:
-    audience = Audience(Controls(("none",), look="none"), linger_s=0.0)
-    audience.report("/dev/video10", 0)
+    viewers = ViewerPresence(Controls(("none",), look="none"), linger_s=0.0)
+    viewers.report("/dev/video10", 0)
     came: list[bool] = []
-    waiting = threading.Thread(target=lambda: came.append(audience.wait(60)), daemon=True)
+    waiting = threading.Thread(target=lambda: came.append(viewers.wait(60)), daemon=True)
     waiting.start()
     time.sleep(0.1)
-    audience.report("/dev/video10", 1)
+    viewers.report("/dev/video10", 1)
     assert Patience().sees(lambda: came == [True])
 
 
 def test_after_a_recording_somebody_watches_a_little_longer() -> None:
     """So that one more recording, or a look at the picture, does not wait for the camera."""
     clock, controls = [100.0], Controls(("none",), look="none")
-    audience = Audience(controls, linger_s=3.0, clock=lambda: clock[0])
-    audience.report("/dev/video10", 0)
+    viewers = ViewerPresence(controls, linger_s=3.0, clock=lambda: clock[0])
+    viewers.report("/dev/video10", 0)
     clock[0] += 10
     controls.apply(Command("record", "on"))
-    assert audience.watched()
+    assert viewers.watched()
     clock[0] += 60
-    assert audience.watched()
+    assert viewers.watched()
     controls.apply(Command("record", "off"))
     clock[0] += 2.9
-    assert audience.watched()
+    assert viewers.watched()
     clock[0] += 0.2
-    assert not audience.watched()
+    assert not viewers.watched()

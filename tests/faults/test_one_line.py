@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from engines.errors import SourceError
-from live.one_line import one_line
+from engines.text import one_line
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from patience import QUICK_S, Patience, Queue, Yardstick, late_s
+from support.patience import QUICK_S, Patience, Queue, Yardstick, late_s
 
 
 class Machine:

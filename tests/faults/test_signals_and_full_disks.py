@@ -14,19 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_parts import HANG_S, started, until, veneer
-from fakes_loopback import FakeLoopback
-from fakes_virtualcam import FakeVirtualCameras
-from patience import QUICK_S, Patience, Queue
-from sink_clips import read_pictures
+from support.cli_parts import HANG_S, started, until, veneer
+from support.fakes_loopback import FakeLoopback
+from support.fakes_virtualcam import FakeVirtualCameras
+from support.patience import QUICK_S, Patience, Queue
+from support.sink_clips import read_pictures
 
 import live.session
 from engines.looks import load_looks
-from live.capture import Capture
-from live.controls import Command, Controls
-from live.cover import card
-from live.frame import Frame
+from live.control.controls import Command, Controls
 from live.options import LiveOptions
+from live.pipeline.frame import Frame
+from live.recording.recorder import Capture
+from live.render.privacy_fallback import card
 from live.session import Session
 from live.sinks.virtual_camera import VirtualCameraSink
 
@@ -133,8 +133,8 @@ def test_a_signal_while_nobody_watches_is_a_clean_stop(
     driver.written((320, 240))
     options = LiveOptions(source="demo", look="none", size_wh=(320, 240))
     session = Session(options, sinks=[sink], looks={"none": load_looks()["none"]}, ctl=False)
-    assert session._audience is not None
-    session._audience._linger_s = 0.1
+    assert session._viewers is not None
+    session._viewers._linger_s = 0.1
     ended, in_time = threading.Event(), list[bool]()
 
     def send() -> None:

@@ -12,17 +12,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fault_kinds import half_written, raises
-from fault_parts import Bench
-from fault_standins import Engine, Orders, Segmenter
-from patience import Patience
+from support.fault_kinds import half_written, raises
+from support.fault_parts import Bench
+from support.fault_standins import Engine, Orders, Segmenter
+from support.patience import Patience
 
-import live.composer
-import live.front
+import live.pipeline.ingest
+import live.render.frame_renderer
 from engines.errors import SourceError
-from live.controls import Command
-from live.pipeline import Pipeline
-from live.wardrobe import Wardrobe
+from live.control.controls import Command
+from live.pipeline.pipeline import Pipeline
+from live.render.look_loader import LookLoader
 
 STARTING = ("source.open", "tracker.open", "looks", "driver.open")
 RUNNING = ("source.read", "tracker.track", "segmenter", "engine", "driver.send", "disk.write")
@@ -80,8 +80,8 @@ class Benches:
 @pytest.fixture
 def benches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_rubbish: None) -> Benches:
     made = Benches(tmp_path)
-    monkeypatch.setattr(live.front, "PersonSegmenter", Segmenter)
-    monkeypatch.setattr(live.composer, "PersonSegmenter", Segmenter)
+    monkeypatch.setattr(live.pipeline.ingest, "PersonSegmenter", Segmenter)
+    monkeypatch.setattr(live.render.frame_renderer, "PersonSegmenter", Segmenter)
     half_written(monkeypatch, made.meet)
     return made
 
@@ -108,7 +108,7 @@ def test_whatever_hangs_at_the_start_or_in_the_middle_the_run_ends(benches: Benc
     late = [(STARTING + RUNNING)[number] for number in benches.end()]
     assert late == []
     hanging = benches.all[(STARTING + RUNNING).index("engine")]
-    assert hanging.wardrobe.engine.ledger.closed == 0, "it is not taken away from under whoever hangs in it"
+    assert hanging.look_loader.engine.ledger.closed == 0, "it is not taken away from under whoever hangs in it"
     for hang in hangs:
         hang.let_go.set()
     assert benches.left_behind() == [], "what comes back later lets go of all it holds"
@@ -116,7 +116,7 @@ def test_whatever_hangs_at_the_start_or_in_the_middle_the_run_ends(benches: Benc
 
 def _closes(bench: Bench) -> dict[str, Any]:
     camera, *_ = bench.run.parts.sinks
-    parts = (bench.source, bench.tracker, bench.run._front._segmenter, bench.wardrobe.engine, camera, bench.window)
+    parts = (bench.source, bench.tracker, bench.run._ingest._segmenter, bench.look_loader.engine, camera, bench.window)
     return dict(zip(CLOSING, parts, strict=True))
 
 
@@ -186,11 +186,11 @@ def test_an_engine_that_cannot_be_closed_keeps_no_other_one_open() -> None:
     def fail() -> None:
         raise RuntimeError("driver\nbug")
 
-    wardrobe, engines = Wardrobe({}, runtime="auto", say=print), [Engine(Orders()) for _ in range(3)]
+    look_loader, engines = LookLoader({}, runtime="auto", say=print), [Engine(Orders()) for _ in range(3)]
     engines[1].close = fail  # type: ignore[method-assign]
     made: Any = {(str(number), (1, 1)): SimpleNamespace(engine=engine) for number, engine in enumerate(engines)}
-    wardrobe._engines = made
-    wardrobe.close()
+    look_loader._engines = made
+    look_loader.close()
     assert [engine.ledger.closed for engine in engines] == [1, 0, 1]
 
 

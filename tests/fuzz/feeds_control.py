@@ -12,9 +12,9 @@ from tests.fuzz.target import Feed
 
 def request(folder: Path) -> Feed:
     """What a program that calls says to the one that runs."""
-    from live.controls import Controls
-    from live.ctl import ControlServer
-    from live.ctl_transport import UnixTransport
+    from live.control.control_socket import ControlServer
+    from live.control.control_transport import UnixTransport
+    from live.control.controls import Controls
 
     server = ControlServer(Controls(("none", "glaze"), look="none"), transport=UnixTransport(folder / "run"))
 
@@ -33,8 +33,8 @@ def request(folder: Path) -> Feed:
 
 def answer(folder: Path) -> Feed:
     """What the one that runs says to `veneer ctl`."""
-    from live.ctl import send_command
-    from live.ctl_transport import Transport
+    from live.control.control_socket import send_command
+    from live.control.control_transport import Transport
 
     class Played(Transport):
         data = b""
@@ -64,7 +64,7 @@ def answer(folder: Path) -> Feed:
 
 
 def port_file(folder: Path) -> Feed:
-    from live.ctl_transport import LoopbackTransport
+    from live.control.control_transport import LoopbackTransport
 
     transport = LoopbackTransport(folder)
 

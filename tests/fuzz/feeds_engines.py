@@ -58,7 +58,7 @@ def weights(_folder: Path) -> Feed:
 
 
 def manifest(_folder: Path) -> Feed:
-    from engines import cache_entry
+    from engines.cache import cache_entry
 
     entry = cache_entry.cache_home() / "k"
     entry.mkdir(parents=True, exist_ok=True)
@@ -75,35 +75,35 @@ def manifest(_folder: Path) -> Feed:
 
 
 def machine_choice(_folder: Path) -> Feed:
-    from engines import machine_choice
     from engines.looks import load_looks
+    from engines.runtime import autotune_choice
     from engines.styles import load_style
 
-    machine_choice.choice_file().parent.mkdir(parents=True, exist_ok=True)
+    autotune_choice.choice_file().parent.mkdir(parents=True, exist_ok=True)
     style, look = load_style("toon"), load_looks()["toon"]
 
     def feed(data: bytes) -> None:
-        machine_choice.choice_file().write_bytes(data)
-        machine_choice.engine_choice(style)
-        assert machine_choice.fitted(look).name == "toon"
-        assert machine_choice.stale().isprintable()
+        autotune_choice.choice_file().write_bytes(data)
+        autotune_choice.engine_choice(style)
+        assert autotune_choice.fitted(look).name == "toon"
+        assert autotune_choice.stale().isprintable()
 
     return feed
 
 
 def failure(_folder: Path) -> Feed:
-    from engines import failures
-    from engines.cache_entry import cache_home
+    from engines.build import failed_builds
+    from engines.cache.cache_entry import cache_home
 
-    failures.remember("k", label="", style="", size="", reason="")  # makes its folder
+    failed_builds.remember("k", label="", style="", size="", reason="")  # makes its folder
     (note,) = cache_home().rglob("k.json")
 
     def feed(data: bytes) -> None:
         note.write_bytes(data)
-        found = failures.remembered("k")
+        found = failed_builds.remembered("k")
         if found is not None:
             assert f"{found} until {found.until}".isprintable()  # it is listed
-        assert failures.all_remembered() == ([] if found is None else [found])
+        assert failed_builds.all_remembered() == ([] if found is None else [found])
 
     return feed
 
@@ -120,7 +120,7 @@ def set_marker(folder: Path) -> Feed:
 
 
 def checkpoint(folder: Path) -> Feed:
-    from engines.training.kit.going_on import CHECKPOINT, kept
+    from engines.training.resume import CHECKPOINT, kept
 
     def feed(data: bytes) -> None:
         (folder / "next").write_bytes(data)
@@ -131,7 +131,7 @@ def checkpoint(folder: Path) -> Feed:
 
 
 def marker(folder: Path) -> Feed:
-    from engines.training.kit.marker import read_marker
+    from engines.training.data.dataset_marker import read_marker
 
     def feed(data: bytes) -> None:
         (folder / "made.json").write_bytes(data)
@@ -144,7 +144,7 @@ def region(folder: Path) -> Feed:
     import cv2
     import numpy as np
 
-    from engines.training.aligned import load_region
+    from engines.training.data.aligned import load_region
 
     cv2.imwrite(str(folder / "one.png"), np.zeros((32, 32, 3), np.uint8))
 
@@ -156,7 +156,7 @@ def region(folder: Path) -> Feed:
 
 
 def vgg(folder: Path) -> Feed:
-    from engines.training.kit.objectives import VggFeatures
+    from engines.training.losses.image_losses import VggFeatures
 
     def feed(data: bytes) -> None:
         (folder / "vgg.npz").write_bytes(data)

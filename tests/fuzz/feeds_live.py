@@ -30,7 +30,7 @@ def task(folder: Path) -> Feed:
 
 
 def picture(folder: Path) -> Feed:
-    from live.sources.still import read_picture
+    from live.sources.still_picture import read_picture
 
     def feed(data: bytes) -> None:
         (folder / "picture").write_bytes(data)
@@ -41,7 +41,7 @@ def picture(folder: Path) -> Feed:
 
 
 def video(folder: Path) -> Feed:
-    from live.sources.video import VideoSource
+    from live.sources.video_source import VideoSource
 
     def feed(data: bytes) -> None:
         (folder / "video").write_bytes(data)

@@ -99,15 +99,15 @@ def manifests() -> list[bytes]:
 
 
 def machine_choices() -> list[bytes]:
-    from engines import machine_choice
     from engines.looks import load_looks
+    from engines.runtime import autotune_choice
     from engines.styles import load_style
 
     style, look = load_style("toon"), load_looks()["toon"]
-    choice = machine_choice.EngineChoice("openvino", "fp32", 2, 9.5, 11.0)
-    engines = {machine_choice.engine_name(style): machine_choice.engine_entry(style, choice)}
-    looks = {look.name: machine_choice.look_entry(look)}
-    whole = {"machine": machine_choice.fingerprint(), "fps": 30.0, "engines": engines, "looks": looks}
+    choice = autotune_choice.EngineChoice("openvino", "fp32", 2, 9.5, 11.0)
+    engines = {autotune_choice.engine_name(style): autotune_choice.engine_entry(style, choice)}
+    looks = {look.name: autotune_choice.look_entry(look)}
+    whole = {"machine": autotune_choice.fingerprint(), "fps": 30.0, "engines": engines, "looks": looks}
     return [json.dumps(whole).encode()]
 
 
@@ -115,7 +115,7 @@ def failures() -> list[bytes]:
     """Of today: a note counts for a week, and for the version of the program that wrote it."""
     from dataclasses import asdict
 
-    from engines.failures import Failure, _version
+    from engines.build.failed_builds import Failure, _version
 
     at_s = time.time() // 86400 * 86400
     crashed = Failure("OpenVINO INT8", "toon", "256x256", "its builder crashed (SIGSEGV)", at_s, _version())
@@ -130,7 +130,7 @@ def checkpoints() -> list[bytes]:
     import torch
     from safetensors.torch import save
 
-    from engines.training.kit.recipe import Recipe
+    from engines.training.recipe import Recipe
 
     state = {"form": 1, "recipe": Recipe().as_json(), "pairs": "x", "numbers": {}, "progress": {}, "options": {}}
     return [save({"best.w": torch.zeros(2, 2)}, {"state": json.dumps(state)})]

@@ -26,7 +26,7 @@ from vm.chart import (
 from vm.judging import Times, judge_times
 from vm.machine import REPOSITORY, Machine
 
-from live.cover import card
+from live.render.privacy_fallback import card
 
 pytestmark = pytest.mark.vm
 LOOK, SIZE = "glaze", "640x360"

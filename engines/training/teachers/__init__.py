@@ -1,6 +1,6 @@
 """Teachers: slow, careful ways to make the picture that a generator learns to make fast.
 
-A teacher is a function from an aligned region (`engines.training.aligned.AlignedRegion`, 512 pixels square) to the
+A teacher is a function from an aligned region (`engines.training.data.aligned.AlignedRegion`, 512 pixels square) to the
 finished picture, (512, 512, 3) RGB uint8. The same region gives the same picture.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import OptionsError
-from engines.training.aligned import AlignedRegion
+from engines.training.data.aligned import AlignedRegion
 
 Teacher = Callable[[AlignedRegion], NDArray[np.uint8]]
 TEACHERS = ("toon", "sketch", "retouch")  # each a module here, with a function of the same name

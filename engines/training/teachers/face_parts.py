@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.head_region import FACE_OVAL
-from engines.region import INNER_LIPS, OUTER_LIPS
-from engines.training.aligned import AlignedRegion
+from engines.regions.lips_region import INNER_LIPS, OUTER_LIPS
+from engines.regions.upright import FACE_OVAL
+from engines.training.data.aligned import AlignedRegion
 
 Floats = NDArray[np.float32]
 Index = NDArray[np.int64]

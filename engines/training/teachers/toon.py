@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.training.aligned import AlignedRegion
+from engines.training.data.aligned import AlignedRegion
 from engines.training.teachers.blurs import rise
 from engines.training.teachers.face_parts import Floats, Parts, find_parts
 from engines.training.teachers.flow import Streamlines, dark_lines, ink, tangent_flow

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from engines.discriminators.patch_gan import PatchGan
 from engines.generators.autoretouch import AutoRetouch
-from engines.generators.patch_gan import PatchGan
 from engines.generators.pix2pix import Pix2Pix
 from engines.generators.toon_net import ToonNet
-from engines.training.cost import gmac, parameters
+from engines.training.metrics.model_cost import gmac, parameters
 
 SMALL = {
     "toon_net": (ToonNet, {"channels": 8, "blocks": 1}),

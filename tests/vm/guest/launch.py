@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from engines import looks
-from live.frame import Face, Frame
+from live.pipeline.frame import Face, Frame
 
 _load_looks = looks.load_looks
 

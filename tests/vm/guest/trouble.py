@@ -14,7 +14,7 @@ from vm.guest.shell import CAPTURE, LONG_S, await_true, device_caps, run
 _DOCTOR = """
 import json
 from dataclasses import asdict
-from live.doctor import examine
+from live.diagnostics.doctor import examine
 print(json.dumps([asdict(check) for check in examine(only=("camera", "virtual camera"))]))
 """
 

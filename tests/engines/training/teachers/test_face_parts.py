@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from portrait_region import BROWN, DARK, PALE, photo_region, portrait_parts, portrait_region
+from support.portrait_region import BROWN, DARK, PALE, photo_region, portrait_parts, portrait_region
 
 from engines.training.teachers.face_parts import Parts, find_parts
 

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from portrait_region import BROWN, DARK, PALE, photo_region, portrait_parts, portrait_region
+from support.portrait_region import BROWN, DARK, PALE, photo_region, portrait_parts, portrait_region
 
-from engines.training.aligned import AlignedRegion
+from engines.training.data.aligned import AlignedRegion
 from engines.training.teachers import load_teacher
 from engines.training.teachers.face_parts import find_parts
 from engines.training.teachers.toon import toon

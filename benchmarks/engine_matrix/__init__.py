@@ -1,0 +1,1 @@
+"""The engine benchmark: generators in every runtime."""

@@ -1,0 +1,1 @@
+"""The FPS benchmark: looks, sizes, runtimes and precisions."""

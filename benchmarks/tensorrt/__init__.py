@@ -1,0 +1,1 @@
+"""The TensorRT proof: its environment and its cache."""

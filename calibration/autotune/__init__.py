@@ -1,0 +1,1 @@
+"""Times the runtimes of this machine and selects the fastest."""

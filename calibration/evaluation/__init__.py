@@ -1,0 +1,1 @@
+"""Styles compared with their teachers or with target pictures."""

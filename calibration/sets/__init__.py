@@ -1,0 +1,1 @@
+"""Calibration sets: building and reading them."""

@@ -1,0 +1,1 @@
+"""Builds better engines in processes of their own, away from the running picture."""

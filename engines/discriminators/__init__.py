@@ -1,0 +1,1 @@
+"""Discriminators of the adversarial training methods, one module per network."""

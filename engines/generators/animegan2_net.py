@@ -1,0 +1,72 @@
+"""AnimeGANv2's generator: the light one among the drawing networks."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engines.generators.layers import conv
+
+
+def _normed(layer: nn.Conv2d) -> nn.Sequential:
+    """The layer, layer normalisation, leaky ReLU."""
+    return nn.Sequential(layer, nn.GroupNorm(1, layer.out_channels), nn.LeakyReLU(0.2))
+
+
+class _Halved(nn.Module):
+    """A 3x3 convolution at stride 2 that mirrors the right and the lower rim only."""
+
+    def __init__(self, into: int, out: int) -> None:
+        super().__init__()
+        self.conv = _normed(nn.Conv2d(into, out, 3, stride=2, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.pad(x, (0, 1, 0, 1), mode="reflect"))  # type: ignore[no-any-return]
+
+
+class _Inverted(nn.Module):
+    """An inverted residual block: widened, filtered channel by channel, narrowed (arXiv:1801.04381, section 3.3)."""
+
+    def __init__(self, into: int, out: int) -> None:
+        super().__init__()
+        wide = 2 * into
+        each = nn.Conv2d(wide, wide, 3, padding=1, padding_mode="reflect", groups=wide)
+        narrow = nn.Sequential(conv(wide, out, 1), nn.GroupNorm(1, out))
+        self.inner = nn.Sequential(_normed(conv(into, wide, 1)), _normed(each), narrow)
+        self.added = into == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.inner(x)
+        return x + made if self.added else made
+
+
+class AnimeGan2(nn.Module):
+    """The generator of AnimeGANv2 (Chen, 2020), which is published as a program; its forerunner has the paper.
+
+    Chen, Liu, Chen, "AnimeGAN: A Novel Lightweight GAN for Photo Animation", ISICA 2019 (section 3.1), and
+    https://github.com/TachibanaYoshino/AnimeGANv2: fewer weights (8.17 MB in FP32, as its README says), and layer
+    instead of instance normalisation.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to_half = nn.Sequential(_normed(conv(3, 32, 7)), _Halved(32, 64), _normed(conv(64, 64, 3)))
+        self.to_quarter = nn.Sequential(_Halved(64, 128), _normed(conv(128, 128, 3)))
+        blocks = (_Inverted(128, 256), *(_Inverted(256, 256) for _ in range(3)))
+        self.body = nn.Sequential(_normed(conv(128, 128, 3)), *blocks, _normed(conv(256, 128, 3)))
+        self.back_to_half = nn.Sequential(_normed(conv(128, 128, 3)), _normed(conv(128, 128, 3)))
+        self.back_to_full = nn.Sequential(_normed(conv(128, 64, 3)), _normed(conv(64, 64, 3)), _normed(conv(64, 32, 7)))
+        self.out = conv(32, 3, 1)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """The picture in 0..1; RGB, H and W multiples of 4."""
+        x = self.to_half(rgb * 2 - 1)  #         N,  64, H/2, W/2
+        x = self.body(self.to_quarter(x))  #     N, 128, H/4, W/4
+        x = self.back_to_half(_doubled(x))  #    N, 128, H/2, W/2
+        x = self.back_to_full(_doubled(x))  #    N,  32, H,   W
+        picture: Tensor = self.out(x).tanh()  #  N,   3, H,   W
+        return (picture + 1) / 2
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

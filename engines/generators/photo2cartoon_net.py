@@ -1,0 +1,133 @@
+"""Photo2Cartoon's generator: U-GAT-IT light at half its width, between hourglasses at full resolution."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engines.generators.layers import Attention, ResidualBlock, SteeredBlock, conv, doubled, layer_instance_norm, normed
+
+
+class _Pyramid(nn.Module):
+    """Three 3x3 convolutions, each on the one before, side by side beside the input.
+
+    The block of Bulat and Tzimiropoulos, "Binarized Convolutional Landmark Localizers", ICCV 2017 (arXiv:1703.00862,
+    section 4), with instance normalisation before each convolution.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        wide = (channels, channels // 2, channels // 4, channels // 4)
+        self.steps = nn.ModuleList(
+            nn.Sequential(nn.InstanceNorm2d(into), nn.ReLU(), conv(into, out, 3))
+            for into, out in itertools.pairwise(wide)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        made = [x]
+        for step in self.steps:
+            made.append(step(made[-1]))  # N, C/2, C/4, C/4 channels
+        return x + torch.cat(made[1:], 1)  # N, C, H, W
+
+
+class _Hourglass(nn.Module):
+    """Down to 1/2**depth of the resolution and back, with a way across at each (Newell et al., arXiv:1603.06937)."""
+
+    def __init__(self, channels: int, depth: int) -> None:
+        super().__init__()
+        self.across, self.down, self.up = _Pyramid(channels), _Pyramid(channels), _Pyramid(channels)
+        self.inner = _Hourglass(channels, depth - 1) if depth > 1 else _Pyramid(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        small = self.up(self.inner(self.down(F.avg_pool2d(x, 2))))  # N, C, H/2, W/2
+        return self.across(x) + F.interpolate(small, scale_factor=2.0)  # type: ignore[no-any-return]  # N, C, H, W
+
+
+class _Stage(nn.Module):
+    """An hourglass that sketches a picture of three colours, and hands it on with its features; the last, alone."""
+
+    def __init__(self, channels: int, depth: int, *, last: bool = False) -> None:
+        super().__init__()
+        narrow = normed(nn.Conv2d(channels, channels, 1, bias=False))
+        self.features = nn.Sequential(_Hourglass(channels, depth), _Pyramid(channels), narrow)
+        self.sketch = nn.Conv2d(channels, 3, 1)
+        self.last = last
+        if not last:
+            self.on, self.back = nn.Conv2d(channels, channels, 1), nn.Conv2d(3, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.features(x)  #     N, C, H, W
+        sketch = self.sketch(features)  #  N, 3, H, W
+        return sketch if self.last else x + self.on(features) + self.back(sketch)  # type: ignore[no-any-return]
+
+
+class _Blend(nn.Module):
+    """A scale, or a shift, between what the style says and what the encoder's features of the same depth say."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.share = nn.Parameter(torch.zeros(1, channels))
+        linear = [nn.Linear(channels, channels) for _ in range(3)]
+        self.by_content = nn.Sequential(linear[0], nn.ReLU(), linear[1])
+        self.by_style = linear[2]
+
+    def forward(self, content: Tensor, style: Tensor) -> Tensor:
+        # Not torch.lerp: compiling it for one thread in FP32 crashes OpenVINO 2026.4.1.
+        blended = (1 - self.share) * self.by_style(style) + self.share * self.by_content(content)  # N, C
+        return blended[:, :, None, None]  # type: ignore[no-any-return]
+
+
+class _SoftAdaLin(nn.Module):
+    """The adaptive normalisation of U-GAT-IT with blended scale and shift."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.rho = nn.Parameter(torch.full((1, channels, 1, 1), 0.9))
+        self.gamma, self.beta = _Blend(channels), _Blend(channels)
+
+    def forward(self, x: Tensor, content: Tensor, style: Tensor) -> Tensor:
+        scale, shift = self.gamma(content, style), self.beta(content, style)
+        return layer_instance_norm(x, self.rho) * scale + shift  # type: ignore[no-any-return]
+
+
+class Photo2Cartoon(nn.Module):
+    """The generator of Minivision's Photo2Cartoon (2020), which is published as a program and not as a paper.
+
+    https://github.com/minivision-ai/photo2cartoon, section "Introduce" of its README: U-GAT-IT light
+    (arXiv:1907.10830) with two hourglasses before the encoder, two after the decoder, and Soft-AdaLIN; with 32
+    channels, as the program runs it.
+
+    Args:
+        channels: of the first layer.
+        blocks: residual blocks in the encoder, and as many in the decoder.
+        depth: times that an hourglass halves the resolution.
+    """
+
+    def __init__(self, channels: int = 32, blocks: int = 4, depth: int = 4) -> None:
+        super().__init__()
+        c, deep = channels, 4 * channels
+        self.first = nn.Sequential(normed(conv(3, c, 7)), _Stage(c, depth), _Stage(c, depth))
+        self.down = nn.Sequential(normed(conv(c, 2 * c, 3, 2)), normed(conv(2 * c, deep, 3, 2)))
+        self.encode = nn.ModuleList(ResidualBlock(deep, bias=False) for _ in range(blocks))
+        self.attend = Attention(deep)
+        self.style = nn.Sequential(nn.Linear(deep, deep), nn.ReLU(), nn.Linear(deep, deep), nn.ReLU())
+        self.decode = nn.ModuleList(SteeredBlock(deep, _SoftAdaLin) for _ in range(blocks))
+        self.enlarge = nn.Sequential(doubled(deep, 2 * c), doubled(2 * c, c))
+        self.finish = nn.Sequential(_Stage(c, depth), _Stage(c, depth, last=True), conv(3, 3, 7))
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """The picture in 0..1; RGB, H and W multiples of 2**depth, and of 4."""
+        x = self.down(self.first(rgb * 2 - 1))  #      N, 4C, H/4, W/4
+        contents = []
+        for encode in self.encode:
+            x = encode(x)  #                           N, 4C, H/4, W/4
+            contents.append(x.mean((2, 3)))  #         N, 4C
+        x = self.attend(x)  #                          N, 4C, H/4, W/4
+        style = self.style(x.mean((2, 3)))  #          N, 4C
+        for decode in self.decode:
+            x = decode(x, contents.pop(), style)  #    N, 4C, H/4, W/4
+        picture: Tensor = self.finish(self.enlarge(x)).tanh()  # N,  3, H,   W
+        return (picture + 1) / 2

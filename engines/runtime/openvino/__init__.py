@@ -1,0 +1,1 @@
+"""OpenVINO runtimes: CPU, and Intel GPU and NPU."""

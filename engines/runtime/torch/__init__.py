@@ -1,0 +1,1 @@
+"""PyTorch runtimes: the FP32 reference on the CPU, and CUDA."""

@@ -1,0 +1,1 @@
+"""Training data on disk, its augmentation, and its batches."""

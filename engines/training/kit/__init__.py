@@ -1,1 +1,0 @@
-"""The training kit: any generator from pairs of pictures, on whatever device there is."""

@@ -1,0 +1,1 @@
+"""Training methods: networks, data and losses of one way to train."""

@@ -1,0 +1,26 @@
+"""`veneer ctl`: tell the running program what to do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def ctl(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="COMMAND",
+            help="look NAME or 1..9; strength 0..1, + or -; mirror, freeze, panic, record or help, "
+            "each with on, off or nothing to switch over; snapshot; status; quit",
+        ),
+    ],
+    pid: Annotated[
+        int | None, typer.Option(help="Which running program, by its process id, where several run.")
+    ] = None,
+) -> None:
+    """Tell the running program what to do, from another process (a desktop shortcut, a script)."""
+    from live.control.control_socket import send_command
+
+    typer.echo(send_command(words, pid=pid))

@@ -1,0 +1,1 @@
+"""Commands to the running program: controls, keys, and the control socket."""

@@ -1,0 +1,1 @@
+"""Checks of this machine, and the state of the engines in words."""

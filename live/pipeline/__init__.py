@@ -1,0 +1,1 @@
+"""From the source to the sinks: threads, hand-over slots, frames, timing."""

@@ -1,0 +1,1 @@
+"""Makes the finished frame: regions, engines, blending, and the privacy policy."""

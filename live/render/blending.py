@@ -1,0 +1,104 @@
+"""Puts a generator's work back into the frame, inside the region's box only.
+
+Every function takes the painter's `Workspace`, so that nothing as large as a frame is made anew; None makes its own.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.regions.lips_region import Region
+from engines.regions.upright import PictureRegion
+from engines.regions.workspace import Workspace
+
+
+def add_change(frame_bgr: NDArray[np.uint8], region: Region, change: NDArray[np.float32], strength: float) -> None:
+    """Add a change to the frame, in place, through the region's mask.
+
+    Args:
+        frame_bgr: (H, W, 3) uint8, bit-identical outside the region's box and where the mask is 0.
+        change: float32 BGR in steps of 1/255, at the crop's size or at the box's.
+        strength: 0..1.
+    """
+    if change.shape[:2] != region.mask.shape:
+        change = region.uncrop(change)
+    box_bgr = region.cut(frame_bgr)
+    painted = change * (region.mask * np.float32(strength))[:, :, None]
+    cv2.add(box_bgr, painted, dst=box_bgr, dtype=cv2.CV_8U)
+
+
+def add_region_change(
+    frame_bgr: NDArray[np.uint8],
+    region: PictureRegion,
+    change: NDArray[np.float32],
+    strength: float,
+    workspace: Workspace | None = None,
+) -> None:
+    """The same for an upright region: the change is enlarged, the frame's own detail stays."""
+    workspace = workspace or Workspace()
+    seen = _seen(region)
+    if seen is None:
+        return
+    box_bgr = region.cut(frame_bgr)[seen]
+    whole = region.uncrop(change, workspace, "change")[seen]
+    painted = workspace.array("painted", whole.shape, np.float32)
+    if region.mask is None:
+        np.multiply(whole, np.float32(strength), out=painted)
+    else:
+        weight = cv2.merge([region.mask[seen]] * 3, dst=workspace.array("weight", whole.shape))
+        cv2.multiply(whole, weight, dst=painted, scale=strength / 255, dtype=cv2.CV_32F)
+    cv2.add(box_bgr, painted, dst=box_bgr, dtype=cv2.CV_8U)  # rounds to the nearest step, and stays within 0..255
+
+
+def blend_picture(
+    frame_bgr: NDArray[np.uint8],
+    region: PictureRegion,
+    picture_bgr: NDArray[np.float32],
+    strength: float,
+    workspace: Workspace | None = None,
+) -> None:
+    """Put a finished picture over the frame, in place, through the region's mask.
+
+    Args:
+        frame_bgr: (H, W, 3) uint8, bit-identical outside the region's box and where the mask is 0.
+        picture_bgr: float32 BGR in steps of 1/255, at the crop's size.
+        strength: 0..1; in between, the frame shows through.
+        scratch: working memory.
+    """
+    workspace = workspace or Workspace()
+    seen = _seen(region)
+    if seen is None:
+        return
+    box_bgr = region.cut(frame_bgr)[seen]
+    over = region.uncrop(_as_picture(picture_bgr, workspace), workspace, "picture")[seen]
+    if region.mask is None:
+        cv2.addWeighted(over, strength, box_bgr, 1.0 - strength, 0.0, dst=box_bgr)
+        return
+    mask = region.mask[seen]
+    if strength < 1.0:
+        mask = cv2.convertScaleAbs(mask, dst=workspace.array("fainter", mask.shape), alpha=strength)  # type: ignore[assignment]
+    weight = cv2.merge([mask] * 3, dst=workspace.array("weight", over.shape))
+    cv2.multiply(over, weight, dst=over, scale=1 / 255)
+    cv2.bitwise_not(weight, dst=weight)
+    cv2.multiply(box_bgr, weight, dst=box_bgr, scale=1 / 255)
+    cv2.add(box_bgr, over, dst=box_bgr)
+
+
+def _seen(region: PictureRegion) -> tuple[slice, slice] | None:
+    """The part of the inner box where the mask is not 0; None where it is 0 all over: a person seldom fills a frame."""
+    if region.mask is None:
+        return slice(None), slice(None)
+    x, y, width, height = cv2.boundingRect(region.mask)
+    return (slice(y, y + height), slice(x, x + width)) if width else None
+
+
+def _as_picture(picture_bgr: NDArray[np.float32], workspace: Workspace) -> NDArray[np.uint8]:
+    """Rounded to whole steps, half up."""
+    steps = workspace.array("steps", picture_bgr.shape, np.float32)
+    np.add(picture_bgr, np.float32(0.5), out=steps)
+    np.clip(steps, 0, 255, out=steps)
+    whole = workspace.array("whole steps", picture_bgr.shape)
+    np.copyto(whole, steps, casting="unsafe")
+    return whole

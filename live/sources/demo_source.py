@@ -1,0 +1,231 @@
+"""A person to look at on a machine without a camera: a portrait that moves, turns, comes near and walks off.
+
+The portrait is NASA's of Eileen Collins (public domain), which scikit-image carries. It is cut out along an outline
+drawn by hand and set before a plain lit wall, so that nothing gives away the edges of a photograph.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from live.pipeline.frame import Floats, Frame, ImageU8
+from live.pipeline.frame_pool import FramePool
+from live.portrait import portrait_bgr
+from live.sources.base import SourceInfo
+from live.sources.pace import Pace
+
+CYCLE_S = 12.0
+GONE_S = (9.3, 10.7)  # within each cycle: nobody is in the picture
+
+# The outline of the person in the 512x512 portrait, pixels, clockwise from the top of the head.
+# fmt: off
+_OUTLINE_XY = (
+    (227, 16), (248, 18), (276, 31), (288, 43), (296, 58), (296, 66), (299, 72), (300, 92), (296, 107), (290, 117),
+    (274, 134), (267, 138), (255, 165), (256, 176), (276, 189), (289, 203), (299, 219), (303, 233), (319, 243),
+    (340, 262), (345, 272), (347, 282), (352, 286), (352, 291), (356, 302), (357, 323), (362, 330), (360, 333),
+    (360, 344), (374, 348), (393, 344), (418, 345), (436, 351), (455, 361), (478, 384), (486, 400), (493, 421),
+    (496, 453), (500, 475), (506, 487), (506, 511), (39, 511), (37, 502), (29, 493), (25, 478), (23, 460), (24, 432),
+    (19, 418), (19, 390), (26, 366), (26, 342), (34, 315), (39, 306), (40, 294), (46, 278), (54, 267), (55, 262),
+    (65, 246), (76, 235), (90, 227), (101, 215), (103, 215), (110, 206), (113, 205), (114, 200), (120, 199),
+    (121, 183), (131, 167), (140, 158), (153, 151), (182, 147), (182, 132), (174, 128), (170, 121), (170, 116),
+    (167, 115), (157, 104), (154, 92), (153, 68), (156, 58), (163, 51), (174, 43), (185, 38), (201, 23), (205, 21),
+    (214, 21),
+)
+# fmt: on
+_FACE_XY, _NECK_XY = (224.0, 128.0), (224.0, 230.0)
+_WALL_BGR = (196, 203, 209)
+_SCALE = 1.95  # of the portrait in a picture 720 high: the face is about 220 pixels from hairline to chin
+_OVERSAMPLED = 2  # the cut-out is kept so much finer, so that the fast nearest-pixel warp shows no steps
+_BANDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where the person is: face centre in fractions of the picture, turn in radians (positive: to the left), size."""
+
+    x: float
+    y: float
+    turn_rad: float
+    zoom: float
+
+
+def pose_at(time_s: float) -> Pose:
+    """The pose at a time; repeats every `CYCLE_S` seconds without a jump anybody could see."""
+    now_s = time_s % CYCLE_S
+    wave = 2 * math.pi * now_s
+    turn_rad = math.radians(20) * math.sin(wave / 4) * (0.6 + 0.4 * math.sin(wave / 12 + 0.4))
+    zoom = 1 + 0.4 * _ease(1 - abs(now_s - 5.2) / 1.9)
+    aside = _ease((now_s - 8.5) / 1.1) if now_s < 10 else _ease((now_s - 10.4) / 1.1) - 1
+    return Pose(
+        0.5 + 0.06 * math.sin(wave / 6) + 1.15 * aside,
+        0.41 + 0.02 * math.sin(wave / 3) + 0.12 * (zoom - 1),
+        turn_rad,
+        zoom,
+    )
+
+
+class DemoSource:
+    """The moving portrait. A frame depends on its number alone, never on the clock.
+
+    Args:
+        size_wh: of the frames.
+        fps: how much time passes from frame to frame.
+        pace: True gives the frames at that rate, as a camera does; False as fast as they are read.
+        frames: how many; None for no end.
+    """
+
+    def __init__(
+        self, *, size_wh: tuple[int, int] = (1280, 720), fps: float = 30.0, pace: bool, frames: int | None = None
+    ) -> None:
+        self.live = pace
+        self._size_wh, self._fps, self._frames = size_wh, fps, frames
+        self._closed = threading.Event()
+        self._pace = Pace(self._closed, catch_up=False) if pace else None
+        self._scene: _Scene | None = None
+        self._frame_id = 0
+
+    def open(self) -> SourceInfo:
+        """Load the portrait and cut it out.
+
+        Raises:
+            SourceError: the portrait is not where scikit-image keeps it.
+        """
+        self._scene = _Scene(portrait_bgr(), self._size_wh)
+        return SourceInfo("demo", self._size_wh, self._fps, self._frames)
+
+    def read(self) -> Frame | None:
+        """The next frame; None after the last one asked for."""
+        scene, frame_id = self._scene, self._frame_id
+        if scene is None or self._closed.is_set() or (self._frames is not None and frame_id >= self._frames):
+            return None
+        pts_s = frame_id / self._fps
+        if self._pace is not None and not self._pace.hold(pts_s):
+            return None
+        self._frame_id += 1
+        return Frame(scene.draw(pose_at(pts_s)), frame_id, time.monotonic(), pts_s)
+
+    def close(self) -> None:
+        """Let the pictures go; a waiting `read` returns at once."""
+        self._closed.set()
+        self._scene = None
+
+
+class _Scene:
+    """The cut-out person before a wall of one colour, and the light that falls on both.
+
+    One colour lets the warp fill what it uncovers, so that only the boxes around the person are drawn anew.
+    """
+
+    def __init__(self, portrait_bgr: ImageU8, size_wh: tuple[int, int]) -> None:
+        width, height = size_wh
+        unit = min(height, 0.75 * width) / 720
+        self._size_wh, self._pool = size_wh, FramePool()
+        self._scale = max(8 / 512, _SCALE * unit)
+        fine = self._scale * _OVERSAMPLED
+        self._person_bgr = _cut_out(portrait_bgr, fine)
+        self._fine = self._person_bgr.shape[1] / portrait_bgr.shape[1]
+        self._outline_xy = _dense_outline()
+        self._lowest_y = height - 0.85 * (512 - _FACE_XY[1]) * self._scale  # where a tall picture would show the cut
+        self._shade_bgr = _shade(size_wh)
+        wall_bgr = np.full((height, width, 3), _WALL_BGR, np.uint8)
+        self._wall_bgr: ImageU8 = np.asarray(cv2.subtract(wall_bgr, self._shade_bgr), np.uint8)
+
+    def draw(self, pose: Pose) -> ImageU8:
+        """One picture, an array that nobody else holds."""
+        width, height = self._size_wh
+        turn = (
+            self._scale
+            * pose.zoom
+            * np.array(
+                [
+                    [math.cos(pose.turn_rad), math.sin(pose.turn_rad)],
+                    [-math.sin(pose.turn_rad), math.cos(pose.turn_rad)],
+                ]
+            )
+        )
+        face_at = np.array([pose.x * width, max(pose.y * height, self._lowest_y)])
+        # Upright, the face is where the pose says; the turn goes about the neck.
+        neck_at = face_at + (np.array(_NECK_XY) - _FACE_XY) * self._scale * pose.zoom
+        shift = neck_at - turn @ np.array(_NECK_XY)
+        frame_bgr = self._pool.take(self._wall_bgr.shape)
+        np.copyto(frame_bgr, self._wall_bgr)
+        to_fine = np.column_stack([turn / self._fine, shift])
+        for left, top, right, bottom in self._boxes(self._outline_xy @ turn.T + shift):
+            matrix = to_fine - [[0, 0, left], [0, 0, top]]
+            box_bgr = frame_bgr[top:bottom, left:right]
+            cv2.warpAffine(
+                self._person_bgr,
+                matrix,
+                (right - left, bottom - top),
+                dst=box_bgr,
+                flags=cv2.INTER_NEAREST,
+                borderMode=cv2.BORDER_CONSTANT,
+                borderValue=_WALL_BGR,
+            )
+            cv2.subtract(box_bgr, self._shade_bgr[top:bottom, left:right], dst=box_bgr)
+        return frame_bgr
+
+    def _boxes(self, outline_xy: Floats) -> Iterator[tuple[int, int, int, int]]:
+        """Boxes (left, top, right, bottom) that hold the person: horizontal bands, each as narrow as it can be."""
+        width, height = self._size_wh
+        margin = 8 * self._scale + 4
+        edges = [round(height * band / _BANDS) for band in range(_BANDS + 1)]
+        for top, bottom in itertools.pairwise(edges):
+            near = (outline_xy[:, 1] >= top - margin) & (outline_xy[:, 1] <= bottom + margin)
+            across = outline_xy[near, 0]
+            if across.size == 0 or bottom <= top:
+                continue
+            left, right = max(0, int(across.min() - margin)), min(width, int(across.max() + margin))
+            if right > left:
+                yield left, top, right, bottom
+
+
+def _ease(part: float) -> float:
+    """From 0 to 1 with no jerk at the ends (the smoothest polynomial of fifth degree)."""
+    part = min(1.0, max(0.0, part))
+    return part * part * part * (part * (6 * part - 15) + 10)
+
+
+def _cut_out(portrait_bgr: ImageU8, scale: float) -> ImageU8:
+    """The person, enlarged and a little sharpened, before the wall's colour."""
+    side = max(8, round(512 * scale))
+    sharp_bgr = cv2.addWeighted(portrait_bgr, 1.35, cv2.GaussianBlur(portrait_bgr, (0, 0), 0.8), -0.35, 0)
+    large_bgr = cv2.resize(sharp_bgr, (side, side), interpolation=cv2.INTER_CUBIC)
+    mask = np.zeros((side, side), np.uint8)
+    corners = np.round((np.array(_OUTLINE_XY) + 0.5) * side / 512 * 16).astype(np.int32)
+    cv2.fillPoly(mask, [corners], (255,), cv2.LINE_AA, 4)
+    inner = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(0.4 * scale)))  # no rim of old backdrop
+    alpha = cv2.GaussianBlur(inner, (0, 0), max(0.3, 0.7 * scale)).astype(np.float32) / 255
+    wall_bgr = np.full_like(large_bgr, _WALL_BGR)
+    return cv2.blendLinear(large_bgr, wall_bgr, alpha, 1 - alpha)  # type: ignore[return-value]
+
+
+def _dense_outline() -> Floats:
+    """(N, 2) points along the outline, at most 6 pixels of the portrait apart."""
+    corners = np.array(_OUTLINE_XY, np.float32)
+    pieces = []
+    for here, there in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        steps = max(1, math.ceil(float(np.hypot(*(there - here))) / 6))
+        pieces.append(here + (there - here) * (np.arange(steps, dtype=np.float32) / steps)[:, None])
+    return np.concatenate(pieces)
+
+
+def _shade(size_wh: tuple[int, int]) -> ImageU8:
+    """How much darker each place is than in full light: a window on the left, a lens that fades to the corners."""
+    width, height = size_wh
+    across, down = np.meshgrid(np.linspace(0, 1, 160, dtype=np.float32), np.linspace(0, 1, 90, dtype=np.float32))
+    fading = 42 * np.hypot(across - 0.36, 0.75 * (down - 0.34)) ** 1.7
+    window = 9 / (1 + np.exp(-9 * (0.9 * across + 0.35 * down - 0.66)))
+    dark = cv2.resize((fading + window).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    grain = np.random.default_rng(3).random((height, width), np.float32)  # hides the steps of a slow gradient
+    tint_bgr = np.array([1.05, 1.0, 0.95], np.float32)
+    shade_bgr: ImageU8 = np.clip(dark[..., None] * tint_bgr + grain[..., None], 0, 255).astype(np.uint8)
+    return shade_bgr

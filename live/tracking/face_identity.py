@@ -1,0 +1,48 @@
+"""Gives faces ids that stay, and smooths each face with a filter of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from live.pipeline.frame import Face
+from live.tracking.one_euro import OneEuro, face_size
+
+_FORGET_S = 0.6  # a blink of the detector or a hand before the face is no new face
+_SAME_FACE = 1.6  # centres nearer than this many face sizes may be the same face
+
+
+class FaceIdentity:
+    """Matches the faces of one frame with those of the frames before, nearest first."""
+
+    def __init__(self, *, smooth: bool = True) -> None:
+        self._smooth = smooth
+        self._next_id = 0
+        self._known: dict[int, tuple[NDArray[np.float32], float, OneEuro]] = {}  # id: (centre, seen_s, filter)
+
+    def assign(self, found_xy: list[NDArray[np.float32]], at_s: float) -> tuple[Face, ...]:
+        """Faces with stable ids, smoothed, in the order of their ids; each of `found_xy` is (478, 2) pixels."""
+        for face_id in [i for i, (_, seen_s, _) in self._known.items() if at_s - seen_s > _FORGET_S]:
+            del self._known[face_id]
+        centres = [landmarks.mean(0) for landmarks in found_xy]
+        sizes = [face_size(landmarks) for landmarks in found_xy]
+        pairs = sorted(
+            (float(np.hypot(*(centre - known_centre))) / size, index, face_id)
+            for index, (centre, size) in enumerate(zip(centres, sizes, strict=True))
+            for face_id, (known_centre, _, _) in self._known.items()
+        )
+        ids: dict[int, int] = {}
+        for distance, index, face_id in pairs:
+            if distance < _SAME_FACE and index not in ids and face_id not in ids.values():
+                ids[index] = face_id
+        faces = []
+        for index, landmarks_xy in enumerate(found_xy):
+            face_id = ids.get(index, self._next_id)
+            self._next_id = max(self._next_id, face_id + 1)
+            euro = self._known[face_id][2] if face_id in self._known else OneEuro()
+            if face_id in self._known and at_s - self._known[face_id][1] > 0.2:
+                euro = OneEuro()  # it was away: do not glide over from where it was
+            smoothed_xy = euro(landmarks_xy, at_s) if self._smooth else landmarks_xy
+            self._known[face_id] = (centres[index], at_s, euro)
+            faces.append(Face(face_id, smoothed_xy))
+        return tuple(sorted(faces, key=lambda face: face.face_id))

@@ -1,0 +1,1 @@
+"""Builds better engines while the program runs, tests them, and swaps them in."""

@@ -1,0 +1,190 @@
+"""Converted engines on disk: found when whole, thrown away when cut, edited or foreign; the oldest go first."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from engines.cache import cache_entry, engine_cache
+from engines.errors import EngineError
+
+
+def fill(folder: Path) -> None:
+    (folder / "model.xml").write_text("graph")
+    (folder / "model.bin").write_bytes(bytes(1000))
+
+
+def test_what_was_stored_is_found() -> None:
+    key = engine_cache.key(weights="a", shape=[90, 30])
+    assert engine_cache.find(key) is None
+    stored = engine_cache.store(key, fill)
+    assert stored is not None
+    assert engine_cache.find(key) == stored
+    assert (stored / "model.xml").read_text() == "graph"
+
+
+def test_every_part_makes_another_key() -> None:
+    base = {"weights": "a", "source": "b", "shape": [1, 2]}
+    keys = {engine_cache.key(**base), *(engine_cache.key(**{**base, name: "other"}) for name in base)}
+    assert len(keys) == 4
+
+
+@pytest.mark.parametrize("harm", ["cut", "edited", "missing", "manifest", "no key"])
+def test_a_harmed_entry_is_thrown_away_and_one_line_said(harm: str) -> None:
+    key = engine_cache.key(weights=harm)
+    entry = engine_cache.store(key, fill)
+    assert entry is not None
+    if harm == "cut":
+        (entry / "model.bin").write_bytes(bytes(10))
+    elif harm == "edited":
+        (entry / "model.xml").write_text("other")
+    elif harm == "missing":
+        (entry / "model.bin").unlink()
+    elif harm == "no key":
+        (entry / "manifest.json").write_text('{"files": {}}')
+    else:
+        (entry / "manifest.json").write_text("[1, 2")
+    said: list[str] = []
+    assert engine_cache.find(key, say=said.append) is None
+    assert len(said) == 1 and key[:8] in said[0] and said[0].endswith("it is thrown away"), "nobody builds it yet"
+    assert list(entry.parent.iterdir()) == []
+    assert engine_cache.store(key, fill) is not None
+
+
+def test_an_entry_under_another_name_is_a_foreign_one() -> None:
+    here, there = engine_cache.key(device="this one"), engine_cache.key(device="another one")
+    stored = engine_cache.store(there, fill)
+    assert stored is not None
+    stored.rename(stored.with_name(here))
+    said: list[str] = []
+    assert engine_cache.find(here, say=said.append) is None
+    assert "foreign" in said[0]
+
+
+def test_a_writer_that_fails_leaves_nothing() -> None:
+    def fail(folder: Path) -> None:
+        fill(folder)
+        raise OSError(28, "No space left on device")
+
+    key = engine_cache.key(weights="full disk")
+    assert engine_cache.store(key, fail) is None
+    assert engine_cache.find(key) is None
+    assert list(cache_entry.cache_home().iterdir()) == []
+
+
+def test_on_a_full_disk_the_entry_that_was_there_stays() -> None:
+    def fail(folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    key = engine_cache.key(weights="full disk")
+    stored = engine_cache.store(key, fill)
+    assert engine_cache.store(key, fail) == stored == engine_cache.find(key)
+
+
+def test_of_two_that_store_the_same_the_first_stays() -> None:
+    key = engine_cache.key(weights="twice")
+    first = engine_cache.store(key, fill, about=engine_cache.About(style="first"))
+    assert engine_cache.store(key, fill, about=engine_cache.About(style="second")) == first
+    assert [entry.about.style for entry in engine_cache.entries()] == ["first"]
+
+
+def test_the_manifest_says_what_it_is() -> None:
+    about = engine_cache.About(style="lips-glaze", runtime="tensorrt", precision="fp16", shape="90x30")
+    key = engine_cache.key(weights="a")
+    engine_cache.store(key, fill, about=about, build_s=12.5)
+    (entry,) = engine_cache.entries()
+    assert (entry.key, entry.about) == (key, about)
+    assert entry.build_s is not None and entry.build_s >= 12.5
+    assert entry.size_bytes > 1005
+    assert entry.built_at[:4].isdigit()
+    assert entry.verdict == "uncalibrated"
+
+
+def test_a_verdict_is_kept_beside_the_engine_and_goes_with_it() -> None:
+    key = engine_cache.key(weights="a")
+    assert cache_entry.verdict(key) == "uncalibrated"
+    with pytest.raises(EngineError, match="veneer engines build"):
+        cache_entry.record_verdict(key, passed=True)
+    entry = engine_cache.store(key, fill)
+    assert entry is not None
+    cache_entry.record_verdict(key, passed=False, because="mean dE 2.1, at most 0.5")
+    assert cache_entry.verdict(key) == "failed: mean dE 2.1, at most 0.5"
+    assert engine_cache.find(key) == entry, "the verdict is no harm"
+    cache_entry.record_verdict(key, passed=True)
+    assert [entry.verdict for entry in engine_cache.entries()] == ["passed"]
+    engine_cache.discard(entry)
+    assert engine_cache.store(key, fill) is not None
+    assert cache_entry.verdict(key) == "uncalibrated", "other bytes, another verdict"
+
+
+def stored_at(name: str, ago_s: float) -> str:
+    key = engine_cache.key(weights=name)
+    entry = engine_cache.store(key, fill)
+    assert entry is not None
+    then = time.time() - ago_s
+    os.utime(entry / "manifest.json", (then, then))
+    return key
+
+
+def test_what_was_not_used_for_longest_goes_first() -> None:
+    old, used, new = stored_at("old", 300), stored_at("used", 400), stored_at("new", 100)
+    assert engine_cache.find(used) is not None
+    size = engine_cache.entries()[0].size_bytes
+    engine_cache.trim(2 * size)
+    assert [entry.key for entry in engine_cache.entries()] == [used, new]
+    engine_cache.trim(0, keep=new)
+    assert [entry.key for entry in engine_cache.entries()] == [new]
+    assert engine_cache.find(old) is None
+
+
+def test_storing_keeps_the_cache_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_cache, "LIMIT_BYTES", 3500)
+    keys = [stored_at(f"engine {number}", 100 - number) for number in range(4)]
+    assert [entry.key for entry in engine_cache.entries()] == keys[:1:-1]
+
+
+def test_what_dead_processes_left_is_swept_away_and_what_is_being_made_is_not() -> None:
+    stored_at("some", 0)
+    left, making = (cache_entry.cache_home() / name for name in (".making-dead", ".making-now"))
+    for folder in (left, making):
+        folder.mkdir()
+        fill(folder)
+    then = time.time() - 3 * 24 * 3600
+    os.utime(left, (then, then))
+    engine_cache.trim()
+    assert not left.exists()
+    assert making.exists()
+
+
+def test_clear_removes_everything_also_what_is_damaged() -> None:
+    assert engine_cache.clear() == (0, 0)
+    stored_at("one", 0)
+    entry = engine_cache.find(stored_at("two", 0))
+    assert entry is not None
+    (entry / "manifest.json").write_text("?")
+    assert [found.verdict for found in engine_cache.entries() if found.folder == entry] == ["damaged"]
+    count, size = engine_cache.clear()
+    assert count == 2 and size > 2010
+    assert engine_cache.entries() == []
+
+
+def test_a_cache_that_cannot_be_written_to_is_no_harm(veneer_home: Path) -> None:
+    (veneer_home / "cache").write_text("a file where the folder should be")
+    key = engine_cache.key(weights="a")
+    assert engine_cache.store(key, fill) is None
+    assert engine_cache.find(key) is None
+    assert engine_cache.entries() == []
+    said: list[str] = []
+    made = engine_cache.once(
+        key,
+        read=lambda folder: b"read",
+        make=lambda: b"made",
+        write=lambda made, folder: (folder / "plan").write_bytes(made),
+        about=engine_cache.About("lips-glaze"),
+        say=said.append,
+    )
+    assert made == b"made"
+    assert len(said) == 1 and "could not be kept" in said[0]

@@ -1,0 +1,204 @@
+"""What goes on for an engine that failed: as near to it as can be had, and nothing that calibration failed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engines.cache import engine_cache
+from engines.cache.cache_entry import record_verdict
+from engines.errors import EngineError
+from engines.runtime import fallback_policy
+from engines.runtime.base import EngineInfo, NotUsableError, NumbersError
+from engines.runtime.fallback import FallbackEngine, Step
+from engines.runtime.fallback_policy import safer_engine
+from engines.runtime.hot_swap import HotSwapEngine
+from engines.runtime.openvino import cpu_engine
+from engines.runtime.openvino.cpu_engine import OpenVinoEngine, engine_key
+from engines.runtime.openvino.int8_graph import int8_key
+from engines.runtime.torch import cuda_engine
+from engines.runtime.torch.cuda_device import CudaDevice
+from engines.runtime.torch.reference_engine import TorchEngine
+from engines.styles import load_style
+
+GPU = "RTX 4090"
+STYLE = load_style("lips-glaze")
+NAN, LOST = NumbersError("style lips-glaze", "gave NaN"), EngineError("style lips-glaze", "device lost")
+
+
+def info(runtime: str, precision: str, device: str) -> EngineInfo:
+    return EngineInfo(STYLE.name, runtime, precision, device, "")
+
+
+class StandIn:
+    """PyTorch on a GPU: answers with one level."""
+
+    def __init__(self, precision: str, level: float, key: str) -> None:
+        self.info = EngineInfo(STYLE.name, "torch", precision, GPU, "fast", key)
+        self.level, self.closed = level, False
+
+    def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.full(regions_bgr.shape, self.level, np.float32)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def with_gpu(monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...] = (), level: float = 1.0) -> list[StandIn]:
+    made: list[StandIn] = []
+
+    def opened(style: object, *, precision: str, autotune: bool) -> StandIn:
+        assert not autotune, "a minute is too long where the picture waits"
+        if precision in refused:
+            raise NotUsableError("the GPU's memory is full")
+        made.append(StandIn(precision, level, key(precision)))
+        return made[-1]
+
+    monkeypatch.setattr(fallback_policy, "driver_device", lambda: CudaDevice(GPU, (8, 9), (13, 0)))
+    monkeypatch.setattr(cuda_engine, "TorchCudaEngine", opened)
+    return made
+
+
+def key(precision: str) -> str:
+    return engine_cache.key(runtime="torch", precision=precision)
+
+
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise NotUsableError("there is no NVIDIA driver on this machine")
+
+    monkeypatch.setattr(fallback_policy, "driver_device", none)
+
+
+def kinds(found: EngineInfo) -> tuple[str, str, bool]:
+    return found.runtime, found.precision, found.device == GPU
+
+
+def best() -> str:
+    return OpenVinoEngine(STYLE).info.precision
+
+
+@pytest.mark.parametrize(
+    ("failed", "because", "refused", "next_one"),
+    [
+        (("tensorrt", "fp16"), LOST, (), "torch fp16"),
+        (("tensorrt", "fp16"), NAN, ("fp16",), "torch fp32"),
+        (("tensorrt", "fp16"), LOST, ("fp16",), "openvino"),
+        (("torch", "fp16"), NAN, (), "torch fp32"),
+        (("torch", "fp16"), None, (), "torch fp32"),
+        (("torch", "fp16"), LOST, (), "openvino"),
+        (("torch", "fp32"), NAN, (), "openvino"),
+        (("openvino-gpu", "fp16"), None, (), "openvino"),
+    ],
+)
+def test_it_falls_only_as_far_as_it_must(
+    failed: tuple[str, str],
+    because: EngineError | None,
+    refused: tuple[str, ...],
+    next_one: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_gpu(monkeypatch, refused)
+    found = safer_engine(STYLE, info(*failed, GPU), because).info
+    expected = ("openvino", best(), False) if next_one == "openvino" else (*next_one.split(), True)
+    assert kinds(found) == expected
+    assert found.why.startswith(f"{failed[0]} {failed[1]} failed while frames came in")
+    assert ("the GPU's memory is full" in found.why) == bool(refused)
+
+
+@pytest.mark.parametrize("failed", [("tensorrt", "fp16"), ("torch", "fp16"), ("torch", "fp32")])
+def test_without_its_gpu_openvino_goes_on(failed: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    without_gpu(monkeypatch)
+    assert kinds(safer_engine(STYLE, info(*failed, GPU)).info) == ("openvino", best(), False)
+
+
+def test_one_that_gives_nan_itself_is_not_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = with_gpu(monkeypatch, level=float("nan"))
+    found = safer_engine(STYLE, info("tensorrt", "fp16", GPU)).info
+    assert kinds(found)[0] == "openvino"
+    assert [(one.info.precision, one.closed) for one in made] == [("fp16", True), ("fp32", True)]
+    assert "torch fp16 cannot be used: it gives NaN or infinity" in found.why
+
+
+def test_on_a_gpu_too_what_calibration_failed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpu(monkeypatch)
+    record_verdict(key("fp16"), passed=False, because="mean dE 2.1, at most 0.5", kept=False)
+    record_verdict(key("fp32"), passed=True, kept=False)
+    found = safer_engine(STYLE, info("tensorrt", "fp16", GPU)).info
+    assert kinds(found) == ("torch", "fp32", True) and found.verdict == "passed"
+    assert "torch fp16 cannot be used: calibration failed: mean dE 2.1, at most 0.5" in found.why
+
+
+def test_bf16_that_calibration_failed_does_not_go_on_for_int8() -> None:
+    device = OpenVinoEngine(STYLE).info.device
+    record_verdict(engine_key(STYLE, "bf16", device), passed=False, because="mean dE 2.1, at most 0.5", kept=False)
+    found = safer_engine(STYLE, info("openvino", "int8", "CPU")).info
+    assert (found.runtime, found.precision) == ("openvino", "fp32")
+    assert not found.verdict.startswith("failed")
+    record_verdict(engine_key(STYLE, "fp32", device), passed=False, because="a stand-in", kept=False)
+    found = safer_engine(STYLE, info("openvino", "int8", "CPU")).info
+    assert kinds(found) == ("torch", "fp32", False)
+
+
+def test_bf16_that_nobody_judged_is_held_against_fp32_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(cpu_engine, "off_fp32", lambda *_: (tried.append("probe"), (9.0, False))[1])
+    found = safer_engine(STYLE, info("openvino", "int8", "CPU")).info
+    assert (found.runtime, found.precision) == ("openvino", "fp32")
+    if tried:  # a processor without BF16 has nothing to try
+        assert "BF16 was 9.0/255 off FP32" in found.why
+
+
+def test_int8_does_not_go_on_for_bf16() -> None:
+    device = OpenVinoEngine(STYLE).info.device
+    engine_cache.store(int8_key(STYLE), lambda folder: (folder / "model.xml").write_text("not to be read"))
+    record_verdict(int8_key(STYLE), passed=True)
+    found = safer_engine(STYLE, info("openvino", "bf16", device)).info
+    assert (found.runtime, found.precision) == ("openvino", "fp32")
+    assert engine_cache.find(int8_key(STYLE)) is not None
+
+
+def test_openvino_that_cannot_be_had_leaves_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise ImportError("No module named 'openvino'")
+
+    monkeypatch.setattr(cpu_engine, "OpenVinoEngine", none)
+    without_gpu(monkeypatch)
+    found = safer_engine(STYLE, info("torch", "fp16", GPU)).info
+    assert kinds(found) == ("torch", "fp32", False) and "No module named 'openvino'" in found.why
+    with pytest.raises(EngineError, match="the last to fall back to"):
+        safer_engine(STYLE, found)
+
+
+def test_a_gpu_that_is_lost_under_tensorrt_ends_at_openvino_and_each_step_is_said(
+    portrait_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorRT and its GPU are stand-ins; what goes on is real, and paints."""
+
+    def lost(regions_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], bool]:
+        raise RuntimeError("CUDA error: device lost\nlong")
+
+    without_gpu(monkeypatch)
+    said: list[str] = []
+    steps = [
+        Step(lost, "tensorrt", "fp16", GPU),
+        Step(lost, "torch", "fp16", GPU),
+        Step(lost, "torch", "fp32", GPU, for_numbers=True),
+    ]
+
+    def failed(gone: EngineInfo, error: EngineError) -> bool:
+        said.append(str(error))
+        engine.exchange(safer_engine(STYLE, gone, error))
+        return True
+
+    inner = FallbackEngine(info("tensorrt", "fp16", GPU), steps, size_wh=STYLE.size_wh, say=said.append)
+    engine = HotSwapEngine(inner, failed=failed)
+    crops_bgr = portrait_bgr[125:155, 180:270][None]
+    painted = engine.infer(crops_bgr)
+    assert np.abs(painted - TorchEngine(STYLE, why="").infer(crops_bgr)).mean() < 0.5
+    assert kinds(engine.info) == ("openvino", best(), False)
+    assert said == [
+        "style lips-glaze: tensorrt fp16 failed: CUDA error: device lost: torch fp16 on RTX 4090 goes on",
+        "style lips-glaze: torch fp16 failed: CUDA error: device lost",
+    ]

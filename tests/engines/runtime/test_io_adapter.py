@@ -1,0 +1,192 @@
+"""What every runtime takes: one to four regions, as bytes or as floats; anything else is one clear line."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engines.errors import EngineError
+from engines.runtime.base import Engine, EngineInfo, RegionsError, first_line
+from engines.runtime.hot_swap import HotSwapEngine
+from engines.runtime.openvino.cpu_engine import OpenVinoEngine
+from engines.runtime.torch import cuda_device, cuda_engine
+from engines.runtime.torch.cuda_engine import TorchCudaEngine
+from engines.runtime.torch.reference_engine import TorchEngine
+from engines.styles import Style, load_style
+
+Opened = Callable[[Style], Engine]
+
+
+def stand_in_for_cuda(style: Style) -> Engine:
+    """The engine for NVIDIA GPUs as it is, but for the device: its steps run on the CPU, and nothing is recorded."""
+    device = cuda_device.CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
+    eager, recorded = cuda_engine.eager, cuda_engine.recorded
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda_engine, "torch_device", lambda: device)
+        patch.setattr(cuda_engine, "eager", lambda net, device: eager(net, "cpu"))
+        patch.setattr(cuda_engine, "recorded", lambda *arguments: recorded(*arguments, device="cpu"))
+        return TorchCudaEngine(style, precision="fp32")
+
+
+ENGINES: dict[str, Opened] = {
+    "torch": lambda style: TorchEngine(style, why=""),
+    "openvino best": OpenVinoEngine,
+    "openvino fp32": lambda style: OpenVinoEngine(style, precision="fp32"),
+    "cuda stand-in": stand_in_for_cuda,
+}
+every_engine = pytest.mark.parametrize("opened", ENGINES.values(), ids=ENGINES.keys())
+
+
+@pytest.fixture
+def crops_bgr(portrait_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Four crops of a real face, one of them its mouth."""
+    corners = [(125, 180), (60, 200), (90, 150), (300, 100)]
+    return np.stack([portrait_bgr[y : y + 30, x : x + 90] for y, x in corners])
+
+
+@every_engine
+def test_floats_are_painted_as_the_bytes_they_are(opened: Opened, crops_bgr: NDArray[np.uint8]) -> None:
+    engine = opened(load_style("lips-glaze"))
+    for count in (1, 2, 3, 4, 1):
+        of_bytes = engine.infer(crops_bgr[:count]).copy()
+        of_floats = engine.infer(crops_bgr[:count].astype(np.float32))
+        assert of_floats.shape == of_bytes.shape == (count, 30, 90, 3) and of_floats.dtype == np.float32
+        assert np.abs(of_floats - of_bytes).max() < 0.01
+        assert np.array_equal(engine.infer(crops_bgr[:count]), of_bytes), "bytes are what they were before the floats"
+
+
+@every_engine
+def test_floats_are_not_rounded(opened: Opened, crops_bgr: NDArray[np.uint8]) -> None:
+    engine = opened(load_style("lips-glaze"))
+    between = np.minimum(crops_bgr, 254) + np.float32(0.5)
+    low, high = (engine.infer(np.floor(between + shift)).copy() for shift in (0, 1))
+    reference = TorchEngine(load_style("lips-glaze"), why="").infer(between)
+    made = engine.infer(between)
+    assert np.abs(made - reference).mean() < 0.5
+    assert not np.array_equal(made, low) and not np.array_equal(made, high)
+
+
+BAD: dict[str, tuple[Any, str]] = {
+    "five faces": (np.zeros((5, 30, 90, 3), np.uint8), r"shape \(5, 30, 90, 3\), uint8"),
+    "no face": (np.zeros((0, 30, 90, 3), np.uint8), r"shape \(0, 30, 90, 3\)"),
+    "doubles": (np.zeros((1, 30, 90, 3)), "float64"),
+    "words": (np.zeros((1, 30, 90, 3), np.int16), "int16"),
+    "no batch": (np.zeros((30, 90, 3), np.uint8), r"shape \(30, 90, 3\)"),
+    "four channels": (np.zeros((1, 30, 90, 4), np.uint8), r"shape \(1, 30, 90, 4\)"),
+    "planes": (np.zeros((1, 3, 30, 90), np.float32), r"shape \(1, 3, 30, 90\)"),
+    "a list": ([[0, 0, 0]], "given list"),
+    "not finite": (np.full((2, 30, 90, 3), np.nan, np.float32), "NaN or infinity in it"),
+}
+
+
+@every_engine
+@pytest.mark.parametrize(("bad", "says"), BAD.values(), ids=BAD.keys())
+def test_what_is_no_region_is_one_clear_line(opened: Opened, bad: Any, says: str, crops_bgr: NDArray[np.uint8]) -> None:
+    engine = opened(load_style("lips-glaze"))
+    with pytest.raises(EngineError, match=says) as caught:
+        engine.infer(bad)
+    line = str(caught.value)
+    assert line.startswith("style lips-glaze: its engine was given ") and "\n" not in line
+    assert "1 to 4 BGR regions" in line and "uint8" in line and "float32 of 0..255" in line
+    assert engine.infer(crops_bgr).shape == (4, 30, 90, 3), "the engine is as good as before"
+
+
+@pytest.mark.parametrize("name", ["openvino best", "cuda stand-in"])
+def test_another_size_than_it_was_made_for_is_said(name: str) -> None:
+    with pytest.raises(RegionsError, match=r"shape \(1, 90, 30, 3\), uint8 .*\(N, 30, 90, 3\)"):
+        ENGINES[name](load_style("lips-glaze")).infer(np.zeros((1, 90, 30, 3), np.uint8))
+
+
+@every_engine
+def test_a_region_may_be_a_view(opened: Opened, crops_bgr: NDArray[np.uint8]) -> None:
+    engine = opened(load_style("lips-glaze"))
+    for count in (1, 3):
+        mirrored = crops_bgr[:count, :, ::-1]
+        assert not mirrored.flags.c_contiguous
+        expected = engine.infer(np.ascontiguousarray(mirrored)).copy()
+        assert np.array_equal(engine.infer(mirrored), expected)
+
+
+@every_engine
+@pytest.mark.parametrize("count", [1, 3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_the_answer_lies_in_the_same_memory_for_every_frame(
+    opened: Opened, count: int, kind: type, crops_bgr: NDArray[np.uint8]
+) -> None:
+    engine = opened(load_style("lips-glaze"))
+    asked = crops_bgr[:count].astype(kind)
+    engine.infer(crops_bgr)  # the largest answer was there already
+    places = {engine.infer(asked).__array_interface__["data"][0] for _ in range(20)}
+    assert len(places) == 1
+
+
+@every_engine
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_no_array_as_large_as_a_region_is_made_for_a_frame(
+    opened: Opened, kind: type, crops_bgr: NDArray[np.uint8]
+) -> None:
+    """NumPy's arrays are counted; what a library takes for itself is not seen."""
+    engine = opened(load_style("lips-glaze"))
+    for count in (1, 4):
+        asked = crops_bgr[:count].astype(kind)
+        engine.infer(asked)
+        tracemalloc.start()
+        for _ in range(5):
+            engine.infer(asked)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < crops_bgr[0].nbytes
+
+
+def test_a_wrong_call_costs_an_engine_nothing(crops_bgr: NDArray[np.uint8]) -> None:
+    told: list[EngineInfo] = []
+
+    def failed(info: EngineInfo, error: EngineError) -> bool:
+        told.append(info)
+        return False
+
+    engine = HotSwapEngine(OpenVinoEngine(load_style("lips-glaze")), failed=failed)
+    for _ in range(2):
+        with pytest.raises(RegionsError):
+            engine.infer(np.zeros((5, 30, 90, 3), np.uint8))
+    assert told == []
+    said = []
+    inner = stand_in_for_cuda(load_style("lips-glaze"))
+    inner._say = said.append  # type: ignore[attr-defined]
+    with pytest.raises(RegionsError):
+        inner.infer(np.zeros((5, 30, 90, 3), np.uint8))
+    assert (said, inner.info.device) == ([], "NVIDIA GeForce RTX 4090")
+    assert engine.infer(crops_bgr).shape == crops_bgr.shape
+
+
+def test_a_closed_engine_says_that_it_is() -> None:
+    engine = OpenVinoEngine(load_style("lips-glaze"))
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.infer(np.zeros((1, 30, 90, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("out of memory\nTried to allocate 2 GiB", "out of memory"),
+        ("\n  indented  \nmore", "indented"),
+        ("", "RuntimeError"),
+        (
+            "Exception from src/inference/src/cpp/core.cpp:117:\nException from src/inference/src/dev/plugin.cpp:112:\n"
+            "Check '!m_device_map.empty()' failed at src/plugins/intel_gpu/src/plugin/plugin.cpp:559:\n"
+            "[GPU] Can't get it: no supported devices found.\n\n",
+            "[GPU] Can't get it: no supported devices found.",
+        ),
+        ("Check 'a' failed at src/a.cpp:1: it is b", "Check 'a' failed at src/a.cpp:1: it is b"),
+        ("Exception from src/inference/src/cpp/core.cpp:84:\n", "Exception from src/inference/src/cpp/core.cpp:84:"),
+    ],
+)
+def test_of_what_a_library_says_the_telling_line_is_taken(text: str, line: str) -> None:
+    assert first_line(RuntimeError(text)) == line

@@ -1,0 +1,117 @@
+"""OpenVINO on the CPU: an INT8 engine that it does not take, a processor without BF16, and the tracker's core."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.openvino_stand_in import StandInCore
+
+from engines.cache import engine_cache
+from engines.cache.cache_entry import entries, record_verdict, verdict
+from engines.runtime.base import NotUsableError
+from engines.runtime.openvino import cpu_engine
+from engines.runtime.openvino.cpu_engine import OpenVinoEngine, usual_threads
+from engines.runtime.openvino.int8_graph import int8_key
+from engines.runtime.selector import open_engine
+from engines.styles import load_style
+
+STYLE = load_style("lips-glaze")
+BROKEN = {
+    "not read": "<net>nothing",
+    "not compiled": '<net name="a" version="11"><layers></layers><edges/></net>',
+    "unknown layer": '<net name="a" version="11"><layers><layer id="0" name="x" type="Nope" version="opset1"/></layers>'
+    "</net>",
+}
+
+
+@pytest.mark.parametrize("graph", BROKEN.values(), ids=BROKEN.keys())
+def test_an_int8_engine_that_openvino_does_not_take_costs_int8_alone(
+    graph: str, portrait_bgr: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = OpenVinoEngine(STYLE).info.precision
+    key = int8_key(STYLE)
+    engine_cache.store(
+        key, lambda folder: (folder / "model.xml").write_text(graph), about=engine_cache.About("lips-glaze")
+    )
+    record_verdict(key, passed=True)
+    assert verdict(key) == "passed" and engine_cache.find(key) is not None, "its digests are right"
+    capsys.readouterr()
+    for opening in range(2):
+        engine = open_engine(STYLE)
+        assert (engine.info.runtime, engine.info.precision) == ("openvino", usual)
+        assert "INT8 is not made here yet" in engine.info.why
+        assert engine.infer(portrait_bgr[None, 125:155, 180:270]).shape == (1, 30, 90, 3)
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == (1 if opening == 0 else 0)
+        if said:
+            assert f"the engine {key[:8]} in the cache cannot be used here" in said[0]
+            assert "Exception from" not in said[0] and "failed at" not in said[0]
+    assert entries() == [] and verdict(key) == "uncalibrated"
+
+
+def test_a_precision_that_openvino_cannot_compile_costs_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refuses(StandInCore):
+        def compile_model(self, graph: object, place: str, settings: dict[str, object]) -> object:
+            if settings["INFERENCE_PRECISION_HINT"] == "bf16":
+                raise RuntimeError("Exception from src/inference/a.cpp:1:\nno kernel for it\n")
+            return super().compile_model(graph, place, settings)
+
+    monkeypatch.setattr(cpu_engine, "openvino_core", lambda: Refuses(capabilities=("BF16", "FP32")))
+    info = OpenVinoEngine(STYLE).info
+    assert info.precision == "fp32" and "BF16 cannot be used here: no kernel for it" in info.why
+
+
+def test_a_processor_without_bf16_runs_fp32_and_says_so(
+    portrait_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = StandInCore(capabilities=("FP32", "INT8", "BIN"))
+    monkeypatch.setattr(cpu_engine, "openvino_core", lambda: core)
+    engine = open_engine(STYLE)
+    assert (engine.info.runtime, engine.info.precision) == ("openvino", "fp32")
+    assert "this processor has no BF16" in engine.info.why
+    assert {settings["INFERENCE_PRECISION_HINT"] for _, settings, _ in core.compiled} == {"f32"}
+    assert np.isfinite(engine.infer(portrait_bgr[None, 125:155, 180:270])).all()
+    with pytest.raises(NotUsableError, match="this processor has no BF16"):
+        OpenVinoEngine(STYLE, precision="bf16")
+
+
+def test_fp32_is_left_out_where_it_failed_too() -> None:
+    with pytest.raises(NotUsableError, match="no other precision"):
+        OpenVinoEngine(STYLE, without=("int8", "bf16", "fp32"))
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (3, 2), (4, 3), (5, 4), (16, 4)])
+def test_the_tracker_keeps_a_core(cores: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert usual_threads((256, 256)) == threads
+    assert usual_threads((90, 30)) == 1
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert usual_threads((256, 256)) == threads, "systems that do not tell"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not tie a process to cores")
+def test_cores_that_the_process_may_not_use_do_not_count() -> None:
+    code = (
+        "import os\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "os.cpu_count = lambda: 8\n"
+        "from engines.runtime.openvino.cpu_engine import usual_threads\n"
+        "print(usual_threads((256, 256)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "1", done.stderr
+
+
+def test_the_threads_that_openvino_is_given_leave_the_tracker_its_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = StandInCore()
+    monkeypatch.setattr(cpu_engine, "openvino_core", lambda: core)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    OpenVinoEngine(load_style("toon"), precision="fp32")
+    assert [settings["INFERENCE_NUM_THREADS"] for _, settings, _ in core.compiled] == [2, 2]

@@ -1,0 +1,117 @@
+"""Which runtime is opened, and what is said of the better ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engines.cache import engine_cache
+from engines.cache.cache_entry import record_verdict
+from engines.errors import EngineError
+from engines.runtime import selector
+from engines.runtime.base import Engine, EngineInfo, NotUsableError
+from engines.runtime.selector import open_engine
+from engines.styles import Style, load_style
+
+NO_DRIVER = NotUsableError("there is no NVIDIA driver on this machine")
+ORDER = ("tensorrt fp16", "torch fp16", "torch fp32", "openvino bf16", "torch cpu")
+NAMED_ONLY = ("openvino-gpu fp16", "openvino-npu fp16")
+
+
+class StandIn:
+    def __init__(self, runtime: str, precision: str, key: str) -> None:
+        self.info = EngineInfo("lips-glaze", runtime, precision, "here", "fast", key)
+        self.closed = False
+
+    def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.asarray(regions_bgr, np.float32)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def with_engines(monkeypatch: pytest.MonkeyPatch, refused: dict[str, Exception], key: str = "") -> list[bool]:
+    """Stand-ins for all runtimes, some of which cannot be used."""
+    builds: list[bool] = []
+
+    def opener(name: str, old: tuple[str, tuple[str, ...], object]) -> tuple[str, tuple[str, ...], object]:
+        def opened(style: Style, wait: selector.Wait) -> Engine:
+            builds.append(wait.build)
+            if name in refused:
+                raise refused[name]
+            runtime, precision = name.split()
+            return StandIn(runtime, precision, key if name == "tensorrt fp16" else "")
+
+        return old[0], old[1], opened
+
+    names = zip((*ORDER, *NAMED_ONLY), selector._CANDIDATES, strict=True)
+    monkeypatch.setattr(selector, "_CANDIDATES", tuple(opener(name, old) for name, old in names))
+    return builds
+
+
+@pytest.mark.parametrize("usable", range(5))
+def test_auto_takes_the_best_that_can_be_used(usable: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_engines(monkeypatch, dict.fromkeys(ORDER[:usable], NO_DRIVER))
+    info = open_engine(load_style("lips-glaze")).info
+    assert f"{info.runtime} {info.precision}" == ORDER[usable]
+    assert ("no NVIDIA driver" in info.why) == (usable > 0)
+
+
+def test_why_not_a_better_one_is_said_once_for_each_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = NotUsableError("the GPU's memory is full", "close other programs that use it")
+    with_engines(monkeypatch, {"tensorrt fp16": RuntimeError("no plan\nlong"), "torch fp16": gone, "torch fp32": gone})
+    why = open_engine(load_style("lips-glaze")).info.why
+    assert why == (
+        "fast; TensorRT is not usable here: no plan; CUDA FP16 and CUDA FP32 are not usable here: "
+        "the GPU's memory is full (close other programs that use it)"
+    )
+
+
+def test_auto_never_takes_what_calibration_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = engine_cache.key(weights="a")
+    engine_cache.store(key, lambda folder: (folder / "plan").write_text("plan"))
+    with_engines(monkeypatch, {}, key)
+    style = load_style("lips-glaze")
+    assert open_engine(style).info.runtime == "tensorrt", "uncalibrated is no refusal"
+    record_verdict(key, passed=False, because="mean dE 2.1, at most 0.5")
+    info = open_engine(style).info
+    assert info.runtime == "torch"
+    assert "calibration failed: mean dE 2.1, at most 0.5" in info.why
+    assert open_engine(style, runtime="tensorrt").info.runtime == "tensorrt", "whoever names it gets it"
+
+
+@pytest.mark.parametrize("build", [True, False])
+def test_who_cannot_wait_says_so(build: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    builds = with_engines(monkeypatch, {})
+    open_engine(load_style("lips-glaze"), build=build)
+    assert builds == [build]
+
+
+def test_a_named_runtime_that_is_not_installed_says_which_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise NotUsableError("TensorRT is not installed", "pip install 'veneer[rtx]'")
+
+    with_engines(monkeypatch, {"tensorrt fp16": NO_DRIVER})
+    monkeypatch.setattr(selector, "installed", refuse)
+    with pytest.raises(EngineError) as caught:
+        open_engine(load_style("lips-glaze"), runtime="tensorrt")
+    says = str(caught.value)
+    assert "no NVIDIA driver" in says and "veneer[rtx]" in says and "--runtime openvino" in says
+    assert "\n" not in says
+
+
+def test_torch_by_name_runs_on_the_cpu_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_engines(monkeypatch, {"torch fp16": NO_DRIVER, "torch fp32": NO_DRIVER})
+    info = open_engine(load_style("lips-glaze"), runtime="torch").info
+    assert info.precision == "cpu"
+    assert info.why.endswith("CUDA FP16 and CUDA FP32 are not usable here: there is no NVIDIA driver on this machine")
+
+
+def test_auto_never_takes_what_nobody_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_engines(monkeypatch, dict.fromkeys(ORDER, NO_DRIVER))
+    with pytest.raises(EngineError, match="not usable here: there is no NVIDIA driver"):
+        open_engine(load_style("lips-glaze"))
+    for name in NAMED_ONLY:
+        info = open_engine(load_style("lips-glaze"), runtime=name.split()[0]).info
+        assert f"{info.runtime} {info.precision}" == name

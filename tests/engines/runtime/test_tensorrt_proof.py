@@ -1,0 +1,97 @@
+"""Every generator becomes one TensorRT engine in FP16; built for real, without a GPU, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import platformdirs
+import pytest
+from support.root import ROOT
+
+from benchmarks.engine_matrix.checkout_jobs import jobs
+from benchmarks.tensorrt.rtx_environment import about
+
+BUILD = """
+import torch
+from torch import nn
+from benchmarks.tensorrt_proof import import_without_gpu
+import_without_gpu()
+from engines.runtime.base import NotUsableError
+from engines.runtime.tensorrt.plan_builder import build_plan
+
+class Spread(nn.Module):
+    def forward(self, x):
+        return x / (x.std(dim=(2, 3), keepdim=True) + 1)
+
+class Bytes(nn.Module):
+    def forward(self, x):
+        return (x * 255).to(torch.uint8).half()
+
+class Broken(nn.Module):
+    def forward(self, x):
+        return x.nonsense()
+
+print("SPREAD", len(build_plan(Spread(), 1, (32, 32)).fp32_layers))
+for net in (Bytes(), Broken()):
+    try:
+        build_plan(net, 1, (32, 32))
+    except (NotUsableError, RuntimeError) as error:
+        print(type(net).__name__.upper(), type(error).__name__, str(error).splitlines()[0])
+"""
+
+
+@pytest.fixture(scope="module")
+def rtx_python() -> Path:
+    """The Python of the environment that `python -m benchmarks.tensorrt_proof` makes."""
+    named = os.environ.get("VENEER_RTX_ENV", "")
+    folder = Path(named) if named else platformdirs.user_cache_path("veneer", appauthor=False) / "tensorrt-proof"
+    python = folder / "bin" / "python"
+    if not (named or about(folder)) or not python.is_file():
+        pytest.skip(f"no TensorRT-RTX in {folder}: run python -m benchmarks.tensorrt_proof, or set VENEER_RTX_ENV")
+    return python
+
+
+def run(python: Path, *arguments: str) -> str:
+    done = subprocess.run([python, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_lips_and_toon_become_one_fp16_engine_at_every_size(rtx_python: Path, tmp_path: Path) -> None:
+    """The other styles have the same generators; `python -m benchmarks.tensorrt_proof` builds them all."""
+    out, styles = tmp_path / "proof.json", ("lips-glaze", "toon")
+    words = [word for name in styles for word in ("--style", name)]
+    printed = run(rtx_python, "-m", "benchmarks.tensorrt_proof", "--here", "--out", str(out), *words)
+    proofs = json.loads(out.read_text())["proofs"]
+    wanted = {(job.name, job.size, count) for job in jobs() if job.name in styles for count in (1, 4)}
+    assert {(proof["name"], proof["size"], proof["count"]) for proof in proofs} == wanted
+    assert len(wanted) == 2 * (1 + 6)
+    for proof in proofs:
+        assert proof["wrong"] == "" and proof["fp32_layers"] == []
+        assert proof["plan_bytes"] > 10_000 and proof["layers"] > 5 and proof["build_s"] > 0
+    assert f"{len(proofs)} of {len(proofs)} proved" in printed
+
+
+def test_what_would_be_wrong_is_seen(rtx_python: Path) -> None:
+    said = dict(line.split(" ", 1) for line in run(rtx_python, "-c", BUILD).splitlines() if line.isascii())
+    assert int(said["SPREAD"]) > 0, "a standard deviation is computed in FP32"
+    assert said["BYTES"].startswith("NotUsableError TensorRT has no converter for ")
+    assert said["BROKEN"].startswith("RuntimeError TensorRT cannot build it: ")
+
+
+def in_rtx(python: Path, kept: Path, *arguments: str) -> list[str]:
+    words = ("--here", "--kept", str(kept), "--style", "lips-glaze", *arguments)
+    return run(python, "-m", "benchmarks.tensorrt_proof", *words).splitlines()
+
+
+def test_what_was_proved_of_the_same_inputs_is_not_built_again(rtx_python: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "proofs.json"
+    first, second, third = (in_rtx(rtx_python, kept, *more) for more in ((), (), ("--again",)))
+    assert [line.count("built before in") for line in first[:2] + second[:2] + third[:2]] == [0, 0, 1, 1, 0, 0]
+    assert "2 of 2 proved, 0 s of building, 2 built before" in second[2]
+    proofs = json.loads(kept.read_text())
+    kept.write_text(json.dumps({f"{key[:-1]}x": proof for key, proof in proofs.items()}))
+    assert "2 of 2 proved" in (lines := in_rtx(rtx_python, kept))[2] and "built before in" not in lines[0]

@@ -1,0 +1,228 @@
+"""The proof's environment, exit codes, and what it keeps: with real environments, but without TensorRT."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import tensorrt_proof
+from benchmarks.engine_matrix.checkout_jobs import jobs
+from benchmarks.tensorrt import proof_cache, rtx_environment
+from benchmarks.tensorrt.rtx_environment import NoEnvironmentError, about, environment
+from benchmarks.tensorrt_proof import Proof
+
+
+@pytest.fixture
+def no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """pip finds what lies in this folder, and nothing else."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", wheels.as_uri())
+    return wheels
+
+
+def wheel(folder: Path, version: str) -> str:
+    """A package with nothing in it; what to ask pip for."""
+    about_it = f"nothing_at_all-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"nothing_at_all-{version}-py3-none-any.whl", "w") as file:
+        file.writestr(f"{about_it}/METADATA", f"Metadata-Version: 2.1\nName: nothing-at-all\nVersion: {version}\n")
+        file.writestr(f"{about_it}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{about_it}/RECORD", "")
+    return f"nothing-at-all=={version}"
+
+
+def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["proof", *arguments])
+    return tensorrt_proof.main()
+
+
+def test_the_environment_is_made_once_and_anew_for_other_pins(
+    no_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new" / "environment"
+    monkeypatch.setattr(rtx_environment, "PINS", (wheel(no_registry, "1.0"),))
+    python = environment(folder)
+    assert python.is_file() and about(folder)["bytes"] > 1_000_000 and about(folder)["install_s"] > 0
+    (folder / "mark").touch()
+    assert environment(folder) == python and (folder / "mark").exists(), "it is there already"
+    monkeypatch.setattr(rtx_environment, "PINS", (wheel(no_registry, "2.0"),))
+    environment(folder)
+    assert not (folder / "mark").exists()
+    assert list(folder.rglob("nothing_at_all-2.0.dist-info"))
+
+
+def test_packages_that_cannot_be_had_are_one_line_and_code_2(
+    no_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "environment"
+    assert main(monkeypatch, "--environment", str(folder)) == 2
+    said = capfd.readouterr().err.splitlines()
+    assert said[0].startswith("installing torch==2.13.0 torch-tensorrt-rtx==2.13.0 into ")
+    assert said[1].startswith("torch==2.13.0 torch-tensorrt-rtx==2.13.0 cannot be had: No matching distribution")
+    assert "PIP_INDEX_URL" in said[1] and len(said) == 2
+    assert about(folder) == {}, "a half-made environment does not count"
+
+
+def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(NoEnvironmentError, match="is no environment"):
+        environment(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_python_without_tensorrt_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def none(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", none)
+    assert main(monkeypatch, "--here") == 2
+    assert "is not installed in" in capsys.readouterr().err
+
+
+class Builder:
+    """Stands in for TensorRT: notes what it was asked for, and proves it unless told otherwise."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, str, int]] = []
+        self.wrong: dict[str, str] = {}
+        monkeypatch.setattr(tensorrt_proof, "_proof", self)
+        monkeypatch.setattr(tensorrt_proof, "_versions", dict)
+
+    def __call__(self, name: str, net: nn.Module, size_wh: tuple[int, int], count: int) -> Proof:
+        size = "{}x{}".format(*size_wh)
+        self.asked.append((name, size, count))
+        wrong = self.wrong.get(name, "")
+        return Proof(name, size, count, 0 if wrong else 1000, 1.0, 9, (), wrong)
+
+
+def test_every_generator_is_asked_for_at_every_size_and_what_is_no_proof_is_named_with_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builder, kept, out = Builder(monkeypatch), tmp_path / "kept.json", tmp_path / "out.json"
+    assert main(monkeypatch, "--here", "--kept", str(kept)) == 0
+    everything = [(job.name, job.size, count) for job in jobs() for count in (1, 4)]
+    assert builder.asked == everything
+    assert "NOT PROVED" not in capsys.readouterr().out
+    builder.wrong, builder.asked = {"lips-glaze": "in FP32: [CONVOLUTION]"}, []
+    assert main(monkeypatch, "--here", "--kept", str(kept), "--again", "--out", str(out)) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "NOT PROVED: lips-glaze 90x30 x1, lips-glaze 90x30 x4"
+    assert sum("NOT PROVED: in FP32: [CONVOLUTION]" in line for line in said) == 2
+    assert {p["name"] for p in json.loads(out.read_text())["proofs"] if p["wrong"]} == {"lips-glaze"}
+    builder.wrong, builder.asked = {}, []
+    assert main(monkeypatch, "--here", "--kept", str(kept)) == 0
+    assert {name for name, _, _ in builder.asked} == {"lips-glaze"}, "what was no proof is not kept"
+
+
+def test_one_style_keeps_what_is_known_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder, here = Builder(monkeypatch), ("--here", "--kept", str(tmp_path / "kept.json"))
+    glaze, bright = ("--style", "lips-glaze"), ("--style", "lips-bright")
+    assert main(monkeypatch, *here, *glaze, *bright) == 0
+    builder.asked = []
+    assert main(monkeypatch, *here, *glaze, "--again") == 0
+    assert {name for name, _, _ in builder.asked} == {"lips-glaze"}
+    builder.asked = []
+    assert main(monkeypatch, *here, *glaze, *bright) == 0
+    assert builder.asked == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"k": 3}', "null"])
+def test_a_damaged_file_of_proofs_is_built_anew(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder, kept = Builder(monkeypatch), tmp_path / "kept.json"
+    kept.write_text(text)
+    assert main(monkeypatch, "--here", "--kept", str(kept), "--style", "lips-glaze") == 0
+    assert len(builder.asked) == 2
+    for harm in ({"wrong": "x"}, {"plan_bytes": 0}, {"fp32_layers": ["a"]}, {"more": 1}):
+        proofs = json.loads(kept.read_text())
+        kept.write_text(json.dumps({key: {**proof, **harm} for key, proof in proofs.items()}))
+        builder.asked = []
+        assert main(monkeypatch, "--here", "--kept", str(kept), "--style", "lips-glaze") == 0
+        assert len(builder.asked) == 2, harm
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("--style tun", "--style tun: there is no such generator - use "),
+        ("--style toon --style tun", "--style tun: there is no such generator - use "),
+        ("--style toon --size 90x30", "--size 90x30: no generator named is offered in it - use 256x256"),
+        ("--out /no/such/folder/x.json", "--out /no/such/folder/x.json: there is no folder"),
+        ("--styles toon", "tensorrt_proof: unrecognized arguments: --styles toon"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_before_anything_is_installed_or_built(
+    arguments: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builder = Builder(monkeypatch)
+    monkeypatch.setattr(tensorrt_proof, "environment", lambda folder: pytest.fail("it would install"))
+    for here in ((), ("--here",)):
+        try:
+            assert main(monkeypatch, *here, *arguments.split()) == 2
+        except SystemExit as end:
+            assert end.code == 2
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said.startswith(line)
+    assert builder.asked == []
+
+
+def test_one_size_is_proved_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder, here = Builder(monkeypatch), ("--here", "--kept", str(tmp_path / "kept.json"))
+    assert main(monkeypatch, *here, "--size", "320x192", "--style", "toon") == 0
+    assert builder.asked == [("toon", "320x192", 1), ("toon", "320x192", 4)]
+    assert main(monkeypatch, *here, "--size", "224x128") == 0
+    builder.asked = []
+    assert main(monkeypatch, *here, "--size", "320x192", "--style", "toon") == 0
+    assert builder.asked == [], "another size alone does not make it out of date"
+
+
+def test_the_inputs_are_weights_shape_count_sources_and_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    def name(net: nn.Module, size_wh: tuple[int, int] = (32, 32), count: int = 1) -> str:
+        proof_cache._machine.cache_clear()
+        return proof_cache.inputs_digest(net, size_wh, count)
+
+    net = nn.Conv2d(3, 3, 3)
+    first = name(net)
+    assert name(net) == first and name(nn.Sequential(net)) != first
+    assert len({first, name(net, (64, 32)), name(net, (32, 64)), name(net, count=4)}) == 4
+    with torch.no_grad():
+        net.weight[0, 0, 0, 0] += 1e-3
+    changed = name(net)
+    assert changed != first
+    with monkeypatch.context() as patch:
+        patch.setattr(metadata, "distributions", list)
+        assert name(net) != changed, "other versions"
+    with monkeypatch.context() as patch:
+        read = Path.read_bytes
+        patch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == "bare.py"))
+        assert name(net) != changed, "another source"
+    assert name(net) == changed
+    proof_cache._machine.cache_clear()
+
+
+def test_building_that_crashes_is_no_proof(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crash = tmp_path / "python"
+    crash.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    crash.chmod(0o755)
+    monkeypatch.setattr(tensorrt_proof, "environment", lambda folder: crash)
+    assert main(monkeypatch, "--environment", str(tmp_path)) == 1
+    assert "NOT PROVED: building crashed (SIGSEGV)" in capsys.readouterr().out
+
+
+def test_kept_proofs_say_so() -> None:
+    proof = Proof("toon", "256x256", 1, 840_000, 6.3, 81)
+    assert tensorrt_proof._line(proof).endswith("plan 0.84 MB, built in 6.3 s")
+    assert tensorrt_proof._line(replace(proof, kept=True)).endswith("plan 0.84 MB, built before in 6.3 s")

@@ -1,0 +1,297 @@
+"""PyTorch on a GPU: its steps on the CPU, its fall-backs with stand-ins, and the real thing where there is one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from support.gpu_parts import on_gpu
+from torch import Tensor, nn
+
+from engines.errors import EngineError, OptionsError
+from engines.runtime.base import EngineInfo, NotUsableError, NumbersError
+from engines.runtime.fallback import FallbackEngine, Step, Way
+from engines.runtime.torch import cuda_device, cuda_engine
+from engines.runtime.torch.cuda_engine import TorchCudaEngine, compared, eager, recorded
+from engines.runtime.torch.cuda_graph import Runs, StaticRun, enter, leave
+from engines.runtime.torch.reference_engine import TorchEngine
+from engines.styles import load_style
+
+
+@pytest.fixture
+def crops_bgr(portrait_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Four crops of a real face, one of them its mouth."""
+    corners = [(125, 180), (60, 200), (90, 150), (300, 100)]
+    return np.stack([portrait_bgr[y : y + 30, x : x + 90] for y, x in corners])
+
+
+def test_the_door_turns_bytes_into_rgb_planes_and_back(crops_bgr: NDArray[np.uint8]) -> None:
+    for dtype in (torch.float16, torch.float32):
+        planes = enter(torch.from_numpy(crops_bgr), dtype, torch.channels_last)
+        assert planes.shape == (4, 3, 30, 90) and planes.dtype == dtype
+        assert planes.is_contiguous(memory_format=torch.channels_last)
+        red = crops_bgr[1, 7, 50, 2] / 255
+        assert abs(float(planes[1, 0, 7, 50]) - red) < 1e-3
+        back = leave(planes).numpy()
+        assert back.dtype == np.float32
+        assert np.array_equal(np.rint(back).astype(np.uint8), crops_bgr)
+
+
+@pytest.mark.parametrize(("precision", "most"), [("fp16", 4.0), ("fp32", 0.01)])
+def test_it_paints_what_the_reference_paints(precision: str, most: float, crops_bgr: NDArray[np.uint8]) -> None:
+    style = load_style("lips-glaze")
+    runs = recorded(style.load_generator(), style.size_wh, precision, device="cpu")
+    reference = TorchEngine(style, why="")
+    for count in (1, 2, 4, 3):
+        answer, finite = runs(crops_bgr[:count])
+        off = np.abs(answer - reference.infer(crops_bgr[:count]))
+        assert finite and off.shape == (count, 30, 90, 3)
+        assert off.max() < most
+
+
+def test_nothing_of_an_earlier_face_is_left_in_a_later_answer(crops_bgr: NDArray[np.uint8]) -> None:
+    style = load_style("lips-glaze")
+    runs = recorded(style.load_generator(), style.size_wh, "fp32", device="cpu")
+    first = runs(crops_bgr[:2])[0].copy()
+    runs(crops_bgr[::-1].copy())
+    assert np.array_equal(runs(crops_bgr[:2])[0], first)
+
+
+def test_the_buffers_are_the_same_for_every_frame(crops_bgr: NDArray[np.uint8]) -> None:
+    run = StaticRun(lambda planes: planes, 4, (90, 30), dtype=torch.float16, device="cpu")
+    first, second = run.run(crops_bgr)[0], run.run(crops_bgr)[0]
+    assert np.shares_memory(first, second)
+
+
+def test_nan_in_the_answer_is_noticed(crops_bgr: NDArray[np.uint8]) -> None:
+    def spoilt(planes: Tensor) -> Tensor:
+        return torch.where(planes > 0.999, torch.nan, planes)
+
+    run = StaticRun(spoilt, 4, (90, 30), dtype=torch.float32, device="cpu")
+    white = crops_bgr.copy()
+    white[3, 29, 89] = 255
+    assert run.run(np.minimum(crops_bgr, 250))[1] is True
+    assert run.run(white)[1] is False
+
+
+class Overflows(nn.Module):
+    """Fine in FP32, beyond the largest half-precision number on the way."""
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        return rgb * 300.0 * 300.0 / 90000.0
+
+
+def test_a_network_that_overflows_in_half_precision_is_refused() -> None:
+    full = eager(Overflows(), "cpu")
+    half = recorded(Overflows(), (96, 32), "fp16", device="cpu")
+    with pytest.raises(NotUsableError, match="off FP32"):
+        compared(half, full, (96, 32))
+    assert compared(recorded(Overflows(), (96, 32), "fp32", device="cpu"), full, (96, 32)) < 0.01
+
+
+def way(answer: float | Exception) -> Way:
+    def run(regions_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], bool]:
+        if isinstance(answer, Exception):
+            raise answer
+        return np.full(regions_bgr.shape, answer, np.float32), bool(np.isfinite(answer))
+
+    return run
+
+
+GPU = "RTX 4090"
+LOST = RuntimeError("CUDA error: device lost\nlong")
+NAN = float("nan")
+
+
+def engine(answers: Sequence[float | Exception], said: list[str]) -> FallbackEngine:
+    """The steps that `TensorRtEngine` has, with stand-ins for what they do."""
+    info = EngineInfo("lips-glaze", "tensorrt", "fp16", GPU, "fast", "0123")
+    kinds = [("tensorrt", "fp16"), ("torch", "fp16"), ("torch", "fp32")]
+    steps = [
+        Step(way(answer), *kind, GPU, for_numbers=kind == ("torch", "fp32"))
+        for answer, kind in zip(answers, kinds, strict=True)
+    ]
+    return FallbackEngine(info, steps, say=said.append)
+
+
+@pytest.mark.parametrize("first", [NAN, float("inf"), torch.OutOfMemoryError("CUDA out of memory.\nTried")])
+def test_frames_go_on_where_the_gpu_fails_and_it_is_said_once(
+    first: float | Exception, crops_bgr: NDArray[np.uint8]
+) -> None:
+    said: list[str] = []
+    made = engine([first, 5.0, 7.0], said)
+    for _ in range(3):
+        assert (made.infer(crops_bgr) == 5.0).all()
+    assert len(said) == 1 and said[0].startswith("style lips-glaze: tensorrt fp16 ")
+    assert said[0].endswith("torch fp16 on RTX 4090 goes on") and "\n" not in said[0]
+    assert (made.info.runtime, made.info.precision, made.info.device) == ("torch", "fp16", GPU)
+    assert made.info.key == "", "the verdict was on another engine"
+    assert "goes on" in made.info.why
+
+
+def test_what_half_precision_does_not_hold_full_precision_on_the_gpu_does(crops_bgr: NDArray[np.uint8]) -> None:
+    said: list[str] = []
+    made = engine([NAN, NAN, 7.0], said)
+    assert (made.infer(crops_bgr) == 7.0).all(), "no frame is lost"
+    assert [line.rpartition(": ")[2] for line in said] == [
+        "torch fp16 on RTX 4090 goes on",
+        "torch fp32 on RTX 4090 goes on",
+    ]
+    assert (made.info.precision, made.info.device) == ("fp32", GPU)
+
+
+def test_a_gpu_that_fails_is_not_tried_in_full_precision(crops_bgr: NDArray[np.uint8]) -> None:
+    said: list[str] = []
+    made = engine([LOST, LOST, 7.0], said)
+    for _ in range(2):
+        with pytest.raises(EngineError, match="torch fp16 failed: CUDA error: device lost") as caught:
+            made.infer(crops_bgr)
+        assert not isinstance(caught.value, NumbersError) and "\n" not in str(caught.value)
+    assert len(said) == 1 and (made.info.precision, made.info.device) == ("fp16", GPU)
+
+
+def test_where_nothing_works_it_is_an_error_of_one_line(crops_bgr: NDArray[np.uint8]) -> None:
+    info = EngineInfo("lips-glaze", "torch", "fp32", "CPU", "")
+    made = FallbackEngine(info, [Step(way(NAN), "torch", "fp32", "CPU")])
+    with pytest.raises(NumbersError, match="NaN"):
+        made.infer(crops_bgr)
+    made.close()
+    made.close()
+    with pytest.raises(EngineError, match="closed"):
+        made.infer(crops_bgr)
+
+
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine as it is, but for the device: its steps run on the CPU, and nothing is recorded."""
+    device = cuda_device.CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
+    monkeypatch.setattr(cuda_engine, "torch_device", lambda: device)
+    monkeypatch.setattr(cuda_engine, "eager", lambda net, device: eager(net, "cpu"))
+    monkeypatch.setattr(cuda_engine, "recorded", lambda *arguments, **more: recorded(*arguments, device="cpu", **more))
+
+
+def test_the_engine_says_what_it_is_and_paints(crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+    without_gpu(monkeypatch)
+    style = load_style("lips-glaze")
+    half, full = TorchCudaEngine(style), TorchCudaEngine(style, precision="fp32")
+    assert (half.info.runtime, half.info.precision, half.info.device) == ("torch", "fp16", "NVIDIA GeForce RTX 4090")
+    assert "off FP32 on a probe" in half.info.why
+    assert len({half.info.key, full.info.key, ""}) == 3
+    assert np.abs(half.infer(crops_bgr) - full.infer(crops_bgr)).max() < 4.0
+
+
+def test_a_full_gpu_is_a_runtime_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> Runs:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    without_gpu(monkeypatch)
+    monkeypatch.setattr(cuda_engine, "recorded", full)
+    with pytest.raises(NotUsableError, match="memory is full"):
+        TorchCudaEngine(load_style("lips-glaze"))
+
+
+def test_torch_compile_is_for_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_gpu(monkeypatch)
+    asked: list[object] = []
+    monkeypatch.setattr(torch, "compile", lambda net, **more: asked.append(more["mode"]) or net)  # a stand-in
+    style = load_style("lips-glaze")
+    plain = TorchCudaEngine(style)
+    assert asked == [] and "torch.compile" not in plain.info.why
+    for ask in ("argument", "environment"):
+        if ask == "environment":
+            monkeypatch.setenv("VENEER_TORCH_COMPILE", "max-autotune")
+        made = TorchCudaEngine(style, autotune=True if ask == "argument" else None)
+        assert asked.pop() == "max-autotune-no-cudagraphs", "the recording is ours"
+        assert made.info.why.endswith("compiled by torch.compile (max-autotune)")
+        assert made.info.key not in ("", plain.info.key), "a verdict of its own"
+    monkeypatch.setenv("VENEER_TORCH_COMPILE", "fast")
+    with pytest.raises(OptionsError, match="VENEER_TORCH_COMPILE=fast.*use max-autotune"):
+        TorchCudaEngine(style)
+
+
+@pytest.mark.parametrize("how", ["crash", "wrong"])
+def test_where_compiling_fails_the_network_runs_as_it_is(
+    how: str, crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiled(net: nn.Module, **_: object) -> object:
+        if how == "crash":
+            raise AssertionError("no Triton here\nlong story")
+        return lambda planes: net(planes) + 0.5
+
+    without_gpu(monkeypatch)
+    monkeypatch.setattr(torch, "compile", compiled)
+    said: list[str] = []
+    style = load_style("lips-glaze")
+    made = TorchCudaEngine(style, autotune=True, say=said.append)
+    (line,) = said
+    why = "no Triton here" if how == "crash" else "of 255 off FP32"
+    assert line.startswith("style lips-glaze: torch.compile (max-autotune) cannot be used (") and why in line
+    assert line.endswith("the network runs as it is") and "\n" not in line
+    assert "cannot be used" in made.info.why and made.info.key == TorchCudaEngine(style).info.key
+    assert np.abs(made.infer(crops_bgr) - TorchEngine(style, why="").infer(crops_bgr)).max() < 4.0
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler (g++), which torch.compile needs on the CPU")
+def test_what_torch_compile_makes_paints_what_the_reference_paints(
+    crops_bgr: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    style = load_style("lips-glaze")
+    runs = recorded(style.load_generator(), style.size_wh, "fp32", device="cpu", autotune=True)
+    reference = TorchEngine(style, why="")
+    for count in (1, 4):
+        assert np.abs(runs(crops_bgr[:count])[0] - reference.infer(crops_bgr[:count])).max() < 0.01
+    assert any(tmp_path.rglob("*")), "it was compiled"
+
+
+@on_gpu
+@pytest.mark.parametrize(("precision", "most"), [("fp16", 4.0), ("fp32", 0.05)])
+def test_on_a_gpu_it_paints_what_the_reference_paints(
+    precision: str, most: float, crops_bgr: NDArray[np.uint8]
+) -> None:
+    style = load_style("lips-glaze")
+    made, reference = TorchCudaEngine(style, precision=precision), TorchEngine(style, why="")
+    assert made.info.precision == precision and made.info.device != "CPU"
+    for count in (1, 2, 4, 3, 1):
+        off = np.abs(made.infer(crops_bgr[:count]) - reference.infer(crops_bgr[:count]))
+        assert off.shape == (count, 30, 90, 3) and off.max() < most
+        of_bytes = made.infer(crops_bgr[:count]).copy()
+        assert np.abs(made.infer(crops_bgr[:count].astype(np.float32)) - of_bytes).max() < 0.01
+    made.close()
+
+
+@on_gpu
+def test_on_a_gpu_what_torch_compile_makes_paints_too(crops_bgr: NDArray[np.uint8]) -> None:
+    style = load_style("lips-glaze")
+    said: list[str] = []
+    made = TorchCudaEngine(style, autotune=True, say=said.append)
+    assert ("compiled by torch.compile" in made.info.why) == (said == []), "it may need what is not installed"
+    assert np.abs(made.infer(crops_bgr) - TorchEngine(style, why="").infer(crops_bgr)).max() < 4.0
+
+
+@on_gpu
+def test_on_a_gpu_a_recording_runs_again_and_again(crops_bgr: NDArray[np.uint8]) -> None:
+    style = load_style("lips-glaze")
+    runs = recorded(style.load_generator(), style.size_wh, "fp16")
+    first = runs(crops_bgr)[0].copy()
+    before = torch.cuda.memory_allocated()
+    for _ in range(50):
+        assert np.array_equal(runs(crops_bgr)[0], first)
+    assert torch.cuda.memory_allocated() == before, "nothing is allocated for a frame"
+
+
+def test_runs_takes_one_face_and_several_each_by_its_own_recording() -> None:
+    made: list[int] = []
+
+    def static(count: int) -> StaticRun:
+        made.append(count)
+        return StaticRun(lambda planes: planes, count, (8, 8), dtype=torch.float32, device="cpu")
+
+    runs = Runs(static)
+    assert made == [1, 4]
+    for count in (1, 2, 3, 4):
+        assert runs(np.zeros((count, 8, 8, 3), np.uint8))[0].shape == (count, 8, 8, 3)

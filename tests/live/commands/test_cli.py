@@ -1,0 +1,231 @@
+"""The `veneer` command as a person uses it: real processes, real files, a real X server with real keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.cli_parts import HANG_S, started, until, veneer
+from support.hotkey_program import x_server
+from support.sink_clips import beeps_heard, plain_frame, read_pictures, write_sound
+
+from engines.looks import load_looks
+from live.pipeline.frame import Frame, ImageU8
+from live.sinks.video_file import VideoFileSink
+from live.sources.still_picture import read_picture, write_picture
+
+LOOKS = ["none", "toon", "glaze", "soft", "sketch"]
+
+
+def test_run_reports_what_it_did(tmp_path: Path) -> None:
+    done = veneer("run", "--source", "demo", "--sink", "null", "--frames", 60, "--report", tmp_path / "r.json")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if not line.startswith("veneer: ")] == []
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["frames_in"] == report["frames_out"] == 60
+    assert report["dropped"] == 0
+    assert report["faces_found"] >= 55
+    assert report["fps"] > 1
+    assert 0 < report["latency_ms"]["p50"] <= report["latency_ms"]["p95"] <= report["latency_ms"]["p99"]
+    for stage in ("track", "region", "generate", "composite", "send"):
+        assert set(report["stages_ms"][stage]) == {"p50", "p95", "p99"}
+    assert report["stages_ms"]["track"]["p50"] > 0.1
+    (engine,) = report["engines"]
+    assert (
+        engine["style"] == "lips-glaze" and engine["runtime"] == "openvino" and engine["precision"] in ("fp32", "bf16")
+    )
+    assert engine["device"] and engine["why"]
+    assert {"python", "mediapipe", "veneer"} <= set(report["versions"])
+
+
+def test_run_writes_a_film_with_every_frame_and_its_time(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    done = veneer("run", "--source", "demo", "--size", "640x360", "--sink", f"file:{film}", "--sink", "null",
+                  "--frames", 45, "--look", "matte-red")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    pictures, times_s = read_pictures(film)
+    assert len(pictures) == 45 and pictures[0].shape == (360, 640, 3)
+    assert np.allclose(times_s, np.arange(45) / 30, atol=1e-3)
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_run_in_order_and_the_film_is_whole(tmp_path: Path, number: str) -> None:
+    film = tmp_path / "film.mp4"
+    with started("run", "--source", "demo", "--size", "320x240", "--sink", f"file:{film}") as run:
+        until(lambda: any(path.stat().st_size > 20_000 for path in tmp_path.iterdir()), "some film")
+        run.send_signal(getattr(signal, number))
+        _, said = run.communicate(timeout=HANG_S)
+    assert run.returncode == 0, said
+    assert "Traceback" not in said
+    assert len(read_pictures(film)[0]) > 3
+
+
+def test_a_running_program_is_told_what_to_do_from_another_process(tmp_path: Path, veneer_home: Path) -> None:
+    report = tmp_path / "r.json"
+    with started("run", "--source", "demo", "--sink", "null", "--report", report) as run:
+        until(lambda: veneer("ctl", "status").returncode == 0, "the status")
+        assert "bright" in veneer("ctl", "look", "bright").stdout
+        wrong = veneer("ctl", "look", "glase")
+        assert wrong.returncode == 2 and "glaze" in wrong.stderr
+        assert veneer("ctl", "snapshot").returncode == 0
+        until(lambda: list((veneer_home / "pictures").glob("*.png")), "the snapshot")
+        assert veneer("ctl", "record", "on").returncode == 0
+        (film,) = until(lambda: list((veneer_home / "videos").glob("*.mp4")), "the recording")
+        until(lambda: film.stat().st_size > 20_000, "some recording")
+        assert veneer("ctl", "record", "off").returncode == 0
+        assert veneer("ctl", "quit").returncode == 0
+        _, said = run.communicate(timeout=HANG_S)
+    assert run.returncode == 0, said
+    assert json.loads(report.read_text())["look"] == "bright"
+    assert len(read_pictures(film)[0]) > 1
+    assert read_picture(next((veneer_home / "pictures").glob("*.png"))).shape == (720, 1280, 3)
+    assert veneer("ctl", "status").returncode == 2, "nothing runs any more"
+
+
+@pytest.mark.screen
+def test_keys_in_the_preview_window_change_the_look(tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    command = ["run", "--source", "demo", "--size", "320x240", "--sink", "window", "--report", report]
+    with x_server() as (display, _), started(*command, env={"DISPLAY": display, "WAYLAND_DISPLAY": ""}) as run:
+        keys = {**os.environ, "DISPLAY": display}
+
+        def search() -> list[str]:
+            found = subprocess.run(["xdotool", "search", "--name", "Veneer"], env=keys, capture_output=True, text=True)
+            return found.stdout.split()
+
+        window = until(search, "the window")[0]
+
+        def press(key: str) -> None:
+            subprocess.run(["xdotool", "windowfocus", "--sync", window, "key", key], env=keys, check=True, timeout=30)
+
+        assert "glaze" in until(lambda: veneer("ctl", "status").stdout, "the status")
+        press("2")
+        until(lambda: "toon" in veneer("ctl", "status").stdout, "look 2")
+        press("b")
+        until(lambda: re.search(r"panic\W+(on|yes|True)", veneer("ctl", "status").stdout), "the panic card")
+        press("q")
+        _, said = run.communicate(timeout=HANG_S)
+    assert run.returncode == 0, said
+    assert [line for line in said.splitlines() if not line.startswith("veneer: ")] == []
+    assert json.loads(report.read_text())["look"] == "toon"
+
+
+def test_apply_paints_a_picture(tmp_path: Path, portrait_bgr: ImageU8) -> None:
+    write_picture(tmp_path / "in.png", portrait_bgr)
+    done = veneer("apply", tmp_path / "in.png", tmp_path / "out.png", "--look", "matte-red")
+    assert done.returncode == 0, done.stderr
+    painted = read_picture(tmp_path / "out.png")
+    changed = np.argwhere((painted != portrait_bgr).any(2))
+    assert len(changed) > 50, "the lips are painted"
+    low, high = changed.min(0), changed.max(0)
+    assert (low > (120, 190)).all() and (high < (165, 260)).all(), "and nothing but the lips"
+
+
+@pytest.mark.parametrize("kind", ["grey", "16-bit", "rgba", "1x1"])
+def test_apply_takes_every_kind_of_picture(tmp_path: Path, portrait_bgr: ImageU8, kind: str) -> None:
+    import cv2
+
+    picture: Any = {
+        "grey": cv2.cvtColor(portrait_bgr, cv2.COLOR_BGR2GRAY),
+        "16-bit": portrait_bgr.astype(np.uint16) * 257,
+        "rgba": np.dstack([portrait_bgr, np.full((512, 512), 200, np.uint8)]),
+        "1x1": portrait_bgr[:1, :1],
+    }[kind]
+    cv2.imwrite(str(tmp_path / "in.png"), picture)
+    done = veneer("apply", tmp_path / "in.png", tmp_path / "out.png")
+    assert done.returncode == 0, done.stderr
+    assert read_picture(tmp_path / "out.png").shape[:2] == picture.shape[:2]
+
+
+def test_apply_works_through_a_folder_and_names_what_it_could_not_do(tmp_path: Path, portrait_bgr: ImageU8) -> None:
+    folder = tmp_path / "in"
+    (folder / "more").mkdir(parents=True)
+    write_picture(folder / "a.png", portrait_bgr)
+    write_picture(folder / "more" / "b.jpg", portrait_bgr)
+    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("left alone")
+    done = veneer("apply", folder, tmp_path / "out", "--look", "bright")
+    assert done.returncode == 2
+    assert "2 of 3 files done" in done.stderr and "broken.png" in done.stderr
+    assert "Traceback" not in done.stderr
+    out = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert out == ["a.png", "more/b.jpg"]
+
+
+def test_looks_are_listed_and_shown_on_a_sheet(tmp_path: Path) -> None:
+    listed = veneer("looks")
+    assert listed.returncode == 0
+    assert [line.split()[1] for line in listed.stdout.splitlines()][:5] == LOOKS
+    done = veneer("looks", "--sheet", tmp_path / "sheet.png")
+    assert done.returncode == 0, done.stderr
+    sheet = read_picture(tmp_path / "sheet.png")
+    assert sheet.shape[0] > 700 and sheet.shape[1] > 1000
+    assert len(load_looks()) == 11
+
+
+def test_doctor_says_what_works_and_what_does_not(veneer_home: Path) -> None:
+    done = veneer("doctor", "--json", env={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    assert done.returncode in (0, 1), done.stderr
+    report = json.loads(done.stdout)
+    checks = {check["name"]: check for check in report["checks"]}
+    assert checks["face model"]["ok"] and "1 face" in checks["face model"]["says"]
+    assert checks["engine lips-glaze"]["ok"] and "openvino" in checks["engine lips-glaze"]["says"]
+    assert not checks["window"]["ok"] and checks["window"]["do"]
+    assert str(veneer_home) in checks["settings"]["says"]
+    assert all(check["ok"] or check["do"] for check in report["checks"]), "each failure comes with its remedy"
+    assert report["ok"] == (done.returncode == 0)
+
+
+def test_two_programs_cannot_be_confused_by_one_control_socket() -> None:
+    command = ["run", "--source", "demo", "--size", "320x240", "--sink", "null"]
+    with started(*command) as one, started(*command) as other:
+
+        def both() -> bool:
+            said = veneer("ctl", "status")
+            return said.returncode == 2 and all(str(run.pid) in said.stderr for run in (one, other))
+
+        until(both, "both programs")
+        for run in (one, other):
+            assert veneer("ctl", "--pid", run.pid, "quit").returncode == 0
+            run.communicate(timeout=HANG_S)
+            assert run.returncode == 0
+
+
+def test_a_film_keeps_every_frame_its_times_and_its_sound(tmp_path: Path) -> None:
+    made = VideoFileSink(tmp_path / "in.mp4", audio_from=write_sound(tmp_path / "in.wav", "pcm_s16le", (0.5,), 2.0))
+    made.open(size_wh=(320, 240), fps=25)
+    stamps_s = [0.0, 0.04, 0.08, 0.2, 0.24, *(0.3 + index / 25 for index in range(30))]
+    for index, pts_s in enumerate(stamps_s):
+        made.send(plain_frame(5 * index, pts_s=pts_s, size_wh=(320, 240)))
+    made.close()
+    done = veneer("apply", tmp_path / "in.mp4", tmp_path / "out.mp4", "--look", "glaze")
+    assert done.returncode == 0, done.stderr
+    before, before_s = read_pictures(tmp_path / "in.mp4")
+    after, after_s = read_pictures(tmp_path / "out.mp4")
+    assert len(before) == len(after) == 35
+    assert np.allclose(before_s, after_s, atol=1e-3)
+    assert np.allclose([p.mean() for p in before], [p.mean() for p in after], atol=2.0), "in order, none twice"
+    assert np.allclose(beeps_heard(tmp_path / "out.mp4"), beeps_heard(tmp_path / "in.mp4"), atol=0.05)
+
+
+def test_a_film_that_ends_in_the_middle_is_delivered_as_far_as_it_goes(tmp_path: Path) -> None:
+    made = VideoFileSink(tmp_path / "in.mkv")
+    made.open(size_wh=(320, 240), fps=25)
+    noise = np.random.default_rng(0)
+    for index in range(60):
+        picture = noise.integers(0, 256, (240, 320, 3), dtype=np.uint8)
+        made.send(Frame(picture, index, 0.0, index / 25))
+    made.close()
+    data = (tmp_path / "in.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
+    done = veneer("apply", tmp_path / "cut.mkv", tmp_path / "out.mp4")
+    assert done.returncode == 2, done.stderr
+    assert "frames" in done.stderr, "it says how far it came"
+    assert 10 < len(read_pictures(tmp_path / "out.mp4")[0]) < 60

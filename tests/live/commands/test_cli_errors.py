@@ -1,0 +1,58 @@
+"""Bad input gets one clear line and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.cli_parts import HANG_S
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "--source", "/dev/video97", "--sink", "null"], "video97"),
+        (["run", "--source", "nothing.mp4", "--sink", "null"], "no such file"),
+        (["run", "--source", "demo", "--sink", "null", "--look", "glase"], "did you mean glaze"),
+        (["run", "--source", "demo", "--sink", "windw"], "window"),
+        (["run", "--source", "demo", "--sink", "null", "--strength", "1.5"], "0 to 1"),
+        (["run", "--source", "demo", "--sink", "null", "--size", "big"], "WIDTHxHEIGHT"),
+        (["run", "--source", "demo", "--sink", "null", "--runtime", "tpu"], "openvino"),
+        (["run", "--source", "demo", "--sink", "file:/nowhere/film.mp4"], "/nowhere"),
+        (["run", "--source", "demo", "--sink", "null", "--report", "/nowhere/r.json"], "/nowhere"),
+        (["run", "--source", "demo", "--sink", "null", "--looks-file", "mine.toml"], "mine.toml"),
+        (["run", "--source", "demo", "--sink", "null", "--face-model", "x.task"], "x.task"),
+        (["run", "--source", "demo", "--sink", "window", "--frames", "3"], "DISPLAY"),
+        (["run", "--source", "demo", "--sink", "null", "--global-hotkeys", "--frames", "3"], ""),
+        (["apply", "nothing.png", "out.png"], "no such file"),
+        (["looks", "--sheet", "/nowhere/sheet.png"], "/nowhere"),
+        (["evaluate", "lips-glase", "--before", ".", "--after", "."], "lips-glaze"),
+        (["ctl", "look", "glaze"], "veneer"),
+        (["ctl", "strength", "-0.5"], "veneer"),
+        (["run", "--frames", "abc"], "--frames"),
+        (["run", "--nope"], "--nope"),
+        (["nonsense"], "nonsense"),
+        (["run", "--source", "demo", "--sink", "file:a.mp4", "--sink", "file:a.mp4"], "the same file"),
+        (["run", "--source", "demo", "--sink", "file:a.mp4", "--report", "a.mp4"], "the same file"),
+        (["run", "--source", "a.mp4", "--sink", "file:a.mp4"], "the same file"),
+        (["run", "--source", "~nosuchuser/a.mp4", "--sink", "null"], "no such user"),
+        (["run", "--source", "demo", "--sink", "null", "--report", "r" * 300], "name"),
+    ],
+)
+def test_bad_input_gets_one_clear_line_and_exit_code_2(tmp_path: Path, arguments: list[str], says: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "live", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+        cwd=tmp_path,
+        env={**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": "", "XDG_SESSION_TYPE": ""},
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("veneer: ") and says in lines[0]

@@ -1,0 +1,34 @@
+"""`veneer looks` says of each look all that is shown without a face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.cli_parts import veneer
+
+OWN = """
+[looks.patient]
+no_face = "hold"
+hold_s = 2
+then = "card"
+layers = [{ style = "toon" }]
+
+[looks.stays]
+no_face = "hold"
+hold_s = inf
+layers = [{ style = "toon" }]
+
+[looks.hidden]
+no_face = "blur"
+layers = [{ style = "toon" }]
+"""
+
+
+def test_the_list_says_how_long_a_frame_is_held_and_what_follows(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(OWN)
+    listed = veneer("looks", "--looks-file", tmp_path / "own.toml")
+    assert listed.returncode == 0, listed.stderr
+    ends = {line[3:].split()[0]: line.partition("(")[2] for line in listed.stdout.splitlines()}
+    assert ends["toon"] == "no face: hold 0.5 s, then blur)"
+    assert ends["patient"] == "no face: hold 2 s, then card)"
+    assert (ends["stays"], ends["hidden"], ends["glaze"]) == ("no face: hold)", "no face: blur)", "no face: raw)")

@@ -1,0 +1,213 @@
+"""Commands from another process: real sockets, real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support.ctl_programs import LOOKS, ROOT, program, serving
+from support.pipeline_parts import ends_soon
+
+from engines.errors import OptionsError
+from engines.paths import runtime_dir
+from live.control.control_protocol import status_lines
+from live.control.control_socket import MOST_CONNECTIONS, ControlServer, send_command
+from live.control.control_transport import LoopbackTransport, Transport, UnixTransport
+from live.control.controls import Controls
+
+
+@pytest.fixture(params=[UnixTransport, LoopbackTransport])
+def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Transport:
+    made: Transport = request.param(tmp_path / "run")
+    return made
+
+
+def test_a_command_arrives_and_the_answer_comes_back(transport: Transport) -> None:
+    with serving(transport) as (controls, _):
+        assert send_command(["look", "glaze"], transport=transport) == "look glaze"
+        assert send_command(["strength", "-"], transport=transport) == "strength 0.9"
+        assert (controls.read().look, controls.read().strength) == ("glaze", 0.9)
+
+
+def test_a_refused_command_says_why_and_changes_nothing(transport: Transport) -> None:
+    with serving(transport) as (controls, _):
+        with pytest.raises(OptionsError) as caught:
+            send_command(["look", "glase"], transport=transport)
+        assert str(caught.value) == "look 'glase': there is no such look - did you mean glaze?"
+        assert controls.read().look == "none"
+
+
+def test_status_tells_the_settings_and_what_the_program_knows(transport: Transport) -> None:
+    def status() -> dict[str, object]:
+        return {
+            "fps": 61.23456,
+            "latency_ms": {"p50": 4.0, "p95": 6.125},
+            "engines": [{"style": "lips", "runtime": "openvino"}, "shade: no network"],
+            "size_wh": (1280, 720),
+            "camera": None,
+        }
+
+    with serving(transport, status=status):
+        send_command(["panic"], transport=transport)
+        assert send_command(["status"], transport=transport).splitlines() == [
+            "look: none",
+            "strength: 1",
+            "panic: on",
+            "fps: 61.23",
+            "latency ms: p50 4, p95 6.125",
+            "engines:",
+            "  style lips, runtime openvino",
+            "  shade: no network",
+            "size wh: 1280, 720",
+            "camera: none",
+        ]
+
+
+def test_a_status_that_fails_is_reported_and_the_server_goes_on(transport: Transport) -> None:
+    def status() -> dict[str, object]:
+        raise RuntimeError("no timings yet")
+
+    with serving(transport, status=status):
+        with pytest.raises(OptionsError, match="status failed: RuntimeError: no timings yet"):
+            send_command(["status"], transport=transport)
+        assert send_command(["look", "2"], transport=transport) == "look glaze"
+
+
+def test_status_lines_of_nothing() -> None:
+    assert status_lines({}) == []
+    assert status_lines({"engines": []}) == ["engines: none"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    server = ControlServer(Controls(LOOKS, look="none"), transport=UnixTransport(tmp_path / "file" / "run"))
+    with pytest.raises(OptionsError, match=r"control folder .*/file/run: .* - point VENEER_HOME"):
+        server.start()
+    server.close()
+
+
+def test_a_path_too_long_for_a_socket_still_works_and_stays_private(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 90) / "run"
+    with serving(UnixTransport(deep)):
+        other_side = UnixTransport(deep)
+        assert send_command(["look", "2"], transport=other_side) == "look glaze"
+        assert stat.S_IMODE(other_side.folder.stat().st_mode) == 0o700
+    other_side.folder.rmdir()
+
+
+def test_closing_is_quick_with_callers_on_the_line_and_leaves_nothing(transport: Transport) -> None:
+    before = threading.active_count()
+    with serving(transport) as (_, server), contextlib.ExitStack() as stack:
+        for _ in range(MOST_CONNECTIONS + 2):
+            stack.enter_context(transport.connect(os.getpid(), 10))
+        closing = threading.Thread(target=server.close)
+        closing.start()
+        assert ends_soon(closing)
+        server.close()
+    assert list(transport.folder.iterdir()) == []
+    end_s = time.monotonic() + 60
+    while threading.active_count() > before and time.monotonic() < end_s:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+    with pytest.raises(OptionsError, match="no running veneer - start one"):
+        send_command(["status"], transport=transport)
+
+
+def test_a_server_that_was_never_started_can_be_closed(transport: Transport) -> None:
+    ControlServer(Controls(LOOKS, look="none"), transport=transport).close()
+
+
+def test_one_process_listens_once(transport: Transport) -> None:
+    with serving(transport):
+        with pytest.raises(OptionsError, match="already"):
+            ControlServer(Controls(LOOKS, look="none"), transport=transport).start()
+        assert send_command(["look", "glaze"], transport=transport) == "look glaze"
+
+
+def test_what_dead_programs_left_is_swept_at_the_next_start(transport: Transport) -> None:
+    code = f"""
+import os, pathlib
+from live.control.controls import Controls
+from live.control.control_socket import ControlServer
+from live.control.control_transport import {type(transport).__name__} as Kind
+ControlServer(Controls(("none",), look="none"), transport=Kind(pathlib.Path({str(transport.folder)!r}))).start()
+os._exit(9)
+"""
+    dead = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    assert dead.wait(60) == 9
+    assert transport.pids() == [dead.pid]
+    with pytest.raises(OptionsError, match="no running veneer"):
+        send_command(["status"], transport=transport)
+    (transport.folder / "veneer-notes.sock").write_text("not ours")
+    with serving(transport):
+        assert transport.pids() == [os.getpid()]
+        assert (transport.folder / "veneer-notes.sock").exists()
+
+
+def test_two_real_programs_are_told_apart() -> None:
+    with pytest.raises(OptionsError, match="no running veneer - start one with `veneer run`"):
+        send_command(["status"])
+    with program() as first:
+        assert send_command(["look", "glaze"]) == "look glaze"
+        with program() as second:
+            with pytest.raises(OptionsError) as caught:
+                send_command(["look", "bright"])
+            assert str(first.pid) in caught.value.got
+            assert str(second.pid) in caught.value.got
+            assert "--pid" in caught.value.do
+            assert send_command(["look", "bright"], pid=second.pid) == "look bright"
+            with pytest.raises(OptionsError, match="no running veneer with process id 1 "):
+                send_command(["status"], pid=1)
+            assert "look: glaze" in send_command(["status"], pid=first.pid)
+            assert "look: bright" in send_command(["status"], pid=second.pid)
+            second.kill()
+            second.wait(30)
+        assert send_command(["status"]).splitlines()[0] == "look: glaze"  # one is left, and is found without --pid
+
+
+def test_quit_is_answered_although_the_program_ends() -> None:
+    with program() as process:
+        assert send_command(["quit"]) == "quit"
+        assert process.wait(30) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == "ended\n"
+        assert list(runtime_dir().iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot pause a process")
+def test_a_program_that_hangs_is_given_up_on() -> None:
+    with program() as process:
+        process.send_signal(signal.SIGSTOP)
+        with pytest.raises(OptionsError, match=rf"process id {process.pid} did not answer within 0\.5 s"):
+            send_command(["status"], timeout_s=0.5)
+        process.send_signal(signal.SIGCONT)
+        assert "fps: 60" in send_command(["status"], timeout_s=10)
+
+
+def run_ctl(*words: str) -> subprocess.CompletedProcess[str]:
+    """The sub-command as the `veneer` command runs it, saying what it had to load."""
+    code = """
+import atexit, sys, typer
+from live.commands.ctl_command import ctl
+atexit.register(lambda: sys.stderr.write(" ".join({"numpy", "cv2", "torch", "pynput"} & set(sys.modules))))
+typer.run(ctl)
+"""
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_the_command_line_prints_the_answer_and_loads_nothing_heavy() -> None:
+    with program() as process:
+        done = run_ctl("look", "glaze")
+        assert (done.stdout, done.stderr, done.returncode) == ("look glaze\n", "", 0)
+        assert run_ctl("strength", "-").stdout == "strength 0.9\n"
+        done = run_ctl("status", "--pid", str(process.pid))
+        assert done.stdout == "look: glaze\nstrength: 0.9\nfps: 60\n"

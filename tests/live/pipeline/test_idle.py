@@ -1,0 +1,271 @@
+"""Idle while nobody watches: the camera is let go, frames stop, and nothing old is shown to whoever comes."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.fakes import FakeSource, FakeTracker, KeepingSink
+from support.fakes_loopback import FakeLoopback
+from support.fakes_virtualcam import FakeVirtualCameras
+from support.pipeline_parts import in_background, numbered, pipeline
+
+from engines.errors import OptionsError, SourceError
+from engines.looks import load_looks
+from live.control.controls import Command, Controls
+from live.options import LiveOptions
+from live.pipeline.frame import Frame
+from live.pipeline.viewer_presence import ViewerPresence, may_rest
+from live.render.privacy_fallback import card
+from live.session import Session
+from live.sinks.virtual_camera import VirtualCameraSink
+from live.sources.base import SourceInfo
+from live.sources.demo_source import DemoSource
+from live.sources.idle_source import IdleSource
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def _controls() -> Controls:
+    return Controls(("none",), look="none")
+
+
+def _until(true: Callable[[], bool], timeout_s: float = 60.0) -> bool:
+    end_s = time.monotonic() + timeout_s
+    while not true() and time.monotonic() < end_s:
+        time.sleep(0.01)
+    return true()
+
+
+def test_somebody_watches_until_the_last_reader_has_been_gone_for_a_while() -> None:
+    clock = Clock()
+    viewers = ViewerPresence(_controls(), linger_s=3.0, clock=clock)
+    assert viewers.watched(), "nobody knows yet"
+    viewers.report("/dev/video10", 1)
+    viewers.report("/dev/video11", 0)
+    clock.now_s += 100
+    assert viewers.watched()
+    viewers.report("/dev/video10", 0)
+    clock.now_s += 2.9
+    assert viewers.watched(), "a program that changes its settings comes back"
+    clock.now_s += 0.2
+    assert not viewers.watched()
+    assert not viewers.wait(0.01)
+    viewers.report("/dev/video11", None)
+    assert viewers.watched(), "what cannot be known counts as a reader"
+
+
+def test_a_recording_and_a_snapshot_want_frames() -> None:
+    clock, controls = Clock(), _controls()
+    viewers = ViewerPresence(controls, linger_s=3.0, clock=clock)
+    viewers.report("/dev/video10", 0)
+    clock.now_s += 10
+    assert not viewers.watched()
+    controls.apply(Command("record", "on"))
+    assert viewers.watched()
+    controls.apply(Command("record", "off"))
+    clock.now_s += 10
+    assert not viewers.watched()
+    controls.apply(Command("snapshot"))
+    assert viewers.watched()
+    clock.now_s += 10
+    assert not viewers.watched()
+
+
+@pytest.mark.parametrize(
+    ("options", "live", "system", "why"),
+    [
+        (LiveOptions(), True, "darwin", "only Linux's v4l2loopback tells"),
+        (LiveOptions(sinks=("virtual-camera", "window")), True, "linux", "window always watches"),
+        (LiveOptions(sinks=("file:a.mp4",)), True, "linux", "file:a.mp4 always watches"),
+        (LiveOptions(frames=10), True, "linux", "--frames wants frames"),
+        (LiveOptions(source="clip.mp4"), False, "linux", "clip.mp4 is no camera"),
+    ],
+)
+def test_it_says_why_it_cannot_idle(options: LiveOptions, live: bool, system: str, why: str) -> None:
+    assert not may_rest(options, live=live, system=system)
+    asked = LiveOptions(source=options.source, sinks=options.sinks, frames=options.frames, idle=True)
+    with pytest.raises(OptionsError, match=f"^--idle: {why}"):
+        may_rest(asked, live=live, system=system)
+
+
+def test_it_idles_by_itself_where_it_can_and_not_when_told_not_to() -> None:
+    assert may_rest(LiveOptions(sinks=("virtual-camera:/dev/video10",)), live=True, system="linux")
+    assert may_rest(LiveOptions(idle=True), live=True, system="linux")
+    assert not may_rest(LiveOptions(idle=False), live=True, system="linux")
+
+
+def _idle_source(viewers: ViewerPresence, said: list[str], **how: object) -> tuple[IdleSource, list[FakeSource]]:
+    made = [FakeSource(numbered, live=True)]
+
+    def again() -> FakeSource:
+        source = FakeSource(numbered, live=True)
+        if how.get("busy"):
+            how["busy"] = False
+            source = _Busy()
+        made.append(source)
+        return source
+
+    return IdleSource(made[0], again=again, viewers=viewers, say=said.append), made
+
+
+class _Busy(FakeSource):
+    def __init__(self) -> None:
+        super().__init__(numbered, live=True)
+
+    def open(self) -> SourceInfo:
+        raise SourceError("camera 0", "busy, another program holds it", "close it")
+
+
+def test_the_camera_is_let_go_and_taken_again_and_frames_count_on() -> None:
+    viewers, said = ViewerPresence(_controls(), linger_s=0.0), []
+    source, made = _idle_source(viewers, said)
+    source.open()
+    assert [source.read().frame_id for _ in range(3)] == [0, 1, 2]
+    viewers.report("/dev/video10", 0)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            source.read()
+    assert (made[0].closed, len(made)) == (1, 1)
+    assert len(said) == 1
+    assert "--no-idle" in said[0]
+    viewers.report("/dev/video10", 1)
+    assert [source.read().frame_id for _ in range(3)] == [3, 4, 5]
+    assert (made[1].opened, made[1].index) == (1, 3)
+    source.close()
+    assert made[1].closed == 1
+    assert source.read() is None
+
+
+def test_a_camera_that_somebody_took_meanwhile_is_waited_for() -> None:
+    viewers, said = ViewerPresence(_controls(), linger_s=0.0), []
+    source, made = _idle_source(viewers, said, busy=True)
+    source.open()
+    viewers.report("/dev/video10", 0)
+    with pytest.raises(TimeoutError):
+        source.read()
+    viewers.report("/dev/video10", 1)
+    with pytest.raises(TimeoutError, match="busy"):
+        source.read()
+    assert source.read().frame_id == 0
+    assert "busy, another program holds it" in said[-1]
+    assert made[1].closed == 1
+
+
+def test_a_rest_ends_at_once_when_a_reader_comes_or_the_program_ends() -> None:
+    viewers = ViewerPresence(_controls(), linger_s=0.0)
+    source, _ = _idle_source(viewers, [])
+    source.open()
+    viewers.report("/dev/video10", 0)
+    source.close()
+    assert source.read() is None
+
+
+def _frame(level: int, captured_s: float) -> Frame:
+    return Frame(np.full((48, 64, 3), level, np.uint8), 0, captured_s)
+
+
+def test_whoever_comes_sees_the_card_and_then_only_new_frames(tmp_path: Path) -> None:
+    viewers, cameras = ViewerPresence(_controls(), linger_s=0.0), FakeVirtualCameras()
+    sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path)
+    sink.attend(viewers, lambda line: None)
+    sink.open(size_wh=(64, 48), fps=30)
+    old = _frame(100, time.monotonic())
+    sink.send(old)
+    viewers.report("/dev/video10", 0)
+    for _ in range(3):
+        sink.send(old)
+    frames = cameras.opened[0].frames
+    assert len(frames) == 2, "the card once, then nothing"
+    assert (frames[-1] == card((64, 48))).all()
+    viewers.report("/dev/video10", 1)
+    sink.send(old)  # what the pipeline repeats until it has a new one
+    assert (frames[-1] == card((64, 48))).all()
+    sink.send(_frame(200, time.monotonic()))
+    assert (frames[-1] == 200).all()
+    sink.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
+def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver, cameras, viewers = (
+        FakeLoopback(has_event=True),
+        FakeVirtualCameras(),
+        ViewerPresence(_controls(), linger_s=0.1),
+    )
+    tracked: list[int] = []
+    tracker = FakeTracker(lambda frame: tracked.append(frame.frame_id) or ())
+    sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path, loopback=driver.opener)
+    sink.attend(viewers, lambda line: None)
+    driver.written((64, 48))
+    made: list[FakeSource] = []
+
+    def again() -> FakeSource:
+        made.append(FakeSource(numbered, live=True, interval_s=0.01))
+        return made[-1]
+
+    source = IdleSource(again(), again=again, viewers=viewers, say=lambda line: None)
+    run = pipeline(source, [sink], tracker=tracker)
+    thread, errors = in_background(run)
+    assert _until(lambda: made[0].closed > 0), "nobody reads: the camera is let go"
+    assert driver.timeout_ms == 1000
+    assert driver.timeout_picture is not None
+    assert _until(lambda: tracked[-1:] == [made[0].index - 1]), "what was on its way is through"
+    assert _until(lambda: np.array_equal(cameras.opened[0].frames[-1], card((64, 48))))
+    before = len(tracked), len(cameras.opened[0].frames)
+    time.sleep(0.6)
+    assert (len(tracked), len(cameras.opened[0].frames)) == before, "no inference and no frames"
+    assert (cameras.opened[0].frames[-1] == card((64, 48))).all()
+    driver.set_readers(1)
+    assert _until(lambda: len(made) == 2 and made[1].index > 5 and len(cameras.opened[0].frames) > before[1] + 5)
+    run.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert errors == []
+    assert _until(lambda: (driver.timeout_ms, driver.openers) == (0, {}))
+    assert (cameras.opened[0].frames[-1] == card((64, 48))).all(), "who still reads is left with the card"
+
+
+def test_a_run_idles_where_it_can_and_the_status_says_whether_somebody_watches() -> None:
+    session = Session(LiveOptions(source="demo"))
+    able = sys.platform.startswith("linux")
+    assert isinstance(session.pipeline.parts.source, IdleSource) == able
+    assert session._status()["watched"] is True
+    session = Session(LiveOptions(source="demo", idle=False))
+    assert isinstance(session.pipeline.parts.source, DemoSource)
+
+
+def test_idle_with_a_window_is_refused_in_one_line() -> None:
+    with pytest.raises(OptionsError, match=r"^--idle: (window always watches|only Linux)"):
+        Session(LiveOptions(source="demo", sinks=("virtual-camera", "window"), idle=True))
+
+
+def test_a_run_says_how_late_the_picture_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setenv("PATH", str(tmp_path))  # no pactl
+    monkeypatch.setattr("live.session.say", said.append)
+    monkeypatch.setattr(
+        "live.sinks.delayed_microphone.MOVED_MS", float("inf")
+    )  # said once, however uneven this machine is
+    sink = KeepingSink(live=True)
+    options = LiveOptions(source="demo", look="none", sinks=("null",), size_wh=(320, 240), fps=60, mic_delay=True)
+    session = Session(options, sinks=[sink], looks={"none": load_looks()["none"]}, ctl=False)
+    run = session.pipeline
+    ends = threading.Thread(target=lambda: (_until(lambda: any("mic delay" in line for line in said), 60), run.stop()))
+    ends.start()
+    session.run()
+    ends.join()
+    (line,) = (line for line in said if "mic delay" in line)
+    assert " ms later than the sound" in line

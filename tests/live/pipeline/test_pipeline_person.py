@@ -1,0 +1,66 @@
+"""The person's mask comes with its frame, from the first one on, and a covering look never goes without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from support.fakes import FakeSource, FakeTracker, KeepingSink
+from support.head_parts import NegativeEngine, portrait_face, portrait_person
+from support.pipeline_parts import pipeline
+
+from engines.looks import Look, load_looks
+from live.control.controls import ControlState
+from live.pipeline.frame import Frame, ImageU8, TrackedFrame
+from live.pipeline.timing import Timings
+from live.render.frame_renderer import FrameRenderer
+from live.render.look_loader import LookLoader, ReadyLayer, ReadyLook
+from live.render.privacy_fallback import blurred
+
+LOOK = replace(load_looks()["toon"], name="negative")
+
+
+class NegativeWardrobe(LookLoader):
+    """The toon look with a network's stand-in; others paint nothing."""
+
+    def prepare(self, name: str) -> ReadyLook:
+        layers = (ReadyLayer(1.0, NegativeEngine(), None, (448, 256), None, "person", "picture"),)
+        self._ready[name] = ReadyLook(self._looks[name], layers if name == "negative" else ())
+        return self._ready[name]
+
+
+def _room() -> ImageU8:
+    portrait, _ = portrait_face()
+    return np.asarray(cv2.copyMakeBorder(portrait, 0, 0, 200, 200, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def test_not_even_the_first_frame_of_a_film_draws_the_room() -> None:
+    room = _room()
+    look_loader = NegativeWardrobe({"negative": LOOK}, runtime="auto", say=print)
+    sink = KeepingSink()
+    _, face = portrait_face()
+    moved = replace(face, landmarks_xy=face.landmarks_xy + np.float32([200, 0]))
+    source = FakeSource(lambda _: room.copy(), frames=4)
+    pipeline(
+        source, [sink], tracker=FakeTracker(lambda _: (moved,)), looks={"negative": LOOK}, look="negative",
+        look_loader=look_loader,
+    ).run()  # fmt: skip
+    assert len(sink.frames) == 4
+    for frame in sink.frames:
+        assert np.array_equal(frame.bgr[:200, :100], room[:200, :100])
+        x, y = moved.landmarks_xy[1].astype(int)
+        assert np.abs(frame.bgr[y, x].astype(int) - (255 - room[y, x].astype(int))).max() < 40
+
+
+def test_a_frame_on_which_nobody_looked_for_the_person_is_covered_as_the_look_says() -> None:
+    bare, face = portrait_face()
+    look_loader = NegativeWardrobe({"none": Look("none", "", ()), "negative": LOOK}, runtime="auto", say=print)
+    frame_renderer = FrameRenderer(look_loader, Timings(), print)
+    frame_renderer.wear(look_loader.prepare("negative"))
+    state = ControlState(look="negative")
+    first = frame_renderer.compose(TrackedFrame(Frame(bare.copy(), 0, 0.0), (face,), 1.0, portrait_person()), state)
+    held = frame_renderer.compose(TrackedFrame(Frame(bare.copy(), 1, 0.03), (face,), 1.0, None), state)
+    assert np.array_equal(held.bgr, first.bgr)
+    late = frame_renderer.compose(TrackedFrame(Frame(bare.copy(), 2, 2.0), (face,), 1.0, None), state)
+    assert np.array_equal(late.bgr, blurred(bare))

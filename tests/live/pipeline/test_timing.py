@@ -1,0 +1,51 @@
+"""Rates are counted over intervals, percentiles come out right, memory stays flat."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from live.pipeline.timing import Histogram, RateMeter, Timings
+
+
+def test_thirty_stamps_a_second_are_thirty_frames_a_second_not_thirty_one() -> None:
+    meter = RateMeter(span=10)
+    for index in range(31):
+        meter.add(100 + index / 30)
+    assert meter.rate() == pytest.approx(30.0)
+
+
+def test_one_stamp_is_no_rate() -> None:
+    meter = RateMeter()
+    assert meter.rate() == 0.0
+    meter.add(5.0)
+    assert meter.rate() == 0.0
+
+
+def test_percentiles_agree_with_numpy() -> None:
+    times_ms = np.random.default_rng(1).gamma(2.0, 4.0, 5000)
+    histogram = Histogram()
+    for ms in times_ms:
+        histogram.add(float(ms))
+    for q in (50, 95, 99):
+        assert histogram.percentile(q) == pytest.approx(np.percentile(times_ms, q), abs=0.05)
+
+
+def test_durations_beyond_the_scale_are_counted_not_lost() -> None:
+    histogram = Histogram()
+    for ms in (-1.0, 1e9, 5.0):
+        histogram.add(ms)
+    assert histogram.count == 3
+    assert histogram.percentile(99) >= 1999
+
+
+def test_the_report_counts_intervals_and_latency() -> None:
+    timings = Timings()
+    for index in range(11):
+        timings.sent(captured_s=index / 10 - 0.02, now_s=index / 10)
+    report = timings.report()
+    assert report["frames_out"] == 11
+    assert report["fps"] == pytest.approx(10.0)
+    assert timings.report()["latency_ms"]["p50"] == pytest.approx(20.0, abs=0.1)  # type: ignore[index]
+    timings.restart()
+    assert timings.report()["frames_out"] == 0

@@ -1,0 +1,198 @@
+"""Whatever happens, in whatever order: while a covering look is asked for, no frame leaves that shows the bare face.
+
+The pipeline, its threads, the person segmenter, the recording and its file are the real ones, and so is the face. What
+goes wrong is drawn by lot, the same for the same seed; only how the threads meet differs from run to run.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.never_bare_judge import LARGE_WH, SMALL_WH, Judge, JudgedSink, WatchedControls, scenes
+from support.never_bare_parts import TroubledLookLoader, TroubledSource, TroubledTracker, Troubles, the_looks
+from support.pipeline_parts import in_background
+from support.sink_clips import read_pictures
+
+import live.recording.recorder
+from live.control.controls import Command, ControlState
+from live.pipeline.frame import Frame, ImageU8
+from live.pipeline.pipeline import Parts, Pipeline
+from live.recording.recorder import Capture
+from live.sinks.video_file import VideoFileSink
+from live.sources.still_picture import read_picture
+from live.tracking.person_segmenter import PersonSegmenter
+
+FPS = 60.0
+STEPS = 45
+UNSURE = ["nan", "collapsed", "twisted", "huge", "short", "away", "tiny"]
+ENGINES = ["nan", "raises", "breaks", "flat", "narrow", "short", "bytes", "nothing"]
+
+
+class Sequence:
+    """One run of the program and what is done to it."""
+
+    def __init__(self, seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.dice, self.troubles, looks = random.Random(seed), Troubles(), the_looks()
+        self.judge = Judge(looks)
+        first = self.dice.choice(list(looks))
+        self.controls = WatchedControls(tuple(looks), look=first)
+        self.said: list[str] = []
+        self.asked_pictures: list[ControlState] = []
+        self.films: list[tuple[Path, list[ControlState]]] = []
+        self._watch_files(monkeypatch)
+        self._break_segmenter(monkeypatch)
+        broken = self.dice.choice([name for name in looks if name not in (first, "toon")])
+        look_loader = TroubledLookLoader(looks, self.troubles, slow_s=self.dice.choice([0.0, 0.2, 0.5]), broken=broken)
+        self.sinks = [
+            JudgedSink(self.judge, self.controls, name="camera", live=True, main_thread=False),
+            JudgedSink(self.judge, self.controls, name="film", live=False, main_thread=False),
+            JudgedSink(self.judge, self.controls, name="window", live=True, main_thread=True),
+        ]
+        self.capture = Capture(
+            self.controls, say=self.said.append, fps=FPS, pictures_dir=folder / "pictures", videos_dir=folder / "videos"
+        )
+        source = TroubledSource(self.troubles, interval_s=1 / FPS)
+        parts = Parts(source, TroubledTracker(self.troubles), self.sinks, look_loader, self.controls)
+        self.run = Pipeline(parts, fps=FPS, say=self.said.append, on_frame=self._on_frame)
+        self.pictures = folder / "pictures"
+
+    def _on_frame(self, frame: Frame, state: ControlState) -> None:
+        self.judge.judge("snapshot", frame.bgr, state, gated=False)
+        self.capture(frame, state)
+
+    def _watch_files(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        films, controls = self.films, self.controls
+
+        class WatchedFile(VideoFileSink):
+            """The real recording; notes by what each frame went in."""
+
+            def __init__(self, path: Path) -> None:
+                super().__init__(path)
+                self.states: list[ControlState] = []
+                films.append((path, self.states))
+
+            def send(self, frame: Frame) -> None:
+                super().send(frame)
+                self.states.append(controls.seen.state)
+
+        monkeypatch.setattr(live.recording.recorder, "VideoFileSink", WatchedFile)
+        monkeypatch.setattr(live.recording.recorder, "STOP_WITHIN_S", 60.0)  # each film is looked at once it is whole
+
+    def _break_segmenter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        real, troubles = PersonSegmenter.mask, self.troubles
+
+        def mask(self: PersonSegmenter, frame_bgr: ImageU8) -> ImageU8:
+            if troubles.segmenter == "raises":
+                raise RuntimeError("graph is broken")
+            found = real(self, frame_bgr)
+            return found * 0 if troubles.segmenter == "nobody" else found
+
+        monkeypatch.setattr(PersonSegmenter, "mask", mask)
+
+    def play(self) -> None:
+        """Start, do one thing after the other, and end."""
+        thread, errors = in_background(self.run)
+        assert self._wait(lambda: self.sinks[0].frames > 0), self.said
+        for step in range(STEPS):
+            if step % 9 == 0:
+                self._covered()
+            else:
+                self.dice.choices([self._command, self._trouble, self._calm], [5, 6, 2])[0]()
+        self.run.stop()
+        thread.join(10)
+        self.capture.close()
+        assert not thread.is_alive()
+        assert errors == []
+        assert all("\n" not in line for line in self.said)
+        assert all(sink.closed == sink.opened == 1 for sink in self.sinks)
+
+    def _command(self) -> None:
+        dice = self.dice
+        verb, argument = dice.choice(
+            [("look", dice.choice(self.controls.look_names))] * 5
+            + [("strength", dice.choice([1.0, 1.0, 0.8, 0.0])), ("snapshot", None), ("mirror", None)]
+            + [(switch, dice.choice(["on", "off", "off"])) for switch in ("panic", "freeze", "record")]
+            + [("record", "on")]
+        )
+        self.controls.apply(Command(verb, argument))
+        time.sleep(dice.choice([0.0, 0.03, 0.1]))
+
+    def _trouble(self) -> None:
+        dice, troubles = self.dice, self.troubles
+        what: str = dice.choice(["faces", "people", "size", "tracker", "late", "engine", "segmenter", "source"])
+        if what == "faces":
+            troubles.faces = dice.choice(["lost", "one lost", "one lost", *UNSURE])
+        elif what == "people":
+            troubles.people = 3 - troubles.people
+        elif what == "size":
+            troubles.size_wh = LARGE_WH if troubles.size_wh == SMALL_WH else SMALL_WH
+        elif what == "tracker":
+            troubles.tracker_s = dice.choice([0.05, 0.7])
+        elif what == "late":
+            troubles.engine_s = dice.choice([0.05, 0.7])
+        elif what == "engine":
+            troubles.engine = dice.choice(ENGINES)
+        elif what == "segmenter":
+            troubles.segmenter = dice.choice(["raises", "nobody"])
+        else:
+            troubles.source = dice.choice(["gone", "empty", "read-only", "turned"])
+        time.sleep(dice.choice([0.02, 0.06, 0.12]))
+        if dice.random() < 0.5:
+            self._calm(wait_s=0.0)
+
+    def _calm(self, wait_s: float = 0.1) -> None:
+        """All is well again."""
+        people, size_wh = self.troubles.people, self.troubles.size_wh
+        self.troubles.__init__()  # type: ignore[misc]
+        self.troubles.people, self.troubles.size_wh = people, size_wh
+        time.sleep(wait_s)
+
+    def _covered(self) -> None:
+        """All is well, and a covering look is worn: there is something to hold when the next thing goes wrong."""
+        self._calm(wait_s=0.0)
+        for verb, argument in (("panic", "on"), ("freeze", "off"), ("strength", 1.0), ("look", "toon")):
+            self.controls.apply(Command(verb, argument))
+        assert self._shown("card", 2), self.said
+        self.controls.apply(Command("panic", "off"))
+        assert self._shown("drawn", 6), self.said
+
+    def _shown(self, kind: str, count: int) -> bool:
+        """Wait until so many more frames of that kind have left."""
+        judged = self.judge.judged
+        before = judged[kind]
+        return self._wait(lambda: judged[kind] >= before + count)
+
+    def _wait(self, until: Callable[[], Any], timeout_s: float = 20.0) -> bool:
+        end_s = time.monotonic() + timeout_s
+        while not until() and time.monotonic() < end_s:
+            time.sleep(0.01)
+        return bool(until())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scenes_are_made() -> None:
+    for size_wh in (SMALL_WH, LARGE_WH):
+        for people in (1, 2):
+            scenes(size_wh, people)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # outside the tests they keep no frame from leaving
+@pytest.mark.parametrize("seed", range(7))
+def test_no_frame_leaves_bare(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sequence = Sequence(seed, tmp_path, monkeypatch)
+    sequence.play()
+    judge = sequence.judge
+    for path, states in sequence.films:
+        shown = read_pictures(path)[0] if path.exists() else []
+        assert len(shown) == len(states), f"{path.name} holds every frame that went in"
+        for picture, state in zip(shown, states, strict=True):
+            judge.judge("recording", picture, state)
+    for path in sequence.pictures.glob("*.png"):
+        assert read_picture(path).size
+    assert judge.crimes == []
+    assert judge.judged["drawn"] >= 30 and judge.judged["card"] >= 10, "nothing was judged"

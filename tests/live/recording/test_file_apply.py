@@ -1,0 +1,229 @@
+"""`veneer apply` on files: nothing of the user's is lost, and the exit code says what happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.apply_parts import HANG_S, avi, files, film, one_line, started, until, veneer
+from support.never_bare_judge import is_smooth
+from support.sink_clips import read_pictures
+
+from engines.errors import SourceError
+from live.options import LiveOptions
+from live.pipeline.frame import Frame, ImageU8
+from live.recording import file_apply as applying
+from live.render.painter import Painter
+from live.sinks.video_file import VideoFileSink
+from live.sources.still_picture import read_picture, write_picture
+from live.tracking.face_mesh import FaceMeshTracker
+from live.tracking.person_segmenter import PersonSegmenter
+
+
+@pytest.mark.parametrize("output", [".", "a.png", "link.png"])
+def test_the_input_is_never_overwritten(tmp_path: Path, portrait_bgr: ImageU8, output: str) -> None:
+    write_picture(tmp_path / "a.png", portrait_bgr)
+    if output == "link.png":
+        (tmp_path / "link.png").symlink_to("a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    assert "it is the input itself" in one_line(veneer("apply", "a.png", output, cwd=tmp_path))
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_a_folder_within_a_folder_is_no_way_round_that(tmp_path: Path, portrait_bgr: ImageU8) -> None:
+    inner = tmp_path / "nest" / "sub" / "sub"
+    inner.mkdir(parents=True)
+    for path in (inner / "a.png", inner.parent / "a.png", inner.parent / "b.png"):
+        write_picture(path, portrait_bgr)
+    before = (inner.parent / "a.png").read_bytes()
+    done = veneer("apply", tmp_path / "nest" / "sub", tmp_path / "nest")
+    assert done.returncode == 2
+    assert "2 of 3 files done" in done.stderr and "would replace the input" in done.stderr, done.stderr
+    assert (inner.parent / "a.png").read_bytes() == before
+    assert files(tmp_path / "nest") == ["a.png", "b.png", "sub/a.png", "sub/b.png", "sub/sub/a.png"]
+
+
+def test_two_films_of_one_name_become_two_films(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    avi(source / "clip.avi", 3)
+    film(source / "clip.mp4", 5)
+    avi(source / "other.avi", 4)
+    done = veneer("apply", source, tmp_path / "out", "--look", "none")
+    assert done.returncode == 0, done.stderr
+    assert files(tmp_path / "out") == ["clip.avi.mp4", "clip.mp4", "other.mp4"]
+    lengths = [len(read_pictures(tmp_path / "out" / name)[0]) for name in files(tmp_path / "out")]
+    assert lengths == [3, 5, 4]
+
+
+def test_a_stopped_film_leaves_the_old_one_and_keeps_what_was_made(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    film(source / "a.mp4", 4000, size_wh=(320, 240))
+    film(source / "b.mp4", 5)
+    out = tmp_path / "out"
+    out.mkdir()
+    before = film(out / "a.mp4", 3).read_bytes()
+    part = out / "a.part.mp4"
+    with started("apply", source, out, "--look", "none") as run:
+        until(lambda: part.exists() and part.stat().st_size > 5000, "some of the film")
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=HANG_S)
+    assert run.returncode == 130, said
+    assert "a.part.mp4 holds them" in said and "Traceback" not in said
+    assert "0 of 2 files done" in said
+    assert (out / "a.mp4").read_bytes() == before
+    assert 1 < len(read_pictures(part)[0]) < 4000
+    assert files(out) == ["a.mp4", "a.part.mp4"], "the folder was stopped too"
+
+
+def test_a_finished_film_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    film(tmp_path / "in.mp4", 6)
+    film(tmp_path / "out.mp4", 3)
+    (tmp_path / "out.part.mp4").write_bytes(b"of another day")
+    done = veneer("apply", tmp_path / "in.mp4", tmp_path / "out.mp4", "--look", "none")
+    assert done.returncode == 0, done.stderr
+    assert len(read_pictures(tmp_path / "out.mp4")[0]) == 6
+    assert (tmp_path / "out.part.mp4").read_bytes() == b"of another day"
+    assert files(tmp_path) == ["in.mp4", "out.mp4", "out.part.mp4"]
+
+
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_a_film_that_breaks_off_is_delivered_and_the_exit_code_says_so(tmp_path: Path, in_folder: bool) -> None:
+    source, made = tmp_path / "in", VideoFileSink(tmp_path / "whole.mkv")
+    source.mkdir()
+    noise = np.random.default_rng(0)
+    made.open(size_wh=(160, 120), fps=25)
+    for index in range(60):
+        made.send(Frame(noise.integers(0, 256, (120, 160, 3), dtype=np.uint8), index, 0.0, index / 25))
+    made.close()
+    data = (tmp_path / "whole.mkv").read_bytes()
+    (source / "cut.mkv").write_bytes(data[: len(data) // 2])
+    out = tmp_path / "out" / "cut.mkv"
+    out.parent.mkdir()
+    pair = (source, out.parent) if in_folder else (source / "cut.mkv", out)
+    done = veneer("apply", *pair, "--look", "none")
+    assert done.returncode == 2, done.stderr
+    assert "frames could be read" in done.stderr
+    assert 10 < len(read_pictures(out)[0]) < 60
+
+
+def test_a_picture_is_known_by_what_is_in_it(tmp_path: Path, portrait_bgr: ImageU8) -> None:
+    write_picture(tmp_path / "a.png", portrait_bgr)
+    (tmp_path / "a.png").rename(tmp_path / "a.dat")
+    done = veneer("apply", tmp_path / "a.dat", tmp_path / "b.png", "--look", "matte-red")
+    assert done.returncode == 0, done.stderr
+    assert (read_picture(tmp_path / "b.png") != portrait_bgr).any()
+
+
+def test_links_in_a_circle_and_broken_ones_are_named_and_the_rest_is_done(
+    tmp_path: Path, portrait_bgr: ImageU8
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    write_picture(source / "a.png", portrait_bgr)
+    (source / "loop.png").symlink_to("loop.png")
+    (source / "gone.png").symlink_to("nowhere.png")
+    done = veneer("apply", source, tmp_path / "out")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "1 of 3 files done" in done.stderr and "loop.png" in done.stderr and "gone.png" in done.stderr
+    assert files(tmp_path / "out") == ["a.png"]
+
+
+def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_done(
+    tmp_path: Path, portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in ("a.png", "locked.png"):
+        write_picture(source / name, portrait_bgr)
+    (source / "locked.png").chmod(0)
+    real = Path.open
+
+    def as_others_see_it(self: Path, *args: Any, **kwargs: Any) -> Any:  # permissions do not bind root
+        if self.name == "locked.png":
+            raise PermissionError(13, "Permission denied")
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", as_others_see_it)
+    assert applying.apply_to(source, tmp_path / "out", LiveOptions(look="none")) == 2
+    assert "locked.png" in capsys.readouterr().err
+    assert files(tmp_path / "out") == ["a.png"]
+
+
+@pytest.mark.parametrize(("rule", "shown"), [("blur", False), ("card", False), ("hold", False), ("raw", True)])
+def test_a_mouth_too_small_to_paint_is_not_shown_bare(
+    tmp_path: Path, portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch, rule: str, shown: bool
+) -> None:
+    import live.render.painter
+
+    toml = f'[looks.mine]\nabout = "a"\nno_face = "{rule}"\nlayers = [{{ style = "lips-glaze" }}]\n'
+    (tmp_path / "looks.toml").write_text(toml)
+    write_picture(tmp_path / "a.png", portrait_bgr)
+    monkeypatch.setattr(live.render.painter, "lips_region", lambda *_, **__: None)  # as it answers for a tiny mouth
+    options = LiveOptions(look="mine", looks_file=tmp_path / "looks.toml")
+    assert applying.apply_to(tmp_path / "a.png", tmp_path / "b.png", options) == 0
+    assert np.array_equal(read_picture(tmp_path / "b.png"), portrait_bgr) == shown
+
+
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_a_picture_on_which_no_face_is_found_is_blurred_under_a_drawn_look(
+    tmp_path: Path, portrait_bgr: ImageU8, in_folder: bool
+) -> None:
+    """Somebody may be on it all the same."""
+    source, faceless_bgr = tmp_path / "in", np.ascontiguousarray(portrait_bgr[220:])
+    source.mkdir()
+    write_picture(source / "back.png", faceless_bgr)
+    done = veneer("apply", source if in_folder else source / "back.png", tmp_path / "out.png", "--look", "toon")
+    assert done.returncode == 0 and "back.png: no face found; the look shows 'hold'" in done.stderr, done.stderr
+    shown = read_picture(tmp_path / "out.png" / "back.png" if in_folder else tmp_path / "out.png")
+    assert is_smooth(shown) and not is_smooth(faceless_bgr)
+
+
+@pytest.mark.parametrize("part", [Painter, PersonSegmenter, FaceMeshTracker])
+def test_a_picture_that_a_library_breaks_on_is_named_and_not_written_and_the_rest_is_done(
+    tmp_path: Path, portrait_bgr: ImageU8, part: type, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in "ab":
+        write_picture(source / f"{name}.png", portrait_bgr)
+    call = {Painter: "paint", PersonSegmenter: "mask", FaceMeshTracker: "track"}[part]
+    real, calls = getattr(part, call), []
+
+    def breaks_once(self: Any, *given: Any, **more: Any) -> Any:
+        calls.append(call)
+        if len(calls) == 1:
+            raise RuntimeError("graph is broken")
+        return real(self, *given, **more)
+
+    monkeypatch.setattr(part, call, breaks_once)
+    assert applying.apply_to(source, out, LiveOptions(look="toon")) == 2
+    assert "not done: a.png: look toon: RuntimeError: graph is broken\n" in capsys.readouterr().err
+    assert files(out) == ["b.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["looks", "--photo", "x.png"], "add --sheet"),
+        (["apply", "x" * 300 + ".png", "b.png"], "name too long"),
+        (["run", "--source", "demo", "--sink", "file:" + "x" * 300 + ".mp4"], "name too long"),
+        (["run", "--source", "demo", "--sink", "file:~nosuchuser/a.mp4"], "no such user"),
+        (["demo", "--output", "~nosuchuser/a.mp4"], "no such user"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_line(tmp_path: Path, arguments: list[str], says: str) -> None:
+    assert says in one_line(veneer(*arguments, cwd=tmp_path))
+
+
+def test_a_pipe_as_input_does_not_hang(tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes on this system")
+    os.mkfifo(tmp_path / "in.png")
+    with pytest.raises(SourceError, match="pipe"):
+        applying.apply_to(tmp_path / "in.png", tmp_path / "out.png", LiveOptions())

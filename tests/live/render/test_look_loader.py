@@ -1,0 +1,265 @@
+"""What a look runs on: a runtime that was named and cannot be had, and an engine that fails while frames come in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from support.fakes import FakeSource, FakeTracker, KeepingSink
+from support.own_style import own_style
+from support.pipeline_parts import in_background
+
+from engines.errors import EngineError
+from engines.looks import Layer, Look
+from engines.runtime import selector
+from engines.runtime.base import Engine, EngineInfo, NotUsableError
+from engines.runtime.openvino.cpu_engine import OpenVinoEngine
+from engines.runtime.selector import graph_is_there, open_engine
+from engines.runtime.torch import cuda_device
+from engines.runtime.torch.cuda_device import CudaDevice
+from engines.styles import Style, load_style
+from live.control.controls import Controls
+from live.diagnostics.engine_status import unused_gpu
+from live.pipeline.pipeline import Parts, Pipeline
+from live.portrait import portrait_bgr
+from live.render import look_loader as look_loader_module
+from live.render.look_loader import LookLoader
+from live.render.look_sheet import find_faces
+from live.upgrades.engine_upgrades import kind
+
+
+def looks_of(*styles: Style) -> dict[str, Look]:
+    return {style.name: Look(style.name, "", (Layer(style, 1.0),)) for style in styles}
+
+
+def test_a_runtime_that_cannot_be_had_is_said_once_and_the_best_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise NotUsableError("there is no NVIDIA driver on this machine")
+
+    monkeypatch.setattr(selector, "driver_device", none)
+    said: list[str] = []
+    look_loader = LookLoader(
+        looks_of(load_style("lips-glaze"), load_style("lips-bright")), runtime="tensorrt", say=said.append
+    )
+    look_loader.prepare_all()
+    assert [info.runtime for info in look_loader.engines()] == ["openvino", "openvino"]
+    (line,) = said
+    assert line.startswith("runtime tensorrt: TensorRT is not usable here: there is no NVIDIA driver")
+    assert selector._remedy("tensorrt", "") in line, "which extra, where it is not installed"
+    assert line.endswith("; the best that can be used here runs instead")
+    look_loader.close()
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], CudaDevice]], None]]:
+    """What the NVIDIA driver answers is what the given function does; PyTorch is one without CUDA."""
+
+    def answers(driver: Callable[[], CudaDevice]) -> None:
+        monkeypatch.setattr(cuda_device, "ask_driver", lambda load: driver())
+        monkeypatch.setattr(torch.version, "cuda", None)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        cuda_device.driver_device.cache_clear()
+
+    yield answers
+    cuda_device.driver_device.cache_clear()
+
+
+def rtx() -> CudaDevice:
+    return CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (12, 8))
+
+
+def fails() -> CudaDevice:
+    raise NotUsableError("the NVIDIA driver finds no GPU that it can use", "look at what nvidia-smi says")
+
+
+def none() -> CudaDevice:
+    raise NotUsableError("there is no NVIDIA driver on this machine")
+
+
+def said_with(runtime: str) -> list[str]:
+    """All that is said where two looks are made ready."""
+    said: list[str] = []
+    looks = looks_of(load_style("lips-glaze"), load_style("lips-bright"))
+    look_loader = LookLoader(looks, runtime=runtime, say=said.append)
+    look_loader.prepare_all()
+    look_loader.close()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("driver", "begin", "why", "do"),
+    [
+        (rtx, "the NVIDIA GeForce RTX 4090 is not used, ", "this PyTorch was built without CUDA", "pip install torch"),
+        (fails, "the NVIDIA GPU is not used, ", "the NVIDIA driver finds no GPU that it can use", "nvidia-smi"),
+    ],
+)
+def test_a_gpu_that_cannot_be_used_is_said_once_with_what_to_do(
+    gpu: Any, driver: Any, begin: str, why: str, do: str
+) -> None:
+    gpu(driver)
+    (line,) = said_with("auto")
+    assert line.startswith(begin) and " runs: " in line and "\n" not in line
+    assert f"CUDA FP32 are not usable here: {why} (" in line and do in line
+    (line,) = said_with("torch")
+    assert line.startswith(begin) and why in line and line.endswith("(veneer doctor says what to do)")
+
+
+def test_nothing_is_said_of_a_gpu_that_is_not_there_or_not_wanted(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu(none)
+    assert said_with("auto") == said_with("torch") == []
+    gpu(rtx)
+    assert said_with("openvino") == [], "as somebody wished"
+    gpu(fails)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert said_with("auto") == []
+
+
+def test_a_gpu_that_an_engine_is_being_built_for_is_not_called_unused(gpu: Any) -> None:
+    gpu(rtx)
+    engine = open_engine(load_style("lips-glaze"))
+    assert unused_gpu(engine.info)
+    assert unused_gpu(engine.info, {"openvino"})
+    assert unused_gpu(engine.info, {"tensorrt"}) == ""
+    on_gpu = replace(engine.info, runtime="torch", precision="fp16", device=rtx().name)
+    assert "TensorRT is not usable" in on_gpu.why and unused_gpu(on_gpu) == ""
+
+
+def test_weights_that_are_no_good_are_no_matter_of_the_runtime() -> None:
+    style = own_style()
+    style.weights.write_bytes(b"nothing")
+    look_loader = LookLoader(looks_of(style), runtime="openvino", say=print)
+    with pytest.raises(EngineError, match="weights .* not usable"):
+        look_loader.prepare("mine")
+
+
+def test_a_film_waits_for_its_graph() -> None:
+    style = own_style()
+    look_loader = LookLoader(looks_of(style), runtime="auto", say=print)
+    look_loader.prepare("mine")
+    assert [info.runtime for info in look_loader.engines()] == ["openvino"]
+    assert graph_is_there(style)
+    assert look_loader.progress() == ""
+    look_loader.close()
+
+
+class Falters:
+    """A real engine that gives NaN after a while."""
+
+    def __init__(self, engine: Engine, after: int) -> None:
+        self._engine, self.info, self._left = engine, engine.info, after
+
+    def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self._left -= 1
+        given = self._engine.infer(regions_bgr)
+        return given if self._left > 0 else given * np.float32("nan")
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def faltering(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """OpenVINO gives NaN after some calls; what is opened in its place does not."""
+
+    def opened(style: Style, wait: object) -> Engine:
+        return Falters(OpenVinoEngine(style), after)
+
+    candidates = [(label, names, opened if label == "OpenVINO" else old) for label, names, old in selector._CANDIDATES]
+    monkeypatch.setattr(selector, "_CANDIDATES", tuple(candidates))
+
+
+def painted(frame_bgr: NDArray[np.uint8]) -> bool:
+    off = np.abs(frame_bgr.astype(np.float32) - portrait_bgr())[125:160, 195:260]
+    return bool(off.mean() > 2.0)
+
+
+def run_with(
+    look_loader: LookLoader, sink: KeepingSink, said: list[str], *, live: bool, frames: int | None = None
+) -> tuple[Pipeline, threading.Thread]:
+    face = find_faces(portrait_bgr())
+    source = FakeSource(lambda index: portrait_bgr(), live=live, interval_s=1 / 60 if live else 0.0, frames=frames)
+    controls = Controls(tuple(look_loader._looks), look="lips-glaze")
+    pipeline = Pipeline(Parts(source, FakeTracker(lambda frame: face), [sink], look_loader, controls), say=said.append)
+    thread, errors = in_background(pipeline)
+    assert errors == []
+    return pipeline, thread
+
+
+def test_nan_while_live_is_said_and_another_engine_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    faltering(monkeypatch, after=30)
+    said: list[str] = []
+    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, aside=True)
+    sink = KeepingSink(live=True)
+    pipeline, thread = run_with(look_loader, sink, said, live=True)
+    wait_for(lambda: any("goes on" in line for line in said))
+    (info,) = look_loader.engines()
+    assert "failed while frames came in" in info.why
+    newest = sink.frames[-1].frame_id
+    assert sink.wait_for(lambda frames: frames[-1].frame_id > newest + 20, 60.0)
+    pipeline.stop()
+    thread.join(20)
+    assert painted(sink.frames[0].bgr) and painted(sink.frames[-1].bgr)
+    (line,) = said
+    assert "gave NaN or infinity: " in line and line.endswith("goes on") and "\n" not in line
+
+
+@pytest.mark.parametrize("another", [True, False])
+def test_a_failure_is_the_wardrobes_to_tell_as_long_as_another_engine_goes_on(
+    another: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing_left(style: Style, failed: EngineInfo, because: EngineError) -> Engine:
+        raise EngineError(f"style {style.name}", "it is the last to fall back to")
+
+    faltering(monkeypatch, after=3)  # the trial takes two
+    if not another:
+        monkeypatch.setattr(look_loader_module, "safer_engine", nothing_left)
+    said: list[str] = []
+    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, aside=True)
+    (layer,) = look_loader.prepare("lips-glaze").layers
+    assert layer.engine is not None and layer.size_wh is not None
+    region_bgr = np.zeros((1, layer.size_wh[1], layer.size_wh[0], 3), np.uint8)
+    other = EngineError("style toon", "it failed")
+    with pytest.raises(EngineError, match="gave NaN") as caught:
+        layer.engine.infer(region_bgr)
+    wait_for(lambda: len(said) == 1)
+    assert ("goes on" in said[0]) == look_loader.mends(caught.value) == another
+    assert another or "the last to fall back to" in said[0]
+    assert not look_loader.mends(other) and not look_loader.mends(ValueError("style lips-glaze"))
+    look_loader.close()
+
+
+def test_nan_in_a_film_costs_no_frame_its_paint(monkeypatch: pytest.MonkeyPatch) -> None:
+    faltering(monkeypatch, after=12)
+    said: list[str] = []
+    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append)
+    sink = KeepingSink()
+    _, thread = run_with(look_loader, sink, said, live=False, frames=40)
+    thread.join(120)
+    assert len(sink.frames) == 40 and all(painted(frame.bgr) for frame in sink.frames)
+    (line,) = said
+    assert "gave NaN or infinity" in line and line.endswith("goes on")
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + 60
+    while not done() and time.monotonic() < until_s:
+        time.sleep(0.01)
+    assert done()
+
+
+def test_the_engine_that_goes_on_is_the_same_for_all_looks() -> None:
+    style = load_style("lips-glaze")
+    looks = looks_of(style) | {"half": Look("half", "", (Layer(style, 0.5),))}
+    said: list[str] = []
+    look_loader = LookLoader(looks, runtime="torch", say=said.append)
+    look_loader.prepare_all()
+    (made,) = look_loader._engines.values()
+    made.engine.exchange(OpenVinoEngine(style))
+    assert [kind(info)[0] for name in looks for info in look_loader.engines(name)] == ["openvino", "openvino"]
+    look_loader.close()

@@ -1,0 +1,206 @@
+"""Pictures, videos and face models that lie about themselves cost neither memory nor time, nor reach out."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from support.video_files import numbered, write_video
+
+from engines.errors import SourceError, TrackingError
+from live.sources.picture_header import told_size_wh, whole_png
+from live.sources.still_picture import MOST_PIXELS, read_picture
+from live.sources.video_source import VideoSource
+from live.tracking import task_file
+from live.tracking.task_file import read_task
+from tests.fuzz import samples
+
+SAVED = [
+    ("png", {}), ("jpeg", {}), ("jpeg", {"progressive": True}), ("webp", {}), ("webp", {"lossless": True}),
+    ("webp", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}), ("bmp", {}), ("tiff", {}),
+    ("tiff", {"compression": "tiff_lzw"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "options"), SAVED)
+@pytest.mark.parametrize("size_wh", [(1, 1), (3, 700), (1291, 17)])
+def test_the_header_says_the_size_that_is_decoded(
+    kind: str, options: dict[str, object], size_wh: tuple[int, int]
+) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", size_wh, (9, 99, 199)).save(file, kind, **options)
+    assert told_size_wh(file.getvalue()) == size_wh
+    decoded = cv2.imdecode(np.frombuffer(file.getvalue(), np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None and decoded.shape[1::-1] == size_wh
+
+
+def test_big_endian_tiffs_and_old_bitmaps_say_their_size_too() -> None:
+    entries = struct.pack(">HHHIHH", 2, 256, 3, 1, 640, 0) + struct.pack(">HHII", 257, 4, 1, 480)
+    assert told_size_wh(b"MM\0*" + struct.pack(">I", 8) + entries) == (640, 480)
+    assert told_size_wh(b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 320, 200, 1, 24)) == (320, 200)
+    assert told_size_wh(b"BM" + bytes(12) + struct.pack("<Iii", 40, 320, -200)) == (320, 200)
+
+
+def _png(width: int, height: int) -> bytes:
+    """A whole, valid PNG of one grey, as large as one likes and next to nothing in the file."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(1 + width)) for _ in range(height)) + packer.flush()
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_a_picture_that_unpacks_to_gigabytes_is_never_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bomb.png").write_bytes(_png(20_000, 20_000))
+    assert (tmp_path / "bomb.png").stat().st_size < 1_000_000
+    monkeypatch.setattr(cv2, "imdecode", None)
+    with pytest.raises(SourceError, match=r"bomb\.png.*20000x20000 pixels are more than 120 million"):
+        read_picture(tmp_path / "bomb.png")
+
+
+def test_what_a_telephone_takes_is_not_too_large() -> None:
+    assert MOST_PIXELS >= 12_000 * 9_000
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp", "bmp", "tiff"])
+def test_a_false_size_in_any_kind_is_refused(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (300, 200)).save(file, kind, **({"lossless": True} if kind == "webp" else {}))
+    data, huge = bytearray(file.getvalue()), {"jpeg": 0xFFFF, "bmp": 99_999, "tiff": 99_999}.get(kind, 0)
+    if kind == "jpeg":
+        place = data.index(b"\xff\xc0")
+        struct.pack_into(">HH", data, place + 5, huge, huge)
+    elif kind == "bmp":
+        struct.pack_into("<ii", data, 18, huge, huge)
+    elif kind == "webp":
+        struct.pack_into("<I", data, 21, 0x0FFFFFFF)
+    else:
+        (place,) = struct.unpack_from("<I", data, 4)
+        for entry in range(place + 2, place + 26, 12):
+            if struct.unpack_from("<H", data, entry)[0] in (256, 257):
+                struct.pack_into("<HII", data, entry + 2, 4, 1, huge)
+    (tmp_path / f"false.{kind}").write_bytes(data)
+    monkeypatch.setattr(cv2, "imdecode", None)
+    with pytest.raises(SourceError, match="more than 120 million"):
+        read_picture(tmp_path / f"false.{kind}")
+
+
+def test_a_png_chunk_that_says_more_than_the_file_has_never_reaches_opencv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV 4.11 takes 2.9 GB and five seconds for such a file of 77 bytes."""
+    whole = _png(5, 5)
+    place = whole.index(b"IDAT") - 4
+    monkeypatch.setattr(cv2, "imdecode", None)
+    for data in (
+        whole[:place] + struct.pack(">I", 0xAEEA363D) + whole[place + 4 :],
+        whole[:-20],
+        whole[:place] + whole[-12:] + struct.pack(">I4s", 0xAEEA363D, b"IDAT") + bytes(30),
+    ):
+        assert whole_png(data) is None
+        (tmp_path / "chunk.png").write_bytes(data)
+        with pytest.raises(SourceError, match="damaged"):
+            read_picture(tmp_path / "chunk.png")
+
+
+def test_what_follows_a_png_is_left_out() -> None:
+    assert whole_png(_png(5, 5) + b"and more") == _png(5, 5)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_and_devices_are_no_pictures(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", Path("/dev/zero")):
+        with pytest.raises(SourceError, match="no plain file"):
+            read_picture(path)
+
+
+def test_a_video_whose_pictures_are_too_large_is_refused(tmp_path: Path) -> None:
+    """12000x12000 pixels of black in half a megabyte; FFmpeg is told the limit before it takes memory for them."""
+    with av.open(str(tmp_path / "huge.avi"), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 12_000, 12_000, "gray"
+        frame = av.VideoFrame.from_ndarray(np.zeros((12_000, 12_000), np.uint8), format="gray")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(SourceError, match="67 million pixels"):
+        VideoSource(tmp_path / "huge.avi").open()
+
+
+@pytest.mark.parametrize("kind", ["hls", "concat"])
+def test_a_list_that_calls_itself_a_video_opens_nothing(tmp_path: Path, kind: str) -> None:
+    """Neither a file beside it nor an address: FFmpeg would follow both."""
+    write_video(tmp_path / "private.ts", [numbered(index) for index in range(3)])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        for target in ("private.ts", f"http://127.0.0.1:{server.getsockname()[1]}/private.ts"):
+            texts = {
+                "hls": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n",
+                "concat": f"ffconcat version 1.0\nfile {target}\n",
+            }
+            (tmp_path / "list.mp4").write_text(texts[kind])
+            with pytest.raises(SourceError, match=r"list\.mp4"):
+                VideoSource(tmp_path / "list.mp4").open()
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def _bundle(*, packed: bool = False, **files: bytes) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("_tflite", ".tflite"), content)
+    return made.getvalue()
+
+
+MODEL = b"\x1c\0\0\0TFL3" + bytes(40)
+MODELS = {"face_detector_tflite": MODEL, "face_landmarks_detector_tflite": MODEL}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "no model bundle"),
+        (b"TFL3" * 10, "no model bundle"),
+        (_bundle(face_detector_tflite=MODEL), r"no face_landmarks_detector\.tflite in it"),
+        (_bundle(**{**MODELS, "face_detector_tflite": b"\x80\x04}."}), "no TensorFlow Lite file"),
+        (_bundle(**MODELS, bomb=bytes(50_000_000), packed=True), "is compressed"),
+        (_bundle(**MODELS, **{f"x{i}": b"" for i in range(15)}), "it holds 17 files"),
+        (_bundle(**MODELS)[:-30], "no model bundle"),
+    ],
+)
+def test_what_is_no_face_model_is_one_line(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "face.task").write_bytes(content)
+    with pytest.raises(TrackingError, match=rf"face model .*face\.task: .*{says}") as caught:
+        read_task(tmp_path / "face.task")
+    assert str(caught.value).isprintable()
+
+
+def test_a_face_model_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "face.task").open("wb") as file:
+        file.truncate(task_file.MOST_BYTES + 1)
+    with pytest.raises(TrackingError, match=r"64\.0 MB, more than 64"):
+        read_task(tmp_path / "face.task")
+
+
+def test_a_bundle_as_mediapipe_makes_them_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "face.task").write_bytes(samples.tasks()[0])
+    assert read_task(tmp_path / "face.task") == samples.tasks()[0]
+
+
+@pytest.mark.data
+def test_the_real_one_is_taken(data_dir: Path) -> None:
+    assert len(read_task(data_dir / "models" / "face_landmarker.task")) > 1_000_000

@@ -1,0 +1,125 @@
+"""What is written after --source finds the source that is meant, or says what is near."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from engines.errors import OptionsError, SourceError
+from live.sources.base import FrameSource
+from live.sources.camera_source import CameraSource
+from live.sources.demo_source import DemoSource
+from live.sources.source_factory import is_picture, open_source
+from live.sources.still_picture import StillSource
+from live.sources.video_source import VideoSource
+
+
+def opened(text: str | Path, **more: Any) -> FrameSource:
+    options: dict[str, Any] = {"size_wh": (320, 180), "fps": 25.0, "pace": False}
+    return open_source(str(text), **(options | more))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    picture = np.full((16, 32, 3), 90, np.uint8)
+    for name in ("face.png", "face.jpg", "face.webp", "face.tiff", "face.bmp"):
+        assert cv2.imwrite(str(tmp_path / name), picture)
+    for name in ("clip.mp4", "clip.mkv", "clip.avi"):
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream("mpeg4", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
+            for _ in range(3):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+            container.mux(stream.encode(None))
+    return tmp_path
+
+
+def test_the_demo() -> None:
+    source = opened("demo", frames=2, fps=10.0)
+    assert isinstance(source, DemoSource) and not source.live
+    info = source.open()
+    assert (info.size_wh, info.fps, info.frame_count) == ((320, 180), 10.0, 2)
+    source.close()
+    assert opened("demo", pace=True).live
+
+
+def test_cameras() -> None:
+    assert isinstance(opened("0"), CameraSource)
+    assert isinstance(opened("12"), CameraSource)
+    assert isinstance(opened("/dev/video0"), CameraSource)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device files are read on Linux only")
+def test_a_missing_camera_device_is_the_cameras_own_error() -> None:
+    source = opened("/dev/video987")
+    with pytest.raises(SourceError, match="/dev/video987"):
+        source.open()
+
+
+@pytest.mark.parametrize("name", ["face.png", "face.jpg", "face.webp", "face.tiff", "face.bmp"])
+def test_pictures(folder: Path, name: str) -> None:
+    source = opened(folder / name)
+    assert isinstance(source, StillSource) and not source.live
+    assert source.open().size_wh == (32, 16)
+    assert opened(folder / name, pace=True).live, "shown live, a picture comes again and again"
+    assert not opened(folder / name, pace=True, repeat=False).live
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.avi"])
+def test_videos(folder: Path, name: str) -> None:
+    source = opened(folder / name)
+    assert isinstance(source, VideoSource)
+    assert source.open().size_wh == (32, 16)
+    source.close()
+
+
+def test_a_file_is_what_is_in_it_not_what_it_is_called(folder: Path) -> None:
+    (folder / "face.png").rename(folder / "really a face.mp4")
+    (folder / "clip.mp4").rename(folder / "really a clip.png")
+    (folder / "clip.mkv").rename(folder / "no suffix")
+    assert isinstance(opened(folder / "really a face.mp4"), StillSource)
+    assert isinstance(opened(folder / "really a clip.png"), VideoSource)
+    assert isinstance(opened(folder / "no suffix"), VideoSource)
+    assert opened(folder / "no suffix").open().size_wh == (32, 16)
+    assert not is_picture(folder / "missing.mp4")
+
+
+@pytest.mark.parametrize("name", ["text.png", "text.mp4", "text"])
+def test_a_text_file_is_neither(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("dear diary\n" * 20)
+    with pytest.raises(SourceError, match=f"{name}'"):
+        opened(tmp_path / name).open()
+
+
+def test_a_missing_file_brings_the_nearest_names(folder: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        opened(folder / "clip1.mp4")
+    assert "no such file" in caught.value.got
+    assert str(folder / "clip.mp4") in caught.value.do
+    with pytest.raises(SourceError, match="'demo'"):
+        opened(folder / "nothing of the kind whatsoever.xyz")
+    with pytest.raises(SourceError, match="no folder"):
+        opened(folder / "nowhere" / "clip.mp4")
+
+
+def test_a_folder_is_work_for_apply(folder: Path) -> None:
+    with pytest.raises(OptionsError, match="veneer apply"):
+        opened(folder)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "-1", "http://example.org/live.m3u8"])
+def test_what_can_be_no_source(text: str) -> None:
+    with pytest.raises(OptionsError, match="neither a camera nor a file") as caught:
+        opened(text)
+    assert "demo" in caught.value.do
+
+
+def test_a_file_in_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME" if sys.platform != "win32" else "USERPROFILE", str(folder))
+    assert isinstance(opened("~/face.png"), StillSource)

@@ -1,0 +1,252 @@
+"""A video's frames come whole, in order, upright and at their own times."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import threading
+import time
+import wave
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from support.video_files import SIZE_WH, all_frames, number_in, numbered, write_video
+
+from engines.errors import SourceError
+from live.sources import pace
+from live.sources.frame_decoder import StreamClock
+from live.sources.video_source import VideoSource
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "clip.mp4", [numbered(index) for index in range(30)], movflags="faststart")
+
+
+def test_every_frame_comes_in_order_at_its_own_time(video: Path) -> None:
+    source = VideoSource(video)
+    info = source.open()
+    assert not source.live
+    assert (info.name, info.size_wh, info.fps, info.frame_count) == ("clip.mp4", SIZE_WH, 25.0, 30)
+    frames = all_frames(source)
+    assert [frame.frame_id for frame in frames] == list(range(30))
+    assert [number_in(frame.bgr) for frame in frames] == list(range(30))
+    assert [frame.pts_s for frame in frames] == pytest.approx([index / 25 for index in range(30)])
+    assert source.warning is None and source.read() is None
+
+
+def test_each_frame_is_an_array_of_its_own(video: Path) -> None:
+    source = VideoSource(video)
+    source.open()
+    first, second = source.read(), source.read()
+    assert first is not None and second is not None
+    assert first.bgr.flags.c_contiguous and first.bgr.flags.writeable
+    kept = second.bgr.copy()
+    first.bgr[:] = 0
+    assert np.array_equal(second.bgr, kept)
+    assert [number_in(frame.bgr) for frame in all_frames(source)] == list(range(2, 30)), "painting harms no later frame"
+
+
+def test_pixels_that_need_no_conversion_are_not_the_decoders_own(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "raw.avi"), "w") as container:
+        stream = container.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE_WH, "bgr24"
+        for index in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(index), format="bgr24")))
+        container.mux(stream.encode(None))
+    source = VideoSource(tmp_path / "raw.avi")
+    source.open()
+    frames = all_frames(source)
+    assert len(frames) == 3
+    for index, frame in enumerate(frames):
+        assert np.array_equal(frame.bgr, numbered(index)) and frame.bgr.flags.writeable
+
+
+def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
+    stamps_ms = [0, 40, 60, 200, 210, 700, 1900, 1940]
+    path = write_video(tmp_path / "vfr.mkv", [numbered(index) for index in range(8)], stamps_ms=stamps_ms)
+    source = VideoSource(path)
+    source.open()
+    assert [frame.pts_s for frame in all_frames(source)] == pytest.approx([ms / 1000 for ms in stamps_ms], abs=2e-3)
+
+
+def test_a_stream_without_timestamps_counts_its_frames(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "bare.h264", [numbered(index) for index in range(20)])
+    source = VideoSource(path)
+    info = source.open()
+    frames = all_frames(source)
+    assert [number_in(frame.bgr) for frame in frames] == list(range(20))
+    assert [frame.pts_s for frame in frames] == pytest.approx([index / info.fps for index in range(20)])
+
+
+def test_times_only_grow_whatever_the_stamps_say() -> None:
+    clock = StreamClock(0.04, 10.0)
+    stamps_s = [10.0, 10.04, 10.04, 10.03, 10.12, None, 2.0, 2.04, 9000.0, 9000.04]
+    places_s = [clock.place_s(stamp_s) for stamp_s in stamps_s]
+    assert all(after > before for before, after in itertools.pairwise(places_s))
+    assert places_s[0] == 0.0 and places_s[4] == pytest.approx(0.12), "a doubled stamp shifts nothing after it"
+    assert places_s[5:] == pytest.approx([0.16, 0.20, 0.24, 0.28, 0.32]), "a clock set anew goes on by one frame"
+
+
+def turn(path: Path, matrix: Sequence[int]) -> None:
+    """Write a display matrix (a, b, c, d) into the MP4's track header, as a phone does."""
+    data = bytearray(path.read_bytes())
+    a, b, c, d = (65536 * number for number in matrix)
+    struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "seen"),
+    [
+        ((0, 1, -1, 0), lambda p: np.rot90(p, -1)),
+        ((-1, 0, 0, -1), lambda p: np.rot90(p, 2)),
+        ((0, -1, 1, 0), lambda p: np.rot90(p, 1)),
+        ((-1, 0, 0, 1), lambda p: p[:, ::-1]),
+        ((1, 0, 0, -1), lambda p: p[::-1]),
+        ((0, 1, 1, 0), lambda p: p.swapaxes(0, 1)),
+    ],
+    ids=["clockwise", "upside down", "counterclockwise", "mirrored", "flipped", "transposed"],
+)
+def test_a_turned_video_is_upright(video: Path, matrix: Sequence[int], seen: Any) -> None:
+    as_stored = VideoSource(video)
+    as_stored.open()
+    want = seen(all_frames(as_stored)[3].bgr)
+    turn(video, matrix)
+    source = VideoSource(video)
+    assert source.open().size_wh == (want.shape[1], want.shape[0])
+    assert np.array_equal(all_frames(source)[3].bgr, want)
+
+
+def test_pixels_that_are_not_square_are_made_square(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "wide.mp4", [numbered(index) for index in range(5)], pixel_aspect=Fraction(4, 3))
+    source = VideoSource(path)
+    assert source.open().size_wh == (256, 128)
+    assert {frame.size_wh for frame in all_frames(source)} == {(256, 128)}
+
+
+@pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv"])
+def test_of_a_cut_off_file_the_good_part_comes(tmp_path: Path, name: str) -> None:
+    rng = np.random.default_rng(1)
+    pictures = [cv2.add(numbered(index), rng.integers(0, 24, (128, 192, 3), np.uint8)) for index in range(30)]
+    whole = write_video(tmp_path / name, pictures, movflags="faststart") if name.endswith("mp4") else None
+    path = whole or write_video(tmp_path / name, pictures)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    source = VideoSource(path)
+    source.open()
+    frames = all_frames(source)
+    assert 10 <= len(frames) < 30
+    assert [number_in(frame.bgr) for frame in frames] == list(range(len(frames))), "no smeared frame among them"
+    assert source.warning == f"the file ends in the middle; {len(frames)} frames were read"
+
+
+def test_damage_in_the_middle_is_passed_over(video: Path) -> None:
+    data = bytearray(video.read_bytes())
+    start = data.index(b"mdat") + 4
+    middle = start + (len(data) - start) // 2
+    data[middle : middle + 60] = bytes(60)
+    video.write_bytes(data)
+    source = VideoSource(video)
+    source.open()
+    numbers = [number_in(frame.bgr) for frame in all_frames(source)]
+    assert len(numbers) >= 20 and numbers[-1] == 29, "it goes on to the end"
+
+
+def test_what_is_no_video_is_one_clear_line(tmp_path: Path, video: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with wave.open(str(tmp_path / "sound.mp4"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    data = write_video(tmp_path / "index_last.mp4", [numbered(index) for index in range(20)]).read_bytes()
+    contents = {
+        "text.mp4": b"dear diary\n" * 9,
+        "notes.txt": b"dear diary\n" * 9,
+        "empty.mp4": b"",
+        "half.mp4": data[:-900],
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    cv2.imwrite(str(tmp_path / "picture.png"), numbered(0))
+    (tmp_path / "folder.mp4").mkdir()
+    got = {"text.mp4": "no video", "notes.txt": "no video", "empty.mp4": "empty", "half.mp4": "never finished"}
+    got |= {"picture.png": "no video", "sound.mp4": "no picture", "folder.mp4": "no file", "none.mp4": "no such file"}
+    for name, words in got.items():
+        source = VideoSource(tmp_path / name)
+        with pytest.raises(SourceError, match=name) as caught:
+            source.open()
+        assert words in caught.value.got and "\n" not in str(caught.value)
+        source.close()
+        assert source.read() is None
+    assert capfd.readouterr().err == ""
+
+
+def test_the_sound_is_known(tmp_path: Path, video: Path) -> None:
+    path = write_video(tmp_path / "talks.mp4", [numbered(index) for index in range(5)], sound_s=0.2)
+    talks, silent = VideoSource(path), VideoSource(video)
+    talks.open()
+    silent.open()
+    assert talks.has_audio and talks.audio_path == path
+    assert not silent.has_audio and silent.audio_path is None
+
+
+def test_paced_frames_take_their_time_and_late_ones_still_come(video: Path) -> None:
+    source = VideoSource(video, pace=True)
+    source.open()
+    began_s = time.monotonic()
+    first = source.read()
+    assert first is not None
+    for _ in range(9):
+        source.read()
+    assert time.monotonic() - began_s >= 9 / 25 - 0.01
+    time.sleep(0.3)
+    rest = all_frames(source)
+    assert [frame.frame_id for frame in rest] == list(range(10, 30)), "late is not lost"
+    assert all(frame.captured_s >= began_s + (frame.pts_s or 0) - 0.01 for frame in rest)
+
+
+def test_close_ends_a_long_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "slow.mkv", [numbered(0), numbered(1)], stamps_ms=[0, 30_000])
+    source = VideoSource(path, pace=True)
+    source.open()
+    assert source.read() is not None
+    began_s = time.monotonic()
+    with pytest.raises(TimeoutError):
+        source.read()
+    monkeypatch.setattr(pace, "LONGEST_WAIT_S", 15.0)  # a second may be over before the closing, too
+    threading.Timer(0.1, source.close).start()
+    assert source.read() is None
+    assert time.monotonic() - began_s < 10
+    source.close()
+
+
+def test_close_while_another_thread_reads(video: Path) -> None:
+    for _ in range(10):
+        source = VideoSource(video)
+        source.open()
+        reader = threading.Thread(target=all_frames, args=(source,))
+        reader.start()
+        source.close()
+        reader.join(10)
+        assert not reader.is_alive() and source.read() is None
+
+
+@pytest.mark.data
+def test_real_clips_are_read_to_the_end(data_dir: Path) -> None:
+    clips = [path for path in sorted((data_dir / "clips").rglob("*")) if path.suffix in (".mp4", ".mkv")]
+    assert clips
+    for path in clips:
+        source = VideoSource(path)
+        info = source.open()
+        frames, last_s = 0, -1.0
+        while (frame := source.read()) is not None and frames < 120:
+            assert frame.size_wh == info.size_wh and frame.pts_s is not None and frame.pts_s > last_s
+            frames, last_s = frames + 1, frame.pts_s
+        source.close()
+        assert frames >= 40 and source.warning is None, path.name
+        assert last_s == pytest.approx((frames - 1) / info.fps, rel=0.1)

@@ -1,0 +1,132 @@
+"""What becomes of better engines is said once, and what failed is not tried again at every start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.upgrade_parts import PATIENCE_S, Show, keyed, ordered, spoilt
+
+from engines.build import failed_builds
+from engines.build.build_orders import Order
+from engines.cache.cache_entry import verdict
+from engines.looks import Layer, Look
+from engines.runtime.base import EngineInfo
+from engines.runtime.openvino.cpu_engine import OpenVinoEngine
+from engines.runtime.selector import open_engine
+from engines.styles import Style, load_style
+from live.render.look_loader import LookLoader
+from live.upgrades import engine_acceptance
+
+LIPS = "lips-glaze"
+TORCH = ["torch fp32"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [("crash", "its builder crashed (SIGSEGV)"), ("hang", "its builder took longer than 4 s and was ended")],
+)
+def test_a_builder_that_failed_is_not_tried_again_but_for_another_key_or_by_a_person(
+    mode: str, reason: str, lock: Path, shows: list[Show]
+) -> None:
+    first = Show([load_style(LIPS)], wanted=keyed(mode, lock, "k", limit_s=4.0 if mode == "hang" else 600.0))
+    shows.append(first)
+    assert first.says("is not used: " + reason), first.said
+    (failure,) = failed_builds.all_remembered()
+    assert str(failure).startswith(f"stand-in of lips-glaze 90x30: {reason} on ")
+
+    second = Show([load_style(LIPS)], wanted=keyed("good", lock, "k"))
+    shows.append(second)
+    line = f"not built again: stand-in of lips-glaze before {failure.until}: {reason} on {failure.date}"
+    assert second.says(f"{line} (veneer engines build tries now)"), second.said
+    assert second.frames_go_on() and second.until(lambda: not second.look_loader.upgrades.busy())
+    assert second.runs_on() == TORCH and len(second.said) == 1
+
+    third = Show([load_style(LIPS)], wanted=keyed("good", lock, "another driver's"))
+    shows.append(third)
+    assert third.says("from now on"), third.said
+    assert failed_builds.forget(LIPS) == 1  # as `veneer engines build` does
+    fourth = Show([load_style(LIPS)], wanted=keyed("good", lock, "k"))
+    shows.append(fourth)
+    assert fourth.says("from now on"), fourth.said
+
+
+def test_a_builder_that_says_that_it_cannot_now_is_tried_at_the_next_start(lock: Path, shows: list[Show]) -> None:
+    for _ in range(2):
+        show = Show([load_style(LIPS)], wanted=keyed("cannot", lock, "k"))
+        shows.append(show)
+        assert show.says("NNCF is not installed"), show.said
+        assert failed_builds.all_remembered() == []
+
+
+def test_without_builds_nothing_is_built_and_one_line_says_what_could_be(lock: Path, shows: list[Show]) -> None:
+    styles = [load_style(LIPS), load_style("lips-bright")]
+    show = Show(styles, wanted=ordered("good", lock), build=False)
+    shows.append(show)
+    assert show.says("--no-build"), show.said
+    assert show.frames_go_on() and not show.look_loader.upgrades.busy()
+    assert show.runs_on("both") == TORCH * 2 and not lock.exists()
+    assert show.said == [
+        "nothing is built in this run (--no-build), which could have: stand-in of lips-glaze, stand-in of lips-bright"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("modes", "says"),
+    [
+        (("good", "good"), ["style lips-glaze runs on openvino bf16 from now on, before on torch fp32"]),
+        (("crash", "crash"), ["stand-in of lips-glaze is not used: its builder crashed (SIGSEGV); torch fp32 goes on"]),
+        (
+            ("good", "crash"),
+            [
+                "style lips-glaze 90x30 runs on openvino bf16 from now on, before on torch fp32",
+                "stand-in of lips-glaze 96x32 is not used: its builder crashed (SIGSEGV); torch fp32 goes on",
+            ],
+        ),
+    ],
+)
+def test_a_style_that_runs_at_two_sizes_is_said_once(modes: tuple[str, str], says: list[str], lock: Path) -> None:
+    large = load_style(LIPS)
+    small = replace(large, size_wh=(96, 32))
+    mode_of = dict(zip((large.size_wh, small.size_wh), modes, strict=True))
+
+    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[Order]:
+        return ordered(mode_of[style.size_wh], lock)(style, info, runtime)
+
+    said: list[str] = []
+    looks = {"two": Look("two", "", (Layer(large, 0.5), Layer(small, 0.5)))}
+    look_loader = LookLoader(looks, runtime="torch", say=said.append, aside=True, wanted=wanted)
+    try:
+        look_loader.prepare_all()
+        until_s = time.monotonic() + PATIENCE_S
+        while look_loader.upgrades.busy() and time.monotonic() < until_s:
+            time.sleep(0.02)
+    finally:
+        look_loader.close()
+    precision = OpenVinoEngine(large).info.precision
+    assert said == [line.replace("bf16", precision) for line in says]
+
+
+@pytest.mark.parametrize("by", [lambda given: given * np.float32("nan"), lambda given: given + 30])
+def test_a_bad_engine_that_lies_in_the_cache_is_not_taken_from_there_by_the_next_start(
+    by: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    lock: Path,
+    shows: list[Show],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = OpenVinoEngine(load_style(LIPS)).info
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_acceptance, "open_engine", spoilt(by))
+        show = Show([load_style(LIPS)], wanted=keyed("good", lock, "k"))
+        shows.append(show)
+        assert show.says("is not used: it "), show.said
+    assert len(failed_builds.all_remembered()) == 1
+    assert verdict(before.key).startswith("failed: on the built-in face it ")
+    after = open_engine(load_style(LIPS)).info
+    assert (after.runtime, after.precision) != (before.runtime, before.precision)
+    assert "on the built-in face it" in after.why

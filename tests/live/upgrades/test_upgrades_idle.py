@@ -1,0 +1,111 @@
+"""While nobody watches nothing is built, and what was being built is begun anew when somebody does."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.fakes_loopback import FakeLoopback
+from support.fakes_virtualcam import FakeVirtualCameras
+from support.pipeline_parts import in_background
+from support.upgrade_parts import Show, gone, keyed, ordered, until
+
+from engines.build import failed_builds
+from engines.build.build_process import BuildProcess
+from engines.looks import load_looks
+from engines.styles import load_style
+from live.options import LiveOptions
+from live.session import Session
+from live.sinks.virtual_camera import VirtualCameraSink
+from live.upgrades import engine_upgrades
+
+LIPS = "lips-glaze"
+TORCH = ["torch fp32"]
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The builders that were started, by what they build."""
+    found: list[str] = []
+
+    class Counted(BuildProcess):
+        def __init__(self, module: str, arguments: Any, **more: Any) -> None:
+            found.append(module)
+            super().__init__(module, arguments, **more)
+
+    monkeypatch.setattr(engine_upgrades, "BuildProcess", Counted)
+    return found
+
+
+@pytest.mark.parametrize("mode", ["wait", "hang"])
+def test_a_build_ends_when_nobody_watches_and_is_begun_anew_as_if_it_had_never_been(
+    mode: str, lock: Path, shows: list[Show], begun: list[str]
+) -> None:
+    watchers: list[str] = []
+    mode_now = [mode]
+
+    def wanted(*about: Any) -> Any:
+        return keyed(mode_now[0], lock, "k")(*about)
+
+    show = Show([load_style(LIPS)], wanted=wanted, watched=lambda: bool(watchers))
+    shows.append(show)
+    assert show.frames_go_on() and show.frames_go_on()
+    assert begun == [] and show.look_loader.progress() == "" and not lock.with_name(f"alive-{LIPS}").exists()
+
+    watchers.append("a call")
+    assert show.until(lambda: "at work" in show.look_loader.progress())
+    watchers.clear()
+    assert show.until(lambda: show.look_loader.progress() == "")
+    assert gone(Path(f"{lock}-{LIPS}")), "it and what it started are gone"
+    assert show.frames_go_on() and show.frames_go_on()
+    assert len(begun) == 1 and show.look_loader.upgrades.busy()
+    assert show.said == [] and failed_builds.all_remembered() == []
+
+    mode_now[0] = "wait"
+    Path(f"{lock}-{LIPS}.go").touch()
+    watchers.append("the next call")
+    assert show.says("from now on, before on torch fp32"), show.said
+    assert len(begun) == 2 and len(show.said) == 1
+    assert show.until(lambda: not show.look_loader.upgrades.busy()), "nothing is left to be built"
+
+
+def test_the_end_of_the_program_does_not_wait_for_somebody_to_watch(lock: Path, begun: list[str]) -> None:
+    show = Show([load_style(LIPS)], wanted=ordered("good", lock), watched=lambda: False)
+    assert show.frames_go_on() and show.until(show.look_loader.upgrades.busy)
+    show.end()
+    assert show.until(lambda: not show.look_loader.upgrades.busy())
+    assert begun == [] and show.said == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
+def test_a_run_builds_only_while_its_virtual_camera_is_read(
+    lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("live.session.say", said.append)
+    driver = FakeLoopback(has_event=True)
+    sink = VirtualCameraSink(camera=FakeVirtualCameras(), lock_dir=tmp_path / "locks", loopback=driver.opener)
+    driver.written((320, 240))
+    options = LiveOptions(source="demo", look="glaze", runtime="torch", size_wh=(320, 240))
+    session = Session(options, sinks=[sink], looks={"glaze": load_looks()["glaze"]}, ctl=False)
+    look_loader, viewers = session.pipeline.parts.look_loader, session._viewers
+    assert viewers is not None
+    monkeypatch.setattr(viewers, "_linger_s", 0.1)
+    monkeypatch.setattr(look_loader.upgrades, "_wanted", ordered("wait", lock))
+    driver.set_readers(1)
+    thread, errors = in_background(session.pipeline)
+    try:
+        assert until(lambda: "at work" in look_loader.progress())
+        driver.set_readers(0)
+        assert until(lambda: look_loader.progress() == "")
+        assert gone(Path(f"{lock}-{LIPS}")) and not viewers.watched()
+        driver.set_readers(1)
+        Path(f"{lock}-{LIPS}.go").touch()
+        assert until(lambda: any("from now on" in line for line in said)), said
+        assert len(begun) == 2
+    finally:
+        session.pipeline.stop()
+        thread.join(20)
+    assert not thread.is_alive() and errors == []

@@ -1,0 +1,59 @@
+"""The NASA portrait with its face and its person mask, found once; and an engine that stands in for a network."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.looks import Look
+from engines.runtime.base import EngineInfo
+from live.pipeline.frame import Face, ImageU8
+from live.portrait import portrait_bgr
+from live.render.look_loader import ReadyLayer, ReadyLook
+from live.render.look_sheet import find_faces
+from live.tracking.person_segmenter import PersonSegmenter
+
+
+@cache
+def _found() -> tuple[ImageU8, Face, ImageU8]:
+    frame_bgr = portrait_bgr()
+    with PersonSegmenter() as segmenter:
+        return frame_bgr, find_faces(frame_bgr)[0], segmenter.mask(frame_bgr)
+
+
+def portrait_face() -> tuple[ImageU8, Face]:
+    """A copy of the portrait, and its face."""
+    frame_bgr, face, _ = _found()
+    return frame_bgr.copy(), face
+
+
+def portrait_person() -> ImageU8:
+    """Who the person is on the portrait."""
+    return _found()[2].copy()
+
+
+class NegativeEngine:
+    """Stands in for a network: gives the negative of what it sees, or as a change what makes it."""
+
+    info = EngineInfo("negative", "stand-in", "none", "none", "a test")
+
+    def __init__(self, output: str = "picture") -> None:
+        self.output = output
+
+    def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        negative = 255.0 - regions_bgr.astype(np.float32)
+        return negative if self.output == "picture" else negative - regions_bgr
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def negative_look(*regions: str, output: str = "picture", no_face: str = "hold") -> ReadyLook:
+    """A look whose layers turn these regions into their negative."""
+    sizes = {region: (448, 256) if region in ("frame", "person") else (256, 256) for region in regions}
+    layers = tuple(
+        ReadyLayer(1.0, NegativeEngine(output), None, sizes[region], None, region, output) for region in regions
+    )
+    return ReadyLook(Look("negative", "", (), no_face, 0.5), layers)

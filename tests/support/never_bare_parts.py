@@ -1,0 +1,185 @@
+"""The real pipeline before a moving portrait, with faults on order: stand-ins for camera, tracker and network."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from support.head_parts import NegativeEngine
+from support.never_bare_judge import PLACES, SMALL_WH, scenes
+
+from engines.errors import EngineError
+from engines.looks import Look, load_looks
+from engines.regions.upright import FACE_OVAL
+from live.pipeline.frame import Face, Frame
+from live.render.look_loader import LookLoader, ReadyLayer, ReadyLook
+from live.sources.base import SourceInfo
+
+
+class Troubles:
+    """What goes wrong just now; a sequence changes it, the stand-ins look at it."""
+
+    def __init__(self) -> None:
+        self.people, self.size_wh = 1, SMALL_WH
+        self.faces = "found"
+        self.tracker_s = self.engine_s = self.gap_s = 0.0
+        self.engine = self.segmenter = self.source = "well"
+
+
+class TroubledSource:
+    """The moving portrait as a camera that misbehaves on order."""
+
+    live = True
+
+    def __init__(self, troubles: Troubles, *, interval_s: float) -> None:
+        self._troubles, self._interval_s = troubles, interval_s
+        self._frame_id = 0
+        self._closed = threading.Event()
+
+    def open(self) -> SourceInfo:
+        return SourceInfo("portrait", SMALL_WH, 1 / self._interval_s)
+
+    def read(self) -> Frame | None:
+        if self._closed.wait(self._interval_s):
+            return None
+        troubles = self._troubles
+        if troubles.source == "gone":
+            raise TimeoutError
+        scene = scenes(troubles.size_wh, troubles.people)[self._frame_id % PLACES]
+        self._frame_id += 1
+        bgr = scene.bgr.copy()
+        if troubles.source == "empty":
+            bgr = bgr[:0]
+        elif troubles.source == "read-only":
+            bgr.flags.writeable = False
+        elif troubles.source == "turned":
+            bgr = np.asfortranarray(scene.bgr)
+        return Frame(bgr, self._frame_id - 1, time.monotonic())
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+class TroubledTracker:
+    """Knows where the faces are, and says so late, wrongly or not at all on order."""
+
+    def __init__(self, troubles: Troubles) -> None:
+        self._troubles = troubles
+
+    def open(self) -> None:
+        """Nothing to load."""
+
+    def track(self, frame: Frame) -> tuple[Face, ...]:
+        trouble, people = self._troubles.faces, self._troubles.people
+        time.sleep(self._troubles.tracker_s)
+        true = next(
+            (s.faces for n in (people, 3 - people) for s in (scenes(frame.size_wh, n)[frame.frame_id % PLACES],)
+             if np.array_equal(s.bgr, frame.bgr)), (),
+        )  # fmt: skip
+        if trouble == "lost":
+            return ()
+        if trouble == "one lost":
+            return true[:-1]
+        return (*true[:-1], _unsure(true[-1], trouble)) if true and trouble != "found" else true
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _unsure(face: Face, how: str) -> Face:
+    """The face as a tracker gives it that is no longer sure of anything."""
+    xy = face.landmarks_xy.copy()
+    dice = np.random.default_rng(len(how))
+    if how == "nan":
+        xy[dice.permutation(478)[:40]] = np.nan
+        xy[FACE_OVAL[3]] = np.nan
+    elif how == "collapsed":
+        xy[:] = xy.mean(0)
+    elif how == "twisted":
+        xy[FACE_OVAL] = xy[FACE_OVAL][dice.permutation(len(FACE_OVAL))]
+    elif how == "huge":
+        xy *= 1e6
+    elif how == "short":
+        xy = xy[:300]
+    elif how == "away":
+        xy += 5000
+    elif how == "tiny":
+        xy = xy.mean(0) + (xy - xy.mean(0)) * 0.05
+    return replace(face, landmarks_xy=xy)
+
+
+class TroubledEngine(NegativeEngine):
+    """The negative, or what a broken engine gives."""
+
+    def __init__(self, troubles: Troubles) -> None:
+        super().__init__("picture")
+        self._troubles = troubles
+
+    def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        trouble, made = self._troubles.engine, super().infer(regions_bgr)
+        time.sleep(self._troubles.engine_s)
+        if trouble == "nan":
+            made[:, ::7] = np.nan
+        elif trouble == "raises":
+            raise EngineError("style negative", "the device is gone")
+        elif trouble == "breaks":
+            raise [RuntimeError("CUDA error"), ValueError(), KeyError("x")][regions_bgr.size % 3]
+        elif trouble == "flat":
+            made = made[..., 0]
+        elif trouble == "narrow":
+            made = made[:, :, :4]
+        elif trouble == "short":
+            made = made[:-1]
+        elif trouble == "bytes":
+            return regions_bgr  # type: ignore[return-value]
+        elif trouble == "nothing":
+            return None  # type: ignore[return-value]
+        return made
+
+
+class TroubledLookLoader(LookLoader):
+    """Looks drawn by the stand-in; some are slow to make, and some cannot be made."""
+
+    def __init__(
+        self,
+        looks: dict[str, Look],
+        troubles: Troubles,
+        *,
+        slow_s: float,
+        broken: str,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        super().__init__(looks, runtime="auto", say=say)
+        self._engine, self._slow_s, self._broken = TroubledEngine(troubles), slow_s, broken
+
+    def prepare(self, name: str) -> ReadyLook:
+        if name in self._ready:
+            return self._ready[name]
+        if self._ready:  # the first look is there at once
+            time.sleep(self._slow_s)
+        if name == self._broken:
+            raise EngineError(f"look {name}", "it cannot be made here")
+        look, layers = self._looks[name], []
+        for layer in look.layers:
+            region = getattr(layer.style, "region", "lips")
+            if region == "lips":
+                return super().prepare(name)
+            size_wh = (448, 256) if region in ("frame", "person") else (256, 256)
+            layers.append(ReadyLayer(layer.strength, self._engine, None, size_wh, None, region, "picture"))
+        self._ready[name] = ReadyLook(look, tuple(layers))
+        return self._ready[name]
+
+
+def the_looks() -> dict[str, Look]:
+    """Bare, made up, and covered in every way a look can say."""
+    shipped = load_looks()
+    toon, sketch = shipped["toon"], shipped["sketch"]
+    head = replace(toon, name="head", layers=toon.layers[1:], no_face="card")
+    brief = replace(sketch, name="brief", hold_s=0.1, then="card")
+    always = replace(toon, name="always", no_face="blur")
+    found = (shipped["none"], shipped["matte-red"], toon, sketch, head, brief, always)
+    return {look.name: look for look in found}

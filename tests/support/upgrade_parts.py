@@ -1,0 +1,156 @@
+"""A run in which engines are built aside, for tests that watch its frames meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from numpy.typing import NDArray
+from support.fakes import FakeSource, FakeTracker, KeepingSink
+from support.pipeline_parts import in_background
+
+from engines.build.build_orders import Order
+from engines.build.build_process import BuildProcess
+from engines.looks import Layer, Look
+from engines.runtime.base import Engine, EngineInfo
+from engines.runtime.selector import open_engine
+from engines.styles import Style
+from live.control.controls import Controls
+from live.pipeline.pipeline import Parts, Pipeline
+from live.portrait import portrait_bgr
+from live.render.look_loader import LookLoader
+from live.render.look_sheet import find_faces
+from live.upgrades import engine_upgrades
+from live.upgrades.engine_upgrades import kind
+
+MANY = 12  # frames that go on while something else is done
+PATIENCE_S = 120.0  # nothing here is slow for that long, even on a loaded machine
+BUILD_S = 540.0  # but for real builds, which get what a loaded machine leaves over
+
+
+def until(done: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool:
+    """Wait until that is so; whether it is."""
+    until_s = time.monotonic() + patience_s
+    while not done() and time.monotonic() < until_s:
+        time.sleep(0.01)
+    return done()
+
+
+class Show:
+    """A run on the built-in face with looks of one style, and all that was said in it."""
+
+    def __init__(
+        self,
+        styles: Sequence[Style],
+        *,
+        runtime: str = "torch",
+        wanted: Callable[[Style, EngineInfo, str], Sequence[Order]] | None = None,
+        tracker: Any = None,
+        fps: float = 30.0,
+        build: bool = True,
+        watched: Callable[[], bool] | None = None,
+    ) -> None:
+        self.said: list[str] = []
+        self.painted_s: list[float] = []  # when each frame was ready to be sent
+        looks = {style.name: Look(style.name, "", (Layer(style, 1.0),)) for style in styles}
+        looks |= {"both": Look("both", "", tuple(Layer(style, 0.5) for style in styles))}
+        self.controls = Controls(tuple(looks), look=styles[0].name)
+        more: dict[str, Any] = {"build": build, "watched": watched, **({"wanted": wanted} if wanted else {})}
+        self.look_loader = LookLoader(looks, runtime=runtime, say=self.said.append, aside=True, **more)
+        self.sink = KeepingSink(live=True)
+        face = find_faces(portrait_bgr())
+        source = FakeSource(lambda index: portrait_bgr(), live=True, interval_s=1 / fps)
+        parts = Parts(source, tracker or FakeTracker(lambda frame: face), [self.sink], self.look_loader, self.controls)
+        painted = self.painted_s
+        self.pipeline = Pipeline(
+            parts, say=self.said.append, on_frame=lambda frame, state: painted.append(time.monotonic())
+        )
+        self.thread, self.errors = in_background(self.pipeline)
+
+    def frames_go_on(self) -> bool:
+        """Whether many more frames that were not there before come out."""
+        newest = self.sink.frames[-1].frame_id if self.sink.frames else -1
+        return self.sink.wait_for(lambda frames: bool(frames) and frames[-1].frame_id > newest + MANY, 60.0)
+
+    def until(self, done: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool:
+        return until(done, patience_s)
+
+    def says(self, words: str, patience_s: float = PATIENCE_S) -> bool:
+        return self.until(lambda: any(words in line for line in self.said), patience_s)
+
+    def runs_on(self, name: str = "") -> list[str]:
+        infos = self.look_loader.engines(name or self.controls.read().look)
+        return [" ".join(kind(info)) for info in infos]
+
+    def end(self) -> None:
+        self.pipeline.stop()
+        self.thread.join(20)
+        assert not self.thread.is_alive() and self.errors == []
+
+
+class Builds:
+    """Real builders that begin when a test lets them, and each step that they tell."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.steps: list[str] = []
+        self.may_begin = threading.Event()
+        steps, may_begin = self.steps, self.may_begin
+
+        class Watched(BuildProcess):
+            def __init__(self, *of: Any, told: Callable[[str], None], **more: Any) -> None:
+                def both(step: str) -> None:
+                    steps.append(step)
+                    told(step)
+
+                super().__init__(*of, told=both, **more)
+
+            def run(self) -> None:
+                may_begin.wait(PATIENCE_S)
+                super().run()
+
+        monkeypatch.setattr(engine_upgrades, "BuildProcess", Watched)
+
+
+def ordered(mode: str, lock: Path, *, limit_s: float = 600.0) -> Callable[..., Sequence[Order]]:
+    """In place of PyTorch, OpenVINO, "built" by the stand-in `slow_builder`."""
+
+    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[Order]:
+        arguments = mode, f"{lock}-{style.name}"
+        order = Order("stand-in", "openvino", "", "slow_builder", arguments, limit_s)
+        return (order,) if info.runtime == "torch" else ()
+
+    return wanted
+
+
+def keyed(mode: str, lock: Path, key: str, *, limit_s: float = 600.0) -> Callable[..., Sequence[Order]]:
+    """The same order, for an engine whose key is known."""
+    plain = ordered(mode, lock, limit_s=limit_s)
+
+    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[Order]:
+        return [replace(order, key=lambda: key) for order in plain(style, info, runtime)]
+
+    return wanted
+
+
+def gone(lock: Path) -> bool:
+    with FileLock(lock).acquire(timeout=20.0):
+        return True
+
+
+def spoilt(by: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Callable[..., Engine]:
+    """Opens the real engine; what it gives is spoilt."""
+
+    def opened(style: Style, **more: Any) -> Engine:
+        engine = open_engine(style, **more)
+        real = engine.infer
+        engine.infer = lambda regions_bgr: by(real(regions_bgr))  # type: ignore[method-assign]
+        return engine
+
+    return opened
