@@ -34,8 +34,8 @@ from benchmarks.fps_matrix.process_bench import Bench, cold_start_s
 from engines.cpu_contention import crowded
 from engines.errors import OptionsError, VeneerError
 from engines.looks import load_looks
-from engines.runtime.base import first_line
 from engines.runtime.torch.cuda_device import driver_device
+from engines.text import first_line
 
 _FAILED, _WRONG, _ENDED = 1, 2, 130
 _MORE_LIBRARIES = ("nncf", "torch-tensorrt", "torch-tensorrt-rtx")

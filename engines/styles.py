@@ -22,7 +22,7 @@ from engines.cache.engine_cache import file_digest
 from engines.errors import EngineError, LookError
 from engines.generators.registry import GENERATORS, fresh_generator
 from engines.regions.upright import FACE_KINDS, FRAME_KINDS
-from engines.runtime.base import first_line
+from engines.text import first_line
 from engines.untrusted_files import read_whole, shown
 from engines.weights_file import load_weights, shapes_only
 

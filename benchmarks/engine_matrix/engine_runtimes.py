@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engines.runtime.base import NotUsableError, first_line
+from engines.runtime.base import NotUsableError
 from engines.runtime.io_adapter import IoAdapter
 from engines.runtime.torch.cuda_graph import StaticRun, enter, leave
+from engines.text import first_line
 
 __all__ = ["AbsentError", "Way", "cpu_ways", "cuda_ways", "first_line"]
 

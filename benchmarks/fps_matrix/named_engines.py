@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from benchmarks.fps_matrix.plan import AUTO
 from engines.errors import EngineError
 from engines.looks import Look
-from engines.runtime.base import Engine, EngineInfo, NotUsableError, first_line
+from engines.runtime.base import Engine, EngineInfo, NotUsableError
 from engines.styles import Style
+from engines.text import first_line
 from live.render.look_loader import LookLoader
 
 

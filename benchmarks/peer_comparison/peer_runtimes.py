@@ -15,11 +15,12 @@ from torch import nn
 from benchmarks.engine_matrix.engine_runtimes import cpu_ways, cuda_ways
 from benchmarks.peer_comparison.peer_int8 import int8_graph, shipped_style, why_not
 from engines.errors import VeneerError
-from engines.runtime.base import NotUsableError, first_line
+from engines.runtime.base import NotUsableError
 from engines.runtime.io_adapter import IoAdapter
 from engines.runtime.openvino.converted_graph import load_openvino, openvino_core
 from engines.runtime.tensorrt.distribution import installed
 from engines.runtime.torch.cuda_device import torch_device
+from engines.text import first_line
 
 Opened = tuple[Callable[[], object], Callable[[], NDArray[np.float32]]]
 

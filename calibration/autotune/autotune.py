@@ -19,10 +19,11 @@ from calibration.sets.set_pictures import stills
 from engines.looks import Look
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import engine_name
-from engines.runtime.base import Engine, NotUsableError, first_line
+from engines.runtime.base import Engine, NotUsableError
 from engines.runtime.openvino.cpu_engine import probe
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import Style
+from engines.text import first_line
 from live.render.look_loader import LookLoader
 from live.render.painter import Painter
 

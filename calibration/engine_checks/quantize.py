@@ -12,11 +12,12 @@ from calibration.engine_checks.tolerances import INT8_LIMITS, Judgement
 from engines.cache import cache_lock, engine_cache
 from engines.cache.cache_entry import cache_home, record_verdict
 from engines.errors import EngineError
-from engines.runtime.base import NotUsableError, first_line
+from engines.runtime.base import NotUsableError
 from engines.runtime.openvino.converted_graph import converted, openvino_core, save
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.runtime.openvino.int8_graph import INSTALL, RECIPES, Recipe, installed, int8_key, quantised
 from engines.styles import Style
+from engines.text import first_line
 
 if TYPE_CHECKING:
     import openvino

@@ -15,9 +15,10 @@ from engines.build.styles_in_use import styles_in_use
 from engines.cache.cache_entry import cache_home, record_verdict, verdict
 from engines.errors import EngineError
 from engines.looks import load_looks
-from engines.runtime.base import Engine, NotUsableError, first_line
+from engines.runtime.base import Engine, NotUsableError
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import Style
+from engines.text import first_line
 
 MOST_OF_A_CASE = 12  # pictures: more of them change no verdict, and dE2000 takes its time
 Opener = Callable[[int | None], Engine]  # by the number of threads

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from engines.runtime.base import first_line
+from engines.text import first_line
 
 if TYPE_CHECKING:
     from torch import nn

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -17,9 +16,6 @@ MOST_FACES = 4  # in one call
 
 Regions = NDArray[Any]  # (N, H, W, 3) BGR, uint8 or float32 of 0..255
 _KINDS = (np.dtype(np.uint8), np.dtype(np.float32))
-
-# OpenVINO begins with the places in its own source that the error came by.
-_PLACE_ONLY = re.compile(r"Exception from \S+:\d+:?|Check '.*' failed at \S+:\d+:?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +120,3 @@ def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | No
 def usable_cores() -> int:
     """How many processor cores this process may run on, which may be fewer than there are (taskset, containers)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def first_line(error: BaseException) -> str:
-    """What a library says went wrong, short enough for one line of ours: its first line that tells something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not _PLACE_ONLY.fullmatch(line)]
-    return (telling or lines or [type(error).__name__])[0][:160]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from engines.cache.engine_cache import say_line
 from engines.errors import EngineError
-from engines.runtime.base import EngineInfo, NumbersError, Regions, check_regions, first_line
+from engines.runtime.base import EngineInfo, NumbersError, Regions, check_regions
+from engines.text import first_line
 
 Way = Callable[[Regions], tuple[NDArray[np.float32], bool]]
 

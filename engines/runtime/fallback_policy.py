@@ -10,9 +10,10 @@ import numpy as np
 
 from engines.cache.cache_entry import verdict
 from engines.errors import EngineError
-from engines.runtime.base import Engine, EngineInfo, NotUsableError, NumbersError, first_line
+from engines.runtime.base import Engine, EngineInfo, NotUsableError, NumbersError
 from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
+from engines.text import first_line
 
 
 def safer_engine(style: Style, failed: EngineInfo, because: EngineError | None = None) -> Engine:

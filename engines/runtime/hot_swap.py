@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.runtime.base import Engine, EngineInfo, NumbersError, Regions, RegionsError, first_line
+from engines.runtime.base import Engine, EngineInfo, NumbersError, Regions, RegionsError
+from engines.text import first_line
 
 Failed = Callable[[EngineInfo, EngineError], bool]
 

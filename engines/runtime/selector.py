@@ -10,11 +10,12 @@ from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.errors import EngineError, OptionsError
 from engines.runtime.autotune_choice import EngineChoice, engine_choice
-from engines.runtime.base import Engine, EngineInfo, NotUsableError, first_line
+from engines.runtime.base import Engine, EngineInfo, NotUsableError
 from engines.runtime.fallback_policy import safer_engine
 from engines.runtime.tensorrt.distribution import installed
 from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
+from engines.text import first_line
 
 __all__ = ["RUNTIMES", "RuntimeNotUsableError", "Wait", "graph_is_there", "lost_choice", "open_engine", "safer_engine"]
 

@@ -18,8 +18,8 @@ from engines.regions.masks import region_mask
 from engines.regions.temporal_filter import TemporalFilter
 from engines.regions.upright import FACE_OVAL, FRAME_KINDS, PictureRegion, face_box, frame_box, in_frame
 from engines.regions.workspace import Workspace
-from engines.runtime.base import Engine, first_line
-from engines.text import one_line
+from engines.runtime.base import Engine
+from engines.text import first_line, one_line
 from live.pipeline.frame import Face, Floats, ImageU8
 from live.render.blending import add_change, add_region_change, blend_picture
 from live.render.look_loader import ReadyLayer, ReadyLook

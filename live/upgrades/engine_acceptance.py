@@ -12,10 +12,11 @@ from engines.build.build_orders import Order
 from engines.build.build_process import BuildError
 from engines.cache.cache_entry import cache_home, record_verdict, verdict
 from engines.errors import SourceError, VeneerError
-from engines.runtime.base import MOST_FACES, Engine, first_line
+from engines.runtime.base import MOST_FACES, Engine
 from engines.runtime.openvino.cpu_engine import probe
 from engines.runtime.selector import open_engine
 from engines.styles import Style
+from engines.text import first_line
 from live.portrait import portrait_bgr
 
 # Calibration lets an engine pass that is 34 dB (5.1 of 255, root mean square) off the reference, or, in half precision,

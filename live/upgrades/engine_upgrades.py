@@ -14,9 +14,10 @@ from engines.build import failed_builds
 from engines.build.build_orders import Order, orders
 from engines.build.build_process import BuildError, BuildProcess, BuildStoppedError
 from engines.errors import VeneerError
-from engines.runtime.base import EngineInfo, NotUsableError, first_line
+from engines.runtime.base import EngineInfo, NotUsableError
 from engines.runtime.hot_swap import HotSwapEngine
 from engines.styles import Style
+from engines.text import first_line
 from live.upgrades.engine_acceptance import opened
 from live.upgrades.upgrade_messages import UpgradeMessages, not_again, not_built, step_in_words
 

@@ -13,12 +13,13 @@ from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.errors import EngineError
 from engines.runtime import autotune_choice
-from engines.runtime.base import EngineInfo, NotUsableError, Regions, first_line, usable_cores
+from engines.runtime.base import EngineInfo, NotUsableError, Regions, usable_cores
 from engines.runtime.openvino.converted_graph import GRAPH, cached_key, converted, openvino_core
 from engines.runtime.openvino.graph_run import Compiled, GraphRun, shaped
 from engines.runtime.openvino.int8_graph import INSTALL, int8_key
 from engines.runtime.openvino.int8_graph import installed as nncf_installed
 from engines.styles import Style
+from engines.text import first_line
 
 PRECISIONS = ("int8", "bf16", "fp32")  # the fastest first
 _MOST_MEAN_OFF, _MOST_OFF = 0.5, 8.0  # of 255, on a probe much harsher than any picture (on lips: 0.15 and 2)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.runtime.base import MOST_FACES, Regions, check_regions, first_line
+from engines.runtime.base import MOST_FACES, Regions, check_regions
 from engines.runtime.openvino.converted_graph import load_openvino
+from engines.text import first_line
 
 Compiled = Callable[[bool, bool], Any]
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from engines import paths
 from engines.cache import engine_cache
 from engines.errors import EngineError
-from engines.runtime.base import EngineInfo, NotUsableError, Regions, first_line
+from engines.runtime.base import EngineInfo, NotUsableError, Regions
 from engines.runtime.openvino.converted_graph import converted, openvino_core
 from engines.runtime.openvino.cpu_engine import engine_key, off_fp32
 from engines.runtime.openvino.graph_run import GraphRun, shaped
 from engines.styles import Style
+from engines.text import first_line
 
 DEVICES = {"openvino-gpu": "GPU", "openvino-npu": "NPU"}  # runtime: as OpenVINO calls it
 

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from engines.runtime.base import NotUsableError, first_line
+from engines.runtime.base import NotUsableError
+from engines.text import first_line
 
 
 @dataclass(frozen=True, slots=True)

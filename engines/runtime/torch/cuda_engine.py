@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.errors import OptionsError
-from engines.runtime.base import EngineInfo, NotUsableError, Regions, first_line
+from engines.runtime.base import EngineInfo, NotUsableError, Regions
 from engines.runtime.fallback import FallbackEngine, Step, Way
 from engines.runtime.io_adapter import IoAdapter
 from engines.runtime.openvino.cpu_engine import holds, probe
 from engines.runtime.torch.cuda_device import CudaDevice, torch_device
 from engines.runtime.torch.cuda_graph import Runs, StaticRun
 from engines.styles import Style
+from engines.text import first_line
 
 COMPILE = "VENEER_TORCH_COMPILE"  # in the environment: "max-autotune", or nothing
 _MODE = "max-autotune"

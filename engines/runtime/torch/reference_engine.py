@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.runtime.base import MOST_FACES, EngineInfo, Regions, check_regions, first_line
+from engines.runtime.base import MOST_FACES, EngineInfo, Regions, check_regions
 from engines.runtime.io_adapter import IoAdapter
 from engines.styles import Style
+from engines.text import first_line
 
 
 class TorchEngine:

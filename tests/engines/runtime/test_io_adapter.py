@@ -11,13 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.runtime.base import Engine, EngineInfo, RegionsError, first_line
+from engines.runtime.base import Engine, EngineInfo, RegionsError
 from engines.runtime.hot_swap import HotSwapEngine
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.runtime.torch import cuda_device, cuda_engine
 from engines.runtime.torch.cuda_engine import TorchCudaEngine
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import Style, load_style
+from engines.text import first_line
 
 Opened = Callable[[Style], Engine]
 
