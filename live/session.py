@@ -212,9 +212,9 @@ class Session:
 
 def _looks_fitted(options: LiveOptions) -> dict[str, Look]:
     """All looks, with their regions at the sizes that `veneer calibrate machine` chose, where it was run here."""
-    if stale := autotune_choice.stale():
+    if stale := autotune_choice.stale_message():
         say(stale)
-    return {name: autotune_choice.fitted(look) for name, look in load_looks(options.looks_file).items()}
+    return {name: autotune_choice.with_chosen_sizes(look) for name, look in load_looks(options.looks_file).items()}
 
 
 def _check_files(options: LiveOptions) -> None:
