@@ -50,7 +50,7 @@ def pictures_of(path: Path) -> list[NDArray[np.uint8]]:
     """
     if path.suffix == ".mp4":
         with av.open(str(path)) as film:
-            return [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
+            return [np.asarray(frame.to_ndarray(format="bgr24"), np.uint8) for frame in film.decode(video=0)]
     photo: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if photo is None:
         raise FileNotFoundError(path)
