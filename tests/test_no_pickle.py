@@ -167,7 +167,7 @@ DISGUISES = {"a pickle": _pickled, "a PyTorch file": _torch_file, "an npz of obj
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("io_adapter", DOORS)
 def test_a_hostile_file_is_refused_in_one_line_and_runs_nothing(
     tmp_path: Path, ran: Path, io_adapter: str, disguise: str
 ) -> None:
