@@ -39,7 +39,7 @@ class FramePool:
             try:
                 buffer = self._free.pop()
             except IndexError:
-                buffer = memoryview(np.empty(size, np.uint8))
+                buffer = np.empty(size, np.uint8).data
         lease = np.frombuffer(buffer, np.uint8)
         weakref.finalize(lease, self._free.append, buffer).atexit = False
         return lease.reshape(shape)

@@ -77,4 +77,6 @@ def test_frames_are_processed_in_reused_memory(look: str, tmp_path: Path) -> Non
     command = [sys.executable, "-m", "benchmarks.allocations", "--child", look, "--frames", "100"]
     environment = {**os.environ, "VENEER_HOME": str(tmp_path), "MALLOC_MMAP_THRESHOLD_": "500000"}
     made_mb = float(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
-    assert made_mb < 1.5 * 1280 * 720 * 3 / 1e6, "about one frame's worth, allocated inside the libraries; it was 3 and 10 before the pool"
+    assert made_mb < 1.5 * 1280 * 720 * 3 / 1e6, (
+        "about one frame's worth, allocated inside the libraries; it was 3 and 10 before the pool"
+    )
