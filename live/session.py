@@ -113,8 +113,7 @@ class Session:
             self._viewers = ViewerPresence(self.controls)
             source = IdleSource(source, again=lambda: self._open_source(sinks), viewers=self._viewers, say=say)
         for sink in sinks:
-            if (attend := getattr(sink, "attend", None)) is not None:
-                attend(self._viewers, say)
+            sink.set_viewers(self._viewers, say)
         return source
 
     def run(self) -> dict[str, Any]:
@@ -132,9 +131,10 @@ class Session:
                 report = run_report(self.pipeline)
                 if self.options.report is not None:
                     write_report(self.options.report, report)
-        for part in (self.pipeline.parts.source, *self.pipeline.parts.sinks):
-            if warning := getattr(part, "warning", None):
-                say(str(warning))
+        parts = self.pipeline.parts
+        for warning in (parts.source.warning, *(sink.warning for sink in parts.sinks)):
+            if warning:
+                say(warning)
         return report
 
     @contextlib.contextmanager
