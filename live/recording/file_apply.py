@@ -113,7 +113,7 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
         part.replace(output)
     except OSError as error:
         raise SinkError(f"writing {output}", error_text(error), f"the video is in {part}") from None
-    warning: str | None = getattr(session.pipeline.parts.source, "warning", None)
+    warning = session.pipeline.parts.source.warning
     if warning:
         say(f"{source.name}: {frames} frames could be read; {output} holds them")
     return warning

@@ -31,6 +31,7 @@ from live.recording.video_encoder import (
     pick_encoder,
 )
 from live.recording.video_sound import SoundTrack
+from live.sinks.base import FrameSink
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -42,7 +43,7 @@ FRAGMENT_US = 500_000
 _FFMPEG_8_1 = (62, 12)  # its libavformat version
 
 
-class VideoFileSink:
+class VideoFileSink(FrameSink):
     """Writes every frame into a video file.
 
     A frame's timestamp is its `pts_s`, or for a live source the time since the capture of the first frame. A

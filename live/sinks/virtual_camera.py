@@ -17,6 +17,7 @@ from engines.paths import runtime_dir
 from live.pipeline.frame import Frame, ImageU8, fit_into
 from live.recording.video_encoder import pad_edges
 from live.render.privacy_fallback import card
+from live.sinks.base import FrameSink
 from live.sinks.v4l2loopback.device_lock import DeviceLock
 from live.sinks.v4l2loopback.loopback_device import LoopbackDevice
 from live.sinks.v4l2loopback.standby_picture import Opener, StandbyPicture, reopen_for_writers
@@ -51,7 +52,7 @@ CameraFactory = Callable[..., OpenCamera]
 """Called as `pyvirtualcam.Camera(width, height, fps, fmt=..., device=..., print_fps=False)`."""
 
 
-class VirtualCameraSink:
+class VirtualCameraSink(FrameSink):
     """Sends each frame to the virtual camera, without waiting.
 
     The camera has the size of the first frame, rounded up to even numbers (chroma is subsampled by two) and to at
@@ -101,8 +102,8 @@ class VirtualCameraSink:
         self._is_idle = False
         self._idle_until_s = float("-inf")  # frames captured earlier are not shown
 
-    def attend(self, viewers: ViewerPresence | None, say: Callable[[str], None]) -> None:
-        """Report the camera's readers to `viewers`, and idle while there are none; `say` prints one line."""
+    def set_viewers(self, viewers: ViewerPresence | None, say: Callable[[str], None]) -> None:
+        """See `FrameSink.set_viewers`. Without readers, the camera shows the card and frames are discarded."""
         self._viewers, self._say = viewers, say
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:

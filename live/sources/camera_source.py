@@ -13,7 +13,7 @@ import cv2
 from engines.errors import SourceError
 from live.pipeline.frame import Frame, ImageU8
 from live.pipeline.frame_pool import FramePool
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.camera_devices import CameraDevices, CameraNode, SystemCameraDevices, explain_camera_failure
 from live.sources.raw_capture import Capture, decode_raw_frame, open_capture, quiet_opencv
 
@@ -25,7 +25,7 @@ _MAX_FAILED_READS = 5
 _MEASURED_FRAMES = 31
 
 
-class CameraSource:
+class CameraSource(FrameSource):
     """A camera, by number or device file.
 
     A disconnected camera that returns under another number is found by its name and bus location.

@@ -15,7 +15,7 @@ _VIEWER_WAIT_S = 0.5
 _RETRY_INTERVAL_S = 0.5
 
 
-class IdleSource:
+class IdleSource(FrameSource):
     """Returns frames of another source while there are viewers.
 
     `open` opens the camera even without viewers, because the pipeline needs its size and because camera errors are

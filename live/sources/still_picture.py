@@ -16,7 +16,7 @@ from engines.files import atomic_write
 from engines.untrusted_files import read_whole
 from live.pipeline.frame import Frame, ImageU8, as_bgr
 from live.pipeline.frame_pool import FramePool
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.pace import Pace
 from live.sources.picture_header import PNG_SIGNATURE, header_size_wh, strip_png_profile, trim_png
 
@@ -96,7 +96,7 @@ def write_picture(path: Path | str, bgr: ImageU8) -> None:
         raise SinkError(requested, _os_error_text(error), "choose another place") from None
 
 
-class StillPictureSource:
+class StillPictureSource(FrameSource):
     """One picture as a frame source.
 
     Args:

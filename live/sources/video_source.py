@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from engines.errors import SourceError
 from live.pipeline.frame import Frame, ImageU8
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.frame_decoder import BgrConverter, StreamClock
 from live.sources.pace import Pace
 
@@ -28,7 +28,7 @@ _DEMUXER_OPTIONS = {**_DECODER_OPTIONS, "protocol_whitelist": "file"}  # no netw
 _REMEDY = "check that it is a video file and plays elsewhere"
 
 
-class VideoSource:
+class VideoSource(FrameSource):
     """A video file; every frame is returned, in order. `pts_s` counts from the start of the file, as its sound does.
 
     Args:
