@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache as remembered
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from calibration.autotune.autotune_rules import ON_CPU, best_size, choice_of, ch
 from calibration.autotune.engine_timing import Beside, Timed, summed, timed
 from calibration.engine_checks.verdicts import Judged, Way, judge_style, reference_of
 from calibration.sets.set_pictures import stills
+from engines.extras import install_command
 from engines.looks import Look
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import engine_name
 from engines.runtime.base import Engine, NotUsableError
 from engines.runtime.probe import probe_bgr
-from engines.runtime.torch.reference_engine import TorchEngine
+from engines.runtime.selector import reference_engine
 from engines.styles import Style
 from engines.text import first_line
 from live.render.look_loader import LookLoader
@@ -174,7 +176,10 @@ class MachineTimer:
                     opened.update(_opened(style, way))
                 except (NotUsableError, ImportError, OSError, RuntimeError) as error:
                     refused[way.name] = first_line(error)
-            opened[f"torch fp32 {ON_CPU}", 0] = TorchEngine(style, why="")
+            if find_spec("torch") is None:
+                refused[f"torch fp32 {ON_CPU}"] = f"PyTorch is not installed ({install_command('train')})"
+            else:
+                opened[f"torch fp32 {ON_CPU}", 0] = reference_engine(style)
             with Beside(fps=self._fps):
                 calls = {key: partial(engine.infer, region_bgr) for key, engine in opened.items()}
                 found = timed(calls, seconds=_SECONDS)

@@ -8,6 +8,7 @@ It says how far it is in JSON, one object a line: {"step": "set", "quantise", "j
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
@@ -61,9 +62,10 @@ def _build(style: Style) -> int:
         pictures += 1
         _tell("set", "making the built-in calibration set", pictures, BUILT_IN_PICTURES)
 
-    import torch
+    with contextlib.suppress(ImportError):  # the reference is OpenVINO's then
+        import torch
 
-    torch.set_num_threads(1)  # somebody is painting: several threads would wait for each other, and for the painter
+        torch.set_num_threads(1)  # the live program runs beside it, and several threads would wait for each other
     built_in(on_picture=on_picture, say=lambda line: _tell("set", line))
     _tell("judge", f"{style.name}: the FP32 reference")
     judged = make_int8(style, reference_of(style), say=lambda line: _tell("quantise", line))

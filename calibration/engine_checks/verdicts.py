@@ -16,7 +16,7 @@ from engines.cache.cache_entry import record_verdict, verdict
 from engines.errors import EngineError
 from engines.looks import load_looks
 from engines.runtime.base import Engine, NotUsableError
-from engines.runtime.torch.reference_engine import TorchEngine
+from engines.runtime.selector import reference_engine
 from engines.styles import Style
 from engines.text import first_line
 
@@ -118,7 +118,7 @@ def reference_of(style: Style) -> Reference:
     Raises:
         EngineError: the weights are not usable.
     """
-    engine = TorchEngine(style, why="the reference")
+    engine = reference_engine(style)
     return Reference(style, engine, stills(style, most=MOST_OF_A_CASE), clips(style))
 
 
