@@ -55,7 +55,7 @@ def styles(
     from calibration.engine_checks.verdicts import check_engines, load_reference
     from engines.build.styles_in_use import styles_in_use
     from engines.looks import load_looks
-    from engines.runtime.openvino.int8_graph import INSTALL, installed
+    from engines.runtime.openvino.int8_graph import INSTALL, nncf_installed
     from engines.status_line import status_line
 
     requested = styles_in_use(style or (), load_looks().values())
@@ -72,7 +72,7 @@ def styles(
         return
     for line in dict.fromkeys(f"{check.backend.name}: {check.unavailable}" for check in checks if check.unavailable):
         typer.echo(f"not available: {line}")
-    if not installed():
+    if not nncf_installed():
         typer.echo(f"INT8 engines, about 1.4 times as fast as BF16, need NNCF: {INSTALL}")
 
 

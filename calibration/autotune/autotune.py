@@ -28,7 +28,7 @@ from engines.looks import Look
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import engine_name
 from engines.runtime.base import Engine, NotUsableError
-from engines.runtime.openvino.cpu_engine import probe
+from engines.runtime.probe import probe_bgr
 from engines.styles import Style
 from engines.text import first_line
 from live.render.look_loader import LookLoader
@@ -195,7 +195,7 @@ class Autotuner:
         if not engines:
             raise NotUsableError(f"no runtime on this machine can run the style {style.name}")
         pictures = stills(style, most=1)
-        region_bgr = pictures[0].crop_bgr[None] if pictures else probe(style.size_wh)
+        region_bgr = pictures[0].crop_bgr[None] if pictures else probe_bgr(style.size_wh)
         with TrackerLoad(fps=self._fps):
             calls = {key: partial(engine.infer, region_bgr) for key, engine in engines.items()}
             return time_interleaved(calls, seconds=_ENGINE_S)

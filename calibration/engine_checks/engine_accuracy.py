@@ -19,12 +19,12 @@ from calibration.engine_checks.tolerances import (
 from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, lab, mean_ciede2000, mse_to_psnr_db, ssim
 from calibration.sets.set_pictures import SetPicture
 from engines.errors import EngineError
-from engines.runtime.base import MOST_FACES, Engine
+from engines.runtime.base import MAX_FACES, Engine
 from engines.styles import Style
 
 ImageU8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-_PICTURES_PER_BATCH = 20  # one batch of MOST_FACES for every 20 images: a fifth is enough to detect a batching error
+_PICTURES_PER_BATCH = 20  # one batch of MAX_FACES for every 20 images: a fifth is enough to detect a batching error
 
 
 class Reference:
@@ -74,21 +74,21 @@ class Reference:
         return EngineVerdict(cases, flicker, failure_reason(cases, batch, tolerances), batch)
 
     def _score_batches(self, engine: Engine, single: Sequence[_PictureScores]) -> BatchScores:
-        """Score images of all cases with `MOST_FACES` per call: engines hold a separate graph for batches."""
-        count = max(1, len(single) // _PICTURES_PER_BATCH) * MOST_FACES
+        """Score images of all cases with `MAX_FACES` per call: engines hold a separate graph for batches."""
+        count = max(1, len(single) // _PICTURES_PER_BATCH) * MAX_FACES
         indices = np.linspace(0, len(single) - 1, count).round().astype(int).tolist()
         scored: list[_PictureScores] = []
-        for begin in range(0, count, MOST_FACES):
-            batch = indices[begin : begin + MOST_FACES]
+        for begin in range(0, count, MAX_FACES):
+            batch = indices[begin : begin + MAX_FACES]
             regions_bgr = np.stack([self.pictures[index].crop_bgr for index in batch])
             try:
                 outputs = np.array(engine.infer(regions_bgr), np.float32)
             except EngineError as error:
-                return BatchScores(MOST_FACES, None, error=error.got)
+                return BatchScores(MAX_FACES, None, error=error.got)
             scored += [self._score(index, output) for index, output in zip(batch, outputs, strict=True)]
         same = [single[index] for index in indices]
         added_de = max(after.mean_de - before.mean_de for after, before in zip(scored, same, strict=True))
-        return BatchScores(MOST_FACES, _aggregate(scored), _aggregate(same), added_de)
+        return BatchScores(MAX_FACES, _aggregate(scored), _aggregate(same), added_de)
 
     def _score(self, index: int, output: Floats) -> _PictureScores:
         finite = np.isfinite(output)

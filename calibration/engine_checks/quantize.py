@@ -8,13 +8,13 @@ from functools import partial
 
 from calibration.engine_checks.engine_accuracy import Reference
 from calibration.engine_checks.tolerances import INT8_TOLERANCES, EngineVerdict
-from engines.cache import cache_lock, engine_cache
-from engines.cache.cache_entry import cache_home, record_verdict
+from engines.cache import engine_cache
+from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError
 from engines.runtime.base import NotUsableError
-from engines.runtime.openvino.converted_graph import converted, openvino_core, save
+from engines.runtime.openvino.converted_graph import load_graph, openvino_core, save_graph
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-from engines.runtime.openvino.int8_graph import INSTALL, RECIPES, Recipe, installed, int8_key, quantised
+from engines.runtime.openvino.int8_graph import INSTALL, RECIPES, Recipe, int8_key, nncf_installed, quantize_graph
 from engines.styles import Style
 from engines.text import first_line
 
@@ -46,29 +46,29 @@ def build_int8(
         EngineError: The weights are not usable, or the cache cannot be written.
         Int8LoadError: OpenVINO cannot read or compile the result.
     """
-    if not installed():
+    if not nncf_installed():
         raise NotUsableError("NNCF, which builds INT8 engines, is not installed", INSTALL)
     pictures_bgr = [picture.crop_bgr for picture in reference.pictures[::2]]
     if not pictures_bgr:
         raise NotUsableError("the calibration set has no image for this style", "veneer calibrate collect")
     key = int8_key(style)
-    with cache_lock.held(cache_home() / ".locks" / f"{key}.lock", say=say, wait_s=engine_cache.WAIT_S):
-        if engine_cache.find(key, then=engine_cache.BUILT_AGAIN) is not None:  # the key covers all inputs of the build
+    with engine_cache.build_lock(key, say=say):
+        if engine_cache.find(key, then=engine_cache.REBUILT) is not None:  # the key covers all inputs of the build
             return _evaluate(style, key, reference, {})
         started_s = time.perf_counter()
-        graph = converted(style, openvino_core())
+        graph = load_graph(style, openvino_core())
         for recipe in recipes:
             say(f"{style.name}: quantising ({recipe.name})")
             try:
-                model = quantised(graph, pictures_bgr, recipe)
+                model = quantize_graph(graph, pictures_bgr, recipe)
             except Exception as error:  # the exceptions of NNCF have no common base class
                 raise NotUsableError(f"NNCF cannot quantise {style.name}: {first_line(error)}") from error
             previous = engine_cache.find(key)
             if previous is not None:
                 engine_cache.discard(previous)
-            about = engine_cache.About(style.name, "openvino", "int8", "{}x{}".format(*style.size_wh))
+            about = engine_cache.EntryDescription(style.name, "openvino", "int8", "{}x{}".format(*style.size_wh))
             build_s = time.perf_counter() - started_s
-            if engine_cache.store(key, partial(save, model), about=about, build_s=build_s) is None:
+            if engine_cache.store(key, partial(save_graph, model), about=about, build_s=build_s) is None:
                 raise EngineError(f"INT8 engine of {style.name}", "the cache cannot store it", "free some disk space")
             found = _evaluate(style, key, reference, {"recipe": recipe.name})
             if found.passed:

@@ -11,9 +11,10 @@ from calibration.engine_checks.engine_accuracy import Reference
 from calibration.engine_checks.quantize import build_int8
 from calibration.engine_checks.tolerances import EngineVerdict, tolerances_for
 from calibration.sets.set_pictures import clips, stills
-from engines.cache.cache_entry import cache_home, record_verdict, verdict
+from engines.cache.cache_entry import record_verdict, verdict
 from engines.errors import EngineError
 from engines.runtime.base import Engine, NotUsableError
+from engines.runtime.selector import reference_engine
 from engines.styles import Style
 from engines.text import first_line
 
@@ -90,11 +91,11 @@ def backends(style: Style) -> list[Backend]:
         return TorchCudaEngine(style, precision=precision)
 
     def tensorrt(_threads: int | None) -> Engine:
-        from engines.runtime.tensorrt.distribution import installed
+        from engines.runtime.tensorrt.distribution import installed_distribution
         from engines.runtime.torch.cuda_device import driver_device
 
         driver_device()
-        installed()
+        installed_distribution()
         from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
 
         return TensorRtEngine(style)
@@ -109,30 +110,11 @@ def backends(style: Style) -> list[Backend]:
     ]
 
 
-def reference_engine(style: Style) -> Engine:
-    """Open the FP32 reference: PyTorch on the CPU if it is installed, otherwise OpenVINO FP32.
-
-    Raises:
-        EngineError: The weights are not usable.
-        NotUsableError: Neither runtime can run the style.
-    """
-    try:
-        from engines.runtime.torch.reference_engine import TorchEngine
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-
-        return OpenVinoEngine(style, precision="fp32")
-    return TorchEngine(style, why="reference")
-
-
 def load_reference(style: Style) -> Reference:
     """Compute the reference outputs on the calibration sets that exist.
 
     Raises:
-        EngineError: The weights are not usable.
-        NotUsableError: Neither PyTorch nor OpenVINO can run the style.
+        EngineError: The weights are not usable, or neither PyTorch nor OpenVINO can run the style.
     """
     engine = reference_engine(style)
     try:
@@ -205,6 +187,5 @@ def _check(style: Style, backend: Backend, reference: Reference, say: Callable[[
             found = replace(found, reason="it failed and fell back to another runtime")
     finally:
         engine.close()
-    kept = (cache_home() / key).exists()
-    record_verdict(key, passed=found.passed, because=found.reason, scores=found.as_dict(), kept=kept)
+    record_verdict(key, passed=found.passed, because=found.reason, scores=found.as_dict())
     return found

@@ -7,7 +7,7 @@ import numpy as np
 
 from calibration.evaluation.student import ImageU8, Student
 from engines.regions.masks import region_mask
-from engines.regions.upright import FRAME_KINDS, PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import FRAME_REGIONS, PictureRegion, face_box, frame_box, in_frame
 from engines.training.data.aligned import AlignedRegion
 from live.render.blending import add_region_change, blend_picture
 
@@ -27,7 +27,7 @@ def changed_outside(region: AlignedRegion, student: Student) -> int | None:
     frame_bgr, person = pad(np.ascontiguousarray(region.rgb[:, :, ::-1])), pad(region.person)
     landmarks_xy = region.landmarks_xy + np.float32(border_px)
     frame_wh = (frame_bgr.shape[1], frame_bgr.shape[0])
-    is_frame = style.region in FRAME_KINDS
+    is_frame = style.region in FRAME_REGIONS
     box = frame_box(frame_wh, style.size_wh) if is_frame else face_box(landmarks_xy, style.region)
     if box is None or not in_frame(box, frame_wh):
         return None

@@ -13,7 +13,7 @@ from calibration.evaluation.student import Student
 from calibration.evaluation.teacher_scores import clip_scores, photo_scores
 from calibration.sets.region_collector import collect
 from engines.errors import OptionsError
-from engines.regions.upright import FRAME_KINDS
+from engines.regions.upright import FRAME_REGIONS
 
 if TYPE_CHECKING:
     from engines.training.teachers import Teacher
@@ -48,7 +48,7 @@ def teacher_report(
     """
     style = student.style
     clip_results = [clip_scores(clip, student, on_frame=start_task(clip.name, 0)) for clip in clips]
-    kind = "frame" if style.region in FRAME_KINDS else style.region
+    kind = "frame" if style.region in FRAME_REGIONS else style.region
     collected = collect(photos, folder, kinds=(kind,), on_photo=start_task("finding faces", len(photos)))
     if collected.regions == 0:
         unreadable = f", {len(collected.unreadable)} of them unreadable" if collected.unreadable else ""

@@ -18,7 +18,7 @@ from calibration.sets.region_collector import collect, unique_paths
 from engines import calibration_set
 from engines.cache import cache_lock
 from engines.cache.cache_entry import cache_home, file_digest
-from engines.cache.engine_cache import say_line
+from engines.cache.engine_cache import print_line
 from engines.calibration_set import CASES, CLIP, MARKER
 from engines.errors import OptionsError, SourceError
 from engines.files import atomic_write
@@ -61,7 +61,7 @@ class Gathered:
     left_out: int = 0
 
 
-def built_in(*, on_picture: Callable[[], None] = lambda: None, say: Callable[[str], None] = say_line) -> Path:
+def built_in(*, on_picture: Callable[[], None] = lambda: None, say: Callable[[str], None] = print_line) -> Path:
     """Create the built-in set if it does not exist, and return its folder. Other processes wait meanwhile.
 
     Args:
@@ -77,7 +77,9 @@ def built_in(*, on_picture: Callable[[], None] = lambda: None, say: Callable[[st
     if calibration_set.marker(folder) is not None:
         return folder
     lock = cache_home() / ".locks" / "set-built-in.lock"
-    with cache_lock.held(lock, say=say, wait_s=_LOCK_TIMEOUT_S, verb="creating", what="the built-in calibration set"):
+    with cache_lock.hold_lock(
+        lock, say=say, wait_s=_LOCK_TIMEOUT_S, verb="creating", what="the built-in calibration set"
+    ):
         if calibration_set.marker(folder) is None:  # otherwise another process has created it meanwhile
             with _update(folder):
                 _add(folder, "portrait", _portraits(), on_picture)
@@ -91,7 +93,7 @@ def own_set(
     most: int | None = None,
     seed: int = 0,
     on_source: Callable[[], None] = lambda: None,
-    say: Callable[[str], None] = say_line,
+    say: Callable[[str], None] = print_line,
 ) -> Gathered:
     """Add the regions of photos and clips, and their hard variants, to the user's own set.
 
@@ -115,7 +117,7 @@ def own_set(
         sources, result.left_out = [sources[index] for index in sample], len(sources) - most
     folder, lock = calibration_set.own_folder(), cache_home() / ".locks" / "set-own.lock"
     with (
-        cache_lock.held(lock, say=say, wait_s=_LOCK_TIMEOUT_S, verb="adding to", what="your own calibration set"),
+        cache_lock.hold_lock(lock, say=say, wait_s=_LOCK_TIMEOUT_S, verb="adding to", what="your own calibration set"),
         _update(folder),
     ):
         for source in sources:

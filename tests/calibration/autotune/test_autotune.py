@@ -23,7 +23,14 @@ from calibration.autotune.engine_timing import CallTime
 from calibration.engine_checks.verdicts import backends
 from engines.looks import Look, load_looks
 from engines.runtime import autotune_choice
-from engines.runtime.autotune_choice import EngineChoice, choice_file, engine_choice, engine_name, fitted, stale
+from engines.runtime.autotune_choice import (
+    EngineChoice,
+    choice_file,
+    engine_choice,
+    engine_name,
+    stale_message,
+    with_chosen_sizes,
+)
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.styles import Style, load_style
 
@@ -54,7 +61,7 @@ def test_measured_look_runs_with_the_selected_engine(built_in_set: Path, quick: 
     assert accounted >= {backend.name for backend in backends(style)}, "each backend has a time or a reason"
     (look,) = report.looks
     assert (look.look, look.sizes, look.chosen) == ("glaze", "90x30", True) and look.time.median_ms > 0
-    assert report.file == choice_file() and stale() == ""
+    assert report.file == choice_file() and stale_message() == ""
     choice = engine_choice(style)
     assert choice is not None and f"{choice.runtime} {choice.precision}" in chosen.backend
     assert (choice.threads, choice.median_ms) == (chosen.threads, chosen.time.median_ms)
@@ -81,12 +88,16 @@ def test_openvino_uses_the_selected_precision() -> None:
 def test_selection_of_another_machine_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     style, look = load_style("toon"), scale_look(load_looks()["toon"], 0.5)
     written(style, look=look)
-    assert engine_choice(style) is not None and stale() == ""
+    assert engine_choice(style) is not None and stale_message() == ""
     here = autotune_choice.fingerprint()
     monkeypatch.setattr(autotune_choice, "fingerprint", lambda: {**here, "processor": "another"})
     assert engine_choice(style) is None
-    assert fitted(load_looks()["toon"]) == load_looks()["toon"]
-    assert "another processor" in stale() and "veneer calibrate machine" in stale() and "\n" not in stale()
+    assert with_chosen_sizes(load_looks()["toon"]) == load_looks()["toon"]
+    assert (
+        "another processor" in stale_message()
+        and "veneer calibrate machine" in stale_message()
+        and "\n" not in stale_message()
+    )
 
 
 def test_selection_for_other_weights_or_size_is_ignored(tmp_path: Path) -> None:
@@ -107,7 +118,7 @@ def test_damaged_selection_file_is_ignored(harm: str) -> None:
     machine_part: dict[str, Any] = {"machine": json.loads(kept)["machine"]}
     text = json.dumps({**machine_part, **json.loads(harm)}) if harm.startswith("{") else harm
     choice_file().write_text(text)
-    assert engine_choice(style) is None and fitted(look) == look
+    assert engine_choice(style) is None and with_chosen_sizes(look) == look
 
 
 def test_regions_shrink_except_lips_and_never_grow() -> None:
@@ -116,13 +127,13 @@ def test_regions_shrink_except_lips_and_never_grow() -> None:
     assert region_sizes(look) == "90x30, 448x256, 256x256" and region_sizes(small) == "90x30, 224x128, 128x128"
     assert region_sizes(scale_look(look, 0.75)) == "90x30, 320x192, 192x192" and scale_look(look, 1.0) == look
     written(own_styles(look)[-1], look=small)
-    assert region_sizes(fitted(look)) == region_sizes(small)
+    assert region_sizes(with_chosen_sizes(look)) == region_sizes(small)
     text = json.loads(choice_file().read_text())
     text["looks"]["toon-glaze"]["layers"][1]["size_wh"] = [4096, 4096]
     choice_file().write_text(json.dumps(text))
-    assert fitted(look) == look
+    assert with_chosen_sizes(look) == look
     other = replace(look, layers=look.layers[1:])
-    assert fitted(other) == other, "the layers of the look have changed"
+    assert with_chosen_sizes(other) == other, "the layers of the look have changed"
 
 
 def test_equal_times_prefer_fewer_threads_then_precision() -> None:
@@ -146,7 +157,7 @@ def test_equal_times_prefer_fewer_threads_then_precision() -> None:
     }
     choice = make_choice(timed, best)
     assert (choice.runtime, choice.precision, choice.threads, choice.on_gpu) == ("openvino", "bf16", 2, False)
-    assert choice.turned_down == (
+    assert choice.rejected == (
         "openvino int8 1.50 ms",
         "torch fp32 on the CPU 1.51 ms",
         "openvino fp32 1.90 ms",
@@ -183,7 +194,7 @@ def test_earlier_results_of_other_looks_are_kept() -> None:
         "fp32",
         "int8",
     }
-    assert fitted(toon) == scale_look(toon, 0.5) and fitted(soft) == scale_look(soft, 0.75)
+    assert with_chosen_sizes(toon) == scale_look(toon, 0.5) and with_chosen_sizes(soft) == scale_look(soft, 0.75)
 
 
 def test_ctrl_c_during_write_keeps_the_previous_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +230,6 @@ def test_ctrl_c_keeps_completed_looks(built_in_set: Path, quick: None, monkeypat
         Autotuner(fps=5, say=said.append).measure([looks["glaze"], looks["bright"]])
     kept = json.loads(choice_file().read_text())
     assert set(kept["looks"]) == {"toon", "glaze"} and kept["looks"]["glaze"]["fps"] == 5
-    assert engine_choice(load_style("lips-glaze")) is not None and fitted(looks["toon"]) == toon
+    assert engine_choice(load_style("lips-glaze")) is not None and with_chosen_sizes(looks["toon"]) == toon
     assert said[-1] == "look bright, 2 of 2: painting at 90x30"
     assert any(line.startswith("look glaze, 1 of 2: lips-glaze 90x30 openvino ") for line in said)

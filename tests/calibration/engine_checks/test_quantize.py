@@ -15,12 +15,12 @@ from calibration.engine_checks import quantize
 from calibration.engine_checks.engine_accuracy import Reference
 from calibration.sets.set_pictures import stills
 from engines.cache import engine_cache
-from engines.cache.cache_entry import found_verdict, record_verdict, verdict
+from engines.cache.cache_entry import read_verdict, record_verdict, verdict
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino import int8_graph
-from engines.runtime.openvino.converted_graph import converted, openvino_core
+from engines.runtime.openvino.converted_graph import load_graph, openvino_core
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-from engines.runtime.openvino.int8_graph import RECIPES, Recipe, int8_key, wanted
+from engines.runtime.openvino.int8_graph import RECIPES, Recipe, int8_key, why_not_buildable
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import Style, load_style
 
@@ -44,12 +44,12 @@ def test_int8_engine_is_built_once_and_then_used(
     assert before.precision != "int8" and "INT8 is not made here yet" in before.why
     with pytest.raises(NotUsableError, match="veneer calibrate lips-glaze"):
         OpenVinoEngine(style, precision="int8")
-    assert wanted(style) == ""
+    assert why_not_buildable(style) == ""
     found = quantize.build_int8(style, reference)
     assert found.passed and 0 < found.cases["all"].mean_de <= 1.0 and found.cases["all"].psnr_db >= 34
     engine = OpenVinoEngine(style)
     assert engine.info.precision == "int8" and engine.info.key == int8_key(style)
-    assert verdict(engine.info.key) == "passed" and wanted(style) == "it is there already"
+    assert verdict(engine.info.key) == "passed" and why_not_buildable(style) == "it is there already"
     (entry,) = engine_cache.entries()
     assert (entry.about.style, entry.about.precision, entry.verdict) == ("lips-glaze", "int8", "passed")
     assert entry.build_s is not None and entry.build_s > 0, "shown by veneer engines list"
@@ -62,41 +62,41 @@ def test_int8_engine_is_built_once_and_then_used(
     def never(*_: object) -> None:
         raise AssertionError("quantised a second time")
 
-    monkeypatch.setattr(quantize, "quantised", never)
+    monkeypatch.setattr(quantize, "quantize_graph", never)
     assert quantize.build_int8(style, reference).passed
 
 
 def test_inaccurate_recipe_is_followed_by_the_next(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = int8_graph.quantised
+    real = int8_graph.quantize_graph
 
     def blind_at_first(graph: object, pictures_bgr: list[np.ndarray], recipe: object) -> object:  # type: ignore[type-arg]
         black = [np.zeros_like(one) for one in pictures_bgr]  # ranges of black images clip all colours
         return real(graph, black if recipe == RECIPES[0] else pictures_bgr, recipe)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(quantize, "quantised", blind_at_first)
+    monkeypatch.setattr(quantize, "quantize_graph", blind_at_first)
     said: list[str] = []
     assert quantize.build_int8(style, reference, say=said.append).passed
     assert [RECIPES[0].name in said[0], RECIPES[1].name in said[1], len(said)] == [True, True, 2]
-    found = found_verdict(int8_key(style))
+    found = read_verdict(int8_key(style))
     assert found is not None and found["scores"]["recipe"] == RECIPES[1].name
 
 
 def test_failed_int8_is_not_used_and_not_rebuilt(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = int8_graph.quantised
+    real = int8_graph.quantize_graph
 
     def blind(graph: object, pictures_bgr: list[np.ndarray], recipe: object) -> object:  # type: ignore[type-arg]
         return real(graph, [np.zeros_like(one) for one in pictures_bgr], recipe)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(quantize, "quantised", blind)
+    monkeypatch.setattr(quantize, "quantize_graph", blind)
     found = quantize.build_int8(style, reference, recipes=RECIPES[:1])
     assert not found.passed
     info = OpenVinoEngine(style).info
     assert info.precision != "int8" and "INT8 is not used: calibration failed: " in info.why
-    assert wanted(style).startswith("calibration failed: ")
+    assert why_not_buildable(style).startswith("calibration failed: ")
     assert OpenVinoEngine(style, precision="int8").info.precision == "int8", "an explicit precision is honoured"
 
 
@@ -105,8 +105,8 @@ def test_failed_int8_is_not_used_and_not_rebuilt(
 def test_every_recipe_quantises_some_layers(name: str, recipe: Recipe, built_in_set: Path) -> None:
     style = load_style(name)
     pictures_bgr = [one.crop_bgr for one in stills(style, most=1)]
-    graph = converted(style, openvino_core())
-    made = int8_graph.quantised(graph, pictures_bgr, recipe)
+    graph = load_graph(style, openvino_core())
+    made = int8_graph.quantize_graph(graph, pictures_bgr, recipe)
     kinds = [node.get_type_name() for node in made.get_ordered_ops()]
     assert "FakeQuantize" in kinds and "FakeQuantize" not in [node.get_type_name() for node in graph.get_ordered_ops()]
 
@@ -118,17 +118,17 @@ def test_int8_engine_without_verdict_is_not_used(style: Style, reference: Refere
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "verdict": None}))
     assert OpenVinoEngine(style).info.precision != "int8"
-    assert wanted(style) == "", "the next build checks an engine without a verdict"
+    assert why_not_buildable(style) == "", "the next build checks an engine without a verdict"
 
 
 def test_missing_nncf_gives_an_install_hint(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (quantize, int8_graph):
-        monkeypatch.setattr(module, "installed", lambda: False)
+        monkeypatch.setattr(module, "nncf_installed", lambda: False)
     with pytest.raises(NotUsableError, match=r"pip install 'veneer\[int8\]'"):
         quantize.build_int8(style, reference)
-    assert wanted(style) == "NNCF is not installed (pip install 'veneer[int8]')"
+    assert why_not_buildable(style) == "NNCF is not installed (pip install 'veneer[int8]')"
 
 
 def run_build(*arguments: str) -> subprocess.CompletedProcess[str]:

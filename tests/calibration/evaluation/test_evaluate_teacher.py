@@ -81,9 +81,7 @@ def failure(kind: type[VeneerError], *arguments: object) -> str:
 
 def test_pixels_outside_the_photo_are_not_scored(tmp_path: Path, veneer_home: Path, portrait_bgr: ImageU8) -> None:
     save_copying_style(veneer_home, "frame")
-    assert cv2.imwrite(
-        str(tmp_path / "wide.png"), portrait_bgr[:256]
-    )  # 512x256: half is border
+    assert cv2.imwrite(str(tmp_path / "wide.png"), portrait_bgr[:256])  # 512x256: half is border
     collect([tmp_path / "wide.png"], tmp_path, kinds=("frame",))
 
     def teacher(region: AlignedRegion) -> ImageU8:

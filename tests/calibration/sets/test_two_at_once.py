@@ -67,7 +67,7 @@ INT8 = """
 from calibration.engine_checks import quantize
 from calibration.engine_checks.verdicts import load_reference
 from engines.styles import load_style
-quantize.quantised = at_work(quantize.quantised)
+quantize.quantize_graph = at_work(quantize.quantize_graph)
 style = load_style("lips-glaze")
 reference = load_reference(style)
 go()
