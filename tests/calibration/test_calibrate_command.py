@@ -51,7 +51,7 @@ def test_the_numbers_are_there_for_programs(built_in_set: Path) -> None:
 
 
 def test_a_style_that_is_not_there_is_named() -> None:
-    with pytest.raises(LookError, match="'lips-glaz'.*did you mean lips-glaze"):
+    with pytest.raises(LookError, match="'lips-glaz'.*did you mean 'lips-glaze'"):
         call("lips-glaz")
     with pytest.raises(LookError, match="'glaz'.*did you mean glaze"):
         call("machine", "glaz")
