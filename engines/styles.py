@@ -21,7 +21,7 @@ from engines.cache.engine_cache import file_digest
 from engines.errors import EngineError, LookError
 from engines.generators import registry
 from engines.generators.spec import Value
-from engines.regions.upright import FACE_KINDS, FRAME_KINDS
+from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
 from engines.text import did_you_mean, first_line
 from engines.untrusted_files import read_whole, shown
 from engines.weights_file import load_weights, shapes_only
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED = Path(__file__).with_name("weights")
-REGIONS = ("lips", *FACE_KINDS, *FRAME_KINDS)
+REGIONS = ("lips", *FACE_REGIONS, *FRAME_REGIONS)
 OUTPUTS = ("change", "picture")
 FACE_SIZE_WH = (256, 256)
 FRAME_SIZE_WH = (448, 256)  # for whole frames: 7:4 crops little of 16:9
@@ -95,7 +95,7 @@ class Style:
         if region not in REGIONS or "lips" in (region, self.region):
             usable = "lips" if self.region == "lips" else ", ".join(REGIONS[1:])
             raise LookError(f"style {self.name!r} on region {region!r}", "it cannot work there", f"use {usable}")
-        return replace(self, region=region, size_wh=FRAME_SIZE_WH if region in FRAME_KINDS else FACE_SIZE_WH)
+        return replace(self, region=region, size_wh=FRAME_SIZE_WH if region in FRAME_REGIONS else FACE_SIZE_WH)
 
     def load_generator(self) -> nn.Module:
         """Return the PyTorch module with its weights, in FP32 on the CPU, in evaluation mode.

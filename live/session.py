@@ -113,8 +113,7 @@ class Session:
             self._viewers = ViewerPresence(self.controls)
             source = IdleSource(source, again=lambda: self._open_source(sinks), viewers=self._viewers, say=say)
         for sink in sinks:
-            if (attend := getattr(sink, "attend", None)) is not None:
-                attend(self._viewers, say)
+            sink.set_viewers(self._viewers, say)
         return source
 
     def run(self) -> dict[str, Any]:
@@ -132,9 +131,10 @@ class Session:
                 report = run_report(self.pipeline)
                 if self.options.report is not None:
                     write_report(self.options.report, report)
-        for part in (self.pipeline.parts.source, *self.pipeline.parts.sinks):
-            if warning := getattr(part, "warning", None):
-                say(str(warning))
+        parts = self.pipeline.parts
+        for warning in (parts.source.warning, *(sink.warning for sink in parts.sinks)):
+            if warning:
+                say(warning)
         return report
 
     @contextlib.contextmanager
@@ -212,9 +212,9 @@ class Session:
 
 def _looks_fitted(options: LiveOptions) -> dict[str, Look]:
     """All looks, with their regions at the sizes that `veneer calibrate machine` chose, where it was run here."""
-    if stale := autotune_choice.stale():
+    if stale := autotune_choice.stale_message():
         say(stale)
-    return {name: autotune_choice.fitted(look) for name, look in load_looks(options.looks_file).items()}
+    return {name: autotune_choice.with_chosen_sizes(look) for name, look in load_looks(options.looks_file).items()}
 
 
 def _check_files(options: LiveOptions) -> None:

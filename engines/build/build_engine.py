@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 
 from engines.build.build_orders import named_style
-from engines.build.build_process import NOT_HERE, REFUSED
-from engines.cache.cache_entry import cache_home, record_verdict
+from engines.build.build_process import EXIT_REJECTED, EXIT_UNAVAILABLE
+from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError, VeneerError
 from engines.runtime.base import Engine
 from engines.runtime.selector import open_engine
@@ -35,26 +35,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (VeneerError, ValueError) as error:
         got = error.got if isinstance(error, VeneerError) else str(error)
         sys.stderr.write(f"{got}\n")
-        return NOT_HERE
+        return EXIT_UNAVAILABLE
     _tell("check", f"holding {style.name} against FP32")
     refusal = _refusal(engine, style)
     _tell("done", refusal or f"{style.name} is built")
-    return REFUSED if refusal else 0
+    return EXIT_REJECTED if refusal else 0
 
 
 def _refusal(engine: Engine, style: Style) -> str:
     """Why its answer to the probe is no good, noted where a later start finds it; empty where it is good."""
-    from engines.runtime.openvino.cpu_engine import holds, probe
+    from engines.runtime.probe import probe_bgr, within_tolerance
     from engines.runtime.torch.reference_engine import TorchEngine
 
-    asked_bgr = probe(style.size_wh)
+    asked_bgr = probe_bgr(style.size_wh)
     answer, reference = engine.infer(asked_bgr), TorchEngine(style, why="").infer(asked_bgr)
-    if holds(answer, reference):
+    if within_tolerance(answer, reference):
         return ""
     because = f"on a probe it is {abs(answer - reference).max():.1f} of 255 off FP32"
     key = engine.info.key
     with contextlib.suppress(EngineError):
-        record_verdict(key, passed=False, because=because, kept=(cache_home() / key).exists())
+        record_verdict(key, passed=False, because=because)
     return because
 
 

@@ -11,9 +11,9 @@ from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import EngineChoice
 from engines.runtime.base import EngineInfo, NotUsableError
 from engines.runtime.openvino import int8_graph
-from engines.runtime.openvino.converted_graph import cached_key
-from engines.runtime.selector import graph_is_there
-from engines.runtime.tensorrt.distribution import installed
+from engines.runtime.openvino.converted_graph import cached_graph_key
+from engines.runtime.selector import graph_available
+from engines.runtime.tensorrt.distribution import installed_distribution
 from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style, load_style
 
@@ -21,7 +21,7 @@ _LIMIT_S = 1800.0  # a build takes a minute; at the lowest priority on a busy ma
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class BuildOrder:
     """One engine to build.
 
     Attributes:
@@ -48,7 +48,7 @@ class Order:
         return found.runtime == self.runtime and self.precision in ("", found.precision)
 
 
-def orders(style: Style, info: EngineInfo, runtime: str) -> tuple[Order, ...]:
+def available_builds(style: Style, info: EngineInfo, runtime: str) -> tuple[BuildOrder, ...]:
     """What could be built here that is better than the engine that runs, the best first.
 
     Args:
@@ -63,12 +63,12 @@ def orders(style: Style, info: EngineInfo, runtime: str) -> tuple[Order, ...]:
         found.append(_order("TensorRT FP16", "tensorrt", style, partial(_tensorrt_key, style)))
     on_gpu = info.runtime == "torch" and info.device != "CPU"
     if runtime in ("auto", "openvino") and not on_gpu:
-        if info.runtime == "torch" and not graph_is_there(style):
-            found.append(_order("OpenVINO", "openvino", style, partial(cached_key, style)))
-        elif info.runtime == "openvino" and info.precision != "int8" and not int8_graph.wanted(style):
+        if info.runtime == "torch" and not graph_available(style):
+            found.append(_order("OpenVINO", "openvino", style, partial(cached_graph_key, style)))
+        elif info.runtime == "openvino" and info.precision != "int8" and not int8_graph.why_not_buildable(style):
             key = partial(int8_graph.int8_key, style)
             found.append(
-                Order(
+                BuildOrder(
                     "OpenVINO INT8", "openvino", "int8", "calibration.engine_checks.int8_build", _named(style), key=key
                 )
             )
@@ -79,17 +79,17 @@ def orders(style: Style, info: EngineInfo, runtime: str) -> tuple[Order, ...]:
     return fitting if fitting or chosen.runs(info) else tuple(found)
 
 
-def int8_wants(style: Style, info: EngineInfo, runtime: str) -> str:
+def int8_install_hint(style: Style, info: EngineInfo, runtime: str) -> str:
     """How to install NNCF, where INT8 could be built in place of that engine if it were there; else nothing."""
     if runtime not in ("auto", "openvino") or info.runtime != "openvino" or info.precision == "int8":
         return ""
     chosen = autotune_choice.engine_choice(style)
     measured = chosen is not None and chosen.runs(info) and chosen.precision != "int8"
-    return "" if int8_graph.installed() or measured else int8_graph.INSTALL
+    return "" if int8_graph.nncf_installed() or measured else int8_graph.INSTALL
 
 
-def _order(label: str, runtime: str, style: Style, key: Callable[[], str]) -> Order:
-    return Order(label, runtime, "", "engines.build.build_engine", (*_named(style), "--runtime", runtime), key=key)
+def _order(label: str, runtime: str, style: Style, key: Callable[[], str]) -> BuildOrder:
+    return BuildOrder(label, runtime, "", "engines.build.build_engine", (*_named(style), "--runtime", runtime), key=key)
 
 
 def _named(style: Style) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def named_style(name: str, size: str, region: str) -> Style:
 def _why_no_tensorrt() -> str:
     try:
         driver_device()
-        installed()
+        installed_distribution()
     except NotUsableError as error:
         return error.reason
     return ""
@@ -120,4 +120,4 @@ def _tensorrt_key(style: Style) -> str:
     """Where this is asked, PyTorch was loaded before, to open what there is."""
     from engines.runtime.tensorrt.tensorrt_engine import engine_key
 
-    return engine_key(style, driver_device(), installed())
+    return engine_key(style, driver_device(), installed_distribution())

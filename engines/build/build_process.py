@@ -17,7 +17,10 @@ from typing import IO
 
 from engines.build.low_priority_process import end_group
 
-NOT_HERE, REFUSED = 2, 3  # exit codes: it cannot be built on this machine; it was built, and calibration says no
+EXIT_UNAVAILABLE, EXIT_REJECTED = (
+    2,
+    3,
+)  # exit codes: it cannot be built on this machine; it was built, and calibration says no
 _ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_LINE = 10_000
 _GONE_S = 30.0  # at the lowest priority of a loaded machine even an end takes its time
@@ -29,11 +32,11 @@ class BuildError(Exception):
 
     Args:
         why: that part.
-        lasting: it would come again; else (the builder says itself that it cannot now) the next start may try.
+        permanent: it would come again; else (the builder says itself that it cannot now) the next start may try.
     """
 
-    def __init__(self, why: str, *, lasting: bool = True) -> None:
-        self.lasting = lasting
+    def __init__(self, why: str, *, permanent: bool = True) -> None:
+        self.permanent = permanent
         super().__init__(why)
 
 
@@ -45,7 +48,7 @@ class BuildProcess:
     """Runs one of our modules aside, to its end.
 
     The module prints a JSON object a line, {"step": "quantise", "done": 3, "of": 11, "say": "words for a person"}, and
-    ends with 0, or with `NOT_HERE` or `REFUSED` and why on its last line.
+    ends with 0, or with `EXIT_UNAVAILABLE` or `EXIT_REJECTED` and why on its last line.
 
     Args:
         module: as in "engines.build.build_engine".
@@ -111,7 +114,7 @@ class BuildProcess:
                 )
             except OSError as error:
                 why = f"its builder cannot be started ({error.strerror or error})"
-                raise BuildError(why, lasting=False) from error
+                raise BuildError(why, permanent=False) from error
             return self._process
 
     def _listen(self, out: IO[bytes]) -> None:
@@ -141,10 +144,10 @@ class BuildProcess:
     def _judge(self, code: int, complaint: str) -> None:
         if self._unwanted.is_set():
             raise BuildStoppedError
-        if code == REFUSED:
+        if code == EXIT_REJECTED:
             raise BuildError(self._last_said or complaint or "calibration says no")
-        if code == NOT_HERE:
-            raise BuildError(complaint or self._last_said or "it cannot be built here", lasting=False)
+        if code == EXIT_UNAVAILABLE:
+            raise BuildError(complaint or self._last_said or "it cannot be built here", permanent=False)
         if code < 0:
             raise BuildError(f"its builder crashed ({_signal_name(-code)})")
         if code:

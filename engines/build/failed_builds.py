@@ -24,7 +24,7 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, Overflo
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedBuild:
     """A build that failed.
 
     Attributes:
@@ -58,12 +58,12 @@ class Failure:
         return f"{self.label} of {self.style} {self.size}: {self.reason} on {self.date}"
 
 
-def remember(key_text: str, *, label: str, style: str, size: str, reason: str) -> None:
+def record_failure(key_text: str, *, label: str, style: str, size: str, reason: str) -> None:
     """Note a failure under the engine's key; where the disk does not allow it, the next start tries again."""
     if not key_text:
         return
     line = "".join(sign if sign.isprintable() else "?" for sign in reason)
-    failure = Failure(label, style, size, line, time.time(), _version())
+    failure = FailedBuild(label, style, size, line, time.time(), _version())
     path = _folder() / f"{key_text}.json"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -75,12 +75,12 @@ def remember(key_text: str, *, label: str, style: str, size: str, reason: str) -
             part.unlink()
 
 
-def remembered(key_text: str) -> Failure | None:
+def find_failure(key_text: str) -> FailedBuild | None:
     """The failure that is noted under a key; None where there is none, or it was too long ago, or is not readable."""
     return _read(_folder() / f"{key_text}.json") if key_text else None
 
 
-def all_remembered() -> list[Failure]:
+def all_failures() -> list[FailedBuild]:
     """All that are noted, the newest first; notes that no longer count are removed."""
     found = []
     for path in _files():
@@ -93,7 +93,7 @@ def all_remembered() -> list[Failure]:
     return sorted(found, key=lambda failure: -failure.at_s)
 
 
-def forget(style: str = "") -> int:
+def clear_failures(style: str = "") -> int:
     """Remove the notes on a style, or all; returns how many there were."""
     count = 0
     for path in _files():
@@ -116,13 +116,13 @@ def _files() -> list[Path]:
         return []
 
 
-def _read(path: Path) -> Failure | None:
+def _read(path: Path) -> FailedBuild | None:
     try:
         found = json.loads(read_whole(path, _MOST_BYTES))
         words = {name: found[name] for name in ("label", "style", "size", "reason", "veneer")}
         if not all(isinstance(word, str) and word.isprintable() for word in words.values()):
             return None
-        failure = Failure(**words, at_s=float(found["at_s"]))
+        failure = FailedBuild(**words, at_s=float(found["at_s"]))
         age_s = time.time() - failure.at_s
     except _UNREADABLE:
         return None

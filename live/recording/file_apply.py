@@ -112,7 +112,7 @@ def _film(source: Path, output: Path, options: LiveOptions, progress: Progress) 
         growing.replace(output)
     except OSError as error:
         raise SinkError(f"writing {output}", (error.strerror or "").lower(), f"the film is in {growing}") from None
-    warning: str | None = getattr(session.pipeline.parts.source, "warning", None)
+    warning = session.pipeline.parts.source.warning
     if warning:
         say(f"{source.name}: {frames} frames could be read; {output} holds them")
     return warning

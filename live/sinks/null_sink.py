@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from live.pipeline.frame import Frame
+from live.sinks.base import FrameSink
 
 
-class NullSink:
+class NullSink(FrameSink):
     """Counts frames.
 
     Attributes:

@@ -23,6 +23,7 @@ from live.pipeline.frame_pool import FramePool
 from live.recording.recording_file import RecordingFile, check_target, claim_name, from_home
 from live.recording.video_encoder import Encoder, add_pictures, bgr_to_yuv420, pad_edges, padded_size, pick_encoder
 from live.recording.video_sound import SoundTrack
+from live.sinks.base import FrameSink
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -34,7 +35,7 @@ FRAGMENT_US = 500_000
 _FFMPEG_8_1 = (62, 12)  # as its libavformat counts
 
 
-class VideoFileSink:
+class VideoFileSink(FrameSink):
     """Writes every frame into a video file.
 
     A frame's place in the file is its `pts_s`, or for a live source the time since the first frame was captured. A

@@ -17,6 +17,7 @@ from engines.paths import runtime_dir
 from live.pipeline.frame import Frame, ImageU8, fit_into
 from live.recording.video_encoder import pad_edges
 from live.render.privacy_fallback import card
+from live.sinks.base import FrameSink
 from live.sinks.v4l2loopback.device_lock import DeviceLock
 from live.sinks.v4l2loopback.loopback_device import LoopbackDevice
 from live.sinks.v4l2loopback.standby_picture import Opener, StandbyPicture, free
@@ -51,7 +52,7 @@ CameraFactory = Callable[..., OpenCamera]
 """Called as `pyvirtualcam.Camera(width, height, fps, fmt=..., device=..., print_fps=False)`."""
 
 
-class VirtualCameraSink:
+class VirtualCameraSink(FrameSink):
     """Hands each frame to the virtual camera, at once and without waiting.
 
     The size is that of the first frame, made even (a chroma sample covers two pixels each way) and at least 48x32.
@@ -99,8 +100,8 @@ class VirtualCameraSink:
         self._rests = False
         self._rested_s = float("-inf")  # frames that were taken before are not shown any more
 
-    def attend(self, viewers: ViewerPresence | None, say: Callable[[str], None]) -> None:
-        """Tell the audience of the camera's readers and rest while there is none; `say` takes a line for the user."""
+    def set_viewers(self, viewers: ViewerPresence | None, say: Callable[[str], None]) -> None:
+        """See `FrameSink.set_viewers`. Without readers, the camera shows the card and frames are discarded."""
         self._viewers, self._say = viewers, say
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:

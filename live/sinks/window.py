@@ -10,6 +10,7 @@ import numpy as np
 
 from engines.errors import SinkError
 from live.pipeline.frame import Frame, ImageU8, fit_into
+from live.sinks.base import FrameSink
 from live.sinks.display import check_screen, quieten_qt
 from live.sinks.preview_meter import MeterText, draw_meter
 
@@ -20,7 +21,7 @@ FIRST_WH = (1280, 720)
 _KEY_NAMES = {27: "esc"}
 
 
-class WindowSink:
+class WindowSink(FrameSink):
     """Shows frames in a window. All calls come from the process's main thread.
 
     A key is told by its name ("1", "[", "m", "esc"; letters in lower case), the window's close button as "q". Of

@@ -13,7 +13,7 @@ import cv2
 from engines.errors import SourceError
 from live.pipeline.frame import Frame, ImageU8
 from live.pipeline.frame_pool import FramePool
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.camera_devices import CameraNode, Devices, SystemDevices, explain
 from live.sources.raw_capture import Capture, open_capture, picture_from_raw, quiet_opencv
 
@@ -25,7 +25,7 @@ _FAILED_READS = 5
 _MEASURED_FRAMES = 31
 
 
-class CameraSource:
+class CameraSource(FrameSource):
     """A camera by number or device file.
 
     Args:

@@ -19,7 +19,7 @@ import numpy as np
 from live.pipeline.frame import Floats, Frame, ImageU8
 from live.pipeline.frame_pool import FramePool
 from live.portrait import portrait_bgr
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.pace import Pace
 
 CYCLE_S = 12.0
@@ -72,7 +72,7 @@ def pose_at(time_s: float) -> Pose:
     )
 
 
-class DemoSource:
+class DemoSource(FrameSource):
     """The moving portrait. A frame depends on its number alone, never on the clock.
 
     Args:

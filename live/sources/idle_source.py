@@ -15,7 +15,7 @@ _WAIT_S = 0.5  # a read while nobody watches takes so long
 _AGAIN_S = 0.5  # a camera that does not open when it is wanted again is tried again after this
 
 
-class IdleSource:
+class IdleSource(FrameSource):
     """Frames of a source while somebody watches.
 
     Opening opens the camera once, whether somebody watches or not: its size is wanted, and what is wrong with it is

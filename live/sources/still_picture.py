@@ -18,7 +18,7 @@ from engines.errors import SinkError, SourceError
 from engines.untrusted_files import read_whole
 from live.pipeline.frame import Frame, ImageU8, as_bgr
 from live.pipeline.frame_pool import FramePool
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.pace import Pace
 from live.sources.picture_header import told_size_wh, whole_png
 
@@ -91,7 +91,7 @@ def write_picture(path: Path | str, bgr: ImageU8) -> None:
             aside.unlink()
 
 
-class StillSource:
+class StillSource(FrameSource):
     """One picture as a source of frames.
 
     Args:

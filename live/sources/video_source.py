@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from engines.errors import SourceError
 from live.pipeline.frame import Frame, ImageU8
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.frame_decoder import StreamClock, ToBgr
 from live.sources.pace import Pace
 
@@ -28,7 +28,7 @@ _ALONE = {"protocol_whitelist": "file"}  # whatever a file says: nothing is fetc
 _REMEDY = "check that it is a video file and plays elsewhere"
 
 
-class VideoSource:
+class VideoSource(FrameSource):
     """A video file. Every frame comes, in order; `pts_s` counts from the beginning of the file, as its sound does.
 
     Args:

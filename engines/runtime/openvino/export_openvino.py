@@ -11,7 +11,7 @@ import sys
 from functools import partial
 
 from engines.cache import engine_cache
-from engines.runtime.openvino.converted_graph import convert, graph_key, save
+from engines.runtime.openvino.converted_graph import convert_style, graph_key, save_graph
 from engines.styles import SHIPPED, load_style
 
 
@@ -21,8 +21,8 @@ def main() -> None:
     shutil.rmtree(home, ignore_errors=True)
     for card in sorted(SHIPPED.glob("*.json")):
         style = load_style(card.stem)
-        model = convert(style)
-        entry = engine_cache.store(graph_key(style), partial(save, model), home=home)
+        model = convert_style(style)
+        entry = engine_cache.store(graph_key(style), partial(save_graph, model), home=home)
         sys.stdout.write(f"{style.name}: {entry}\n")
 
 

@@ -8,7 +8,7 @@ from support.own_style import own_style
 
 from engines.build import build_orders
 from engines.build.build_engine import main
-from engines.build.build_orders import named_style, orders
+from engines.build.build_orders import available_builds, named_style
 from engines.build.build_process import BuildProcess
 from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
@@ -16,8 +16,9 @@ from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import EngineChoice
 from engines.runtime.base import EngineInfo, NotUsableError
 from engines.runtime.openvino import int8_graph
-from engines.runtime.openvino.cpu_engine import OpenVinoEngine, probe
-from engines.runtime.selector import RuntimeNotUsableError, graph_is_there, open_engine
+from engines.runtime.openvino.cpu_engine import OpenVinoEngine
+from engines.runtime.probe import probe_bgr
+from engines.runtime.selector import RuntimeNotUsableError, graph_available, open_engine
 from engines.runtime.torch.cuda_device import CudaDevice
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import load_style
@@ -30,13 +31,13 @@ BEST = EngineInfo("lips-glaze", "tensorrt", "fp16", "NVIDIA GeForce RTX 4090", "
 
 
 def labels(info: EngineInfo, runtime: str = "auto", name: str = "lips-glaze") -> list[str]:
-    return [order.label for order in orders(load_style(name), info, runtime)]
+    return [order.label for order in available_builds(load_style(name), info, runtime)]
 
 
 @pytest.fixture
 def quantiser(monkeypatch: pytest.MonkeyPatch) -> None:
     """INT8 could be built, whether or not NNCF is installed here."""
-    monkeypatch.setattr(int8_graph, "wanted", lambda style: "")
+    monkeypatch.setattr(int8_graph, "why_not_buildable", lambda style: "")
 
 
 @pytest.fixture
@@ -44,11 +45,11 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU and TensorRT, as far as who asks for them can tell."""
     device = CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
     monkeypatch.setattr(build_orders, "driver_device", lambda: device)
-    monkeypatch.setattr(build_orders, "installed", lambda: None)
+    monkeypatch.setattr(build_orders, "installed_distribution", lambda: None)
 
 
 def test_without_a_gpu_and_a_quantiser_nothing_is_better_than_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(int8_graph, "wanted", lambda style: "NNCF is not installed")
+    monkeypatch.setattr(int8_graph, "why_not_buildable", lambda style: "NNCF is not installed")
     assert labels(BF16) == []
 
 
@@ -72,15 +73,15 @@ def test_a_gpu_without_tensorrt_changes_nothing(quantiser: None, gpu: None, monk
     def missing() -> None:
         raise NotUsableError("TensorRT is not installed")
 
-    monkeypatch.setattr(build_orders, "installed", missing)
+    monkeypatch.setattr(build_orders, "installed_distribution", missing)
     assert labels(HALF) == []
 
 
 def test_the_builder_is_told_the_very_style() -> None:
     style = load_style("toon").on("frame")
-    (order,) = orders(style, EngineInfo("toon", "openvino", "bf16", "CPU", ""), "auto") or (None,)
+    (order,) = available_builds(style, EngineInfo("toon", "openvino", "bf16", "CPU", ""), "auto") or (None,)
     if order is None:
-        pytest.skip(f"no INT8 to order: {int8_graph.wanted(style)}")
+        pytest.skip(f"no INT8 to order: {int8_graph.why_not_buildable(style)}")
     name, _, size, _, region = order.arguments
     assert named_style(name, size, region) == style
 
@@ -91,14 +92,14 @@ def test_an_own_style_waits_for_nothing_and_gets_its_graph_aside() -> None:
         open_engine(style, runtime="openvino", convert=False)
     ready = open_engine(style, convert=False)
     assert (ready.info.runtime, ready.info.device) == ("torch", "CPU")
-    (order,) = orders(style, ready.info, "auto")
+    (order,) = available_builds(style, ready.info, "auto")
     steps: list[str] = []
     BuildProcess(order.module, order.arguments, limit_s=order.limit_s, told=steps.append).run()
     assert steps == ["build", "check", "done"]
-    assert graph_is_there(style)
+    assert graph_available(style)
     better = open_engine(style, runtime=order.runtime, build=False, convert=False)
     assert order.fits(better.info)
-    asked_bgr = probe(style.size_wh)
+    asked_bgr = probe_bgr(style.size_wh)
     assert np.abs(better.infer(asked_bgr) - ready.infer(asked_bgr)).max() < 8.0
     assert [entry.about.style for entry in engine_cache.entries()] == ["mine"]
 

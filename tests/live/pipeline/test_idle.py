@@ -180,7 +180,7 @@ def _frame(level: int, captured_s: float) -> Frame:
 def test_whoever_comes_sees_the_card_and_then_only_new_frames(tmp_path: Path) -> None:
     viewers, cameras = ViewerPresence(_controls(), linger_s=0.0), FakeVirtualCameras()
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path)
-    sink.attend(viewers, lambda line: None)
+    sink.set_viewers(viewers, lambda line: None)
     sink.open(size_wh=(64, 48), fps=30)
     old = _frame(100, time.monotonic())
     sink.send(old)
@@ -208,7 +208,7 @@ def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatc
     tracked: list[int] = []
     tracker = FakeTracker(lambda frame: tracked.append(frame.frame_id) or ())
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path, loopback=driver.opener)
-    sink.attend(viewers, lambda line: None)
+    sink.set_viewers(viewers, lambda line: None)
     driver.written((64, 48))
     made: list[FakeSource] = []
 
