@@ -169,7 +169,7 @@ def test_a_virtual_camera_that_chrome_will_not_list_is_found_out(
     monkeypatch: pytest.MonkeyPatch, mere: bool | None, says: str, do: str
 ) -> None:
     monkeypatch.setattr(virtual_camera, "VirtualCameraSink", _VirtualCamera)
-    monkeypatch.setattr(camera_devices, "is_mere_camera", lambda path: mere)
+    monkeypatch.setattr(camera_devices, "is_capture_only", lambda path: mere)
     (check,) = examine(only=("virtual camera",))
     assert check.ok and says in check.says and "/dev/video10" in check.says
     assert do in check.do and bool(do) == ("Chrome" in check.do)
