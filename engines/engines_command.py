@@ -52,7 +52,7 @@ def build(
     wants = ""
     refusals: list[str] = []  # of each that failed, why
 
-    def begun(label: str) -> None:
+    def on_start(label: str) -> None:
         typer.echo(f"{begin}: building {label}", err=True)
 
     for begin, one in _numbered(styles):
@@ -61,7 +61,7 @@ def build(
             info, said = prepare_engine(one, runtime)
             typer.echo(f"{begin}: {said}")
             with status_line() as told:
-                for line in build_upgrades(one, info, runtime, begun, told):
+                for line in build_upgrades(one, info, runtime, on_start, told):
                     typer.echo(f"{begin}: {line}")
             wants = wants or int8_install_hint(one, info, runtime)
         except VeneerError as error:

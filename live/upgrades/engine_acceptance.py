@@ -84,7 +84,7 @@ def opened(style: Style, order: BuildOrder, *, before: NDArray[np.float16]) -> E
         raise BuildError(why) from error
     info = engine.info
     said = verdict(info.key)
-    flaw = "" if order.fits(info) else f"it gives {info.runtime} {info.precision} ({info.why})"
+    flaw = "" if order.matches(info) else f"it gives {info.runtime} {info.precision} ({info.why})"
     flaw = flaw or (f"calibration {said}" if said.startswith("failed") else "")
     if not flaw:
         try:

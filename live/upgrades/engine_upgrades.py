@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from engines.build import failed_builds
 from engines.build.build_orders import BuildOrder, available_builds
 from engines.build.build_process import BuildError, BuildProcess, BuildStoppedError
-from engines.errors import VeneerError
-from engines.runtime.base import EngineInfo, NotUsableError
+from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
 from engines.styles import Style
 from engines.text import first_line
@@ -164,7 +163,7 @@ class EngineUpgrades:
             return []
         failed = []
         for made, order in tuple(found):
-            failure = failed_builds.find_failure(_key(order))
+            failure = failed_builds.find_failure(order.current_key())
             if failure is not None:
                 failed.append(failure)
                 found.remove((made, order))
@@ -189,10 +188,7 @@ class EngineUpgrades:
         except BuildError as error:
             self._news.refused(made.style, order.label, why=str(error), stays=before)
             if error.permanent:
-                size = "{}x{}".format(*made.style.size_wh)
-                failed_builds.record_failure(
-                    _key(order), label=order.label, style=made.style.name, size=size, reason=str(error)
-                )
+                failed_builds.record_failure(order.current_key(), order.label, made.style, str(error))
             return
         if self._over.is_set() or made.fell_back:
             better.close()
@@ -209,7 +205,7 @@ class EngineUpgrades:
             self._progress = f"{words}: {step_in_words(step)}"
 
         self._progress = words
-        build = BuildProcess(order.module, order.arguments, limit_s=order.limit_s, told=told)
+        build = BuildProcess(order.builder, order.arguments, limit_s=order.limit_s, on_step=told)
         with self._changing:
             self._build = build
             if self._over.is_set():
@@ -242,10 +238,3 @@ def _tag(made: Made, order: BuildOrder) -> tuple[str, tuple[int, int], str]:
 
 def _about(made: Made, order: BuildOrder) -> tuple[str, str]:
     return made.style.name, order.label
-
-
-def _key(order: BuildOrder) -> str:
-    """Of the engine, as it is called now; empty where that cannot be said."""
-    with contextlib.suppress(VeneerError, NotUsableError, ImportError, OSError):
-        return order.key()
-    return ""

@@ -94,8 +94,9 @@ def machine_choice(_folder: Path) -> Feed:
 def failure(_folder: Path) -> Feed:
     from engines.build import failed_builds
     from engines.cache.cache_entry import cache_home
+    from engines.styles import load_style
 
-    failed_builds.record_failure("k", label="", style="", size="", reason="")  # makes its folder
+    failed_builds.record_failure("k", "", load_style("toon"), "")  # makes its folder
     (note,) = cache_home().rglob("k.json")
 
     def feed(data: bytes) -> None:

@@ -104,12 +104,12 @@ class Builds:
         steps, may_begin = self.steps, self.may_begin
 
         class Watched(BuildProcess):
-            def __init__(self, *of: Any, told: Callable[[str], None], **more: Any) -> None:
+            def __init__(self, *of: Any, on_step: Callable[[str], None], **more: Any) -> None:
                 def both(step: str) -> None:
                     steps.append(step)
-                    told(step)
+                    on_step(step)
 
-                super().__init__(*of, told=both, **more)
+                super().__init__(*of, on_step=both, **more)
 
             def run(self) -> None:
                 may_begin.wait(PATIENCE_S)
@@ -123,7 +123,7 @@ def ordered(mode: str, lock: Path, *, limit_s: float = 600.0) -> Callable[..., S
 
     def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
         arguments = mode, f"{lock}-{style.name}"
-        order = BuildOrder("stand-in", "openvino", "", "slow_builder", arguments, limit_s)
+        order = BuildOrder("stand-in", "openvino", "", "slow_builder:main", arguments, limit_s)
         return (order,) if info.runtime == "torch" else ()
 
     return wanted

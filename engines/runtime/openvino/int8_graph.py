@@ -64,6 +64,15 @@ def cpu_name() -> str:
     return str(openvino_core().get_property("CPU", "FULL_DEVICE_NAME"))
 
 
+def int8_builder() -> str:
+    """Return the object reference of the INT8 builder, which another package registers; empty if none is installed.
+
+    It is the entry point "openvino-int8" of the group "veneer.engine_builders"; see `BuildProcess`.
+    """
+    found = metadata.entry_points(group="veneer.engine_builders", name="openvino-int8")
+    return next((entry.value for entry in found), "")
+
+
 def nncf_installed() -> bool:
     """Whether NNCF is there, which quantises."""
     return find_spec("nncf") is not None
@@ -90,7 +99,9 @@ def why_not_buildable(style: Style) -> str:
     """Nothing where an INT8 engine could be built now that is not there yet; else why not, in words."""
     said = verdict(int8_key(style))
     if said == "uncalibrated":  # not there, or nobody has judged it yet
-        return "" if nncf_installed() else f"NNCF is not installed ({INSTALL})"
+        if not nncf_installed():
+            return f"NNCF is not installed ({INSTALL})"
+        return "" if int8_builder() else "no builder of INT8 engines is installed (reinstall veneer)"
     return "it is there already" if said == "passed" else f"calibration {said}"
 
 
