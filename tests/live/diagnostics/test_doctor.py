@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibration.engine_checks.tolerances import limits_of
+from calibration.engine_checks.tolerances import tolerances_for
 from engines.cache.cache_entry import record_verdict
 from engines.errors import OptionsError, SinkError
 from engines.runtime import selector
@@ -96,7 +96,7 @@ def test_int8_on_the_built_in_face_gets_calibration_figures(monkeypatch: pytest.
 
 @pytest.mark.parametrize("precision", ["int8", "bf16", "fp32"])
 def test_doctor_and_calibration_share_the_psnr_limit(precision: str) -> None:
-    assert doctor.min_psnr_db(precision) == limits_of(precision).least_psnr_db
+    assert doctor.min_psnr_db(precision) == tolerances_for(precision).min_psnr_db
 
 
 def test_probe_is_the_same_at_each_call() -> None:
