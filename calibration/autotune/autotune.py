@@ -191,7 +191,7 @@ class MachineTimer:
         """The look as live paints it, with the engines as chosen."""
         look_loader = LookLoader({look.name: look}, runtime="auto", say=self._say)
         try:
-            ready, painter = look_loader.prepare(look.name), Painter()
+            ready, painter = look_loader.load(look.name), Painter()
             took_ms: list[float] = []
             with Beside(fps=self._fps, person=look.wants_person) as beside:
                 end_s = time.perf_counter() + _LOOK_SECONDS

@@ -14,7 +14,7 @@ from engines.text import one_line
 from live.control.controls import Command, Controls, ControlState
 from live.pipeline.frame import Frame
 from live.pipeline.latest_slot import Closed
-from live.pipeline.sender import STOP_WITHIN_S, Sender
+from live.pipeline.sender import STOP_TIMEOUT_S, Sender
 from live.sinks.video_file import VideoFileSink
 from live.sources.still_picture import write_picture
 
@@ -122,7 +122,7 @@ class Capture:
 
     def _finish(self, recording: _Recording) -> None:
         recording.sender.finish()
-        recording.sender.thread.join(STOP_WITHIN_S)
+        recording.sender.thread.join(STOP_TIMEOUT_S)
         frames, path = recording.sender.sent, recording.path
         if recording.broken.is_set():
             return
@@ -141,6 +141,6 @@ class Capture:
     def close(self) -> None:
         """Finish what is being recorded or saved; waits at most 2 s for it."""
         self._end()
-        until_s = time.monotonic() + STOP_WITHIN_S
+        until_s = time.monotonic() + STOP_TIMEOUT_S
         for thread in self._working:
             thread.join(max(0.0, until_s - time.monotonic()))

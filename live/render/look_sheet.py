@@ -1,4 +1,4 @@
-"""A contact sheet: every look on the same face, named."""
+"""A contact sheet: every look on the same face, with its name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TILE = 360
 
 
 def find_faces(picture_bgr: ImageU8, *, max_faces: int = 1) -> tuple[Face, ...]:
-    """The faces of one picture on its own, without smoothing."""
+    """Return the faces of a single (H, W, 3) uint8 BGR picture, without temporal smoothing."""
     tracker = FaceMeshTracker(max_faces=max_faces, still=True)
     try:
         return tracker.track(Frame(picture_bgr, 0, time.monotonic(), 0.0))
@@ -34,16 +34,21 @@ def find_faces(picture_bgr: ImageU8, *, max_faces: int = 1) -> tuple[Face, ...]:
 
 
 def write_sheet(path: Path, looks: Mapping[str, Look], photo: Path | None) -> None:
-    """Paint every look onto the photo's face and write all as one picture.
+    """Paint every look onto the photo's face and write all of them as one picture.
+
+    Args:
+        path: of the sheet.
+        looks: by name, in the order of the sheet.
+        photo: None for the built-in portrait.
 
     Raises:
-        SourceError: the photo cannot be read.
-        OptionsError: there is no face on it.
-        SinkError: the sheet cannot be written.
-        KeyboardInterrupt: it was stopped; nothing is written then.
+        SourceError: The photo cannot be read.
+        OptionsError: No face is found on it.
+        SinkError: The sheet cannot be written.
+        KeyboardInterrupt: A signal was received; nothing is written.
     """
     stopped = threading.Event()
-    with stop_on_signals(stopped.set):  # not in the middle of a library's own work, which may not bear it
+    with stop_on_signals(stopped.set):  # checked between two looks: not all libraries survive an interruption
         tiles = _tiles(looks, photo, stopped)
     columns = min(3, len(tiles))
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
@@ -52,7 +57,7 @@ def write_sheet(path: Path, looks: Mapping[str, Look], photo: Path | None) -> No
 
 
 def _tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Event) -> list[ImageU8]:
-    """The face in every look; asks between any two of them whether to stop."""
+    """Return a tile for every look; stops between two looks if `stopped` is set."""
     picture_bgr = portrait_bgr() if photo is None else read_picture(photo)
     faces = find_faces(picture_bgr)
     if not faces:
@@ -66,7 +71,7 @@ def _tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Eve
             if stopped.is_set():
                 break
             scaled_bgr, face = _scaled(picture_bgr, faces[0], looks[name])
-            Painter().paint(scaled_bgr, (face,), look_loader.prepare(name), 1.0, at_s=0.0, person=person)
+            Painter().paint(scaled_bgr, (face,), look_loader.load(name), 1.0, at_s=0.0, person=person)
             tiles.append(_labelled(_close_up(scaled_bgr, face), name))
     finally:
         look_loader.close()
@@ -76,18 +81,18 @@ def _tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Eve
 
 
 def _scaled(picture_bgr: ImageU8, face: Face, look: Look) -> tuple[ImageU8, Face]:
-    """The picture so large that the face fills a tile; with hair and shoulders where they are drawn too."""
+    """Scale the picture so that the face fills a tile, with hair and shoulders if the look draws them too."""
     low, high = face.landmarks_xy.min(0), face.landmarks_xy.max(0)
     scale = _TILE / (float((high - low).max()) * (2.1 if look.covers else 1.5))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    scaled_bgr = np.asarray(cv2.resize(picture_bgr, None, fx=scale, fy=scale, interpolation=how), np.uint8)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    scaled_bgr = np.asarray(cv2.resize(picture_bgr, None, fx=scale, fy=scale, interpolation=interpolation), np.uint8)
     return scaled_bgr, Face(face.face_id, (face.landmarks_xy * scale).astype(np.float32))
 
 
 def _close_up(picture_bgr: ImageU8, face: Face) -> ImageU8:
-    """A tile of the picture with the face in its middle."""
-    middle = (face.landmarks_xy.min(0) + face.landmarks_xy.max(0)) / 2
-    matrix = np.array([[1.0, 0, round(_TILE / 2 - middle[0])], [0, 1.0, round(_TILE / 2 - middle[1])]])
+    """Cut a tile of the picture with the face in its centre."""
+    centre = (face.landmarks_xy.min(0) + face.landmarks_xy.max(0)) / 2
+    matrix = np.array([[1.0, 0, round(_TILE / 2 - centre[0])], [0, 1.0, round(_TILE / 2 - centre[1])]])
     tile = cv2.warpAffine(picture_bgr, matrix, (_TILE, _TILE), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(tile, np.uint8)
 

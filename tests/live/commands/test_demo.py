@@ -84,7 +84,7 @@ def test_a_demo_stopped_before_its_first_frame_names_no_file(tmp_path: Path) -> 
 
 _STOPPED_IN_A_SHEET = """
 import os, signal, sys
-from live import sheet
+from live.render import look_sheet as sheet
 from live.cli import main
 labelled = sheet._labelled
 def stop_after_one(tile_bgr, name):

@@ -24,7 +24,7 @@ FACE = 100  # the grey of what the camera sees
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether a film is whole in 2 s on this machine is not what is asked here."""
-    monkeypatch.setattr(live.recording.recorder, "STOP_WITHIN_S", 60.0)
+    monkeypatch.setattr(live.recording.recorder, "STOP_TIMEOUT_S", 60.0)
 
 
 class Desk:
