@@ -92,7 +92,7 @@ def test_a_run_builds_only_while_its_virtual_camera_is_read(
     session = Session(options, sinks=[sink], looks={"glaze": load_looks()["glaze"]}, ctl=False)
     look_loader, viewers = session.pipeline.parts.look_loader, session._viewers
     assert viewers is not None
-    monkeypatch.setattr(viewers, "_linger_s", 0.1)
+    monkeypatch.setattr(viewers, "_grace_period_s", 0.1)
     monkeypatch.setattr(look_loader.upgrades, "_available_builds", ordered("wait", lock))
     driver.set_readers(1)
     thread, errors = in_background(session.pipeline)
