@@ -127,7 +127,7 @@ def in_process(look: str, size_wh: tuple[int, int], fps: float, frames: int) -> 
     journey = Journey()
     options = LiveOptions(source="demo", look=look, sinks=("null",), size_wh=size_wh, fps=fps, frames=frames)
     # No other look: making it ready meanwhile would be measured too.
-    styles_in_use = {look: autotune_choice.fitted(find_look(load_looks(), look))}
+    styles_in_use = {look: autotune_choice.with_chosen_sizes(find_look(load_looks(), look))}
     source, sink = StampedDemo(size_wh, fps, journey), ReadingSink(journey)
     Session(options, source=source, sinks=[sink], looks=styles_in_use, ctl=False).run()
     return journey

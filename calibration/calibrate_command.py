@@ -52,7 +52,7 @@ def styles(
     from functools import cache, partial
 
     from calibration.engine_checks.verdicts import judge_style, offered, reference_of
-    from engines.runtime.openvino.int8_graph import INSTALL, installed
+    from engines.runtime.openvino.int8_graph import INSTALL, nncf_installed
     from engines.status_line import status_line
 
     wanted = offered(style or ())
@@ -70,7 +70,7 @@ def styles(
     refused = dict.fromkeys(f"{judged.way.name}: {judged.refused}" for judged in found if judged.judgement is None)
     for line in refused:
         typer.echo(f"not here: {line}")
-    if not installed():
+    if not nncf_installed():
         typer.echo(f"INT8, about 1.4 times as fast as BF16, wants NNCF: {INSTALL}")
 
 

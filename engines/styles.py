@@ -21,7 +21,7 @@ from engines import paths
 from engines.cache.engine_cache import file_digest
 from engines.errors import EngineError, LookError
 from engines.generators.registry import GENERATORS, fresh_generator
-from engines.regions.upright import FACE_KINDS, FRAME_KINDS
+from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
 from engines.text import first_line
 from engines.untrusted_files import read_whole, shown
 from engines.weights_file import load_weights, shapes_only
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED = Path(__file__).with_name("weights")
-REGIONS = ("lips", *FACE_KINDS, *FRAME_KINDS)
+REGIONS = ("lips", *FACE_REGIONS, *FRAME_REGIONS)
 OUTPUTS = ("change", "picture")
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _MOST_CARD_BYTES = 1_000_000
@@ -83,7 +83,7 @@ class Style:
         if region not in REGIONS or "lips" in (region, self.region):
             can = "lips" if self.region == "lips" else ", ".join(REGIONS[1:])
             raise LookError(f"style {self.name!r} on region {region!r}", "it cannot work there", f"use {can}")
-        size_wh = FRAME_SIZE_WH if region in FRAME_KINDS else (256, 256)
+        size_wh = FRAME_SIZE_WH if region in FRAME_REGIONS else (256, 256)
         return replace(self, region=region, size_wh=size_wh)
 
     def load_generator(self) -> nn.Module:

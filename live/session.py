@@ -25,10 +25,10 @@ from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
 from live.pipeline.report import check_writable, run_report, write_report
 from live.pipeline.viewer_presence import ViewerPresence, can_idle
-from live.recording.recorder import Capture
+from live.recording.recorder import Recorder
 from live.render.look_loader import LookLoader
 from live.sinks.base import FrameSink
-from live.sinks.delayed_microphone import MicDelay
+from live.sinks.delayed_microphone import MicrophoneDelay
 from live.sinks.preview_meter import MeterText
 from live.sinks.sink_factory import open_sink
 from live.sources.base import FrameSource
@@ -104,10 +104,10 @@ class Session:
             source = open_chosen_source()
             if can_idle(options, live=source.live):
                 self._viewers = ViewerPresence(self.controls)
-                source = IdleSource(source, again=open_chosen_source, viewers=self._viewers, say=say)
+                source = IdleSource(source, new_source=open_chosen_source, viewers=self._viewers, say=say)
         for sink in sinks:
             sink.set_viewers(self._viewers, say)
-        self._capture = Capture(
+        self._capture = Recorder(
             self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir()
         )
         look_loader = LookLoader(
@@ -160,7 +160,7 @@ class Session:
                 keys.start()
                 stack.callback(keys.stop)
             if self.options.mic_delay:
-                delay = MicDelay(self._latency_ms, say)
+                delay = MicrophoneDelay(self._latency_ms, say)
                 delay.start()
                 stack.callback(delay.stop)
             yield
@@ -216,9 +216,9 @@ class Session:
 
 def _load_looks(options: LiveOptions) -> dict[str, Look]:
     """Load all looks, with the region sizes that `veneer calibrate machine` chose for this machine."""
-    if stale := autotune_choice.stale():
+    if stale := autotune_choice.stale_message():
         say(stale)
-    return {name: autotune_choice.fitted(look) for name, look in load_looks(options.looks_file).items()}
+    return {name: autotune_choice.with_chosen_sizes(look) for name, look in load_looks(options.looks_file).items()}
 
 
 def _check_files(options: LiveOptions) -> None:

@@ -20,7 +20,7 @@ from engines.looks import Look
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import engine_name
 from engines.runtime.base import Engine, NotUsableError
-from engines.runtime.openvino.cpu_engine import probe
+from engines.runtime.probe import probe_bgr
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import Style
 from engines.text import first_line
@@ -167,7 +167,7 @@ class MachineTimer:
         refused = {one.way.name: why for one in judged if (why := _not_timed(one))}
         opened: dict[tuple[str, int], Engine] = {}
         pictures = stills(style, most=1)
-        region_bgr = pictures[0].crop_bgr[None] if pictures else probe(style.size_wh)
+        region_bgr = pictures[0].crop_bgr[None] if pictures else probe_bgr(style.size_wh)
         try:
             for way in (one.way for one in judged if one.way.name not in refused):
                 try:

@@ -13,7 +13,7 @@ from calibration.engine_checks.tolerances import CaseScores, Judgement, Limits, 
 from calibration.evaluation.ssim import SSIM_LEAST_SIDE_PX, ssim
 from calibration.sets.set_pictures import SetPicture
 from engines.errors import EngineError
-from engines.runtime.base import MOST_FACES, Engine
+from engines.runtime.base import MAX_FACES, Engine
 from engines.styles import Style
 
 ImageU8 = NDArray[np.uint8]
@@ -60,22 +60,22 @@ class Reference:
         return Judgement(cases, flicker, because(cases, several, limits), several)
 
     def _several(self, engine: Engine, alone: Sequence[_Row]) -> Several:
-        """Some pictures of all cases, `MOST_FACES` at once: engines have a graph of its own for that."""
-        count = max(1, len(alone) // _BATCH_EVERY) * MOST_FACES
+        """Some pictures of all cases, `MAX_FACES` at once: engines have a graph of its own for that."""
+        count = max(1, len(alone) // _BATCH_EVERY) * MAX_FACES
         indices = np.linspace(0, len(alone) - 1, count).round().astype(int).tolist()
         rows: list[_Row] = []
-        for begin in range(0, count, MOST_FACES):
-            batch = indices[begin : begin + MOST_FACES]
+        for begin in range(0, count, MAX_FACES):
+            batch = indices[begin : begin + MAX_FACES]
             try:
                 answers = np.array(
                     engine.infer(np.stack([self.pictures[index].crop_bgr for index in batch])), np.float32
                 )
             except EngineError as error:
-                return Several(MOST_FACES, None, failed=error.got)
+                return Several(MAX_FACES, None, failed=error.got)
             rows += [self._row(index, answer) for index, answer in zip(batch, answers, strict=True)]
         same = [alone[index] for index in indices]
         added_de = max(row.mean_de - before.mean_de for row, before in zip(rows, same, strict=True))
-        return Several(MOST_FACES, _summed(rows), _summed(same), added_de)
+        return Several(MAX_FACES, _summed(rows), _summed(same), added_de)
 
     def _row(self, index: int, answer: Floats) -> _Row:
         finite = np.isfinite(answer)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from calibration.engine_checks.engine_accuracy import Reference
 from calibration.engine_checks.tolerances import INT8_LIMITS, Judgement
-from engines.cache import cache_lock, engine_cache
-from engines.cache.cache_entry import cache_home, record_verdict
+from engines.cache import engine_cache
+from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError
 from engines.runtime.base import NotUsableError
-from engines.runtime.openvino.converted_graph import converted, openvino_core, save
+from engines.runtime.openvino.converted_graph import load_graph, openvino_core, save_graph
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-from engines.runtime.openvino.int8_graph import INSTALL, RECIPES, Recipe, installed, int8_key, quantised
+from engines.runtime.openvino.int8_graph import INSTALL, RECIPES, Recipe, int8_key, nncf_installed, quantize_graph
 from engines.styles import Style
 from engines.text import first_line
 
@@ -48,21 +48,21 @@ def make_int8(
         EngineError: the weights are not usable, or the cache cannot be written to.
         NotTakenError: OpenVINO cannot read or compile what was made.
     """
-    if not installed():
+    if not nncf_installed():
         raise NotUsableError("NNCF, which makes INT8 engines, is not installed", INSTALL)
     pictures_bgr = [one.crop_bgr for one in reference.pictures[::2]]
     if not pictures_bgr:
         raise NotUsableError("the calibration set shows nothing that this style works on", "veneer calibrate collect")
     key = int8_key(style)
-    with cache_lock.held(cache_home() / ".locks" / f"{key}.lock", say=say, wait_s=engine_cache.WAIT_S):
-        if engine_cache.find(key, then=engine_cache.BUILT_AGAIN) is not None:  # its name says all that it was made of
+    with engine_cache.build_lock(key, say=say):
+        if engine_cache.find(key, then=engine_cache.REBUILT) is not None:  # its name says all that it was made of
             return _judged(style, key, reference, None)
         started_s = time.perf_counter()
-        graph = converted(style, openvino_core())
+        graph = load_graph(style, openvino_core())
         for recipe in recipes:
             say(f"{style.name}: quantising ({recipe.name})")
             try:
-                made = quantised(graph, pictures_bgr, recipe)
+                made = quantize_graph(graph, pictures_bgr, recipe)
             except Exception as error:  # NNCF raises exceptions of its own, with no common base
                 raise NotUsableError(f"NNCF cannot quantise {style.name}: {first_line(error)}") from error
             _keep(style, key, made, time.perf_counter() - started_s)
@@ -76,12 +76,12 @@ def _keep(style: Style, key: str, made: openvino.Model, build_s: float) -> None:
     """Put it into the cache, in the place of what lay there; it took that long, with the tries before it."""
 
     def write(folder: Path) -> None:
-        save(made, folder)
+        save_graph(made, folder)
 
     entry = engine_cache.find(key)
     if entry is not None:
         engine_cache.discard(entry)
-    about = engine_cache.About(style.name, "openvino", "int8", "{}x{}".format(*style.size_wh))
+    about = engine_cache.EntryDescription(style.name, "openvino", "int8", "{}x{}".format(*style.size_wh))
     if engine_cache.store(key, write, about=about, build_s=build_s) is None:
         raise EngineError(f"INT8 engine of {style.name}", "it cannot be kept in the cache", "make room there")
 

@@ -12,7 +12,7 @@ from calibration.engine_checks.quantize import make_int8
 from calibration.engine_checks.tolerances import Judgement, limits_of
 from calibration.sets.set_pictures import clips, stills
 from engines.build.styles_in_use import styles_in_use
-from engines.cache.cache_entry import cache_home, record_verdict, verdict
+from engines.cache.cache_entry import record_verdict, verdict
 from engines.errors import EngineError
 from engines.looks import load_looks
 from engines.runtime.base import Engine, NotUsableError
@@ -87,11 +87,11 @@ def ways(style: Style) -> list[Way]:
         return TorchCudaEngine(style, precision=precision)
 
     def tensorrt(_threads: int | None) -> Engine:
-        from engines.runtime.tensorrt.distribution import installed
+        from engines.runtime.tensorrt.distribution import installed_distribution
         from engines.runtime.torch.cuda_device import driver_device
 
         driver_device()
-        installed()
+        installed_distribution()
         from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
 
         return TensorRtEngine(style)
@@ -187,6 +187,5 @@ def _judged(style: Style, way: Way, reference: Reference, say: Callable[[str], N
             judgement = replace(judgement, because="it failed, and another runtime went on")
     finally:
         engine.close()
-    kept = (cache_home() / key).exists()
-    record_verdict(key, passed=judgement.passed, because=judgement.because, scores=judgement.as_dict(), kept=kept)
+    record_verdict(key, passed=judgement.passed, because=judgement.because, scores=judgement.as_dict())
     return judgement

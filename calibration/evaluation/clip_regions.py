@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from engines.regions.temporal_filter import TemporalFilter
-from engines.regions.upright import FRAME_KINDS, PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import FRAME_REGIONS, PictureRegion, face_box, frame_box, in_frame
 from live.pipeline.frame import Frame, ImageU8
 from live.sources.video_source import VideoSource
 from live.tracking.face_mesh import FaceMeshTracker
@@ -38,7 +38,7 @@ def clip_regions(clip: Path, kind: str, size_wh: tuple[int, int], *, most: int) 
             frame = source.read()
             if frame is None:
                 return
-            box = frame_box(frame.size_wh, size_wh) if kind in FRAME_KINDS else _box(frame, kind, tracker, memories)
+            box = frame_box(frame.size_wh, size_wh) if kind in FRAME_REGIONS else _box(frame, kind, tracker, memories)
             if box is None:
                 yield None
                 continue
@@ -54,7 +54,7 @@ def _box(
 ) -> tuple[int, int, int, int] | None:
     for face in tracker.track(frame):
         memory = memories.setdefault(face.face_id, TemporalFilter())
-        box = face_box(face.landmarks_xy, kind, memory=memory, at_s=frame.pts_s or 0.0)
+        box = face_box(face.landmarks_xy, kind, temporal_filter=memory, at_s=frame.pts_s or 0.0)
         if box is not None and in_frame(box, frame.size_wh):
             return box
     return None

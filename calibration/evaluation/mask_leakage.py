@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from calibration.evaluation.student import Student
 from engines.regions.masks import region_mask
-from engines.regions.upright import FRAME_KINDS, PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import FRAME_REGIONS, PictureRegion, face_box, frame_box, in_frame
 from engines.training.data.aligned import AlignedRegion
 from live.render.blending import add_region_change, blend_picture
 
@@ -28,7 +28,7 @@ def changed_outside(region: AlignedRegion, student: Student) -> int | None:
     person = np.asarray(cv2.copyMakeBorder(region.person, *edges), np.uint8)
     landmarks_xy = region.landmarks_xy + np.float32(room)
     frame_wh = (frame_bgr.shape[1], frame_bgr.shape[0])
-    whole = style.region in FRAME_KINDS
+    whole = style.region in FRAME_REGIONS
     box = frame_box(frame_wh, style.size_wh) if whole else face_box(landmarks_xy, style.region)
     if box is None or not in_frame(box, frame_wh):
         return None

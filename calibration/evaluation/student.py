@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.evaluation.ssim import SSIM_LEAST_SIDE_PX
-from engines.regions.upright import FRAME_KINDS
+from engines.regions.upright import FRAME_REGIONS
 from engines.runtime.selector import open_engine
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Student:
     """
 
     def __init__(self, style: Style, *, runtime: str = "torch") -> None:
-        if style.region in FRAME_KINDS and style.size_wh[0] != style.size_wh[1]:
+        if style.region in FRAME_REGIONS and style.size_wh[0] != style.size_wh[1]:
             style = replace(style, size_wh=(min(style.size_wh),) * 2)
         self.style = style
         self._engine: Engine | None = None if runtime == "torch" else open_engine(style, runtime=runtime)

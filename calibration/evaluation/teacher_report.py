@@ -13,7 +13,7 @@ from calibration.evaluation.student import Student
 from calibration.evaluation.teacher_scores import clip_scores, photo_scores
 from calibration.sets.region_collector import collect
 from engines.errors import OptionsError
-from engines.regions.upright import FRAME_KINDS
+from engines.regions.upright import FRAME_REGIONS
 
 if TYPE_CHECKING:
     from engines.training.teachers import Teacher
@@ -41,7 +41,7 @@ def teacher_report(
     """
     style = student.style
     clip_numbers = [clip_scores(clip, student, on_frame=step(clip.name, 0)) for clip in clips]
-    kind = "frame" if style.region in FRAME_KINDS else style.region
+    kind = "frame" if style.region in FRAME_REGIONS else style.region
     done = collect(photos, folder, kinds=(kind,), on_photo=step("finding faces", len(photos)))
     if done.regions == 0:
         unreadable = f", {len(done.unreadable)} of them unreadable" if done.unreadable else ""

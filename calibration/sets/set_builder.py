@@ -19,7 +19,7 @@ from calibration.sets.region_collector import collect
 from engines import calibration_set
 from engines.cache import cache_lock
 from engines.cache.cache_entry import cache_home
-from engines.cache.engine_cache import file_digest, say_line
+from engines.cache.engine_cache import file_digest, print_line
 from engines.calibration_set import CASES, CLIP, MARKER
 from engines.errors import OptionsError, SourceError
 from engines.training.data.aligned import region_names
@@ -59,7 +59,7 @@ class Gathered:
     left_out: int = 0
 
 
-def built_in(*, on_picture: Callable[[], None] = lambda: None, say: Callable[[str], None] = say_line) -> Path:
+def built_in(*, on_picture: Callable[[], None] = lambda: None, say: Callable[[str], None] = print_line) -> Path:
     """The set of the portrait in several lights, made where it is not there yet: by one process, while others wait.
 
     Args:
@@ -88,7 +88,7 @@ def own_set(
     most: int | None = None,
     seed: int = 0,
     on_source: Callable[[], None] = lambda: None,
-    say: Callable[[str], None] = say_line,
+    say: Callable[[str], None] = print_line,
 ) -> Gathered:
     """Add the regions of photos and clips, and of the hard cases made from them, to the user's own set.
 
@@ -145,7 +145,7 @@ def sources_in(places: Sequence[Path]) -> list[Path]:
 def _alone(name: str, say: Callable[[str], None], *, verb: str, what: str) -> AbstractContextManager[bool]:
     """One process at a time fills a set: two would take each other's half-written pictures away."""
     lock = cache_home() / ".locks" / f"set-{name}.lock"
-    return cache_lock.held(lock, say=say, wait_s=_WAIT_S, verb=verb, what=what)
+    return cache_lock.hold_lock(lock, say=say, wait_s=_WAIT_S, verb=verb, what=what)
 
 
 class _adding_to:  # noqa: N801 - a context manager

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from engines import calibration_set
 from engines.calibration_set import CASES, CLIP
 from engines.errors import OptionsError
-from engines.regions.illumination import as_known
+from engines.regions.illumination import normalise_crop
 from engines.regions.lips_region import lips_region
-from engines.regions.upright import FRAME_KINDS, PictureRegion, face_box, in_frame
+from engines.regions.upright import FRAME_REGIONS, PictureRegion, face_box, in_frame
 from engines.styles import Style
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
 
@@ -81,7 +81,7 @@ def _loaded(folder: Path, name: str) -> AlignedRegion:
 
 def _regions(style: Style) -> Iterator[tuple[Path, str, str]]:
     """Folder, name, and name without kind, of every region that the style's crops are made of."""
-    kind = "frame" if style.region in FRAME_KINDS else "head"
+    kind = "frame" if style.region in FRAME_REGIONS else "head"
     for folder in reversed(calibration_set.ready_folders()):
         for name in region_names(folder):
             source, _, has = name.rpartition(".")
@@ -102,7 +102,7 @@ def _crop(region: AlignedRegion, style: Style) -> ImageU8 | None:
         lips = lips_region(region.landmarks_xy, bgr, size_wh=style.size_wh)
         if lips is None or style.usual_bgr is None:
             return None
-        return as_known(lips.crop(bgr), lips, style.usual_bgr).shown_bgr
+        return normalise_crop(lips.crop(bgr), lips, style.usual_bgr).input_bgr
     if style.region == "face":
         box, side_px = face_box(region.landmarks_xy, "face"), region.rgb.shape[0]
         if box is None or not in_frame(box, (side_px, side_px)):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import OptionsError
-from engines.regions.upright import FACE_KINDS, FRAME_KINDS
+from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
 from engines.training.devices import usual_precision
 from engines.training.recipe import Objectives, Recipe
 
@@ -66,9 +66,9 @@ class Request:
             raise OptionsError(
                 f"style {self.name!r}", "not a name for a style", "use small letters, digits and hyphens"
             )
-        if self.region not in (*FACE_KINDS, *FRAME_KINDS):
+        if self.region not in (*FACE_REGIONS, *FRAME_REGIONS):
             raise OptionsError(
-                f"region {self.region!r}", "there is no such", f"use {', '.join((*FACE_KINDS, *FRAME_KINDS))}"
+                f"region {self.region!r}", "there is no such", f"use {', '.join((*FACE_REGIONS, *FRAME_REGIONS))}"
             )
         taught, own = bool(self.teacher and self.faces), bool(self.before and self.after)
         if taught == own or bool(self.teacher) != bool(self.faces) or bool(self.before) != bool(self.after):

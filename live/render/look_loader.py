@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engines.build.build_orders import orders
+from engines.build.build_orders import available_builds
 from engines.errors import EngineError, VeneerError
 from engines.generators.shade import Shade
 from engines.looks import Layer, Look
 from engines.runtime.base import Engine, EngineInfo, RegionsError
+from engines.runtime.fallback_policy import fallback_engine
 from engines.runtime.hot_swap import HotSwapEngine
-from engines.runtime.selector import RuntimeNotUsableError, lost_choice, open_engine, safer_engine
+from engines.runtime.selector import RuntimeNotUsableError, open_engine, unused_choice
 from engines.styles import Style
 from live.diagnostics.engine_status import unused_gpu
 from live.upgrades.engine_acceptance import acceptance_outputs, acceptance_regions
@@ -82,7 +83,7 @@ class LookLoader:
         runtime: str,
         say: Callable[[str], None],
         background: bool = False,
-        available_builds: AvailableBuilds = orders,
+        available_builds: AvailableBuilds = available_builds,
         build: bool = True,
         has_viewers: Callable[[], bool] | None = None,
     ) -> None:
@@ -181,7 +182,7 @@ class LookLoader:
             threading.Thread(target=self._replace_failed, args=arguments, name="engine fallback", daemon=True).start()
             return False
 
-        hot_swap = HotSwapEngine(engine, failed=on_failure)
+        hot_swap = HotSwapEngine(engine, on_failure=on_failure)
         loaded = LoadedEngine(style, hot_swap, outputs.astype(np.float16), runtime_and_precision(engine.info))
         self._report_unused_runtimes(loaded)
         return loaded
@@ -199,13 +200,13 @@ class LookLoader:
     def _replace_failed(self, loaded: LoadedEngine, failed: EngineInfo, error: EngineError) -> bool:
         """Replace a failed engine by its fallback; return whether there is one."""
         try:
-            fallback = safer_engine(loaded.style, failed, error)
+            fallback = fallback_engine(loaded.style, failed, error)
             acceptance_outputs(fallback, acceptance_regions(loaded.style))
         except Exception as no_fallback:
             self._replacing.discard(error.asked)
             self._say(f"{error}; no fallback is available ({no_fallback})")
             return False
-        loaded.engine.exchange(fallback)
+        loaded.engine.swap(fallback)
         runtime, precision = runtime_and_precision(fallback.info)
         self._say(f"{error}: falling back to {runtime} {precision} on {fallback.info.device}")
         return True
@@ -216,7 +217,7 @@ class LookLoader:
             return
         info, planned = loaded.engine.info, self.upgrades.planned_runtimes(loaded) if self._background else ()
         if self._runtime == "auto":
-            self._say_once("choice", lost_choice(loaded.style, info, planned))
+            self._say_once("choice", unused_choice(loaded.style, info, planned))
         if line := unused_gpu(info, planned):
             self._say_once("gpu", line if self._runtime == "auto" else f"{line} (veneer doctor says what to do)")
 

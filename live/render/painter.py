@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from engines.errors import EngineError
-from engines.regions.illumination import as_known, taken_back
+from engines.regions.illumination import normalise_crop, restore_change
 from engines.regions.lips_region import lips_region
 from engines.regions.masks import region_mask
 from engines.regions.temporal_filter import TemporalFilter
-from engines.regions.upright import FACE_OVAL, FRAME_KINDS, PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import FACE_OVAL, FRAME_REGIONS, PictureRegion, face_box, frame_box, in_frame
 from engines.regions.workspace import Workspace
 from engines.text import first_line
 from live.pipeline.frame import Face, Floats, ImageU8
@@ -126,11 +126,14 @@ def _paint_lips(job: _Job) -> int:
     frame_bgr, layer = job.frame_bgr, job.layer
     regions, crops = [], []
     for face, temporal in zip(job.faces, job.filters, strict=True):
-        region = lips_region(face.landmarks_xy, frame_bgr, size_wh=layer.size_wh, memory=temporal, at_s=job.at_s)
+        region = lips_region(
+            face.landmarks_xy, frame_bgr, size_wh=layer.size_wh, temporal_filter=temporal, at_s=job.at_s
+        )
         if region is not None:
             regions.append(region)
             if layer.usual_bgr is not None:
-                crops.append(as_known(region.crop(frame_bgr), region, layer.usual_bgr, memory=temporal, at_s=job.at_s))
+                crop_bgr, usual_bgr = region.crop(frame_bgr), layer.usual_bgr
+                crops.append(normalise_crop(crop_bgr, region, usual_bgr, temporal_filter=temporal, at_s=job.at_s))
     cropped_s = time.perf_counter()
     job.stats.region_ms += (cropped_s - started_s) * 1e3
     bare_faces = len(job.faces) - len(regions)
@@ -139,8 +142,8 @@ def _paint_lips(job: _Job) -> int:
     if layer.shade is not None:
         changes = [layer.shade.change(region.cut(frame_bgr), region) for region in regions]
     else:
-        outputs = _infer(layer, [crop.shown_bgr for crop in crops])
-        changes = [taken_back(output, crop) for output, crop in zip(outputs, crops, strict=True)]
+        outputs = _infer(layer, [crop.input_bgr for crop in crops])
+        changes = [restore_change(output, crop) for output, crop in zip(outputs, crops, strict=True)]
     generated_s = time.perf_counter()
     job.stats.generate_ms += (generated_s - cropped_s) * 1e3
     for region, change in zip(regions, changes, strict=True):
@@ -187,7 +190,7 @@ def _crop(job: _Job) -> tuple[list[PictureRegion], list[ImageU8]]:
 
 def _blend(job: _Job, regions: list[PictureRegion], crops: list[ImageU8]) -> int:
     """Run the generator on the crops and blend its output into the frame; return the number of faces left bare."""
-    bare_faces = 0 if job.layer.region in FRAME_KINDS else len(job.faces) - len(regions)
+    bare_faces = 0 if job.layer.region in FRAME_REGIONS else len(job.faces) - len(regions)
     if not regions:
         return bare_faces
     started_s = time.perf_counter()
@@ -205,11 +208,11 @@ def _picture_regions(job: _Job) -> list[PictureRegion]:
     kind, size_wh = job.layer.region, job.layer.size_wh
     assert size_wh is not None
     frame_wh = job.frame_bgr.shape[1], job.frame_bgr.shape[0]
-    if kind in FRAME_KINDS:
+    if kind in FRAME_REGIONS:
         boxes = [(frame_box(frame_wh, size_wh), [face.landmarks_xy for face in job.faces])]
     else:
         found = [
-            (face_box(face.landmarks_xy, kind, memory=temporal, at_s=job.at_s), [face.landmarks_xy])
+            (face_box(face.landmarks_xy, kind, temporal_filter=temporal, at_s=job.at_s), [face.landmarks_xy])
             for face, temporal in zip(job.faces, job.filters, strict=True)
         ]
         boxes = [(box, faces_xy) for box, faces_xy in found if box is not None and in_frame(box, frame_wh)]

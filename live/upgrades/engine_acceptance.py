@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.build.build_orders import Order
+from engines.build.build_orders import BuildOrder
 from engines.build.build_process import BuildError
-from engines.cache.cache_entry import cache_home, record_verdict, verdict
+from engines.cache.cache_entry import record_verdict, verdict
 from engines.errors import SourceError, VeneerError
-from engines.runtime.base import MOST_FACES, Engine
-from engines.runtime.openvino.cpu_engine import probe
+from engines.runtime.base import MAX_FACES, Engine
+from engines.runtime.probe import probe_bgr
 from engines.runtime.selector import open_engine
 from engines.styles import Style
 from engines.text import first_line
@@ -36,7 +36,7 @@ def acceptance_regions(style: Style) -> NDArray[np.uint8]:
     try:
         portrait = portrait_bgr()
     except SourceError:
-        return np.repeat(probe(style.size_wh), MOST_FACES, axis=0)
+        return np.repeat(probe_bgr(style.size_wh), MAX_FACES, axis=0)
     (x, y), region_px = (_MOUTH_XY, _MOUTH_PX) if style.region == "lips" else (_FACE_XY, _FACE_PX)
     width, height = style.size_wh
     scale = width / region_px
@@ -72,7 +72,7 @@ def find_defect(outputs: NDArray[np.float32], reference: NDArray[np.float16]) ->
     return ""
 
 
-def open_accepted(style: Style, order: Order, *, reference: NDArray[np.float16]) -> Engine:
+def open_accepted(style: Style, order: BuildOrder, *, reference: NDArray[np.float16]) -> Engine:
     """Open the engine that was built, and test it.
 
     A rejected engine is recorded as failed in the engine cache, so that later runs do not use it either.
@@ -92,7 +92,7 @@ def open_accepted(style: Style, order: Order, *, reference: NDArray[np.float16])
         raise BuildError(reason) from error
     info = engine.info
     calibration = verdict(info.key)
-    if not order.fits(info):
+    if not order.matches(info):
         defect = f"it gives {info.runtime} {info.precision} ({info.why})"
     elif calibration.startswith("failed"):
         defect = f"calibration {calibration}"
@@ -103,8 +103,7 @@ def open_accepted(style: Style, order: Order, *, reference: NDArray[np.float16])
             defect = f"it fails ({first_line(error)})"
         if defect and info.key:
             with contextlib.suppress(VeneerError):
-                kept = (cache_home() / info.key).exists()
-                record_verdict(info.key, passed=False, because=f"on the built-in face {defect}", kept=kept)
+                record_verdict(info.key, passed=False, because=f"on the built-in face {defect}")
     if defect:
         engine.close()
         raise BuildError(defect)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,17 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.build import failed_builds
-from engines.build.build_orders import Order, orders
+from engines.build.build_orders import BuildOrder, available_builds
 from engines.build.build_process import BuildError, BuildProcess, BuildStoppedError
-from engines.errors import VeneerError
-from engines.runtime.base import EngineInfo, NotUsableError
+from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
 from engines.styles import Style
 from engines.text import one_line
 from live.upgrades.engine_acceptance import open_accepted
 from live.upgrades.upgrade_messages import UpgradeMessages, describe_step, not_built_message, skipped_message
 
-AvailableBuilds = Callable[[Style, EngineInfo, str], Sequence[Order]]
+AvailableBuilds = Callable[[Style, EngineInfo, str], Sequence[BuildOrder]]
 
 _JOIN_TIMEOUT_S = 0.7
 _POLL_INTERVAL_S = 0.5  # of the viewers
@@ -53,7 +51,7 @@ def runtime_and_precision(info: EngineInfo) -> tuple[str, str]:
     return info.runtime, info.precision
 
 
-_Build = tuple[LoadedEngine, Order]
+_Build = tuple[LoadedEngine, BuildOrder]
 
 
 class EngineUpgrades:
@@ -77,7 +75,7 @@ class EngineUpgrades:
         *,
         runtime: str,
         say: Callable[[str], None],
-        available_builds: AvailableBuilds = orders,
+        available_builds: AvailableBuilds = available_builds,
         build: bool = True,
         has_viewers: Callable[[], bool] | None = None,
     ) -> None:
@@ -166,7 +164,7 @@ class EngineUpgrades:
             return []
         failures, pending = [], []
         for engine, order in builds:
-            failure = failed_builds.remembered(_cache_key(order))
+            failure = failed_builds.find_failure(order.current_key())
             if failure is None:
                 pending.append((engine, order))
             else:
@@ -185,24 +183,21 @@ class EngineUpgrades:
             if _build_id(engine, order) not in self._tried
         ]
 
-    def _upgrade(self, engine: LoadedEngine, order: Order) -> None:
+    def _upgrade(self, engine: LoadedEngine, order: BuildOrder) -> None:
         style, old = engine.style, " ".join(runtime_and_precision(engine.engine.info))
         try:
             self._run_build(order, f"building {style.name} {order.label}")
             better = open_accepted(style, order, reference=engine.reference)
         except BuildError as error:
             self._messages.add(style, f"{order.label} of {{style}} is not used: {error}; {old} stays in use")
-            if error.lasting:
-                size = "{}x{}".format(*style.size_wh)
-                failed_builds.remember(
-                    _cache_key(order), label=order.label, style=style.name, size=size, reason=str(error)
-                )
+            if error.permanent:
+                failed_builds.record_failure(order.current_key(), order.label, style, str(error))
             return
         if self._closed.is_set() or engine.fell_back:
             better.close()
             return
         engine.installed = runtime_and_precision(better.info)
-        engine.engine.exchange(better)
+        engine.engine.swap(better)
         new = " ".join(engine.installed)
         self._messages.add(
             style,
@@ -210,7 +205,7 @@ class EngineUpgrades:
             holds=lambda: " ".join(runtime_and_precision(engine.engine.info)) == new,
         )
 
-    def _run_build(self, order: Order, text: str) -> None:
+    def _run_build(self, order: BuildOrder, text: str) -> None:
         """Run the build to its end, or until the last viewer leaves.
 
         Raises:
@@ -222,7 +217,7 @@ class EngineUpgrades:
             self._progress = f"{text}: {describe_step(step)}"
 
         self._progress = text
-        process = BuildProcess(order.module, order.arguments, limit_s=order.limit_s, told=on_step)
+        process = BuildProcess(order.builder, order.arguments, limit_s=order.limit_s, on_step=on_step)
         with self._lock:
             self._process = process
             if self._closed.is_set():
@@ -242,16 +237,9 @@ class EngineUpgrades:
             finished.set()
 
 
-def _build_id(engine: LoadedEngine, order: Order) -> tuple[str, tuple[int, int], str]:
+def _build_id(engine: LoadedEngine, order: BuildOrder) -> tuple[str, tuple[int, int], str]:
     return engine.style.name, engine.style.size_wh, order.label
 
 
-def _style_and_label(engine: LoadedEngine, order: Order) -> tuple[str, str]:
+def _style_and_label(engine: LoadedEngine, order: BuildOrder) -> tuple[str, str]:
     return engine.style.name, order.label
-
-
-def _cache_key(order: Order) -> str:
-    """Return the key under which the engine would be cached; "" if it cannot be computed."""
-    with contextlib.suppress(VeneerError, NotUsableError, ImportError, OSError):
-        return order.key()
-    return ""

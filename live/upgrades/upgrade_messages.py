@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from engines.build.build_orders import Order
-from engines.build.failed_builds import Failure
+from engines.build.build_orders import BuildOrder
+from engines.build.failed_builds import FailedBuild
 from engines.styles import Style
 
 _STEPS = {  # a builder's name of a step -> text for the user
@@ -60,7 +60,7 @@ def describe_step(step: str) -> str:
     return f"{_STEPS.get(name, name)} {count}".rstrip()
 
 
-def skipped_message(failures: Iterable[Failure]) -> str:
+def skipped_message(failures: Iterable[FailedBuild]) -> str:
     """Return one line about the builds that are skipped because they failed recently."""
     builds: dict[tuple[str, str], dict[str, None]] = {}  # by end of the waiting time, and reason
     for failure in failures:
@@ -70,7 +70,7 @@ def skipped_message(failures: Iterable[Failure]) -> str:
     return f"not built again: {'; '.join(texts)} (veneer engines build tries now)"
 
 
-def not_built_message(builds: Iterable[tuple[Style, Order]]) -> str:
+def not_built_message(builds: Iterable[tuple[Style, BuildOrder]]) -> str:
     """Return one line about the engines that a run without builds does not build."""
     names = dict.fromkeys(f"{order.label} of {style.name}" for style, order in builds)
     return f"--no-build: these engines could be built and are not: {', '.join(names)}"

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from engines.cache import engine_cache
-from engines.runtime.openvino.converted_graph import convert, graph_key, save
+from engines.runtime.openvino.converted_graph import convert_style, graph_key, save_graph
 from engines.styles import SHIPPED, load_style
 
 
@@ -21,10 +21,10 @@ def main() -> None:
     shutil.rmtree(home, ignore_errors=True)
     for card in sorted(SHIPPED.glob("*.json")):
         style = load_style(card.stem)
-        model = convert(style)
+        model = convert_style(style)
 
         def write(folder: Path, model: object = model) -> None:
-            save(model, folder)
+            save_graph(model, folder)
 
         entry = engine_cache.store(graph_key(style), write, home=home)
         sys.stdout.write(f"{style.name}: {entry}\n")

@@ -16,7 +16,14 @@ from calibration.autotune.engine_timing import Timed
 from calibration.engine_checks.verdicts import ways
 from engines.looks import Look, load_looks
 from engines.runtime import autotune_choice
-from engines.runtime.autotune_choice import EngineChoice, choice_file, engine_choice, engine_name, fitted, stale
+from engines.runtime.autotune_choice import (
+    EngineChoice,
+    choice_file,
+    engine_choice,
+    engine_name,
+    stale_message,
+    with_chosen_sizes,
+)
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.styles import Style, load_style
 
@@ -47,7 +54,7 @@ def test_a_look_is_measured_and_live_runs_it_as_chosen(built_in_set: Path, quick
     assert accounted >= {way.name for way in ways(style)}, "each way has a time, or a reason"
     (look,) = report.looks
     assert (look.look, look.sizes, look.chosen) == ("glaze", "90x30", True) and look.time.median_ms > 0
-    assert report.file == choice_file() and stale() == ""
+    assert report.file == choice_file() and stale_message() == ""
     choice = engine_choice(style)
     assert choice is not None and f"{choice.runtime} {choice.precision}" in chosen.way
     assert (choice.threads, choice.median_ms) == (chosen.threads, chosen.time.median_ms)
@@ -74,12 +81,16 @@ def test_openvino_runs_in_the_precision_that_was_measured_as_the_best() -> None:
 def test_a_choice_for_another_machine_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     style, look = load_style("toon"), scaled(load_looks()["toon"], 0.5)
     written(style, look=look)
-    assert engine_choice(style) is not None and stale() == ""
+    assert engine_choice(style) is not None and stale_message() == ""
     here = autotune_choice.fingerprint()
     monkeypatch.setattr(autotune_choice, "fingerprint", lambda: {**here, "processor": "another"})
     assert engine_choice(style) is None
-    assert fitted(load_looks()["toon"]) == load_looks()["toon"]
-    assert "another processor" in stale() and "veneer calibrate machine" in stale() and "\n" not in stale()
+    assert with_chosen_sizes(load_looks()["toon"]) == load_looks()["toon"]
+    assert (
+        "another processor" in stale_message()
+        and "veneer calibrate machine" in stale_message()
+        and "\n" not in stale_message()
+    )
 
 
 def test_a_choice_for_other_weights_or_another_size_says_nothing(tmp_path: Path) -> None:
@@ -100,7 +111,7 @@ def test_a_damaged_choice_is_no_harm(harm: str) -> None:
     machine_part: dict[str, Any] = {"machine": json.loads(kept)["machine"]}
     text = json.dumps({**machine_part, **json.loads(harm)}) if harm.startswith("{") else harm
     choice_file().write_text(text)
-    assert engine_choice(style) is None and fitted(look) == look
+    assert engine_choice(style) is None and with_chosen_sizes(look) == look
 
 
 def test_regions_are_made_smaller_but_lips_and_never_larger() -> None:
@@ -109,13 +120,13 @@ def test_regions_are_made_smaller_but_lips_and_never_larger() -> None:
     assert sizes(look) == "90x30, 448x256, 256x256" and sizes(small) == "90x30, 224x128, 128x128"
     assert sizes(scaled(look, 0.75)) == "90x30, 320x192, 192x192" and scaled(look, 1.0) == look
     written(own_styles(look)[-1], look=small)
-    assert sizes(fitted(look)) == sizes(small)
+    assert sizes(with_chosen_sizes(look)) == sizes(small)
     text = json.loads(choice_file().read_text())
     text["looks"]["toon-glaze"]["layers"][1]["size_wh"] = [4096, 4096]
     choice_file().write_text(json.dumps(text))
-    assert fitted(look) == look
+    assert with_chosen_sizes(look) == look
     other = replace(look, layers=look.layers[1:])
-    assert fitted(other) == other, "a look that was written anew since"
+    assert with_chosen_sizes(other) == other, "a look that was written anew since"
 
 
 def test_of_what_is_alike_the_fewer_threads_and_the_more_precise_are_chosen() -> None:
@@ -139,7 +150,7 @@ def test_of_what_is_alike_the_fewer_threads_and_the_more_precise_are_chosen() ->
     }
     choice = choice_of(timed, best)
     assert (choice.runtime, choice.precision, choice.threads, choice.on_gpu) == ("openvino", "bf16", 2, False)
-    assert choice.turned_down == (
+    assert choice.rejected == (
         "openvino int8 1.50 ms",
         "torch fp32 on the CPU 1.51 ms",
         "openvino fp32 1.90 ms",
@@ -176,7 +187,7 @@ def test_what_was_measured_before_of_other_looks_stays() -> None:
         "fp32",
         "int8",
     }
-    assert fitted(toon) == scaled(toon, 0.5) and fitted(soft) == scaled(soft, 0.75)
+    assert with_chosen_sizes(toon) == scaled(toon, 0.5) and with_chosen_sizes(soft) == scaled(soft, 0.75)
 
 
 def test_ctrl_c_while_it_is_written_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,6 +225,6 @@ def test_ctrl_c_in_the_middle_keeps_the_looks_that_are_done(
         MachineTimer(fps=5, say=said.append).measure([looks["glaze"], looks["bright"]])
     kept = json.loads(choice_file().read_text())
     assert set(kept["looks"]) == {"toon", "glaze"} and kept["looks"]["glaze"]["fps"] == 5
-    assert engine_choice(load_style("lips-glaze")) is not None and fitted(looks["toon"]) == toon
+    assert engine_choice(load_style("lips-glaze")) is not None and with_chosen_sizes(looks["toon"]) == toon
     assert said[-1] == "look bright, 2 of 2: painting at 90x30"
     assert any(line.startswith("look glaze, 1 of 2: lips-glaze 90x30 openvino ") for line in said)

@@ -44,7 +44,7 @@ def test_int8_is_built_once_and_live_takes_it(built_in_set: Path, capfd: pytest.
     capfd.readouterr()
     assert open_engine(style, build=False, convert=False).info.precision != "int8"
     said = capfd.readouterr().err
-    assert "cut or edited: it is thrown away\n" in said, "nobody builds it again here"
+    assert "incomplete or modified: it is deleted\n" in said, "nobody builds it again here"
     assert not (cache_home() / int8_key(style)).exists()
     assert "openvino int8 on " in run("build", "lips-glaze")[-1]
 

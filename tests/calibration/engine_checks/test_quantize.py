@@ -15,12 +15,12 @@ from calibration.engine_checks import quantize
 from calibration.engine_checks.engine_accuracy import Reference
 from calibration.sets.set_pictures import stills
 from engines.cache import engine_cache
-from engines.cache.cache_entry import found_verdict, record_verdict, verdict
+from engines.cache.cache_entry import read_verdict, record_verdict, verdict
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino import int8_graph
-from engines.runtime.openvino.converted_graph import converted, openvino_core
+from engines.runtime.openvino.converted_graph import load_graph, openvino_core
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-from engines.runtime.openvino.int8_graph import RECIPES, Recipe, int8_key, wanted
+from engines.runtime.openvino.int8_graph import RECIPES, Recipe, int8_key, why_not_buildable
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import Style, load_style
 
@@ -44,12 +44,12 @@ def test_an_int8_engine_is_made_once_and_then_taken_by_itself(
     assert before.precision != "int8" and "INT8 is not made here yet" in before.why
     with pytest.raises(NotUsableError, match="veneer calibrate lips-glaze"):
         OpenVinoEngine(style, precision="int8")
-    assert wanted(style) == ""
+    assert why_not_buildable(style) == ""
     judged = quantize.make_int8(style, reference)
     assert judged.passed and 0 < judged.cases["all"].mean_de <= 1.0 and judged.cases["all"].psnr_db >= 34
     engine = OpenVinoEngine(style)
     assert engine.info.precision == "int8" and engine.info.key == int8_key(style)
-    assert verdict(engine.info.key) == "passed" and wanted(style) == "it is there already"
+    assert verdict(engine.info.key) == "passed" and why_not_buildable(style) == "it is there already"
     (entry,) = engine_cache.entries()
     assert (entry.about.style, entry.about.precision, entry.verdict) == ("lips-glaze", "int8", "passed")
     assert entry.build_s is not None and entry.build_s > 0, "as veneer engines list shows it"
@@ -62,41 +62,41 @@ def test_an_int8_engine_is_made_once_and_then_taken_by_itself(
     def never(*_: object) -> None:
         raise AssertionError("quantised a second time")
 
-    monkeypatch.setattr(quantize, "quantised", never)
+    monkeypatch.setattr(quantize, "quantize_graph", never)
     assert quantize.make_int8(style, reference).passed
 
 
 def test_a_way_that_is_too_far_off_is_followed_by_a_more_careful_one(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = int8_graph.quantised
+    real = int8_graph.quantize_graph
 
     def blind_at_first(graph: object, pictures_bgr: list[np.ndarray], recipe: object) -> object:  # type: ignore[type-arg]
         black = [np.zeros_like(one) for one in pictures_bgr]  # ranges of black pictures cut all colours off
         return real(graph, black if recipe == RECIPES[0] else pictures_bgr, recipe)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(quantize, "quantised", blind_at_first)
+    monkeypatch.setattr(quantize, "quantize_graph", blind_at_first)
     said: list[str] = []
     assert quantize.make_int8(style, reference, say=said.append).passed
     assert [RECIPES[0].name in said[0], RECIPES[1].name in said[1], len(said)] == [True, True, 2]
-    found = found_verdict(int8_key(style))
+    found = read_verdict(int8_key(style))
     assert found is not None and found["scores"]["recipe"] == RECIPES[1].name
 
 
 def test_what_fails_is_never_taken_by_itself_and_not_built_again(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = int8_graph.quantised
+    real = int8_graph.quantize_graph
 
     def blind(graph: object, pictures_bgr: list[np.ndarray], recipe: object) -> object:  # type: ignore[type-arg]
         return real(graph, [np.zeros_like(one) for one in pictures_bgr], recipe)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(quantize, "quantised", blind)
+    monkeypatch.setattr(quantize, "quantize_graph", blind)
     judged = quantize.make_int8(style, reference, recipes=RECIPES[:1])
     assert not judged.passed
     info = OpenVinoEngine(style).info
     assert info.precision != "int8" and "INT8 is not used: calibration failed: " in info.why
-    assert wanted(style).startswith("calibration failed: ")
+    assert why_not_buildable(style).startswith("calibration failed: ")
     assert OpenVinoEngine(style, precision="int8").info.precision == "int8", "whoever names it gets it"
 
 
@@ -105,8 +105,8 @@ def test_what_fails_is_never_taken_by_itself_and_not_built_again(
 def test_every_recipe_leaves_something_in_int8(name: str, recipe: Recipe, built_in_set: Path) -> None:
     style = load_style(name)
     pictures_bgr = [one.crop_bgr for one in stills(style, most=1)]
-    graph = converted(style, openvino_core())
-    made = int8_graph.quantised(graph, pictures_bgr, recipe)
+    graph = load_graph(style, openvino_core())
+    made = int8_graph.quantize_graph(graph, pictures_bgr, recipe)
     kinds = [node.get_type_name() for node in made.get_ordered_ops()]
     assert "FakeQuantize" in kinds and "FakeQuantize" not in [node.get_type_name() for node in graph.get_ordered_ops()]
 
@@ -118,17 +118,17 @@ def test_an_engine_that_nobody_judged_is_not_taken(style: Style, reference: Refe
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "verdict": None}))
     assert OpenVinoEngine(style).info.precision != "int8"
-    assert wanted(style) == "", "what was built and not judged is judged by the next build"
+    assert why_not_buildable(style) == "", "what was built and not judged is judged by the next build"
 
 
 def test_without_nncf_one_line_says_how_to_get_it(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (quantize, int8_graph):
-        monkeypatch.setattr(module, "installed", lambda: False)
+        monkeypatch.setattr(module, "nncf_installed", lambda: False)
     with pytest.raises(NotUsableError, match=r"pip install 'veneer\[int8\]'"):
         quantize.make_int8(style, reference)
-    assert wanted(style) == "NNCF is not installed (pip install 'veneer[int8]')"
+    assert why_not_buildable(style) == "NNCF is not installed (pip install 'veneer[int8]')"
 
 
 def run_build(*arguments: str) -> subprocess.CompletedProcess[str]:
