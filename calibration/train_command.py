@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from engines.generators.registry import generator_specs
 from engines.training.train_lips_command import lips
 
 _STYLE = "STYLE"
+_GENERATORS = ", ".join(spec.name for spec in generator_specs() if spec.region == "upright")
 
 
 class _StyleGroup(TyperGroup):
@@ -49,8 +51,8 @@ def style(
     begin: Annotated[
         str | None, typer.Option("--from", metavar="STYLE", help="Begin with the weights of this style.")
     ] = None,
-    generator: Annotated[str, typer.Option(help="toon_net, autoretouch or pix2pix.")] = "toon_net",
-    arg: Annotated[list[str] | None, typer.Option(metavar="NAME=N", help="For its constructor; repeatable.")] = None,
+    generator: Annotated[str, typer.Option(help=f"One of {_GENERATORS}.")] = "toon_net",
+    arg: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="For the generator; repeatable.")] = None,
     output: Annotated[str, typer.Option(help="What it returns: picture, or change (keeps fine detail).")] = "picture",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.", show_default="12000")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.05, help="As many steps as fit, instead.")] = None,
@@ -71,7 +73,7 @@ def style(
     vgg: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of VGG-19's weights.")] = None,
     gan: Annotated[str, typer.Option(help="vanilla, lsgan or wgan-gp.")] = "lsgan",
     optimiser: Annotated[
-        str | None, typer.Option(help="soap, muon or adamw.", show_default="soap for toon_net, else muon")
+        str | None, typer.Option(help="soap, muon or adamw.", show_default="the generator's usual one")
     ] = None,
     lr: Annotated[float | None, typer.Option(min=0, help="Largest step size.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Crops a step.")] = 16,

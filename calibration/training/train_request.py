@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import OptionsError
+from engines.generators.registry import generator_spec
+from engines.generators.spec import Value
 from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
 from engines.training.devices import usual_precision
 from engines.training.recipe import Objectives, Recipe
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
-_ARG = re.compile(r"([A-Za-z_]+)=([0-9]{1,6})")
 
 _OWN_TONES = ("sketch",)  # paper stays white in any light: what is lit otherwise must be drawn anew, not lit alike
 
@@ -120,15 +121,19 @@ class Request:
 
     def recipe(self) -> Recipe:
         """How to train."""
-        arguments: dict[str, int] = {}
+        spec = generator_spec(self.generator)
+        arguments: dict[str, Value] = {}
         for text in self.arg or []:
-            said = _ARG.fullmatch(text)
-            if said is None:
-                raise OptionsError(f"--arg {text}", "not NAME=NUMBER", "a whole number, as in --arg channels=16")
-            arguments[said[1]] = int(said[2])
-        if self.output == "change":
-            arguments["change"] = 1
-        optimiser = self.optimiser or ("soap" if self.generator == "toon_net" else "muon")
+            try:
+                arguments |= spec.parse(text)
+            except ValueError as error:
+                raise OptionsError(f"--arg {text}", str(error), "write NAME=VALUE, as in --arg channels=16") from error
+        if self.output not in spec.outputs:
+            do = f"use {' or '.join(spec.outputs)}"
+            raise OptionsError(f"--output {self.output}", f"{self.generator} does not return it", do)
+        if self.output == "change" and "change" in spec.arguments:
+            arguments["change"] = True
+        optimiser = self.optimiser or spec.optimiser
         weights = Objectives(self.l1, self.gradient, self.perceptual, self.adversarial, self.gan, self.temporal)
         chosen: dict[str, Any] = {}
         if self.steps is not None:

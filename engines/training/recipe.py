@@ -11,9 +11,9 @@ from torch import nn
 
 from engines.errors import OptionsError
 from engines.generators import registry
+from engines.generators.spec import Value
 from engines.styles import OUTPUTS
 
-GENERATORS = tuple(name for name in registry.GENERATORS if name != "lip_net")  # lips have a training of their own
 GAN_KINDS = ("vanilla", "lsgan", "wgan-gp")
 OPTIMISERS = ("soap", "muon", "adamw")
 
@@ -44,8 +44,8 @@ class Recipe:
     """How a generator is trained.
 
     Attributes:
-        generator: module in `engines.generators`.
-        generator_args: whole numbers for its constructor.
+        generator: name in `engines.generators.registry`.
+        generator_args: arguments for its constructor, as its spec lists them.
         output: "picture" or "change": what the generator returns.
         steps: optimiser steps; the step size follows one cycle over them.
         batch: crops a step, on each device.
@@ -68,7 +68,7 @@ class Recipe:
     """
 
     generator: str = "toon_net"
-    generator_args: Mapping[str, int] = field(default_factory=dict)
+    generator_args: Mapping[str, Value] = field(default_factory=dict)
     output: str = "picture"
     objectives: Objectives = field(default_factory=Objectives)
     steps: int = 12_000
@@ -91,8 +91,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.generator not in GENERATORS:
-            raise OptionsError(f"generator {self.generator!r}", "there is no such", f"use {', '.join(GENERATORS)}")
+        if registry.generator_spec(self.generator).region == "lips":
+            raise OptionsError(f"generator {self.generator!r}", "it paints lips only", "use veneer train lips")
         for name, value, known in (
             ("output", self.output, OUTPUTS),
             ("kind of GAN", self.objectives.gan, GAN_KINDS),
@@ -132,4 +132,4 @@ def build_generator(recipe: Recipe) -> nn.Module:
         return registry.fresh_generator(recipe.generator, recipe.generator_args)
     except ValueError as error:
         asked = f"generator {recipe.generator} with {dict(recipe.generator_args)}"
-        raise OptionsError(asked, str(error), "see its constructor") from error
+        raise OptionsError(asked, str(error), "correct --arg") from error

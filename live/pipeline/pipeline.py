@@ -79,7 +79,7 @@ class Pipeline:
         self._error: VeneerError | None = None
         self._senders: list[Sender] = []
         self._gc_freeze: GcFreeze | None = None
-        parts.controls.know(parts.look_loader.looks)
+        parts.controls.set_looks(parts.look_loader.looks)
         self._policy = PrivacyPolicy(parts.controls.look_of)
         self._renderer = FrameRenderer(
             parts.look_loader, self.timings, say, policy=self._policy, wait_for_looks=self.lossless

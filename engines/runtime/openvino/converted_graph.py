@@ -52,30 +52,25 @@ def graph_key(style: Style) -> str:
     """
     io_adapter = engine_cache.file_digest(Path(__file__).parent.with_name("io_adapter.py"))
     parts = {"weights": style.weights_digest(), "source": style.source_digest(), "door": io_adapter, "ir": 11}
-    return engine_cache.cache_key(
-        **parts, arguments=style.card.get("generator_args", {}), shape="any", precision="fp32"
-    )
+    return engine_cache.cache_key(**parts, arguments=style.arguments, shape="any", precision="fp32")
 
 
 def cached_graph_key(style: Style) -> str:
     """Its name in the user's cache: whatever may change its bytes changes it, the converting libraries too."""
-    return engine_cache.cache_key(
-        graph=graph_key(style), openvino=metadata.version("openvino"), torch=metadata.version("torch")
-    )
+    torch_version = ""  # without PyTorch nothing is converted, and only shipped graphs run
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        torch_version = metadata.version("torch")
+    return engine_cache.cache_key(graph=graph_key(style), openvino=metadata.version("openvino"), torch=torch_version)
 
 
 def convert_style(style: Style) -> openvino.Model:
-    """The style's graph in OpenVINO's own form, straight from the PyTorch module; for 1 to 4 crops of any size.
-
-    A generator that takes multiples of some pixels only says so as `step_px`.
-    """
+    """The style's graph in OpenVINO's own form, straight from the PyTorch module; for 1 to 4 crops of any size."""
     openvino = load_openvino()
     import torch
 
     from engines.runtime.io_adapter import IoAdapter
 
-    net = style.load_generator()
-    step_px = int(getattr(net, "step_px", 1))
+    net, step_px = style.load_generator(), style.step_px
     width, height = style.size_wh
     example = torch.zeros((2, height, width, 3), dtype=torch.uint8)
     dim = torch.export.Dim

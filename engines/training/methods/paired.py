@@ -212,4 +212,4 @@ def _mean_psnr_db(made: Any, wanted: Any) -> float:
 def _judge(kind: str) -> nn.Module:
     from engines.discriminators.patch_gan import PatchGan
 
-    return PatchGan(norm=int(kind != "wgan-gp")).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return PatchGan(norm=kind != "wgan-gp").to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -134,9 +134,9 @@ def test_a_folder_without_faces_is_said_in_one_line(tmp_path: Path) -> None:
         (("x", "--teacher", "tonn", "--faces", "."), "did you mean toon"),
         (("x", "--teacher", "toon", "--faces", "nowhere"), "no such folder"),
         (("x", "--teacher", "toon", "--faces", ".", "--region", "nose"), "face, head, frame, person"),
-        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels"), "NAME=NUMBER"),
-        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=--5"), "NAME=NUMBER"),
-        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=-5"), "NAME=NUMBER"),
+        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels"), "NAME=VALUE"),
+        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=--5"), "channels must be a whole number"),
+        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=-5"), "a whole number from 4 to 256"),
         (("x", "--teacher", "toon", "--faces", ".", "--steps", "1", "--minutes", "1"), "give one of them"),
     ],
 )

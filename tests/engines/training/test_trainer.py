@@ -223,7 +223,7 @@ def test_a_style_of_changes_learns_changes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"generator": "toonnet"}, "there is no such - use toon_net"),
+        ({"generator": "toonnet"}, "did you mean 'toon_net'"),
         ({"objectives": Objectives(l1=0, gradient=0)}, "all are switched off"),
         ({"objectives": Objectives(l1=-1)}, "negative"),
         ({"objectives": Objectives(gan="gan")}, "use vanilla, lsgan, wgan-gp"),
@@ -231,7 +231,7 @@ def test_a_style_of_changes_learns_changes(tmp_path: Path) -> None:
         ({"crop_px": 64}, "the pictures are 48x48"),
         ({"generator": "pix2pix", "optimiser": "muon", "generator_args": {"depth": 6}}, "halved"),
         ({"generator_args": {"chanels": 4}}, "chanels"),
-        ({"generator_args": {"channels": -5}}, "see its constructor"),
+        ({"generator_args": {"channels": -5}}, "channels must be a whole number from 4 to 256"),
         ({"objectives": Objectives(perceptual=1)}, "--vgg"),
         ({"precision": "bf17"}, "--precision"),
         ({"generator": "pix2pix", "optimiser": "soap", "generator_args": {"depth": 5}}, "--optimiser muon"),

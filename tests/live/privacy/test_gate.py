@@ -23,7 +23,7 @@ from live.render.privacy_policy import PrivacyPolicy
 def _gate(look: str) -> tuple[PrivacyGate, Controls]:
     looks = the_looks()
     controls = Controls(tuple(looks), look=look)
-    controls.know(looks)
+    controls.set_looks(looks)
     return PrivacyGate(PrivacyPolicy(controls.look_of), controls), controls
 
 
