@@ -1,0 +1,236 @@
+"""Options declared once: a frozen dataclass whose fields carry `Annotated[type, typer.Option(...)]`.
+
+From that one declaration come the signature of a typer command (`with_options`), the check of a table of a TOML file
+(`options_from_table`) and the check of ranges, whatever the origin of a value (`check_ranges`).
+
+    @dataclass(frozen=True)
+    class Options:
+        fps: Annotated[float, typer.Option(help="Frames per second.", min=1, max=240)] = 30.0
+
+        def __post_init__(self) -> None:
+            check_ranges(self)
+
+    @with_options(Options)
+    def run(**given: Any) -> None:
+        options = Options(**given)
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import typer
+
+from engines import paths
+from engines.errors import OptionsError
+from engines.text import did_you_mean
+from engines.untrusted_files import shown
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_CONTEXT = "_context"
+_TOML_TYPES: dict[type, tuple[type, ...]] = {
+    str: (str, int),
+    Path: (str,),
+    int: (int,),
+    float: (int, float),
+    bool: (bool,),
+}
+_TOML_NAMES = {str: "a text", Path: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+class OptionField(NamedTuple):
+    """One field of an options class.
+
+    Attributes:
+        name: the field's name.
+        key: the option's name without dashes in front, which is also the key in a TOML table ("max-faces").
+        type: the type without `None`; the type of one element for a field that takes several values.
+        several: whether the field is a tuple or list of values.
+        optional: whether the value may be None.
+        info: the `typer.Option` or `typer.Argument`.
+        default: the default value, or `inspect.Parameter.empty`.
+    """
+
+    name: str
+    key: str
+    type: type
+    several: bool
+    optional: bool
+    info: Any
+    default: Any
+
+    @property
+    def label(self) -> str:
+        """The option as written on the command line: "--max-faces", or the metavar of an argument."""
+        is_argument = isinstance(self.info, typer.models.ArgumentInfo)
+        return self.info.metavar or self.key.upper() if is_argument else f"--{self.key}"
+
+
+@functools.cache
+def option_fields(options_class: type) -> dict[str, OptionField]:
+    """Return the annotated fields of an options class by name, in order; other fields are left out."""
+    hints = typing.get_type_hints(options_class, include_extras=True)
+    found = {}
+    for field in dataclasses.fields(options_class):
+        extras = getattr(hints[field.name], "__metadata__", ())
+        info = next((extra for extra in extras if isinstance(extra, typer.models.ParameterInfo)), None)
+        if info is not None:
+            found[field.name] = _option_field(field, typing.get_args(hints[field.name])[0], info)
+    return found
+
+
+def _option_field(field: dataclasses.Field[Any], hint: Any, info: Any) -> OptionField:
+    optional = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    if optional:
+        hint = next(one for one in typing.get_args(hint) if one is not type(None))
+    several = typing.get_origin(hint) in (tuple, list) and info.parser is None
+    element = typing.get_args(hint)[0] if several else str if info.parser is not None else hint
+    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    return OptionField(
+        field.name, _key(field.name, info), element, several, optional, info,
+        inspect.Parameter.empty if default is dataclasses.MISSING else default,
+    )  # fmt: skip
+
+
+def _key(name: str, info: Any) -> str:
+    """The first long name of an option ("--size/--no-size" as "size"), or the field's name with dashes."""
+    flags = [flag for flag in (info.default, *(info.param_decls or ())) if isinstance(flag, str)]
+    long_flags = [flag for flag in flags if flag.startswith("--")]
+    return long_flags[0].split("/")[0][2:] if long_flags else name.replace("_", "-")
+
+
+def with_options(
+    options_class: type, *, only: Collection[str] | None = None, defaults: Mapping[str, Any] | None = None
+) -> Callable[[_Command], _Command]:
+    """Give a typer command the options of a class in the place of its `**given` parameter.
+
+    The command receives only the values given on the command line, by field name, so that the defaults stay in the
+    class and other sources (a settings file) can come between.
+
+    Args:
+        options_class: a dataclass with annotated fields.
+        only: names of the fields that the command offers; None for all.
+        defaults: defaults that differ from those of the class; the command receives them as if given.
+    """
+    changed = defaults or {}
+    offered = [field for name, field in option_fields(options_class).items() if only is None or name in only]
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def with_given(**values: Any) -> Any:
+            context = values.pop(_CONTEXT, None)
+            for field in offered:
+                if context is not None and context.get_parameter_source(field.name).name == "DEFAULT":
+                    values.pop(field.name)
+                elif field.name in values:
+                    values[field.name] = _from_command_line(field, values[field.name])
+            values = {**changed, **values}
+            return command(**values)
+
+        own = [
+            one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for one in inspect.signature(command, eval_str=True).parameters.values()
+            if one.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        context = inspect.Parameter(_CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        parameters = [_parameter(field, changed.get(field.name, field.default)) for field in offered]
+        with_given.__signature__ = inspect.Signature([*own, context, *parameters])  # type: ignore[attr-defined]
+        with_given.__annotations__ = {}
+        return typing.cast(_Command, with_given)
+
+    return decorate
+
+
+def _parameter(field: OptionField, default: Any) -> inspect.Parameter:
+    """The parameter that typer reads; ranges and parsers are applied here and not by typer, for one form of message."""
+    info = copy.copy(field.info)
+    info.help = _help_with_range(field)
+    info.min = info.max = info.parser = None
+    annotation: Any = list[field.type] if field.several else field.type  # type: ignore[name-defined]
+    if field.several and default is not inspect.Parameter.empty:
+        default = list(default or ()) or None
+    elif field.info.parser is not None and default is not None:
+        default = str(default)
+    if default is None:
+        annotation = annotation | None
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(field.name, kind, default=default, annotation=Annotated[annotation, info])
+
+
+def _help_with_range(field: OptionField) -> str | None:
+    low, high = field.info.min, field.info.max
+    if low is None and high is None:
+        return typing.cast("str | None", field.info.help)
+    return f"{(field.info.help or '').rstrip('.')} ({_range_text(low, high)})."
+
+
+def _range_text(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"at least {low:g}" if low is not None else f"at most {high:g}"
+    return f"{low:g} to {high:g}"
+
+
+def _from_command_line(field: OptionField, value: Any) -> Any:
+    if field.info.parser is not None and isinstance(value, str):
+        return field.info.parser(value)
+    return tuple(value or ()) if field.several else value
+
+
+def check_ranges(options: Any) -> None:
+    """Check every number of an options value against the `min` and `max` of its declaration.
+
+    Raises:
+        OptionsError: a number is out of range, or is not a number (NaN).
+    """
+    options_class: type = type(options)
+    for field in option_fields(options_class).values():
+        value, low, high = getattr(options, field.name), field.info.min, field.info.max
+        if value is None or (low is None and high is None):
+            continue
+        if not (low is None or low <= value) or not (high is None or value <= high):  # False for NaN, too
+            requested = f"{value:g}" if abs(value) < 1e15 else shown(value)
+            raise OptionsError(f"{field.label} {requested}", "out of range", f"use {_range_text(low, high)}")
+
+
+def options_from_table(options_class: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Read the values of a TOML table by field name.
+
+    Keys are the names of the options, with `-` or `_`, or the names of the fields.
+
+    Args:
+        options_class: a dataclass with annotated fields.
+        table: the table.
+        where: names the file and the table in messages.
+
+    Raises:
+        OptionsError: a key is unknown, or a value has the wrong type.
+    """
+    fields = option_fields(options_class).values()
+    by_key = {key.replace("-", "_"): field for field in fields for key in (field.name, field.key)}
+    values = {}
+    for key, value in table.items():
+        field = by_key.get(key.replace("-", "_"))
+        if field is None:
+            known = [one.key for one in fields]
+            do = did_you_mean(key, known, otherwise=f"keys are {', '.join(sorted(known))}")
+            raise OptionsError(where, f"unknown key {shown(key)}", do)
+        values[field.name] = _from_toml(field, key, value, where)
+    return values
+
+
+def _from_toml(field: OptionField, key: str, value: Any, where: str) -> Any:
+    elements = value if field.several and isinstance(value, list) else [value]
+    if not all(type(one) in _TOML_TYPES[field.type] for one in elements):
+        expected = _TOML_NAMES[field.type] + (", or a list of them" if field.several else "")
+        raise OptionsError(where, f"{key} = {shown(value)}", f"write {expected}")
+    convert = field.info.parser or (paths.expanded if field.type is Path else field.type)
+    converted = tuple(convert(one) for one in elements)
+    return converted if field.several else converted[0]
