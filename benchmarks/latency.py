@@ -37,8 +37,9 @@ from engines.runtime import autotune_choice
 from live.options import LiveOptions, parse_size
 from live.pipeline.frame import Frame, ImageU8
 from live.session import Session
+from live.sinks.base import FrameSink
 from live.sinks.virtual_camera import VirtualCameraSink
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.demo_source import DemoSource
 
 _START_S = 400.0  # so long the program may take to its first frame
@@ -74,7 +75,7 @@ class Journey:
         return {**found, "latency_ms": {"p50": p50, "p95": p95, "p99": p99, "max": round(float(late_ms.max()), 2)}}
 
 
-class StampedDemo:
+class StampedDemo(FrameSource):
     """The demo with numbers in its pictures, as a camera that cannot be stopped from sending."""
 
     live = True
@@ -102,7 +103,7 @@ class StampedDemo:
         self._demo.close()
 
 
-class ReadingSink:
+class ReadingSink(FrameSink):
     """Reads the numbers of what it is sent; live, as a virtual camera is."""
 
     name, live, main_thread = "reading", True, False
@@ -126,7 +127,7 @@ def in_process(look: str, size_wh: tuple[int, int], fps: float, frames: int) -> 
     journey = Journey()
     options = LiveOptions(source="demo", look=look, sinks=("null",), size_wh=size_wh, fps=fps, frames=frames)
     # No other look: making it ready meanwhile would be measured too.
-    styles_in_use = {look: autotune_choice.fitted(find_look(load_looks(), look))}
+    styles_in_use = {look: autotune_choice.with_chosen_sizes(find_look(load_looks(), look))}
     source, sink = StampedDemo(size_wh, fps, journey), ReadingSink(journey)
     Session(options, source=source, sinks=[sink], looks=styles_in_use, ctl=False).run()
     return journey

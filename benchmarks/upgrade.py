@@ -36,6 +36,7 @@ from live.options import parse_size
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
 from live.render.look_loader import LookLoader
+from live.sinks.base import FrameSink
 from live.sources.demo_source import DemoSource
 from live.tracking.face_mesh import FaceMeshTracker
 
@@ -45,7 +46,7 @@ _LEAST_FRAMES = 30
 _START_S = 60.0
 
 
-class Stamps:
+class Stamps(FrameSink):
     """A live sink that notes when each new frame came."""
 
     main_thread, live, name = False, True, "stamps"

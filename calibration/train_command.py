@@ -54,11 +54,11 @@ def _listed() -> None:
 
 def _style_command(args: list[str]) -> Any:
     """Build the command for the training method that the arguments name."""
-    from engines.training.generator import default_method
+    from engines.generators.registry import generator_spec
     from engines.training.methods import load_method
 
     generator = _value_of("--generator", args) or TrainRequest.generator
-    method = load_method(_value_of("--method", args) or default_method(generator))
+    method = load_method(_value_of("--method", args) or generator_spec(generator).method)
     options: type = dataclass(frozen=True, kw_only=True)(type("TrainOptions", (method.config_class, TrainRequest), {}))
     request_fields = {field.name for field in fields(TrainRequest)}
 

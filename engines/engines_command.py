@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from engines.cache.cache_entry import Entry
+    from engines.cache.cache_entry import CacheEntry
     from engines.styles import Style
 
 _FAILED = 2
@@ -36,34 +36,34 @@ def build(
     At every size at which a look wears the style here; on a processor also in INT8, where NNCF is installed.
     """
     from engines.build import failed_builds
-    from engines.build.build_orders import int8_wants
-    from engines.build.prebuild import build_better, open_now
+    from engines.build.build_orders import int8_install_hint
+    from engines.build.prebuild import build_upgrades, prepare_engine
     from engines.build.styles_in_use import styles_in_use
     from engines.errors import VeneerError
     from engines.looks import load_looks
-    from engines.runtime.autotune_choice import fitted
+    from engines.runtime.autotune_choice import with_chosen_sizes
     from engines.status_line import status_line
 
     styles = styles_in_use(
-        style or (), map(fitted, load_looks().values())
+        style or (), map(with_chosen_sizes, load_looks().values())
     )  # a wrong name is said before minutes of building
     for name in {one.name for one in styles}:
-        failed_builds.forget(name)
+        failed_builds.clear_failures(name)
     wants = ""
     refusals: list[str] = []  # of each that failed, why
 
-    def begun(label: str) -> None:
+    def on_start(label: str) -> None:
         typer.echo(f"{begin}: building {label}", err=True)
 
     for begin, one in _numbered(styles):
         typer.echo(f"{begin}: making its engine ready", err=True)
         try:
-            info, said = open_now(one, runtime)
+            info, said = prepare_engine(one, runtime)
             typer.echo(f"{begin}: {said}")
             with status_line() as told:
-                for line in build_better(one, info, runtime, begun, told):
+                for line in build_upgrades(one, info, runtime, on_start, told):
                     typer.echo(f"{begin}: {line}")
-            wants = wants or int8_wants(one, info, runtime)
+            wants = wants or int8_install_hint(one, info, runtime)
         except VeneerError as error:
             typer.echo(f"{begin}: {'not ready, for the same reason' if str(error) in refusals else error}")
             refusals.append(str(error))
@@ -89,7 +89,7 @@ def list_engines() -> None:
     from engines.cache import engine_cache
     from engines.cache.cache_entry import cache_home
 
-    for failure in failed_builds.all_remembered():
+    for failure in failed_builds.all_failures():
         do = f"tried again from {failure.until} on, or now by veneer engines build {failure.style}"
         typer.echo(f"not built: {failure}; {do}", err=True)
     found = engine_cache.entries()
@@ -108,7 +108,7 @@ def list_engines() -> None:
     )
 
 
-def _row(entry: Entry) -> list[str]:
+def _row(entry: CacheEntry) -> list[str]:
     about = entry.about
     took = "?" if entry.build_s is None else f"{entry.build_s:.1f} s"
     size = _megabytes(entry.size_bytes)
@@ -126,7 +126,7 @@ def clear() -> None:
     from engines.cache import engine_cache
     from engines.cache.cache_entry import cache_home
 
-    failed_builds.forget()
+    failed_builds.clear_failures()
     count, size_bytes = engine_cache.clear()
     typer.echo(f"{count} engines, {_megabytes(size_bytes)}, removed from {cache_home()}")
     left = len(engine_cache.entries())

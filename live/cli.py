@@ -7,9 +7,11 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from engines.errors import VeneerError
+from engines.extras import missing_module
 from live.tracking.quiet_stderr import say_line
 
 if TYPE_CHECKING:  # the rest is loaded where Ctrl-C is one line already
@@ -42,13 +44,29 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; exit code 2 and one line on anything a person can put right."""
-    code: object = 0
+    """Run the command line of this process and end the process with its exit code."""
+    _leave(run_command_line(prepare=_stop_in_order))
+
+
+def run_command_line(
+    arguments: Sequence[str] | None = None, *, prepare: Callable[[], None] | None = None
+) -> int | str | None:
+    """Run one `veneer` command in this process. A user error is one line on standard error and exit code 2.
+
+    Args:
+        arguments: the words after `veneer`; default: those in `sys.argv`.
+        prepare: called first, under the same handling of Ctrl-C.
+
+    Returns:
+        The exit code, in the form that `sys.exit` takes.
+    """
+    code: Any = 0
     try:
-        _stop_in_order()
+        if prepare is not None:
+            prepare()
         import typer.main
 
-        code = typer.main.get_command(build())(standalone_mode=False)
+        code = typer.main.get_command(build())(arguments, prog_name="veneer", standalone_mode=False)
     except SystemExit as end:
         code = end.code
     except VeneerError as error:
@@ -56,11 +74,16 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
-        code = 141  # `veneer looks | head -1`: the reader has seen enough
+        code = 141  # `veneer looks | head -1`: the reader closed the pipe
     except OSError as error:
         code = _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
-    except Exception as error:  # what the command line's library says of wrong options; anything else is our fault
-        if type(error).__name__ == "Abort":  # what it makes of Ctrl-C
+    except ImportError as error:
+        problem = missing_module(error)
+        if problem is None:
+            raise
+        code = _complain(str(problem))
+    except Exception as error:  # click raises its own classes for wrong options; any other exception is a defect
+        if type(error).__name__ == "Abort":  # click's form of Ctrl-C
             code = 130
         elif not hasattr(error, "format_message"):
             raise
@@ -68,7 +91,7 @@ def main() -> None:
             code = _complain(" ".join(error.format_message().split()) + " - see veneer --help")
     if code == 130:
         say_line("veneer: stopped")
-    _leave(code)
+    return code if isinstance(code, (int, str)) else None
 
 
 def _stop_in_order() -> None:

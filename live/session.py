@@ -25,10 +25,10 @@ from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
 from live.pipeline.report import check_writable, run_report, write_report
 from live.pipeline.viewer_presence import ViewerPresence, may_rest
-from live.recording.recorder import Capture
+from live.recording.recorder import Recorder
 from live.render.look_loader import LookLoader
 from live.sinks.base import FrameSink
-from live.sinks.delayed_microphone import MicDelay
+from live.sinks.delayed_microphone import MicrophoneDelay
 from live.sinks.preview_meter import MeterText
 from live.sinks.sink_factory import open_sink
 from live.sources.base import FrameSource
@@ -92,7 +92,9 @@ class Session:
             open_sink(text, on_key=self._on_key, meter=self._meter, audio_from=audio_from) for text in options.sinks
         ]
         source = self._resting(source or self._open_source(sinks), rest=source is None, sinks=sinks)
-        capture = Capture(self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir())
+        capture = Recorder(
+            self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir()
+        )
         self._capture, self._also = capture, on_frame
         live = source.live or all(sink.live for sink in sinks)  # a film has time, and keeps one engine to its end
         watched = self._viewers.watched if self._viewers is not None else None
@@ -111,10 +113,9 @@ class Session:
         self._viewers: ViewerPresence | None = None
         if rest and may_rest(self.options, live=source.live):
             self._viewers = ViewerPresence(self.controls)
-            source = IdleSource(source, again=lambda: self._open_source(sinks), viewers=self._viewers, say=say)
+            source = IdleSource(source, new_source=lambda: self._open_source(sinks), viewers=self._viewers, say=say)
         for sink in sinks:
-            if (attend := getattr(sink, "attend", None)) is not None:
-                attend(self._viewers, say)
+            sink.set_viewers(self._viewers, say)
         return source
 
     def run(self) -> dict[str, Any]:
@@ -132,9 +133,10 @@ class Session:
                 report = run_report(self.pipeline)
                 if self.options.report is not None:
                     write_report(self.options.report, report)
-        for part in (self.pipeline.parts.source, *self.pipeline.parts.sinks):
-            if warning := getattr(part, "warning", None):
-                say(str(warning))
+        parts = self.pipeline.parts
+        for warning in (parts.source.warning, *(sink.warning for sink in parts.sinks)):
+            if warning:
+                say(warning)
         return report
 
     @contextlib.contextmanager
@@ -155,7 +157,7 @@ class Session:
                 keys.start()
                 stack.callback(keys.stop)
             if self.options.mic_delay:
-                delay = MicDelay(self._latency_ms, say)
+                delay = MicrophoneDelay(self._latency_ms, say)
                 delay.start()
                 stack.callback(delay.stop)
             yield
@@ -212,9 +214,9 @@ class Session:
 
 def _looks_fitted(options: LiveOptions) -> dict[str, Look]:
     """All looks, with their regions at the sizes that `veneer calibrate machine` chose, where it was run here."""
-    if stale := autotune_choice.stale():
+    if stale := autotune_choice.stale_message():
         say(stale)
-    return {name: autotune_choice.fitted(look) for name, look in load_looks(options.looks_file).items()}
+    return {name: autotune_choice.with_chosen_sizes(look) for name, look in load_looks(options.looks_file).items()}
 
 
 def _check_files(options: LiveOptions) -> None:

@@ -37,7 +37,9 @@ def needed(name: str, extras: frozenset[str], seen: dict[str, metadata.Distribut
         if wanted.marker and not any(wanted.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
             continue
         key = canonicalize_name(wanted.name)
-        if key not in seen:
+        if key == canonicalize_name(name):  # an extra that names others of its own, as [dev] does
+            needed(name, frozenset(wanted.extras), seen)
+        elif key not in seen:
             seen[key] = metadata.distribution(wanted.name)
             needed(wanted.name, frozenset(wanted.extras), seen)
 

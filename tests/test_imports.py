@@ -1,8 +1,9 @@
-"""Imports go one way: engines <- live <- calibration, benchmarks."""
+"""Imports go one way, also for module names in strings: engines <- live <- calibration, benchmarks."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,14 +20,41 @@ MAY_IMPORT = {
 HEAVY = ("torch", "mediapipe", "openvino", "cv2", "av", "pyvirtualcam", "pynput", "skimage", "scipy", "numpy")
 
 
-def imported(path: Path) -> set[str]:
+MODULE_NAME = re.compile(rf"(?<![\w./])({'|'.join(MAY_IMPORT)})\.(\w*)")
+
+
+def named_in_string(text: str) -> set[str]:
+    """Packages of which a string names a module; a part of an f-string may end with "calibration."."""
+    found = set()
+    for package, module in MODULE_NAME.findall(text):
+        path = ROOT / package / module
+        if not module or path.is_dir() or path.with_suffix(".py").is_file():
+            found.add(package)
+    return found
+
+
+def docstrings(tree: ast.Module) -> set[ast.expr]:
+    return {
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+
+
+def imported(source: str, path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(source)
+    skipped = docstrings(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
             names.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
+            names |= named_in_string(node.value)
     return names & set(MAY_IMPORT)
 
 
@@ -34,8 +62,27 @@ def imported(path: Path) -> set[str]:
 def test_imports_go_one_way(package: str) -> None:
     files = sorted((ROOT / package).rglob("*.py"))
     assert files
-    wrong = {str(path.relative_to(ROOT)): names - MAY_IMPORT[package] for path in files if (names := imported(path))}
+    sources = {path: path.read_text(encoding="utf-8") for path in files}
+    wrong = {str(path): imported(source, path) - MAY_IMPORT[package] for path, source in sources.items()}
     assert {path: names for path, names in wrong.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import calibration.quantize",
+        "from calibration import quantize",
+        'command = ["python", "-m", "calibration.engine_checks.int8_build"]',
+        'module = f"calibration.{name}"',
+        'entry = "calibration.engine_checks.int8_build:main"',
+    ],
+)
+def test_upward_imports_are_found_also_in_strings(source: str) -> None:
+    assert imported(source, ROOT) == {"calibration"}
+
+
+def test_folders_and_docstrings_are_no_imports() -> None:
+    assert imported('"""See calibration.sets."""\nfolder = home / "calibration"\nlive = "a.live.x"', ROOT) == set()
 
 
 def test_every_package_is_shipped() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from engines.runtime.base import NotUsableError
 from engines.runtime.io_adapter import IoAdapter
-from engines.runtime.torch.cuda_graph import StaticRun, enter, leave
+from engines.runtime.torch.cuda_graph import StaticRun, bgr_to_planes, planes_to_bgr
 from engines.text import first_line
 
 __all__ = ["AbsentError", "Way", "cpu_ways", "cuda_ways", "first_line"]
@@ -73,7 +73,7 @@ def _on_gpu(net: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 
 def _planes(bgr: NDArray[np.uint8], dtype: torch.dtype, form: torch.memory_format) -> Tensor:
-    return enter(torch.from_numpy(bgr).to("cuda"), dtype, form)
+    return bgr_to_planes(torch.from_numpy(bgr).to("cuda"), dtype, form)
 
 
 def _eager(net: Callable[[Tensor], Tensor], bgr: NDArray[np.uint8], dtype: Any, form: Any) -> Opened:
@@ -83,7 +83,7 @@ def _eager(net: Callable[[Tensor], Tensor], bgr: NDArray[np.uint8], dtype: Any, 
         with torch.inference_mode():
             return net(planes)
 
-    return run, lambda: leave(run()).cpu().numpy()
+    return run, lambda: planes_to_bgr(run()).cpu().numpy()
 
 
 def _graph(net: Callable[[Tensor], Tensor], bgr: NDArray[np.uint8], dtype: Any, form: Any) -> Opened:
@@ -99,7 +99,7 @@ def _graph(net: Callable[[Tensor], Tensor], bgr: NDArray[np.uint8], dtype: Any, 
 
     def answer() -> Answer:
         graph.replay()
-        return leave(made).cpu().numpy()
+        return planes_to_bgr(made).cpu().numpy()
 
     return graph.replay, answer
 
@@ -123,12 +123,12 @@ def _compiled(net: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 def _plan(net: nn.Module, count: int, size_wh: tuple[int, int]) -> Callable[[Tensor], Tensor]:
-    from engines.runtime.tensorrt.distribution import installed
+    from engines.runtime.tensorrt.distribution import installed_distribution
     from engines.runtime.tensorrt.loaded_plan import LoadedPlan
     from engines.runtime.tensorrt.plan_builder import build_plan
 
     try:
-        module = installed().module
+        module = installed_distribution().module
     except NotUsableError as error:
         raise AbsentError(str(error)) from error
     return LoadedPlan(importlib.import_module(module), build_plan(net, count, size_wh).plan)

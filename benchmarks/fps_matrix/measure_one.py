@@ -155,7 +155,7 @@ def measure(case: Case, extent: Extent) -> dict[str, Any]:
         VeneerError: it failed.
     """
     cv2.setNumThreads(1)  # as the program does
-    look = autotune_choice.fitted(find_look(load_looks(), case.look))
+    look = autotune_choice.with_chosen_sizes(find_look(load_looks(), case.look))
     look_loader = OneWay(look, case.way, say=_say)
     look_loader.prepared()
     alone_s = tracker_alone_s(case, extent, skip=0)

@@ -74,9 +74,9 @@ def open_named(style: Style, way: str) -> Engine:
 
     driver_device()  # before anything is loaded that a machine without a GPU does not need
     if runtime == "tensorrt":
-        from engines.runtime.tensorrt.distribution import installed
+        from engines.runtime.tensorrt.distribution import installed_distribution
 
-        installed()
+        installed_distribution()
         from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
 
         return TensorRtEngine(style)

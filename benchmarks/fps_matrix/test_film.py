@@ -22,7 +22,7 @@ _MARGIN = 1 / 16  # of the height: so far the camera moves to each side
 _ACROSS_S, _DOWN_S = 4.0, 2.7
 
 
-class Portraits:
+class Portraits(FrameSource):
     """Two to four portraits side by side, every other one mirrored, before a camera that is moved about a little.
 
     All faces are in the picture all the time, and near enough for the tracker. A frame is cut out of one large
@@ -68,7 +68,7 @@ class Portraits:
         if wall_bgr is None or self._closed.is_set():
             return None
         pts_s = frame_id / FPS
-        if self._pace is not None and not self._pace.hold(pts_s):
+        if self._pace is not None and not self._pace.wait_until(pts_s):
             return None
         self._frame_id += 1
         width, height = self._size_wh
@@ -90,7 +90,7 @@ def open_film(faces: int, size_wh: tuple[int, int], *, pace: bool) -> FrameSourc
     return Portraits(faces=faces, size_wh=size_wh, pace=pace)
 
 
-class Ending:
+class Ending(FrameSource):
     """A source that ends when it is told to: a film of which nobody knows yet how long it must be.
 
     Args:

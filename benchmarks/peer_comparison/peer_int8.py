@@ -10,7 +10,7 @@ from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino.converted_graph import GRAPH, openvino_core
-from engines.runtime.openvino.int8_graph import INSTALL, installed, int8_key
+from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
 from engines.styles import SHIPPED, Style, load_style
 
 _NOT_MADE = "INT8 is not made here yet, and NNCF, which makes it, is not installed"
@@ -31,7 +31,7 @@ def shipped_style(name: str, size_wh: tuple[int, int]) -> Style:
 
 def why_not(styles: list[Style]) -> str:
     """Why none of them can be had in INT8 on this machine; empty where one can."""
-    if installed() or any(engine_cache.find(int8_key(style)) is not None for style in styles):
+    if nncf_installed() or any(engine_cache.find(int8_key(style)) is not None for style in styles):
         return ""
     return f"{_NOT_MADE} ({INSTALL})"
 
@@ -46,7 +46,7 @@ def int8_graph(style: Style) -> Any:
     key = int8_key(style)
     entry = engine_cache.find(key)
     if entry is None or verdict(key) == "uncalibrated":
-        if not installed():
+        if not nncf_installed():
             raise NotUsableError(_NOT_MADE, INSTALL)
         _make(style)
         key = int8_key(style)  # the pictures that it is made from are part of it
@@ -58,13 +58,13 @@ def int8_graph(style: Style) -> Any:
 
 
 def _make(style: Style) -> None:
-    from calibration.engine_checks.quantize import make_int8
-    from calibration.engine_checks.verdicts import reference_of
+    from calibration.engine_checks.quantize import build_int8
+    from calibration.engine_checks.verdicts import load_reference
     from calibration.sets.set_builder import built_in
 
     _say(f"{style.name}: making its INT8 engine")
     built_in(say=_say)
-    make_int8(style, reference_of(style), say=_say)
+    build_int8(style, load_reference(style), say=_say)
 
 
 def _say(line: str) -> None:

@@ -18,7 +18,7 @@ from engines.errors import VeneerError
 from engines.runtime.base import NotUsableError
 from engines.runtime.io_adapter import IoAdapter
 from engines.runtime.openvino.converted_graph import load_openvino, openvino_core
-from engines.runtime.tensorrt.distribution import installed
+from engines.runtime.tensorrt.distribution import installed_distribution
 from engines.runtime.torch.cuda_device import torch_device
 from engines.text import first_line
 
@@ -52,7 +52,7 @@ def missing(runtime: str, own: Sequence[Own]) -> str:
         if runtime in _CUDA:
             torch_device()
             if runtime == "tensorrt-fp16":
-                installed()
+                installed_distribution()
         elif runtime.startswith("openvino"):
             openvino_core()
             if runtime == "openvino-bf16" and not _has_bf16():

@@ -12,8 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from engines.errors import OptionsError
+from engines.generators.registry import generator_spec, generator_specs
+from engines.generators.spec import GeneratorSpec, Value
 from engines.option_fields import check_ranges
+from engines.training.teachers import TEACHERS
 
+_GENERATORS = ", ".join(spec.name for spec in generator_specs() if spec.region == "upright")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _RESERVED = ("lips", "shade")
 _REDRAWN_IN_EACH_LIGHT = ("sketch",)  # paper stays white in any light: relighting the drawing would be wrong
@@ -26,7 +30,7 @@ class TrainRequest:
     """Options of every method. The fields of the method's config are options too."""
 
     name: Annotated[str, typer.Argument(metavar="STYLE", help="Name: small letters, digits, hyphens.")]
-    teacher: Annotated[str | None, typer.Option(help="Teacher that draws the targets: toon, sketch or retouch.")] = None
+    teacher: Annotated[str | None, typer.Option(help=f"Teacher that draws the targets: {', '.join(TEACHERS)}.")] = None
     faces: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Photos for the teacher; repeatable.")] = None
     max_photos: Annotated[
         int | None, typer.Option("--most", min=2, help="Use at most this number of photos, chosen by the seed.")
@@ -40,7 +44,7 @@ class TrainRequest:
     start_from: Annotated[
         str | None, typer.Option("--from", metavar="STYLE", help="Start from the weights of this style.")
     ] = None
-    generator: Annotated[str, typer.Option(help="Generator, see `veneer train --help`.")] = "toon_net"
+    generator: Annotated[str, typer.Option(help=f"Network: {_GENERATORS}.")] = "toon_net"
     arg: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Argument of the generator; repeatable.")
     ] = None
@@ -70,12 +74,12 @@ class TrainRequest:
     processes: Annotated[int, typer.Option(min=1, help="Processes in which the teacher draws.")] = 2
 
     def __post_init__(self) -> None:
-        from engines.regions.upright import FACE_KINDS, FRAME_KINDS
+        from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
 
         check_ranges(self)
         if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
             raise OptionsError(f"style {self.name!r}", "not a name for a style", "use small letters, digits, hyphens")
-        regions = (*FACE_KINDS, *FRAME_KINDS)
+        regions = (*FACE_REGIONS, *FRAME_REGIONS)
         if self.region not in regions:
             raise OptionsError(f"region {self.region!r}", "there is no such", f"use {', '.join(regions)}")
         of_teacher, of_pairs = bool(self.teacher and self.faces), bool(self.before and self.after)
@@ -137,18 +141,22 @@ class TrainRequest:
             given: Config fields given on the command line.
 
         Raises:
-            OptionsError: `--arg` has another form, or steps and minutes are both given.
+            OptionsError: The generator does not take an `--arg` or does not return `--output`, or steps and minutes
+                are both given.
         """
         from engines.training.devices import usual_precision
-        from engines.training.generator import default_optimiser, parse_arguments
 
         if "steps" in given and self.minutes is not None:
             raise OptionsError("--steps and --minutes", "both set the number of steps", "give one of them")
-        arguments = parse_arguments(self.generator, self.arg or [])
-        if given.get("output") == "change":
+        spec, output = generator_spec(self.generator), given.get("output", "picture")
+        arguments = self._generator_args(spec)
+        if output not in spec.outputs:
+            do = f"use {' or '.join(spec.outputs)}"
+            raise OptionsError(f"--output {output}", f"{self.generator} does not return it", do)
+        if output == "change" and "change" in spec.arguments:
             arguments["change"] = True
         values: dict[str, Any] = {
-            "generator": self.generator, "generator_args": arguments, "optimiser": default_optimiser(self.generator),
+            "generator": self.generator, "generator_args": arguments, "optimiser": spec.optimiser,
             "precision": usual_precision(),
         }  # fmt: skip
         if "steps" in given:
@@ -157,3 +165,12 @@ class TrainRequest:
             values["relit"] = 0.0
         known = {field.name for field in fields(config_class)}
         return {name: value for name, value in {**values, **given}.items() if name in known}
+
+    def _generator_args(self, spec: GeneratorSpec) -> dict[str, Value]:
+        arguments: dict[str, Value] = {}
+        for text in self.arg or []:
+            try:
+                arguments |= spec.parse(text)
+            except ValueError as error:
+                raise OptionsError(f"--arg {text}", str(error), "write NAME=VALUE, as in --arg channels=16") from error
+        return arguments

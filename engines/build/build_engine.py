@@ -1,67 +1,52 @@
-"""Builds one engine in a process of its own: `python -m engines.build.build_engine STYLE --runtime tensorrt ...`.
+"""Builder of one engine, to be run by `BuildProcess`: opens it, which stores it in the cache, and checks its accuracy.
 
-What it builds lies in the engine cache afterwards; its answer to a probe was held against PyTorch FP32 on the CPU.
+Arguments: STYLE --size WIDTHxHEIGHT --region REGION --runtime RUNTIME.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 from collections.abc import Sequence
 
 from engines.build.build_orders import named_style
-from engines.build.build_process import NOT_HERE, REFUSED
-from engines.cache.cache_entry import cache_home, record_verdict
+from engines.build.build_process import EXIT_REJECTED, EXIT_UNAVAILABLE, report_step
+from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError, VeneerError
 from engines.runtime.base import Engine
-from engines.runtime.selector import open_engine
+from engines.runtime.probe import probe_bgr, within_tolerance
+from engines.runtime.selector import open_engine, reference_engine
 from engines.styles import Style
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build, and say so: see `BuildProcess` for what is printed, and for the exit code."""
+    """Build the engine; return the exit code. See `engines.build.build_process` for the output."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("style")
-    parser.add_argument("--size", required=True)
-    parser.add_argument("--region", required=True)
-    parser.add_argument("--runtime", required=True)
-    wanted = parser.parse_args(arguments)
+    for option in ("--size", "--region", "--runtime"):
+        parser.add_argument(option, required=True)
+    options = parser.parse_args(arguments)
     try:
-        style = named_style(wanted.style, wanted.size, wanted.region)
-        _tell("build", f"building {style.name} for {wanted.runtime}")
-        engine = open_engine(style, runtime=wanted.runtime)
+        style = named_style(options.style, options.size, options.region)
+        report_step("build", f"building {style.name} for {options.runtime}")
+        engine = open_engine(style, runtime=options.runtime)
     except (VeneerError, ValueError) as error:
-        got = error.got if isinstance(error, VeneerError) else str(error)
-        sys.stderr.write(f"{got}\n")
-        return NOT_HERE
-    _tell("check", f"holding {style.name} against FP32")
-    refusal = _refusal(engine, style)
-    _tell("done", refusal or f"{style.name} is built")
-    return REFUSED if refusal else 0
+        sys.stderr.write(f"{error.got if isinstance(error, VeneerError) else error}\n")
+        return EXIT_UNAVAILABLE
+    report_step("check", f"comparing {style.name} with FP32")
+    flaw = _flaw(engine, style)
+    report_step("done", flaw or f"{style.name} is built")
+    return EXIT_REJECTED if flaw else 0
 
 
-def _refusal(engine: Engine, style: Style) -> str:
-    """Why its answer to the probe is no good, noted where a later start finds it; empty where it is good."""
-    from engines.runtime.openvino.cpu_engine import holds, probe
-    from engines.runtime.torch.reference_engine import TorchEngine
-
-    asked_bgr = probe(style.size_wh)
-    answer, reference = engine.infer(asked_bgr), TorchEngine(style, why="").infer(asked_bgr)
-    if holds(answer, reference):
+def _flaw(engine: Engine, style: Style) -> str:
+    """Return why the engine is not accurate enough, and record it as its verdict; "" if it is."""
+    region_bgr = probe_bgr(style.size_wh)
+    answer, reference = engine.infer(region_bgr), reference_engine(style).infer(region_bgr)
+    if within_tolerance(answer, reference):
         return ""
-    because = f"on a probe it is {abs(answer - reference).max():.1f} of 255 off FP32"
-    key = engine.info.key
+    flaw = f"on a probe it is {abs(answer - reference).max():.1f} of 255 off FP32"
     with contextlib.suppress(EngineError):
-        record_verdict(key, passed=False, because=because, kept=(cache_home() / key).exists())
-    return because
-
-
-def _tell(step: str, words: str) -> None:
-    sys.stdout.write(json.dumps({"step": step, "done": 0, "of": 0, "say": words}) + "\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        record_verdict(engine.info.key, passed=False, because=flaw)
+    return flaw

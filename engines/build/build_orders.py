@@ -1,123 +1,127 @@
-"""Which better engines could be built on this machine for a style, and how; nothing heavy is imported to ask."""
+"""Which better engines can be built on this machine for a style, and how. Imports nothing heavy."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from engines.errors import VeneerError
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import EngineChoice
 from engines.runtime.base import EngineInfo, NotUsableError
 from engines.runtime.openvino import int8_graph
-from engines.runtime.openvino.converted_graph import cached_key
-from engines.runtime.selector import graph_is_there
-from engines.runtime.tensorrt.distribution import installed
+from engines.runtime.openvino.converted_graph import cached_graph_key
+from engines.runtime.selector import graph_available
+from engines.runtime.tensorrt.distribution import installed_distribution
 from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style, load_style
 
-_LIMIT_S = 1800.0  # a build takes a minute; at the lowest priority on a busy machine, many
+OPENING_BUILDER = "engines.build.build_engine:main"
+_TIMEOUT_S = 1800.0  # a build takes a minute; at the lowest priority on a loaded machine many times as long
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class BuildOrder:
     """One engine to build.
 
     Attributes:
-        label: as the preview names it ("OpenVINO INT8").
-        runtime: as `open_engine` takes it, once it is built.
-        precision: that it has then; empty for whatever the runtime finds best.
-        module: what builds it, run by `BuildProcess`.
-        arguments: of the module.
-        limit_s: a builder that takes longer hangs.
-        key: gives the engine's key in the cache, as it is now: with the pictures that a builder collects it changes.
-            Empty where there is none.
+        label: For display ("OpenVINO INT8").
+        runtime: Name of the built engine's runtime for `open_engine`.
+        precision: Its precision; empty for the best that the runtime supports.
+        builder: Object reference of the builder; see `BuildProcess`.
+        arguments: Of the builder.
+        limit_s: Timeout of the build.
+        key: Returns the engine's current cache key. It changes when the builder adds calibration pictures.
     """
 
     label: str
     runtime: str
     precision: str
-    module: str
+    builder: str
     arguments: tuple[str, ...]
-    limit_s: float = _LIMIT_S
+    limit_s: float = _TIMEOUT_S
     key: Callable[[], str] = field(default=str, compare=False)
 
-    def fits(self, found: EngineInfo | EngineChoice) -> bool:
-        """Whether an engine is the one that was ordered."""
+    def matches(self, found: EngineInfo | EngineChoice) -> bool:
+        """Whether an engine is the ordered one."""
         return found.runtime == self.runtime and self.precision in ("", found.precision)
 
+    def current_key(self) -> str:
+        """Return the engine's cache key; empty if it cannot be determined."""
+        with contextlib.suppress(VeneerError, NotUsableError, ImportError, OSError):
+            return self.key()
+        return ""
 
-def orders(style: Style, info: EngineInfo, runtime: str) -> tuple[Order, ...]:
-    """What could be built here that is better than the engine that runs, the best first.
+
+def available_builds(style: Style, info: EngineInfo, runtime: str) -> tuple[BuildOrder, ...]:
+    """Return the engines that can be built here and are better than the running one, the best first.
 
     Args:
-        style: what runs.
-        info: what it runs on.
-        runtime: as the user named it; "auto" where anything may be taken.
+        style: What runs.
+        info: The engine that runs it.
+        runtime: As the user requested it; "auto" allows all.
     """
     if info.runtime == "tensorrt":
         return ()
     found = []
-    if runtime in ("auto", "tensorrt") and not _why_no_tensorrt():
-        found.append(_order("TensorRT FP16", "tensorrt", style, partial(_tensorrt_key, style)))
+    if runtime in ("auto", "tensorrt") and _tensorrt_usable():
+        found.append(_opening_order("TensorRT FP16", "tensorrt", style, partial(_tensorrt_key, style)))
     on_gpu = info.runtime == "torch" and info.device != "CPU"
     if runtime in ("auto", "openvino") and not on_gpu:
-        if info.runtime == "torch" and not graph_is_there(style):
-            found.append(_order("OpenVINO", "openvino", style, partial(cached_key, style)))
-        elif info.runtime == "openvino" and info.precision != "int8" and not int8_graph.wanted(style):
-            key = partial(int8_graph.int8_key, style)
-            found.append(
-                Order(
-                    "OpenVINO INT8", "openvino", "int8", "calibration.engine_checks.int8_build", _named(style), key=key
-                )
-            )
+        if info.runtime == "torch" and not graph_available(style):
+            found.append(_opening_order("OpenVINO", "openvino", style, partial(cached_graph_key, style)))
+        elif info.runtime == "openvino" and info.precision != "int8" and not int8_graph.why_not_buildable(style):
+            key, arguments = partial(int8_graph.int8_key, style), _style_arguments(style)
+            found.append(BuildOrder("OpenVINO INT8", "openvino", "int8", int8_graph.int8_builder(), arguments, key=key))
     chosen = autotune_choice.engine_choice(style)
-    if chosen is None or runtime not in ("auto", chosen.runtime):  # whoever names a runtime wants the best of it
+    if chosen is None or runtime not in ("auto", chosen.runtime):
         return tuple(found)
-    fitting = tuple(order for order in found if order.fits(chosen))
-    return fitting if fitting or chosen.runs(info) else tuple(found)
+    matching = tuple(order for order in found if order.matches(chosen))
+    return matching if matching or chosen.runs(info) else tuple(found)
 
 
-def int8_wants(style: Style, info: EngineInfo, runtime: str) -> str:
-    """How to install NNCF, where INT8 could be built in place of that engine if it were there; else nothing."""
+def int8_install_hint(style: Style, info: EngineInfo, runtime: str) -> str:
+    """Return how to install NNCF if only NNCF is missing to replace an engine by INT8; else ""."""
     if runtime not in ("auto", "openvino") or info.runtime != "openvino" or info.precision == "int8":
         return ""
     chosen = autotune_choice.engine_choice(style)
     measured = chosen is not None and chosen.runs(info) and chosen.precision != "int8"
-    return "" if int8_graph.installed() or measured else int8_graph.INSTALL
-
-
-def _order(label: str, runtime: str, style: Style, key: Callable[[], str]) -> Order:
-    return Order(label, runtime, "", "engines.build.build_engine", (*_named(style), "--runtime", runtime), key=key)
-
-
-def _named(style: Style) -> tuple[str, ...]:
-    return style.name, "--size", "{}x{}".format(*style.size_wh), "--region", style.region
+    return "" if int8_graph.nncf_installed() or measured else int8_graph.INSTALL
 
 
 def named_style(name: str, size: str, region: str) -> Style:
-    """The style that a builder's arguments name.
+    """Return the style that a builder's arguments name.
 
     Raises:
-        LookError: there is none.
-        ValueError: the size is no size.
+        LookError: There is no such style.
+        ValueError: The size is not WIDTHxHEIGHT.
     """
     width, height = (int(side) for side in size.split("x"))
     return dataclasses.replace(load_style(name).on(region), size_wh=(width, height))
 
 
-def _why_no_tensorrt() -> str:
+def _opening_order(label: str, runtime: str, style: Style, key: Callable[[], str]) -> BuildOrder:
+    arguments = *_style_arguments(style), "--runtime", runtime
+    return BuildOrder(label, runtime, "", OPENING_BUILDER, arguments, key=key)
+
+
+def _style_arguments(style: Style) -> tuple[str, ...]:
+    return style.name, "--size", "{}x{}".format(*style.size_wh), "--region", style.region
+
+
+def _tensorrt_usable() -> bool:
     try:
         driver_device()
-        installed()
-    except NotUsableError as error:
-        return error.reason
-    return ""
+        installed_distribution()
+    except NotUsableError:
+        return False
+    return True
 
 
 def _tensorrt_key(style: Style) -> str:
-    """Where this is asked, PyTorch was loaded before, to open what there is."""
     from engines.runtime.tensorrt.tensorrt_engine import engine_key
 
-    return engine_key(style, driver_device(), installed())
+    return engine_key(style, driver_device(), installed_distribution())

@@ -1,4 +1,8 @@
-"""A process that builds an engine: started aside, listened to, and ended when it hangs or is no longer wanted."""
+"""A builder in a process of its own: start, progress, timeout, cancellation.
+
+A builder prints one JSON object per line, {"step": "quantise", "done": 3, "of": 11, "say": "text for the user"}; all
+other lines are ignored. It exits with 0, `EXIT_UNAVAILABLE` or `EXIT_REJECTED`; the last line says why.
+"""
 
 from __future__ import annotations
 
@@ -15,154 +19,158 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-from engines.build.low_priority_process import end_group
+from engines.build.low_priority_process import kill_group
 
-NOT_HERE, REFUSED = 2, 3  # exit codes: it cannot be built on this machine; it was built, and calibration says no
+EXIT_UNAVAILABLE = 2  # the engine cannot be built on this machine
+EXIT_REJECTED = 3  # the engine is built, and not accurate enough
 _ROOT = Path(__file__).resolve().parents[2]
-_LONGEST_LINE = 10_000
-_GONE_S = 30.0  # at the lowest priority of a loaded machine even an end takes its time
-_TURN_S = 0.1  # how often it is asked whether it has ended
+_MAX_LINE_BYTES = 10_000
+_KILL_TIMEOUT_S = 30.0  # on a loaded machine a process of the lowest priority ends slowly
+_POLL_INTERVAL_S = 0.1
 
 
 class BuildError(Exception):
-    """Why there is no engine, as part of a sentence ("its builder crashed (SIGSEGV)").
+    """The build failed.
 
     Args:
-        why: that part.
-        lasting: it would come again; else (the builder says itself that it cannot now) the next start may try.
+        reason: As part of a sentence ("its builder crashed (SIGSEGV)").
+        permanent: The same build would fail again. If not, the next start may try again.
     """
 
-    def __init__(self, why: str, *, lasting: bool = True) -> None:
-        self.lasting = lasting
-        super().__init__(why)
+    def __init__(self, reason: str, *, permanent: bool = True) -> None:
+        self.permanent = permanent
+        super().__init__(reason)
 
 
 class BuildStoppedError(Exception):
-    """Nobody wants it any more."""
+    """The build was cancelled by `BuildProcess.stop`."""
+
+
+def report_step(step: str, text: str, done: int = 0, total: int = 0) -> None:
+    """Print a builder's progress in the form that `BuildProcess` reads."""
+    sys.stdout.write(json.dumps({"step": step, "done": done, "of": total, "say": text}) + "\n")
+    sys.stdout.flush()
 
 
 class BuildProcess:
-    """Runs one of our modules aside, to its end.
-
-    The module prints a JSON object a line, {"step": "quantise", "done": 3, "of": 11, "say": "words for a person"}, and
-    ends with 0, or with `NOT_HERE` or `REFUSED` and why on its last line.
+    """Runs one builder.
 
     Args:
-        module: as in "engines.build.build_engine".
-        arguments: of it.
-        limit_s: it is ended when it takes longer.
-        told: called in a thread of its own with each step, in a few words ("quantise 3/11").
+        builder: Object reference of a function that takes the arguments and returns the exit code, as in
+            "engines.build.build_engine:main".
+        arguments: Of the builder.
+        limit_s: Timeout; the builder is killed after it.
+        on_step: Called in a thread of its own with each step, as in "quantise 3/11".
     """
 
-    def __init__(self, module: str, arguments: Sequence[str], *, limit_s: float, told: Callable[[str], None]) -> None:
-        self._command = [sys.executable, "-m", "engines.build.low_priority_process", module, *arguments]
-        self._name, self._limit_s, self._told = module, limit_s, told
+    def __init__(
+        self, builder: str, arguments: Sequence[str], *, limit_s: float, on_step: Callable[[str], None]
+    ) -> None:
+        self._command = [sys.executable, "-m", "engines.build.low_priority_process", builder, *arguments]
+        self._limit_s, self._on_step = limit_s, on_step
         self._process: subprocess.Popen[bytes] | None = None
-        self._starting = threading.Lock()
-        self._unwanted = threading.Event()
-        self._last_said = ""
+        self._process_lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._last_text = ""
 
     def run(self) -> None:
-        """Build, and wait for it.
+        """Start the builder and wait for its end.
 
         Raises:
-            BuildError: it crashed, took too long, or says that it cannot.
+            BuildError: It failed.
             BuildStoppedError: `stop` was called.
         """
-        with tempfile.TemporaryFile() as complaints:
-            process = self._started(complaints)
-            reader = threading.Thread(target=self._listen, args=(process.stdout,), name="builder", daemon=True)
+        with tempfile.TemporaryFile() as stderr:
+            process = self._start(stderr)
+            reader = threading.Thread(target=self._read_steps, args=(process.stdout,), name="builder", daemon=True)
             reader.start()
             try:
-                code = self._waited(process)
+                code = self._wait(process)
             finally:
-                with self._starting:
-                    self._process = None  # its number may soon be another's
-                    _end(process)
+                with self._process_lock:
+                    self._process = None  # the system may reuse the process id
+                    _kill(process)
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_GONE_S)
+                    process.wait(_KILL_TIMEOUT_S)
                 reader.join(1.0)
-            self._judge(code, _last_line(complaints))
+            self._check_exit_code(code, _last_line(stderr))
 
     def stop(self) -> None:
-        """End it, from any thread; at once, also what it started itself."""
-        self._unwanted.set()
-        with self._starting:
+        """Kill the builder and all its children, from any thread; idempotent."""
+        self._stopped.set()
+        with self._process_lock:
             if self._process is not None:
-                _end(self._process)
+                _kill(self._process)
 
-    def _started(self, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
-        threads = {"OMP_NUM_THREADS": "1"}  # where PyTorch computes: the other cores are the picture's
-        home = os.environ.get("VENEER_HOME")
-        homes = {"VENEER_HOME": str(Path(home).expanduser().absolute())} if home else {}
-        low = getattr(subprocess, "IDLE_PRIORITY_CLASS", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
-        with self._starting:
-            if self._unwanted.is_set():
+    def _start(self, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # PyTorch: the other cores belong to the live picture
+        if home := os.environ.get("VENEER_HOME"):
+            environment["VENEER_HOME"] = str(Path(home).expanduser().absolute())
+        with self._process_lock:
+            if self._stopped.is_set():
                 raise BuildStoppedError
             try:
                 self._process = subprocess.Popen(
                     self._command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=complaints,
-                    cwd=_ROOT,  # where our modules are found first, whatever lies in the user's folder
-                    env={**os.environ, **threads, **homes},
-                    creationflags=low,
+                    stderr=stderr,
+                    cwd=_ROOT,  # modules in the user's folder must not shadow ours
+                    env=environment,
+                    creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0)
+                    | getattr(subprocess, "CREATE_NO_WINDOW", 0),
                 )
             except OSError as error:
-                why = f"its builder cannot be started ({error.strerror or error})"
-                raise BuildError(why, lasting=False) from error
+                reason = f"its builder cannot be started ({error.strerror or error})"
+                raise BuildError(reason, permanent=False) from error
             return self._process
 
-    def _listen(self, out: IO[bytes]) -> None:
-        with out, contextlib.suppress(OSError, ValueError):
-            while line := out.readline(_LONGEST_LINE):
-                self._take(line)
+    def _read_steps(self, stdout: IO[bytes]) -> None:
+        with stdout, contextlib.suppress(OSError, ValueError):
+            while line := stdout.readline(_MAX_LINE_BYTES):
+                try:
+                    step = json.loads(line)
+                    name, done, total = str(step["step"]), int(step.get("done", 0)), int(step.get("of", 0))
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                    continue  # output of a library
+                self._last_text = str(step.get("say", ""))
+                self._on_step(f"{name} {done}/{total}" if total > 1 else name)
 
-    def _take(self, line: bytes) -> None:
-        try:
-            step = json.loads(line)
-            words, done, of = str(step["step"]), int(step.get("done", 0)), int(step.get("of", 0))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return  # a library's chatter
-        self._last_said = str(step.get("say", ""))
-        self._told(f"{words} {done}/{of}" if of > 1 else words)
-
-    def _waited(self, process: subprocess.Popen[bytes]) -> int:
-        until_s = time.monotonic() + self._limit_s
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        end_s = time.monotonic() + self._limit_s
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(_TURN_S)
-            if self._unwanted.is_set():
+                return process.wait(_POLL_INTERVAL_S)
+            if self._stopped.is_set():
                 raise BuildStoppedError
-            if time.monotonic() > until_s:
+            if time.monotonic() > end_s:
                 raise BuildError(f"its builder took longer than {self._limit_s:.0f} s and was ended")
 
-    def _judge(self, code: int, complaint: str) -> None:
-        if self._unwanted.is_set():
+    def _check_exit_code(self, code: int, error_line: str) -> None:
+        if self._stopped.is_set():
             raise BuildStoppedError
-        if code == REFUSED:
-            raise BuildError(self._last_said or complaint or "calibration says no")
-        if code == NOT_HERE:
-            raise BuildError(complaint or self._last_said or "it cannot be built here", lasting=False)
+        if code == EXIT_REJECTED:
+            raise BuildError(self._last_text or error_line or "calibration rejected it")
+        if code == EXIT_UNAVAILABLE:
+            raise BuildError(error_line or self._last_text or "it cannot be built here", permanent=False)
         if code < 0:
             raise BuildError(f"its builder crashed ({_signal_name(-code)})")
         if code:
-            raise BuildError(f"its builder failed ({complaint or f'exit code {code}'})")
+            raise BuildError(f"its builder failed ({error_line or f'exit code {code}'})")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """With all that it started; a process that has ended by itself may have left something behind, too."""
-    end_group(process.pid)
-    process.kill()  # where it had no group of its own yet
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process, which may have ended already, and the children it left."""
+    kill_group(process.pid)
+    process.kill()  # it may not have created its group yet
     with contextlib.suppress(OSError):
         if process.stdin is not None:
             process.stdin.close()
 
 
-def _last_line(complaints: IO[bytes]) -> str:
-    complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - _LONGEST_LINE))
-    lines = complaints.read().decode(errors="replace").strip().splitlines()
+def _last_line(stderr: IO[bytes]) -> str:
+    stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _MAX_LINE_BYTES))
+    lines = stderr.read().decode(errors="replace").strip().splitlines()
     return lines[-1].strip()[:200] if lines else ""
 
 

@@ -1,39 +1,40 @@
-"""Engines whose builder crashed, hung or made a bad one: noted for a week, so that no start tries it in vain again.
+"""Records of failed builds, kept for a week, so that a start does not repeat a build that failed.
 
-A note lies under the engine's key, so other weights, sizes, drivers or versions are tried at once; so is a build that a
-person asks for. What a builder itself says that it cannot do now (a full disk, a missing library) is not noted.
+A record belongs to a cache key: other weights, sizes, drivers or library versions are tried at once. So is a build that
+the user requests. Temporary failures, such as a full disk or a missing library, are not recorded.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
 from engines.cache.cache_entry import cache_home
+from engines.files import atomic_write
+from engines.styles import Style
 from engines.untrusted_files import read_whole
 
 KEPT_S = 7 * 24 * 3600.0
-_CLOCK_OFF_S = 24 * 3600.0  # a note from farther in the future was written by a clock that was wrong
-_MOST_BYTES = 10_000
+_MAX_CLOCK_ERROR_S = 24 * 3600.0  # a record from further in the future was written with a wrong clock
+_MAX_BYTES = 10_000
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedBuild:
     """A build that failed.
 
     Attributes:
-        label: what was to be built, as in "OpenVINO INT8".
-        style: of which style.
-        size: of its regions, as in "256x256".
-        reason: as in "its builder crashed (SIGSEGV)".
-        at_s: when, in seconds since 1970.
-        veneer: the version of the program: another one may have mended it.
+        label: What was built, as in "OpenVINO INT8".
+        style: Name of the style.
+        size: Of its region, as in "256x256".
+        reason: As in "its builder crashed (SIGSEGV)".
+        at_s: Time in seconds since 1970.
+        veneer: Version of the program; another version tries again.
     """
 
     label: str
@@ -45,56 +46,50 @@ class Failure:
 
     @property
     def date(self) -> str:
-        """The day it failed on, local time: "2026-11-20"."""
+        """The local day of the failure, as in "2026-11-20"."""
         return time.strftime("%Y-%m-%d", time.localtime(self.at_s))
 
     @property
     def until(self) -> str:
-        """The day from which on it is tried again."""
+        """The local day from which on the build is tried again."""
         return time.strftime("%Y-%m-%d", time.localtime(self.at_s + KEPT_S))
 
     def __str__(self) -> str:
-        """For lists: "OpenVINO INT8 of toon 256x256: its builder crashed (SIGSEGV) on 2026-11-20"."""
+        """As in "OpenVINO INT8 of toon 256x256: its builder crashed (SIGSEGV) on 2026-11-20"."""
         return f"{self.label} of {self.style} {self.size}: {self.reason} on {self.date}"
 
 
-def remember(key_text: str, *, label: str, style: str, size: str, reason: str) -> None:
-    """Note a failure under the engine's key; where the disk does not allow it, the next start tries again."""
-    if not key_text:
+def record_failure(key: str, label: str, style: Style, reason: str) -> None:
+    """Record a failure under the engine's cache key; nothing is recorded without a key or if the disk is full."""
+    if not key:
         return
-    line = "".join(sign if sign.isprintable() else "?" for sign in reason)
-    failure = Failure(label, style, size, line, time.time(), _version())
-    path = _folder() / f"{key_text}.json"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(asdict(failure), indent=1), encoding="utf-8")
-        part.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    printable = "".join(character if character.isprintable() else "?" for character in reason)
+    failure = FailedBuild(label, style.name, "{}x{}".format(*style.size_wh), printable, time.time(), _version())
+    with contextlib.suppress(OSError):
+        _folder().mkdir(parents=True, exist_ok=True)
+        atomic_write(_folder() / f"{key}.json", json.dumps(asdict(failure), indent=1))
 
 
-def remembered(key_text: str) -> Failure | None:
-    """The failure that is noted under a key; None where there is none, or it was too long ago, or is not readable."""
-    return _read(_folder() / f"{key_text}.json") if key_text else None
+def find_failure(key: str) -> FailedBuild | None:
+    """Return the valid record under a key; None if there is none."""
+    return _read(_folder() / f"{key}.json") if key else None
 
 
-def all_remembered() -> list[Failure]:
-    """All that are noted, the newest first; notes that no longer count are removed."""
+def all_failures() -> list[FailedBuild]:
+    """Return all valid records, the newest first, and delete the others."""
     found = []
     for path in _files():
         failure = _read(path)
-        if failure is None:
-            with contextlib.suppress(OSError):
-                path.unlink()
-        else:
+        if failure is not None:
             found.append(failure)
+            continue
+        with contextlib.suppress(OSError):
+            path.unlink()
     return sorted(found, key=lambda failure: -failure.at_s)
 
 
-def forget(style: str = "") -> int:
-    """Remove the notes on a style, or all; returns how many there were."""
+def clear_failures(style: str = "") -> int:
+    """Delete the records of a style, or all; return how many valid ones were deleted."""
     count = 0
     for path in _files():
         failure = _read(path)
@@ -110,27 +105,25 @@ def _folder() -> Path:
 
 
 def _files() -> list[Path]:
-    try:
-        return sorted(path for path in _folder().glob("*.json") if not path.name.startswith("."))
-    except OSError:
-        return []
+    return sorted(path for path in _folder().glob("*.json") if not path.name.startswith("."))
 
 
-def _read(path: Path) -> Failure | None:
+def _read(path: Path) -> FailedBuild | None:
+    """Return a record; None if it is unreadable, too old, or of another version of the program."""
     try:
-        found = json.loads(read_whole(path, _MOST_BYTES))
-        words = {name: found[name] for name in ("label", "style", "size", "reason", "veneer")}
-        if not all(isinstance(word, str) and word.isprintable() for word in words.values()):
+        found = json.loads(read_whole(path, _MAX_BYTES))
+        texts = {name: found[name] for name in ("label", "style", "size", "reason", "veneer")}
+        if not all(isinstance(text, str) and text.isprintable() for text in texts.values()):
             return None
-        failure = Failure(**words, at_s=float(found["at_s"]))
-        age_s = time.time() - failure.at_s
+        failure = FailedBuild(**texts, at_s=float(found["at_s"]))
     except _UNREADABLE:
         return None
-    return failure if -_CLOCK_OFF_S < age_s < KEPT_S and failure.veneer == _version() else None
+    age_s = time.time() - failure.at_s
+    return failure if -_MAX_CLOCK_ERROR_S < age_s < KEPT_S and failure.veneer == _version() else None
 
 
 def _version() -> str:
     try:
         return metadata.version("veneer")
-    except metadata.PackageNotFoundError:  # a bare checkout
+    except metadata.PackageNotFoundError:  # a checkout that is not installed
         return ""

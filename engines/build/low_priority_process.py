@@ -1,16 +1,15 @@
-"""Runs a module of ours out of the picture's way: `python -m engines.build.low_priority_process MODULE ARGUMENT...`.
+"""Run a builder at the lowest priority: `python -m engines.build.low_priority_process MODULE:FUNCTION ARGUMENT...`.
 
-The module gets what the program that shows the picture leaves over: it is the last to run where a core is wanted by
-two, and the first to go where memory is short. It and whatever it starts are one process group, so that all of it can
-be ended at once; and that happens by itself when standard input closes, which is when the program that started it
-ends, however it ends.
+The builder gets only the processor time that other programs leave, and is the first process that the system kills if
+memory runs out. The builder and its children form one process group, so that all of them can be killed together. This
+happens automatically when standard input closes, that is, when the program that started the builder ends.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -19,42 +18,42 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Run the module that the arguments name."""
-    step_back()
-    alive = os.dup(0)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what the module starts gets nothing to read
-    threading.Thread(target=_end_with, args=(alive,), name="aside", daemon=True).start()
-    sys.argv = sys.argv[1:]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    """Call the function that the arguments name, and exit with its return value."""
+    _lower_priority()
+    parent_pipe = os.dup(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the builder's children must not read from the pipe
+    threading.Thread(target=_exit_with_parent, args=(parent_pipe,), name="parent watch", daemon=True).start()
+    module, _, function = sys.argv[1].partition(":")
+    sys.exit(getattr(importlib.import_module(module), function)(sys.argv[2:]))
 
 
-def step_back() -> None:
-    """Take the lowest priority there is, and a process group of its own.
+def _lower_priority() -> None:
+    """Take the lowest priority and a process group of its own.
 
-    The session stays that of the program: in a new one Linux would weigh both alike, whatever their priorities
-    (sched_autogroup, see sched(7)).
+    The session stays the parent's: in a new session Linux would schedule parent and builder as equals, whatever their
+    priorities (sched_autogroup, see sched(7)).
     """
     with contextlib.suppress(OSError, AttributeError):
         os.setpgid(0, 0)
     with contextlib.suppress(OSError, AttributeError):
         os.nice(19)
-    with contextlib.suppress(OSError, AttributeError):  # Linux: whoever wakes up takes the core at once
+    with contextlib.suppress(OSError, AttributeError):  # Linux: every other runnable thread preempts this process
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _end_with(alive: int) -> None:
-    """Wait until the other end of the pipe is closed."""
+def _exit_with_parent(parent_pipe: int) -> None:
+    """Block until the parent's end of the pipe is closed, then kill the process group."""
     with contextlib.suppress(OSError):
-        while os.read(alive, 4096):
+        while os.read(parent_pipe, 4096):
             pass
-    end_group(os.getpid())
+    kill_group(os.getpid())
     os._exit(1)
 
 
-def end_group(pid: int) -> None:
-    """End a process that stepped back, and all that it started."""
+def kill_group(pid: int) -> None:
+    """Kill a builder and all its children."""
     if sys.platform == "win32":
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
         return

@@ -1,4 +1,4 @@
-"""Makes the engines of one style at one size ready, as a start of the program would, and says what became of each."""
+"""Prepare the engines of one style at one size as a start of the program would, and report the result of each."""
 
 from __future__ import annotations
 
@@ -8,84 +8,86 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from engines.build import failed_builds
-from engines.build.build_orders import Order, orders
+from engines.build.build_orders import OPENING_BUILDER, BuildOrder, available_builds
 from engines.build.build_process import BuildError, BuildProcess
 from engines.cache import engine_cache
-from engines.cache.engine_cache import Got
+from engines.cache.engine_cache import CacheLookup
 from engines.errors import VeneerError
 from engines.runtime.base import EngineInfo
 from engines.runtime.selector import open_engine
 from engines.styles import Style
 
-Told = Callable[[str], None]
 
-
-def open_now(style: Style, runtime: str) -> tuple[EngineInfo, str]:
-    """Open an engine, which builds TensorRT's and converts OpenVINO's graph; run it once, and say what it is.
+def prepare_engine(style: Style, runtime: str) -> tuple[EngineInfo, str]:
+    """Open an engine, which builds or converts it if necessary, and run it once; return its info and a report.
 
     Raises:
-        VeneerError: there is none.
+        VeneerError: No engine can be opened.
     """
-    started_s = time.perf_counter()
-    with engine_cache.watched() as got:
-        engine = open_engine(style, runtime=runtime)
+    started_s, lookups_before = time.perf_counter(), len(engine_cache.lookups)
+    engine = open_engine(style, runtime=runtime)
     try:
         engine.infer(np.zeros((1, style.size_wh[1], style.size_wh[0], 3), np.uint8))
     finally:
         engine.close()
     info = engine.info
-    how = _how(info, got, time.perf_counter() - started_s)
-    return info, f"{info.runtime} {info.precision} on {info.device}, {how} ({info.why})"
+    origin = _origin(info, engine_cache.lookups[lookups_before:], time.perf_counter() - started_s)
+    return info, f"{info.runtime} {info.precision} on {info.device}, {origin} ({info.why})"
 
 
-def _how(info: EngineInfo, got: Sequence[Got], took_s: float) -> str:
-    """Where the engine that runs came from: what was built for another one, and not taken, is not meant."""
-    its = [one for one in got if one.about.runtime == info.runtime.partition("-")[0]]
-    if any(one.here for one in its):
-        return f"built in {took_s:.1f} s"
-    if its:
-        return f"built by another process meanwhile, ready in {took_s:.1f} s"
+def _origin(info: EngineInfo, lookups: Sequence[CacheLookup], elapsed_s: float) -> str:
+    """Say where the running engine came from; builds of other runtimes that were not taken do not count."""
+    own = [lookup for lookup in lookups if lookup.about.runtime == info.runtime.partition("-")[0]]
+    if any(lookup.here for lookup in own):
+        return f"built in {elapsed_s:.1f} s"
+    if own:
+        return f"built by another process meanwhile, ready in {elapsed_s:.1f} s"
     if info.runtime == "torch":
-        return f"which needs no building, ready in {took_s:.1f} s"
-    return f"was there already, ready in {took_s:.1f} s"
+        return f"which needs no building, ready in {elapsed_s:.1f} s"
+    return f"was there already, ready in {elapsed_s:.1f} s"
 
 
-def build_better(style: Style, info: EngineInfo, runtime: str, begun: Told, told: Told) -> Iterator[str]:
-    """Build what `veneer run` would build aside in place of that engine; a line for each says what became of it.
+def build_upgrades(
+    style: Style,
+    info: EngineInfo,
+    runtime: str,
+    on_start: Callable[[str], None],
+    on_step: Callable[[str], None],
+) -> Iterator[str]:
+    """Build what `veneer run` would build in the background to replace an engine; yield one line on each result.
 
-    Each is built in a process of its own, which ends with this one, and with Ctrl-C.
+    Each build runs in a process of its own, which ends with this process and on Ctrl-C.
 
     Args:
-        style: at the size it is worn at.
-        info: what `open_now` found.
-        runtime: as the user named it.
-        begun: told what is built now, as in "OpenVINO INT8".
-        told: told how far it is, in a few words.
+        style: At the size that a look uses.
+        info: See `prepare_engine`.
+        runtime: As the user requested it.
+        on_start: Called with the label of each build, as in "OpenVINO INT8".
+        on_step: Called with the progress of the build.
     """
-    for order in orders(style, info, runtime):
-        if order.module == "engines.build.build_engine":
-            continue  # opening it has just tried that
-        begun(order.label)
+    for order in available_builds(style, info, runtime):
+        if order.builder == OPENING_BUILDER:
+            continue  # `prepare_engine` has tried that
+        on_start(order.label)
         started_s = time.perf_counter()
         try:
-            BuildProcess(order.module, order.arguments, limit_s=order.limit_s, told=told).run()
-            yield _opened(style, order, started_s)
+            BuildProcess(order.builder, order.arguments, limit_s=order.limit_s, on_step=on_step).run()
+            yield _result(style, order, started_s)
         except BuildError as error:
             yield f"{order.label} is not built: {error}"
-            if error.lasting:
-                size = "{}x{}".format(*style.size_wh)
-                failed_builds.remember(order.key(), label=order.label, style=style.name, size=size, reason=str(error))
+            if error.permanent:
+                failed_builds.record_failure(order.current_key(), order.label, style, str(error))
 
 
-def _opened(style: Style, order: Order, started_s: float) -> str:
-    """Whether what was built is what a start takes now."""
+def _result(style: Style, order: BuildOrder, started_s: float) -> str:
+    """Open the built engine, and say whether the selector takes it."""
     try:
         engine = open_engine(style, runtime=order.runtime, build=False, convert=False)
     except VeneerError as error:
-        return f"{order.label} is built, and cannot be opened: {error}"
+        return f"{order.label} is built, but cannot be opened: {error}"
     engine.close()
     info = engine.info
-    if not order.fits(info):
-        return f"{order.label} is built, and not taken: {info.runtime} {info.precision} runs ({info.why})"
-    took_s = time.perf_counter() - started_s
-    return f"{info.runtime} {info.precision} on {info.device}, ready after {took_s:.1f} s ({info.why})"
+    if not order.matches(info):
+        return f"{order.label} is built, but not used: {info.runtime} {info.precision} runs ({info.why})"
+    elapsed_s = time.perf_counter() - started_s
+    return f"{info.runtime} {info.precision} on {info.device}, ready after {elapsed_s:.1f} s ({info.why})"

@@ -1,4 +1,4 @@
-"""Which styles are worn, and at which sizes: an engine is built for one size."""
+"""Which styles the looks use, and at which sizes: an engine is built for one size."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ from engines.styles import Style, load_style, style_names
 
 
 def styles_in_use(names: Sequence[str], looks: Iterable[Look]) -> list[Style]:
-    """The styles of those names (all if none), each at every size at which a look wears it, or else at its own.
+    """Return each named style at every size at which a look uses it, or at its own size if no look does.
 
     Args:
-        names: of styles; the order of the answer.
-        looks: as they are worn.
+        names: Names of styles, in the order of the result; empty for all styles.
+        looks: The looks to search.
 
     Raises:
-        LookError: no such style.
+        LookError: There is no such style.
     """
-    wanted = tuple(dict.fromkeys(names)) or style_names()
-    own = [load_style(name) for name in wanted]
-    found: dict[tuple[str, tuple[int, int]], Style] = {}
+    names = tuple(dict.fromkeys(names)) or style_names()
+    found: dict[str, dict[tuple[int, int], Style]] = {name: {} for name in names}
+    own = {name: load_style(name) for name in names}
     for look in looks:
         for layer in look.layers:
-            if isinstance(layer.style, Style) and layer.style.name in wanted:
-                found.setdefault((layer.style.name, layer.style.size_wh), layer.style)
-    for style in own:
-        if not any(name == style.name for name, _ in found):
-            found[style.name, style.size_wh] = style
-    return [style for name in wanted for (of, _), style in found.items() if of == name]
+            if isinstance(layer.style, Style) and layer.style.name in found:
+                found[layer.style.name].setdefault(layer.style.size_wh, layer.style)
+    return [style for name in names for style in (found[name] or {(0, 0): own[name]}).values()]

@@ -1,11 +1,10 @@
-"""What lies in the engine cache: each entry's manifest, whether it is whole, and calibration's verdict on it."""
+"""Entries of the engine cache: manifest, integrity check, and calibration's verdict."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,15 @@ from typing import Any
 
 from engines import paths
 from engines.errors import EngineError
+from engines.files import atomic_write
 
-MANIFEST = "manifest.json"  # written last: an entry without it was cut off, and does not count
+MANIFEST = "manifest.json"  # written last: an entry without it is incomplete
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What an entry holds, in words for a person. It is not the key: list there all that changes the bytes."""
+class EntryDescription:
+    """What an entry contains, for display. It is not part of the key, which must cover everything in it."""
 
     style: str = "?"
     runtime: str = "?"
@@ -29,19 +29,19 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """One engine in the user's cache.
 
     Attributes:
-        built_at: local time, "2026-11-20 14:03"; "?" in an entry that is damaged.
-        build_s: what building took; None where nobody measured it.
-        verdict: "passed", "failed: because ..." or "uncalibrated".
-        used_at_s: seconds since 1970 of the last look-up.
+        built_at: Local time, "2026-11-20 14:03"; "?" for a damaged entry.
+        build_s: Build time in seconds; None if it was not measured.
+        verdict: "passed", "failed: REASON", "uncalibrated" or "damaged".
+        used_at_s: Time of the last look-up in seconds since 1970.
     """
 
     key: str
     folder: Path
-    about: About
+    about: EntryDescription
     size_bytes: int
     built_at: str
     build_s: float | None
@@ -50,35 +50,40 @@ class Entry:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hex."""
+    """Return the SHA-256 of a file's bytes as hex."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
 
 
 def cache_home() -> Path:
-    """Where the user's entries lie."""
+    """Return the folder of the user's engine cache, which may not exist yet."""
     return paths.cache_dir() / "engines"
 
 
-def harm(entry: Path, key_text: str | None) -> str:
-    """What is wrong with an entry, or nothing; its key is not looked at where `key_text` is None."""
+def find_damage(entry: Path, key: str | None) -> str:
+    """Return what is wrong with an entry, or "" if it is complete and unchanged.
+
+    Args:
+        entry: The entry's folder.
+        key: The key that the manifest must name; None to skip this check.
+    """
     try:
-        manifest = _manifest(entry)
-        if key_text is not None and manifest["key"] != key_text:
-            return "a foreign one"
+        manifest = _read_manifest(entry)
+        if key is not None and manifest["key"] != key:
+            return "stored under another key"
         digests: dict[str, str] = manifest["files"]
         if not digests or any(file_digest(entry / name) != digest for name, digest in digests.items()):
-            return "cut or edited"
+            return "incomplete or modified"
     except _UNREADABLE:
         return "damaged"
     return ""
 
 
-def bytes_in(folder: Path) -> int:
-    """The bytes of the files in a folder."""
+def folder_bytes(folder: Path) -> int:
+    """Return the total size of the files in a folder."""
     total = 0
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
@@ -86,94 +91,83 @@ def bytes_in(folder: Path) -> int:
     return total
 
 
-def entries() -> list[Entry]:
-    """All entries of the user's cache, the last used first; what is damaged is among them."""
-    return sorted(map(_entry, _folders()), key=lambda entry: -entry.used_at_s)
+def entries() -> list[CacheEntry]:
+    """Return all entries of the user's cache, damaged ones included, the most recently used first."""
+    folders: list[Path] = []
+    with contextlib.suppress(OSError):
+        folders = [path for path in cache_home().iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted(map(_entry, folders), key=lambda entry: -entry.used_at_s)
 
 
-def record_verdict(
-    key_text: str, *, passed: bool, because: str = "", scores: Mapping[str, Any] | None = None, kept: bool = True
-) -> None:
-    """Write down whether calibration let an engine pass.
+def record_verdict(key: str, *, passed: bool, because: str = "", scores: Mapping[str, Any] | None = None) -> None:
+    """Store calibration's verdict on an engine.
+
+    The verdict is part of the cache entry if there is one. Engines that are compiled at each start have no entry;
+    their verdict is a file of its own.
 
     Args:
-        key_text: the engine's name.
-        passed: the verdict.
-        because: why not.
-        scores: the numbers it was found by.
-        kept: whether the engine lies in the cache: then the verdict goes with it. Else (it is compiled anew at each
-            start, and its name says everything that changes it) the verdict is a file of its own.
+        key: The engine's cache key.
+        passed: Whether the engine is accurate enough.
+        because: Why it is not.
+        scores: The measured accuracy.
 
     Raises:
-        EngineError: there is no such entry, or the disk does not allow it.
+        EngineError: The verdict cannot be written.
     """
     found = {"passed": passed, "because": because, **({"scores": dict(scores)} if scores else {})}
+    entry = cache_home() / key
+    in_entry = entry.exists()
     try:
-        if kept:
-            _replace(cache_home() / key_text / MANIFEST, {**_manifest(cache_home() / key_text), "verdict": found})
+        if in_entry:
+            atomic_write(entry / MANIFEST, json.dumps({**_read_manifest(entry), "verdict": found}, indent=1))
         else:
-            _alone(key_text).parent.mkdir(parents=True, exist_ok=True)
-            _replace(_alone(key_text), found)
+            _verdict_file(key).parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(_verdict_file(key), json.dumps(found, indent=1))
     except _UNREADABLE as error:
-        asked = f"verdict on engine {key_text[:8]}"
-        do = "run: veneer engines build" if kept else f"make room in {cache_home()}, or allow writing there"
-        raise EngineError(asked, f"cannot be written ({error})", do) from error
+        do = "run: veneer engines build" if in_entry else f"free disk space or allow writing in {cache_home()}"
+        raise EngineError(f"verdict on engine {key[:8]}", f"cannot be written ({error})", do) from error
 
 
-def verdict(key_text: str) -> str:
-    """ "passed", "failed: because ..." or "uncalibrated", also where there is no such entry."""
-    return _in_words(found_verdict(key_text))
+def verdict(key: str) -> str:
+    """Return "passed", "failed: REASON" or, if there is no verdict, "uncalibrated"."""
+    return _verdict_text(read_verdict(key))
 
 
-def found_verdict(key_text: str) -> Mapping[str, Any] | None:
-    """What `record_verdict` wrote: "passed", "because" and perhaps "scores"; None where nothing is known."""
+def read_verdict(key: str) -> Mapping[str, Any] | None:
+    """Return a stored verdict with "passed", "because" and optionally "scores"; None if there is none."""
     with contextlib.suppress(*_UNREADABLE):
-        found = _manifest(cache_home() / key_text)["verdict"]
+        found = _read_manifest(cache_home() / key)["verdict"]
         return found if isinstance(found, Mapping) else None
     with contextlib.suppress(*_UNREADABLE):
-        found = json.loads(_alone(key_text).read_text())
+        found = json.loads(_verdict_file(key).read_text())
         return found if isinstance(found, Mapping) else None
     return None
 
 
-def _alone(key_text: str) -> Path:
-    return cache_home() / ".verdicts" / f"{key_text}.json"
+def _verdict_file(key: str) -> Path:
+    return cache_home() / ".verdicts" / f"{key}.json"
 
 
-def _replace(path: Path, what: Mapping[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(what, indent=1))
-    part.replace(path)
-
-
-def _folders() -> list[Path]:
-    try:
-        return [folder for folder in cache_home().iterdir() if folder.is_dir() and not folder.name.startswith(".")]
-    except OSError:
-        return []
-
-
-def _entry(folder: Path) -> Entry:
+def _entry(folder: Path) -> CacheEntry:
     manifest: Mapping[str, Any] = {}
     used_at_s = 0.0
     with contextlib.suppress(*_UNREADABLE):
-        manifest = _manifest(folder)
+        manifest = _read_manifest(folder)
         used_at_s = (folder / MANIFEST).stat().st_mtime
-    about = About(**{name: str(manifest.get(name, "?")) for name in About.__slots__})
-    whole = "built_at" in manifest
-    spoken = _in_words(manifest.get("verdict")) if whole else "damaged"
+    about = EntryDescription(**{name: str(manifest.get(name, "?")) for name in EntryDescription.__slots__})
+    text = _verdict_text(manifest.get("verdict")) if "built_at" in manifest else "damaged"
     built_at, build_s = str(manifest.get("built_at", "?")), manifest.get("build_s")
-    return Entry(folder.name, folder, about, bytes_in(folder), built_at, build_s, spoken, used_at_s)
+    return CacheEntry(folder.name, folder, about, folder_bytes(folder), built_at, build_s, text, used_at_s)
 
 
-def _manifest(entry: Path) -> dict[str, Any]:
+def _read_manifest(entry: Path) -> dict[str, Any]:
     manifest = json.loads((entry / MANIFEST).read_text())
     if not isinstance(manifest, dict):
-        raise TypeError(f"{entry.name}: no manifest")
+        raise TypeError(f"{entry.name}: the manifest is not an object")
     return manifest
 
 
-def _in_words(found: Any) -> str:
+def _verdict_text(found: Any) -> str:
     if not isinstance(found, Mapping):
         return "uncalibrated"
     return "passed" if found.get("passed") is True else f"failed: {found.get('because', '?')}"

@@ -1,18 +1,17 @@
-"""One process builds an engine, the others wait for it: a file lock that no dead or stuck holder keeps for ever."""
+"""A file lock between processes: one builds, the others wait for it. A dead or stuck holder does not block forever."""
 
 from __future__ import annotations
 
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 
 @contextlib.contextmanager
-def held(
+def hold_lock(
     lock_file: Path,
     *,
     say: Callable[[str], None],
@@ -22,42 +21,37 @@ def held(
 ) -> Iterator[bool]:
     """Hold the lock while the block runs.
 
-    The system frees the lock of a process that died. A holder that is alive but stuck is waited for and then passed
-    over: two builds of one engine waste time, but harm nothing, since entries are put in place in one step.
+    The operating system releases the lock of a process that died. If a live holder does not release it in time, the
+    block runs without the lock: a second build costs time but is harmless, because entries are renamed into place.
 
     Args:
-        lock_file: made if it is not there; it stays.
-        say: told once if there is somebody to wait for, and once if the wait was given up.
-        wait_s: the longest wait.
-        verb: what whoever holds it does, as in "building".
-        what: to what, as in "this engine".
+        lock_file: Created if missing, and kept.
+        say: Receives one line when waiting begins, and one if the wait times out.
+        wait_s: Timeout in seconds.
+        verb: What the holder does, for the messages.
+        what: What it does that to.
 
     Yields:
-        Whether the lock is held; False after the time-out, and on disks that cannot lock or be written to.
+        Whether the lock is held: False after a timeout, or if the disk supports no locks or is read-only.
     """
     with contextlib.ExitStack() as stack:
-        yield _taken(lock_file, stack, partial(_tell, say, verb, what), wait_s)
+        yield _acquire(lock_file, stack, say, wait_s, verb, what)
 
 
-def _tell(say: Callable[[str], None], verb: str, what: str, waited_s: float | None) -> None:
-    if waited_s is None:
-        say(f"another process is {verb} {what}: waiting for it")
-    else:
-        say(f"the other process has not finished in {waited_s:.0f} s: {verb} it here as well")
-
-
-def _taken(lock_file: Path, stack: contextlib.ExitStack, tell: Callable[[float | None], None], wait_s: float) -> bool:
+def _acquire(
+    lock_file: Path, stack: contextlib.ExitStack, say: Callable[[str], None], wait_s: float, verb: str, what: str
+) -> bool:
     try:
         lock_file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(lock_file)
         for timeout_s in (0.0, wait_s):
             with contextlib.suppress(Timeout), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # filelock says when a network disk has no locks of its own
+                warnings.simplefilter("ignore")  # filelock warns about network disks without locks
                 stack.enter_context(lock.acquire(timeout=timeout_s))
                 return True
             if timeout_s < wait_s:
-                tell(None)
+                say(f"another process is {verb} {what}: waiting for it")
     except (OSError, NotImplementedError):
         return False
-    tell(wait_s)
+    say(f"the other process has not finished in {wait_s:.0f} s: {verb} it here as well")
     return False

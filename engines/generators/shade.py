@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import LookError
-from engines.regions.lips_region import Region
+from engines.regions.lips_region import LipsRegion
 
 FINISHES = ("matte", "satin", "gloss")
 _COVER = 0.85  # how much of the way from the lips' own lightness to the colour's, where the colour is darker
@@ -44,7 +44,7 @@ class Shade:
         lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[0, 0]
         return cls((float(lab[0]), float(lab[1]), float(lab[2])), finish)
 
-    def change(self, box_bgr: NDArray[np.uint8], region: Region) -> NDArray[np.float32]:
+    def change(self, box_bgr: NDArray[np.uint8], region: LipsRegion) -> NDArray[np.float32]:
         """What to add to the box: (box height, box width, 3) float32 BGR in steps of 1/255.
 
         Lightness keeps the lips' own relief, scaled to the new colour; chroma follows lightness, so that folds and

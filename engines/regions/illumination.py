@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.regions.lips_region import LIGHT_TAU_S, Region
+from engines.regions.lips_region import LIGHT_TAU_S, LipsRegion
 from engines.regions.temporal_filter import TemporalFilter
 
 _FULL_LIGHT = 0.8  # `Region.light` of a face in good light
@@ -28,53 +28,53 @@ _ONES = np.ones(3, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Known:
+class NormalisedCrop:
     """A crop as the network is shown it, and what takes its answer back.
 
     Attributes:
-        shown_bgr: (H, W, 3) uint8 for the network.
+        input_bgr: (H, W, 3) uint8 for the network.
         crop_bgr: the crop as it was.
         lips: (H, W) float32, the region's mask at the crop's size.
         lit: by how much the crop was dimmer than full light, 0..1.
         shift_bgr: what was added to the brightened crop.
-        memory: of the same mouth on earlier frames, where it is a film.
+        temporal_filter: of the same mouth on earlier frames, where it is a film.
         at_s: the frame's time.
     """
 
-    shown_bgr: NDArray[np.uint8]
+    input_bgr: NDArray[np.uint8]
     crop_bgr: NDArray[np.uint8]
     lips: NDArray[np.float32]
     lit: float
     shift_bgr: NDArray[np.float32]
-    memory: TemporalFilter
+    temporal_filter: TemporalFilter
     at_s: float
 
 
-def as_known(
+def normalise_crop(
     crop_bgr: NDArray[np.uint8],
-    region: Region,
+    region: LipsRegion,
     usual_bgr: tuple[float, float, float],
     *,
-    memory: TemporalFilter | None = None,
+    temporal_filter: TemporalFilter | None = None,
     at_s: float = 0.0,
-) -> Known:
+) -> NormalisedCrop:
     """Brighten and shift a lip crop so that its lips have the colour `usual_bgr` (0..255)."""
-    memory = memory or TemporalFilter()
+    temporal_filter = temporal_filter or TemporalFilter()
     lips = cv2.warpAffine(region.mask, region.matrix, region.size_wh, flags=cv2.INTER_LINEAR)
     lit = float(np.clip(region.light / _FULL_LIGHT, 0.2, 1.0))
     bright = np.minimum(crop_bgr * np.float32(1.0 / lit), np.float32(255))
-    shift = memory.recent("shift", _MEASURE_EVERY_S, at_s)
+    shift = temporal_filter.recent("shift", _MEASURE_EVERY_S, at_s)
     if shift is None:
         mean = cv2.mean(bright, (lips > 0.5).astype(np.uint8))[:3]
         shift = np.clip(np.subtract(usual_bgr, mean), -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
-        shift = memory.eased("shift", shift, LIGHT_TAU_S, at_s).astype(np.float32)
+        shift = temporal_filter.smoothed("shift", shift, LIGHT_TAU_S, at_s).astype(np.float32)
     bright += shift
     np.rint(bright, out=bright)
     shown = np.clip(bright, 0, 255, out=bright).astype(np.uint8)
-    return Known(shown, crop_bgr, lips, lit, shift, memory, at_s)  # type: ignore[arg-type]
+    return NormalisedCrop(shown, crop_bgr, lips, lit, shift, temporal_filter, at_s)  # type: ignore[arg-type]
 
 
-def taken_back(change_bgr: NDArray[np.float32], known: Known) -> NDArray[np.float32]:
+def restore_change(change_bgr: NDArray[np.float32], known: NormalisedCrop) -> NDArray[np.float32]:
     """The network's change of the shown crop as a change of the crop as it was: (H, W, 3) float32."""
     luma = float(known.shift_bgr @ _LUMA_BGR)
     kept = _KEEP_COLOUR * (known.shift_bgr - luma) + _KEEP_LIGHTNESS * luma
@@ -82,14 +82,14 @@ def taken_back(change_bgr: NDArray[np.float32], known: Known) -> NDArray[np.floa
     np.clip(painted, 0, 255, out=painted)
     change = painted - known.crop_bgr
     lightness = painted @ _LUMA_BGR
-    mean_bgr = known.memory.recent("painted", _MEASURE_EVERY_S, known.at_s)
+    mean_bgr = known.temporal_filter.recent("painted", _MEASURE_EVERY_S, known.at_s)
     if mean_bgr is None:
         weight = known.lips * (np.abs(change) @ _ONES)  # where most was painted
         total = float(weight.sum())
         if total <= 1.0:
             return np.asarray(change, np.float32)
         mean_bgr = (weight.ravel() @ painted.reshape(-1, 3)) / np.float32(total)
-        mean_bgr = known.memory.eased("painted", mean_bgr, LIGHT_TAU_S, known.at_s)
+        mean_bgr = known.temporal_filter.smoothed("painted", mean_bgr, LIGHT_TAU_S, known.at_s)
     mean_lightness = max(float(mean_bgr @ _LUMA_BGR), 1.0)
     coloured = np.minimum(lightness, np.float32(1.15 * mean_lightness))
     even = coloured[:, :, None] * (mean_bgr / mean_lightness).astype(np.float32)

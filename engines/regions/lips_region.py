@@ -47,7 +47,7 @@ _ONE_ONE = np.ones(2, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Region:
+class LipsRegion:
     """An aligned crop of one frame and where it came from.
 
     Attributes:
@@ -104,12 +104,12 @@ def lips_region(
     frame_bgr: ImageU8,
     *,
     size_wh: tuple[int, int] | None,
-    memory: TemporalFilter | None = None,
+    temporal_filter: TemporalFilter | None = None,
     at_s: float = 0.0,
-) -> Region | None:
+) -> LipsRegion | None:
     """The mouth: a tight box with level corners, stretched to `size_wh`; at its own resolution where that is None.
 
-    With a memory of the same face's mouth, and the frame's time, light and opening change without a jump.
+    With a temporal_filter of the same face's mouth, and the frame's time, light and opening change without a jump.
 
     The training crops were cut this way: the box of the lips' outer rim, whatever its shape, scaled to 90x30.
 
@@ -140,12 +140,12 @@ def lips_region(
             ]
         )
     mouth_px = high_x - low_x
-    mask = _lips_mask(landmarks_xy, box, mouth_px, memory, at_s)
-    light = memory.recent("light", _LIGHT_EVERY_S, at_s) if memory is not None else None
+    mask = _lips_mask(landmarks_xy, box, mouth_px, temporal_filter, at_s)
+    light = temporal_filter.recent("light", _LIGHT_EVERY_S, at_s) if temporal_filter is not None else None
     if light is None:
         light = face_light(landmarks_xy, frame_bgr, patch_px=0.05 * mouth_px)
-        light = light if memory is None else memory.eased("light", light, LIGHT_TAU_S, at_s)
-    return Region(box, matrix, size_wh, mask, light)
+        light = light if temporal_filter is None else temporal_filter.smoothed("light", light, LIGHT_TAU_S, at_s)
+    return LipsRegion(box, matrix, size_wh, mask, light)
 
 
 def _box_round(points_xy: Floats, shape: tuple[int, ...], *, margin_px: float) -> tuple[int, int, int, int] | None:
@@ -156,7 +156,11 @@ def _box_round(points_xy: Floats, shape: tuple[int, ...], *, margin_px: float) -
 
 
 def _lips_mask(
-    landmarks_xy: Floats, box: tuple[int, int, int, int], mouth_px: float, memory: TemporalFilter | None, at_s: float
+    landmarks_xy: Floats,
+    box: tuple[int, int, int, int],
+    mouth_px: float,
+    temporal_filter: TemporalFilter | None,
+    at_s: float,
 ) -> Floats:
     """Outer lips minus mouth opening, feathered inwards so that skin and teeth keep their colour."""
     feather_px = max(0.6, 0.014 * mouth_px)
@@ -173,8 +177,8 @@ def _lips_mask(
     soft = cv2.GaussianBlur(lips, (0, 0), feather_px).astype(np.float32)
     gap_x, gap_y = (inner[5] - inner[15]).tolist()
     opened = _opened(math.hypot(gap_x, gap_y), mouth_px)
-    if memory is not None:
-        opened = memory.eased("opened", opened, _OPENED_TAU_S, at_s)
+    if temporal_filter is not None:
+        opened = temporal_filter.smoothed("opened", opened, _OPENED_TAU_S, at_s)
     if opened > 0.01:
         lips[...] = 0
         cv2.fillPoly(lips, [opening], (255,), cv2.LINE_AA, 4)

@@ -24,7 +24,7 @@ class TemporalFilter:
         value, seen_s = self._kept.get(name, (None, at_s))
         return value if value is not None and 0.0 <= at_s - seen_s < within_s else None
 
-    def eased(self, name: str, new: Value, tau_s: float, at_s: float) -> Value:
+    def smoothed(self, name: str, new: Value, tau_s: float, at_s: float) -> Value:
         """The value on its way to the new one: two thirds of the way after `tau_s`; at once after a pause.
 
         One measurement that is no number is not carried on: the next one counts at once.
@@ -38,7 +38,7 @@ class TemporalFilter:
         self._kept[name] = (value, at_s)
         return value  # type: ignore[no-any-return]
 
-    def followed(self, name: str, new: float, band: float, at_s: float) -> float:
+    def with_dead_band(self, name: str, new: float, band: float, at_s: float) -> float:
         """The value kept as it was while the new one is within `band` of it, and dragged along beyond."""
         value, seen_s = self._kept.get(name, (new, at_s))
         if not 0.0 <= at_s - seen_s <= self._FORGET_S or not math.isfinite(value):

@@ -18,8 +18,8 @@ from engines.regions.lips_region import Floats, ImageU8
 from engines.regions.temporal_filter import TemporalFilter
 from engines.regions.workspace import Workspace
 
-FACE_KINDS = ("face", "head")  # one region a face
-FRAME_KINDS = ("frame", "person")  # one region a frame
+FACE_REGIONS = ("face", "head")  # one region a face
+FRAME_REGIONS = ("frame", "person")  # one region a frame
 # MediaPipe face mesh: the face's outline from the top of the forehead, clockwise in the picture.
 # fmt: off
 FACE_OVAL = np.array([
@@ -98,13 +98,13 @@ class PictureRegion:
 
 
 def face_box(
-    landmarks_xy: Floats, kind: str, *, memory: TemporalFilter | None = None, at_s: float = 0.0
+    landmarks_xy: Floats, kind: str, *, temporal_filter: TemporalFilter | None = None, at_s: float = 0.0
 ) -> tuple[int, int, int, int] | None:
     """The square round a face, in whole pixels: left, top, right, bottom.
 
     Its size follows the larger of the face's height and 1.2 times its width, so that nodding and turning do not
-    shrink it at once. With a memory it stays where it is while the head moves a little: the same pixels then go
-    through the network, and what does not move is drawn the same. None where the face is too small or not finite.
+    shrink it at once. With a temporal filter it stays where it is while the head moves a little: the same pixels then
+    go through the network, and what does not move is drawn the same. None where the face is too small or not finite.
     """
     oval = landmarks_xy[FACE_OVAL]
     if not np.isfinite(oval).all():
@@ -115,10 +115,10 @@ def face_box(
         return None
     x, y = float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2 - _UP[kind] * height
     side = _SIDE[kind] * height
-    if memory is not None:
-        side = math.exp(memory.followed(f"{kind} side", math.log(side), _SIDE_BAND, at_s))
-        x = memory.followed(f"{kind} x", x, _PLACE_BAND * side, at_s)
-        y = memory.followed(f"{kind} y", y, _PLACE_BAND * side, at_s)
+    if temporal_filter is not None:
+        side = math.exp(temporal_filter.with_dead_band(f"{kind} side", math.log(side), _SIDE_BAND, at_s))
+        x = temporal_filter.with_dead_band(f"{kind} x", x, _PLACE_BAND * side, at_s)
+        y = temporal_filter.with_dead_band(f"{kind} y", y, _PLACE_BAND * side, at_s)
     left, top, whole = round(x - side / 2), round(y - side / 2), _even(side)
     return left, top, left + whole, top + whole
 

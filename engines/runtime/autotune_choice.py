@@ -40,7 +40,7 @@ class EngineChoice:
         median_ms: of one call with one face, measured beside a running tracker.
         p95_ms: likewise.
         on_gpu: whether it runs on an NVIDIA GPU; PyTorch has FP32 there and on the processor.
-        turned_down: the other ways and their numbers, the fastest first, as in "openvino bf16 1.47 ms".
+        rejected: the other ways and their numbers, the fastest first, as in "openvino bf16 1.47 ms".
     """
 
     runtime: str
@@ -49,7 +49,7 @@ class EngineChoice:
     median_ms: float
     p95_ms: float
     on_gpu: bool = False
-    turned_down: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
     def runs(self, info: EngineInfo) -> bool:
         """Whether that engine runs on what was chosen, in whatever precision."""
@@ -57,7 +57,7 @@ class EngineChoice:
 
     def __str__(self) -> str:
         """For the report and the doctor: what was chosen and what was not, with the numbers."""
-        others = f"; turned down: {', '.join(self.turned_down)}" if self.turned_down else ""
+        others = f"; turned down: {', '.join(self.rejected)}" if self.rejected else ""
         return f"chosen by veneer calibrate machine: {self.median_ms:.2f} ms, p95 {self.p95_ms:.2f}{others}"
 
 
@@ -69,7 +69,7 @@ def choice_file() -> Path:
 @remembered
 def fingerprint() -> dict[str, Any]:
     """What the measurement holds for: processor, cores, GPU, libraries."""
-    from engines.runtime.openvino.int8_graph import device_name
+    from engines.runtime.openvino.int8_graph import cpu_name
     from engines.runtime.torch.cuda_device import driver_device
 
     processor = gpu_name = ""
@@ -77,7 +77,7 @@ def fingerprint() -> dict[str, Any]:
         gpu = driver_device()
         gpu_name = f"{gpu.name}, driver {gpu.driver}"
     with contextlib.suppress(ImportError, OSError, RuntimeError):  # OpenVINO names it, where that is there
-        processor = device_name()
+        processor = cpu_name()
     versions = dict.fromkeys(("openvino", "torch"), "")
     for name in versions:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -141,14 +141,14 @@ def engine_choice(style: Style) -> EngineChoice | None:
         if entry["weights"] != style.weights_digest():
             return None
         threads, times = int(entry["threads"]), (float(entry["median_ms"]), float(entry["p95_ms"]))
-        others = tuple(str(one)[:_LONGEST] for one in entry["turned_down"][:_MOST_SHOWN])
+        others = tuple(str(one)[:_LONGEST] for one in entry["rejected"][:_MOST_SHOWN])
         way = str(entry["runtime"]), str(entry["precision"]), min(max(threads, 0), _MOST_THREADS)
         return EngineChoice(*way, *times, entry["on_gpu"] is True, others)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, VeneerError):
         return None
 
 
-def fitted(look: Look) -> Look:
+def with_chosen_sizes(look: Look) -> Look:
     """The look with its regions at the size that was chosen for this machine; as it was where nothing is known."""
     try:
         chosen = _read()["looks"][look.name]["layers"]
@@ -172,7 +172,7 @@ def _sized(style: Style, chosen: Mapping[str, Any]) -> Style:
     return replace(style, size_wh=(width, height))
 
 
-def stale() -> str:
+def stale_message() -> str:
     """One line for the user where a choice is there that holds no longer; else nothing."""
     kept = _load()
     if kept is None:

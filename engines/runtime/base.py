@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engines.errors import EngineError
 
-MOST_FACES = 4  # in one call
+MAX_FACES = 4  # in one call
 
 Regions = NDArray[Any]  # (N, H, W, 3) BGR, uint8 or float32 of 0..255
 _KINDS = (np.dtype(np.uint8), np.dtype(np.float32))
@@ -57,7 +57,7 @@ class RegionsError(EngineError):
     """What an engine was given is nothing that it takes: no fault of the engine."""
 
 
-class NumbersError(EngineError):
+class NonFiniteError(EngineError):
     """An engine gave NaN or infinity: a wider precision may help, where it does not after any other failure."""
 
 
@@ -105,7 +105,7 @@ def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | No
     if isinstance(regions_bgr, np.ndarray):
         shape, dtype = regions_bgr.shape, regions_bgr.dtype
         got = f"shape {shape}, {dtype}"
-        fits = len(shape) == 4 and shape[3] == 3 and 1 <= shape[0] <= MOST_FACES and 0 not in shape
+        fits = len(shape) == 4 and shape[3] == 3 and 1 <= shape[0] <= MAX_FACES and 0 not in shape
         if fits and dtype in _KINDS and size_wh in (None, (shape[2], shape[1])):
             if dtype == np.uint8 or math.isfinite(float(regions_bgr.ravel().sum())):
                 return
@@ -113,7 +113,7 @@ def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | No
     else:
         got = type(regions_bgr).__name__
     width, height = size_wh or ("W", "H")
-    do = f"give it 1 to {MOST_FACES} BGR regions, (N, {height}, {width}, 3), as uint8 or as float32 of 0..255"
+    do = f"give it 1 to {MAX_FACES} BGR regions, (N, {height}, {width}, 3), as uint8 or as float32 of 0..255"
     raise RegionsError(f"style {style}", f"its engine was given {got}", do)
 
 

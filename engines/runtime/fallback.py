@@ -9,15 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.cache.engine_cache import say_line
+from engines.cache.engine_cache import print_line
 from engines.errors import EngineError
-from engines.runtime.base import EngineInfo, NumbersError, Regions, check_regions
+from engines.runtime.base import EngineInfo, NonFiniteError, Regions, check_regions
 from engines.text import first_line
 
-Way = Callable[[Regions], tuple[NDArray[np.float32], bool]]
+InferFunction = Callable[[Regions], tuple[NDArray[np.float32], bool]]
 
 
-class Step(NamedTuple):
+class FallbackStep(NamedTuple):
     """One way to run, and what it stands for.
 
     Attributes:
@@ -26,7 +26,7 @@ class Step(NamedTuple):
         for_numbers: it helps only where the one before gave NaN or infinity; after another failure it is left out.
     """
 
-    way: Way
+    way: InferFunction
     runtime: str
     precision: str
     device: str
@@ -46,10 +46,10 @@ class FallbackEngine:
     def __init__(
         self,
         info: EngineInfo,
-        steps: Sequence[Step],
+        steps: Sequence[FallbackStep],
         *,
         size_wh: tuple[int, int] | None = None,
-        say: Callable[[str], None] = say_line,
+        say: Callable[[str], None] = print_line,
     ) -> None:
         self.info, self._steps, self._size_wh, self._say = info, list(steps), size_wh, say
 
@@ -67,12 +67,12 @@ class FallbackEngine:
             why = "gave NaN or infinity" if failed is None else f"failed: {first_line(failed)}"
             below = [step for step in self._steps[1:] if failed is None or not step.for_numbers]
             if not below:
-                kind = NumbersError if failed is None else EngineError
+                kind = NonFiniteError if failed is None else EngineError
                 raise kind(f"style {self.info.style}", f"{self.info.runtime} {self.info.precision} {why}") from failed
             self._go_on(below, why)
         raise EngineError(f"style {self.info.style}", "its engine is closed")
 
-    def _go_on(self, below: list[Step], because: str) -> None:
+    def _go_on(self, below: list[FallbackStep], because: str) -> None:
         old = f"{self.info.runtime} {self.info.precision}"
         self._steps = below
         _, runtime, precision, device, _ = below[0]

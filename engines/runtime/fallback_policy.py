@@ -10,13 +10,13 @@ import numpy as np
 
 from engines.cache.cache_entry import verdict
 from engines.errors import EngineError
-from engines.runtime.base import Engine, EngineInfo, NotUsableError, NumbersError
+from engines.runtime.base import Engine, EngineInfo, NonFiniteError, NotUsableError
 from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
 from engines.text import first_line
 
 
-def safer_engine(style: Style, failed: EngineInfo, because: EngineError | None = None) -> Engine:
+def fallback_engine(style: Style, failed: EngineInfo, because: EngineError | None = None) -> Engine:
     """What goes on for an engine that failed while frames came in: as near to it as can be had.
 
     From TensorRT that is PyTorch on the GPU in FP16; then, where NaN was the trouble, in FP32; then OpenVINO on the
@@ -53,7 +53,7 @@ def _below(style: Style, failed: EngineInfo, because: EngineError | None) -> Ite
     if failed.runtime == "tensorrt":
         yield "torch fp16", partial(_on_gpu, style, "fp16")
     half = failed.precision == "fp16" and failed.runtime in ("tensorrt", "torch")
-    if half and (because is None or isinstance(because, NumbersError)):
+    if half and (because is None or isinstance(because, NonFiniteError)):
         yield "torch fp32", partial(_on_gpu, style, "fp32")
     yield "openvino", partial(_openvino, style, failed)
 
@@ -81,13 +81,13 @@ def _proven(engine: Engine, style: Style) -> Engine:
         NotUsableError: calibration failed it, or it gives NaN or infinity.
         EngineError: it fails.
     """
-    from engines.runtime.openvino.cpu_engine import probe
+    from engines.runtime.probe import probe_bgr
 
     found = verdict(engine.info.key)
     flaw = f"calibration {found}" if found.startswith("failed") else ""
     if not flaw:
         try:
-            flaw = "" if np.isfinite(engine.infer(probe(style.size_wh))).all() else "it gives NaN or infinity"
+            flaw = "" if np.isfinite(engine.infer(probe_bgr(style.size_wh))).all() else "it gives NaN or infinity"
         except EngineError:
             engine.close()
             raise

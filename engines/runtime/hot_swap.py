@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.runtime.base import Engine, EngineInfo, NumbersError, Regions, RegionsError
+from engines.runtime.base import Engine, EngineInfo, NonFiniteError, Regions, RegionsError
 from engines.text import first_line
 
-Failed = Callable[[EngineInfo, EngineError], bool]
+FailureHandler = Callable[[EngineInfo, EngineError], bool]
 
 
 class HotSwapEngine:
@@ -21,13 +21,13 @@ class HotSwapEngine:
 
     Args:
         engine: the first one.
-        failed: called once for each engine that fails or gives something that is not finite, in the thread of that
+        on_failure: called once for each engine that fails or gives something that is not finite, in the thread of that
             call, with what failed and why. Returns whether another engine is in its place already; it may also come
             later, and the calls until then fail.
     """
 
-    def __init__(self, engine: Engine, *, failed: Failed = lambda info, error: False) -> None:
-        self._engine, self._failed = engine, failed
+    def __init__(self, engine: Engine, *, on_failure: FailureHandler = lambda info, error: False) -> None:
+        self._engine, self._on_failure = engine, on_failure
         self._calling = threading.Lock()  # held while the engine runs: who exchanges waits for it, frames never wait
         self._given_up: Engine | None = None
         self._closed = False
@@ -53,11 +53,11 @@ class HotSwapEngine:
                 failure = error
         first = engine is not self._given_up
         self._given_up = engine
-        if not (first and self._failed(engine.info, failure)):
+        if not (first and self._on_failure(engine.info, failure)):
             raise failure
         return self.infer(regions_bgr)
 
-    def exchange(self, better: Engine) -> None:
+    def swap(self, better: Engine) -> None:
         """Put another engine in; the one before it is closed when the call that it is in has ended.
 
         What that call returned stays what it is: the arrays hold their memory.
@@ -86,5 +86,5 @@ def _finite(engine: Engine, regions_bgr: Regions) -> NDArray[np.float32]:
         got = f"{engine.info.runtime} failed: {type(error).__name__}: {first_line(error)}"
         raise EngineError(asked, got) from error
     if not finite:
-        raise NumbersError(asked, f"{engine.info.runtime} {engine.info.precision} gave NaN or infinity")
+        raise NonFiniteError(asked, f"{engine.info.runtime} {engine.info.precision} gave NaN or infinity")
     return out

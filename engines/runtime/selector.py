@@ -1,9 +1,11 @@
-"""Opens the best engine there is for a style, and says why not a better one."""
+"""Open the best engine that this machine can run for a style, and say why better ones are not used."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection
+from functools import partial
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from engines.cache import engine_cache
@@ -11,201 +13,206 @@ from engines.cache.cache_entry import verdict
 from engines.errors import EngineError, OptionsError
 from engines.runtime.autotune_choice import EngineChoice, engine_choice
 from engines.runtime.base import Engine, EngineInfo, NotUsableError
-from engines.runtime.fallback_policy import safer_engine
-from engines.runtime.tensorrt.distribution import installed
+from engines.runtime.tensorrt.distribution import installed_distribution
 from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
 from engines.text import first_line
 
-__all__ = ["RUNTIMES", "RuntimeNotUsableError", "Wait", "graph_is_there", "lost_choice", "open_engine", "safer_engine"]
-
 RUNTIMES = ("auto", "openvino", "torch", "tensorrt", "openvino-gpu", "openvino-npu")
-_USUAL = RUNTIMES[1:4]  # what somebody is pointed to whose runtime cannot be used
+_SUGGESTED = RUNTIMES[1:4]  # named in the error if a requested runtime is not usable
 
 
 class RuntimeNotUsableError(EngineError):
-    """A runtime that was named cannot be used here, or not yet; another one may be."""
+    """The requested runtime is not usable on this machine, or not yet; another one may be."""
 
 
-class Wait(NamedTuple):
-    """What opening an engine may wait for: see `open_engine`."""
+class Allowed(NamedTuple):
+    """Which slow steps `open_engine` may take."""
 
     build: bool = True
     convert: bool = True
 
 
+Open = Callable[[Style, Allowed], Engine]
+
+
 def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, convert: bool = True) -> Engine:
-    """An engine for the style.
+    """Open an engine for a style.
 
     Args:
-        style: what to run.
-        runtime: "tensorrt", "openvino", "torch" (on the GPU where there is one), or "auto": the best of TensorRT,
-            PyTorch on the GPU, OpenVINO and PyTorch on the CPU, in that order, that can be used here and that
-            calibration has not found wanting; but first what `veneer calibrate machine` chose for the style here.
-            "openvino-gpu" and "openvino-npu", an Intel GPU or NPU, have to be named: whether they are faster than the
-            CPU beside them was not measured, and sharing memory and heat with it they may well not be.
-        build: whether to wait for an engine that takes long to build (TensorRT: up to a minute, once).
-        convert: whether to wait for a graph to be converted (OpenVINO: 5 s, once, for styles of the user's own).
+        style: What to run.
+        runtime: "tensorrt"; "openvino"; "torch" (on the GPU if there is one); "openvino-gpu" or "openvino-npu" (an
+            Intel GPU or NPU); or "auto". "auto" takes what `veneer calibrate machine` chose for this style, else the
+            first usable of TensorRT, PyTorch on the GPU, OpenVINO and PyTorch on the CPU whose accuracy did not fail
+            calibration. It never takes an Intel GPU or NPU, because their speed beside the tracker was not measured.
+        build: Allow building a TensorRT engine (up to a minute, once).
+        convert: Allow converting an OpenVINO graph (5 s, once, for the user's own styles).
 
     Raises:
-        OptionsError: no such runtime.
-        RuntimeNotUsableError: the named runtime is not usable.
-        EngineError: the weights are not usable.
+        OptionsError: The runtime's name is unknown.
+        RuntimeNotUsableError: The requested runtime is not usable.
+        EngineError: The weights are not usable.
     """
     if runtime not in RUNTIMES:
         raise OptionsError(f"runtime {runtime!r}", "there is no such runtime", f"use one of {', '.join(RUNTIMES)}")
-    refusals: dict[str, list[str]] = {}  # why: what
+    labels_by_reason: dict[str, list[str]] = {}
     do = ""
     chosen = engine_choice(style) if runtime == "auto" else None
-    for label, names, opened in _in_order(chosen):
-        if runtime not in names:
+    for label, runtimes, opened in _candidates(chosen):
+        if runtime not in runtimes:
             continue
         try:
-            return _judged(opened(style, Wait(build, convert)), runtime, refusals, chosen)
+            return _accepted(opened(style, Allowed(build, convert)), runtime, labels_by_reason, chosen)
         except NotUsableError as error:
-            why, do = (str(error), "") if runtime == "auto" else (error.reason, error.do)
+            reason, do = (str(error), "") if runtime == "auto" else (error.reason, error.do)
         except (ImportError, OSError, RuntimeError) as error:
-            why, do = first_line(error), ""
-        refusals.setdefault(why, []).append(label)
-    raise RuntimeNotUsableError(f"runtime {runtime}", _sentence(refusals), _remedy(runtime, do))
+            reason, do = first_line(error), ""
+        labels_by_reason.setdefault(reason, []).append(label)
+    raise RuntimeNotUsableError(f"runtime {runtime}", _reasons_text(labels_by_reason), _remedy(runtime, do))
 
 
-def _sentence(refusals: dict[str, list[str]]) -> str:
+def reference_engine(style: Style, *, why: str = "the reference") -> Engine:
+    """Open the FP32 reference: PyTorch on the CPU, or OpenVINO in FP32 if PyTorch is not installed.
+
+    Raises:
+        EngineError: The weights are not usable, or neither runtime can run the style.
+    """
+    if find_spec("torch") is not None:
+        from engines.runtime.torch.reference_engine import TorchEngine
+
+        return TorchEngine(style, why=why)
+    from engines.runtime.openvino.cpu_engine import OpenVinoEngine
+
+    try:
+        return OpenVinoEngine(style, precision="fp32")
+    except NotUsableError as error:
+        raise EngineError(f"FP32 reference of style {style.name}", error.reason, error.do) from error
+
+
+def unused_choice(style: Style, info: EngineInfo, pending: Collection[str] = ()) -> str:
+    """Return one line for the user if another runtime runs than `veneer calibrate machine` chose; else "".
+
+    Args:
+        style: What runs.
+        info: The engine that runs it.
+        pending: Runtimes that engines are being built for.
+    """
+    chosen = engine_choice(style)
+    if chosen is None or chosen.runs(info) or chosen.runtime in pending:
+        return ""
+    return (
+        f"{chosen.runtime} {chosen.precision}, which veneer calibrate machine chose for {style.name}, is not usable "
+        f"now, and {info.runtime} {info.precision} runs: see veneer doctor, or run veneer calibrate machine again"
+    )
+
+
+def graph_available(style: Style) -> bool:
+    """Whether the style's OpenVINO graph is shipped or cached, so that opening it needs no conversion."""
+    from engines.runtime.openvino.converted_graph import cached_graph_key, graph_key
+
+    shipped = engine_cache.find_shipped(graph_key(style))
+    return shipped is not None or engine_cache.find(cached_graph_key(style)) is not None
+
+
+def _reasons_text(labels_by_reason: dict[str, list[str]]) -> str:
     """As in "TensorRT and CUDA FP16 are not usable here: there is no NVIDIA driver on this machine"."""
-    said = []
-    for why, labels in refusals.items():
+    parts = []
+    for reason, labels in labels_by_reason.items():
         names = " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
-        said.append(f"{names} {'is' if len(labels) == 1 else 'are'} not usable here: {why}")
-    return "; ".join(said)
+        parts.append(f"{names} {'is' if len(labels) == 1 else 'are'} not usable here: {reason}")
+    return "; ".join(parts)
 
 
 def _remedy(runtime: str, do: str) -> str:
-    others = " or ".join(f"--runtime {name}" for name in _USUAL if name != runtime)
+    alternatives = " or ".join(f"--runtime {name}" for name in _SUGGESTED if name != runtime)
     if runtime == "tensorrt" and not do:
         try:
-            installed()
+            installed_distribution()
         except NotUsableError as error:
             do = error.do
-    return f"{do}; or use {others}" if do else f"use {others}"
+    return f"{do}; or use {alternatives}" if do else f"use {alternatives}"
 
 
-def _judged(engine: Engine, runtime: str, refusals: dict[str, list[str]], chosen: EngineChoice | None) -> Engine:
-    """The engine, with all that there is to say of it; refused where calibration says no and nobody named it.
+def _accepted(
+    engine: Engine, runtime: str, labels_by_reason: dict[str, list[str]], chosen: EngineChoice | None
+) -> Engine:
+    """Complete the engine's info.
 
     Raises:
-        NotUsableError: calibration found it wanting.
+        NotUsableError: The runtime is "auto" and the engine failed calibration.
     """
     found = verdict(engine.info.key) if engine.info.key else ""
     if runtime == "auto" and found.startswith("failed"):
         engine.close()
         raise NotUsableError(f"calibration {found}", "veneer calibrate")
-    said = ""
+    choice = ""
     if chosen is not None:
-        is_it = chosen.runs(engine.info) and chosen.precision == engine.info.precision
-        said = str(chosen) if is_it else f"veneer calibrate machine chose {chosen.runtime} {chosen.precision}"
-    why = "; ".join(filter(None, (engine.info.why, said, _sentence(refusals))))
+        taken = chosen.runs(engine.info) and chosen.precision == engine.info.precision
+        choice = str(chosen) if taken else f"veneer calibrate machine chose {chosen.runtime} {chosen.precision}"
+    why = "; ".join(filter(None, (engine.info.why, choice, _reasons_text(labels_by_reason))))
     engine.info = dataclasses.replace(engine.info, why=why, verdict=found)
     return engine
 
 
-def _tensorrt(style: Style, wait: Wait) -> Engine:
-    driver_device()  # before anything is imported that a machine without a GPU does not need
-    installed()
+def _tensorrt(style: Style, allowed: Allowed) -> Engine:
+    driver_device()  # first: without a GPU nothing heavy is imported
+    installed_distribution()
     from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
 
-    return TensorRtEngine(style, build=wait.build)
+    return TensorRtEngine(style, build=allowed.build)
 
 
-def _torch_half(style: Style, wait: Wait) -> Engine:
+def _torch_cuda(precision: str, style: Style, allowed: Allowed) -> Engine:
     driver_device()
     from engines.runtime.torch.cuda_engine import TorchCudaEngine
 
-    return TorchCudaEngine(style, precision="fp16")
+    return TorchCudaEngine(style, precision=precision)
 
 
-def _torch_full(style: Style, wait: Wait) -> Engine:
-    driver_device()
-    from engines.runtime.torch.cuda_engine import TorchCudaEngine
-
-    return TorchCudaEngine(style, precision="fp32")
-
-
-def _openvino(style: Style, wait: Wait) -> Engine:
+def _openvino(style: Style, allowed: Allowed) -> Engine:
     from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 
-    _graph_wanted(style, wait)
+    _check_conversion(style, allowed)
     return OpenVinoEngine(style)
 
 
-def _openvino_gpu(style: Style, wait: Wait) -> Engine:
-    return _on_intel(style, wait, "openvino-gpu")
-
-
-def _openvino_npu(style: Style, wait: Wait) -> Engine:
-    return _on_intel(style, wait, "openvino-npu")
-
-
-def _on_intel(style: Style, wait: Wait, runtime: str) -> Engine:
+def _openvino_intel(runtime: str, style: Style, allowed: Allowed) -> Engine:
     from engines.runtime.openvino.converted_graph import openvino_core
-    from engines.runtime.openvino.intel_engine import DEVICES, IntelEngine, found
+    from engines.runtime.openvino.intel_engine import DEVICES, IntelEngine, find_device
 
-    found(openvino_core(), DEVICES[runtime])  # a missing device is the first thing to say
-    _graph_wanted(style, wait)
+    find_device(openvino_core(), DEVICES[runtime])  # a missing device is reported before a missing graph
+    _check_conversion(style, allowed)
     return IntelEngine(style, runtime=runtime)
 
 
-def _graph_wanted(style: Style, wait: Wait) -> None:
-    """Raises NotUsableError where the graph would have to be converted, and nobody can wait for that."""
-    if not wait.convert and not graph_is_there(style):
+def _check_conversion(style: Style, allowed: Allowed) -> None:
+    """Raises NotUsableError if the graph would have to be converted and that is not allowed."""
+    if not allowed.convert and not graph_available(style):
         raise NotUsableError(f"its graph of {style.name} is not converted yet", "veneer engines build")
 
 
-def lost_choice(style: Style, info: EngineInfo, coming: Collection[str] = ()) -> str:
-    """One line for the user where something else runs than `veneer calibrate machine` chose; else nothing.
-
-    Args:
-        style: what runs.
-        info: what it runs on.
-        coming: runtimes that engines are being built for.
-    """
-    chosen = engine_choice(style)
-    if chosen is None or chosen.runs(info) or chosen.runtime in coming:
-        return ""
-    return (
-        f"{chosen.runtime} {chosen.precision}, which veneer calibrate machine chose for {style.name}, cannot be used "
-        f"now, and {info.runtime} {info.precision} runs: veneer doctor says why, veneer calibrate machine chooses anew"
-    )
-
-
-def graph_is_there(style: Style) -> bool:
-    """Whether OpenVINO's graph of a style came with the program or is in the cache."""
-    from engines.runtime.openvino.converted_graph import cached_key, graph_key
-
-    return engine_cache.shipped(graph_key(style)) is not None or engine_cache.find(cached_key(style)) is not None
-
-
-def _torch_cpu(style: Style, wait: Wait) -> Engine:
+def _torch_cpu(style: Style, allowed: Allowed) -> Engine:
     from engines.runtime.torch.reference_engine import TorchEngine
 
     return TorchEngine(style, why="")
 
 
-_CANDIDATES: tuple[tuple[str, tuple[str, ...], Callable[[Style, Wait], Engine]], ...] = (  # the best first
+_CANDIDATES: tuple[tuple[str, tuple[str, ...], Open], ...] = (  # label, runtimes, constructor; the best first
     ("TensorRT", ("auto", "tensorrt"), _tensorrt),
-    ("CUDA FP16", ("auto", "torch"), _torch_half),
-    ("CUDA FP32", ("auto", "torch"), _torch_full),
+    ("CUDA FP16", ("auto", "torch"), partial(_torch_cuda, "fp16")),
+    ("CUDA FP32", ("auto", "torch"), partial(_torch_cuda, "fp32")),
     ("OpenVINO", ("auto", "openvino"), _openvino),
     ("PyTorch on the CPU", ("auto", "torch"), _torch_cpu),
-    ("OpenVINO on an Intel GPU", ("openvino-gpu",), _openvino_gpu),
-    ("OpenVINO on an Intel NPU", ("openvino-npu",), _openvino_npu),
+    ("OpenVINO on an Intel GPU", ("openvino-gpu",), partial(_openvino_intel, "openvino-gpu")),
+    ("OpenVINO on an Intel NPU", ("openvino-npu",), partial(_openvino_intel, "openvino-npu")),
 )
 
 
-def _in_order(chosen: EngineChoice | None) -> list[tuple[str, tuple[str, ...], Callable[[Style, Wait], Engine]]]:
-    """The candidates, the best first: what was measured as the best here, then what usually is."""
+def _candidates(chosen: EngineChoice | None) -> list[tuple[str, tuple[str, ...], Open]]:
+    """Return the candidates in order: the one measured as fastest on this machine, then the usual order."""
     if chosen is None:
         return list(_CANDIDATES)
     label = {"tensorrt": "TensorRT", "openvino": "OpenVINO"}.get(chosen.runtime, "PyTorch on the CPU")
     if chosen.runtime == "torch" and chosen.on_gpu:
         label = f"CUDA {chosen.precision.upper()}"
-    return sorted(_CANDIDATES, key=lambda one: one[0] != label)
+    return sorted(_CANDIDATES, key=lambda candidate: candidate[0] != label)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
 from torch import nn
 
@@ -23,7 +20,7 @@ def build_generator(config: TrainConfig) -> nn.Module:
         return registry.fresh_generator(config.generator, config.generator_args)
     except ValueError as error:
         requested = f"generator {config.generator} with {dict(config.generator_args)}"
-        raise OptionsError(requested, str(error), "see `veneer train STYLE --help`") from error
+        raise OptionsError(requested, str(error), "correct --arg") from error
 
 
 def check_size(net: nn.Module, size_wh: tuple[int, int], name: str, device: torch.device) -> None:
@@ -41,33 +38,3 @@ def check_size(net: nn.Module, size_wh: tuple[int, int], name: str, device: torc
     if not fits:
         got = "its layers halve the size more often than it can be halved"
         raise OptionsError(f"{name} on pictures or crops of {width}x{height}", got, "use multiples of 8")
-
-
-def trainable_generators() -> tuple[str, ...]:
-    """Return the generators for `veneer train STYLE`; the lip network has a command of its own."""
-    return tuple(name for name in registry.GENERATORS if name != "lip_net")
-
-
-def default_method(generator: str) -> str:
-    """Return the training method of a generator."""
-    return "paired"
-
-
-def default_optimiser(generator: str) -> str:
-    """Return the optimiser of a generator."""
-    return "soap" if generator == "toon_net" else "muon"
-
-
-def parse_arguments(generator: str, texts: Iterable[str]) -> dict[str, Any]:
-    """Return constructor arguments from texts NAME=VALUE.
-
-    Raises:
-        OptionsError: A text has another form.
-    """
-    arguments: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name.isidentifier() and equals and value.isdecimal()):
-            raise OptionsError(f"--arg {text}", "not NAME=VALUE", "as in --arg channels=16")
-        arguments[name] = int(value)
-    return arguments

@@ -49,13 +49,13 @@ def virtual_camera() -> Finding:
 
     from live.sinks.virtual_camera import VirtualCameraSink
     from live.sinks.virtual_camera_help import RELOAD_MODULE
-    from live.sources.camera_devices import is_mere_camera
+    from live.sources.camera_devices import is_capture_only
 
     sink = VirtualCameraSink()
     try:
         sink.open(size_wh=(1280, 720), fps=30.0)
         sink.send(Frame(card((1280, 720)), 0, time.monotonic()))
-        device, mere_camera = sink.device, is_mere_camera(sink.device)  # it looks otherwise while nothing is sent
+        device, mere_camera = sink.device, is_capture_only(sink.device)  # it looks otherwise while nothing is sent
     finally:
         sink.close()
     if mere_camera is False:
@@ -68,13 +68,13 @@ def idle() -> Finding:
     """Whether the webcam can be released while nobody reads the virtual camera."""
     from live.options import LiveOptions
     from live.pipeline.viewer_presence import why_not
-    from live.sinks.virtual_camera_help import explain, loopback_devices
+    from live.sinks.virtual_camera_help import explain_open_failure, loopback_devices
 
     why, _ = why_not(LiveOptions(), live=True, system=sys.platform)
     if why:
         return False, f"{why}, so the webcam stays on", "end veneer while nobody is to see you"
     if not loopback_devices():
-        why, do = explain(None, "")
+        why, do = explain_open_failure(None, "")
         return False, f"{why}, and nothing else tells whether somebody reads, so the webcam stays on", do
     return True, "the webcam is released while nobody reads the virtual camera (--no-idle keeps it on)", ""
 

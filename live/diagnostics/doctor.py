@@ -104,13 +104,13 @@ def _face_model() -> Check:
 
 def _engine(name: str) -> Check:
     """The engine that live would use, held against the FP32 reference on the probe that chose its precision."""
-    from engines.build.failed_builds import all_remembered
-    from engines.runtime.openvino.cpu_engine import holds, probe
+    from engines.build.failed_builds import all_failures
+    from engines.runtime.probe import probe_bgr, within_tolerance
     from engines.runtime.selector import open_engine
     from engines.runtime.torch.reference_engine import TorchEngine
 
     style = load_style(name)
-    regions_bgr = probe(style.size_wh)
+    regions_bgr = probe_bgr(style.size_wh)
     engine = open_engine(style)
     took_ms = []
     try:
@@ -127,9 +127,9 @@ def _engine(name: str) -> Check:
     says = f"{info.runtime} {info.precision} on {info.device}, {np.median(took_ms):.2f} ms, "
     says += f"{off.mean():.3f} on average and {off.max():.3f} at most of 255 off the FP32 reference ({info.why})"
     says += f"; calibration: {info.verdict}" if info.verdict else ""
-    says += "".join(f"; {one}, tried again from {one.until} on" for one in all_remembered() if one.style == name)
+    says += "".join(f"; {one}, tried again from {one.until} on" for one in all_failures() if one.style == name)
     # The probe is harsher than any picture, and beyond the ranges of INT8, which calibration has judged on pictures.
-    ok = info.verdict == "passed" or holds(got, reference)
+    ok = info.verdict == "passed" or within_tolerance(got, reference)
     return Check(f"engine {name}", ok, says, "" if ok else "run with --runtime torch, and report this line")
 
 

@@ -1,44 +1,45 @@
-"""Frames' memory, used again once nobody holds it."""
+"""Reusable memory for frames."""
 
 from __future__ import annotations
 
-import sys
-import threading
+import math
+import weakref
+from collections import deque
 
 import numpy as np
 
 from live.pipeline.frame import ImageU8
 
-_MOST = 12  # slots, held, frozen and last frames are fewer; whoever keeps more gets arrays of their own
+_MAX_FREE = 12  # more than the slots, the held, frozen and last frames of a run
 
 
 class FramePool:
-    """Gives out pictures of one size; one that is let go of by everybody is given out again, from any thread.
+    """Leases uint8 arrays and reuses their memory; safe to use from any thread.
 
-    A picture is free when nothing but the pool refers to it: views and OpenCV's calls count as somebody too.
+    The lease is a flat array over the memory. It is the `base` of the array that `take` returns and of every view
+    of that array: NumPy shortens a chain of views only down to the array whose own base is no array. The memory is
+    free again once the lease is deleted, that is, when the last of them is.
     """
 
     def __init__(self) -> None:
-        self._pictures: list[ImageU8] = []
-        self._lock = threading.Lock()
+        self._free: deque[memoryview] = deque(maxlen=_MAX_FREE)
 
     def take(self, shape: tuple[int, ...]) -> ImageU8:
-        """A C-contiguous uint8 array of that shape, with whatever was in it."""
-        with self._lock:
-            if self._pictures and self._pictures[0].shape != shape:
-                self._pictures = []
-            for place in range(len(self._pictures)):
-                if sys.getrefcount(self._pictures[place]) <= _FREE:
-                    return self._pictures[place]
-            made = np.empty(shape, np.uint8)
-            if len(self._pictures) < _MOST:
-                self._pictures.append(made)
-            return made
+        """Lease an array.
 
+        Args:
+            shape: of the array; free memory of another size is released.
 
-def _references_of_a_free_one() -> int:
-    pictures = [np.empty(1, np.uint8)]
-    return sys.getrefcount(pictures[0])
-
-
-_FREE = _references_of_a_free_one()
+        Returns:
+            C-contiguous uint8 of that shape, with undefined content.
+        """
+        size = math.prod(shape)
+        buffer = None
+        while buffer is None or buffer.nbytes != size:
+            try:
+                buffer = self._free.pop()
+            except IndexError:
+                buffer = np.empty(size, np.uint8).data
+        lease = np.frombuffer(buffer, np.uint8)
+        weakref.finalize(lease, self._free.append, buffer).atexit = False
+        return lease.reshape(shape)

@@ -1,1 +1,1 @@
-"""Video files and pictures on disk."""
+"""Video files and pictures on disk: recording, snapshots, and looks applied to files."""

@@ -1,4 +1,4 @@
-"""Looks on files: pictures one by one, videos through the same pipeline as live, but losing no frame."""
+"""`veneer apply`: looks on files; pictures one by one, videos through the live pipeline without dropping frames."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from engines.errors import LookError, SinkError, SourceError, VeneerError
 from engines.looks import Look, find_look, load_looks
 from live.options import LiveOptions
 from live.pipeline.frame import Frame
-from live.recording.recording_file import SUFFIXES as FILM_SUFFIXES
-from live.recording.recording_file import check_target
+from live.recording.recording_file import SUFFIXES as WRITABLE_VIDEO_SUFFIXES
+from live.recording.recording_file import check_target, error_text, part_paths
 from live.render.picture_renderer import PictureRenderer
 from live.session import Session, say
 from live.sources.source_factory import is_picture
@@ -24,37 +24,37 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpe
 
 
 def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
-    """Apply the options' look to a file or a folder.
+    """Apply the look of the options to a file or a folder.
 
     Returns:
-        0, or 2 where a film could be read only in part, or some files of a folder could not be done (each is named).
+        The exit code: 0, or 2 if a video could be read only in part or if some files of a folder failed (each is
+        reported).
 
     Raises:
-        VeneerError: nothing could be done.
-        KeyboardInterrupt: the user stopped it; what lay at the output before is still there.
+        VeneerError: Nothing could be processed.
+        KeyboardInterrupt: The user interrupted; existing output files are unchanged.
     """
     look = find_look(load_looks(options.looks_file), options.look)
     try:
         output = _checked_output(source, output)
-        work = _found(source, output) if source.is_dir() else None
-    except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle, a folder that is locked
-        got = str(getattr(error, "strerror", None) or error).lower()
-        raise SourceError(f"apply {source} {output}", got, "check both paths") from None
-    if work is not None:
-        return _folder(source, output, work, options, look)
+        batch = _collect(source, output) if source.is_dir() else None
+    except (OSError, RuntimeError) as error:  # name too long, cyclic links, folder that may not be searched
+        raise SourceError(f"apply {source} {output}", error_text(error), "check both paths") from None
+    if batch is not None:
+        return _apply_to_folder(source, output, batch, options, look)
     if is_picture(source):
-        painter = PictureRenderer(options, look)
+        renderer = PictureRenderer(options, look)
         try:
-            painter(source, output)
+            renderer(source, output)
         finally:
-            painter.close()
+            renderer.close()
         return 0
     with _progress() as progress:
-        return 2 if _film(source, output, options, progress) else 0
+        return 2 if _apply_to_video(source, output, options, progress) else 0
 
 
 def _checked_output(source: Path, output: Path) -> Path:
-    """Where the result goes: the output, or for one file and a folder the file of the same name in it."""
+    """Return the output path: as given, or for a file and a folder the same file name in the folder."""
     if not source.exists():
         raise SourceError(f"input {source}", "there is no such file or folder", "check the path")
     if source.is_dir():
@@ -64,7 +64,7 @@ def _checked_output(source: Path, output: Path) -> Path:
         raise SourceError(f"input {source}", "that is a device or pipe, not a file", "use `veneer run` for a camera")
     elif output.is_dir():
         output = output / source.name
-        if not is_picture(source) and output.suffix.lower() not in FILM_SUFFIXES:
+        if not is_picture(source) and output.suffix.lower() not in WRITABLE_VIDEO_SUFFIXES:
             output = output.with_suffix(".mp4")
     if output.exists() and output.samefile(source):
         raise SinkError(f"output {output}", "it is the input itself", "name another file, so that nothing is lost")
@@ -78,137 +78,132 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _film(source: Path, output: Path, options: LiveOptions, progress: Progress) -> str | None:
-    """One film. It grows beside the output and takes its name when it is done.
+def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: Progress) -> str | None:
+    """Process one video; it is written beside the output and renamed when complete.
 
     Returns:
-        What was wrong with an input that could be read only in part.
+        What was wrong with an input that could be read only in part; None otherwise.
     """
     check_target(output)
-    growing = _free_name(output)
+    part = next(path for path in part_paths(output) if not os.path.lexists(path))
     task = progress.add_task(source.name, total=None)
 
-    def step(frame: Frame) -> None:
+    def on_frame(frame: Frame) -> None:
         info = session.pipeline.source_info
         progress.update(task, completed=frame.frame_id + 1, total=info.frame_count if info else None)
 
-    whole = replace(options, source=str(source.absolute()), sinks=(f"file:{growing.absolute()}",))  # "0" is a file here
-    session = Session(whole, on_frame=step, audio_from=source, ctl=False)
+    # Absolute paths, so that a file called "0" is not taken for a camera.
+    options = replace(options, source=str(source.absolute()), sinks=(f"file:{part.absolute()}",))
+    session = Session(options, on_frame=on_frame, audio_from=source, ctl=False)
     try:
         report = session.run()
     except VeneerError as error:
-        if growing.exists() and str(growing) not in str(error):
-            say(f"{source.name}: what was done until then is in {growing}")
+        if part.exists() and str(part) not in str(error):
+            say(f"{source.name}: what was done until then is in {part}")
         raise
     frames = report["frames_out"]
     progress.update(task, completed=frames, total=frames)
     if session.pipeline.interrupted:
-        if growing.exists():
-            say(f"{source.name}: stopped after {frames} frames; {growing} holds them")
+        if part.exists():
+            say(f"{source.name}: stopped after {frames} frames; {part} holds them")
         raise KeyboardInterrupt
     if frames == 0:
-        raise SourceError(f"input {source}", "not one frame could be read", "try to play it in a video player")
+        raise SourceError(f"input {source}", "no frame could be read", "try to play it in a video player")
     try:
-        growing.replace(output)
+        part.replace(output)
     except OSError as error:
-        raise SinkError(f"writing {output}", (error.strerror or "").lower(), f"the film is in {growing}") from None
-    warning: str | None = getattr(session.pipeline.parts.source, "warning", None)
+        raise SinkError(f"writing {output}", error_text(error), f"the video is in {part}") from None
+    warning = session.pipeline.parts.source.warning
     if warning:
         say(f"{source.name}: {frames} frames could be read; {output} holds them")
     return warning
 
 
-def _free_name(output: Path) -> Path:
-    """OUTPUT's stem with .part, .part2, ...: the first that nothing lies at."""
-    names = (output.with_name(f"{output.stem}.part{number or ''}{output.suffix}") for number in (0, *range(2, 1 << 20)))
-    return next(name for name in names if not os.path.lexists(name))
-
-
 @dataclass(slots=True)
-class _Work:
-    """What a folder holds, and what became of it: (input, output) pairs, then one line for each trouble."""
+class _Batch:
+    """The files of a folder and their results: (input, output) pairs, then one message for each problem."""
 
     pairs: list[tuple[Path, Path]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    partly: list[str] = field(default_factory=list)
+    partial: list[str] = field(default_factory=list)
     done: int = 0
 
 
-def _folder(source: Path, output: Path, work: _Work, options: LiveOptions, look: Look) -> int:
-    total = len(work.pairs) + len(work.failed)
+def _apply_to_folder(source: Path, output: Path, batch: _Batch, options: LiveOptions, look: Look) -> int:
+    total = len(batch.pairs) + len(batch.failed)
     if not total:
         raise SourceError(f"input {source}", "no pictures or videos in that folder", "name another one")
-    painter = PictureRenderer(options, look)
+    renderer = PictureRenderer(options, look)
     try:
         with _progress() as progress:
-            task = progress.add_task(source.name, total=len(work.pairs))
-            for path, target in work.pairs:
-                _one(path, target, painter, options, progress, work)
+            task = progress.add_task(source.name, total=len(batch.pairs))
+            for path, target in batch.pairs:
+                _apply_to_one(path, target, renderer, options, progress, batch)
                 progress.advance(task)
     finally:
-        painter.close()
-        say(f"{work.done} of {total} files done in {output}")
-        for line in work.partly + [f"not done: {line}" for line in work.failed]:
+        renderer.close()
+        say(f"{batch.done} of {total} files done in {output}")
+        for line in batch.partial + [f"not done: {line}" for line in batch.failed]:
             say(line)
-    return 2 if work.failed or work.partly else 0
+    return 2 if batch.failed or batch.partial else 0
 
 
-def _found(source: Path, output: Path) -> _Work:
-    """The pictures and films below a folder and where each goes; none onto another's result, none onto an input."""
-    work, inputs = _Work(), {}
+def _collect(source: Path, output: Path) -> _Batch:
+    """List the pictures and videos below a folder and their outputs; no output replaces an input or another output."""
+    batch, inputs = _Batch(), {}
     root, out = source.resolve(), output.resolve()
-    for path in _below(source, work.failed):
+    for path in _media_files(source, batch.failed):
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
-            work.failed.append(f"{path}: a link that leads nowhere")
+            batch.failed.append(f"{path}: a link that leads nowhere")
             continue
         if real.is_file() and not (out.is_relative_to(root) and real.is_relative_to(out)):
             inputs[path] = real
-    targets = _targets({path: output / path.relative_to(source) for path in inputs})
+    targets = _unique_targets({path: output / path.relative_to(source) for path in inputs})
     for path, target in targets.items():
         if target.resolve() in inputs.values():
-            work.failed.append(f"{path}: its result would replace the input {target}")
+            batch.failed.append(f"{path}: its result would replace the input {target}")
         else:
-            work.pairs.append((path, target))
-    return work
+            batch.pairs.append((path, target))
+    return batch
 
 
-def _below(source: Path, failed: list[str]) -> list[Path]:
-    """All that is named like a picture or film; folders that cannot be read are noted."""
-    suffixes, found = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES), []
+def _media_files(source: Path, failed: list[str]) -> list[Path]:
+    """Return all files with the suffix of a picture or video; report unreadable folders in `failed`."""
+    suffixes, paths = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES), []
     for folder, _, names in os.walk(source, onerror=lambda error: failed.append(f"{error.filename}: {error.strerror}")):
-        found += [Path(folder, name) for name in names if Path(name).suffix.lower() in suffixes]
-    return sorted(found)
+        paths += [Path(folder, name) for name in names if Path(name).suffix.lower() in suffixes]
+    return sorted(paths)
 
 
-def _targets(wanted: dict[Path, Path]) -> dict[Path, Path]:
-    """Films of a kind that is only read become .mp4; where that name is another's, clip.avi becomes clip.avi.mp4."""
-    kept = {path for path, target in wanted.items() if target.suffix.lower() in (*PICTURE_SUFFIXES, *FILM_SUFFIXES)}
-    taken = {str(wanted[path]).casefold() for path in kept}
-    targets = {}
-    for path, target in wanted.items():
-        if path not in kept:
+def _unique_targets(targets: dict[Path, Path]) -> dict[Path, Path]:
+    """Rename videos of formats that cannot be written to .mp4; if that name is taken, clip.avi becomes clip.avi.mp4."""
+    writable = (*PICTURE_SUFFIXES, *WRITABLE_VIDEO_SUFFIXES)
+    taken = {str(target).casefold() for target in targets.values() if target.suffix.lower() in writable}
+    unique = {}
+    for path, target in targets.items():
+        if target.suffix.lower() not in writable:
             longer, target = target, target.with_suffix(".mp4")
             while str(target).casefold() in taken:
                 target = longer = longer.with_name(f"{longer.name}.mp4")
             taken.add(str(target).casefold())
-        targets[path] = target
-    return targets
+        unique[path] = target
+    return unique
 
 
-def _one(
-    path: Path, target: Path, painter: PictureRenderer, options: LiveOptions, progress: Progress, work: _Work
+def _apply_to_one(
+    path: Path, target: Path, renderer: PictureRenderer, options: LiveOptions, progress: Progress, batch: _Batch
 ) -> None:
-    """One file of a folder; what goes wrong with it is noted, and the others go on."""
+    """Process one file of a folder; an error is recorded and does not stop the others."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() in PICTURE_SUFFIXES:
-            painter(path, target)
-        elif warning := _film(path, target, options, progress):
-            work.partly.append(f"done in part: {path.name}: {warning}")
-        work.done += 1
+            renderer(path, target)
+        elif warning := _apply_to_video(path, target, options, progress):
+            batch.partial.append(f"done in part: {path.name}: {warning}")
+        batch.done += 1
     except LookError:
         raise
     except (VeneerError, OSError) as error:
-        work.failed.append(f"{path.name}: {error}")
+        batch.failed.append(f"{path.name}: {error}")

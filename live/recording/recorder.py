@@ -1,4 +1,4 @@
-"""Snapshots and recordings of what goes out, started and stopped while running."""
+"""Snapshots and recordings of the output, started and stopped during a run."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from live.sources.still_picture import write_picture
 class _Recording:
     path: Path
     sender: Sender
-    broken: threading.Event
+    failed: threading.Event
 
 
-class Capture:
-    """Called in the loop with every finished frame; all file work happens in other threads.
+class Recorder:
+    """Called by the pipeline with every output frame; all file access happens in other threads.
 
     Args:
-        controls: told when a recording had to end.
-        say: takes one line for the person at the terminal.
-        fps: of recordings.
-        pictures_dir: where snapshots go.
-        videos_dir: where recordings go.
+        controls: Switched off when a recording fails.
+        say: Prints one line for the user.
+        fps: Frame rate of recordings.
+        pictures_dir: Folder of snapshots.
+        videos_dir: Folder of recordings.
     """
 
     def __init__(
@@ -44,87 +44,87 @@ class Capture:
         self._pictures_dir, self._videos_dir = pictures_dir, videos_dir
         self._snapshots = controls.read().snapshots
         self._recording: _Recording | None = None
-        self._given: set[Path] = set()  # names that are taken, though their files may not be there yet
-        self._working: list[threading.Thread] = []
-        self._one_at_a_time = threading.Lock()
+        self._used_paths: set[Path] = set()  # including files that do not exist yet
+        self._threads: list[threading.Thread] = []
+        self._snapshot_lock = threading.Lock()
 
     def __call__(self, frame: Frame, state: ControlState) -> None:
-        """Take what the controls ask for from this frame."""
+        """Take a snapshot of the frame or record it, as the controls request."""
         if state.snapshots > self._snapshots:
             self._snapshots = state.snapshots
             if state.panic:
                 self._say("no snapshot while the card is shown")
             else:
-                self._aside(self._snapshot, frame)
-        if self._recording is not None and (self._recording.broken.is_set() or not state.recording):
+                self._run_in_thread(self._snapshot, frame)
+        if self._recording is not None and (self._recording.failed.is_set() or not state.recording):
             self._end()
         elif state.recording and self._recording is None:
             self._start()
         if self._recording is not None:
-            with contextlib.suppress(Closed):  # it failed a moment ago, and said so
+            with contextlib.suppress(Closed):  # it has just failed, which was reported
                 self._recording.sender.slot.put(frame)
 
-    def _new_name(self, folder: Path, suffix: str) -> Path:
-        """A name by the time of day that no file has yet, and none will have that is about to be written."""
+    def _new_path(self, folder: Path, suffix: str) -> Path:
+        """Return an unused path, named by the time of day."""
         stem = time.strftime("veneer-%Y%m%d-%H%M%S")
         path, number = folder / f"{stem}{suffix}", 1
-        while path.exists() or path in self._given:
+        while path.exists() or path in self._used_paths:
             number += 1
             path = folder / f"{stem}-{number}{suffix}"
-        self._given.add(path)
+        self._used_paths.add(path)
         return path
 
     def _snapshot(self, frame: Frame) -> None:
         try:
-            with self._one_at_a_time:  # several in one second each get a name of their own
+            with self._snapshot_lock:  # so that several snapshots within a second get different names
                 self._pictures_dir.mkdir(parents=True, exist_ok=True)
-                path = self._new_name(self._pictures_dir, ".png")
+                path = self._new_path(self._pictures_dir, ".png")
                 write_picture(path, frame.bgr)
-        except Exception as error:  # whatever it is, the stream goes on
+        except Exception as error:  # no error of a snapshot may end the stream
             self._say(f"no snapshot: {one_line(error)}")
         else:
             self._say(f"snapshot {path}")
 
     def _start(self) -> None:
-        broken = threading.Event()
+        failed = threading.Event()
         try:
             self._videos_dir.mkdir(parents=True, exist_ok=True)
-            path = self._new_name(self._videos_dir, ".mp4")
+            path = self._new_path(self._videos_dir, ".mp4")
             sender = Sender(
                 VideoFileSink(path),
                 lossless=False,
                 fps=self._fps,
                 controls=self._controls,
                 timings=None,
-                fail=lambda error: self._failed(error, broken),
+                fail=lambda error: self._fail(error, failed),
             )
         except (VeneerError, OSError) as error:
-            self._failed(error, broken)
+            self._fail(error, failed)
             return
-        self._recording = _Recording(path, sender, broken)
+        self._recording = _Recording(path, sender, failed)
         sender.start()
         self._say(f"recording {path}")
 
-    def _failed(self, error: Exception, broken: threading.Event) -> None:
-        """A recording that fails ends alone: the stream goes on."""
-        if broken.is_set():
+    def _fail(self, error: Exception, failed: threading.Event) -> None:
+        """End a failed recording; the stream continues."""
+        if failed.is_set():
             return
-        if self._recording is None or self._recording.broken is broken:  # not while the next one runs already
+        if self._recording is None or self._recording.failed is failed:  # unless the next recording has started
             self._controls.apply(Command("record", "off"))
-        broken.set()
-        self._say(f"recording ended: {one_line(error)}")  # last: who hears it may start the next one at once
+        failed.set()
+        self._say(f"recording ended: {one_line(error)}")  # last: a new recording may be started on seeing this line
 
     def _end(self) -> None:
-        """Finish a recording aside: making the file whole may take a moment, and the loop must go on."""
+        """Finish the recording in another thread: finalising the file takes time, and the pipeline must not wait."""
         recording, self._recording = self._recording, None
         if recording is not None:
-            self._aside(self._finish, recording)
+            self._run_in_thread(self._finish, recording)
 
     def _finish(self, recording: _Recording) -> None:
         recording.sender.finish()
         recording.sender.thread.join(STOP_WITHIN_S)
         frames, path = recording.sender.sent, recording.path
-        if recording.broken.is_set():
+        if recording.failed.is_set():
             return
         if recording.sender.thread.is_alive():
             self._say(f"{path} is still being written; what is on the disk plays")
@@ -133,14 +133,14 @@ class Capture:
         else:
             self._say(f"recorded {frames} frames in {path}")
 
-    def _aside(self, work: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, name="capture", daemon=True)
+    def _run_in_thread(self, function: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments, name="recorder", daemon=True)
         thread.start()
-        self._working = [other for other in self._working if other.is_alive()] + [thread]
+        self._threads = [other for other in self._threads if other.is_alive()] + [thread]
 
     def close(self) -> None:
-        """Finish what is being recorded or saved; waits at most 2 s for it."""
+        """Finish the recording and pending snapshots; waits at most 2 s for them."""
         self._end()
-        until_s = time.monotonic() + STOP_WITHIN_S
-        for thread in self._working:
-            thread.join(max(0.0, until_s - time.monotonic()))
+        deadline_s = time.monotonic() + STOP_WITHIN_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))

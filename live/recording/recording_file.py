@@ -1,4 +1,4 @@
-"""The file under a recording: whole pieces reach the disk, never half of one."""
+"""The output file of a recording: complete fragments reach the disk, never parts of one."""
 
 from __future__ import annotations
 
@@ -6,147 +6,149 @@ import contextlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from engines.errors import SinkError
 
-_FRAGMENT_MARKS = (b"moof", b"\x1f\x43\xb6\x75")  # what a fragment begins with: in MP4 and MOV, in Matroska
+_FRAGMENT_MARKS = (b"moof", b"\x1f\x43\xb6\x75")  # start of a fragment: in MP4 and MOV, in Matroska
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
-def from_home(path: Path) -> Path:
-    """The path with its ~ or ~user resolved.
-
-    Raises:
-        SinkError: there is no such user.
-    """
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise SinkError(f"writing {path}", f"there is no user {path.parts[0][1:]}", "write the whole path") from None
+def error_text(error: Exception) -> str:
+    """Return the reason of a system or library error, in lower case, without a full stop."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".").lower()
 
 
 def check_target(path: Path) -> None:
-    """Say now what would fail later: a name that no video can be written to.
+    """Check that a video can be written to a path, before any work is done.
 
     Raises:
-        SinkError: another suffix, a folder that is not there or may not be written, something that is no file, or a
-            name that the disk cannot have.
+        SinkError: The suffix is unsupported, the folder is missing or not writable, the path is not an ordinary file,
+            or the file system refuses the name.
     """
     try:
         _check_place(path)
-    except OSError as failure:  # too long, a link in a circle, a folder that may not be searched
-        got = (failure.strerror or str(failure)).lower()
-        raise SinkError(f"writing {path}", got, "name another file") from None
+    except OSError as error:  # name too long, cyclic link, folder that may not be searched
+        raise SinkError(f"writing {path}", error_text(error), "name another file") from None
 
 
 def _check_place(path: Path) -> None:
-    asked = f"writing {path}"
+    requested = f"writing {path}"
     if path.suffix.lower() not in SUFFIXES:
         got = f"the name ends in '{path.suffix}'" if path.suffix else "the name has no ending"
-        raise SinkError(asked, got, f"end it in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+        raise SinkError(requested, got, f"end it in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     if path.is_dir():
-        raise SinkError(asked, "that is a folder", f"name a file in it, for example {path / 'recording.mp4'}")
+        raise SinkError(requested, "that is a folder", f"name a file in it, for example {path / 'recording.mp4'}")
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        raise SinkError(asked, "that is a device or pipe, not a file", "name an ordinary file")
+        raise SinkError(requested, "that is a device or pipe, not a file", "name an ordinary file")
     folder = path.parent
     if not folder.is_dir():
         got = f"{folder} is a file" if folder.exists() else f"the folder {folder} does not exist"
-        raise SinkError(asked, got, "make the folder first, or name another one")
+        raise SinkError(requested, got, "make the folder first, or name another one")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise SinkError(asked, f"nothing may be written in {folder}", "choose a folder of your own")
+        raise SinkError(requested, f"nothing may be written in {folder}", "choose a folder of your own")
 
 
-def claim_name(path: Path) -> tuple[int, Path]:
-    """Make the file to write into: the asked name where nothing lies there, else a new name beside it.
+def part_paths(path: Path) -> Iterator[Path]:
+    """Yield the names of unfinished files: the stem with .part, .part2, .part3, ..."""
+    for number in (0, *range(2, 1000)):
+        yield path.with_name(f"{path.stem}.part{number or ''}{path.suffix}")
 
-    An existing file is never opened for writing, so it survives whatever goes wrong while the new one grows. The
-    asked name is used at once where it is free, so that a recording that was cut off is found where it was asked for.
+
+def create_file(path: Path) -> tuple[int, Path]:
+    """Create the file to write to: the path itself if it is free, else the first free one of `part_paths`.
+
+    An existing file is never opened for writing, so it survives any failure of the new recording. A free path is used
+    directly, so that an interrupted recording is found where the user expects it.
 
     Returns:
-        An open file descriptor and the path it belongs to (PATH, or PATH's stem with .part, .part2, ...).
+        An open file descriptor and its path.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: The file cannot be created.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    beside = [path.with_name(f"{path.stem}.part{number or ''}{path.suffix}") for number in (0, *range(2, 1000))]
-    for candidate in (path, *beside):
+    for candidate in (path, *part_paths(path)):
         with contextlib.suppress(FileExistsError):
             return os.open(candidate, flags, 0o666), candidate
-    raise FileExistsError(f"{beside[0]} and 998 more exist")
+    raise FileExistsError(f"{path} and all its .part names exist")
 
 
 class RecordingFile:
-    """What the video writer of FFmpeg writes into (a seekable Python file, write only).
+    """A seekable, write-only file object for FFmpeg's muxers. It differs from a plain file in three ways.
 
-    Three things a plain file does not do:
+    - Appended data is buffered until `flush_fragments`, then written in one piece: a fragment of the video is on the
+      disk completely or not at all, even if the disk becomes full in the middle of it.
+    - Data that overwrites earlier positions (the header, at the end) is buffered until `finish` has everything else on
+      the disk, so that the file can be played at any moment.
+    - After a failure nothing more is written; FFmpeg may continue and close without harm.
 
-    - What is appended waits in memory until `settle`, then goes out in one piece. A fragment of the video is on the
-      disk whole or not at all, also when the disk fills up in the middle of it.
-    - What overwrites earlier bytes (the header, at the end) waits until `finish` has everything else on the disk, so
-      that there is no moment in which the file cannot be played.
-    - After a failure nothing more is written; FFmpeg may go on, and close, without harm.
+    Args:
+        descriptor: Open file descriptor; owned by this object.
+
+    Attributes:
+        failure: The first error of the disk; None without one.
+        fragments: Number of fragments on the disk.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._position = self._settled_bytes = 0
+        self._position = self._flushed_bytes = 0
         self._pending = bytearray()
         self._overwrites: list[tuple[int, bytes]] = []
         self.failure: OSError | None = None
-        self.fragments = 0  # how many are on the disk
+        self.fragments = 0
 
     def readable(self) -> bool:
-        """No: nothing is read back."""
+        """Return False: nothing is read back."""
         return False
 
     def writable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """The place of the next write, in bytes from the start."""
+        """Return the position of the next write, in bytes from the start."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move the place of the next write."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence, self._settled_bytes + len(self._pending))
+        """Move the position of the next write, and return it."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence, self._flushed_bytes + len(self._pending))
         self._position = start + offset
         return self._position
 
     def write(self, data: bytes) -> int:
-        """Take bytes; nothing reaches the disk before `settle`."""
-        place = self._position - self._settled_bytes
-        if place < 0:
+        """Buffer data; nothing reaches the disk before `flush_fragments`."""
+        offset = self._position - self._flushed_bytes
+        if offset < 0:
             self._overwrites.append((self._position, bytes(data)))
         else:
-            self._pending.extend(bytes(max(0, place - len(self._pending))))
-            self._pending[place : place + len(data)] = data
+            self._pending.extend(bytes(max(0, offset - len(self._pending))))
+            self._pending[offset : offset + len(data)] = data
         self._position += len(data)
         return len(data)
 
-    def settle(self) -> None:
-        """Put what was appended on the disk.
+    def flush_fragments(self) -> None:
+        """Write the appended data to the disk.
 
         Raises:
-            OSError: there is no room, or the disk failed; what was settled before is untouched.
+            OSError: The disk is full or failed; data that was flushed before is unchanged.
         """
         if self.failure or not self._pending:
             self._pending.clear()
             return
         try:
             self._write_all(bytes(self._pending))
-        except OSError as failure:
-            self.failure = failure
+        except OSError as error:
+            self.failure = error
             with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._settled_bytes)
+                os.ftruncate(self._descriptor, self._flushed_bytes)
             raise
         else:
             self.fragments += sum(self._pending.count(mark) for mark in _FRAGMENT_MARKS)
+            self._flushed_bytes += len(self._pending)
         finally:
-            written = 0 if self.failure else len(self._pending)
-            self._settled_bytes += written
             self._pending.clear()
 
     def _write_all(self, data: bytes) -> None:
@@ -155,28 +157,28 @@ class RecordingFile:
             view = view[os.write(self._descriptor, view) :]
 
     def finish(self) -> None:
-        """Put everything on the disk, the earlier places last.
+        """Write everything to the disk, overwritten positions last.
 
         Raises:
-            OSError: as `settle`.
+            OSError: As `flush_fragments`.
         """
-        self.settle()
+        self.flush_fragments()
         if self.failure:
             return
         try:
             os.fsync(self._descriptor)
-            for place, data in self._overwrites:
-                os.lseek(self._descriptor, place, os.SEEK_SET)
+            for offset, data in self._overwrites:
+                os.lseek(self._descriptor, offset, os.SEEK_SET)
                 self._write_all(data)
             os.fsync(self._descriptor)
-        except OSError as failure:
-            self.failure = failure
+        except OSError as error:
+            self.failure = error
             raise
         finally:
             self._overwrites.clear()
 
-    def let_go(self) -> None:
-        """Close the descriptor; what is still pending is lost. Idempotent."""
+    def close_descriptor(self) -> None:
+        """Close the descriptor; pending data is lost. Idempotent."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)

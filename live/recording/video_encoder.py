@@ -1,4 +1,4 @@
-"""Pictures into compressed video: which encoder, and BGR into the video's own colours (BT.709)."""
+"""Video compression: encoder selection, and conversion from BGR to YUV (BT.709)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
-MIN_SIDE_PX = 16  # smaller pictures trip players, and some encoders
+MIN_SIDE_PX = 16  # players and some encoders fail on smaller frames
 
 # BT.709, limited range: Y' in 16..235, Cb and Cr in 16..240 around 128. ITU-R BT.709-6, section 3.
 _RED, _BLUE = 0.2126, 0.0722
@@ -30,28 +30,28 @@ _YCC_BGR1 = np.column_stack([_YCC_RGB[:, ::-1], [16, 128, 128]]).astype(np.float
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """One way to compress.
+    """A video encoder and its settings.
 
     Attributes:
         name: FFmpeg's name of the encoder.
-        ticks_per_s: the finest clock it can stamp frames with (MPEG-4 Part 2 has 16 bits for it).
-        options: quality about as x264's CRF 18, no frames out of order.
-        why: what to tell the user when it is not the first choice.
+        ticks_per_s: Finest time base it supports (MPEG-4 Part 2 has 16 bits for it).
+        options: Quality comparable to x264's CRF 18; no frame reordering.
+        warning: Message for the user if this encoder is not the first choice.
     """
 
     name: str
     ticks_per_s: int
     options: tuple[tuple[str, str], ...]
-    why: str = ""
+    warning: str = ""
 
 
 def _fixed_quality(quantizer: int) -> tuple[tuple[str, str], ...]:
-    """Options of the encoders that have no CRF; FFmpeg counts quality in units of 118."""
+    """Return the options of encoders without CRF; FFmpeg counts quality in units of 118."""
     return ("flags", "+qscale"), ("global_quality", str(quantizer * 118)), ("bf", "0")
 
 
-# Without B-frames every frame's time of decoding is its time of showing, a killed recording loses less, and a 720p
-# frame costs about a sixth less; the file grows by a quarter.
+# Without B-frames the decoding time of a frame equals its presentation time, a killed recording loses less, and a 720p
+# frame takes about a sixth less time; files are a quarter larger.
 ENCODERS = (
     Encoder("libx264", 90000, (("crf", "18"), ("preset", "veryfast"), ("bf", "0"))),
     Encoder("libopenh264", 90000, (("b", "8M"),), "no libx264 here: H.264 by OpenH264"),
@@ -62,29 +62,36 @@ ENCODERS = (
 
 
 def padded_size(size_wh: tuple[int, int]) -> tuple[int, int]:
-    """The nearest size that yuv420p video can have: even sides of at least 16 pixels."""
+    """Return the smallest size for yuv420p video that contains a frame: even, at least 16 pixels per side."""
     width, height = (max(MIN_SIDE_PX, side + side % 2) for side in size_wh)
     return width, height
 
 
 def pad_edges(frame_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
-    """The picture grown to the right and downwards by repeating its edge; the same array where nothing is missing."""
+    """Extend a frame at the right and bottom by repeating its edge pixels.
+
+    Args:
+        frame_bgr: (H, W, 3) uint8, BGR.
+        size_wh: Target size, at least the frame's.
+
+    Returns:
+        The padded frame; the same array if the size already fits.
+    """
     height, width = frame_bgr.shape[:2]
-    right, down = size_wh[0] - width, size_wh[1] - height
-    if not right and not down:
+    right, bottom = size_wh[0] - width, size_wh[1] - height
+    if not right and not bottom:
         return frame_bgr
-    return cv2.copyMakeBorder(frame_bgr, 0, down, 0, right, cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+    return cv2.copyMakeBorder(frame_bgr, 0, bottom, 0, right, cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
 def bgr_to_yuv420(frame_bgr: ImageU8, pool: FramePool) -> ImageU8:
-    """BGR to planar YUV 4:2:0 by the BT.709 matrix, limited range.
+    """Convert BGR to planar YUV 4:2:0 with the BT.709 matrix, limited range.
 
-    Done here and not by FFmpeg's scaler: that one takes BT.601 unless told otherwise, and how it is told differs
-    between PyAV's versions.
+    FFmpeg's scaler is not used: it defaults to BT.601, and the way to change that differs between PyAV versions.
 
     Args:
-        frame_bgr: (H, W, 3) uint8, H and W even.
-        pool: gives the memory.
+        frame_bgr: (H, W, 3) uint8, BGR, 0..255, H and W even.
+        pool: Supplies the memory.
 
     Returns:
         (H * 3 / 2, W) uint8: the Y plane, then Cb and Cr at half size (each the mean of four pixels).
@@ -100,36 +107,38 @@ def bgr_to_yuv420(frame_bgr: ImageU8, pool: FramePool) -> ImageU8:
 
 
 def _is_working(encoder: Encoder, size_wh: tuple[int, int], rate: Fraction) -> bool:
-    """Open the encoder once, aside: a name in FFmpeg's list may still lack its driver."""
+    """Open the encoder once: FFmpeg also lists encoders whose driver is missing."""
     import av
     from av.codec import CodecContext
 
     try:
-        trial = CodecContext.create(encoder.name, "w")
-        trial.width, trial.height, trial.pix_fmt = *size_wh, "yuv420p"  # type: ignore[attr-defined]
-        trial.time_base, trial.framerate = Fraction(1, encoder.ticks_per_s), rate  # type: ignore[attr-defined]
-        trial.options = dict(encoder.options)
-        trial.open()
+        context = CodecContext.create(encoder.name, "w")
+        context.width, context.height, context.pix_fmt = *size_wh, "yuv420p"  # type: ignore[attr-defined]
+        context.time_base, context.framerate = Fraction(1, encoder.ticks_per_s), rate  # type: ignore[attr-defined]
+        context.options = dict(encoder.options)
+        context.open()
     except (av.error.FFmpegError, ValueError):
         return False
     return True
 
 
 def pick_encoder(size_wh: tuple[int, int], rate: Fraction) -> Encoder | None:
-    """The first encoder of the list that opens at this size; None where not even the last one does."""
+    """Return the first of `ENCODERS` that opens at this size and rate; None if none does."""
     return next((encoder for encoder in ENCODERS if _is_working(encoder, size_wh, rate)), None)
 
 
-def add_pictures(container: OutputContainer, encoder: Encoder, size_wh: tuple[int, int], rate: Fraction) -> VideoStream:
-    """A video stream in the container, tagged BT.709; a key frame about every two seconds.
+def add_video_stream(
+    container: OutputContainer, encoder: Encoder, size_wh: tuple[int, int], rate: Fraction
+) -> VideoStream:
+    """Add a video stream tagged BT.709, with a key frame about every two seconds.
 
-    One thread up to 720p on a small machine: the tracker needs the other core more than the recording does.
+    Up to 720p on a small machine it encodes in one thread: face tracking needs the other core more.
     """
     tags = {"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709", "color_range": "tv"}
     stream: Any = container.add_stream(encoder.name, rate=rate, options={**dict(encoder.options), **tags})
     stream.width, stream.height, stream.pix_fmt = *size_wh, "yuv420p"
     stream.codec_context.time_base = Fraction(1, encoder.ticks_per_s)
     stream.codec_context.gop_size = max(1, round(rate * 2))
-    large = size_wh[0] * size_wh[1] > 1280 * 720
-    stream.codec_context.thread_count = 2 if large or (os.cpu_count() or 1) >= 4 else 1
+    is_large = size_wh[0] * size_wh[1] > 1280 * 720
+    stream.codec_context.thread_count = 2 if is_large or (os.cpu_count() or 1) >= 4 else 1
     return cast("VideoStream", stream)

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.regions.lips_region import Region
+from engines.regions.lips_region import LipsRegion
 from engines.regions.upright import PictureRegion
 from engines.regions.workspace import Workspace
 
 
-def add_change(frame_bgr: NDArray[np.uint8], region: Region, change: NDArray[np.float32], strength: float) -> None:
+def add_change(frame_bgr: NDArray[np.uint8], region: LipsRegion, change: NDArray[np.float32], strength: float) -> None:
     """Add a change to the frame, in place, through the region's mask.
 
     Args:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engines.build.build_orders import orders
+from engines.build.build_orders import available_builds
 from engines.errors import EngineError, VeneerError
 from engines.generators.shade import Shade
 from engines.looks import Layer, Look
 from engines.runtime.base import Engine, EngineInfo, RegionsError
+from engines.runtime.fallback_policy import fallback_engine
 from engines.runtime.hot_swap import HotSwapEngine
-from engines.runtime.selector import RuntimeNotUsableError, lost_choice, open_engine, safer_engine
+from engines.runtime.selector import RuntimeNotUsableError, open_engine, unused_choice
 from engines.styles import Style
 from live.diagnostics.engine_status import unused_gpu
 from live.upgrades.engine_acceptance import answers, trial_regions
@@ -81,7 +82,7 @@ class LookLoader:
         runtime: str,
         say: Callable[[str], None],
         aside: bool = False,
-        wanted: Wanted = orders,
+        wanted: Wanted = available_builds,
         build: bool = True,
         watched: Callable[[], bool] | None = None,
     ) -> None:
@@ -168,7 +169,7 @@ class LookLoader:
             return False
 
         kept = given.astype(np.float16)  # half the memory, and a tenth of a step is near enough
-        made = Made(style, HotSwapEngine(engine, failed=failed), kept, kind(engine.info))
+        made = Made(style, HotSwapEngine(engine, on_failure=failed), kept, kind(engine.info))
         self._say_lost(made)
         return made
 
@@ -176,7 +177,7 @@ class LookLoader:
         if self._runtime not in ("auto", "torch") or (self._lost and self._idle_gpu):
             return
         info, coming = made.engine.info, self.upgrades.coming(made) if self._aside else ()
-        if self._runtime == "auto" and not self._lost and (line := lost_choice(made.style, info, coming)):
+        if self._runtime == "auto" and not self._lost and (line := unused_choice(made.style, info, coming)):
             self._lost = True
             self._say(line)
         if not self._idle_gpu and (line := unused_gpu(info, coming)):
@@ -199,13 +200,13 @@ class LookLoader:
     def _fall_back(self, made: Made, failed: EngineInfo, error: EngineError) -> bool:
         """Put in what goes on for an engine that failed; whether there was something."""
         try:
-            safer = safer_engine(made.style, failed, error)
+            safer = fallback_engine(made.style, failed, error)
             answers(safer, trial_regions(made.style))
         except Exception as none:
             self._mended.discard(error.asked)
             self._say(f"{error}; nothing can go on for it ({none})")
             return False
-        made.engine.exchange(safer)
+        made.engine.swap(safer)
         self._say(f"{error}: {' '.join(kind(safer.info))} on {safer.info.device} goes on")
         return True
 

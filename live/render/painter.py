@@ -12,11 +12,11 @@ import numpy as np
 
 from engines.errors import EngineError
 from engines.generators.shade import Shade
-from engines.regions.illumination import as_known, taken_back
+from engines.regions.illumination import normalise_crop, restore_change
 from engines.regions.lips_region import lips_region
 from engines.regions.masks import region_mask
 from engines.regions.temporal_filter import TemporalFilter
-from engines.regions.upright import FACE_OVAL, FRAME_KINDS, PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import FACE_OVAL, FRAME_REGIONS, PictureRegion, face_box, frame_box, in_frame
 from engines.regions.workspace import Workspace
 from engines.runtime.base import Engine
 from engines.text import first_line, one_line
@@ -126,11 +126,17 @@ def _paint_lips(work: _Work, spent: StageMs) -> int:
     frame_bgr, layer = work.frame_bgr, work.layer
     regions, crops = [], []
     for face, memory in zip(work.faces, work.memories, strict=True):
-        region = lips_region(face.landmarks_xy, frame_bgr, size_wh=layer.size_wh, memory=memory, at_s=work.at_s)
+        region = lips_region(
+            face.landmarks_xy, frame_bgr, size_wh=layer.size_wh, temporal_filter=memory, at_s=work.at_s
+        )
         if region is not None:
             regions.append(region)
             if layer.usual_bgr is not None:
-                crops.append(as_known(region.crop(frame_bgr), region, layer.usual_bgr, memory=memory, at_s=work.at_s))
+                crops.append(
+                    normalise_crop(
+                        region.crop(frame_bgr), region, layer.usual_bgr, temporal_filter=memory, at_s=work.at_s
+                    )
+                )
     cropped_s = time.perf_counter()
     spent.region += (cropped_s - started_s) * 1e3
     bare = len(work.faces) - len(regions)
@@ -140,8 +146,8 @@ def _paint_lips(work: _Work, spent: StageMs) -> int:
         shade = _shade(layer)
         changes = [shade.change(region.cut(frame_bgr), region) for region in regions]
     else:
-        painted = _infer(layer.engine, [known.shown_bgr for known in crops])
-        changes = [taken_back(change, known) for change, known in zip(painted, crops, strict=True)]
+        painted = _infer(layer.engine, [known.input_bgr for known in crops])
+        changes = [restore_change(change, known) for change, known in zip(painted, crops, strict=True)]
     generated_s = time.perf_counter()
     spent.generate += (generated_s - cropped_s) * 1e3
     for region, change in zip(regions, changes, strict=True):
@@ -199,7 +205,7 @@ def _cut(work: _Work, spent: StageMs) -> tuple[list[PictureRegion], list[ImageU8
 
 def _put(work: _Work, regions: list[PictureRegion], crops: list[ImageU8], spent: StageMs) -> int:
     """Run the generator on the crops and put its work into the frame."""
-    bare = 0 if work.layer.region in FRAME_KINDS else len(work.faces) - len(regions)
+    bare = 0 if work.layer.region in FRAME_REGIONS else len(work.faces) - len(regions)
     if not regions:
         return bare
     assert work.layer.engine is not None
@@ -219,11 +225,11 @@ def _picture_regions(work: _Work) -> list[PictureRegion]:
     assert size_wh is not None
     frame_wh = work.frame_bgr.shape[1], work.frame_bgr.shape[0]
     faces_xy = [face.landmarks_xy for face in work.faces]
-    if kind in FRAME_KINDS:
+    if kind in FRAME_REGIONS:
         boxes = [(frame_box(frame_wh, size_wh), faces_xy)]
     else:
         found = [
-            (face_box(face.landmarks_xy, kind, memory=memory, at_s=work.at_s), [face.landmarks_xy])
+            (face_box(face.landmarks_xy, kind, temporal_filter=memory, at_s=work.at_s), [face.landmarks_xy])
             for face, memory in zip(work.faces, work.memories, strict=True)
         ]
         boxes = [(box, own_xy) for box, own_xy in found if box is not None and in_frame(box, frame_wh)]

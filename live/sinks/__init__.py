@@ -1,1 +1,1 @@
-"""Where frames go."""
+"""Frame sinks: virtual camera, preview window, video file, and none."""

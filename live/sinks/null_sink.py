@@ -1,15 +1,16 @@
-"""The sink that takes frames and keeps nothing: for measuring, and for runs that only want the report."""
+"""A sink that discards frames, for measurements and for runs of which only the report is needed."""
 
 from __future__ import annotations
 
 from live.pipeline.frame import Frame
+from live.sinks.base import FrameSink
 
 
-class NullSink:
+class NullSink(FrameSink):
     """Counts frames.
 
     Attributes:
-        frames: how many were sent.
+        frames: Number of frames sent.
     """
 
     name = "null"
@@ -20,11 +21,11 @@ class NullSink:
         self.frames = 0
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
-        """Nothing to get ready."""
+        """Do nothing."""
 
     def send(self, frame: Frame) -> None:
-        """Count it."""
+        """Count the frame."""
         self.frames += 1
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing."""

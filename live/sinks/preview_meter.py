@@ -1,4 +1,4 @@
-"""The figures on the preview window: a strip in the corner, a banner below it, the help in the middle."""
+"""Text drawn on the preview window: figures in the corner, a state banner, the help in the middle."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from live.pipeline.frame import ImageU8
 
 _FONT = cv2.FONT_HERSHEY_DUPLEX
-_STRIP_COVER, _PANEL_COVER = 0.7, 0.8  # how much of the picture the dark takes away
-_DARK_BGR = (26, 22, 20)
+_STRIP_OPACITY, _PANEL_OPACITY = 0.7, 0.8
+_BACKGROUND_BGR = (26, 22, 20)
 _TEXT_BGR = (240, 240, 240)
-_QUIET_BGR = (205, 205, 205)
+_DIM_TEXT_BGR = (205, 205, 205)
 _RED_BGR = (60, 60, 235)
 _AMBER_BGR = (80, 190, 250)
 
-_WRITABLE = str.maketrans(
+_REPLACEMENTS = str.maketrans(
     {
         "\N{EN DASH}": "-",
         "\N{EM DASH}": "-",
@@ -34,17 +34,17 @@ _WRITABLE = str.maketrans(
 
 Color = tuple[int, int, int]
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""What is laid over a box of the picture: (H, W, 3) BGR times its cover, and (H, W, 1) of the picture that stays."""
+"""An overlay for a box of the picture: (H, W, 3) BGR times its opacity, 0..255, and (H, W, 3) transparency, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeterText:
-    """What the preview window says.
+    """The text on the preview window.
 
     Attributes:
-        lines: the strip's lines; three spaces or more part the figures of a line.
-        help_lines: shown in the middle, "KEY  what it does" each; empty while help is off.
-        banner: a short word about the state ("recording", "frozen"); a red dot goes before one that records.
+        lines: Lines of the strip; figures within a line are separated by three or more spaces.
+        help_lines: Lines of the help panel, "KEY  what it does" each; empty while the help is hidden.
+        banner: A short state ("recording", "frozen"); one that contains "recording" gets a red dot.
     """
 
     lines: tuple[str, ...]
@@ -53,167 +53,167 @@ class MeterText:
 
 
 def draw_meter(frame_bgr: ImageU8, text: MeterText) -> None:
-    """Draw onto the picture, in place.
+    """Draw the text onto a frame, in place.
 
-    Sizes follow the picture: a line is about 1/36 of its height, never below what can be read.
+    A line is about 1/36 of the frame height, between 14 and 48 pixels.
 
     Args:
-        frame_bgr: (H, W, 3) uint8. Pictures too small for any text stay as they are.
-        text: what to say.
+        frame_bgr: (H, W, 3) uint8, BGR. Frames too small for text are left unchanged.
+        text: The text to draw.
     """
     height, width = frame_bgr.shape[:2]
     line_px = int(min(max(14.0, height / 36), 48.0))
     if width < 8 * line_px or height < 3 * line_px:
         return
-    strip_px, below_px = 0, 0
+    strip_w, strip_h = 0, 0
     if text.lines:
         strip = _strip(text.lines, width, line_px)
-        below_px, strip_px = strip[0].shape[:2]
-        _lay(frame_bgr, strip, 0, 0)
-    if text.help_lines and height - below_px >= 4 * line_px:
-        panel = _panel(text.help_lines, width - line_px, height - below_px - line_px, line_px)
+        strip_h, strip_w = strip[0].shape[:2]
+        _blend(frame_bgr, strip, 0, 0)
+    if text.help_lines and height - strip_h >= 4 * line_px:
+        panel = _panel(text.help_lines, width - line_px, height - strip_h - line_px, line_px)
         panel_h, panel_w = panel[0].shape[:2]
-        _lay(frame_bgr, panel, (width - panel_w) // 2, max(below_px, (height - panel_h) // 2))
+        _blend(frame_bgr, panel, (width - panel_w) // 2, max(strip_h, (height - panel_h) // 2))
     if text.banner:
         banner = _banner(text.banner, width - line_px, line_px)
         left = width - banner[0].shape[1] - line_px // 2
-        _lay(frame_bgr, banner, left, line_px // 2 + (0 if left > strip_px else below_px))
+        _blend(frame_bgr, banner, left, line_px // 2 + (0 if left > strip_w else strip_h))
 
 
-def _lay(frame_bgr: ImageU8, layer: Layer, left: int, top: int) -> None:
-    """Blend a layer in; what hangs over the picture's edge is cut off."""
-    cover, keep = layer
-    box = frame_bgr[top : top + cover.shape[0], left : left + cover.shape[1]]
+def _blend(frame_bgr: ImageU8, layer: Layer, left: int, top: int) -> None:
+    """Blend a layer into the frame, clipped at the right and lower edge."""
+    ink, transparency = layer
+    box = frame_bgr[top : top + ink.shape[0], left : left + ink.shape[1]]
     height, width = box.shape[:2]
     if box.size:
-        box[:] = cv2.add(
-            cv2.multiply(box, keep[:height, :width], dtype=cv2.CV_32F), cover[:height, :width], dtype=cv2.CV_8U
-        )
+        background = cv2.multiply(box, transparency[:height, :width], dtype=cv2.CV_32F)
+        box[:] = cv2.add(background, ink[:height, :width], dtype=cv2.CV_8U)
 
 
-class _Sheet:
-    """A dark box that is written on, several times larger than it will be shown."""
+class _TextBox:
+    """A dark box with text, drawn oversampled."""
 
-    def __init__(self, width: int, height: int, line_px: int, *, cover: float, corner_px: int = 0) -> None:
-        self.size_wh, self.line_px, self._fine = (width, height), line_px, _fine(line_px)
-        fine = self._fine
-        self._ink = np.full((height * fine, width * fine, 3), _DARK_BGR, np.uint8)
-        self._cover = np.zeros((height * fine, width * fine), np.uint8)
-        level, corner = (round(cover * 255),), corner_px * fine
-        right, bottom = width * fine, height * fine
-        cv2.rectangle(self._cover, (corner, 0), (right - corner - 1, bottom), level, -1)
-        cv2.rectangle(self._cover, (0, corner), (right, bottom - corner - 1), level, -1)
+    def __init__(self, width: int, height: int, line_px: int, *, opacity: float, corner_px: int = 0) -> None:
+        self.size_wh, self.line_px, self._oversampling = (width, height), line_px, _oversampling(line_px)
+        factor = self._oversampling
+        self._ink = np.full((height * factor, width * factor, 3), _BACKGROUND_BGR, np.uint8)
+        self._opacity = np.zeros((height * factor, width * factor), np.uint8)
+        level, corner = (round(opacity * 255),), corner_px * factor
+        right, bottom = width * factor, height * factor
+        cv2.rectangle(self._opacity, (corner, 0), (right - corner - 1, bottom), level, -1)
+        cv2.rectangle(self._opacity, (0, corner), (right, bottom - corner - 1), level, -1)
         for x in (corner, right - corner - 1) if corner else ():
             for y in (corner, bottom - corner - 1):
-                cv2.circle(self._cover, (x, y), corner, level, -1)
+                cv2.circle(self._opacity, (x, y), corner, level, -1)
 
-    def write(self, words: str, left: int, middle: int, color: Color) -> None:
-        scale, thick = _font(self.line_px * self._fine)
-        baseline = middle * self._fine + round(self.line_px * self._fine * 0.30)
-        spot = (left * self._fine, baseline)
-        cv2.putText(self._ink, words, spot, _FONT, scale, color, thick, cv2.LINE_AA)
-        cv2.putText(self._cover, words, spot, _FONT, scale, (255,), thick, cv2.LINE_AA)
+    def write(self, text: str, left: int, middle: int, color: Color) -> None:
+        scale, thickness = _font(self.line_px * self._oversampling)
+        baseline = middle * self._oversampling + round(self.line_px * self._oversampling * 0.30)
+        origin = (left * self._oversampling, baseline)
+        cv2.putText(self._ink, text, origin, _FONT, scale, color, thickness, cv2.LINE_AA)
+        cv2.putText(self._opacity, text, origin, _FONT, scale, (255,), thickness, cv2.LINE_AA)
 
     def dot(self, x: int, y: int, radius: float, color: Color) -> None:
-        spot = (x * self._fine, y * self._fine)
-        cv2.circle(self._ink, spot, round(radius * self._fine), color, -1, cv2.LINE_AA)
-        cv2.circle(self._cover, spot, round(radius * self._fine), (255,), -1, cv2.LINE_AA)
+        centre = (x * self._oversampling, y * self._oversampling)
+        cv2.circle(self._ink, centre, round(radius * self._oversampling), color, -1, cv2.LINE_AA)
+        cv2.circle(self._opacity, centre, round(radius * self._oversampling), (255,), -1, cv2.LINE_AA)
 
     def layer(self) -> Layer:
         ink = cv2.resize(self._ink, self.size_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
-        cover = cv2.resize(self._cover, self.size_wh, interpolation=cv2.INTER_AREA).astype(np.float32)[:, :, None] / 255
-        return ink * cover, np.repeat(1 - cover, 3, axis=2)
+        opacity = cv2.resize(self._opacity, self.size_wh, interpolation=cv2.INTER_AREA).astype(np.float32)[:, :, None]
+        opacity /= 255
+        return ink * opacity, np.repeat(1 - opacity, 3, axis=2)
 
 
 @functools.lru_cache(maxsize=8)
 def _strip(lines: tuple[str, ...], width: int, line_px: int) -> Layer:
-    rows = [row for line in lines for row in _wrapped(_plain(line), width - line_px, line_px)]
-    needs_px = max(line_px, *(sum(_width(figure, line_px) + _gap(line_px) for figure in row) for row in rows))
-    sheet = _Sheet(min(width, needs_px), round(line_px * (1.5 * len(rows) + 0.5)), line_px, cover=_STRIP_COVER)
+    rows = [row for line in lines for row in _wrapped(_ascii(line), width - line_px, line_px)]
+    needed_px = max(line_px, *(sum(_text_px(figure, line_px) + _gap_px(line_px) for figure in row) for row in rows))
+    box = _TextBox(min(width, needed_px), round(line_px * (1.5 * len(rows) + 0.5)), line_px, opacity=_STRIP_OPACITY)
     for number, row in enumerate(rows):
         middle = round(line_px * (1.5 * number + 1.0))
         left = line_px // 2
         for figure in row:
-            sheet.write(figure, left, middle, _TEXT_BGR if number == 0 else _QUIET_BGR)
-            left += _width(figure, line_px) + _gap(line_px)
-    return sheet.layer()
+            box.write(figure, left, middle, _TEXT_BGR if number == 0 else _DIM_TEXT_BGR)
+            left += _text_px(figure, line_px) + _gap_px(line_px)
+    return box.layer()
 
 
 @functools.lru_cache(maxsize=8)
-def _banner(words: str, room_px: int, line_px: int) -> Layer:
-    words, is_recording = _cut(_plain(words), room_px - 3 * line_px, line_px), "recording" in words.lower()
+def _banner(text: str, max_w: int, line_px: int) -> Layer:
+    text, is_recording = _truncated(_ascii(text), max_w - 3 * line_px, line_px), "recording" in text.lower()
     dot_px = round(line_px * 1.2) if is_recording else 0
-    sheet = _Sheet(
-        _width(words, line_px) + line_px + dot_px, line_px * 2, line_px, cover=_PANEL_COVER, corner_px=line_px // 2
-    )
+    width = _text_px(text, line_px) + line_px + dot_px
+    box = _TextBox(width, line_px * 2, line_px, opacity=_PANEL_OPACITY, corner_px=line_px // 2)
     if is_recording:
-        sheet.dot(line_px, line_px, line_px * 0.38, _RED_BGR)
-    sheet.write(words, line_px // 2 + dot_px, line_px, _TEXT_BGR if is_recording else _AMBER_BGR)
-    return sheet.layer()
+        box.dot(line_px, line_px, line_px * 0.38, _RED_BGR)
+    box.write(text, line_px // 2 + dot_px, line_px, _TEXT_BGR if is_recording else _AMBER_BGR)
+    return box.layer()
 
 
 @functools.lru_cache(maxsize=4)
-def _panel(lines: tuple[str, ...], room_w: int, room_h: int, line_px: int) -> Layer:
-    """The help: keys in one column, what they do in the next; smaller where the picture has no room for it."""
-    rows = [_plain(line).partition("  ") for line in lines]
+def _panel(lines: tuple[str, ...], max_w: int, max_h: int, line_px: int) -> Layer:
+    """Draw the help: keys in one column, their effects in the next; with smaller text if space is short."""
+    rows = [_ascii(line).partition("  ") for line in lines]
     while True:
-        key_px = max((_width(key, line_px) for key, _, _ in rows), default=0) + line_px
-        width = key_px + max((_width(does.strip(), line_px) for _, _, does in rows), default=0) + 2 * line_px
+        key_px = max((_text_px(key, line_px) for key, _, _ in rows), default=0) + line_px
+        effect_px = max((_text_px(effect.strip(), line_px) for _, _, effect in rows), default=0)
+        width = key_px + effect_px + 2 * line_px
         height = round(line_px * (1.5 * len(rows) + 1.5))
-        if (width <= room_w and height <= room_h) or line_px <= 9:
+        if (width <= max_w and height <= max_h) or line_px <= 9:
             break
         line_px -= 1
-    sheet = _Sheet(min(width, room_w), min(height, room_h), line_px, cover=_PANEL_COVER, corner_px=line_px // 2)
-    for number, (key, _, does) in enumerate(rows):
+    box = _TextBox(min(width, max_w), min(height, max_h), line_px, opacity=_PANEL_OPACITY, corner_px=line_px // 2)
+    for number, (key, _, effect) in enumerate(rows):
         middle = round(line_px * (1.5 * number + 1.5))
-        sheet.write(key, line_px, middle, _AMBER_BGR)
-        sheet.write(does.strip(), line_px + key_px, middle, _TEXT_BGR)
-    return sheet.layer()
+        box.write(key, line_px, middle, _AMBER_BGR)
+        box.write(effect.strip(), line_px + key_px, middle, _TEXT_BGR)
+    return box.layer()
 
 
 def _font(line_px: int) -> tuple[float, int]:
-    """Scale and stroke of the font whose capitals are 0.6 of a line high."""
+    """Return scale and stroke width of the font whose capitals are 0.6 of a line high."""
     return cv2.getFontScaleFromHeight(_FONT, max(1, round(line_px * 0.6)), 1), max(1, round(line_px / 14))
 
 
-def _fine(line_px: int) -> int:
-    """How many times larger text is drawn before it is brought down: OpenCV's line fonts need it to look smooth."""
+def _oversampling(line_px: int) -> int:
+    """Return the factor by which text is drawn larger and then reduced: OpenCV's stroke fonts look jagged otherwise."""
     return 3 if line_px < 24 else 2
 
 
-def _width(words: str, line_px: int) -> int:
-    fine = _fine(line_px)
-    scale, thick = _font(line_px * fine)
-    return -(-cv2.getTextSize(words, _FONT, scale, thick)[0][0] // fine)
+def _text_px(text: str, line_px: int) -> int:
+    factor = _oversampling(line_px)
+    scale, thickness = _font(line_px * factor)
+    return -(-cv2.getTextSize(text, _FONT, scale, thickness)[0][0] // factor)
 
 
-def _gap(line_px: int) -> int:
+def _gap_px(line_px: int) -> int:
     return round(line_px * 1.2)
 
 
-def _wrapped(line: str, room_px: int, line_px: int) -> list[list[str]]:
-    """A line's figures, on as many rows as they need; a figure wider than the picture is cut."""
+def _wrapped(line: str, max_w: int, line_px: int) -> list[list[str]]:
+    """Split a line's figures into rows; a figure wider than `max_w` is truncated."""
     rows: list[list[str]] = [[]]
     used_px = 0
-    for figure in (_cut(part.strip(), room_px, line_px) for part in line.split("   ") if part.strip()):
-        needs_px = _width(figure, line_px)
-        if rows[-1] and used_px + needs_px > room_px:
+    for figure in (_truncated(part.strip(), max_w, line_px) for part in line.split("   ") if part.strip()):
+        figure_px = _text_px(figure, line_px)
+        if rows[-1] and used_px + figure_px > max_w:
             rows.append([])
             used_px = 0
         rows[-1].append(figure)
-        used_px += needs_px + _gap(line_px)
+        used_px += figure_px + _gap_px(line_px)
     return rows
 
 
-def _cut(words: str, room_px: int, line_px: int) -> str:
-    if _width(words, line_px) <= room_px:
-        return words
-    while words and _width(words + "...", line_px) > room_px:
-        words = words[:-1]
-    return words + "..."
+def _truncated(text: str, max_w: int, line_px: int) -> str:
+    if _text_px(text, line_px) <= max_w:
+        return text
+    while text and _text_px(text + "...", line_px) > max_w:
+        text = text[:-1]
+    return text + "..."
 
 
-def _plain(words: str) -> str:
-    """What OpenCV's line fonts can write: accents dropped, dashes and dots replaced, the rest as question marks."""
-    flat = unicodedata.normalize("NFKD", words.translate(_WRITABLE))
-    return "".join(sign for sign in flat if not unicodedata.combining(sign)).encode("ascii", "replace").decode("ascii")
+def _ascii(text: str) -> str:
+    """Convert to what OpenCV's fonts contain: accents are dropped, dashes and dots replaced, the rest becomes '?'."""
+    decomposed = unicodedata.normalize("NFKD", text.translate(_REPLACEMENTS))
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).encode("ascii", "replace").decode("ascii")

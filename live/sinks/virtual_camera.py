@@ -1,4 +1,4 @@
-"""The virtual camera sink: v4l2loopback on Linux, OBS's camera on Windows and macOS, all through pyvirtualcam."""
+"""The virtual camera sink: v4l2loopback on Linux, OBS's virtual camera on Windows and macOS, through pyvirtualcam."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from engines.paths import runtime_dir
 from live.pipeline.frame import Frame, ImageU8, fit_into
 from live.recording.video_encoder import pad_edges
 from live.render.privacy_fallback import card
+from live.sinks.base import FrameSink
 from live.sinks.v4l2loopback.device_lock import DeviceLock
 from live.sinks.v4l2loopback.loopback_device import LoopbackDevice
-from live.sinks.v4l2loopback.standby_picture import Opener, StandbyPicture, free
-from live.sinks.virtual_camera_help import explain, loopback_devices
+from live.sinks.v4l2loopback.standby_picture import Opener, StandbyPicture, reopen_for_writers
+from live.sinks.virtual_camera_help import explain_open_failure, loopback_devices
 
 if TYPE_CHECKING:
     from live.pipeline.viewer_presence import ViewerPresence
 
-MIN_SIZE_WH = (48, 32)  # the smallest that older v4l2loopback modules take
-FALLBACK_FPS = 30.0
-_REST_S = 0.25  # a send while nobody watches takes so long
+MIN_SIZE_WH = (48, 32)  # minimum of older v4l2loopback modules
+DEFAULT_FPS = 30.0
+_VIEWER_WAIT_S = 0.25
 
 
 class OpenCamera(Protocol):
-    """What is used of pyvirtualcam.Camera."""
+    """The part of pyvirtualcam.Camera that is used here."""
 
     @property
     def device(self) -> str:
-        """The device's name."""
+        """Name of the device."""
         ...
 
     def send(self, frame: ImageU8) -> None:
-        """Hand on one frame."""
+        """Send one (H, W, 3) uint8 BGR frame."""
         ...
 
     def close(self) -> None:
-        """Let go."""
+        """Close the device."""
         ...
 
 
@@ -51,19 +52,19 @@ CameraFactory = Callable[..., OpenCamera]
 """Called as `pyvirtualcam.Camera(width, height, fps, fmt=..., device=..., print_fps=False)`."""
 
 
-class VirtualCameraSink:
-    """Hands each frame to the virtual camera, at once and without waiting.
+class VirtualCameraSink(FrameSink):
+    """Sends each frame to the virtual camera, without waiting.
 
-    The size is that of the first frame, made even (a chroma sample covers two pixels each way) and at least 48x32.
-    Frames of other sizes are fitted into it with black bars.
+    The camera has the size of the first frame, rounded up to even numbers (chroma is subsampled by two) and to at
+    least 48x32. Frames of other sizes are fitted into it with black bars.
 
-    On v4l2loopback the driver shows the card if this program dies (see `StandbyPicture`). While nobody watches,
-    the card lies in the camera, frames are thrown away and `send` takes its time: whoever comes sees first the card,
-    then frames that were taken after he came, and never an old one.
+    On v4l2loopback the driver shows the privacy card if this program dies (see `StandbyPicture`). While there are no
+    viewers, the camera holds the card, frames are discarded and `send` waits. A new viewer sees first the card, then
+    frames captured after it connected, never an older frame.
 
     Attributes:
-        name: "virtual-camera", or "virtual-camera:DEVICE" where one was asked for.
-        device: the device that is really used, once open.
+        name: "virtual-camera", or "virtual-camera:DEVICE" if a device was requested.
+        device: The device in use, once open.
     """
 
     live = True
@@ -77,91 +78,85 @@ class VirtualCameraSink:
         lock_dir: Path | None = None,
         loopback: Opener | None = None,
     ) -> None:
-        """Nothing is opened yet.
+        """Create the sink; `open` opens the camera.
 
         Args:
-            device: "/dev/video10" on Linux, the camera's name elsewhere; None takes the first that works.
-            camera: stands in for pyvirtualcam.Camera.
-            lock_dir: where the lock files lie; the user's runtime folder by default.
-            loopback: opens the device beside pyvirtualcam; by default only where that is the real one, on Linux.
+            device: "/dev/video10" on Linux, the camera's name elsewhere; None selects the first that works.
+            camera: Replaces pyvirtualcam.Camera in tests.
+            lock_dir: Folder of the lock files; defaults to the user's runtime folder.
+            loopback: Opens the v4l2loopback device a second time; by default only with the real driver, on Linux.
         """
         self.name = "virtual-camera" + (f":{device}" if device else "")
         self.device = ""
-        self._asked_device = device or None
+        self._requested_device = device or None
         self._factory = camera
-        self._lock_dir = lock_dir
+        self._lock_dir = lock_dir or runtime_dir()
         self._lock: DeviceLock | None = None
         self._camera: OpenCamera | None = None
         self._loopback = loopback
-        self._stand_by: StandbyPicture | None = None
+        if loopback is None and camera is None and sys.platform.startswith("linux"):
+            self._loopback = LoopbackDevice
+        self._standby: StandbyPicture | None = None
         self._viewers: ViewerPresence | None = None
         self._say: Callable[[str], None] = lambda line: None
-        self._rests = False
-        self._rested_s = float("-inf")  # frames that were taken before are not shown any more
+        self._is_idle = False
+        self._idle_until_s = float("-inf")  # frames captured earlier are not shown
 
-    def attend(self, viewers: ViewerPresence | None, say: Callable[[str], None]) -> None:
-        """Tell the audience of the camera's readers and rest while there is none; `say` takes a line for the user."""
+    def set_viewers(self, viewers: ViewerPresence | None, say: Callable[[str], None]) -> None:
+        """See `FrameSink.set_viewers`. Without readers, the camera shows the card and frames are discarded."""
         self._viewers, self._say = viewers, say
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
         """Open the virtual camera.
 
         Raises:
-            SinkError: there is none, it is in use, or may not be used; `do` holds the steps for this system.
+            SinkError: There is none, it is in use or not permitted; `do` holds the steps for this system.
         """
-        if self._asked_device is not None:
-            self._take_lock(self._asked_device)
+        if self._requested_device is not None:
+            self._acquire_lock(self._requested_device)
         try:
             self._size_wh = camera_size(size_wh)
-            fps = fps if math.isfinite(fps) and fps > 0 else FALLBACK_FPS
-            beside = self._beside()
-            self._free_devices(beside)
+            fps = fps if math.isfinite(fps) and fps > 0 else DEFAULT_FPS
+            if self._loopback is not None:
+                devices = [self._requested_device] if self._requested_device else map(str, loopback_devices())
+                for device in devices:
+                    reopen_for_writers(device, opener=self._loopback)
             self._camera = self._open_camera(fps)
             self.device = self._camera.device
-            self._stand_by = StandbyPicture(self.device, fps=fps, opener=beside) if beside is not None else None
-            if self._lock is None:  # which device it is was for pyvirtualcam to find
-                self._take_lock(self.device)
-            self._guard()
+            if self._lock is None:  # pyvirtualcam selected the device
+                self._acquire_lock(self.device)
+            if self._loopback is not None:
+                self._start_standby(StandbyPicture(self.device, fps=fps, opener=self._loopback))
         except BaseException:
-            self._let_go()
+            self._release()
             raise
 
     def _open_camera(self, fps: float) -> OpenCamera:
-        asked = f"{self.name} at {self._size_wh[0]}x{self._size_wh[1]}"
+        requested = f"{self.name} at {self._size_wh[0]}x{self._size_wh[1]}"
         try:
             factory, pixel_format = self._factory, "BGR"
             if factory is None:
                 import pyvirtualcam
 
                 factory, pixel_format = pyvirtualcam.Camera, pyvirtualcam.PixelFormat.BGR
-            return factory(*self._size_wh, fps, fmt=pixel_format, device=self._asked_device, print_fps=False)
-        except ImportError as failure:
-            raise SinkError(asked, f"pyvirtualcam cannot be loaded ({failure})", "pip install pyvirtualcam") from None
-        except Exception as failure:  # the library raises RuntimeError, ValueError and what its backends please
-            self._blame_another_veneer()
-            raise SinkError(asked, *explain(self._asked_device, str(failure))) from None
+            return factory(*self._size_wh, fps, fmt=pixel_format, device=self._requested_device, print_fps=False)
+        except ImportError as error:
+            raise SinkError(requested, f"pyvirtualcam cannot be loaded ({error})", "pip install pyvirtualcam") from None
+        except Exception as error:  # pyvirtualcam raises RuntimeError, ValueError and errors of its backends
+            if self._requested_device is None:
+                self._check_other_instances()
+            raise SinkError(requested, *explain_open_failure(self._requested_device, str(error))) from None
 
-    def _beside(self) -> Opener | None:
-        """What opens v4l2loopback devices beside pyvirtualcam; None where there are none."""
-        if self._loopback is not None or self._factory is not None or not sys.platform.startswith("linux"):
-            return self._loopback
-        return LoopbackDevice
-
-    def _free_devices(self, beside: Opener | None) -> None:
-        if beside is not None:
-            for device in [self._asked_device] if self._asked_device else map(str, loopback_devices()):
-                free(device, opener=beside)
-
-    def _blame_another_veneer(self) -> None:
-        """Where no device was named and one of ours is running, that is why none is free."""
-        for lock in DeviceLock.all_in(self._lock_dir or runtime_dir()) if self._asked_device is None else ():
-            if not lock.take():
+    def _check_other_instances(self) -> None:
+        """Raise if another Veneer holds a camera, which then explains why no device is free."""
+        for lock in DeviceLock.all_in(self._lock_dir):
+            if not lock.acquire():
                 raise self._in_use(lock)
-            lock.let_go()
+            lock.release()
 
-    def _take_lock(self, device: str) -> None:
-        lock = DeviceLock(device, self._lock_dir or runtime_dir())
-        if not lock.take():
+    def _acquire_lock(self, device: str) -> None:
+        lock = DeviceLock(device, self._lock_dir)
+        if not lock.acquire():
             raise self._in_use(lock)
         self._lock = lock
 
@@ -170,72 +165,69 @@ class VirtualCameraSink:
         got = "another veneer is sending to it" + (f" (process {holder})" if holder else "")
         return SinkError(self.name, got, "stop that one first, or give each its own device")
 
+    def _start_standby(self, standby: StandbyPicture) -> None:
+        self._standby = standby
+        if error := standby.activate(card(self._size_wh)):
+            self._say(f"{self.device} cannot show the card if veneer dies, its last frame would remain: {error}")
+        if (viewers := self._viewers) is not None:
+            standby.watch_readers(lambda readers: viewers.report(self.device, readers))
+
     def send(self, frame: Frame) -> None:
-        """Hand on one frame, or rest a little while nobody watches.
+        """Send one frame, or wait briefly while there are no viewers.
 
         Raises:
-            SinkError: the camera is gone.
+            SinkError: The camera no longer accepts frames.
         """
         if self._camera is None:
             return
         if self._viewers is not None and not self._viewers.watched():
-            self._rest(self._viewers)
+            self._idle(self._viewers)
             return
-        self._rests = False
-        if frame.captured_s <= self._rested_s:
+        self._is_idle = False
+        if frame.captured_s <= self._idle_until_s:
             self._write(card(self._size_wh))
         else:
-            is_odd_only = all(0 <= side - own <= 1 for side, own in zip(self._size_wh, frame.size_wh, strict=True))
-            self._write((pad_edges if is_odd_only else fit_into)(frame.bgr, self._size_wh))
+            needs_padding_only = all(0 <= a - b <= 1 for a, b in zip(self._size_wh, frame.size_wh, strict=True))
+            self._write((pad_edges if needs_padding_only else fit_into)(frame.bgr, self._size_wh))
 
-    def _rest(self, viewers: ViewerPresence) -> None:
-        """The card, once, and then nothing: short naps that end when somebody comes."""
-        if not self._rests:
-            self._rests = True
+    def _idle(self, viewers: ViewerPresence) -> None:
+        """Send the card once, then wait in short intervals that end when a viewer connects."""
+        if not self._is_idle:
+            self._is_idle = True
             self._write(card(self._size_wh))
         else:
-            viewers.wait(_REST_S)
-        self._rested_s = time.monotonic()
+            viewers.wait(_VIEWER_WAIT_S)
+        self._idle_until_s = time.monotonic()
 
-    def _write(self, picture_bgr: ImageU8) -> None:
+    def _write(self, frame_bgr: ImageU8) -> None:
         assert self._camera is not None
         try:
-            self._camera.send(np.ascontiguousarray(picture_bgr))
-        except Exception as failure:  # whatever the backend raises, no later frame will get through
-            got = f"it no longer takes pictures ({' '.join(str(failure).split()) or type(failure).__name__})"
-            raise SinkError(
-                self.name, got, "start veneer again; if it stays so, load the camera's driver anew"
-            ) from None
-
-    def _guard(self) -> None:
-        if self._stand_by is None:
-            return
-        if why := self._stand_by.guard(card(self._size_wh)):
-            self._say(f"{self.device} cannot show a card should veneer die, its last frame would stay there: {why}")
-        if (viewers := self._viewers) is not None:
-            self._stand_by.watch(lambda readers: viewers.report(self.device, readers))
+            self._camera.send(np.ascontiguousarray(frame_bgr))
+        except Exception as error:  # whatever the backend raises, no later frame will get through
+            got = f"it no longer takes pictures ({' '.join(str(error).split()) or type(error).__name__})"
+            raise SinkError(self.name, got, "start veneer again; if it stays so, reload the camera's driver") from None
 
     def close(self) -> None:
-        """Let go of the camera and of its lock; idempotent. Who still reads v4l2loopback is left with the card."""
-        if self._camera is not None and self._stand_by is not None and self._stand_by.guards:
+        """Close the camera and release its lock; idempotent. Remaining readers of v4l2loopback see the card."""
+        if self._camera is not None and self._standby is not None and self._standby.is_active:
             with contextlib.suppress(SinkError):
                 self._write(card(self._size_wh))
-        self._let_go()
+        self._release()
 
-    def _let_go(self) -> None:
-        camera, lock, stand_by = self._camera, self._lock, self._stand_by
-        self._camera = self._lock = self._stand_by = None
+    def _release(self) -> None:
+        camera, lock, standby = self._camera, self._lock, self._standby
+        self._camera = self._lock = self._standby = None
         try:
-            if stand_by is not None:
-                stand_by.close()
+            if standby is not None:
+                standby.close()
             if camera is not None:
                 camera.close()
         finally:
             if lock is not None:
-                lock.let_go()
+                lock.release()
 
 
 def camera_size(size_wh: tuple[int, int]) -> tuple[int, int]:
-    """The size to open a virtual camera with: even, and not below what the drivers take."""
-    width, height = (max(least, side + side % 2) for side, least in zip(size_wh, MIN_SIZE_WH, strict=True))
+    """Return the size of a virtual camera for frames of a size: even, and at least the drivers' minimum."""
+    width, height = (max(minimum, side + side % 2) for side, minimum in zip(size_wh, MIN_SIZE_WH, strict=True))
     return width, height

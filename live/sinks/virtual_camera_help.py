@@ -1,4 +1,4 @@
-"""Why a virtual camera does not open on this very system, and the exact steps that make it."""
+"""Why a virtual camera does not open on this system, and the steps that fix it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from live.v4l2_devices import PROC, open_errno, programs_using
 
 LOAD_MODULE = 'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="Veneer" exclusive_caps=1'
 RELOAD_MODULE = f"sudo modprobe -r v4l2loopback && {LOAD_MODULE}"
@@ -27,28 +29,25 @@ _ALLOW_ON_MAC = " and allow its camera extension in the system settings"
 
 @dataclass(frozen=True, slots=True)
 class LinuxPaths:
-    """Where Linux keeps what is looked at here; tests put a folder in its place."""
+    """The system folders and files that are read here; tests replace them."""
 
     dev: Path = Path("/dev")
     sys: Path = Path("/sys")
-    proc: Path = Path("/proc")
+    proc: Path = PROC
     modules: Path = Path("/lib/modules")
     os_release: Path = Path("/etc/os-release")
 
 
-def explain(
+def explain_open_failure(
     device: str | None, failure: str, *, system: str = sys.platform, paths: LinuxPaths | None = None
 ) -> tuple[str, str]:
-    """What is wrong and what to do, in the user's words.
+    """Return what is wrong and what to do, for a SinkError.
 
     Args:
-        device: as asked for; None for the first one there is.
-        failure: what the library said, used where nothing better is known.
-        system: as sys.platform.
-        paths: for tests.
-
-    Returns:
-        (got, do) for a SinkError.
+        device: The requested device; None for the first one.
+        failure: The message of pyvirtualcam, used if no better explanation is found.
+        system: As sys.platform.
+        paths: System paths; replaceable for tests.
     """
     if system == "win32" or system == "darwin":
         allow = _ALLOW_ON_MAC if system == "darwin" else ""
@@ -62,88 +61,41 @@ def _explain_linux(device: str | None, failure: str, paths: LinuxPaths) -> tuple
     if not (paths.sys / "module" / "v4l2loopback").exists():
         if _is_module_installed(paths):
             return "the kernel module v4l2loopback is not loaded", LOAD_MODULE
-        return "the kernel module v4l2loopback is not installed", f"{_install_step(paths)}, then {LOAD_MODULE}"
+        return "the kernel module v4l2loopback is not installed", f"{_install_command(paths)}, then {LOAD_MODULE}"
     cameras = loopback_devices(paths)
     node = Path(device) if device is not None else next(iter(cameras), None)
     if node is None:
         return "v4l2loopback is loaded but has no device", RELOAD_MODULE
+    alternatives = f"use {' or '.join(map(str, cameras))}" if cameras else RELOAD_MODULE
     if not node.exists():
-        return f"{node} does not exist", _name_others(cameras) or RELOAD_MODULE
+        return f"{node} does not exist", alternatives
     if node.resolve() not in [camera.resolve() for camera in cameras]:
-        return f"{node} is no virtual camera", _name_others(cameras) or RELOAD_MODULE
+        return f"{node} is no virtual camera", alternatives
     return _explain_refusal(node, failure, paths)
 
 
 def _explain_refusal(node: Path, failure: str, paths: LinuxPaths) -> tuple[str, str]:
-    """The device is there and is a virtual camera, yet it did not open."""
-    code = _open_errno(node)
+    """Explain why an existing virtual camera does not open."""
+    code = open_errno(node, os.O_WRONLY)
     if code in (errno.EACCES, errno.EPERM):
         return f"you may not write to {node}", f"{JOIN_GROUP.format(group=_group(node))}, then log out and in again"
-    holders = programs_using(node, paths)
-    taken = holders and "not a video output device" in failure  # what exclusive_caps=1 makes of a second writer
-    if taken or code == errno.EBUSY or "busy" in failure.lower() or "in use" in failure.lower():
-        who = " and ".join(holders) or "another program"
-        return f"{node} is in use by {who}", "close that program, or make a second device: devices=2 video_nr=10,11"
+    programs = programs_using(node, paths.proc)
+    # With exclusive_caps=1, this is the error of a second writer.
+    has_other_writer = programs and "not a video output device" in failure
+    if has_other_writer or code == errno.EBUSY or "busy" in failure.lower() or "in use" in failure.lower():
+        user = " and ".join(programs) or "another program"
+        return f"{node} is in use by {user}", "close that program, or make a second device: devices=2 video_nr=10,11"
     got = f"{node} refuses: {' '.join(failure.split()) or 'no reason given'}"
-    do = f"close the programs that use it ({', '.join(holders)}), then " if holders else ""
+    do = f"close the programs that use it ({', '.join(programs)}), then " if programs else ""
     return got, do + RELOAD_MODULE
 
 
 def loopback_devices(paths: LinuxPaths | None = None) -> list[Path]:
-    """The device files that v4l2loopback made, by number (cameras, and the kernel's test cameras, hang on a bus)."""
+    """Return the device files of v4l2loopback, by number (webcams and the kernel's test drivers are on a bus)."""
     paths = paths or LinuxPaths()
     folder = paths.sys / "devices" / "virtual" / "video4linux"
-    found = [paths.dev / entry.name for entry in folder.glob("video*")]
-    return sorted(found, key=lambda node: (len(node.name), node.name))
-
-
-def programs_using(node: Path, paths: LinuxPaths | None = None) -> list[str]:
-    """The programs that have the device open ("obs (process 4711)"), as far as this user may see; not this one."""
-    paths = paths or LinuxPaths()
-    real, found = str(node.resolve()), []
-    for process in sorted(paths.proc.glob("[0-9]*"), key=lambda entry: int(entry.name)):
-        if process.name != str(os.getpid()) and _count_open(process, real):
-            name = "a program"
-            with contextlib.suppress(OSError):
-                name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip() or name
-            found.append(f"{name} (process {process.name})")
-    return found
-
-
-def descriptors_on(node: Path, paths: LinuxPaths | None = None) -> tuple[int, int] | None:
-    """How many open descriptors point at the device: this process's own, and those of others that can be seen.
-
-    None where /proc does not even show this process.
-    """
-    paths = paths or LinuxPaths()
-    if not (paths.proc / str(os.getpid()) / "fd").is_dir():
-        return None
-    real, own, others = str(node.resolve()), 0, 0
-    for process in paths.proc.glob("[0-9]*"):
-        count = _count_open(process, real)
-        own, others = (count, others) if process.name == str(os.getpid()) else (own, others + count)
-    return own, others
-
-
-def _count_open(process: Path, real: str) -> int:
-    count = 0
-    with contextlib.suppress(OSError):
-        for descriptor in os.listdir(process / "fd"):  # noqa: PTH208 - thousands of them: strings are faster
-            with contextlib.suppress(OSError):
-                count += os.readlink(f"{process}/fd/{descriptor}") == real  # noqa: PTH115
-    return count
-
-
-def _name_others(cameras: list[Path]) -> str:
-    return f"use {' or '.join(str(camera) for camera in cameras)}" if cameras else ""
-
-
-def _open_errno(node: Path) -> int | None:
-    try:
-        os.close(os.open(node, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))
-    except OSError as failure:
-        return failure.errno
-    return None
+    devices = [paths.dev / entry.name for entry in folder.glob("video*")]
+    return sorted(devices, key=lambda node: (len(node.name), node.name))
 
 
 def _group(node: Path) -> str:
@@ -160,12 +112,11 @@ def _is_module_installed(paths: LinuxPaths) -> bool:
     return False
 
 
-def _install_step(paths: LinuxPaths) -> str:
-    known = ""
+def _install_command(paths: LinuxPaths) -> str:
+    families: list[str] = []
     with contextlib.suppress(OSError):
         lines = paths.os_release.read_text(encoding="utf-8", errors="replace").lower().splitlines()
-        known = " ".join(line.partition("=")[2].strip("\"'") for line in lines if line.startswith(("id=", "id_like=")))
-    for family, step in INSTALL_MODULE.items():
-        if family in known.split():
-            return step
-    return "install the package v4l2loopback-dkms"
+        values = [line.partition("=")[2].strip("\"'") for line in lines if line.startswith(("id=", "id_like="))]
+        families = " ".join(values).split()
+    commands = (command for family, command in INSTALL_MODULE.items() if family in families)
+    return next(commands, "install the package v4l2loopback-dkms")

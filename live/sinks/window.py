@@ -1,4 +1,4 @@
-"""The preview window: the finished picture with the meter on it, and the keys."""
+"""The preview window: the output frame with the meter drawn on it, and keyboard input."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import numpy as np
 
 from engines.errors import SinkError
 from live.pipeline.frame import Frame, ImageU8, fit_into
-from live.sinks.display import check_screen, quieten_qt
+from live.sinks.base import FrameSink
+from live.sinks.display import check_screen, silence_qt
 from live.sinks.preview_meter import MeterText, draw_meter
 
-PUMP_EVERY_S = 0.012  # handling the window's events costs OpenCV 2 to 3 ms, however little there is to do
-FIGURES_EVERY_S = 0.25  # figures that change faster cannot be read, and cost time to draw
-LEAST_WH, MOST_WH = (640, 360), (1920, 1080)
-FIRST_WH = (1280, 720)
+PUMP_INTERVAL_S = 0.012  # OpenCV's event handling takes 2 to 3 ms even without events
+FIGURES_INTERVAL_S = 0.25  # figures that change faster are unreadable and cost drawing time
+MIN_SIZE_WH, MAX_SIZE_WH = (640, 360), (1920, 1080)
+INITIAL_SIZE_WH = (1280, 720)
 _KEY_NAMES = {27: "esc"}
 
 
-class WindowSink:
-    """Shows frames in a window. All calls come from the process's main thread.
+class WindowSink(FrameSink):
+    """Shows frames in a window. All calls must come from the main thread of the process.
 
-    A key is told by its name ("1", "[", "m", "esc"; letters in lower case), the window's close button as "q". Of
-    several keys pressed within one `pump` interval OpenCV reports the last one only.
+    Keys are reported by name ("1", "[", "m", "esc"; letters in lower case), the window's close button as "q". If
+    several keys are pressed within one `pump` interval, OpenCV reports only the last.
     """
 
     live = True
@@ -32,12 +33,12 @@ class WindowSink:
     name = "window"
 
     def __init__(self, *, title: str = "Veneer", on_key: Callable[[str], None], meter: Callable[[], MeterText]) -> None:
-        """Nothing is shown yet.
+        """Create the sink; `open` creates the window.
 
         Args:
-            title: of the window; also its name for OpenCV.
-            on_key: called from `send` and `pump` with each key.
-            meter: asked at every frame for what to write on it.
+            title: Title of the window, and its name in OpenCV.
+            on_key: Called from `send` and `pump` with each key.
+            meter: Returns the text to draw on a frame.
         """
         self._title, self._on_key, self._meter = title, on_key, meter
         self._is_open = False
@@ -45,40 +46,40 @@ class WindowSink:
         self._text = MeterText(())
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
-        """Open the window, at the frame's size or as much of it as fits most screens.
+        """Open the window, at the frame's size within limits that fit most screens.
 
         Raises:
-            SinkError: there is no screen.
+            SinkError: There is no screen.
         """
         check_screen()
-        quieten_qt()
+        silence_qt()
         try:
             cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-            cv2.resizeWindow(self._title, *_within(size_wh, LEAST_WH, FIRST_WH))
-        except cv2.error as failure:
-            raise _refusal(failure) from None
+            cv2.resizeWindow(self._title, *_scaled_into(size_wh, MIN_SIZE_WH, INITIAL_SIZE_WH))
+        except cv2.error as error:
+            raise _window_error(error) from None
         self._is_open = True
 
     def send(self, frame: Frame) -> None:
-        """Show one frame and take the keys. After the window was closed by hand, nothing is shown.
+        """Show one frame and handle keys; does nothing once the user has closed the window.
 
         Raises:
-            SinkError: OpenCV cannot show it.
+            SinkError: OpenCV cannot show the frame.
         """
         if not self._is_open:
             return
-        shown_bgr = _shown(frame.bgr)
-        draw_meter(shown_bgr, self._current_text())
+        preview_bgr = _preview(frame.bgr)
+        draw_meter(preview_bgr, self._current_text())
         try:
-            cv2.imshow(self._title, shown_bgr)
-        except cv2.error as failure:
-            raise _refusal(failure) from None
+            cv2.imshow(self._title, preview_bgr)
+        except cv2.error as error:
+            raise _window_error(error) from None
         self.pump()
 
     def pump(self) -> None:
-        """Let the window paint itself and take the keys, without a new frame; cheap to call often."""
+        """Handle window events and keys without a new frame; may be called often."""
         now_s = time.monotonic()
-        if not self._is_open or now_s - self._pumped_s < PUMP_EVERY_S:
+        if not self._is_open or now_s - self._pumped_s < PUMP_INTERVAL_S:
             return
         key = key_name(cv2.pollKey())
         self._pumped_s = time.monotonic()
@@ -95,51 +96,51 @@ class WindowSink:
         self._is_open = False
         try:
             cv2.destroyWindow(self._title)
-            cv2.pollKey()  # the window system takes it off the screen while it handles events
+            cv2.pollKey()  # the window disappears while events are handled
         except cv2.error:
-            return  # it is gone already
+            return  # already closed
 
     def _current_text(self) -> MeterText:
-        """What the meter says, its first line (the figures) only a few times a second."""
+        """Return the meter's text; its first line (the figures) changes only a few times a second."""
         text, now_s = self._meter(), time.monotonic()
-        is_same = (text.lines[1:], text.help_lines, text.banner) == (
+        is_unchanged = (text.lines[1:], text.help_lines, text.banner) == (
             self._text.lines[1:],
             self._text.help_lines,
             self._text.banner,
         )
-        if not is_same or now_s - self._figures_s >= FIGURES_EVERY_S:
+        if not is_unchanged or now_s - self._figures_s >= FIGURES_INTERVAL_S:
             self._text, self._figures_s = text, now_s
         return self._text
 
 
 def key_name(code: int) -> str | None:
-    """OpenCV's key code as a key's name; None for no key and for those without a character (arrows, F1, ...).
+    """Return the name of an OpenCV key code; None for no key and for keys without a character (arrows, F1, ...).
 
-    The upper bits say which of Shift, Control or Num Lock is down.
+    The upper 16 bits hold the state of Shift, Control and Num Lock.
     """
-    sign = code & 0xFFFF
-    if code < 0 or not (32 < sign < 127 or sign in _KEY_NAMES):
+    character = code & 0xFFFF
+    if code < 0 or not (32 < character < 127 or character in _KEY_NAMES):
         return None
-    return _KEY_NAMES.get(sign, chr(sign).lower())
+    return _KEY_NAMES.get(character, chr(character).lower())
 
 
-def _shown(frame_bgr: ImageU8) -> ImageU8:
-    """A copy to draw on: tiny frames grown so that the meter can be read, huge ones brought down to what is seen."""
+def _preview(frame_bgr: ImageU8) -> ImageU8:
+    """Return a copy to draw on: small frames enlarged so that the meter is readable, large ones reduced."""
     size_wh = frame_bgr.shape[1], frame_bgr.shape[0]
-    shown_bgr = fit_into(frame_bgr, _within(size_wh, LEAST_WH, MOST_WH))
-    return np.array(shown_bgr) if shown_bgr is frame_bgr else shown_bgr
+    preview_bgr = fit_into(frame_bgr, _scaled_into(size_wh, MIN_SIZE_WH, MAX_SIZE_WH))
+    return np.array(preview_bgr) if preview_bgr is frame_bgr else preview_bgr
 
 
-def _within(size_wh: tuple[int, int], least_wh: tuple[int, int], most_wh: tuple[int, int]) -> tuple[int, int]:
-    """The size scaled evenly: at most the second box; where it is smaller than the first box in both ways, up to it."""
+def _scaled_into(size_wh: tuple[int, int], min_wh: tuple[int, int], max_wh: tuple[int, int]) -> tuple[int, int]:
+    """Scale a size uniformly: reduce it to fit `max_wh`; if both sides are below `min_wh`, enlarge it to fit that."""
     width, height = size_wh
-    grow = min(least_wh[0] / width, least_wh[1] / height)
-    shrink = min(most_wh[0] / width, most_wh[1] / height)
+    grow = min(min_wh[0] / width, min_wh[1] / height)
+    shrink = min(max_wh[0] / width, max_wh[1] / height)
     scale = max(1.0, grow) if shrink >= 1 else shrink
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _refusal(failure: cv2.error) -> SinkError:
-    got = f"OpenCV has no window here ({' '.join(str(failure).split())[:120]})"
+def _window_error(error: cv2.error) -> SinkError:
+    got = f"OpenCV has no window here ({' '.join(str(error).split())[:120]})"
     do = "remove opencv-python-headless if it is installed: pip install --force-reinstall opencv-contrib-python"
     return SinkError("preview window", got, do)

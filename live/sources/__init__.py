@@ -1,1 +1,1 @@
-"""Where frames come from."""
+"""Frame sources: cameras, video files, still pictures and the built-in demo."""

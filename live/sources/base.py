@@ -1,4 +1,4 @@
-"""What every source of frames promises."""
+"""The interface of a frame source."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from live.pipeline.frame import Frame
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a source says of itself once it is open.
+    """Properties of an open source.
 
     Attributes:
-        name: for messages and the meter ("camera 0", "clip.mp4", "demo").
-        size_wh: of the frames as they really come.
-        fps: frames per second: asked, nominal or measured; 0.0 where unknown (a still picture).
-        frame_count: how many frames will come, where that is known.
+        name: for messages and the preview's meter ("camera 0", "clip.mp4", "demo").
+        size_wh: actual frame size in pixels.
+        fps: frames per second as requested, declared or measured; 0.0 if unknown (a still picture).
+        frame_count: number of frames; None if unknown.
     """
 
     name: str
@@ -26,31 +26,35 @@ class SourceInfo:
 
 
 class FrameSource(Protocol):
-    """A camera, a video file, a still picture, the demo.
+    """A camera, a video file, a still picture or the demo. Subclass it: `warning` has a default.
 
-    All calls come from one thread but `close`, which may come from any, more than once, and also after a failed
-    `open`. `live` says whether frames are lost when nobody takes them (a camera) or wait (a file).
+    All calls come from one thread except `close`, which may come from any thread.
+
+    Attributes:
+        live: True if frames that are not read in time are lost (a camera); False if they wait (a file).
+        warning: shown to the user after the run; None if there is none.
     """
 
     live: bool
+    warning: str | None = None
 
     def open(self) -> SourceInfo:
-        """Take hold of the device or file.
+        """Open the device or file.
 
         Raises:
-            SourceError: asked, got, what to do.
+            SourceError: It cannot be opened.
         """
         ...
 
     def read(self) -> Frame | None:
-        """The next frame; None at the end, or once closed. Blocks at most about one second.
+        """Return the next frame; None at the end or after `close`. Blocks for about one second at most.
 
         Raises:
-            SourceError: nothing more will come, and it is not the regular end.
-            TimeoutError: nothing came just now (an unplugged camera that is being waited for); ask again.
+            SourceError: The source failed; no more frames will come.
+            TimeoutError: No frame is available now, for example while an unplugged camera is awaited; call again.
         """
         ...
 
     def close(self) -> None:
-        """Let go; makes a blocked `read` return soon. Never raises."""
+        """Release the device; a blocked `read` returns soon. Idempotent, also after a failed `open`; never raises."""
         ...

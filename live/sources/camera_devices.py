@@ -1,11 +1,10 @@
-"""Which cameras this machine has, and why one of them does not open."""
+"""The cameras of this machine, and why one of them does not open."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
-import struct
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,183 +12,156 @@ from pathlib import Path
 from typing import Protocol
 
 from engines.errors import SourceError
-
-# linux/videodev2.h: _IOR('V', 0, struct v4l2_capability), the two flags of a device that gives pictures, and of one
-# that takes them.
-_VIDIOC_QUERYCAP = 0x80685600
-_CAPABILITY = struct.Struct("=16s32s32sIII12x")
-_GIVES_PICTURES, _TAKES_PICTURES = 0x00000001 | 0x00001000, 0x00000002 | 0x00002000
+from live.v4l2_devices import CAN_CAPTURE, CAN_OUTPUT, device_capabilities, open_errno, programs_using
 
 
 @dataclass(frozen=True, slots=True)
 class CameraNode:
-    """One camera of this machine.
+    """One camera device.
 
     Attributes:
-        path: its device file.
-        name: what it calls itself.
-        place: where it is plugged in, and which of several devices of one camera it is; empty where nothing tells.
+        path: Device file.
+        name: Name reported by the device.
+        bus_location: Bus address and index among the devices of one camera; empty if unknown.
     """
 
     path: str
     name: str
-    place: str = ""
+    bus_location: str = ""
 
-    def is_again(self, before: CameraNode) -> bool:
-        """Whether this is the camera that was seen before, perhaps under another device file now."""
-        where = self.place == before.place if self.place else self.path == before.path
-        return where and self.name == before.name
+    def is_same_camera(self, earlier: CameraNode) -> bool:
+        """Return whether this is the same camera as `earlier`, possibly under another device file."""
+        is_same_place = self.bus_location == earlier.bus_location if self.bus_location else self.path == earlier.path
+        return is_same_place and self.name == earlier.name
 
     def __str__(self) -> str:
         return f"{self.path} ({self.name})" if self.name else self.path
 
 
-class Devices(Protocol):
-    """What the system says of its cameras without streaming from them."""
+class CameraDevices(Protocol):
+    """What the system reports about its cameras without streaming from them."""
 
     def nodes(self) -> list[CameraNode] | None:
-        """The cameras that are plugged in; None where this system has no list of them."""
+        """Return the connected cameras; None if this system has no list of them."""
         ...
 
     def node(self, path: str) -> CameraNode | None:
-        """What is at that device file, without opening it; None where nothing is."""
+        """Return the device at a path, without opening it; None if there is none."""
         ...
 
-    def again(self, before: CameraNode) -> CameraNode | None:
-        """The same camera as it is found now, without opening any; None while it is not plugged in."""
+    def find_again(self, earlier: CameraNode) -> CameraNode | None:
+        """Return the current device of a camera, without opening it; None while it is disconnected."""
         ...
 
     def open_errno(self, path: str) -> int:
-        """0 where the device file opens, else the error number."""
+        """Return 0 if the device file can be opened, else the error number."""
         ...
 
-    def holder(self, path: str) -> str:
-        """The other program that has the device open ("zoom, process 1234"); empty where none is seen."""
+    def programs_using(self, path: str) -> list[str]:
+        """Name the other programs that have the device open ("zoom (process 1234)")."""
         ...
 
 
-class SystemDevices:
-    """The real thing: Video4Linux device files; other systems keep no such list."""
+class SystemCameraDevices:
+    """Video4Linux device files; other systems offer no list of cameras.
+
+    Args:
+        dev: The folder of the device files.
+        sys_class: The folder in which the kernel describes them.
+    """
 
     def __init__(self, dev: Path = Path("/dev"), sys_class: Path = Path("/sys/class/video4linux")) -> None:
         self._dev, self._class = dev, sys_class
 
     def nodes(self) -> list[CameraNode] | None:
-        """The Video4Linux devices that give pictures, by number; a webcam's metadata device is left out."""
+        """Return the Video4Linux capture devices, by number; metadata devices of webcams are left out."""
         if not sys.platform.startswith("linux"):
             return None
-        return [node for node in self._all() if _gives_pictures(node.path)]
+        return [node for node in self._all_nodes() if _may_capture(node.path)]
 
-    def _all(self) -> list[CameraNode]:
+    def _all_nodes(self) -> list[CameraNode]:
         numbers = sorted(int(p.name[5:]) for p in self._dev.glob("video*") if re.fullmatch(r"video\d+", p.name))
         return [node for number in numbers if (node := self.node(str(self._dev / f"video{number}"))) is not None]
 
     def node(self, path: str) -> CameraNode | None:
-        """What is at that device file (a link to one counts), as /sys describes it."""
-        if not os.path.exists(path):  # noqa: PTH110 - an empty path is no path to pathlib, and nothing here
+        """Return the device at a path or link, as described in /sys."""
+        if not os.path.exists(path):  # noqa: PTH110 - pathlib would read an empty path as "."
             return None
         entry = self._class / Path(path).resolve().name
-        device, index = entry / "device", _text(entry / "index")
-        return CameraNode(path, _text(entry / "name"), f"{device.resolve()} {index}" if device.exists() else "")
+        device, index = entry / "device", _read_text(entry / "index")
+        return CameraNode(path, _read_text(entry / "name"), f"{device.resolve()} {index}" if device.exists() else "")
 
-    def again(self, before: CameraNode) -> CameraNode | None:
-        """The same camera: under the file it had, else under any."""
-        here = self.node(before.path)
-        if here is not None and here.is_again(before):
-            return here
-        return next((node for node in self._all() if node.is_again(before)), None)
+    def find_again(self, earlier: CameraNode) -> CameraNode | None:
+        """Return the same camera, under its earlier device file if possible."""
+        current = self.node(earlier.path)
+        if current is not None and current.is_same_camera(earlier):
+            return current
+        return next((node for node in self._all_nodes() if node.is_same_camera(earlier)), None)
 
     def open_errno(self, path: str) -> int:
-        """0 where the device file opens for reading and writing, as a camera must, else the error number."""
-        try:
-            os.close(os.open(path, os.O_RDWR | getattr(os, "O_NONBLOCK", 0)))
-        except OSError as error:
-            return error.errno or errno.EIO
-        return 0
+        """Open the device for reading and writing, as cameras require; return 0 on success, else the error number."""
+        return open_errno(path, os.O_RDWR)
 
-    def holder(self, path: str) -> str:
-        """Another process of this user that has the file open, from /proc; empty where none is seen."""
-        wanted = os.path.realpath(path)
-        for process in Path("/proc").glob("[0-9]*"):
-            if int(process.name) == os.getpid():
-                continue
-            with suppress(OSError):
-                if any(os.path.realpath(link) == wanted for link in (process / "fd").iterdir()):
-                    return f"{(process / 'comm').read_text().strip()}, process {process.name}"
-        return ""
+    def programs_using(self, path: str) -> list[str]:
+        """Name the other programs that have the device open, as far as this user may see them in /proc."""
+        return programs_using(Path(path))
 
 
-def _gives_pictures(path: str) -> bool:
-    """Whether the device captures video; True as well where it cannot be asked (no permission, busy)."""
+def is_capture_only(path: str) -> bool | None:
+    """Return whether the device can capture and not output at this moment; Chrome lists only such devices.
+
+    Returns None if the capabilities cannot be read.
+    """
     try:
-        return bool(_caps(path) & _GIVES_PICTURES)
+        capabilities = device_capabilities(path)
+    except (OSError, ImportError):  # ImportError: not Linux
+        return None
+    return bool(capabilities & CAN_CAPTURE) and not capabilities & CAN_OUTPUT
+
+
+def _may_capture(path: str) -> bool:
+    """Return whether the device captures video; True if it cannot be asked (no permission, busy)."""
+    try:
+        return bool(device_capabilities(path) & CAN_CAPTURE)
     except OSError as error:
         return error.errno != errno.ENOTTY
 
 
-def is_mere_camera(path: str) -> bool | None:
-    """Whether the device gives pictures and takes none, just now: Chrome lists no others. None where nobody tells."""
-    try:
-        caps = _caps(path)
-    except (OSError, ImportError):  # not Linux
-        return None
-    return bool(caps & _GIVES_PICTURES) and not caps & _TAKES_PICTURES
-
-
-def _caps(path: str) -> int:
-    """What the device says it can do.
-
-    Raises:
-        OSError: it does not open, or is no Video4Linux device (ENOTTY).
-    """
-    import fcntl
-
-    answer = bytearray(_CAPABILITY.size)
-    handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    try:
-        fcntl.ioctl(handle, _VIDIOC_QUERYCAP, answer)
-    except OSError as error:
-        raise OSError(errno.ENOTTY, "it does not say what it can do") from error
-    finally:
-        os.close(handle)
-    return int(_CAPABILITY.unpack(answer)[5])
-
-
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     with suppress(OSError):
         return file.read_text(encoding="utf-8", errors="replace").strip()
     return ""
 
 
-def explain(asked: str, path: str | None, devices: Devices) -> SourceError:
-    """Why the camera gives no picture, as an error that says what to do.
+def explain_camera_failure(name: str, path: str | None, devices: CameraDevices) -> SourceError:
+    """Return an error that says why a camera gives no picture and what to do.
 
     Args:
-        asked: the camera in the user's words ("camera 0").
-        path: its device file; None where the system has none.
-        devices: the system's cameras.
+        name: The camera in the user's words ("camera 0").
+        path: Its device file; None if the system has none.
+        devices: The cameras of the system.
     """
     nodes = devices.nodes()
     if nodes is None or path is None:
         return SourceError(
-            asked,
+            name,
             "it does not open",
-            "see that it is plugged in, that no other program uses it and that the system's privacy settings allow it",
+            "check that it is plugged in, that no other program uses it and that the privacy settings allow it",
         )
-    others = "choose one of: " + ", ".join(map(str, nodes)) if nodes else "plug one in, or try --source demo"
+    alternatives = "choose one of: " + ", ".join(map(str, nodes)) if nodes else "plug one in, or try --source demo"
     code = devices.open_errno(path)
     if code == errno.ENOENT:
-        return SourceError(asked, "no such device" if nodes else "this machine has no camera", others)
+        return SourceError(name, "no such device" if nodes else "this machine has no camera", alternatives)
     if code in (errno.EACCES, errno.EPERM):
         remedy = "join the group 'video' (sudo usermod -aG video $USER) and log in again"
-        return SourceError(asked, f"no permission to open {path}", remedy)
-    holder = devices.holder(path)
-    if code == errno.EBUSY or (code == 0 and holder):
-        who = f"another program ({holder})" if holder else "another program"
-        return SourceError(asked, f"busy, {who} holds {path}", "close that program and try again")
+        return SourceError(name, f"no permission to open {path}", remedy)
+    programs = devices.programs_using(path)
+    if code == errno.EBUSY or (code == 0 and programs):
+        user = " and ".join(programs) or "another program"
+        return SourceError(name, f"busy, {path} is in use by {user}", "close that program and try again")
     if code != 0:
-        return SourceError(asked, f"{path} does not answer ({os.strerror(code)})", "unplug it and plug it in again")
+        return SourceError(name, f"{path} does not answer ({os.strerror(code)})", "unplug it and plug it in again")
     if all(os.path.realpath(node.path) != os.path.realpath(path) for node in nodes):
-        return SourceError(asked, f"{path} gives no pictures, it is not a camera", others)
-    remedy = "close other programs that may hold it, else unplug it and plug it in again"
-    return SourceError(asked, f"{path} opens but sends no picture (busy or hung)", remedy)
+        return SourceError(name, f"{path} captures no video, it is not a camera", alternatives)
+    remedy = "close other programs that may use it, else unplug it and plug it in again"
+    return SourceError(name, f"{path} opens but sends no picture (busy or hung)", remedy)

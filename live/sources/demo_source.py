@@ -1,7 +1,7 @@
-"""A person to look at on a machine without a camera: a portrait that moves, turns, comes near and walks off.
+"""A synthetic camera for machines without one: a portrait that moves, turns, approaches and leaves the picture.
 
-The portrait is NASA's of Eileen Collins (public domain), which scikit-image carries. It is cut out along an outline
-drawn by hand and set before a plain lit wall, so that nothing gives away the edges of a photograph.
+The portrait is NASA's of Eileen Collins (public domain), from scikit-image. It is cut out along a hand-drawn outline
+and placed before a plain lit wall, so that no edges of the photograph are visible.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 from live.pipeline.frame import Floats, Frame, ImageU8
 from live.pipeline.frame_pool import FramePool
 from live.portrait import portrait_bgr
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.pace import Pace
 
 CYCLE_S = 12.0
-GONE_S = (9.3, 10.7)  # within each cycle: nobody is in the picture
+ABSENT_S = (9.3, 10.7)  # interval of each cycle without a person in the picture
 
-# The outline of the person in the 512x512 portrait, pixels, clockwise from the top of the head.
+# Outline of the person in the 512x512 portrait, in pixels, clockwise from the top of the head.
 # fmt: off
 _OUTLINE_XY = (
     (227, 16), (248, 18), (276, 31), (288, 43), (296, 58), (296, 66), (299, 72), (300, 92), (296, 107), (290, 117),
@@ -42,14 +42,21 @@ _OUTLINE_XY = (
 # fmt: on
 _FACE_XY, _NECK_XY = (224.0, 128.0), (224.0, 230.0)
 _WALL_BGR = (196, 203, 209)
-_SCALE = 1.95  # of the portrait in a picture 720 high: the face is about 220 pixels from hairline to chin
-_OVERSAMPLED = 2  # the cut-out is kept so much finer, so that the fast nearest-pixel warp shows no steps
+_SCALE = 1.95  # portrait scale for a 720-pixel-high frame: the face is about 220 pixels from hairline to chin
+_OVERSAMPLING = 2  # of the cut-out: hides the steps of the fast nearest-neighbour warp
 _BANDS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where the person is: face centre in fractions of the picture, turn in radians (positive: to the left), size."""
+    """Position of the person.
+
+    Attributes:
+        x: Face centre, fraction of the frame width.
+        y: Face centre, fraction of the frame height.
+        turn_rad: In-plane rotation; positive to the left.
+        zoom: Scale factor; 1 for the size at the start.
+    """
 
     x: float
     y: float
@@ -58,28 +65,28 @@ class Pose:
 
 
 def pose_at(time_s: float) -> Pose:
-    """The pose at a time; repeats every `CYCLE_S` seconds without a jump anybody could see."""
-    now_s = time_s % CYCLE_S
-    wave = 2 * math.pi * now_s
-    turn_rad = math.radians(20) * math.sin(wave / 4) * (0.6 + 0.4 * math.sin(wave / 12 + 0.4))
-    zoom = 1 + 0.4 * _ease(1 - abs(now_s - 5.2) / 1.9)
-    aside = _ease((now_s - 8.5) / 1.1) if now_s < 10 else _ease((now_s - 10.4) / 1.1) - 1
+    """Return the pose at a time; it repeats every `CYCLE_S` seconds without a visible jump."""
+    cycle_s = time_s % CYCLE_S
+    phase = 2 * math.pi * cycle_s
+    turn_rad = math.radians(20) * math.sin(phase / 4) * (0.6 + 0.4 * math.sin(phase / 12 + 0.4))
+    zoom = 1 + 0.4 * _smoothstep(1 - abs(cycle_s - 5.2) / 1.9)
+    sideways = _smoothstep((cycle_s - 8.5) / 1.1) if cycle_s < 10 else _smoothstep((cycle_s - 10.4) / 1.1) - 1
     return Pose(
-        0.5 + 0.06 * math.sin(wave / 6) + 1.15 * aside,
-        0.41 + 0.02 * math.sin(wave / 3) + 0.12 * (zoom - 1),
+        0.5 + 0.06 * math.sin(phase / 6) + 1.15 * sideways,
+        0.41 + 0.02 * math.sin(phase / 3) + 0.12 * (zoom - 1),
         turn_rad,
         zoom,
     )
 
 
-class DemoSource:
-    """The moving portrait. A frame depends on its number alone, never on the clock.
+class DemoSource(FrameSource):
+    """The moving portrait. A frame depends only on its number and the frame rate.
 
     Args:
-        size_wh: of the frames.
-        fps: how much time passes from frame to frame.
-        pace: True gives the frames at that rate, as a camera does; False as fast as they are read.
-        frames: how many; None for no end.
+        size_wh: Frame size.
+        fps: Frame rate.
+        pace: True returns frames in real time, as a camera does; False as fast as they are read.
+        frames: Number of frames; None for no limit.
     """
 
     def __init__(
@@ -93,35 +100,35 @@ class DemoSource:
         self._frame_id = 0
 
     def open(self) -> SourceInfo:
-        """Load the portrait and cut it out.
+        """Load the portrait and prepare the cut-out.
 
         Raises:
-            SourceError: the portrait is not where scikit-image keeps it.
+            SourceError: The portrait is missing from scikit-image.
         """
         self._scene = _Scene(portrait_bgr(), self._size_wh)
         return SourceInfo("demo", self._size_wh, self._fps, self._frames)
 
     def read(self) -> Frame | None:
-        """The next frame; None after the last one asked for."""
+        """Return the next frame; None after the last, or once closed."""
         scene, frame_id = self._scene, self._frame_id
         if scene is None or self._closed.is_set() or (self._frames is not None and frame_id >= self._frames):
             return None
         pts_s = frame_id / self._fps
-        if self._pace is not None and not self._pace.hold(pts_s):
+        if self._pace is not None and not self._pace.wait_until(pts_s):
             return None
         self._frame_id += 1
         return Frame(scene.draw(pose_at(pts_s)), frame_id, time.monotonic(), pts_s)
 
     def close(self) -> None:
-        """Let the pictures go; a waiting `read` returns at once."""
+        """Release the pictures; a waiting `read` returns at once."""
         self._closed.set()
         self._scene = None
 
 
 class _Scene:
-    """The cut-out person before a wall of one colour, and the light that falls on both.
+    """The person before a wall of one colour, and the light on both.
 
-    One colour lets the warp fill what it uncovers, so that only the boxes around the person are drawn anew.
+    Because the wall has one colour, the warp can fill uncovered areas, and only boxes around the person are redrawn.
     """
 
     def __init__(self, portrait_bgr: ImageU8, size_wh: tuple[int, int]) -> None:
@@ -129,41 +136,32 @@ class _Scene:
         unit = min(height, 0.75 * width) / 720
         self._size_wh, self._pool = size_wh, FramePool()
         self._scale = max(8 / 512, _SCALE * unit)
-        fine = self._scale * _OVERSAMPLED
-        self._person_bgr = _cut_out(portrait_bgr, fine)
-        self._fine = self._person_bgr.shape[1] / portrait_bgr.shape[1]
-        self._outline_xy = _dense_outline()
-        self._lowest_y = height - 0.85 * (512 - _FACE_XY[1]) * self._scale  # where a tall picture would show the cut
+        self._person_bgr = _cut_out(portrait_bgr, self._scale * _OVERSAMPLING)
+        self._cut_out_scale = self._person_bgr.shape[1] / portrait_bgr.shape[1]
+        self._outline_xy = _resampled_outline()
+        # In tall frames, a face above this row would show the lower edge of the portrait.
+        self._min_face_y = height - 0.85 * (512 - _FACE_XY[1]) * self._scale
         self._shade_bgr = _shade(size_wh)
         wall_bgr = np.full((height, width, 3), _WALL_BGR, np.uint8)
         self._wall_bgr: ImageU8 = np.asarray(cv2.subtract(wall_bgr, self._shade_bgr), np.uint8)
 
     def draw(self, pose: Pose) -> ImageU8:
-        """One picture, an array that nobody else holds."""
+        """Return one frame, (H, W, 3) uint8 BGR, in an array of its own."""
         width, height = self._size_wh
-        turn = (
-            self._scale
-            * pose.zoom
-            * np.array(
-                [
-                    [math.cos(pose.turn_rad), math.sin(pose.turn_rad)],
-                    [-math.sin(pose.turn_rad), math.cos(pose.turn_rad)],
-                ]
-            )
-        )
-        face_at = np.array([pose.x * width, max(pose.y * height, self._lowest_y)])
-        # Upright, the face is where the pose says; the turn goes about the neck.
-        neck_at = face_at + (np.array(_NECK_XY) - _FACE_XY) * self._scale * pose.zoom
-        shift = neck_at - turn @ np.array(_NECK_XY)
+        cos, sin = math.cos(pose.turn_rad), math.sin(pose.turn_rad)
+        rotation = self._scale * pose.zoom * np.array([[cos, sin], [-sin, cos]])
+        face_xy = np.array([pose.x * width, max(pose.y * height, self._min_face_y)])
+        # The pose states the position of the upright face; the rotation is about the neck.
+        neck_xy = face_xy + (np.array(_NECK_XY) - _FACE_XY) * self._scale * pose.zoom
+        shift = neck_xy - rotation @ np.array(_NECK_XY)
         frame_bgr = self._pool.take(self._wall_bgr.shape)
         np.copyto(frame_bgr, self._wall_bgr)
-        to_fine = np.column_stack([turn / self._fine, shift])
-        for left, top, right, bottom in self._boxes(self._outline_xy @ turn.T + shift):
-            matrix = to_fine - [[0, 0, left], [0, 0, top]]
+        from_cut_out = np.column_stack([rotation / self._cut_out_scale, shift])
+        for left, top, right, bottom in self._boxes(self._outline_xy @ rotation.T + shift):
             box_bgr = frame_bgr[top:bottom, left:right]
             cv2.warpAffine(
                 self._person_bgr,
-                matrix,
+                from_cut_out - [[0, 0, left], [0, 0, top]],
                 (right - left, bottom - top),
                 dst=box_bgr,
                 flags=cv2.INTER_NEAREST,
@@ -174,58 +172,58 @@ class _Scene:
         return frame_bgr
 
     def _boxes(self, outline_xy: Floats) -> Iterator[tuple[int, int, int, int]]:
-        """Boxes (left, top, right, bottom) that hold the person: horizontal bands, each as narrow as it can be."""
+        """Yield boxes (left, top, right, bottom) that cover the person: horizontal bands of minimal width."""
         width, height = self._size_wh
         margin = 8 * self._scale + 4
         edges = [round(height * band / _BANDS) for band in range(_BANDS + 1)]
         for top, bottom in itertools.pairwise(edges):
-            near = (outline_xy[:, 1] >= top - margin) & (outline_xy[:, 1] <= bottom + margin)
-            across = outline_xy[near, 0]
-            if across.size == 0 or bottom <= top:
+            in_band = (outline_xy[:, 1] >= top - margin) & (outline_xy[:, 1] <= bottom + margin)
+            band_x = outline_xy[in_band, 0]
+            if band_x.size == 0 or bottom <= top:
                 continue
-            left, right = max(0, int(across.min() - margin)), min(width, int(across.max() + margin))
+            left, right = max(0, int(band_x.min() - margin)), min(width, int(band_x.max() + margin))
             if right > left:
                 yield left, top, right, bottom
 
 
-def _ease(part: float) -> float:
-    """From 0 to 1 with no jerk at the ends (the smoothest polynomial of fifth degree)."""
-    part = min(1.0, max(0.0, part))
-    return part * part * part * (part * (6 * part - 15) + 10)
+def _smoothstep(x: float) -> float:
+    """Return the fifth-degree smoothstep of `x` clamped to 0..1: no velocity or acceleration at both ends."""
+    x = min(1.0, max(0.0, x))
+    return x * x * x * (x * (6 * x - 15) + 10)
 
 
 def _cut_out(portrait_bgr: ImageU8, scale: float) -> ImageU8:
-    """The person, enlarged and a little sharpened, before the wall's colour."""
+    """Return the scaled and slightly sharpened person on the wall's colour."""
     side = max(8, round(512 * scale))
     sharp_bgr = cv2.addWeighted(portrait_bgr, 1.35, cv2.GaussianBlur(portrait_bgr, (0, 0), 0.8), -0.35, 0)
     large_bgr = cv2.resize(sharp_bgr, (side, side), interpolation=cv2.INTER_CUBIC)
     mask = np.zeros((side, side), np.uint8)
     corners = np.round((np.array(_OUTLINE_XY) + 0.5) * side / 512 * 16).astype(np.int32)
     cv2.fillPoly(mask, [corners], (255,), cv2.LINE_AA, 4)
-    inner = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(0.4 * scale)))  # no rim of old backdrop
+    inner = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(0.4 * scale)))  # no rim of the backdrop
     alpha = cv2.GaussianBlur(inner, (0, 0), max(0.3, 0.7 * scale)).astype(np.float32) / 255
     wall_bgr = np.full_like(large_bgr, _WALL_BGR)
     return cv2.blendLinear(large_bgr, wall_bgr, alpha, 1 - alpha)  # type: ignore[return-value]
 
 
-def _dense_outline() -> Floats:
-    """(N, 2) points along the outline, at most 6 pixels of the portrait apart."""
+def _resampled_outline() -> Floats:
+    """Return (N, 2) points along the outline, at most 6 portrait pixels apart."""
     corners = np.array(_OUTLINE_XY, np.float32)
-    pieces = []
-    for here, there in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        steps = max(1, math.ceil(float(np.hypot(*(there - here))) / 6))
-        pieces.append(here + (there - here) * (np.arange(steps, dtype=np.float32) / steps)[:, None])
-    return np.concatenate(pieces)
+    segments = []
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        steps = max(1, math.ceil(float(np.hypot(*(end - start))) / 6))
+        segments.append(start + (end - start) * (np.arange(steps, dtype=np.float32) / steps)[:, None])
+    return np.concatenate(segments)
 
 
 def _shade(size_wh: tuple[int, int]) -> ImageU8:
-    """How much darker each place is than in full light: a window on the left, a lens that fades to the corners."""
+    """Return how much darker each pixel is than in full light: a window on the left, and lens vignetting."""
     width, height = size_wh
-    across, down = np.meshgrid(np.linspace(0, 1, 160, dtype=np.float32), np.linspace(0, 1, 90, dtype=np.float32))
-    fading = 42 * np.hypot(across - 0.36, 0.75 * (down - 0.34)) ** 1.7
-    window = 9 / (1 + np.exp(-9 * (0.9 * across + 0.35 * down - 0.66)))
-    dark = cv2.resize((fading + window).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    grain = np.random.default_rng(3).random((height, width), np.float32)  # hides the steps of a slow gradient
+    x, y = np.meshgrid(np.linspace(0, 1, 160, dtype=np.float32), np.linspace(0, 1, 90, dtype=np.float32))
+    vignette = 42 * np.hypot(x - 0.36, 0.75 * (y - 0.34)) ** 1.7
+    window = 9 / (1 + np.exp(-9 * (0.9 * x + 0.35 * y - 0.66)))
+    dark = cv2.resize((vignette + window).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    grain = np.random.default_rng(3).random((height, width), np.float32)  # hides the banding of a slow gradient
     tint_bgr = np.array([1.05, 1.0, 0.95], np.float32)
     shade_bgr: ImageU8 = np.clip(dark[..., None] * tint_bgr + grain[..., None], 0, 255).astype(np.uint8)
     return shade_bgr

@@ -1,4 +1,4 @@
-"""A source that lets go of its camera while nobody watches, and takes it again when somebody does."""
+"""A camera source that releases the camera while there are no viewers."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from live.pipeline.frame import Frame
 from live.pipeline.viewer_presence import ViewerPresence
 from live.sources.base import FrameSource, SourceInfo
 
-_WAIT_S = 0.5  # a read while nobody watches takes so long
-_AGAIN_S = 0.5  # a camera that does not open when it is wanted again is tried again after this
+_VIEWER_WAIT_S = 0.5
+_RETRY_INTERVAL_S = 0.5
 
 
-class IdleSource:
-    """Frames of a source while somebody watches.
+class IdleSource(FrameSource):
+    """Returns frames of another source while there are viewers.
 
-    Opening opens the camera once, whether somebody watches or not: its size is wanted, and what is wrong with it is
-    better said at the start than in the middle of a call. Frames are numbered on without gaps over all openings.
+    `open` opens the camera even without viewers, because the pipeline needs its size and because camera errors are
+    best reported at the start. Frame ids continue without gaps when the camera is reopened.
 
     Args:
-        source: not yet opened.
-        again: makes another one like it, also not opened; called after each rest.
-        audience: who watches.
-        say: takes one line for the person at the terminal.
+        source: The source, not yet opened.
+        new_source: Creates an equal source, not yet opened; called each time viewers return.
+        viewers: Reports whether there are viewers.
+        say: Prints one line for the user.
     """
 
     def __init__(
         self,
         source: FrameSource,
         *,
-        again: Callable[[], FrameSource],
+        new_source: Callable[[], FrameSource],
         viewers: ViewerPresence,
         say: Callable[[str], None],
     ) -> None:
-        self._source, self._again, self._viewers, self._say = source, again, viewers, say
+        self._source, self._new_source, self._viewers, self._say = source, new_source, viewers, say
         self.live = source.live
         self._open = False
         self._closed = threading.Event()
         self._next_id = 0
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
 
     def open(self) -> SourceInfo:
         """Open the camera.
 
         Raises:
-            SourceError: as the source says.
+            SourceError: The source cannot be opened.
         """
         info = self._source.open()
         self._open = True
         return info
 
     def read(self) -> Frame | None:
-        """The next frame.
+        """Return the next frame; None once closed or at the end of the source.
 
         Raises:
-            TimeoutError: nobody watches, or the camera does not come (back) just now.
-            SourceError: as the source says, while it is open.
+            TimeoutError: There are no viewers, or the camera does not open at the moment.
+            SourceError: The open source failed.
         """
         if not self._viewers.watched():
-            self._rest()
-            if not self._closed.is_set() and not self._viewers.wait(_WAIT_S):
-                raise TimeoutError("nobody watches")
+            self._release()
+            if not self._closed.is_set() and not self._viewers.wait(_VIEWER_WAIT_S):
+                raise TimeoutError("no viewers")
         if self._closed.is_set():
             return None
         if not self._open:
@@ -75,30 +75,30 @@ class IdleSource:
         return replace(frame, frame_id=self._next_id - 1)
 
     def close(self) -> None:
-        """Let go for good; from any thread."""
+        """Close the source for good; may be called from any thread."""
         self._closed.set()
         self._source.close()
 
-    def _rest(self) -> None:
+    def _release(self) -> None:
         if self._open:
             self._open = False
             self._source.close()
-            self._say_once("nobody watches, so the camera is released until somebody does (--no-idle keeps it)")
+            self._say_once("no viewers: the camera is released until one connects (--no-idle keeps it open)")
 
     def _reopen(self) -> None:
-        self._source = self._again()
-        if self._closed.is_set():  # `close` came before it could see the new one
+        self._source = self._new_source()
+        if self._closed.is_set():  # `close` ran before it could see the new source
             self._source.close()
         try:
             self._source.open()
         except VeneerError as error:
             self._source.close()
             self._say_once(f"{error}; trying again")
-            self._closed.wait(_AGAIN_S)
+            self._closed.wait(_RETRY_INTERVAL_S)
             raise TimeoutError(str(error)) from None
         self._open = True
 
     def _say_once(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
+        if line not in self._reported:
+            self._reported.add(line)
             self._say(line)

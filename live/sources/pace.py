@@ -1,47 +1,47 @@
-"""Letting pictures through at their own times, the way a camera would."""
+"""Real-time pacing of frames that are available before they are due."""
 
 from __future__ import annotations
 
 import threading
 import time
 
-LONGEST_WAIT_S = 1.0
+MAX_WAIT_S = 1.0
 
 
 class Pace:
-    """Holds each picture until its time has come; a call of `closed.set()` ends the waiting at once.
+    """Delays each frame until it is due; setting `closed` ends a wait at once.
 
     Args:
-        closed: set when nobody wants pictures any more.
-        catch_up: True keeps to the clock after a delay (a film: what is late comes at once), False starts the clock
-            anew (a camera: it never sends a burst).
+        closed: Set when no more frames are needed.
+        catch_up: After a delay, True keeps the original schedule (a film: late frames are returned at once) and
+            False restarts the schedule (a camera: no bursts).
     """
 
     def __init__(self, closed: threading.Event, *, catch_up: bool) -> None:
         self._closed = closed
         self._catch_up = catch_up
-        self._zero_s: float | None = None
+        self._start_s: float | None = None
         self._last_s = 0.0
 
-    def hold(self, picture_s: float) -> bool:
-        """Wait until the time `picture_s` (seconds from the first picture's zero).
+    def wait_until(self, due_s: float) -> bool:
+        """Wait until `due_s` seconds after the start of the schedule.
 
         Returns:
-            True when the picture may go; False once closed.
+            True if the frame is due; False if `closed` is set.
 
         Raises:
-            TimeoutError: its time is still more than a second away; call again.
+            TimeoutError: The frame is due in more than one second. Call again.
         """
         now_s = time.monotonic()
-        if self._zero_s is None:
-            self._zero_s = now_s - picture_s
-        late_s = now_s - (self._zero_s + picture_s)
-        if late_s > max(0.0, picture_s - self._last_s) and not self._catch_up:
-            self._zero_s += late_s
-        wait_s = self._zero_s + picture_s - now_s
-        if wait_s > 0 and self._closed.wait(min(wait_s, LONGEST_WAIT_S)):
+        if self._start_s is None:
+            self._start_s = now_s - due_s
+        late_s = now_s - (self._start_s + due_s)
+        if late_s > max(0.0, due_s - self._last_s) and not self._catch_up:
+            self._start_s += late_s
+        wait_s = self._start_s + due_s - now_s
+        if wait_s > 0 and self._closed.wait(min(wait_s, MAX_WAIT_S)):
             return False
-        if wait_s > LONGEST_WAIT_S:
-            raise TimeoutError("the next picture is not due yet")
-        self._last_s = picture_s
+        if wait_s > MAX_WAIT_S:
+            raise TimeoutError("the next frame is not due yet")
+        self._last_s = due_s
         return not self._closed.is_set()

@@ -1,4 +1,4 @@
-"""The edge to OpenCV's camera reading: opening, decoding what drivers leave undecoded, keeping it quiet."""
+"""OpenCV camera capture: opening, decoding of raw driver formats, suppression of OpenCV's log."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from live.pipeline.frame import ImageU8, as_bgr
 from live.pipeline.frame_pool import FramePool
 
 _BACKENDS = {"win32": (cv2.CAP_DSHOW, cv2.CAP_MSMF), "darwin": (cv2.CAP_AVFOUNDATION,), "linux": (cv2.CAP_V4L2,)}
-_YUV_2 = {"YUYV": cv2.COLOR_YUV2BGR_YUYV, "YUY2": cv2.COLOR_YUV2BGR_YUYV, "UYVY": cv2.COLOR_YUV2BGR_UYVY}
-_YUV_PLANES = {"NV12": cv2.COLOR_YUV2BGR_NV12, "NV21": cv2.COLOR_YUV2BGR_NV21, "YV12": cv2.COLOR_YUV2BGR_YV12}
+_PACKED_YUV = {"YUYV": cv2.COLOR_YUV2BGR_YUYV, "YUY2": cv2.COLOR_YUV2BGR_YUYV, "UYVY": cv2.COLOR_YUV2BGR_UYVY}
+_PLANAR_YUV = {"NV12": cv2.COLOR_YUV2BGR_NV12, "NV21": cv2.COLOR_YUV2BGR_NV21, "YV12": cv2.COLOR_YUV2BGR_YV12}
 
 
 class Capture(Protocol):
@@ -31,8 +31,8 @@ class Capture(Protocol):
 
 
 def open_capture(device: int | str) -> Capture:
-    """A cv2.VideoCapture of the system's own kind of camera; ask `isOpened` whether it worked."""
-    # OpenCV waits 10 s for a frame that does not come; whole seconds, read once, before the first wait.
+    """Open a cv2.VideoCapture with the native backend of the system; check `isOpened` for success."""
+    # OpenCV's default timeout for a frame is 10 s. It takes whole seconds and is read once, before the first wait.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
     for backend in _BACKENDS.get(sys.platform, (cv2.CAP_ANY,)):
         capture = cv2.VideoCapture(device, backend)
@@ -41,20 +41,20 @@ def open_capture(device: int | str) -> Capture:
     return capture
 
 
-def picture_from_raw(
+def decode_raw_frame(
     raw: NDArray[Any], size_wh: tuple[int, int], fourcc: str, pool: FramePool | None = None
 ) -> ImageU8 | None:
-    """What a capture returned, decoded where the driver left that to us.
+    """Convert a captured frame to BGR, decoding it if the driver did not.
 
     Args:
-        raw: (H, W, 3) BGR, (H, W, 4) BGRX, (H, W, 2) 4:2:2, (H, W) grey or planar 4:2:0, or one long row of bytes:
-            a JPEG, or any of the above.
-        size_wh: what the driver says of its picture's size.
-        fourcc: what it says of its format ("YUYV"); used where the shape leaves a choice.
-        pool: gives the memory of what is converted here.
+        raw: (H, W, 3) BGR, (H, W, 4) BGRX, (H, W, 2) 4:2:2, (H, W) grey or planar 4:2:0, or a single row of bytes: a
+            JPEG or any of these formats. uint8; grey may also be uint16.
+        size_wh: Frame size reported by the driver.
+        fourcc: Pixel format reported by the driver ("YUYV"); used if the shape is ambiguous.
+        pool: Supplies the memory of converted frames.
 
     Returns:
-        (H, W, 3) BGR uint8, C-contiguous; None where it cannot be read as a picture (a broken JPEG).
+        (H, W, 3) uint8, BGR, C-contiguous; None if the frame cannot be decoded (a damaged JPEG).
     """
     width, height = size_wh
     if raw.size == 0:
@@ -69,28 +69,28 @@ def picture_from_raw(
             return None
         raw = raw.reshape(shape)
     if raw.ndim == 3 and raw.shape[2] == 2:
-        return _converted(raw, _YUV_2.get(fourcc, cv2.COLOR_YUV2BGR_YUYV), raw.shape[:2], pool)
+        return _yuv_to_bgr(raw, _PACKED_YUV.get(fourcc, cv2.COLOR_YUV2BGR_YUYV), raw.shape[:2], pool)
     if raw.ndim == 2 and raw.dtype == np.uint8 and raw.shape == (height * 3 // 2, width) and height % 2 == 0:
-        return _converted(raw, _YUV_PLANES.get(fourcc, cv2.COLOR_YUV2BGR_I420), (height, width), pool)
+        return _yuv_to_bgr(raw, _PLANAR_YUV.get(fourcc, cv2.COLOR_YUV2BGR_I420), (height, width), pool)
     if raw.ndim == 3 and raw.shape[2] == 4:
-        raw = raw[:, :, :3]  # the fourth byte of a camera is filling, not transparency
+        raw = raw[:, :, :3]  # a camera's fourth byte is padding, not transparency
     try:
         return as_bgr(raw)
     except ValueError:
         return None
 
 
-def _converted(raw: NDArray[Any], code: int, shape: tuple[int, ...], pool: FramePool | None) -> ImageU8:
-    made = (pool or FramePool()).take((*shape, 3))
-    return cv2.cvtColor(raw, code, dst=made)  # type: ignore[return-value]
+def _yuv_to_bgr(raw: NDArray[Any], code: int, shape: tuple[int, ...], pool: FramePool | None) -> ImageU8:
+    bgr = (pool or FramePool()).take((*shape, 3))
+    return cv2.cvtColor(raw, code, dst=bgr)  # type: ignore[return-value]
 
 
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV's own warnings off the terminal: what matters is said in our words."""
-    before = cv2.getLogLevel()
+    """Suppress OpenCV's log inside the block; failures are reported through SourceError instead."""
+    level = cv2.getLogLevel()
     cv2.setLogLevel(0)
     try:
         yield
     finally:
-        cv2.setLogLevel(before)
+        cv2.setLogLevel(level)

@@ -1,16 +1,16 @@
-"""From what the user wrote after --source to the source that is meant."""
+"""Creation of the frame source that the user named with --source."""
 
 from __future__ import annotations
 
-import difflib
 import stat
 from pathlib import Path
 
 from engines.errors import OptionsError, SourceError
 from engines.paths import expanded
+from engines.text import nearest_names
 from live.sources.base import FrameSource
 
-_WAYS = "give 'demo', a camera number, or the path of a picture or a video"
+_FORMS = "give 'demo', a camera number, or the path of a picture or a video"
 
 
 def open_source(
@@ -22,19 +22,19 @@ def open_source(
     repeat: bool | None = None,
     frames: int | None = None,
 ) -> FrameSource:
-    """The source that `text` names, made but not opened yet.
+    """Create the source that `text` names, not yet opened.
 
     Args:
-        text: "demo"; a camera as a number or "/dev/video0"; the path of a picture or a video.
-        size_wh: asked of a camera, and the size of the demo; files have their own.
-        fps: asked of a camera, the rate of the demo and of a repeated picture.
-        pace: True plays files and the demo at their own speed, False as fast as they are taken.
-        repeat: whether a picture comes again and again; follows `pace` where not said.
-        frames: how many the demo gives; None for no end. Other sources end by themselves.
+        text: "demo", a camera number or device file ("0", "/dev/video0"), or the path of a picture or a video.
+        size_wh: Requested camera size, and the size of the demo; files have their own size.
+        fps: Requested camera rate, and the rate of the demo and of a repeated picture.
+        pace: True plays files and the demo in real time, False as fast as frames are read.
+        repeat: Whether a picture is repeated without end; defaults to `pace`.
+        frames: Number of frames of the demo; None for no limit. Other sources end by themselves.
 
     Raises:
-        OptionsError: a folder, or a text that can be no source.
-        SourceError: there is no such file; names those that come near.
+        OptionsError: The text names a folder or cannot name a source.
+        SourceError: The file does not exist or cannot be read.
     """
     if text == "demo":
         from live.sources.demo_source import DemoSource
@@ -43,7 +43,7 @@ def open_source(
     if text.isascii() and text.isdecimal():
         return _camera(int(text), size_wh, fps)
     if not text.strip() or (text[0] == "-" and text[1:].isdecimal()) or "://" in text:
-        raise OptionsError(f"source '{text}'", "neither a camera nor a file", _WAYS)
+        raise OptionsError(f"source '{text}'", "neither a camera nor a file", _FORMS)
     path = expanded(text)
     try:
         mode = path.stat().st_mode
@@ -51,25 +51,23 @@ def open_source(
         raise SourceError(f"source '{text}'", "no permission to read it", "allow this user to read it") from None
     except (OSError, ValueError):
         if text.startswith("/dev/"):
-            return _camera(text, size_wh, fps)  # it knows best why a device is not there
-        raise SourceError(f"source '{text}'", "there is no such file", _near(path)) from None
+            return _camera(text, size_wh, fps)  # CameraSource explains why a device is missing
+        raise SourceError(f"source '{text}'", "there is no such file", _missing_file_remedy(path)) from None
     if stat.S_ISDIR(mode):
-        raise OptionsError(
-            f"source '{text}'", "this is a folder", "work through a folder with: veneer apply FOLDER OUT"
-        )
+        raise OptionsError(f"source '{text}'", "this is a folder", "process a folder with: veneer apply FOLDER OUT")
     if stat.S_ISCHR(mode):
         return _camera(text, size_wh, fps)
     if is_picture(path):
-        from live.sources.still_picture import StillSource
+        from live.sources.still_picture import StillPictureSource
 
-        return StillSource(path, fps=fps, repeat=pace if repeat is None else repeat)
+        return StillPictureSource(path, fps=fps, repeat=pace if repeat is None else repeat)
     from live.sources.video_source import VideoSource
 
     return VideoSource(path, pace=pace)
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a still picture, by what is in it; by its name where that cannot be told."""
+    """Return whether a file is a still picture, by its content, or by its suffix if the content is inconclusive."""
     from live.sources.still_picture import PICTURE_SUFFIXES
 
     try:
@@ -89,13 +87,13 @@ def _camera(device: int | str, size_wh: tuple[int, int], fps: float) -> FrameSou
     return CameraSource(device, size_wh=size_wh, fps=fps)
 
 
-def _near(path: Path) -> str:
-    """What to do about a missing file: the names in its folder that are most like it."""
+def _missing_file_remedy(path: Path) -> str:
+    """Suggest the most similar file names in the folder."""
     if not path.parent.is_dir():
         return f"there is no folder '{path.parent}' either"
     try:
         names = sorted(entry.name for entry in path.parent.iterdir())
     except OSError:
         names = []
-    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
-    return "did you mean " + " or ".join(f"'{path.with_name(name)}'" for name in near) + "?" if near else _WAYS
+    near = nearest_names(path.name, names, cutoff=0.5)
+    return "did you mean " + " or ".join(f"'{path.with_name(name)}'" for name in near) + "?" if near else _FORMS

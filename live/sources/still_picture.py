@@ -1,104 +1,109 @@
-"""Still pictures: reading and writing them, and one as a source of frames."""
+"""Still pictures: reading, writing, and one picture as a frame source."""
 
 from __future__ import annotations
 
 import errno
 import io
-import os
-import struct
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from engines.errors import SinkError, SourceError
+from engines.files import atomic_write
 from engines.untrusted_files import read_whole
 from live.pipeline.frame import Frame, ImageU8, as_bgr
 from live.pipeline.frame_pool import FramePool
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.pace import Pace
-from live.sources.picture_header import told_size_wh, whole_png
+from live.sources.picture_header import PNG_SIGNATURE, header_size_wh, strip_png_profile, trim_png
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-MOST_PIXELS = 120_000_000  # a telephone's largest; as BGR it takes 360 MB
-_MOST_BYTES = 500_000_000
-_WAYS = "pictures are read from png, jpg, webp, bmp and tiff files"
-_WRITING = {
+MAX_PIXELS = 120_000_000  # above the largest phone cameras; 360 MB as BGR
+_MAX_BYTES = 500_000_000
+_READABLE_KINDS = "pictures are read from png, jpg, webp, bmp and tiff files"
+_ENCODER_OPTIONS = {
     ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
     ".webp": (cv2.IMWRITE_WEBP_QUALITY, 95),
     ".png": (cv2.IMWRITE_PNG_COMPRESSION, 4),
 }
-_PNG = b"\x89PNG\r\n\x1a\n"
+_OS_ERRORS = {
+    errno.ENOENT: "there is no such file or folder",
+    errno.EISDIR: "that is a folder",
+    errno.EACCES: "no permission",
+    errno.ENOSPC: "the disk is full",
+    errno.EROFS: "the disk is read-only",
+}
+_FLIP_CODES = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}  # by EXIF orientation, after the transposition of 5 to 8
 
 
 def read_picture(path: Path | str) -> ImageU8:
-    """A picture file as (H, W, 3) BGR uint8, upright: the orientation a camera noted (EXIF) is applied.
+    """Read a picture file, with its EXIF orientation applied.
 
-    Grey, 16-bit and transparent pictures (blended over white) are taken too; of several pages the first.
+    Grey and 16-bit pictures are converted; transparent pictures are blended over white; of several pages the first
+    is read.
+
+    Returns:
+        (H, W, 3) uint8, BGR, 0..255.
 
     Raises:
-        SourceError: no such file, not readable, not a picture, or larger than 120 megapixels.
+        SourceError: The file does not exist, cannot be read, is not a picture, or has more than 120 megapixels.
     """
-    asked = f"picture '{path}'"
+    requested = f"picture '{path}'"
     try:
-        data = read_whole(Path(path), _MOST_BYTES)
+        data = read_whole(Path(path), _MAX_BYTES)
     except OSError as error:
-        raise SourceError(asked, _reason(error)) from None
+        raise SourceError(requested, _os_error_text(error)) from None
     if not data:
-        raise SourceError(asked, "the file is empty", "make or copy it again")
-    data = _checked(data, asked)
+        raise SourceError(requested, "the file is empty", "make or copy it again")
+    data = _decodable(data, requested)
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if decoded is None:
-            raise SourceError(asked, "the file is damaged or is no picture", _WAYS)
-        return _upright(as_bgr(decoded), _orientation(data))
+            raise SourceError(requested, "the file is damaged or is no picture", _READABLE_KINDS)
+        return _oriented(as_bgr(decoded), _exif_orientation(data))
     except (cv2.error, ValueError, MemoryError):
-        raise SourceError(asked, "the picture is too large or of an unknown kind", _WAYS) from None
+        raise SourceError(requested, "the picture is too large or of an unknown kind", _READABLE_KINDS) from None
 
 
 def write_picture(path: Path | str, bgr: ImageU8) -> None:
-    """Write a picture in the format of its suffix; a file that was there is replaced only by a whole new one.
+    """Write a picture in the format of its suffix; an existing file is replaced atomically.
 
     Args:
-        path: ends in .png, .jpg, .webp, .bmp or .tiff.
-        bgr: (H, W, 3) uint8, BGR.
+        path: Ends in .png, .jpg, .webp, .bmp or .tiff.
+        bgr: (H, W, 3) uint8, BGR, 0..255.
 
     Raises:
-        SinkError: unknown suffix, no such folder, no permission, no room, or too large for the format.
+        SinkError: The suffix is unknown, the folder is missing or not writable, the disk is full, or the picture is
+            too large for the format.
     """
     path = Path(path)
-    asked = f"picture '{path}'"
+    requested = f"picture '{path}'"
     suffix = path.suffix.lower()
     if suffix not in PICTURE_SUFFIXES:
-        raise SinkError(asked, f"unknown kind '{path.suffix}'", "end the name in " + ", ".join(PICTURE_SUFFIXES))
+        raise SinkError(requested, f"unknown kind '{path.suffix}'", "end the name in " + ", ".join(PICTURE_SUFFIXES))
     try:
-        good, encoded = cv2.imencode(suffix, bgr, _WRITING.get(suffix.replace("jpeg", "jpg"), ()))
+        is_encoded, encoded = cv2.imencode(suffix, bgr, _ENCODER_OPTIONS.get(suffix.replace("jpeg", "jpg"), ()))
     except cv2.error:
-        good = False
-    if not good:
-        raise SinkError(asked, f"{bgr.shape[1]}x{bgr.shape[0]} does not fit the format", "write a .png")
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+        is_encoded = False
+    if not is_encoded:
+        raise SinkError(requested, f"{bgr.shape[1]}x{bgr.shape[0]} does not fit the format", "write a .png")
     try:
-        aside.write_bytes(encoded.tobytes())
-        aside.replace(path)
+        atomic_write(path, encoded.tobytes())
     except OSError as error:
-        raise SinkError(asked, _reason(error), "choose another place") from None
-    finally:
-        with suppress(OSError):
-            aside.unlink()
+        raise SinkError(requested, _os_error_text(error), "choose another place") from None
 
 
-class StillSource:
-    """One picture as a source of frames.
+class StillPictureSource(FrameSource):
+    """One picture as a frame source.
 
     Args:
-        path: of a picture file.
-        fps: how often it comes where it is repeated.
-        repeat: False gives one frame and ends (a file to be worked on); True gives the same picture again and again
-            at `fps` (something to look at while looks and strengths change).
+        path: The picture file.
+        fps: Frame rate of a repeated picture.
+        repeat: False returns one frame and ends (file processing); True returns the picture at `fps` without end
+            (preview of looks and strengths).
     """
 
     def __init__(self, path: Path | str, *, fps: float = 30.0, repeat: bool) -> None:
@@ -114,87 +119,67 @@ class StillSource:
         """Read the picture.
 
         Raises:
-            SourceError: no such file, not readable, or not a picture.
+            SourceError: As `read_picture`.
         """
         self._bgr = read_picture(self._path)
         size_wh = self._bgr.shape[1], self._bgr.shape[0]
         return SourceInfo(self._path.name, size_wh, self._fps if self._repeat else 0.0, None if self._repeat else 1)
 
     def read(self) -> Frame | None:
-        """The picture, in an array that nobody else holds; None after the only one, or once closed."""
+        """Return the picture in an array of its own; None after the only frame, or once closed."""
         bgr, frame_id = self._bgr, self._frame_id
         if bgr is None or self._closed.is_set() or (frame_id > 0 and not self._repeat):
             return None
-        if self._repeat and not self._pace.hold(frame_id / self._fps):
+        if self._repeat and not self._pace.wait_until(frame_id / self._fps):
             return None
         self._frame_id += 1
-        own_bgr = self._pool.take(bgr.shape)
-        np.copyto(own_bgr, bgr)
-        return Frame(own_bgr, frame_id, time.monotonic(), None if self._repeat else 0.0)
+        copy_bgr = self._pool.take(bgr.shape)
+        np.copyto(copy_bgr, bgr)
+        return Frame(copy_bgr, frame_id, time.monotonic(), None if self._repeat else 0.0)
 
     def close(self) -> None:
-        """Let the picture go; a waiting `read` returns at once."""
+        """Release the picture; a waiting `read` returns at once."""
         self._closed.set()
         self._bgr = None
 
 
-def _reason(error: OSError) -> str:
-    words = {
-        errno.ENOENT: "there is no such file or folder",
-        errno.EISDIR: "that is a folder",
-        errno.EACCES: "no permission",
-        errno.ENOSPC: "the disk is full",
-        errno.EROFS: "the disk is read-only",
-    }
-    return words.get(error.errno or 0, error.strerror or str(error))
+def _os_error_text(error: OSError) -> str:
+    return _OS_ERRORS.get(error.errno or 0, error.strerror or str(error))
 
 
-def _checked(data: bytes, asked: str) -> bytes:
-    """A picture file that may be decoded, without what would only do harm there.
+def _decodable(data: bytes, requested: str) -> bytes:
+    """Validate the header, and remove the parts of a PNG that would harm the decoder.
 
     Raises:
-        SourceError: its header says nothing, or too much.
+        SourceError: The header states no size or one above the limit, or the PNG is damaged.
     """
-    told_wh = told_size_wh(data)
-    whole = whole_png(data) if data.startswith(_PNG) else data
-    if told_wh is None or min(told_wh) < 1 or whole is None:
-        raise SourceError(asked, "the file is damaged or is no picture", _WAYS)
-    if told_wh[0] * told_wh[1] > MOST_PIXELS:
-        got = f"{told_wh[0]}x{told_wh[1]} pixels are more than {MOST_PIXELS / 1e6:g} million"
-        raise SourceError(asked, got, "make it smaller")
-    return _without_png_profile(whole)
+    size_wh = header_size_wh(data)
+    trimmed = trim_png(data) if data.startswith(PNG_SIGNATURE) else data
+    if size_wh is None or min(size_wh) < 1 or trimmed is None:
+        raise SourceError(requested, "the file is damaged or is no picture", _READABLE_KINDS)
+    if size_wh[0] * size_wh[1] > MAX_PIXELS:
+        got = f"{size_wh[0]}x{size_wh[1]} pixels are more than {MAX_PIXELS / 1e6:g} million"
+        raise SourceError(requested, got, "make it smaller")
+    return strip_png_profile(trimmed)
 
 
-def _without_png_profile(data: bytes) -> bytes:
-    """A PNG without its colour profile, which is not used here and makes libpng print warnings."""
-    place = len(_PNG)
-    while data.startswith(_PNG) and place + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        if kind == b"iCCP":
-            return data[:place] + data[place + length + 12 :]
-        if kind == b"IDAT":
-            break
-        place += length + 12
-    return data
-
-
-def _orientation(data: bytes) -> int:
-    """The EXIF orientation, 1 to 8. OpenCV does not apply it when it keeps depth and transparency."""
-    marks = (data.startswith(b"\xff\xd8") and b"Exif\x00" in data[:65536], data.startswith(_PNG) and b"eXIf" in data)
-    if not any(marks) and not (data[8:12] == b"WEBP" and b"EXIF" in data):
+def _exif_orientation(data: bytes) -> int:
+    """Return the EXIF orientation, 1 to 8; OpenCV does not apply it when it keeps depth and transparency."""
+    in_jpeg = data.startswith(b"\xff\xd8") and b"Exif\x00" in data[:65536]
+    in_png = data.startswith(PNG_SIGNATURE) and b"eXIf" in data
+    if not in_jpeg and not in_png and not (data[8:12] == b"WEBP" and b"EXIF" in data):
         return 1
-    from PIL import Image  # a part of scikit-image's own needs
+    from PIL import Image  # a dependency of scikit-image
 
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return int(picture.getexif().get(0x0112, 1))
-    except Exception:  # a broken note about the picture is no reason to refuse the picture
+    except Exception:  # damaged metadata does not make the picture unusable
         return 1
 
 
-def _upright(bgr: ImageU8, orientation: int) -> ImageU8:
-    """Undo the camera's orientation (TIFF 6.0, tag 274: how row 0 and column 0 of the file are to be seen)."""
+def _oriented(bgr: ImageU8, orientation: int) -> ImageU8:
+    """Apply the orientation (TIFF 6.0, tag 274: the visual position of row 0 and column 0)."""
     if orientation in (5, 6, 7, 8):
         bgr = cv2.transpose(bgr)  # type: ignore[assignment]
-    flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
-    return cv2.flip(bgr, flips[orientation]) if orientation in flips else bgr  # type: ignore[return-value]
+    return cv2.flip(bgr, _FLIP_CODES[orientation]) if orientation in _FLIP_CODES else bgr  # type: ignore[return-value]

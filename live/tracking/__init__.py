@@ -1,1 +1,1 @@
-"""Finding faces and following them."""
+"""Face tracking and person segmentation with MediaPipe."""

@@ -1,4 +1,4 @@
-"""What every face tracker promises."""
+"""The interface of face trackers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ LANDMARKS = 478
 
 
 class FaceTracker(Protocol):
-    """Finds faces on one frame after the other. All calls come from one thread."""
+    """Tracks faces over consecutive frames. All calls must come from one thread."""
 
     def open(self) -> None:
         """Load the model.
 
         Raises:
-            TrackingError: asked, got, what to do.
+            TrackingError: The model is missing or cannot be loaded.
         """
         ...
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
-        """The faces on this very frame, each with an id that stays while the face stays."""
+        """Return the faces on this frame; each has an id that is constant while the face is tracked."""
         ...
 
     def close(self) -> None:
-        """Let go of the model; idempotent."""
+        """Release the model; idempotent."""
         ...

@@ -1,4 +1,4 @@
-"""Gives faces ids that stay, and smooths each face with a filter of its own."""
+"""Stable face ids, and temporal smoothing of each face's landmarks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from numpy.typing import NDArray
 from live.pipeline.frame import Face
 from live.tracking.one_euro import OneEuro, face_size
 
-_FORGET_S = 0.6  # a blink of the detector or a hand before the face is no new face
-_SAME_FACE = 1.6  # centres nearer than this many face sizes may be the same face
+_FORGET_S = 0.6  # a short detection failure, or a hand before the face, does not create a new face
+_RESET_FILTER_S = 0.2  # after a longer gap the filter would drag the face from its old position
+_MAX_MATCH_DISTANCE = 1.6  # between centres, in face sizes
 
 
 class FaceIdentity:
-    """Matches the faces of one frame with those of the frames before, nearest first."""
+    """Matches the faces of a frame with those of earlier frames, nearest pairs first.
+
+    Args:
+        smooth: Apply a one-euro filter to the landmarks.
+    """
 
     def __init__(self, *, smooth: bool = True) -> None:
         self._smooth = smooth
@@ -21,7 +26,12 @@ class FaceIdentity:
         self._known: dict[int, tuple[NDArray[np.float32], float, OneEuro]] = {}  # id: (centre, seen_s, filter)
 
     def assign(self, found_xy: list[NDArray[np.float32]], at_s: float) -> tuple[Face, ...]:
-        """Faces with stable ids, smoothed, in the order of their ids; each of `found_xy` is (478, 2) pixels."""
+        """Return faces with stable ids, smoothed, in the order of their ids.
+
+        Args:
+            found_xy: Landmarks of each detected face, (478, 2) float32, pixels.
+            at_s: Time of the frame in seconds.
+        """
         for face_id in [i for i, (_, seen_s, _) in self._known.items() if at_s - seen_s > _FORGET_S]:
             del self._known[face_id]
         centres = [landmarks.mean(0) for landmarks in found_xy]
@@ -33,15 +43,15 @@ class FaceIdentity:
         )
         ids: dict[int, int] = {}
         for distance, index, face_id in pairs:
-            if distance < _SAME_FACE and index not in ids and face_id not in ids.values():
+            if distance < _MAX_MATCH_DISTANCE and index not in ids and face_id not in ids.values():
                 ids[index] = face_id
         faces = []
         for index, landmarks_xy in enumerate(found_xy):
             face_id = ids.get(index, self._next_id)
             self._next_id = max(self._next_id, face_id + 1)
             euro = self._known[face_id][2] if face_id in self._known else OneEuro()
-            if face_id in self._known and at_s - self._known[face_id][1] > 0.2:
-                euro = OneEuro()  # it was away: do not glide over from where it was
+            if face_id in self._known and at_s - self._known[face_id][1] > _RESET_FILTER_S:
+                euro = OneEuro()
             smoothed_xy = euro(landmarks_xy, at_s) if self._smooth else landmarks_xy
             self._known[face_id] = (centres[index], at_s, euro)
             faces.append(Face(face_id, smoothed_xy))

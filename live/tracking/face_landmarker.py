@@ -1,4 +1,4 @@
-"""Face tracking with MediaPipe's FaceLandmarker task: the way to newer MediaPipe, with a model file of the user's."""
+"""Face tracking with MediaPipe's FaceLandmarker task, for newer versions of MediaPipe, with the user's model file."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import Any
 import numpy as np
 
 from engines.errors import TrackingError
+from engines.text import first_line
 from live.pipeline.frame import Face, Frame
 from live.pipeline.frame_pool import FramePool
 from live.tracking.face_identity import FaceIdentity
-from live.tracking.face_mesh import _searchable
-from live.tracking.far_faces import LEAST_SIDE
+from live.tracking.face_mesh import prepare_search_image
+from live.tracking.far_faces import MIN_SIDE_PX
 from live.tracking.quiet_stderr import quiet_stderr
 from live.tracking.task_file import REMEDY, read_task
 
 
 class FaceLandmarkerTracker:
-    """The `FaceLandmarker` task in video mode.
+    """The `FaceLandmarker` task in video mode; a `FaceTracker`.
 
     Args:
-        model: a `.task` bundle.
-        max_faces: 1-4.
-        smooth: one-euro smoothing of the landmarks.
+        model: A `.task` bundle.
+        max_faces: Maximum number of faces, 1 to 4.
+        smooth: Apply a one-euro filter to the landmarks.
     """
 
     def __init__(self, model: Path, *, max_faces: int = 1, smooth: bool = True) -> None:
@@ -37,7 +38,7 @@ class FaceLandmarkerTracker:
         """Load the bundle.
 
         Raises:
-            TrackingError: no such file, or no model in it.
+            TrackingError: The file does not exist or is not a usable model.
         """
         bundle = read_task(self._model)
         try:
@@ -52,30 +53,29 @@ class FaceLandmarkerTracker:
                     )
                 )
         except (ImportError, OSError, RuntimeError, ValueError) as error:
-            why = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise TrackingError(f"face model {self._model}", f"not usable ({why[:120]})", REMEDY) from error
+            raise TrackingError(f"face model {self._model}", f"not usable ({first_line(error)})", REMEDY) from error
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
-        """The faces on this frame; see `FaceTracker`."""
+        """Return the faces on this frame; see `FaceTracker`."""
         if self._task is None:
             self.open()
-        if min(frame.size_wh) < LEAST_SIDE:
+        if min(frame.size_wh) < MIN_SIDE_PX:
             return ()
         import mediapipe as mp
 
         at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
-        search_rgb, scale = _searchable(frame.bgr, self._pool)
-        self._last_ms = max(self._last_ms + 1, int(at_s * 1e3))  # the task wants strictly rising stamps
+        search_rgb, scale = prepare_search_image(frame.bgr, self._pool)
+        self._last_ms = max(self._last_ms + 1, int(at_s * 1e3))  # the task requires strictly increasing timestamps
         result = self._task.detect_for_video(mp.Image(image_format=mp.ImageFormat.SRGB, data=search_rgb), self._last_ms)
         size_wh = np.array([search_rgb.shape[1], search_rgb.shape[0]], np.float32)
-        found = [
+        found_xy = [
             np.array([(point.x, point.y) for point in face], np.float32) * size_wh / scale
             for face in result.face_landmarks
         ]
-        return self._identity.assign(found, at_s)
+        return self._identity.assign(found_xy, at_s)
 
     def close(self) -> None:
-        """Let go of the model; idempotent."""
+        """Release the model; idempotent."""
         task, self._task = self._task, None
         if task is not None:
             task.close()

@@ -1,4 +1,4 @@
-"""Faces too small for the face mesh's own detector: found by the full-range one, followed in a part of the picture."""
+"""Faces too small for the face mesh's detector: detected by the full-range model, tracked by the mesh inside crops."""
 
 from __future__ import annotations
 
@@ -11,212 +11,219 @@ from typing import Any, Protocol
 import numpy as np
 
 from engines.errors import TrackingError
+from engines.text import first_line
 from live.pipeline.frame import Floats, ImageU8
 from live.tracking.quiet_stderr import quiet_stderr
 
-SEARCH_EVERY_S = 0.3
-LEAST_SIDE = 24  # below this there is no face to find, and the model's own scaling breaks
-# Face sizes round a far face that are cut out, tried in turn: the wide cut gives the truest fit, the narrow ones keep
-# neighbours out of it.
+SEARCH_INTERVAL_S = 0.3
+MIN_SIDE_PX = 24  # smaller images contain no detectable face, and the model's own scaling fails on them
+# Crop margins in face sizes, tried in turn: the wide crop fits best, the narrow ones exclude neighbouring faces.
 _MARGINS = (2.0, 1.0, 0.5)
-_LEAST_FIT = 0.75  # landmarks much smaller than the detected face have settled on a part of it
-_MOST_TRIED = 6  # detections looked at in one search, so that a busy wall costs little
+_MIN_RELATIVE_SIZE = 0.75  # landmarks much smaller than the detection have converged to a part of the face
+_MAX_DETECTIONS = 6  # per search, so that a picture with many faces does not take long
+_EDGE_MARGIN = 0.2  # in face sizes: the crop is moved when the face comes closer to its edge
+
+Box = tuple[int, int, int, int]
+"""left, top, right, bottom, in pixels."""
 
 
 class Mesh(Protocol):
-    """A face mesh that carries its face over from one picture to the next."""
+    """A face mesh that tracks its face from one picture to the next."""
 
     def find(self, picture_rgb: ImageU8) -> list[Floats]:
-        """The faces, each (478, 2), in pixels of the picture."""
+        """Return the landmarks of each face, (478, 2) float32, in pixels of the (H, W, 3) uint8 RGB picture."""
         ...
 
     def forget(self) -> None:
-        """Carry nothing over."""
+        """Discard the tracking state."""
         ...
 
     def close(self) -> None:
-        """Let go of the model."""
+        """Release the model."""
         ...
 
 
 @dataclass
-class _Followed:
+class _FarFace:
     mesh: Mesh
-    box: tuple[int, int, int, int]  # left, top, right, bottom
+    box: Box
     margin: float
     landmarks_xy: Floats
 
 
 class FarFaces:
-    """Looks for far faces a few times a second, and follows each with a one-face mesh of its own.
+    """Searches for far faces a few times a second, and tracks each with a one-face mesh of its own.
 
     Args:
-        new_mesh: loads a mesh for one face.
-        most: faces on one frame, the near ones included.
-        still: nothing is carried over from frame to frame, and every frame is searched.
+        new_mesh: Loads a mesh for one face.
+        max_faces: Maximum number of faces on a frame, near and far.
+        still: The frames are unrelated pictures: each is searched, without any state.
     """
 
-    def __init__(self, new_mesh: Callable[[], Mesh], *, most: int, still: bool) -> None:
-        self._new_mesh, self._most, self._still = new_mesh, most, still
+    def __init__(self, new_mesh: Callable[[], Mesh], *, max_faces: int, still: bool) -> None:
+        self._new_mesh, self._max_faces, self._still = new_mesh, max_faces, still
         self._detector: Any = None
-        self._followed: list[_Followed] = []
+        self._faces: list[_FarFace] = []
         self._spare: list[Mesh] = []
         self._searched_s = float("-inf")
-        self._preparing: threading.Thread | None = None
+        self._preloading: threading.Thread | None = None
 
     @property
     def found_xy(self) -> list[Floats]:
-        """The far faces on the frame that was looked at last."""
-        return [far.landmarks_xy for far in self._followed]
+        """Landmarks of the far faces on the last frame, each (478, 2) float32, pixels."""
+        return [face.landmarks_xy for face in self._faces]
 
-    def prepare(self) -> None:
-        """Load aside what the first far face will want: some 50 ms, in which the picture would stand still then."""
-        if self._preparing is None and not self._still:
+    def preload(self) -> None:
+        """Load the models for the first far face in a thread: loading would stall the stream for about 50 ms."""
+        if self._preloading is None and not self._still:
             thread = threading.Thread(target=self._load, name="far faces", daemon=True)
-            with contextlib.suppress(RuntimeError):  # no thread can be had just now
+            with contextlib.suppress(RuntimeError):  # no thread is available
                 thread.start()
-                self._preparing = thread
+                self._preloading = thread
 
     def _load(self) -> None:
-        with contextlib.suppress(Exception):  # it is tried again, and told, when it is wanted
+        with contextlib.suppress(Exception):  # loading is repeated, and errors reported, when the models are needed
             self._detector = self._detector or _new_detector(np.zeros((144, 256, 3), np.uint8))
-            if not self._spare and not self._followed:
+            if not self._spare and not self._faces:
                 self._spare.append(self._new_mesh())
 
-    def _await_prepared(self) -> None:
-        if self._preparing is not None:
-            self._preparing.join()
+    def _await_preload(self) -> None:
+        if self._preloading is not None:
+            self._preloading.join()
 
     def follow(self, search_rgb: ImageU8) -> None:
-        """Find the faces of the frame before on this one; a face that is gone is forgotten."""
+        """Track the faces of the last frame on this one, (H, W, 3) uint8 RGB; lost faces are dropped."""
         if self._still:
             self._keep([])
             return
-        kept: list[_Followed] = []
-        for far in self._followed:
-            # Where the mesh has lost the place (a quick move, a box that was moved), its second look searches anew.
-            landmarks_xy = _find(far.mesh, search_rgb, far.box) or _find(far.mesh, search_rgb, far.box)
+        kept: list[_FarFace] = []
+        for face in self._faces:
+            # After a fast movement or a moved crop, the first call loses the face and the second one searches anew.
+            landmarks_xy = _find(face.mesh, search_rgb, face.box) or _find(face.mesh, search_rgb, face.box)
             if landmarks_xy and not overlaps(landmarks_xy[0], (other.landmarks_xy for other in kept)):
-                far.landmarks_xy = landmarks_xy[0]
-                far.box = _moved_box(far, search_rgb)
-                kept.append(far)
+                face.landmarks_xy = landmarks_xy[0]
+                face.box = _updated_box(face, search_rgb)
+                kept.append(face)
         self._keep(kept)
 
-    def give_way(self, near_xy: Sequence[Floats]) -> None:
-        """Forget the far faces that are among the near ones, and those for which there is no room beside them."""
-        apart = [far for far in self._followed if not overlaps(far.landmarks_xy, near_xy)]
-        self._keep(apart[: self._most - len(near_xy)])
+    def remove_near(self, near_xy: Sequence[Floats]) -> None:
+        """Drop the faces that are also near faces, and those in excess of `max_faces`."""
+        far_only = [face for face in self._faces if not overlaps(face.landmarks_xy, near_xy)]
+        self._keep(far_only[: self._max_faces - len(near_xy)])
 
-    def look(self, search_rgb: ImageU8, near_xy: Sequence[Floats], at_s: float) -> None:
-        """Search the whole frame for more far faces, if it is time to and there is room for one."""
-        due = self._still or abs(at_s - self._searched_s) >= SEARCH_EVERY_S
-        if not due or len(near_xy) + len(self._followed) >= self._most:
+    def search(self, search_rgb: ImageU8, near_xy: Sequence[Floats], at_s: float) -> None:
+        """Search the whole frame for more far faces, if a search is due and fewer than `max_faces` are tracked."""
+        is_due = self._still or abs(at_s - self._searched_s) >= SEARCH_INTERVAL_S
+        if not is_due or len(near_xy) + len(self._faces) >= self._max_faces:
             return
         self._searched_s = at_s
-        for middle_xy, face_px in self._detect(search_rgb)[:_MOST_TRIED]:
+        for centre_xy, size_px in self._detect(search_rgb)[:_MAX_DETECTIONS]:
             found_xy = [*near_xy, *self.found_xy]
-            if len(found_xy) < self._most and not _is_inside(middle_xy, face_px, found_xy):
-                self._start(search_rgb, middle_xy, face_px, found_xy)
+            if len(found_xy) < self._max_faces and not _is_near_any(centre_xy, size_px, found_xy):
+                self._start(search_rgb, centre_xy, size_px, found_xy)
 
     def close(self) -> None:
-        """Let go of the models; idempotent."""
-        self._await_prepared()
-        self._preparing = None
-        parts = [self._detector, *self._spare, *(far.mesh for far in self._followed)]
-        self._detector, self._spare, self._followed = None, [], []
-        for index, part in enumerate(parts):
-            if part is not None and not any(part is earlier for earlier in parts[:index]):
-                part.close()
+        """Release the models; idempotent."""
+        self._await_preload()
+        self._preloading = None
+        models = [self._detector, *self._spare, *(face.mesh for face in self._faces)]
+        self._detector, self._spare, self._faces = None, [], []
+        for index, model in enumerate(models):
+            if model is not None and not any(model is earlier for earlier in models[:index]):
+                model.close()
 
-    def _keep(self, kept: list[_Followed]) -> None:
-        """Follow these only; the meshes of the others are kept for the next far faces."""
-        dropped = [far.mesh for far in self._followed if not any(far is other for other in kept)]
-        self._followed = kept
+    def _keep(self, kept: list[_FarFace]) -> None:
+        """Track only these faces; the meshes of the others become spare."""
+        dropped = [face.mesh for face in self._faces if not any(face is other for other in kept)]
+        self._faces = kept
         if not self._still:
             for mesh in dropped:
                 mesh.forget()
             self._spare += dropped
 
     def _detect(self, search_rgb: ImageU8) -> list[tuple[Floats, float]]:
-        """Middle and size in pixels of every face the full-range detector sees, largest first."""
+        """Return centre and size in pixels of each face that the full-range detector finds, largest first."""
         if self._detector is None:
-            self._await_prepared()
+            self._await_preload()
             self._detector = self._detector or _new_detector(search_rgb)
         height, width = search_rgb.shape[:2]
         detected = []
         for detection in self._detector.process(search_rgb).detections or ():
             box = detection.location_data.relative_bounding_box
-            middle_xy = np.array([(box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height], np.float32)
-            detected.append((middle_xy, max(box.width * width, box.height * height)))
+            centre_xy = np.array([(box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height], np.float32)
+            detected.append((centre_xy, max(box.width * width, box.height * height)))
         return sorted(detected, key=lambda face: -face[1])
 
-    def _start(self, search_rgb: ImageU8, middle_xy: Floats, face_px: float, found_xy: Sequence[Floats]) -> None:
-        """Follow the detected face, if the mesh finds it there."""
+    def _start(self, search_rgb: ImageU8, centre_xy: Floats, size_px: float, found_xy: Sequence[Floats]) -> None:
+        """Start to track a detected face, if the mesh finds it there."""
         if not self._spare:
-            self._await_prepared()
+            self._await_preload()
         mesh = self._spare.pop() if self._spare else self._new_mesh()
         for margin in _MARGINS:
-            box = _box(middle_xy, face_px, margin, search_rgb)
+            box = _crop_box(centre_xy, size_px, margin, search_rgb)
             for landmarks_xy in _find(mesh, search_rgb, box):
-                fits = _is_inside(middle_xy, face_px, [landmarks_xy]) and _place(landmarks_xy)[1] > _LEAST_FIT * face_px
-                if fits and not overlaps(landmarks_xy, found_xy):
-                    self._followed.append(_Followed(mesh, box, margin, landmarks_xy))
+                is_same = _is_near_any(centre_xy, size_px, [landmarks_xy])
+                is_whole = _centre_and_size(landmarks_xy)[1] > _MIN_RELATIVE_SIZE * size_px
+                if is_same and is_whole and not overlaps(landmarks_xy, found_xy):
+                    self._faces.append(_FarFace(mesh, box, margin, landmarks_xy))
                     if self._still:
-                        self._spare.append(mesh)  # it carries nothing over: one serves all faces
+                        self._spare.append(mesh)  # without state one mesh serves all faces
                     return
             mesh.forget()
         self._spare.append(mesh)
 
 
 def overlaps(landmarks_xy: Floats, others_xy: Iterable[Floats]) -> bool:
-    """Whether the face is one of the others: their middles are nearer than half a face size."""
-    return _is_inside(*_place(landmarks_xy), others_xy)
+    """Return whether a face is the same as one of the others: their centres are closer than half a face size."""
+    return _is_near_any(*_centre_and_size(landmarks_xy), others_xy)
 
 
-def apart_px(landmarks_xy: Floats, others_xy: Iterable[Floats]) -> float:
-    """How far the middle of the face is from that of the nearest other; 0.0 where there is no other."""
-    middle_xy = _place(landmarks_xy)[0]
-    return min((float(np.hypot(*(middle_xy - _place(other_xy)[0]))) for other_xy in others_xy), default=0.0)
+def nearest_distance_px(landmarks_xy: Floats, others_xy: Iterable[Floats]) -> float:
+    """Return the distance of a face's centre from the nearest other face's; 0.0 if there are no others."""
+    centre_xy = _centre_and_size(landmarks_xy)[0]
+    other_centres_xy = (_centre_and_size(other_xy)[0] for other_xy in others_xy)
+    return min((float(np.hypot(*(centre_xy - other_xy))) for other_xy in other_centres_xy), default=0.0)
 
 
-def _is_inside(middle_xy: Floats, face_px: float, others_xy: Iterable[Floats]) -> bool:
-    places = (_place(other_xy) for other_xy in others_xy)
-    return any(np.hypot(*(middle_xy - other)) < 0.5 * max(face_px, size_px) for other, size_px in places)
+def _is_near_any(centre_xy: Floats, size_px: float, others_xy: Iterable[Floats]) -> bool:
+    others = (_centre_and_size(other_xy) for other_xy in others_xy)
+    return any(np.hypot(*(centre_xy - other_xy)) < 0.5 * max(size_px, other_px) for other_xy, other_px in others)
 
 
-def _place(landmarks_xy: Floats) -> tuple[Floats, float]:
-    """Middle and size (the longer side of the upright box round it) of a face, in pixels."""
+def _centre_and_size(landmarks_xy: Floats) -> tuple[Floats, float]:
+    """Return the centre, and the longer side of the axis-aligned bounding box, in pixels."""
     low, high = landmarks_xy.min(0), landmarks_xy.max(0)
     return (low + high) / 2, float((high - low).max())
 
 
-def _find(mesh: Mesh, search_rgb: ImageU8, box: tuple[int, int, int, int]) -> list[Floats]:
+def _find(mesh: Mesh, search_rgb: ImageU8, box: Box) -> list[Floats]:
     left, top, right, bottom = box
-    cut_rgb = np.ascontiguousarray(search_rgb[top:bottom, left:right])
-    if min(cut_rgb.shape[:2]) < LEAST_SIDE:  # also where the frames have become smaller meanwhile
+    crop_rgb = np.ascontiguousarray(search_rgb[top:bottom, left:right])
+    if min(crop_rgb.shape[:2]) < MIN_SIDE_PX:  # also if the frames have become smaller
         return []
     corner_xy = np.array([left, top], np.float32)
-    return [face_xy + corner_xy for face_xy in mesh.find(cut_rgb)]
+    return [face_xy + corner_xy for face_xy in mesh.find(crop_rgb)]
 
 
-def _box(middle_xy: Floats, face_px: float, margin: float, search_rgb: ImageU8) -> tuple[int, int, int, int]:
+def _crop_box(centre_xy: Floats, size_px: float, margin: float, search_rgb: ImageU8) -> Box:
     height, width = search_rgb.shape[:2]
-    (x, y), half = middle_xy, face_px * (0.5 + margin)
+    (x, y), half = centre_xy, size_px * (0.5 + margin)
     return max(0, int(x - half)), max(0, int(y - half)), min(width, int(x + half)), min(height, int(y + half))
 
 
-def _moved_box(far: _Followed, search_rgb: ImageU8) -> tuple[int, int, int, int]:
-    """The same box, or one round the face when that nears a rim which is not the picture's own."""
-    middle_xy, face_px = _place(far.landmarks_xy)
+def _updated_box(face: _FarFace, search_rgb: ImageU8) -> Box:
+    """Return the same box, or a new one around the face if it approaches an edge that is not the frame's."""
+    centre_xy, size_px = _centre_and_size(face.landmarks_xy)
     height, width = search_rgb.shape[:2]
-    (left, top, right, bottom), low, high = far.box, far.landmarks_xy.min(0), far.landmarks_xy.max(0)
-    rooms_px = [
+    (left, top, right, bottom), low, high = face.box, face.landmarks_xy.min(0), face.landmarks_xy.max(0)
+    distances_px = [
         low[0] - left if left > 0 else np.inf,
         low[1] - top if top > 0 else np.inf,
         right - high[0] if right < width else np.inf,
         bottom - high[1] if bottom < height else np.inf,
     ]
-    return _box(middle_xy, face_px, far.margin, search_rgb) if min(rooms_px) < 0.2 * face_px else far.box
+    is_close = min(distances_px) < _EDGE_MARGIN * size_px
+    return _crop_box(centre_xy, size_px, face.margin, search_rgb) if is_close else face.box
 
 
 def _new_detector(search_rgb: ImageU8) -> Any:
@@ -225,8 +232,7 @@ def _new_detector(search_rgb: ImageU8) -> Any:
 
         with quiet_stderr():
             detector = FaceDetection(model_selection=1, min_detection_confidence=0.5)
-            detector.process(search_rgb)  # the first picture is the one with the chatter
+            detector.process(search_rgb)  # native code prints messages on the first picture
     except (ImportError, OSError, RuntimeError, ValueError) as error:
-        got = (str(error).splitlines() or [type(error).__name__])[0]
-        raise TrackingError("the face detector", got, "reinstall mediapipe==0.10.21") from error
+        raise TrackingError("the face detector", first_line(error), "reinstall mediapipe==0.10.21") from error
     return detector

@@ -1,4 +1,4 @@
-"""Keeps the chatter of native libraries off the terminal while they load, but not what the program itself says."""
+"""Suppression of messages that native libraries write to standard error, but not of the program's own."""
 
 from __future__ import annotations
 
@@ -10,73 +10,72 @@ import threading
 from collections.abc import Iterator
 from typing import IO
 
-_BROKEN = (OSError, ValueError, AttributeError, RuntimeError)  # closed, broken, absent, or interrupted half-way
+_STREAM_ERRORS = (OSError, ValueError, AttributeError, RuntimeError)  # closed, broken, missing, or re-entered
 
 
 class _Redirect:
-    """Standard error of the whole process, led into a file while at least one block asks for quiet.
+    """Redirects the standard error of the process into a file while at least one block is active.
 
-    Blocks may lie inside each other or overlap from several threads: the first one in redirects, the last one out
-    puts standard error back.
+    Blocks may be nested or overlap between threads: the first one redirects, the last one restores.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may speak while its own thread holds the lock
+        self._lock = threading.RLock()  # a signal handler may print while its own thread holds the lock
         self._blocks = 0
         self._stderr_fd = 2
-        self._terminal_fd = -1  # standard error as it was before the first block
-        self._kept: IO[bytes] | None = None  # what is written meanwhile
+        self._terminal_fd = -1  # standard error before the first block
+        self._file: IO[bytes] | None = None  # receives the redirected output
 
     def enter(self) -> int | None:
-        """Ask for quiet: where in the file this block begins, or None where there is nothing to keep quiet."""
+        """Activate a block; return its start position in the file, or None if there is nothing to redirect."""
         with self._lock:
-            if self._kept is None:
-                self._kept = self._begin()
-            if self._kept is None:
+            if self._file is None:
+                self._file = self._begin()
+            if self._file is None:
                 return None
             self._blocks += 1
-            return self._kept.seek(0, os.SEEK_END)
+            return self._file.seek(0, os.SEEK_END)
 
-    def leave(self, begin: int, *, show: bool) -> None:
-        """Give quiet up; with `show`, what was written since `begin` goes to the terminal."""
+    def leave(self, start: int, *, show: bool) -> None:
+        """End a block; with `show`, copy what was written since `start` to the terminal."""
         with self._lock:
-            assert self._kept is not None
+            assert self._file is not None
             _flush()
             if show:
-                self._kept.seek(begin)
-                chatter = self._kept.read()
-                self._kept.seek(0, os.SEEK_END)  # standard error shares this place: other blocks write on from here
+                self._file.seek(start)
+                output = self._file.read()
+                self._file.seek(0, os.SEEK_END)  # standard error shares this position: other blocks continue here
                 with contextlib.suppress(OSError):
-                    _write(self._terminal_fd, chatter)
+                    _write_all(self._terminal_fd, output)
             self._blocks -= 1
             if self._blocks == 0:
                 os.dup2(self._terminal_fd, self._stderr_fd)
                 os.close(self._terminal_fd)
-                self._kept.close()
-                self._kept = None
+                self._file.close()
+                self._file = None
 
     def _begin(self) -> IO[bytes] | None:
         try:
             self._stderr_fd = sys.__stderr__.fileno() if sys.__stderr__ else 2
             self._terminal_fd = os.dup(self._stderr_fd)
-        except (OSError, ValueError):  # no standard error at all (a windowed program): nothing to keep quiet
+        except (OSError, ValueError):  # there is no standard error (a windowed program)
             return None
         _flush()
         try:
-            kept = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (the last block out closes it)
-        except OSError:  # nowhere to write: better chatter than no face
+            file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (closed by the last block)
+        except OSError:  # no writable temporary folder: continue without suppression
             os.close(self._terminal_fd)
             return None
-        os.dup2(kept.fileno(), self._stderr_fd)
-        return kept
+        os.dup2(file.fileno(), self._stderr_fd)
+        return file
 
-    def say(self, text: str) -> None:
-        """One line to the user, past the redirect where one is active."""
+    def print_line(self, text: str) -> None:
+        """Print a line for the user, bypassing the redirect."""
         with self._lock:
-            if self._kept is not None and _is_on(self._stderr_fd):
+            if self._file is not None and _stderr_uses(self._stderr_fd):
                 _flush()
                 encoding = sys.stderr.encoding or "utf-8"
-                _write(self._terminal_fd, (text + os.linesep).encode(encoding, "backslashreplace"))
+                _write_all(self._terminal_fd, (text + os.linesep).encode(encoding, "backslashreplace"))
             else:
                 sys.stderr.write(text + "\n")
                 sys.stderr.flush()
@@ -87,34 +86,34 @@ _redirect = _Redirect()
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """What native code writes to standard error inside the block is shown only if the block fails.
+    """Suppress what native code writes to standard error inside the block, unless the block fails.
 
-    Standard error belongs to the whole process, so lines for the user must go through `say_line` meanwhile.
+    Standard error belongs to the whole process, so lines for the user must be printed with `say_line` meanwhile.
     """
-    begin = _redirect.enter()
-    if begin is None:
+    start = _redirect.enter()
+    if start is None:
         yield
         return
     try:
         yield
     except BaseException:
-        _redirect.leave(begin, show=True)
+        _redirect.leave(start, show=True)
         raise
-    _redirect.leave(begin, show=False)
+    _redirect.leave(start, show=False)
 
 
 def say_line(text: str) -> None:
-    """Write `text` and a line end to the user's standard error, also while `quiet_stderr` is active.
+    """Print a line to the user's standard error, also while `quiet_stderr` is active.
 
-    Goes through `sys.stderr`, unless that is the very stream which is being kept quiet. Never raises: where standard
-    error is absent, closed or broken, the line is dropped.
+    Uses `sys.stderr`, unless that is the redirected stream. Never raises: if standard error is missing, closed or
+    broken, the line is dropped.
     """
-    with contextlib.suppress(*_BROKEN):
-        _redirect.say(text)
+    with contextlib.suppress(*_STREAM_ERRORS):
+        _redirect.print_line(text)
 
 
-def _is_on(fd: int) -> bool:
-    """Whether `sys.stderr` ends in this descriptor; a stand-in (a capture, a log window) has another or none."""
+def _stderr_uses(fd: int) -> bool:
+    """Return whether `sys.stderr` writes to this descriptor; a replacement (a test capture) has another or none."""
     try:
         return sys.stderr.fileno() == fd
     except (OSError, ValueError, AttributeError):
@@ -122,10 +121,10 @@ def _is_on(fd: int) -> bool:
 
 
 def _flush() -> None:
-    with contextlib.suppress(*_BROKEN):
+    with contextlib.suppress(*_STREAM_ERRORS):
         sys.stderr.flush()
 
 
-def _write(fd: int, content: bytes) -> None:
+def _write_all(fd: int, content: bytes) -> None:
     while content:
         content = content[os.write(fd, content) :]

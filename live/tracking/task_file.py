@@ -1,4 +1,4 @@
-"""Whether a file is a MediaPipe model bundle (`.task`) at all, before native code is given its bytes."""
+"""Validation of MediaPipe model bundles (`.task`) before their bytes reach native code."""
 
 from __future__ import annotations
 
@@ -9,46 +9,47 @@ from pathlib import Path
 from engines.errors import TrackingError
 from engines.untrusted_files import read_whole, shown
 
-MOST_BYTES = 64_000_000  # the bundle that MediaPipe gives out has 4
-_MOST_FILES = 16
-_NEEDED = ("face_detector.tflite", "face_landmarks_detector.tflite")
-_MARK = slice(4, 8), b"TFL3"  # a TensorFlow Lite file's identifier, as FlatBuffers place it
+MAX_BYTES = 64_000_000  # MediaPipe's bundle has 4 million
+_MAX_FILES = 16
+_REQUIRED = ("face_detector.tflite", "face_landmarks_detector.tflite")
+_TFLITE_ID, _TFLITE_ID_SLICE = b"TFL3", slice(4, 8)  # FlatBuffers file identifier
 REMEDY = "get face_landmarker.task from MediaPipe's model page and name it with --face-model"
 
 
 def read_task(path: Path) -> bytes:
-    """The bytes of a bundle: a zip archive whose files are stored, not compressed, so it is as large as it says.
+    """Read a model bundle: a zip archive of uncompressed files, so that its stated size is its real size.
 
     Raises:
-        TrackingError: no such file, too large, no archive, compressed, or without the models of a face.
+        TrackingError: The file does not exist, is too large, is not such an archive, or lacks a face model.
     """
-    asked = f"face model {path}"
+    requested = f"face model {path}"
     try:
-        content = read_whole(path, MOST_BYTES)
+        content = read_whole(path, MAX_BYTES)
     except FileNotFoundError as error:
-        raise TrackingError(asked, "there is no such file", REMEDY) from error
+        raise TrackingError(requested, "there is no such file", REMEDY) from error
     except OSError as error:
-        raise TrackingError(asked, error.strerror or str(error), REMEDY) from error
-    if wrong := _wrong(content):
-        raise TrackingError(asked, wrong, REMEDY)
+        raise TrackingError(requested, error.strerror or str(error), REMEDY) from error
+    if problem := _find_problem(content):
+        raise TrackingError(requested, problem, REMEDY)
     return content
 
 
-def _wrong(content: bytes) -> str:
+def _find_problem(content: bytes) -> str:
+    """Return why the content is not a valid bundle; empty if it is."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
             files = bundle.infolist()
-            if len(files) > _MOST_FILES:
-                return f"it holds {len(files)} files, more than {_MOST_FILES}"
-            if packed := [file.filename for file in files if file.compress_type != zipfile.ZIP_STORED]:
-                return f"{shown(packed[0])} in it is compressed"
+            if len(files) > _MAX_FILES:
+                return f"it holds {len(files)} files, more than {_MAX_FILES}"
+            if compressed := [file.filename for file in files if file.compress_type != zipfile.ZIP_STORED]:
+                return f"{shown(compressed[0])} in it is compressed"
             if sum(file.file_size for file in files) > len(content):
                 return "its files are larger than it"
             names = [file.filename for file in files]
-            if lacking := [name for name in _NEEDED if name not in names]:
-                return f"there is no {lacking[0]} in it"
+            if missing := [name for name in _REQUIRED if name not in names]:
+                return f"there is no {missing[0]} in it"
             for name in names:
-                if name.endswith(".tflite") and bundle.read(name)[_MARK[0]] != _MARK[1]:
+                if name.endswith(".tflite") and bundle.read(name)[_TFLITE_ID_SLICE] != _TFLITE_ID:
                     return f"{shown(name)} in it is no TensorFlow Lite file"
     except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
         return f"it is no model bundle ({shown(str(error))})"

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.build.build_orders import Order
+from engines.build.build_orders import BuildOrder
 from engines.build.build_process import BuildError
-from engines.cache.cache_entry import cache_home, record_verdict, verdict
+from engines.cache.cache_entry import record_verdict, verdict
 from engines.errors import SourceError, VeneerError
-from engines.runtime.base import MOST_FACES, Engine
-from engines.runtime.openvino.cpu_engine import probe
+from engines.runtime.base import MAX_FACES, Engine
+from engines.runtime.probe import probe_bgr
 from engines.runtime.selector import open_engine
 from engines.styles import Style
 from engines.text import first_line
@@ -32,7 +32,7 @@ def trial_regions(style: Style) -> NDArray[np.uint8]:
     try:
         whole_bgr = portrait_bgr()
     except SourceError:
-        return np.repeat(probe(style.size_wh), MOST_FACES, axis=0)
+        return np.repeat(probe_bgr(style.size_wh), MAX_FACES, axis=0)
     (x, y), across = (_MOUTH_XY, _MOUTH_PX) if style.region == "lips" else (_FACE_XY, _FACE_PX)
     scale = style.size_wh[0] / across
     crops_bgr = []
@@ -64,7 +64,7 @@ def flaw_of(given: NDArray[np.float32], before: NDArray[np.float16]) -> str:
     return ""
 
 
-def opened(style: Style, order: Order, *, before: NDArray[np.float16]) -> Engine:
+def opened(style: Style, order: BuildOrder, *, before: NDArray[np.float16]) -> Engine:
     """The engine that was built, warm.
 
     One that paints what it should not is noted as such, so that no later start takes it from the cache.
@@ -84,7 +84,7 @@ def opened(style: Style, order: Order, *, before: NDArray[np.float16]) -> Engine
         raise BuildError(why) from error
     info = engine.info
     said = verdict(info.key)
-    flaw = "" if order.fits(info) else f"it gives {info.runtime} {info.precision} ({info.why})"
+    flaw = "" if order.matches(info) else f"it gives {info.runtime} {info.precision} ({info.why})"
     flaw = flaw or (f"calibration {said}" if said.startswith("failed") else "")
     if not flaw:
         try:
@@ -102,5 +102,4 @@ def _note(key: str, flaw: str) -> None:
     """Where the next start, which finds the engine in the cache, looks for calibration's verdict."""
     if flaw and key:
         with contextlib.suppress(VeneerError):
-            kept = (cache_home() / key).exists()
-            record_verdict(key, passed=False, because=f"on the built-in face {flaw}", kept=kept)
+            record_verdict(key, passed=False, because=f"on the built-in face {flaw}")

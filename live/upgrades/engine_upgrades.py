@@ -11,17 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.build import failed_builds
-from engines.build.build_orders import Order, orders
+from engines.build.build_orders import BuildOrder, available_builds
 from engines.build.build_process import BuildError, BuildProcess, BuildStoppedError
-from engines.errors import VeneerError
-from engines.runtime.base import EngineInfo, NotUsableError
+from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
 from engines.styles import Style
 from engines.text import first_line
 from live.upgrades.engine_acceptance import opened
 from live.upgrades.upgrade_messages import UpgradeMessages, not_again, not_built, step_in_words
 
-Wanted = Callable[[Style, EngineInfo, str], Sequence[Order]]
+Wanted = Callable[[Style, EngineInfo, str], Sequence[BuildOrder]]
 
 _JOIN_S = 0.7
 _LOOK_S = 0.5  # how often it is asked whether somebody watches
@@ -74,7 +73,7 @@ class EngineUpgrades:
         *,
         runtime: str,
         say: Callable[[str], None],
-        wanted: Wanted = orders,
+        wanted: Wanted = available_builds,
         build: bool = True,
         watched: Callable[[], bool] | None = None,
     ) -> None:
@@ -155,7 +154,7 @@ class EngineUpgrades:
     def _tell(self) -> None:
         self._news.tell(made.style for made in self._made())
 
-    def _pending(self) -> list[tuple[Made, Order]]:
+    def _pending(self) -> list[tuple[Made, BuildOrder]]:
         """What is to be built now. What is not, because it failed lately or nothing is to be built, is said once."""
         found = self._open_orders(self._made())
         if not self._may:
@@ -164,7 +163,7 @@ class EngineUpgrades:
             return []
         failed = []
         for made, order in tuple(found):
-            failure = failed_builds.remembered(_key(order))
+            failure = failed_builds.find_failure(order.current_key())
             if failure is not None:
                 failed.append(failure)
                 found.remove((made, order))
@@ -173,7 +172,7 @@ class EngineUpgrades:
             self._say(not_again(failed))
         return found
 
-    def _open_orders(self, among: Sequence[Made]) -> list[tuple[Made, Order]]:
+    def _open_orders(self, among: Sequence[Made]) -> list[tuple[Made, BuildOrder]]:
         return [
             (made, order)
             for made in among
@@ -181,35 +180,32 @@ class EngineUpgrades:
             if _tag(made, order) not in self._tried
         ]
 
-    def _upgrade(self, made: Made, order: Order) -> None:
+    def _upgrade(self, made: Made, order: BuildOrder) -> None:
         before = " ".join(kind(made.engine.info))
         try:
             self._run(order, f"building {made.style.name} {order.label}")
             better = opened(made.style, order, before=made.answers)
         except BuildError as error:
             self._news.refused(made.style, order.label, why=str(error), stays=before)
-            if error.lasting:
-                size = "{}x{}".format(*made.style.size_wh)
-                failed_builds.remember(
-                    _key(order), label=order.label, style=made.style.name, size=size, reason=str(error)
-                )
+            if error.permanent:
+                failed_builds.record_failure(order.current_key(), order.label, made.style, str(error))
             return
         if self._over.is_set() or made.fell_back:
             better.close()
             return
         made.stands = kind(better.info)
-        made.engine.exchange(better)
+        made.engine.swap(better)
         now = " ".join(made.stands)
         self._news.changed(made.style, before=before, now=now, holds=lambda: " ".join(kind(made.engine.info)) == now)
 
-    def _run(self, order: Order, words: str) -> None:
+    def _run(self, order: BuildOrder, words: str) -> None:
         """Raises BuildError or BuildStoppedError, as `BuildProcess.run`."""
 
         def told(step: str) -> None:
             self._progress = f"{words}: {step_in_words(step)}"
 
         self._progress = words
-        build = BuildProcess(order.module, order.arguments, limit_s=order.limit_s, told=told)
+        build = BuildProcess(order.builder, order.arguments, limit_s=order.limit_s, on_step=told)
         with self._changing:
             self._build = build
             if self._over.is_set():
@@ -236,16 +232,9 @@ class EngineUpgrades:
             over.set()
 
 
-def _tag(made: Made, order: Order) -> tuple[str, tuple[int, int], str]:
+def _tag(made: Made, order: BuildOrder) -> tuple[str, tuple[int, int], str]:
     return made.style.name, made.style.size_wh, order.label
 
 
-def _about(made: Made, order: Order) -> tuple[str, str]:
+def _about(made: Made, order: BuildOrder) -> tuple[str, str]:
     return made.style.name, order.label
-
-
-def _key(order: Order) -> str:
-    """Of the engine, as it is called now; empty where that cannot be said."""
-    with contextlib.suppress(VeneerError, NotUsableError, ImportError, OSError):
-        return order.key()
-    return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from engines.build.build_orders import Order
-from engines.build.failed_builds import Failure
+from engines.build.build_orders import BuildOrder
+from engines.build.failed_builds import FailedBuild
 from engines.styles import Style
 
 _STEPS = {  # what builders call their steps: what a person reads
@@ -71,7 +71,7 @@ def step_in_words(step: str) -> str:
     return f"{_STEPS.get(word, word)} {count}".rstrip()
 
 
-def not_again(failed: Iterable[Failure]) -> str:
+def not_again(failed: Iterable[FailedBuild]) -> str:
     """One line on all that failed not long ago."""
     names: dict[tuple[str, str], dict[str, None]] = {}  # by what is the matter, and until when
     for one in failed:
@@ -80,7 +80,7 @@ def not_again(failed: Iterable[Failure]) -> str:
     return f"not built again: {'; '.join(what)} (veneer engines build tries now)"
 
 
-def not_built(left_out: Iterable[tuple[Style, Order]]) -> str:
+def not_built(left_out: Iterable[tuple[Style, BuildOrder]]) -> str:
     """One line on what a run without builds does without."""
     what = dict.fromkeys(f"{order.label} of {style.name}" for style, order in left_out)
     return f"nothing is built in this run (--no-build), which could have: {', '.join(what)}"

@@ -20,14 +20,14 @@ from engines.errors import LookError
 from engines.looks import Layer, Look, load_looks, user_file
 from engines.runtime import autotune_choice
 from engines.runtime.openvino import int8_graph
-from engines.runtime.openvino.converted_graph import cached_key
+from engines.runtime.openvino.converted_graph import cached_graph_key
 from engines.styles import SHIPPED, Style, load_style
 
 
 @pytest.fixture(autouse=True)
 def no_quantiser(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine without NNCF; tests/calibration builds INT8 for real."""
-    monkeypatch.setattr(int8_graph, "installed", lambda: False)
+    monkeypatch.setattr(int8_graph, "nncf_installed", lambda: False)
 
 
 def own_style(name: str) -> None:
@@ -45,8 +45,8 @@ def stored(name: str, verdict: bool | None = None) -> Path:
     def fill(folder: Path) -> None:
         (folder / "faces-1.plan").write_bytes(bytes(2_500_000))
 
-    key = engine_cache.key(weights=name)
-    about = engine_cache.About(name, "tensorrt", "fp16", "256x256")
+    key = engine_cache.cache_key(weights=name)
+    about = engine_cache.EntryDescription(name, "tensorrt", "fp16", "256x256")
     entry = engine_cache.store(key, fill, about=about, build_s=41.0)
     assert entry is not None
     if verdict is not None:
@@ -100,7 +100,7 @@ def test_build_makes_an_engine_once_and_says_what_it_runs_on() -> None:
 def test_a_cut_engine_is_built_again_and_said_to_be(capfd: pytest.CaptureFixture[str]) -> None:
     own_style("lips-mine")
     run("build", "lips-mine", "--runtime", "openvino")
-    entry = cache_entry.cache_home() / cached_key(load_style("lips-mine"))
+    entry = cache_entry.cache_home() / cached_graph_key(load_style("lips-mine"))
     (entry / "model.bin").write_bytes(b"cut")
     said = run("build", "lips-mine", "--runtime", "openvino")
     assert "built in" in said and "already" not in said
@@ -112,11 +112,11 @@ def test_who_waited_for_another_process_does_not_say_that_it_built(tmp_path: Pat
     code = """
 import sys, time
 from pathlib import Path
-from engines import cache_lock, cache
+from engines.cache import cache_lock
 from engines.engines_command import engines
-from engines.runtime import openvino_graph, openvino_int8
-openvino_int8.installed = lambda: False
-waits, real = Path(sys.argv[1]), openvino_graph.convert
+from engines.runtime.openvino import converted_graph, int8_graph
+int8_graph.nncf_installed = lambda: False
+waits, real, hold = Path(sys.argv[1]), converted_graph.convert_style, cache_lock.hold_lock
 
 def convert(style):
     until_s = time.monotonic() + 60
@@ -124,10 +124,10 @@ def convert(style):
         time.sleep(0.02)
     return real(style)
 
-def tell(say, verb, what, waited_s):
-    waits.touch()
+def noting(lock_file, *, say, wait_s):
+    return hold(lock_file, say=lambda line: waits.touch(), wait_s=wait_s)
 
-openvino_graph.convert, cache_lock._tell = convert, tell
+converted_graph.convert_style, cache_lock.hold_lock = convert, noting
 engines(["build", "lips-mine", "--runtime", "openvino"])
 """
     command = [sys.executable, "-c", code, str(tmp_path / "waits")]
@@ -158,7 +158,7 @@ def test_every_size_that_a_look_wears_is_made_ready(monkeypatch: pytest.MonkeyPa
         styles = [layer.style for layer in look.layers if isinstance(layer.style, Style)]
         return replace(look, layers=tuple(Layer(replace(style, size_wh=(192, 192)), 1.0) for style in styles))
 
-    monkeypatch.setattr(autotune_choice, "fitted", smaller)
+    monkeypatch.setattr(autotune_choice, "with_chosen_sizes", smaller)
     assert "toon 192x192: openvino" in run("build", "toon", "--runtime", "openvino")
 
 

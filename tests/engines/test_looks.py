@@ -71,7 +71,7 @@ def test_an_unknown_look_names_the_nearest() -> None:
         ("[looks.a]\ncolour = 1\n", "unknown key 'colour'"),
         ("[looks.a]\nlayers = 3\n", "layers is no list"),
         ("[looks.a]\nlayers = [3]\n", "layer 3"),
-        ('[looks.a]\nlayers = [{ style = "lips-glace" }]\n', "did you mean lips-glaze"),
+        ('[looks.a]\nlayers = [{ style = "lips-glace" }]\n', "did you mean 'lips-glaze'"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = 1.5 }]\n', "strength 1.5.*from 0 to 1"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = nan }]\n', "strength nan"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = true }]\n', "strength True"),

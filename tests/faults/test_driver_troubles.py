@@ -23,10 +23,9 @@ from support.patience import Patience
 import live.sinks.v4l2loopback.reader_watch
 from live.control.controls import Command, Controls
 from live.pipeline.viewer_presence import ViewerPresence
-from live.sinks.v4l2loopback.loopback_device import LONGEST_TIMEOUT_MS
+from live.sinks.v4l2loopback.loopback_device import MAX_TIMEOUT_MS
 from live.sinks.v4l2loopback.reader_watch import ReaderWatch
 from live.sinks.v4l2loopback.standby_picture import StandbyPicture
-from live.sinks.virtual_camera_help import LinuxPaths
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
 CARD_BGR = np.full((48, 64, 3), 90, np.uint8)
@@ -51,7 +50,7 @@ def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> No
     driver = Refusing(has_event=has_event)
     driver.written((64, 48))
     stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
-    assert stand_by.guard(CARD_BGR) == "No such device" and not stand_by.guards
+    assert stand_by.activate(CARD_BGR) == "No such device" and not stand_by.is_active
     stand_by.close()
     assert (driver.openers, driver.timeout_ms) == ({}, 0)
 
@@ -60,11 +59,11 @@ def test_a_film_of_one_frame_in_two_minutes_has_a_card_too_and_leaves_no_setting
     driver = FakeLoopback()
     driver.written((64, 48))
     for _ in range(2):  # the second one takes what the first has left for what it is
-        assert StandbyPicture("/dev/video10", fps=1 / 120, opener=driver.opener).guard(CARD_BGR) == ""
-        assert driver.timeout_ms == LONGEST_TIMEOUT_MS
+        assert StandbyPicture("/dev/video10", fps=1 / 120, opener=driver.opener).activate(CARD_BGR) == ""
+        assert driver.timeout_ms == MAX_TIMEOUT_MS
         driver.kill()
     third = StandbyPicture("/dev/video10", fps=1 / 120, opener=driver.opener)
-    third.guard(CARD_BGR)
+    third.activate(CARD_BGR)
     third.close()
     assert driver.timeout_ms == 0
 
@@ -81,11 +80,11 @@ def test_where_the_device_is_gone_readers_are_found_without_it(node: Path, watch
     driver, reports = FakeLoopback(has_event=True), list[int | None]()
     watches.append(ReaderWatch(str(node), reports.append, loopback=driver.opener))
     watches[0].start()
-    assert _until(lambda: reports == [0] and watches[0].by == "event")
+    assert _until(lambda: reports == [0] and watches[0].method == "event")
     for other_end in tuple(driver._other_ends.values()):  # the device is there no more: POLLERR and POLLHUP from now on
         other_end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         other_end.close()
-    assert _until(lambda: watches[0].by != "event")
+    assert _until(lambda: watches[0].method != "event")
     read = "import sys; kept = open(sys.argv[1], 'rb'); input()"
     with subprocess.Popen([sys.executable, "-c", read, str(node)], stdin=subprocess.PIPE) as reader:
         assert _until(lambda: reports[-1] == 1)
@@ -101,13 +100,13 @@ def test_where_nothing_can_be_known_somebody_reads(
     def none_left(*_: object) -> Any:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(live.sinks.v4l2loopback.reader_watch, "Openings", none_left)
+    monkeypatch.setattr(live.sinks.v4l2loopback.reader_watch, "FileOpenWatcher", none_left)
     viewers = ViewerPresence(Controls(("none",), look="none"), linger_s=0.0)
     viewers.report(str(node), 0)
     report = partial(viewers.report, str(node))
-    watches.append(ReaderWatch(str(node), report, loopback=none_left, paths=LinuxPaths(proc=tmp_path / "none")))
+    watches.append(ReaderWatch(str(node), report, loopback=none_left, proc=tmp_path / "none"))
     watches[0].start()
-    assert _until(viewers.watched) and watches[0].by == "polling"
+    assert _until(viewers.watched) and watches[0].method == "polling"
 
 
 def test_who_waits_for_a_reader_is_woken_when_one_comes() -> None:

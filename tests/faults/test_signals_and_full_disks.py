@@ -25,7 +25,7 @@ from engines.looks import load_looks
 from live.control.controls import Command, Controls
 from live.options import LiveOptions
 from live.pipeline.frame import Frame
-from live.recording.recorder import Capture
+from live.recording.recorder import Recorder
 from live.render.privacy_fallback import card
 from live.session import Session
 from live.sinks.virtual_camera import VirtualCameraSink
@@ -223,7 +223,7 @@ def test_a_full_disk_under_a_snapshot_is_one_line_and_leaves_no_half_a_picture(t
     with _small_disk(tmp_path / "disk") as (folder, how):
         if how == ["-c", _LIMITED]:
             pytest.skip("no small disk can be mounted here: that wants the rights of root")
-        capture = Capture(controls, say=said.append, fps=30, pictures_dir=folder, videos_dir=tmp_path)
+        capture = Recorder(controls, say=said.append, fps=30, pictures_dir=folder, videos_dir=tmp_path)
         controls.apply(Command("snapshot"))
         capture(Frame(noise_bgr, 0, 0.0), controls.read())
         capture.close()

@@ -66,7 +66,7 @@ def manifest(_folder: Path) -> Feed:
 
     def feed(data: bytes) -> None:
         (entry / cache_entry.MANIFEST).write_bytes(data)
-        cache_entry.harm(entry, "k")
+        cache_entry.find_damage(entry, "k")
         (found,) = cache_entry.entries()
         assert isinstance(found.verdict, str)
         assert isinstance(cache_entry.verdict("k"), str)
@@ -85,8 +85,8 @@ def machine_choice(_folder: Path) -> Feed:
     def feed(data: bytes) -> None:
         autotune_choice.choice_file().write_bytes(data)
         autotune_choice.engine_choice(style)
-        assert autotune_choice.fitted(look).name == "toon"
-        assert autotune_choice.stale().isprintable()
+        assert autotune_choice.with_chosen_sizes(look).name == "toon"
+        assert autotune_choice.stale_message().isprintable()
 
     return feed
 
@@ -94,16 +94,17 @@ def machine_choice(_folder: Path) -> Feed:
 def failure(_folder: Path) -> Feed:
     from engines.build import failed_builds
     from engines.cache.cache_entry import cache_home
+    from engines.styles import load_style
 
-    failed_builds.remember("k", label="", style="", size="", reason="")  # makes its folder
+    failed_builds.record_failure("k", "", load_style("toon"), "")  # makes its folder
     (note,) = cache_home().rglob("k.json")
 
     def feed(data: bytes) -> None:
         note.write_bytes(data)
-        found = failed_builds.remembered("k")
+        found = failed_builds.find_failure("k")
         if found is not None:
             assert f"{found} until {found.until}".isprintable()  # it is listed
-        assert failed_builds.all_remembered() == ([] if found is None else [found])
+        assert failed_builds.all_failures() == ([] if found is None else [found])
 
     return feed
 

@@ -115,10 +115,10 @@ def failures() -> list[bytes]:
     """Of today: a note counts for a week, and for the version of the program that wrote it."""
     from dataclasses import asdict
 
-    from engines.build.failed_builds import Failure, _version
+    from engines.build.failed_builds import FailedBuild, _version
 
     at_s = time.time() // 86400 * 86400
-    crashed = Failure("OpenVINO INT8", "toon", "256x256", "its builder crashed (SIGSEGV)", at_s, _version())
+    crashed = FailedBuild("OpenVINO INT8", "toon", "256x256", "its builder crashed (SIGSEGV)", at_s, _version())
     return [json.dumps(asdict(crashed)).encode(), json.dumps(asdict(crashed) | {"at_s": 1.5}).encode()]
 
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from engines.errors import SourceError
 from live.pipeline.frame import Face, Frame, ImageU8
-from live.sources.base import SourceInfo
+from live.sinks.base import FrameSink
+from live.sources.base import FrameSource, SourceInfo
 
 
-class FakeSource:
+class FakeSource(FrameSource):
     """Frames from a function of the index; ends after `frames`."""
 
     def __init__(
@@ -103,7 +104,7 @@ class FakeTracker:
         self.closed += 1
 
 
-class KeepingSink:
+class KeepingSink(FrameSink):
     """Keeps what it is sent."""
 
     main_thread = False

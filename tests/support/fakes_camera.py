@@ -105,12 +105,12 @@ class HangingCamera(FakeCamera):
             self.let_go.wait(30)
 
 
-class FakeDevices:
+class FakeCameraDevices:
     """The system's cameras, and what opening each device file says."""
 
-    def __init__(self, *names: str, numbers: dict[str, int] | None = None, holder: str = "") -> None:
+    def __init__(self, *names: str, numbers: dict[str, int] | None = None, programs: list[str] | None = None) -> None:
         self._nodes = [CameraNode(f"/dev/video{index}", name) for index, name in enumerate(names)]
-        self._numbers, self._holder = numbers or {}, holder
+        self._numbers, self._programs = numbers or {}, programs or []
 
     def nodes(self) -> list[CameraNode] | None:
         return self._nodes
@@ -118,12 +118,12 @@ class FakeDevices:
     def node(self, path: str) -> CameraNode | None:
         return next((node for node in self.nodes() or () if node.path == path), None)
 
-    def again(self, before: CameraNode) -> CameraNode | None:
-        return next((node for node in self.nodes() or () if node.is_again(before)), None)
+    def find_again(self, before: CameraNode) -> CameraNode | None:
+        return next((node for node in self.nodes() or () if node.is_same_camera(before)), None)
 
     def open_errno(self, path: str) -> int:
         there = any(node.path == path for node in self._nodes)
         return self._numbers.get(path, 0 if there else errno.ENOENT)
 
-    def holder(self, path: str) -> str:
-        return self._holder
+    def programs_using(self, path: str) -> list[str]:
+        return self._programs

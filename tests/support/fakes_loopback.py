@@ -158,7 +158,7 @@ class FakeLoopback:
         return -(-self.stream[0] * self.stream[1] * 3 // 2 // 4096) * 4096
 
     def _querycap(self, argument: bytearray) -> None:
-        able = (wire.GIVES_PICTURES if self.wrote else 0) | (wire.TAKES_PICTURES if self.takes_writers else 0)
+        able = (wire.CAP_CAPTURE if self.wrote else 0) | (wire.CAP_OUTPUT if self.takes_writers else 0)
         argument[:] = wire.CAPABILITY.pack(self.name.encode(), b"Veneer", b"platform:v4l2loopback-000", 0, 0, able)
 
     def _g_fmt(self, argument: bytearray) -> None:

@@ -21,7 +21,7 @@ from engines.looks import load_looks
 from live.control.controls import Command, Controls, ControlState
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
-from live.recording.recorder import Capture
+from live.recording.recorder import Recorder
 from live.sinks.base import FrameSink
 from live.sinks.video_file import VideoFileSink
 from live.sinks.virtual_camera import VirtualCameraSink
@@ -50,7 +50,7 @@ class Bench:
         driver = type("Driver", (Driver,), {"orders": self.orders, "ledger": Ledger()})
         self.driver_ledger, self.window = driver.ledger, Window(self.orders)
         self.files: list[Path] = []
-        self.capture = Capture(
+        self.capture = Recorder(
             self.controls, say=self.said.append, fps=FPS, pictures_dir=folder / "p", videos_dir=folder / "v"
         )
         parts = Parts(self.source, self.tracker, self._sinks(kind, driver), self.look_loader, self.controls)

@@ -19,7 +19,8 @@ from support.head_parts import NegativeEngine, portrait_face
 from engines.looks import Look
 from live.pipeline.frame import Face, Frame, ImageU8
 from live.render.look_loader import LookLoader, ReadyLayer, ReadyLook
-from live.sources.base import SourceInfo
+from live.sinks.base import FrameSink
+from live.sources.base import FrameSource, SourceInfo
 
 Action = Callable[[Any], Any]
 
@@ -56,7 +57,7 @@ class Ledger:
     closed: int = 0
 
 
-class Source:
+class Source(FrameSource):
     """A tiny camera, or with `frames` a film of so many."""
 
     def __init__(self, orders: Orders, *, frames: int | None) -> None:
@@ -179,7 +180,7 @@ class Driver(FakeVirtualCamera):
         self.orders.meet("driver.close")
 
 
-class Window:
+class Window(FrameSink):
     """A sink that belongs to the main thread."""
 
     name, live, main_thread = "window", True, True

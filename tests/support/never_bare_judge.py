@@ -22,6 +22,7 @@ from engines.regions.upright import FACE_OVAL
 from live.control.controls import Controls, ControlState
 from live.pipeline.frame import Face, Frame, ImageU8
 from live.render.privacy_fallback import card, last_resort
+from live.sinks.base import FrameSink
 
 SMALL_WH, LARGE_WH = (320, 240), (400, 300)
 PLACES = 8  # where the portrait may be; frame i shows place i modulo this
@@ -161,7 +162,7 @@ class WatchedControls(Controls):
         return state
 
 
-class JudgedSink:
+class JudgedSink(FrameSink):
     """Keeps nothing, judges everything; `main_thread` as a window, or with a thread of its own as a camera."""
 
     def __init__(self, judge: Judge, controls: WatchedControls, *, name: str, live: bool, main_thread: bool) -> None:

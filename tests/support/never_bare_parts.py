@@ -17,7 +17,7 @@ from engines.looks import Look, load_looks
 from engines.regions.upright import FACE_OVAL
 from live.pipeline.frame import Face, Frame
 from live.render.look_loader import LookLoader, ReadyLayer, ReadyLook
-from live.sources.base import SourceInfo
+from live.sources.base import FrameSource, SourceInfo
 
 
 class Troubles:
@@ -30,7 +30,7 @@ class Troubles:
         self.engine = self.segmenter = self.source = "well"
 
 
-class TroubledSource:
+class TroubledSource(FrameSource):
     """The moving portrait as a camera that misbehaves on order."""
 
     live = True

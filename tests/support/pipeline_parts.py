@@ -36,7 +36,7 @@ def pipeline(
 ) -> Pipeline:
     found = looks or load_looks()
     controls = Controls(tuple(found), look=look)
-    look_loader = more.pop("wardrobe", None) or LookLoader(found, runtime="auto", say=lambda line: None)
+    look_loader = more.pop("look_loader", None) or LookLoader(found, runtime="auto", say=lambda line: None)
     parts = Parts(source, tracker or FakeTracker(), sinks, look_loader, controls)
     return Pipeline(parts, say=more.pop("say", lambda line: None), **more)
 

@@ -1,6 +1,6 @@
-"""A stand-in for what builds an engine: it builds nothing, but takes as long, or goes as wrong, as a test wants.
+"""A builder for tests: builds nothing, but takes as long or fails in the way that its first argument says.
 
-`python -m slow_builder MODE FILE`: it holds a lock on FILE as long as it or a process that it started lives.
+Arguments: MODE FILE. It holds a lock on FILE as long as it or one of its children lives.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -24,19 +25,20 @@ time.sleep(600)
 """
 
 
-def tell(step: str, done: int = 0, of: int = 0, say: str = "") -> None:
+def report(step: str, done: int = 0, of: int = 0, say: str = "") -> None:
     print(json.dumps({"step": step, "done": done, "of": of, "say": say}), flush=True)
 
 
-def main(mode: str, file: str) -> int:
-    print("a library's chatter")
+def main(arguments: Sequence[str]) -> int:
+    mode, file = arguments
+    print("output of a library")
     if mode == "hang":  # with a child of its own, which holds the lock
         child = subprocess.Popen([sys.executable, "-c", HOLD, file], stdout=subprocess.PIPE)
         assert child.stdout is not None and child.stdout.readline()
-        tell("build", 1, 3)
+        report("build", 1, 3)
         time.sleep(600)
     with FileLock(file):
-        tell("build", 1, 3)
+        report("build", 1, 3)
         if mode == "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
         if mode == "raise":
@@ -45,20 +47,16 @@ def main(mode: str, file: str) -> int:
             print("NNCF is not installed", file=sys.stderr)
             return 2
         if mode == "refuse":
-            tell("done", say="failed: mean dE 3.1, at most 1.0")
+            report("done", say="failed: mean dE 3.1, at most 1.0")
             return 3
         if mode == "priority":
             nice, group = os.nice(0), os.getpgid(0) == os.getpid()
-            tell(
+            report(
                 f"nice {nice}, own group {group}, own session {os.getsid(0) == os.getpid()}, reads {sys.stdin.read()!r}"
             )
-        if mode == "wait":  # at work until the test has seen enough
+        if mode == "wait":  # until the test lets it end
             until = Path(file + ".go")
             while not until.exists():
                 sum(range(20_000))
-        tell("build", 3, 3)
+        report("build", 3, 3)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from support.fakes import FakeSource, FakeTracker, KeepingSink
 from support.pipeline_parts import in_background
 
-from engines.build.build_orders import Order
+from engines.build.build_orders import BuildOrder
 from engines.build.build_process import BuildProcess
 from engines.looks import Layer, Look
 from engines.runtime.base import Engine, EngineInfo
@@ -51,7 +51,7 @@ class Show:
         styles: Sequence[Style],
         *,
         runtime: str = "torch",
-        wanted: Callable[[Style, EngineInfo, str], Sequence[Order]] | None = None,
+        wanted: Callable[[Style, EngineInfo, str], Sequence[BuildOrder]] | None = None,
         tracker: Any = None,
         fps: float = 30.0,
         build: bool = True,
@@ -104,12 +104,12 @@ class Builds:
         steps, may_begin = self.steps, self.may_begin
 
         class Watched(BuildProcess):
-            def __init__(self, *of: Any, told: Callable[[str], None], **more: Any) -> None:
+            def __init__(self, *of: Any, on_step: Callable[[str], None], **more: Any) -> None:
                 def both(step: str) -> None:
                     steps.append(step)
-                    told(step)
+                    on_step(step)
 
-                super().__init__(*of, told=both, **more)
+                super().__init__(*of, on_step=both, **more)
 
             def run(self) -> None:
                 may_begin.wait(PATIENCE_S)
@@ -118,22 +118,22 @@ class Builds:
         monkeypatch.setattr(engine_upgrades, "BuildProcess", Watched)
 
 
-def ordered(mode: str, lock: Path, *, limit_s: float = 600.0) -> Callable[..., Sequence[Order]]:
+def ordered(mode: str, lock: Path, *, limit_s: float = 600.0) -> Callable[..., Sequence[BuildOrder]]:
     """In place of PyTorch, OpenVINO, "built" by the stand-in `slow_builder`."""
 
-    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[Order]:
+    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
         arguments = mode, f"{lock}-{style.name}"
-        order = Order("stand-in", "openvino", "", "slow_builder", arguments, limit_s)
+        order = BuildOrder("stand-in", "openvino", "", "slow_builder:main", arguments, limit_s)
         return (order,) if info.runtime == "torch" else ()
 
     return wanted
 
 
-def keyed(mode: str, lock: Path, key: str, *, limit_s: float = 600.0) -> Callable[..., Sequence[Order]]:
+def keyed(mode: str, lock: Path, key: str, *, limit_s: float = 600.0) -> Callable[..., Sequence[BuildOrder]]:
     """The same order, for an engine whose key is known."""
     plain = ordered(mode, lock, limit_s=limit_s)
 
-    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[Order]:
+    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
         return [replace(order, key=lambda: key) for order in plain(style, info, runtime)]
 
     return wanted

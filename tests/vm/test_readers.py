@@ -41,7 +41,7 @@ def test_two_readers_get_the_same_camera_and_one_may_leave(machine: Machine) -> 
 def test_a_reader_comes_and_goes_and_between_the_webcam_rests(machine: Machine) -> None:
     found = machine.run("reader_comes_and_goes", times=3, timeout_s=3000)
     assert found["alive"] and len(found["rounds"]) == 3
-    assert "nobody watches" in found["said"]
+    assert "no viewers" in found["said"]
     slower = found["yardstick_s"] / yardstick_s()
     share = found["idle_cores"] / slower
     used = f"while nobody reads {found['idle_cores']:.1%} of an emulated processor is in use"

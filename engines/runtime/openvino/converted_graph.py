@@ -52,28 +52,25 @@ def graph_key(style: Style) -> str:
     """
     io_adapter = engine_cache.file_digest(Path(__file__).parent.with_name("io_adapter.py"))
     parts = {"weights": style.weights_digest(), "source": style.source_digest(), "door": io_adapter, "ir": 11}
-    return engine_cache.key(**parts, arguments=style.card.get("generator_args", {}), shape="any", precision="fp32")
+    return engine_cache.cache_key(**parts, arguments=style.arguments, shape="any", precision="fp32")
 
 
-def cached_key(style: Style) -> str:
+def cached_graph_key(style: Style) -> str:
     """Its name in the user's cache: whatever may change its bytes changes it, the converting libraries too."""
-    return engine_cache.key(
-        graph=graph_key(style), openvino=metadata.version("openvino"), torch=metadata.version("torch")
-    )
+    torch_version = ""  # without PyTorch nothing is converted, and only shipped graphs run
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        torch_version = metadata.version("torch")
+    return engine_cache.cache_key(graph=graph_key(style), openvino=metadata.version("openvino"), torch=torch_version)
 
 
-def convert(style: Style) -> openvino.Model:
-    """The style's graph in OpenVINO's own form, straight from the PyTorch module; for 1 to 4 crops of any size.
-
-    A generator that takes multiples of some pixels only says so as `step_px`.
-    """
+def convert_style(style: Style) -> openvino.Model:
+    """The style's graph in OpenVINO's own form, straight from the PyTorch module; for 1 to 4 crops of any size."""
     openvino = load_openvino()
     import torch
 
     from engines.runtime.io_adapter import IoAdapter
 
-    net = style.load_generator()
-    step_px = int(getattr(net, "step_px", 1))
+    net, step_px = style.load_generator(), style.step_px
     width, height = style.size_wh
     example = torch.zeros((2, height, width, 3), dtype=torch.uint8)
     dim = torch.export.Dim
@@ -86,31 +83,31 @@ def convert(style: Style) -> openvino.Model:
         return openvino.convert_model(program)
 
 
-def save(model: openvino.Model, folder: Path) -> None:
+def save_graph(model: openvino.Model, folder: Path) -> None:
     """Write a graph into a folder, in the precision it has."""
     load_openvino().save_model(model, folder / GRAPH, compress_to_fp16=False)
 
 
-def converted(style: Style, core: openvino.Core) -> openvino.Model:
+def load_graph(style: Style, core: openvino.Core) -> openvino.Model:
     """The style's FP32 graph: as it comes with the program, from the user's cache, or converted now (5 s).
 
     Raises:
         RuntimeError: OpenVINO cannot convert it.
         EngineError: the weights are not usable.
     """
-    if (entry := engine_cache.shipped(graph_key(style))) is not None:
+    if (entry := engine_cache.find_shipped(graph_key(style))) is not None:
         with contextlib.suppress(RuntimeError):
             return core.read_model(entry / GRAPH)
 
     def read(folder: Path) -> openvino.Model:
         return core.read_model(folder / GRAPH)
 
-    made = engine_cache.once(
-        cached_key(style),
+    made = engine_cache.load_or_build(
+        cached_graph_key(style),
         read=read,
-        make=lambda: convert(style),
-        write=save,
-        about=engine_cache.About(style.name, "openvino", "fp32", "any"),
+        make=lambda: convert_style(style),
+        write=save_graph,
+        about=engine_cache.EntryDescription(style.name, "openvino", "fp32", "any"),
     )
-    stored = engine_cache.find(cached_key(style))
+    stored = engine_cache.find(cached_graph_key(style))
     return read(stored) if stored else made  # the first run and all later ones run the same bytes

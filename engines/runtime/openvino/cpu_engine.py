@@ -14,15 +14,14 @@ from engines.cache.cache_entry import verdict
 from engines.errors import EngineError
 from engines.runtime import autotune_choice
 from engines.runtime.base import EngineInfo, NotUsableError, Regions, usable_cores
-from engines.runtime.openvino.converted_graph import GRAPH, cached_key, converted, openvino_core
-from engines.runtime.openvino.graph_run import Compiled, GraphRun, shaped
-from engines.runtime.openvino.int8_graph import INSTALL, int8_key
-from engines.runtime.openvino.int8_graph import installed as nncf_installed
+from engines.runtime.openvino.converted_graph import GRAPH, cached_graph_key, load_graph, openvino_core
+from engines.runtime.openvino.graph_run import Compile, GraphRun, reshape_graph
+from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
+from engines.runtime.probe import probe_bgr, within_tolerance
 from engines.styles import Style
 from engines.text import first_line
 
 PRECISIONS = ("int8", "bf16", "fp32")  # the fastest first
-_MOST_MEAN_OFF, _MOST_OFF = 0.5, 8.0  # of 255, on a probe much harsher than any picture (on lips: 0.15 and 2)
 
 
 class OpenVinoEngine:
@@ -35,7 +34,7 @@ class OpenVinoEngine:
     Args:
         style: what to run.
         precision: "auto", or one of `PRECISIONS`: then it is that one, whatever calibration said of it.
-        threads: None for as many as the machine's choice or `usual_threads` says.
+        threads: None for as many as the machine's choice or `default_threads` says.
         without: precisions that "auto" leaves out: they failed while frames came in.
         say: told what happens, a line at a time.
 
@@ -52,14 +51,14 @@ class OpenVinoEngine:
         precision: str = "auto",
         threads: int | None = None,
         without: Collection[str] = (),
-        say: Callable[[str], None] = engine_cache.say_line,
+        say: Callable[[str], None] = engine_cache.print_line,
     ) -> None:
         core = openvino_core()
         device = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
         chosen = autotune_choice.engine_choice(style) if precision == "auto" or threads is None else None
         if chosen is not None and chosen.runtime != "openvino":
             chosen = None
-        threads = threads or (chosen.threads if chosen else None) or usual_threads(style.size_wh)
+        threads = threads or (chosen.threads if chosen else None) or default_threads(style.size_wh)
         maker = _Maker(style, core, device, threads, say)
         first = (chosen.precision,) if chosen else ()
         made = maker.best(first, without) if precision == "auto" else maker.named(precision)
@@ -82,7 +81,7 @@ class _Made(NamedTuple):
 
     one: Any
     several: Any
-    compiled: Compiled
+    compiled: Compile
     precision: str
     why: str
 
@@ -134,7 +133,7 @@ class _Maker:
             raise NotUsableError("this processor has no BF16")
         if precision == "int8":
             return self._int8(why)
-        return self._made(converted(self._style, self._core), precision, why)
+        return self._made(load_graph(self._style, self._core), precision, why)
 
     def _judged(self, precision: str) -> _Made:
         """That precision, as calibration says, or else the probe.
@@ -151,7 +150,7 @@ class _Maker:
             do = "veneer calibrate" if nncf_installed() else INSTALL
             raise NotUsableError(f"INT8 is not made here yet ({do})")
         made = self.named(precision)
-        most, near = off_fp32(made.one, self._style, self._core)
+        most, near = deviation_from_fp32(made.one, self._style, self._core)
         if not near:
             raise NotUsableError(f"{precision.upper()} was {most:.1f}/255 off FP32")
         return made._replace(why=f"at most {most:.1f}/255 off FP32 on a probe, and faster")
@@ -165,7 +164,7 @@ class _Maker:
             except RuntimeError as error:
                 raise RuntimeError(first_line(error)) from error
 
-        made = engine_cache.kept(self.key("int8"), read=read, say=self._say)
+        made = engine_cache.load(self.key("int8"), read=read, say=self._say)
         if made is None:
             do = f"veneer calibrate {self._style.name}"
             raise NotUsableError("INT8 is not made here yet", do if nncf_installed() else f"{INSTALL}, then {do}")
@@ -173,15 +172,17 @@ class _Maker:
 
     def _made(self, graph: Any, precision: str, why: str) -> _Made:
         hint = "f32" if precision == "fp32" or not self._has_bf16 else "bf16"
-        settings = cpu_settings(hint, self._threads)
+        settings = compile_settings(hint, self._threads)
 
         def compiled(one: bool, floats: bool) -> Any:
-            return self._core.compile_model(shaped(graph, self._style.size_wh, one=one, floats=floats), "CPU", settings)
+            return self._core.compile_model(
+                reshape_graph(graph, self._style.size_wh, one=one, floats=floats), "CPU", settings
+            )
 
         return _Made(compiled(True, False), compiled(False, False), compiled, precision, why)
 
 
-def cpu_settings(hint: str, threads: int) -> dict[str, Any]:
+def compile_settings(hint: str, threads: int) -> dict[str, Any]:
     """What OpenVINO is asked for on the CPU, in the precision "f32" or "bf16".
 
     No cache of its own (CACHE_DIR): on a shared machine of two cores it saved 15 to 50 of the 20 to 75 ms that one of
@@ -200,31 +201,20 @@ def engine_key(style: Style, precision: str, device: str) -> str:
     """
     if precision == "int8":
         return int8_key(style)
-    return engine_cache.key(graph=cached_key(style), size_wh=list(style.size_wh), precision=precision, device=device)
+    return engine_cache.cache_key(
+        graph=cached_graph_key(style), size_wh=list(style.size_wh), precision=precision, device=device
+    )
 
 
-def usual_threads(size_wh: tuple[int, int]) -> int:
+def default_threads(size_wh: tuple[int, int]) -> int:
     """One thread for lips; for larger pictures up to four, but always one core is left for the tracker."""
     return 1 if size_wh[0] * size_wh[1] < 10_000 else max(1, min(4, usable_cores() - 1))
 
 
-def off_fp32(one: Any, style: Style, core: Any) -> tuple[float, bool]:
+def deviation_from_fp32(one: Any, style: Style, core: Any) -> tuple[float, bool]:
     """How far off FP32 on the CPU a compiled graph for one face is at most on the probe, of 255; whether it holds."""
-    graph = shaped(converted(style, core), style.size_wh, one=True, floats=False)
-    full = core.compile_model(graph, "CPU", cpu_settings("f32", usual_threads(style.size_wh)))
-    asked_bgr = probe(style.size_wh)
+    graph = reshape_graph(load_graph(style, core), style.size_wh, one=True, floats=False)
+    full = core.compile_model(graph, "CPU", compile_settings("f32", default_threads(style.size_wh)))
+    asked_bgr = probe_bgr(style.size_wh)
     answer, reference = (np.array(model([asked_bgr])[0], np.float32) for model in (one, full))
-    return float(np.abs(answer - reference).max()), holds(answer, reference)
-
-
-def holds(answer: NDArray[np.float32], reference: NDArray[np.float32]) -> bool:
-    """Whether an engine's answer to the probe is as good as the FP32 reference's, both (1, H, W, 3) of 255."""
-    off = np.abs(answer - reference)
-    return bool(np.isfinite(off).all() and off.mean() <= _MOST_MEAN_OFF and off.max() <= _MOST_OFF)
-
-
-def probe(size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """What an engine is tried on, (1, H, W, 3): blocks of random colours, with flat places and edges of every kind."""
-    width, height = size_wh
-    blocks = np.random.default_rng(0).integers(0, 256, (height // 6 + 1, width // 6 + 1, 3), dtype=np.uint8)
-    return np.ascontiguousarray(blocks.repeat(6, axis=0).repeat(6, axis=1)[None, :height, :width])
+    return float(np.abs(answer - reference).max()), within_tolerance(answer, reference)

@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.runtime.base import MOST_FACES, Regions, check_regions
+from engines.runtime.base import MAX_FACES, Regions, check_regions
 from engines.runtime.openvino.converted_graph import load_openvino
 from engines.text import first_line
 
-Compiled = Callable[[bool, bool], Any]
+Compile = Callable[[bool, bool], Any]
 
 
-def shaped(graph: Any, size_wh: tuple[int, int], *, one: bool, floats: bool, exact: bool = False) -> Any:
+def reshape_graph(graph: Any, size_wh: tuple[int, int], *, one: bool, floats: bool, exact: bool = False) -> Any:
     """A graph of its own for a size: for one face, which is a quarter faster than a shape that changes, or for several.
 
     Args:
         graph: takes (N, H, W, 3) uint8; it is not changed.
         size_wh: of a region.
-        one: for one face; else for up to `MOST_FACES`.
+        one: for one face; else for up to `MAX_FACES`.
         floats: it is to take float32 of 0..255.
         exact: for just so many faces, on devices that take no other shapes.
     """
@@ -30,7 +30,7 @@ def shaped(graph: Any, size_wh: tuple[int, int], *, one: bool, floats: bool, exa
     if floats:
         made.get_parameters()[0].set_element_type(load_openvino().Type.f32)
         made.validate_nodes_and_infer_types()
-    several = MOST_FACES if exact else (1, MOST_FACES)
+    several = MAX_FACES if exact else (1, MAX_FACES)
     made.reshape([1 if one else several, size_wh[1], size_wh[0], 3])
     return made
 
@@ -43,11 +43,11 @@ class GraphRun:
         made: what is compiled already: for bytes, one face and several.
         style: its name.
         size_wh: of a region.
-        exact: the one for several takes `MOST_FACES`, and no fewer.
+        exact: the one for several takes `MAX_FACES`, and no fewer.
     """
 
     def __init__(
-        self, compiled: Compiled, made: tuple[Any, Any], style: str, size_wh: tuple[int, int], *, exact: bool = False
+        self, compiled: Compile, made: tuple[Any, Any], style: str, size_wh: tuple[int, int], *, exact: bool = False
     ) -> None:
         self._compiled, self._style, self._size_wh, self._exact = compiled, style, size_wh, exact
         self._requests: dict[tuple[bool, bool], tuple[Any, NDArray[Any] | None]] = {}
@@ -76,7 +76,7 @@ class GraphRun:
     def _open(self, one: bool, floats: bool, model: Any) -> None:
         request, given_bgr = model.create_infer_request(), None
         if one or self._exact:
-            shape = (1 if one else MOST_FACES, self._size_wh[1], self._size_wh[0], 3)
+            shape = (1 if one else MAX_FACES, self._size_wh[1], self._size_wh[0], 3)
             given_bgr = np.zeros(shape, np.float32 if floats else np.uint8)
             request.set_input_tensor(0, load_openvino().Tensor(given_bgr, shared_memory=True))
         self._requests[one, floats] = request, given_bgr

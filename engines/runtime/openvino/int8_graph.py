@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from engines import calibration_set
 from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
-from engines.runtime.openvino.converted_graph import cached_key, load_openvino, openvino_core
+from engines.runtime.openvino.converted_graph import cached_graph_key, load_openvino, openvino_core
 from engines.styles import Style
 
 if TYPE_CHECKING:
@@ -59,12 +59,21 @@ RECIPES = (  # the fastest first; the next is more cautious
 
 
 @remembered
-def device_name() -> str:
+def cpu_name() -> str:
     """The processor, as OpenVINO names it."""
     return str(openvino_core().get_property("CPU", "FULL_DEVICE_NAME"))
 
 
-def installed() -> bool:
+def int8_builder() -> str:
+    """Return the object reference of the INT8 builder, which another package registers; empty if none is installed.
+
+    It is the entry point "openvino-int8" of the group "veneer.engine_builders"; see `BuildProcess`.
+    """
+    found = metadata.entry_points(group="veneer.engine_builders", name="openvino-int8")
+    return next((entry.value for entry in found), "")
+
+
+def nncf_installed() -> bool:
     """Whether NNCF is there, which quantises."""
     return find_spec("nncf") is not None
 
@@ -75,26 +84,28 @@ def int8_key(style: Style) -> str:
         nncf = metadata.version("nncf")
     except metadata.PackageNotFoundError:
         nncf = ""
-    return engine_cache.key(
-        graph=cached_key(style),
+    return engine_cache.cache_key(
+        graph=cached_graph_key(style),
         size_wh=list(style.size_wh),
         precision="int8",
-        device=device_name(),
+        device=cpu_name(),
         nncf=nncf,
         pictures=calibration_set.digest(),
         recipe=engine_cache.file_digest(Path(__file__)),
     )
 
 
-def wanted(style: Style) -> str:
+def why_not_buildable(style: Style) -> str:
     """Nothing where an INT8 engine could be built now that is not there yet; else why not, in words."""
     said = verdict(int8_key(style))
     if said == "uncalibrated":  # not there, or nobody has judged it yet
-        return "" if installed() else f"NNCF is not installed ({INSTALL})"
+        if not nncf_installed():
+            return f"NNCF is not installed ({INSTALL})"
+        return "" if int8_builder() else "no builder of INT8 engines is installed (reinstall veneer)"
     return "it is there already" if said == "passed" else f"calibration {said}"
 
 
-def quantised(graph: openvino.Model, pictures_bgr: Sequence[NDArray[np.uint8]], recipe: Recipe) -> openvino.Model:
+def quantize_graph(graph: openvino.Model, pictures_bgr: Sequence[NDArray[np.uint8]], recipe: Recipe) -> openvino.Model:
     """The graph with its convolutions in INT8, but for what the recipe leaves.
 
     The ranges are the least and the largest value that any of the pictures gives: means of them, NNCF's usual way, cut

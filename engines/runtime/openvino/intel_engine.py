@@ -14,9 +14,9 @@ from engines import paths
 from engines.cache import engine_cache
 from engines.errors import EngineError
 from engines.runtime.base import EngineInfo, NotUsableError, Regions
-from engines.runtime.openvino.converted_graph import converted, openvino_core
-from engines.runtime.openvino.cpu_engine import engine_key, off_fp32
-from engines.runtime.openvino.graph_run import GraphRun, shaped
+from engines.runtime.openvino.converted_graph import load_graph, openvino_core
+from engines.runtime.openvino.cpu_engine import deviation_from_fp32, engine_key
+from engines.runtime.openvino.graph_run import GraphRun, reshape_graph
 from engines.styles import Style
 from engines.text import first_line
 
@@ -39,9 +39,9 @@ class IntelEngine:
         EngineError: the weights are not usable.
     """
 
-    def __init__(self, style: Style, *, runtime: str, say: Callable[[str], None] = engine_cache.say_line) -> None:
+    def __init__(self, style: Style, *, runtime: str, say: Callable[[str], None] = engine_cache.print_line) -> None:
         core = openvino_core()
-        place = found(core, DEVICES[runtime])
+        place = find_device(core, DEVICES[runtime])
         maker = _Maker(style, core, place)
         why = _with_cache(maker, say)
         self._run: GraphRun | None = maker.run()
@@ -59,7 +59,7 @@ class IntelEngine:
         self._run = None
 
 
-def found(core: Any, kind: str) -> str:
+def find_device(core: Any, kind: str) -> str:
     """The first device of a kind ("GPU", "NPU"), as OpenVINO numbers it.
 
     Raises:
@@ -84,14 +84,14 @@ class _Maker:
 
     def __init__(self, style: Style, core: Any, place: str) -> None:
         self._style, self._core, self._place = style, core, place
-        self._graph = converted(style, core)
+        self._graph = load_graph(style, core)
         self.keep = True  # in OpenVINO's own cache: its compilers take seconds there
         self._one: Any = None
 
     def off(self) -> tuple[float, bool]:
-        """See `off_fp32`."""
+        """See `deviation_from_fp32`."""
         self._one = self._compiled(True, False)
-        return off_fp32(self._one, self._style, self._core)
+        return deviation_from_fp32(self._one, self._style, self._core)
 
     def run(self) -> GraphRun:
         """Ready for one face and for several: for exactly four, as these devices take no shapes that change."""
@@ -101,7 +101,7 @@ class _Maker:
     def _compiled(self, one: bool, floats: bool) -> Any:
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f16"}
         settings |= {"CACHE_DIR": str(cache_folder())} if self.keep else {}
-        graph = shaped(self._graph, self._style.size_wh, one=one, floats=floats, exact=True)
+        graph = reshape_graph(self._graph, self._style.size_wh, one=one, floats=floats, exact=True)
         return self._core.compile_model(graph, self._place, settings)
 
 

@@ -36,7 +36,7 @@ _BOTH = (
 )
 
 
-def installed() -> Distribution:
+def installed_distribution() -> Distribution:
     """The one that is there.
 
     Raises:

@@ -15,24 +15,24 @@ from torch import nn
 from engines.cache import engine_cache
 from engines.cache.cache_entry import cache_home, record_verdict
 from engines.errors import EngineError
-from engines.runtime.base import MOST_FACES, EngineInfo, NotUsableError
-from engines.runtime.fallback import FallbackEngine, Step
-from engines.runtime.tensorrt.distribution import Distribution, installed
+from engines.runtime.base import MAX_FACES, EngineInfo, NotUsableError
+from engines.runtime.fallback import FallbackEngine, FallbackStep
+from engines.runtime.tensorrt.distribution import Distribution, installed_distribution
 from engines.runtime.tensorrt.loaded_plan import LoadedPlan
 from engines.runtime.torch.cuda_device import CudaDevice, torch_device
 from engines.runtime.torch.cuda_engine import (
-    compared,
     device_parts,
-    eager,
-    half_beside,
-    out_of_memory_said,
-    slower,
+    eager_reference,
+    fp16_step,
+    fp32_step,
+    gpu_memory_errors,
+    max_deviation,
     style_parts,
 )
 from engines.runtime.torch.cuda_graph import Runs, StaticRun
 from engines.styles import Style
 
-_COUNTS = (1, MOST_FACES)
+_COUNTS = (1, MAX_FACES)
 Plans = dict[int, bytes]
 
 
@@ -53,44 +53,46 @@ class TensorRtEngine(FallbackEngine):
         EngineError: the weights are not usable.
     """
 
-    def __init__(self, style: Style, *, build: bool = True, say: Callable[[str], None] = engine_cache.say_line) -> None:
-        distribution = installed()
+    def __init__(
+        self, style: Style, *, build: bool = True, say: Callable[[str], None] = engine_cache.print_line
+    ) -> None:
+        distribution = installed_distribution()
         device = torch_device()
         key = engine_key(style, device, distribution)
         not_yet = NotUsableError(f"its engine for {style.name} is not built yet", "veneer engines build")
         if not build and not (cache_home() / key).exists():
             raise not_yet
         net = style.load_generator()
-        with out_of_memory_said():
+        with gpu_memory_errors():
             trt = importlib.import_module(distribution.module)
-            about = engine_cache.About(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh))
+            about = engine_cache.EntryDescription(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh))
             read, make = partial(_read, trt), partial(_built, net, style.size_wh)
             if build:
-                plans = engine_cache.once(key, read=read, make=make, write=_write, about=about, say=say)
-            elif (found := engine_cache.kept(key, read=read, say=say)) is not None:
+                plans = engine_cache.load_or_build(key, read=read, make=make, write=_write, about=about, say=say)
+            elif (found := engine_cache.load(key, read=read, say=say)) is not None:
                 plans = found
             else:  # it lay there, and cannot be used here
                 raise not_yet
             runs = Runs(lambda count: _run(LoadedPlan(trt, plans[count]), count, style.size_wh))
-            full = eager(net, "cuda")
+            full = eager_reference(net, "cuda")
             try:
-                off = compared(runs, full, style.size_wh)
+                off = max_deviation(runs, full, style.size_wh)
             except NotUsableError as error:
                 with contextlib.suppress(EngineError):  # it stays, so that nobody builds the same again
                     record_verdict(key, passed=False, because=error.reason)
                 raise
         why = f"at most {off:.1f}/255 off FP32 on a probe"
         info = EngineInfo(style.name, "tensorrt", "fp16", device.name, why, key)
-        first = Step(runs, "tensorrt", "fp16", device.name)
-        half = half_beside(net, full, style, device)
-        last = slower(full, device, for_numbers=bool(half))
+        first = FallbackStep(runs, "tensorrt", "fp16", device.name)
+        half = fp16_step(net, full, style, device)
+        last = fp32_step(full, device, for_numbers=bool(half))
         super().__init__(info, [first, *half, last], size_wh=style.size_wh, say=say)
 
 
 def engine_key(style: Style, device: CudaDevice, distribution: Distribution) -> str:
     """The name of the style's engine in the cache: everything that may change its bytes."""
     here = Path(__file__)
-    return engine_cache.key(
+    return engine_cache.cache_key(
         **style_parts(style),
         **device_parts(device),
         runtime=distribution.versions(),

@@ -39,10 +39,10 @@ def driver_device() -> CudaDevice:
     Raises:
         NotUsableError: there is no driver, no GPU, or the driver fails.
     """
-    return ask_driver(ctypes.CDLL)
+    return query_driver(ctypes.CDLL)
 
 
-def ask_driver(load: Callable[[str], Any]) -> CudaDevice:
+def query_driver(load: Callable[[str], Any]) -> CudaDevice:
     """See `driver_device`; `load` opens a shared library by its name."""
     try:
         driver = load("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")

@@ -18,9 +18,9 @@ from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.errors import OptionsError
 from engines.runtime.base import EngineInfo, NotUsableError, Regions
-from engines.runtime.fallback import FallbackEngine, Step, Way
+from engines.runtime.fallback import FallbackEngine, FallbackStep, InferFunction
 from engines.runtime.io_adapter import IoAdapter
-from engines.runtime.openvino.cpu_engine import holds, probe
+from engines.runtime.probe import probe_bgr, within_tolerance
 from engines.runtime.torch.cuda_device import CudaDevice, torch_device
 from engines.runtime.torch.cuda_graph import Runs, StaticRun
 from engines.styles import Style
@@ -56,22 +56,22 @@ class TorchCudaEngine(FallbackEngine):
         *,
         precision: str = "fp16",
         autotune: bool | None = None,
-        say: Callable[[str], None] = engine_cache.say_line,
+        say: Callable[[str], None] = engine_cache.print_line,
     ) -> None:
         autotune = wants_autotune() if autotune is None else autotune
         device = torch_device()
         net = style.load_generator()
-        with out_of_memory_said():
-            full = eager(net, "cuda")
+        with gpu_memory_errors():
+            full = eager_reference(net, "cuda")
             tuned, note = _tuned_or_not(net, full, style, precision, say) if autotune else (None, "")
-            runs = tuned or recorded(net, style.size_wh, precision)
-            off = compared(runs, full, style.size_wh)
+            runs = tuned or record_network(net, style.size_wh, precision)
+            off = max_deviation(runs, full, style.size_wh)
         why = f"at most {off:.1f}/255 off FP32 on a probe" if precision == "fp16" else "FP32, as the reference"
         key = engine_key(style, precision, device, autotune=tuned is not None)
         why = "; ".join(filter(None, (why, note)))
         info = EngineInfo(style.name, "torch", precision, device.name, why, key)
-        first = Step(runs, "torch", precision, device.name)
-        last = slower(full, device, for_numbers=precision == "fp16")
+        first = FallbackStep(runs, "torch", precision, device.name)
+        last = fp32_step(full, device, for_numbers=precision == "fp16")
         super().__init__(info, [first, last], size_wh=style.size_wh, say=say)
 
 
@@ -88,12 +88,12 @@ def wants_autotune() -> bool:
 
 
 def _tuned_or_not(
-    net: nn.Module, full: Way, style: Style, precision: str, say: Callable[[str], None]
+    net: nn.Module, full: InferFunction, style: Style, precision: str, say: Callable[[str], None]
 ) -> tuple[Runs | None, str]:
     """The compiled network, or None where that fails or paints something else; and what there is to say of it."""
     try:
-        runs = recorded(net, style.size_wh, precision, autotune=True)
-        compared(runs, full, style.size_wh)
+        runs = record_network(net, style.size_wh, precision, autotune=True)
+        max_deviation(runs, full, style.size_wh)
     except Exception as error:  # a compiler that meets what it does not know fails in many ways
         line = f"torch.compile ({_MODE}) cannot be used ({first_line(error)}): the network runs as it is"
         say(f"style {style.name}: {line}")
@@ -101,7 +101,7 @@ def _tuned_or_not(
     return runs, f"compiled by torch.compile ({_MODE})"
 
 
-class out_of_memory_said:  # noqa: N801 - a context manager
+class gpu_memory_errors:  # noqa: N801 - a context manager
     """Inside it, a GPU without room is a runtime that cannot be used."""
 
     def __enter__(self) -> None: ...
@@ -111,7 +111,7 @@ class out_of_memory_said:  # noqa: N801 - a context manager
             raise NotUsableError("the GPU's memory is full", "close other programs that use it") from error
 
 
-def recorded(
+def record_network(
     net: nn.Module, size_wh: tuple[int, int], precision: str, device: str = "cuda", *, autotune: bool = False
 ) -> Runs:
     """The network in a precision ("fp16", "fp32"), channels last, with fixed buffers; see `TorchCudaEngine`."""
@@ -138,7 +138,7 @@ def _compiled(net: nn.Module) -> Callable[[Tensor], Tensor]:
     return call
 
 
-def eager(net: nn.Module, device: str) -> Way:
+def eager_reference(net: nn.Module, device: str) -> InferFunction:
     """The reference as it stands, on a device, in true FP32: no TF32 inside."""
     io_adapter = IoAdapter(copy.deepcopy(net)).to(device).eval()
 
@@ -151,34 +151,34 @@ def eager(net: nn.Module, device: str) -> Way:
     return way
 
 
-def slower(full: Way, device: CudaDevice, *, for_numbers: bool) -> Step:
-    """FP32 on the GPU, without a recording; see `Step`."""
-    return Step(full, "torch", "fp32", device.name, for_numbers=for_numbers)
+def fp32_step(full: InferFunction, device: CudaDevice, *, for_numbers: bool) -> FallbackStep:
+    """FP32 on the GPU, without a recording; see `FallbackStep`."""
+    return FallbackStep(full, "torch", "fp32", device.name, for_numbers=for_numbers)
 
 
-def half_beside(net: nn.Module, full: Way, style: Style, device: CudaDevice) -> list[Step]:
+def fp16_step(net: nn.Module, full: InferFunction, style: Style, device: CudaDevice) -> list[FallbackStep]:
     """PyTorch FP16, ready for when TensorRT fails; nothing where it cannot be had or calibration refused it."""
     if verdict(engine_key(style, "fp16", device)).startswith("failed"):
         return []
     try:
-        runs = recorded(net, style.size_wh, "fp16")
-        compared(runs, full, style.size_wh)
+        runs = record_network(net, style.size_wh, "fp16")
+        max_deviation(runs, full, style.size_wh)
     except (NotUsableError, RuntimeError):  # its memory may be full
         return []
-    return [Step(runs, "torch", "fp16", device.name)]
+    return [FallbackStep(runs, "torch", "fp16", device.name)]
 
 
-def compared(fast: Way, full: Way, size_wh: tuple[int, int]) -> float:
+def max_deviation(fast: InferFunction, full: InferFunction, size_wh: tuple[int, int]) -> float:
     """How far off the reference a fast way is at most on a probe, of 255, for one face and for several.
 
     Raises:
         NotUsableError: farther than what holds for a picture.
     """
-    one_bgr = probe(size_wh)
+    one_bgr = probe_bgr(size_wh)
     most = 0.0
     for regions_bgr in (one_bgr, np.ascontiguousarray(np.repeat(one_bgr, 3, axis=0)[:, ::-1])):
         answer, reference = fast(regions_bgr)[0], full(regions_bgr)[0]
-        if not holds(answer, reference):
+        if not within_tolerance(answer, reference):
             raise NotUsableError(f"on a probe it is {np.abs(answer - reference).max():.1f} of 255 off FP32")
         most = max(most, float(np.abs(answer - reference).max()))
     return most
@@ -187,7 +187,7 @@ def compared(fast: Way, full: Way, size_wh: tuple[int, int]) -> float:
 def engine_key(style: Style, precision: str, device: CudaDevice, *, autotune: bool = False) -> str:
     """The name under which calibration's verdict on this engine lies."""
     way = {"runtime": "torch", "precision": precision, **({"compile": _MODE} if autotune else {})}
-    return engine_cache.key(**style_parts(style), **device_parts(device), **way)
+    return engine_cache.cache_key(**style_parts(style), **device_parts(device), **way)
 
 
 def style_parts(style: Style) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def style_parts(style: Style) -> dict[str, Any]:
     return {
         "weights": style.weights_digest(),
         "source": style.source_digest(),
-        "generator": [style.generator, style.card.get("generator_args", {})],
+        "generator": [style.generator, style.arguments],
         "size_wh": list(style.size_wh),
     }
 

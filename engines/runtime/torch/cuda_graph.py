@@ -14,19 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engines.runtime.base import MOST_FACES, Regions
+from engines.runtime.base import MAX_FACES, Regions
 
 _WARM_UPS = 3  # before a recording: libraries choose their kernels and take their workspace then
 _TENSOR = {"uint8": torch.uint8, "float32": torch.float32}
 
 
-def enter(regions_bgr: Tensor, dtype: torch.dtype, memory_format: torch.memory_format) -> Tensor:
+def bgr_to_planes(regions_bgr: Tensor, dtype: torch.dtype, memory_format: torch.memory_format) -> Tensor:
     """(N, H, W, 3) uint8 or float32 BGR of 0..255 -> (N, 3, H, W) RGB in 0..1."""
     planes_rgb = regions_bgr.permute(0, 3, 1, 2).flip(1)
     return (planes_rgb.to(dtype) / 255).contiguous(memory_format=memory_format)
 
 
-def leave(planes_rgb: Tensor) -> Tensor:
+def planes_to_bgr(planes_rgb: Tensor) -> Tensor:
     """(N, 3, H, W) RGB -> (N, H, W, 3) float32 BGR in steps of 1/255."""
     return (planes_rgb.float() * 255).flip(1).permute(0, 2, 3, 1).contiguous()
 
@@ -100,7 +100,7 @@ class StaticRun:
 
     def _step(self, entry: _Entry) -> None:
         entry.given.copy_(entry.pinned, non_blocking=True)
-        out_bgr = leave(self._call(enter(entry.given, self._dtype, self._format)))
+        out_bgr = planes_to_bgr(self._call(bgr_to_planes(entry.given, self._dtype, self._format)))
         self._out_pinned.copy_(out_bgr, non_blocking=True)
         self._finite_pinned.copy_(torch.isfinite(out_bgr).all().reshape(1), non_blocking=True)
 
@@ -126,7 +126,7 @@ class Runs:
     """A network for 1 to 4 regions: one recording for a single face, the usual case, and one for several."""
 
     def __init__(self, made: Callable[[int], StaticRun]) -> None:
-        self._one, self._several = made(1), made(MOST_FACES)
+        self._one, self._several = made(1), made(MAX_FACES)
 
     def __call__(self, regions_bgr: Regions) -> tuple[NDArray[np.float32], bool]:
         """See `StaticRun.run`."""

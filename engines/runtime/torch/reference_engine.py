@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.runtime.base import MOST_FACES, EngineInfo, Regions, check_regions
+from engines.runtime.base import MAX_FACES, EngineInfo, Regions, check_regions
 from engines.runtime.io_adapter import IoAdapter
 from engines.styles import Style
 from engines.text import first_line
@@ -32,7 +32,7 @@ class TorchEngine:
                 # A view of which an axis runs backwards is no tensor; one that is whole is not copied.
                 made = self._net(torch.from_numpy(np.ascontiguousarray(regions_bgr)))
                 if self._out.shape[1:] != made.shape[1:]:
-                    self._out = torch.empty((MOST_FACES, *made.shape[1:]))
+                    self._out = torch.empty((MAX_FACES, *made.shape[1:]))
                 out: NDArray[np.float32] = self._out[: len(made)].copy_(made).numpy()
         except RuntimeError as error:
             raise EngineError(f"style {self.info.style}", f"PyTorch failed: {first_line(error)}") from error

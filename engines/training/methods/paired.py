@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from engines.discriminators.patch_gan import PatchGan
 from engines.errors import OptionsError
+from engines.generators.registry import generator_spec
 from engines.styles import OUTPUTS
 from engines.training.config import LOCAL, TrainConfig
 from engines.training.data.paired_batches import PairedBatch, PairedBatches
@@ -87,6 +88,8 @@ class PairedConfig(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if generator_spec(self.generator).region == "lips":
+            raise OptionsError(f"generator {self.generator!r}", "it paints lips only", "use veneer train lips")
         for name, value, known in (
             ("output", self.output, OUTPUTS),
             ("GAN kind", self.gan, GAN_KINDS),
@@ -131,7 +134,7 @@ class Paired(TrainingMethod[PairedConfig]):
         networks: dict[str, nn.Module] = {"generator": build_generator(self.config)}
         if self.config.adversarial:
             # A gradient penalty needs independent examples, so no batch normalisation.
-            networks["discriminator"] = PatchGan(norm=int(self.config.gan != "wgan-gp"))
+            networks["discriminator"] = PatchGan(norm=self.config.gan != "wgan-gp")
         return {name: net.to(memory_format=torch.channels_last) for name, net in networks.items()}  # type: ignore[call-overload]
 
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from engines.errors import OptionsError
 from engines.text import did_you_mean
-from engines.training.data.aligned import AlignedRegion
 
-Teacher = Callable[[AlignedRegion], NDArray[np.uint8]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from engines.training.data.aligned import AlignedRegion
+
+    Teacher = Callable[[AlignedRegion], NDArray[np.uint8]]
+
 TEACHERS = ("toon", "sketch", "retouch")  # each a module here, with a function of the same name
 
 

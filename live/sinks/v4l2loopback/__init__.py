@@ -1,1 +1,1 @@
-"""The Linux virtual camera driver: its devices, its readers, and the picture for readers without a writer."""
+"""v4l2loopback, the Linux virtual camera driver: device access, readers, and the picture shown without a writer."""

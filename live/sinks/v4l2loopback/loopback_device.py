@@ -1,7 +1,7 @@
-"""v4l2loopback beside the one who writes to it: whether somebody reads, and the picture that stands in for the writer.
+"""Access to a v4l2loopback device beside its writer: number of readers, and the timeout picture.
 
-The facts are those of the driver's source, versions 0.12.7 (Debian 12) to 0.15, and of linux/videodev2.h. They hold
-for 64-bit systems; elsewhere the kernel refuses the calls, and what builds on them does without.
+Behaviour and constants follow the driver's source, versions 0.12.7 (Debian 12) to 0.15, and linux/videodev2.h, for
+64-bit systems. On others the kernel refuses the calls, and callers continue without these features.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Any, Protocol
 import cv2
 
 from live.pipeline.frame import ImageU8
+from live.v4l2_devices import CAPABILITY
 
 DRIVER = "v4l2 loopback"
-LONGEST_TIMEOUT_MS = 100_000
+MAX_TIMEOUT_MS = 100_000
 
-# linux/videodev2.h: the structures, as far as anything of them is read or written here.
-CAPABILITY = struct.Struct("=16s32s32sIII12x")
-FORMAT = struct.Struct("=I4xII4sIII176x")  # type, width, height, fourcc, field, bytes per line, bytes per picture
-CONTROL = struct.Struct("=Ii")  # which, value
-CONTROL_INFO = struct.Struct("=II32siiiiI8x")  # which, type, name, least, most, step, default, flags
+# Structures of linux/videodev2.h; only the fields that are used here are named.
+FORMAT = struct.Struct("=I4xII4sIII176x")  # type, width, height, fourcc, field, bytes per line, bytes per frame
+CONTROL = struct.Struct("=Ii")  # id, value
+CONTROL_INFO = struct.Struct("=II32siiiiI8x")  # id, type, name, minimum, maximum, step, default, flags
 BUFFERS = struct.Struct("=IIIII")  # count, type, memory
 BUFFER = struct.Struct("=II52xII4xI12x")  # index, type, memory, offset, length
-SWITCH = struct.Struct("=I")  # which of the two directions
-EVENT = struct.Struct("=I4xI124x")  # type, and what the client-usage event carries: how many read
+STREAM_TYPE = struct.Struct("=I")
+EVENT = struct.Struct("=I4xI124x")  # type, and the payload of the client-usage event: number of readers
 SUBSCRIPTION = struct.Struct("=III20x")  # type, id, flags
 
 
@@ -45,71 +45,77 @@ QUERYBUF = _request(_READ | _WRITE, 9, BUFFER)
 G_CTRL = _request(_READ | _WRITE, 27, CONTROL)
 S_CTRL = _request(_READ | _WRITE, 28, CONTROL)
 QUERYCTRL = _request(_READ | _WRITE, 36, CONTROL_INFO)
-STREAMON = _request(_WRITE, 18, SWITCH)
+STREAMON = _request(_WRITE, 18, STREAM_TYPE)
 DQEVENT = _request(_READ, 89, EVENT)
 SUBSCRIBE_EVENT = _request(_WRITE, 90, SUBSCRIPTION)
 
 CAPTURE, OUTPUT, MEMORY_MAPPED, BOOLEAN, SEND_INITIAL = 1, 2, 1, 2, 1
-GIVES_PICTURES, TAKES_PICTURES = 0x1, 0x2  # capabilities
-TIMEOUT = 0x0098F902  # milliseconds without a frame until readers get the timeout picture; 0 never
-TIMEOUT_IMAGE_IO = 0x0098F903  # whoever opens the device next maps the timeout picture instead of a frame
-CLIENT_USAGE = 0x08000000 + 0x08E00000 + 1  # since 0.13: the number of readers that stream has changed
+CAP_CAPTURE, CAP_OUTPUT = 0x1, 0x2
+TIMEOUT = 0x0098F902  # control: milliseconds without a frame until readers get the timeout picture; 0 for never
+TIMEOUT_IMAGE_IO = 0x0098F903  # control: the next opener maps the timeout picture instead of a frame
+CLIENT_USAGE = 0x08000000 + 0x08E00000 + 1  # event since 0.13: the number of streaming readers has changed
 
 
 class Kernel(Protocol):
-    """The system calls that are made here; another one stands in for the driver where there is none."""
+    """The system calls that are used here; tests replace them."""
 
     def open(self, path: str) -> int:
-        """A descriptor for reading and writing, that never blocks."""
+        """Return a non-blocking descriptor for reading and writing."""
         ...
 
     def close(self, descriptor: int) -> None:
-        """Let go of it."""
+        """Close a descriptor."""
         ...
 
     def ioctl(self, descriptor: int, request: int, argument: bytearray) -> None:
-        """Ask or tell the driver; the answer comes back in the argument."""
+        """Call the driver; the answer replaces the argument."""
         ...
 
     def read(self, descriptor: int, length: int) -> bytes:
-        """So many bytes of the next frame; never waits."""
+        """Return up to `length` bytes of the next frame, without waiting."""
         ...
 
     def write_mapped(self, descriptor: int, offset: int, length: int, content: bytes) -> None:
-        """Map `length` bytes at `offset` of the device and write `content` at their beginning."""
+        """Map `length` bytes of the device at `offset` and write `content` to their start."""
         ...
 
 
 class LinuxKernel:
-    """The real ones."""
+    """The system calls of Linux."""
 
     def open(self, path: str) -> int:
-        """A descriptor for reading and writing, that never blocks."""
+        """Return a non-blocking descriptor for reading and writing."""
         return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def close(self, descriptor: int) -> None:
-        """Let go of it."""
+        """Close a descriptor."""
         os.close(descriptor)
 
     def ioctl(self, descriptor: int, request: int, argument: bytearray) -> None:
-        """Ask or tell the driver; the answer comes back in the argument."""
+        """Call the driver; the answer replaces the argument."""
         import fcntl
 
         fcntl.ioctl(descriptor, request, argument)
 
     def read(self, descriptor: int, length: int) -> bytes:
-        """So many bytes of the next frame; never waits."""
+        """Return up to `length` bytes of the next frame, without waiting."""
         return os.read(descriptor, length)
 
     def write_mapped(self, descriptor: int, offset: int, length: int, content: bytes) -> None:
-        """Map `length` bytes at `offset` of the device and write `content` at their beginning."""
+        """Map `length` bytes of the device at `offset` and write `content` to their start."""
         with mmap.mmap(descriptor, length, offset=offset) as mapped:
             mapped[: len(content)] = content
 
 
 @dataclass(frozen=True, slots=True)
 class StreamFormat:
-    """What goes through the device: size in pixels, the four letters of the pixel format, bytes per picture."""
+    """The negotiated format of a device.
+
+    Attributes:
+        size_wh: Frame size in pixels.
+        fourcc: Pixel format.
+        size_bytes: Bytes per frame.
+    """
 
     size_wh: tuple[int, int]
     fourcc: str
@@ -117,15 +123,15 @@ class StreamFormat:
 
 
 class LoopbackDevice:
-    """One v4l2loopback device, opened beside its writer; says and changes nothing of the stream itself.
+    """One v4l2loopback device, opened beside its writer; it does not affect the stream itself.
 
     Args:
-        path: "/dev/video10".
-        kernel: stands in for the system's calls.
+        path: Device file, such as "/dev/video10".
+        kernel: The system calls; replaceable for tests.
 
     Raises:
-        OSError: it does not open, or is no v4l2loopback device (ENOTTY). So does every method where the driver
-            refuses, because it is too old or because no writer has agreed on a format with it yet.
+        OSError: The device cannot be opened, or is not a v4l2loopback device (ENOTTY). Every method raises OSError if
+            the driver refuses, because it is too old or because no writer has negotiated a format yet.
     """
 
     def __init__(self, path: str, kernel: Kernel | None = None) -> None:
@@ -133,7 +139,7 @@ class LoopbackDevice:
         self._kernel = kernel or LinuxKernel()
         self.descriptor = self._kernel.open(path)
         try:
-            name, *_, self._abilities = self._ask(self.descriptor, QUERYCAP, CAPABILITY)
+            name, *_, self._capabilities = self._ioctl(self.descriptor, QUERYCAP, CAPABILITY)
             if name.rstrip(b"\0").decode("latin-1") != DRIVER:
                 raise OSError(errno.ENOTTY, "it is no v4l2loopback device", path)
         except BaseException:
@@ -141,7 +147,7 @@ class LoopbackDevice:
             raise
 
     def close(self) -> None:
-        """Let go; idempotent."""
+        """Close the device; idempotent."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             self._kernel.close(descriptor)
@@ -153,96 +159,104 @@ class LoopbackDevice:
         self.close()
 
     def stream_format(self) -> StreamFormat:
-        """What the writer has agreed with the driver."""
+        """Return the format that the writer has negotiated with the driver."""
         try:
-            given = self._ask(self.descriptor, G_FMT, FORMAT, CAPTURE, 0, 0, b"", 0, 0, 0)
-        except OSError:  # up to 0.12 readers are told only once a frame was written
-            given = self._ask(self.descriptor, G_FMT, FORMAT, OUTPUT, 0, 0, b"", 0, 0, 0)
-        return StreamFormat((given[1], given[2]), given[3].decode("latin-1"), given[6])
+            answer = self._ioctl(self.descriptor, G_FMT, FORMAT, CAPTURE, 0, 0, b"", 0, 0, 0)
+        except OSError:  # up to 0.12 the capture side has no format before the first frame
+            answer = self._ioctl(self.descriptor, G_FMT, FORMAT, OUTPUT, 0, 0, b"", 0, 0, 0)
+        return StreamFormat((answer[1], answer[2]), answer[3].decode("latin-1"), answer[6])
 
     def timeout_ms(self) -> int:
-        """After how many milliseconds without a frame readers get the timeout picture; 0 for never."""
-        return int(self._ask(self.descriptor, G_CTRL, CONTROL, TIMEOUT, 0)[1])
+        """Return the time without a frame after which readers get the timeout picture; 0 for never."""
+        return int(self._ioctl(self.descriptor, G_CTRL, CONTROL, TIMEOUT, 0)[1])
 
     def set_timeout_ms(self, timeout_ms: int) -> None:
-        """Change that, to `LONGEST_TIMEOUT_MS` at most; the setting outlives this program."""
-        self._ask(self.descriptor, S_CTRL, CONTROL, TIMEOUT, timeout_ms)
+        """Set that time, at most `MAX_TIMEOUT_MS`; the setting outlives this program."""
+        self._ioctl(self.descriptor, S_CTRL, CONTROL, TIMEOUT, timeout_ms)
 
-    def end_timeout(self, timeout_ms: int) -> None:
-        """Put the setting back, and see to it that no timeout is owed to a reader.
+    def restore_timeout_ms(self, timeout_ms: int) -> None:
+        """Set the timeout back to its original value, and clear a pending timeout.
 
-        Up to 0.13 the driver remembers one that nobody has seen, and lets go of the picture with the last opener: the
-        first reader after that, of whatever program, would fall into a null pointer of the kernel.
+        Up to 0.13 the driver keeps a timeout that no reader has consumed, but frees the picture with the last opener:
+        the next reader, of any program, would make the kernel dereference a null pointer.
         """
         self.set_timeout_ms(timeout_ms)
-        with contextlib.suppress(OSError):  # there was none, or a later driver gives it to one reader only
+        with contextlib.suppress(OSError):  # none is pending, or the driver is newer and delivers it to one reader only
             self._kernel.read(self.descriptor, 1)
 
     def set_timeout_picture(self, picture_bgr: ImageU8) -> None:
-        """Put a picture of the stream's size where the driver finds it when the writer has fallen silent."""
-        stream = self.stream_format()
-        content = encoded(picture_bgr, stream)
-        self._ask_for_timeout_io()
-        beside = self._kernel.open(self.path)
-        try:
-            # No STREAMON on this one: the driver would take it for a second writer.
-            self._ask(beside, REQBUFS, BUFFERS, 1, OUTPUT, MEMORY_MAPPED, 0, 0)
-            _, _, _, offset, length = self._ask(beside, QUERYBUF, BUFFER, 0, OUTPUT, MEMORY_MAPPED, 0, 0)
-            self._kernel.write_mapped(beside, offset, length, content)
-        finally:
-            self._kernel.close(beside)
+        """Store the picture that readers get when the writer sends nothing.
 
-    def stand_as_writer(self) -> None:
-        """Have the device take a writer again once this opener is closed, also by the death of the program.
-
-        Up to 0.12, with exclusive_caps, a device that frames were written to with plain writes, as pyvirtualcam does,
-        stays closed to every later writer: only the end of an opener that started a stream opens it again. (So this
-        one starts one, and sends nothing.) Later drivers need no such help, and get none.
+        Args:
+            picture_bgr: (H, W, 3) uint8 BGR, of the stream's size.
         """
-        if self._is_old():
-            with contextlib.suppress(OSError):  # no buffers yet; it counts as a writer all the same
-                self._ask(self.descriptor, STREAMON, SWITCH, OUTPUT)
+        stream = self.stream_format()
+        content = encode_yuv420(picture_bgr, stream)
+        self._request_timeout_io()
+        second = self._kernel.open(self.path)
+        try:
+            # No STREAMON on this descriptor: the driver would regard it as a second writer.
+            self._ioctl(second, REQBUFS, BUFFERS, 1, OUTPUT, MEMORY_MAPPED, 0, 0)
+            _, _, _, offset, length = self._ioctl(second, QUERYBUF, BUFFER, 0, OUTPUT, MEMORY_MAPPED, 0, 0)
+            self._kernel.write_mapped(second, offset, length, content)
+        finally:
+            self._kernel.close(second)
+
+    def restore_writer_access_on_close(self) -> None:
+        """Make the device accept a writer again when this descriptor is closed, even by the death of the program.
+
+        Up to 0.12, with exclusive_caps, a device that received frames through plain writes, as from pyvirtualcam,
+        refuses every later writer until an opener that started a stream is closed. This one starts a stream and sends
+        nothing. Later drivers do not need it and are left unchanged.
+        """
+        if self._is_0_12_or_older():
+            with contextlib.suppress(OSError):  # there are no buffers yet; it counts as a writer all the same
+                self._ioctl(self.descriptor, STREAMON, STREAM_TYPE, OUTPUT)
 
     @property
-    def left_shut(self) -> bool:
-        """Whether nobody writes to it and yet it takes no writer."""
-        return not self._abilities & (GIVES_PICTURES | TAKES_PICTURES)
+    def refuses_writers(self) -> bool:
+        """Whether the device has no writer and accepts none."""
+        return not self._capabilities & (CAP_CAPTURE | CAP_OUTPUT)
 
-    def _is_old(self) -> bool:
-        """Whether it is 0.12 or older, where the switch below was not yet a button."""
-        asked = self._ask(self.descriptor, QUERYCTRL, CONTROL_INFO, TIMEOUT_IMAGE_IO, 0, b"", 0, 0, 0, 0, 0)
-        return bool(asked[1] == BOOLEAN)
+    def _is_0_12_or_older(self) -> bool:
+        """Return whether the control for timeout pictures is a switch; later versions have a button."""
+        answer = self._ioctl(self.descriptor, QUERYCTRL, CONTROL_INFO, TIMEOUT_IMAGE_IO, 0, b"", 0, 0, 0, 0, 0)
+        return bool(answer[1] == BOOLEAN)
 
-    def _ask_for_timeout_io(self) -> None:
-        if self._is_old():  # it falls back by itself but still says 1, and 1 again does nothing
-            self._ask(self.descriptor, S_CTRL, CONTROL, TIMEOUT_IMAGE_IO, 0)
-        self._ask(self.descriptor, S_CTRL, CONTROL, TIMEOUT_IMAGE_IO, 1)
+    def _request_timeout_io(self) -> None:
+        if self._is_0_12_or_older():  # the switch resets itself but still reads 1, and setting 1 again has no effect
+            self._ioctl(self.descriptor, S_CTRL, CONTROL, TIMEOUT_IMAGE_IO, 0)
+        self._ioctl(self.descriptor, S_CTRL, CONTROL, TIMEOUT_IMAGE_IO, 1)
 
     def subscribe_usage(self) -> None:
-        """From now on `next_usage` tells of readers that come and go; `descriptor` has POLLPRI when there is news."""
-        self._ask(self.descriptor, SUBSCRIBE_EVENT, SUBSCRIPTION, CLIENT_USAGE, 0, SEND_INITIAL)
+        """Subscribe to the number of readers; `descriptor` signals POLLPRI when `next_usage` has an event."""
+        self._ioctl(self.descriptor, SUBSCRIBE_EVENT, SUBSCRIPTION, CLIENT_USAGE, 0, SEND_INITIAL)
 
     def next_usage(self) -> int | None:
-        """How many read now, by the oldest news that was not heard yet; None where there is none. Never waits."""
-        with contextlib.suppress(OSError):  # ENOENT: nothing new
-            kind, readers = self._ask(self.descriptor, DQEVENT, EVENT, 0, 0)
+        """Return the reader count of the oldest queued event, without waiting; None if there is none."""
+        with contextlib.suppress(OSError):  # ENOENT: no event
+            kind, readers = self._ioctl(self.descriptor, DQEVENT, EVENT, 0, 0)
             return int(readers) if kind == CLIENT_USAGE else None
         return None
 
-    def _ask(self, descriptor: int, request: int, layout: struct.Struct, *given: object) -> tuple[Any, ...]:
-        argument = bytearray(layout.pack(*given) if given else layout.size)
+    def _ioctl(self, descriptor: int, request: int, layout: struct.Struct, *fields: object) -> tuple[Any, ...]:
+        argument = bytearray(layout.pack(*fields) if fields else layout.size)
         self._kernel.ioctl(descriptor, request, argument)
         return layout.unpack(argument)
 
 
-def encoded(picture_bgr: ImageU8, stream: StreamFormat) -> bytes:
-    """A picture in the bytes of the stream: planar 4:2:0, BT.601, limited range, which is what pyvirtualcam writes.
+def encode_yuv420(picture_bgr: ImageU8, stream: StreamFormat) -> bytes:
+    """Encode a picture for a stream: planar YUV 4:2:0, BT.601, limited range, as pyvirtualcam writes.
+
+    Args:
+        picture_bgr: (H, W, 3) uint8 BGR, 0..255.
+        stream: Format of the stream.
 
     Raises:
-        OSError: the stream has another pixel format (EOPNOTSUPP) or size (EINVAL).
+        OSError: The stream has another pixel format (EOPNOTSUPP) or size (EINVAL).
     """
     if stream.fourcc != "YU12":
-        raise OSError(errno.EOPNOTSUPP, f"the device carries {stream.fourcc!r}, only 'YU12' is known here")
+        raise OSError(errno.EOPNOTSUPP, f"the device carries {stream.fourcc!r}, only 'YU12' is supported")
     size_wh = picture_bgr.shape[1], picture_bgr.shape[0]
     if size_wh != stream.size_wh:
         raise OSError(errno.EINVAL, f"the device carries {stream.size_wh} pixels, the picture has {size_wh}")

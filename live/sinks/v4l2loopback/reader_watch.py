@@ -1,7 +1,7 @@
-"""Who reads the virtual camera: a thread that is asleep until somebody comes or goes.
+"""Counts the readers of a virtual camera, in a thread that sleeps until the number may have changed.
 
-v4l2loopback 0.13 and later send an event when a reader starts or stops streaming. Older ones (Debian 12 has 0.12.7)
-send none: there the system tells of every opening and closing of the device file, and a look into /proc says by whom.
+v4l2loopback 0.13 and later send an event when a reader starts or stops streaming. For older versions (Debian 12 has
+0.12.7), inotify reports openings and closings of the device file, and /proc shows which programs have it open.
 """
 
 from __future__ import annotations
@@ -14,27 +14,30 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from live.sinks.v4l2loopback.inotify import Openings
+from live.sinks.v4l2loopback.file_open_watcher import FileOpenWatcher
 from live.sinks.v4l2loopback.loopback_device import LoopbackDevice
-from live.sinks.virtual_camera_help import LinuxPaths, descriptors_on
+from live.v4l2_devices import PROC, count_descriptors
 
-CHECK_S = 10.0  # so often what the news say is held against how it is
-POLL_S = 0.5  # and so often where nothing tells the news
-_SETTLE_S = 0.05  # a program that has just opened the device is seen in /proc a moment later
+CHECK_INTERVAL_S = 10.0  # between checks of the count against the actual state
+POLL_INTERVAL_S = 0.5  # if neither events nor inotify are available
+_PROC_DELAY_S = 0.05  # a program that opens the device appears in /proc a little later
 
 
 class ReaderWatch:
     """Reports how many other programs read a v4l2loopback device.
 
-    Programs of other users cannot be seen in /proc. Their openings are heard all the same: an opening that nobody
-    visible did counts as a reader until a closing that nobody visible did. In doubt somebody reads.
+    Programs of other users are not visible in /proc, but inotify reports their openings: an opening by no visible
+    program counts as a reader until a closing by no visible program. In doubt a reader is assumed.
 
     Args:
-        device: "/dev/video10".
-        report: called with the number of readers, at once and whenever it changes, from this watch's own thread;
-            with None where it cannot be known.
-        loopback: opens the device; another one stands in for the driver.
-        paths: where /proc is.
+        device: Device file, such as "/dev/video10".
+        report: Called from the watch's thread with the number of readers, at the start and on each change; with None
+            if the number cannot be known.
+        loopback: Opens the device; replaceable for tests.
+        proc: The /proc folder; replaceable for tests.
+
+    Attributes:
+        method: "event", "inotify" or "polling"; empty before the start.
     """
 
     def __init__(
@@ -43,119 +46,122 @@ class ReaderWatch:
         report: Callable[[int | None], None],
         *,
         loopback: Callable[[str], LoopbackDevice] = LoopbackDevice,
-        paths: LinuxPaths | None = None,
+        proc: Path = PROC,
     ) -> None:
-        self._device, self._report, self._loopback = device, report, loopback
-        self._paths = paths or LinuxPaths()
-        self._stopped, self._wake = os.pipe()
+        self._device, self._report, self._loopback, self._proc = device, report, loopback, proc
+        self._stop_reader, self._stop_writer = os.pipe()
         self._thread = threading.Thread(target=self._run, name=f"readers of {device}", daemon=True)
-        self._said: int | None = -1
-        self.by = ""
+        self._reported: int | None = -1
+        self.method = ""
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; waits for the thread. Idempotent."""
-        wake, self._wake = self._wake, -1
-        if wake < 0:
+        """Stop the thread and wait for it; idempotent."""
+        writer, self._stop_writer = self._stop_writer, -1
+        if writer < 0:
             return
-        os.close(wake)  # the other end of the pipe becomes readable
+        os.close(writer)  # makes the other end of the pipe readable
         if self._thread.is_alive():
             self._thread.join(1.0)
         if not self._thread.is_alive():
-            os.close(self._stopped)
+            os.close(self._stop_reader)
 
     def _run(self) -> None:
         try:
             with contextlib.suppress(OSError), self._loopback(self._device) as device:
                 device.subscribe_usage()
-                self.by = "event"
+                self.method = "event"
                 self._follow_events(device)
                 return
-            with contextlib.closing(Openings(Path(self._device))) as openings:
-                self.by = "openings"
-                self._follow_openings(openings)
+            with contextlib.closing(FileOpenWatcher(Path(self._device))) as watcher:
+                self.method = "inotify"
+                self._follow_inotify(watcher)
                 return
         except OSError:
-            self.by = "polling"
+            self.method = "polling"
             self._poll()
 
-    def _say(self, readers: int | None) -> None:
-        if readers != self._said:
-            self._said = readers
+    def _update(self, readers: int | None) -> None:
+        if readers != self._reported:
+            self._reported = readers
             self._report(readers)
 
-    def _news(self, descriptor: int, mask: int, timeout_s: float) -> bool | None:
-        """Whether there is news; None once the watch shall end."""
+    def _wait(self, descriptor: int, mask: int, timeout_s: float) -> bool | None:
+        """Wait for an event; return whether there is one, or None if the watch shall stop.
+
+        Raises:
+            OSError: The device is gone.
+        """
         poll = select.poll()
-        poll.register(self._stopped, select.POLLIN)
+        poll.register(self._stop_reader, select.POLLIN)
         if descriptor >= 0:
             poll.register(descriptor, mask)
-        told = dict(poll.poll(timeout_s * 1e3))
-        if self._stopped in told:
+        ready = dict(poll.poll(timeout_s * 1e3))
+        if self._stop_reader in ready:
             return None
-        if told.get(descriptor, 0) & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
+        if ready.get(descriptor, 0) & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
             raise OSError(f"{self._device} is gone")
-        return bool(told)
+        return bool(ready)
 
     def _follow_events(self, device: LoopbackDevice) -> None:
-        # The state of the beginning does not come as an event on every kernel.
-        seen = self._seen()
-        self._say(_newest(device, seen and seen[1]))
-        while (news := self._news(device.descriptor, select.POLLPRI, CHECK_S)) is not None:
-            if news:
-                self._say(_newest(device, self._said))
-            else:  # an event that got lost would keep the camera off for ever: ask anew
+        # Not every kernel sends the initial state as an event.
+        visible = self._count_visible()
+        self._update(_latest_usage(device, visible and visible[1]))
+        while (has_event := self._wait(device.descriptor, select.POLLPRI, CHECK_INTERVAL_S)) is not None:
+            if has_event:
+                self._update(_latest_usage(device, self._reported))
+            else:  # a lost event would keep the camera off for ever: subscribe again
                 with self._loopback(self._device) as fresh:
                     fresh.subscribe_usage()
-                    self._say(_newest(fresh, self._said))
+                    self._update(_latest_usage(fresh, self._reported))
 
-    def _follow_openings(self, openings: Openings) -> None:
-        seen, hidden = self._seen(), 0
-        self._say(seen and seen[1])
-        while (news := self._news(openings.descriptor, select.POLLIN, CHECK_S)) is not None:
-            if news:
-                time.sleep(_SETTLE_S)
-            before = sum(seen or ())
-            (opened, closed), seen = openings.news(), self._seen()
-            while (more := openings.news()) != (0, 0):  # what was seen shall be no newer than what was heard
-                opened, closed, seen = opened + more[0], closed + more[1], self._seen()
-            hidden = still_hidden(hidden, opened, closed, sum(seen or ()) - before)
-            self._say(seen and seen[1] + hidden)
+    def _follow_inotify(self, watcher: FileOpenWatcher) -> None:
+        visible, hidden = self._count_visible(), 0
+        self._update(visible and visible[1])
+        while (has_event := self._wait(watcher.descriptor, select.POLLIN, CHECK_INTERVAL_S)) is not None:
+            if has_event:
+                time.sleep(_PROC_DELAY_S)
+            before = sum(visible or ())
+            (opened, closed), visible = watcher.read_counts(), self._count_visible()
+            while (more := watcher.read_counts()) != (0, 0):  # the view of /proc must not be newer than the counts
+                opened, closed, visible = opened + more[0], closed + more[1], self._count_visible()
+            hidden = updated_hidden_count(hidden, opened, closed, sum(visible or ()) - before)
+            self._update(visible and visible[1] + hidden)
 
     def _poll(self) -> None:
         while True:
-            seen = self._seen()
-            self._say(seen and seen[1])
-            if self._news(-1, 0, POLL_S) is None:
+            visible = self._count_visible()
+            self._update(visible and visible[1])
+            if self._wait(-1, 0, POLL_INTERVAL_S) is None:
                 return
 
-    def _seen(self) -> tuple[int, int] | None:
-        return descriptors_on(Path(self._device), self._paths)
+    def _count_visible(self) -> tuple[int, int] | None:
+        return count_descriptors(Path(self._device), self._proc)
 
 
-def still_hidden(hidden: int, opened: int, closed: int, more_seen: int) -> int:
-    """How many openings are held by programs that cannot be seen.
+def updated_hidden_count(hidden: int, opened: int, closed: int, visible_change: int) -> int:
+    """Return the number of openings held by programs that are not visible in /proc.
 
     Args:
-        hidden: as it was before.
-        opened: how many openings were heard since; several in a row may be heard as one.
-        closed: the same of closings.
-        more_seen: how many more openings are seen in /proc than before, less than 0 where there are fewer.
+        hidden: The previous number.
+        opened: Openings reported since; several may be merged into one.
+        closed: Closings reported since; several may be merged into one.
+        visible_change: Change of the number of visible descriptors.
     """
-    now = hidden + opened - closed - more_seen
+    updated = hidden + opened - closed - visible_change
     if not opened:
-        now = min(now, hidden)  # two closings were heard as one
+        updated = min(updated, hidden)  # two closings were merged
     if not closed:
-        now = max(now, hidden)  # two openings were
-    return max(0, now)
+        updated = max(updated, hidden)  # two openings were merged
+    return max(0, updated)
 
 
-def _newest(device: LoopbackDevice, otherwise: int | None) -> int | None:
-    """What the last of the waiting events says; `otherwise` where none waits."""
-    readers = otherwise
+def _latest_usage(device: LoopbackDevice, default: int | None) -> int | None:
+    """Return the reader count of the last queued event; `default` if there is none."""
+    readers = default
     while (count := device.next_usage()) is not None:
         readers = count
     return readers

@@ -1,4 +1,4 @@
-"""What v4l2loopback does for a virtual camera beside taking frames: it tells who reads, and stands in for the dead."""
+"""The picture that v4l2loopback shows to readers when the writer has stopped, and the count of readers."""
 
 from __future__ import annotations
 
@@ -6,76 +6,80 @@ import contextlib
 from collections.abc import Callable
 
 from live.pipeline.frame import ImageU8
-from live.sinks.v4l2loopback.loopback_device import LONGEST_TIMEOUT_MS, LoopbackDevice
+from live.sinks.v4l2loopback.loopback_device import MAX_TIMEOUT_MS, LoopbackDevice
 from live.sinks.v4l2loopback.reader_watch import ReaderWatch
 
-SILENT_MS = 1000  # the driver takes the writer for dead when it has sent nothing for so long, and for three frames
+TIMEOUT_MS = 1000  # without a frame for this long, and for three frame intervals, the writer counts as dead
 Opener = Callable[[str], LoopbackDevice]
 
 
 class StandbyPicture:
-    """Stands by one v4l2loopback device for as long as something writes to it.
+    """Sets the driver's timeout picture, and watches the readers, while a writer uses the device.
 
-    A program that dies leaves its last frame standing before whoever reads. With the driver's timeout picture set,
-    readers get that a second later instead, whatever has become of the program (also after `kill -9`).
+    Without it, readers keep seeing the last frame of a program that died. With the timeout picture, they see that
+    picture a second later instead, even after `kill -9`.
 
     Args:
-        device: "/dev/video10".
-        fps: how often frames come.
-        opener: opens the device; another one stands in for the driver.
+        device: Device file, such as "/dev/video10".
+        fps: Frame rate of the writer.
+        opener: Opens the device; replaceable for tests.
     """
 
     def __init__(self, device: str, *, fps: float, opener: Opener = LoopbackDevice) -> None:
         self._device, self._opener = device, opener
-        self._silent_ms = min(LONGEST_TIMEOUT_MS, max(SILENT_MS, round(3000 / fps)))
-        self._before_ms: int | None = None
+        self._timeout_ms = min(MAX_TIMEOUT_MS, max(TIMEOUT_MS, round(3000 / fps)))
+        self._original_ms: int | None = None
         self._held: LoopbackDevice | None = None
         self._watch: ReaderWatch | None = None
 
     @property
-    def guards(self) -> bool:
+    def is_active(self) -> bool:
         """Whether the timeout picture is set."""
-        return self._before_ms is not None
+        return self._original_ms is not None
 
-    def guard(self, card_bgr: ImageU8) -> str:
-        """Let readers see the card once frames fail to come.
+    def activate(self, card_bgr: ImageU8) -> str:
+        """Let readers see the card when frames stop.
 
-        To be called when the writer has agreed on a format with the driver and has sent nothing yet: the picture must
-        be there before the first reader is (see `LoopbackDevice.end_timeout`).
+        Must be called after the writer has negotiated a format with the driver and before its first frame, because
+        the picture must exist before the first reader does (see `LoopbackDevice.restore_timeout_ms`).
+
+        Args:
+            card_bgr: (H, W, 3) uint8 BGR, of the stream's size.
 
         Returns:
-            Why that cannot be, or nothing.
+            The reason if the driver refuses; otherwise an empty string.
         """
         try:
             self._held = device = self._held or self._opener(self._device)
-            device.stand_as_writer()
-            before_ms = device.timeout_ms()
+            device.restore_writer_access_on_close()
+            original_ms = device.timeout_ms()
             device.set_timeout_picture(card_bgr)
-            device.set_timeout_ms(self._silent_ms)
+            device.set_timeout_ms(self._timeout_ms)
         except OSError as error:
             return f"{error.strerror or error}"
-        self._before_ms = 0 if before_ms == self._silent_ms else before_ms  # the same: one of ours died here before
+        # If it equals ours, an earlier instance died before it could restore the setting.
+        self._original_ms = 0 if original_ms == self._timeout_ms else original_ms
         return ""
 
-    def watch(self, report: Callable[[int | None], None]) -> None:
-        """Report from now on how many programs read the device."""
+    def watch_readers(self, report: Callable[[int | None], None]) -> None:
+        """Start to report the number of programs that read the device; None if it cannot be known."""
         self._watch = ReaderWatch(self._device, report, loopback=self._opener)
         self._watch.start()
 
     def close(self) -> None:
-        """Leave the device as it was found, open to the next writer; idempotent. To be called after the last frame."""
-        watch, held, before_ms = self._watch, self._held, self._before_ms
-        self._watch = self._held = self._before_ms = None
+        """Restore the device for the next writer; idempotent. Must be called after the last frame."""
+        watch, held, original_ms = self._watch, self._held, self._original_ms
+        self._watch = self._held = self._original_ms = None
         if watch is not None:
             watch.stop()
         if held is not None:
             with contextlib.suppress(OSError), held:
-                if before_ms is not None:
-                    held.end_timeout(before_ms)
+                if original_ms is not None:
+                    held.restore_timeout_ms(original_ms)
 
 
-def free(device: str, *, opener: Opener = LoopbackDevice) -> None:
-    """Open a device to writers that a program left shut which is gone; one that anybody writes to is left alone."""
-    with contextlib.suppress(OSError), opener(device) as beside:
-        if beside.left_shut:
-            beside.stand_as_writer()
+def reopen_for_writers(device: str, *, opener: Opener = LoopbackDevice) -> None:
+    """Make a device accept writers again after its last writer died; a device in use is left unchanged."""
+    with contextlib.suppress(OSError), opener(device) as opened:
+        if opened.refuses_writers:
+            opened.restore_writer_access_on_close()

@@ -12,11 +12,11 @@ import pytest
 
 from engines.cache import cache_entry, engine_cache
 
-KEY = engine_cache.key(weights="shared")
+KEY = engine_cache.cache_key(weights="shared")
 BUILD = """
 import sys, time
 from pathlib import Path
-from engines import cache
+from engines.cache import engine_cache
 log, key = Path(sys.argv[1]), sys.argv[2]
 waits = log.with_name("waits")
 
@@ -34,27 +34,33 @@ def make():
 
 print("ready", flush=True)
 sys.stdin.readline()
-got = cache.once(key, read=lambda folder: (folder / "plan").read_bytes(), make=make,
-                 write=lambda made, folder: (folder / "plan").write_bytes(made), about=cache.About("lips"), say=say)
+got = engine_cache.load_or_build(
+    key,
+    read=lambda folder: (folder / "plan").read_bytes(),
+    make=make,
+    write=lambda made, folder: (folder / "plan").write_bytes(made),
+    about=engine_cache.EntryDescription("lips"),
+    say=say,
+)
 print(got.decode())
 """
 HOLD = """
 import sys, time
 from pathlib import Path
-from engines.cache.cache_lock import held
-with held(Path(sys.argv[1]), say=print, wait_s=5.0) as mine:
+from engines.cache.cache_lock import hold_lock
+with hold_lock(Path(sys.argv[1]), say=print, wait_s=5.0) as mine:
     print("held" if mine else "not held", flush=True)
     time.sleep(120)
 """
 
 
 def once(said: list[str], *, made: bytes = b"made", wait_s: float = 20.0) -> bytes:
-    return engine_cache.once(
+    return engine_cache.load_or_build(
         KEY,
         read=lambda folder: (folder / "plan").read_bytes(),
         make=lambda: made,
         write=lambda made, folder: (folder / "plan").write_bytes(made),
-        about=engine_cache.About("lips-glaze", "tensorrt", "fp16", "90x30"),
+        about=engine_cache.EntryDescription("lips-glaze", "tensorrt", "fp16", "90x30"),
         say=said.append,
         wait_s=wait_s,
     )
@@ -76,17 +82,17 @@ def test_an_engine_that_cannot_be_read_here_is_built_again(error: Exception) -> 
 
     said: list[str] = []
     once([], made=b"old")
-    got = engine_cache.once(
+    got = engine_cache.load_or_build(
         KEY,
         read=refuse,
         make=lambda: b"new",
         write=lambda made, folder: (folder / "plan").write_bytes(made),
-        about=engine_cache.About(),
+        about=engine_cache.EntryDescription(),
         say=said.append,
     )
     assert got == b"new"
     assert len(said) == 1 and "cannot be used here" in said[0] and "\n" not in said[0]
-    assert said[0].endswith("it is thrown away and built again")
+    assert said[0].endswith("it is deleted and built again")
     assert once([]) == b"new"
 
 
@@ -95,7 +101,7 @@ def test_an_edited_engine_is_built_again() -> None:
     (cache_entry.cache_home() / KEY / "plan").write_bytes(b"bad")
     said: list[str] = []
     assert once(said, made=b"new") == b"new"
-    assert len(said) == 1 and "cut or edited: it is thrown away and built again" in said[0]
+    assert len(said) == 1 and "incomplete or modified: it is deleted and built again" in said[0]
 
 
 def test_what_building_raises_comes_through_and_the_next_may_try() -> None:
@@ -103,7 +109,9 @@ def test_what_building_raises_comes_through_and_the_next_may_try() -> None:
         raise MemoryError("GPU memory is full")
 
     with pytest.raises(MemoryError):
-        engine_cache.once(KEY, read=Path.read_bytes, make=fail, write=lambda *_: None, about=engine_cache.About())
+        engine_cache.load_or_build(
+            KEY, read=Path.read_bytes, make=fail, write=lambda *_: None, about=engine_cache.EntryDescription()
+        )
     assert once([]) == b"made"
 
 

@@ -48,12 +48,17 @@ def test_a_resting_heads_box_rests_and_a_moving_heads_box_follows() -> None:
     _, face = portrait_face()
     memory, trembling = TemporalFilter(), np.random.default_rng(1)
     boxes = {
-        face_box(face.landmarks_xy + trembling.normal(0, 0.4, 2).astype(np.float32), "head", memory=memory, at_s=i / 30)
+        face_box(
+            face.landmarks_xy + trembling.normal(0, 0.4, 2).astype(np.float32),
+            "head",
+            temporal_filter=memory,
+            at_s=i / 30,
+        )
         for i in range(40)
     }
     assert len(boxes) == 1
     (rest,) = boxes
-    moved = face_box(face.landmarks_xy + np.float32([60, 0]), "head", memory=memory, at_s=1.4)
+    moved = face_box(face.landmarks_xy + np.float32([60, 0]), "head", temporal_filter=memory, at_s=1.4)
     assert rest is not None and moved is not None
     assert 40 < moved[0] - rest[0] <= 60
 

@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from engines.build import build_orders
-from engines.build.build_orders import orders
+from engines.build.build_orders import available_builds
 from engines.looks import Layer, Look
 from engines.runtime import autotune_choice, selector
 from engines.runtime.autotune_choice import EngineChoice, choice_file, engine_choice, engine_name, fingerprint
 from engines.runtime.base import Engine, EngineInfo, NotUsableError
 from engines.runtime.openvino import int8_graph
-from engines.runtime.selector import lost_choice, open_engine
+from engines.runtime.selector import open_engine, unused_choice
 from engines.runtime.torch.cuda_device import CudaDevice
 from engines.styles import Style, load_style
 from live.render.look_loader import LookLoader
@@ -47,7 +47,7 @@ def gone(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     missing: set[str] = set()
 
     def opener(label: str) -> object:
-        def opened(style: Style, wait: selector.Wait) -> Engine:
+        def opened(style: Style, allowed: selector.Allowed) -> Engine:
             if label in missing:
                 raise NO_TENSORRT
             return StandIn(CHOICES[label])
@@ -79,7 +79,7 @@ def test_what_was_chosen_is_taken_with_what_was_turned_down_and_their_numbers(la
         "fast; chosen by veneer calibrate machine: 0.10 ms, p95 0.20; "
         "turned down: openvino int8 0.20 ms, torch fp32 on the CPU 1.20 ms"
     )
-    assert lost_choice(style, info) == ""
+    assert unused_choice(style, info) == ""
 
 
 def test_a_runtime_that_is_named_wins(gone: set[str]) -> None:
@@ -96,12 +96,12 @@ def test_a_choice_that_is_gone_leaves_the_usual_order_and_says_why(gone: set[str
     assert (info.runtime, info.precision) == ("torch", "fp16")
     assert "veneer calibrate machine chose tensorrt fp16" in info.why
     assert info.why.endswith("TensorRT is not usable here: TensorRT is not installed")
-    line = lost_choice(style, info)
+    line = unused_choice(style, info)
     assert line == (
-        "tensorrt fp16, which veneer calibrate machine chose for lips-glaze, cannot be used now, and torch fp16 runs: "
-        "veneer doctor says why, veneer calibrate machine chooses anew"
+        "tensorrt fp16, which veneer calibrate machine chose for lips-glaze, is not usable now, and torch fp16 runs: "
+        "see veneer doctor, or run veneer calibrate machine again"
     )
-    assert lost_choice(style, info, {"tensorrt"}) == "", "it is being built"
+    assert unused_choice(style, info, {"tensorrt"}) == "", "it is being built"
 
 
 @pytest.mark.parametrize("aside", [True, False])
@@ -123,7 +123,7 @@ def test_a_stale_choice_is_not_used(gone: set[str], monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(autotune_choice, "fingerprint", lambda: {**here, "torch": "9.9"})
     info = open_engine(style).info
     assert (info.runtime, info.why) == ("tensorrt", "fast")
-    assert lost_choice(style, info) == ""
+    assert unused_choice(style, info) == ""
 
 
 def test_without_a_choice_nothing_is_asked_of_the_machine(gone: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,13 +139,13 @@ def test_nothing_is_built_in_place_of_what_was_chosen(monkeypatch: pytest.Monkey
     """As on a machine with a GPU, TensorRT and a quantiser."""
     device = CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
     monkeypatch.setattr(build_orders, "driver_device", lambda: device)
-    monkeypatch.setattr(build_orders, "installed", lambda: None)
-    monkeypatch.setattr(int8_graph, "wanted", lambda style: "")
+    monkeypatch.setattr(build_orders, "installed_distribution", lambda: None)
+    monkeypatch.setattr(int8_graph, "why_not_buildable", lambda style: "")
     bf16 = EngineInfo(LIPS, "openvino", "bf16", "CPU", "")
     half = EngineInfo(LIPS, "torch", "fp16", device.name, "")
 
     def labels(choice: EngineChoice, info: EngineInfo, runtime: str = "auto") -> list[str]:
-        return [order.label for order in orders(written(choice), info, runtime)]
+        return [order.label for order in available_builds(written(choice), info, runtime)]
 
     int8 = EngineChoice("openvino", "int8", 1, 0.1, 0.2)
     assert labels(CHOICES["OpenVINO"], bf16) == [] and labels(CHOICES["CUDA FP16"], half) == []

@@ -10,7 +10,7 @@ import torch
 
 from engines.runtime.base import NotUsableError
 from engines.runtime.torch import cuda_device
-from engines.runtime.torch.cuda_device import ask_driver
+from engines.runtime.torch.cuda_device import query_driver
 
 
 class Driver:
@@ -44,7 +44,7 @@ class Driver:
 
 
 def test_the_driver_says_which_gpu_there_is() -> None:
-    device = ask_driver(lambda name: Driver())
+    device = query_driver(lambda name: Driver())
     assert (device.name, device.capability, device.cuda) == ("NVIDIA GeForce RTX 4090", (8, 9), (12, 8))
     assert device.driver == "570.86.15"
 
@@ -55,7 +55,7 @@ def test_a_driver_that_does_not_tell_its_version_is_no_harm() -> None:
             raise OSError(name)
         return Driver()
 
-    assert ask_driver(load).driver == ""
+    assert query_driver(load).driver == ""
 
 
 def test_a_machine_without_a_driver_is_said_to_have_none() -> None:
@@ -63,7 +63,7 @@ def test_a_machine_without_a_driver_is_said_to_have_none() -> None:
         raise OSError(f"{name}: cannot open shared object file")
 
     with pytest.raises(NotUsableError, match="no NVIDIA driver"):
-        ask_driver(load)
+        query_driver(load)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_machine_without_a_driver_is_said_to_have_none() -> None:
 )
 def test_a_gpu_that_cannot_be_used_is_said_to_be_so(driver: Driver, says: str) -> None:
     with pytest.raises(NotUsableError, match=says):
-        ask_driver(lambda name: driver)
+        query_driver(lambda name: driver)
 
 
 @pytest.mark.parametrize(

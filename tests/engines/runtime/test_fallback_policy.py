@@ -10,9 +10,9 @@ from engines.cache import engine_cache
 from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError
 from engines.runtime import fallback_policy
-from engines.runtime.base import EngineInfo, NotUsableError, NumbersError
-from engines.runtime.fallback import FallbackEngine, Step
-from engines.runtime.fallback_policy import safer_engine
+from engines.runtime.base import EngineInfo, NonFiniteError, NotUsableError
+from engines.runtime.fallback import FallbackEngine, FallbackStep
+from engines.runtime.fallback_policy import fallback_engine
 from engines.runtime.hot_swap import HotSwapEngine
 from engines.runtime.openvino import cpu_engine
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine, engine_key
@@ -24,7 +24,7 @@ from engines.styles import load_style
 
 GPU = "RTX 4090"
 STYLE = load_style("lips-glaze")
-NAN, LOST = NumbersError("style lips-glaze", "gave NaN"), EngineError("style lips-glaze", "device lost")
+NAN, LOST = NonFiniteError("style lips-glaze", "gave NaN"), EngineError("style lips-glaze", "device lost")
 
 
 def info(runtime: str, precision: str, device: str) -> EngineInfo:
@@ -61,7 +61,7 @@ def with_gpu(monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...] = (), lev
 
 
 def key(precision: str) -> str:
-    return engine_cache.key(runtime="torch", precision=precision)
+    return engine_cache.cache_key(runtime="torch", precision=precision)
 
 
 def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_it_falls_only_as_far_as_it_must(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with_gpu(monkeypatch, refused)
-    found = safer_engine(STYLE, info(*failed, GPU), because).info
+    found = fallback_engine(STYLE, info(*failed, GPU), because).info
     expected = ("openvino", best(), False) if next_one == "openvino" else (*next_one.split(), True)
     assert kinds(found) == expected
     assert found.why.startswith(f"{failed[0]} {failed[1]} failed while frames came in")
@@ -110,12 +110,12 @@ def test_it_falls_only_as_far_as_it_must(
 @pytest.mark.parametrize("failed", [("tensorrt", "fp16"), ("torch", "fp16"), ("torch", "fp32")])
 def test_without_its_gpu_openvino_goes_on(failed: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     without_gpu(monkeypatch)
-    assert kinds(safer_engine(STYLE, info(*failed, GPU)).info) == ("openvino", best(), False)
+    assert kinds(fallback_engine(STYLE, info(*failed, GPU)).info) == ("openvino", best(), False)
 
 
 def test_one_that_gives_nan_itself_is_not_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
     made = with_gpu(monkeypatch, level=float("nan"))
-    found = safer_engine(STYLE, info("tensorrt", "fp16", GPU)).info
+    found = fallback_engine(STYLE, info("tensorrt", "fp16", GPU)).info
     assert kinds(found)[0] == "openvino"
     assert [(one.info.precision, one.closed) for one in made] == [("fp16", True), ("fp32", True)]
     assert "torch fp16 cannot be used: it gives NaN or infinity" in found.why
@@ -123,28 +123,28 @@ def test_one_that_gives_nan_itself_is_not_put_in(monkeypatch: pytest.MonkeyPatch
 
 def test_on_a_gpu_too_what_calibration_failed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpu(monkeypatch)
-    record_verdict(key("fp16"), passed=False, because="mean dE 2.1, at most 0.5", kept=False)
-    record_verdict(key("fp32"), passed=True, kept=False)
-    found = safer_engine(STYLE, info("tensorrt", "fp16", GPU)).info
+    record_verdict(key("fp16"), passed=False, because="mean dE 2.1, at most 0.5")
+    record_verdict(key("fp32"), passed=True)
+    found = fallback_engine(STYLE, info("tensorrt", "fp16", GPU)).info
     assert kinds(found) == ("torch", "fp32", True) and found.verdict == "passed"
     assert "torch fp16 cannot be used: calibration failed: mean dE 2.1, at most 0.5" in found.why
 
 
 def test_bf16_that_calibration_failed_does_not_go_on_for_int8() -> None:
     device = OpenVinoEngine(STYLE).info.device
-    record_verdict(engine_key(STYLE, "bf16", device), passed=False, because="mean dE 2.1, at most 0.5", kept=False)
-    found = safer_engine(STYLE, info("openvino", "int8", "CPU")).info
+    record_verdict(engine_key(STYLE, "bf16", device), passed=False, because="mean dE 2.1, at most 0.5")
+    found = fallback_engine(STYLE, info("openvino", "int8", "CPU")).info
     assert (found.runtime, found.precision) == ("openvino", "fp32")
     assert not found.verdict.startswith("failed")
-    record_verdict(engine_key(STYLE, "fp32", device), passed=False, because="a stand-in", kept=False)
-    found = safer_engine(STYLE, info("openvino", "int8", "CPU")).info
+    record_verdict(engine_key(STYLE, "fp32", device), passed=False, because="a stand-in")
+    found = fallback_engine(STYLE, info("openvino", "int8", "CPU")).info
     assert kinds(found) == ("torch", "fp32", False)
 
 
 def test_bf16_that_nobody_judged_is_held_against_fp32_first(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
-    monkeypatch.setattr(cpu_engine, "off_fp32", lambda *_: (tried.append("probe"), (9.0, False))[1])
-    found = safer_engine(STYLE, info("openvino", "int8", "CPU")).info
+    monkeypatch.setattr(cpu_engine, "deviation_from_fp32", lambda *_: (tried.append("probe"), (9.0, False))[1])
+    found = fallback_engine(STYLE, info("openvino", "int8", "CPU")).info
     assert (found.runtime, found.precision) == ("openvino", "fp32")
     if tried:  # a processor without BF16 has nothing to try
         assert "BF16 was 9.0/255 off FP32" in found.why
@@ -154,7 +154,7 @@ def test_int8_does_not_go_on_for_bf16() -> None:
     device = OpenVinoEngine(STYLE).info.device
     engine_cache.store(int8_key(STYLE), lambda folder: (folder / "model.xml").write_text("not to be read"))
     record_verdict(int8_key(STYLE), passed=True)
-    found = safer_engine(STYLE, info("openvino", "bf16", device)).info
+    found = fallback_engine(STYLE, info("openvino", "bf16", device)).info
     assert (found.runtime, found.precision) == ("openvino", "fp32")
     assert engine_cache.find(int8_key(STYLE)) is not None
 
@@ -165,10 +165,10 @@ def test_openvino_that_cannot_be_had_leaves_pytorch(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(cpu_engine, "OpenVinoEngine", none)
     without_gpu(monkeypatch)
-    found = safer_engine(STYLE, info("torch", "fp16", GPU)).info
+    found = fallback_engine(STYLE, info("torch", "fp16", GPU)).info
     assert kinds(found) == ("torch", "fp32", False) and "No module named 'openvino'" in found.why
     with pytest.raises(EngineError, match="the last to fall back to"):
-        safer_engine(STYLE, found)
+        fallback_engine(STYLE, found)
 
 
 def test_a_gpu_that_is_lost_under_tensorrt_ends_at_openvino_and_each_step_is_said(
@@ -182,18 +182,18 @@ def test_a_gpu_that_is_lost_under_tensorrt_ends_at_openvino_and_each_step_is_sai
     without_gpu(monkeypatch)
     said: list[str] = []
     steps = [
-        Step(lost, "tensorrt", "fp16", GPU),
-        Step(lost, "torch", "fp16", GPU),
-        Step(lost, "torch", "fp32", GPU, for_numbers=True),
+        FallbackStep(lost, "tensorrt", "fp16", GPU),
+        FallbackStep(lost, "torch", "fp16", GPU),
+        FallbackStep(lost, "torch", "fp32", GPU, for_numbers=True),
     ]
 
     def failed(gone: EngineInfo, error: EngineError) -> bool:
         said.append(str(error))
-        engine.exchange(safer_engine(STYLE, gone, error))
+        engine.swap(fallback_engine(STYLE, gone, error))
         return True
 
     inner = FallbackEngine(info("tensorrt", "fp16", GPU), steps, size_wh=STYLE.size_wh, say=said.append)
-    engine = HotSwapEngine(inner, failed=failed)
+    engine = HotSwapEngine(inner, on_failure=failed)
     crops_bgr = portrait_bgr[125:155, 180:270][None]
     painted = engine.infer(crops_bgr)
     assert np.abs(painted - TorchEngine(STYLE, why="").infer(crops_bgr)).mean() < 0.5

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from engines.errors import EngineError
 from engines.runtime.base import EngineInfo
+from engines.runtime.fallback_policy import fallback_engine
 from engines.runtime.hot_swap import HotSwapEngine
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-from engines.runtime.selector import safer_engine
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import load_style
 
@@ -44,7 +44,7 @@ def test_the_other_engine_answers_from_the_next_call_on() -> None:
     old, new = StandIn(1.0), StandIn(2.0)
     engine = HotSwapEngine(old)
     assert (engine.infer(ONE) == 1.0).all() and engine.info.precision == "level 1.0"
-    engine.exchange(new)
+    engine.swap(new)
     assert (engine.infer(ONE) == 2.0).all() and engine.info.precision == "level 2.0"
     assert (old.closed, new.closed) == (1, 0)
 
@@ -62,7 +62,7 @@ def test_an_engine_is_not_closed_in_the_middle_of_a_call() -> None:
     caller = threading.Thread(target=lambda: given.append(engine.infer(ONE)))
     caller.start()
     assert inside.wait(20)
-    changer = threading.Thread(target=engine.exchange, args=(new,))
+    changer = threading.Thread(target=engine.swap, args=(new,))
     changer.start()
     changer.join(0.2)
     assert changer.is_alive() and not old.closed
@@ -88,7 +88,7 @@ def test_exchanged_a_thousand_times_no_call_meets_a_closed_engine() -> None:
     caller = threading.Thread(target=call)
     caller.start()
     for level in range(1000):
-        engine.exchange(StandIn(float(level)))
+        engine.swap(StandIn(float(level)))
     over.set()
     caller.join(20)
     assert errors == []
@@ -100,7 +100,7 @@ def test_what_an_engine_gave_stays_when_it_is_closed() -> None:
     engine = HotSwapEngine(OpenVinoEngine(style))
     given = engine.infer(regions_bgr)
     kept = given.copy()
-    engine.exchange(TorchEngine(style, why=""))
+    engine.swap(TorchEngine(style, why=""))
     gc.collect()
     for _ in range(3):
         engine.infer(255 - regions_bgr)
@@ -111,7 +111,7 @@ def test_one_that_comes_after_the_end_is_closed_too() -> None:
     old, new = StandIn(1.0), StandIn(2.0)
     engine = HotSwapEngine(old)
     engine.close()
-    engine.exchange(new)
+    engine.swap(new)
     assert old.closed and new.closed
 
 
@@ -134,30 +134,30 @@ def test_one_that_fails_is_reported_once_and_another_takes_its_place(bad: StandI
         told.append(str(error))
         return False
 
-    engine = HotSwapEngine(bad, failed=failed)
+    engine = HotSwapEngine(bad, on_failure=failed)
     for _ in range(3):
         with pytest.raises(EngineError):
             engine.infer(ONE)
     assert told == [says]
-    engine.exchange(StandIn(5.0))
+    engine.swap(StandIn(5.0))
     assert (engine.infer(ONE) == 5.0).all()
 
 
 def test_where_another_is_there_at_once_the_call_succeeds() -> None:
     def failed(info: EngineInfo, error: EngineError) -> bool:
-        engine.exchange(StandIn(5.0))
+        engine.swap(StandIn(5.0))
         return True
 
-    engine = HotSwapEngine(StandIn(float("nan")), failed=failed)
+    engine = HotSwapEngine(StandIn(float("nan")), on_failure=failed)
     assert (engine.infer(ONE) == 5.0).all()
 
 
 def test_what_goes_on_is_as_near_as_can_be() -> None:
     style = load_style("lips-glaze")
-    full = safer_engine(style, EngineInfo(style.name, "openvino", "bf16", "CPU", ""))
+    full = fallback_engine(style, EngineInfo(style.name, "openvino", "bf16", "CPU", ""))
     assert (full.info.runtime, full.info.precision) == ("openvino", "fp32")
     assert "openvino bf16 failed while frames came in" in full.info.why
-    slow = safer_engine(style, full.info)
+    slow = fallback_engine(style, full.info)
     assert (slow.info.runtime, slow.info.device) == ("torch", "CPU")
     with pytest.raises(EngineError, match="the last to fall back to"):
-        safer_engine(style, slow.info)
+        fallback_engine(style, slow.info)

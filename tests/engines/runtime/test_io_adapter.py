@@ -26,11 +26,11 @@ Opened = Callable[[Style], Engine]
 def stand_in_for_cuda(style: Style) -> Engine:
     """The engine for NVIDIA GPUs as it is, but for the device: its steps run on the CPU, and nothing is recorded."""
     device = cuda_device.CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
-    eager, recorded = cuda_engine.eager, cuda_engine.recorded
+    eager, recorded = cuda_engine.eager_reference, cuda_engine.record_network
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda_engine, "torch_device", lambda: device)
-        patch.setattr(cuda_engine, "eager", lambda net, device: eager(net, "cpu"))
-        patch.setattr(cuda_engine, "recorded", lambda *arguments: recorded(*arguments, device="cpu"))
+        patch.setattr(cuda_engine, "eager_reference", lambda net, device: eager(net, "cpu"))
+        patch.setattr(cuda_engine, "record_network", lambda *arguments: recorded(*arguments, device="cpu"))
         return TorchCudaEngine(style, precision="fp32")
 
 
@@ -151,7 +151,7 @@ def test_a_wrong_call_costs_an_engine_nothing(crops_bgr: NDArray[np.uint8]) -> N
         told.append(info)
         return False
 
-    engine = HotSwapEngine(OpenVinoEngine(load_style("lips-glaze")), failed=failed)
+    engine = HotSwapEngine(OpenVinoEngine(load_style("lips-glaze")), on_failure=failed)
     for _ in range(2):
         with pytest.raises(RegionsError):
             engine.infer(np.zeros((5, 30, 90, 3), np.uint8))

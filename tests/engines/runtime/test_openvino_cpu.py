@@ -15,7 +15,7 @@ from engines.cache import engine_cache
 from engines.cache.cache_entry import entries, record_verdict, verdict
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino import cpu_engine
-from engines.runtime.openvino.cpu_engine import OpenVinoEngine, usual_threads
+from engines.runtime.openvino.cpu_engine import OpenVinoEngine, default_threads
 from engines.runtime.openvino.int8_graph import int8_key
 from engines.runtime.selector import open_engine
 from engines.styles import load_style
@@ -36,7 +36,7 @@ def test_an_int8_engine_that_openvino_does_not_take_costs_int8_alone(
     usual = OpenVinoEngine(STYLE).info.precision
     key = int8_key(STYLE)
     engine_cache.store(
-        key, lambda folder: (folder / "model.xml").write_text(graph), about=engine_cache.About("lips-glaze")
+        key, lambda folder: (folder / "model.xml").write_text(graph), about=engine_cache.EntryDescription("lips-glaze")
     )
     record_verdict(key, passed=True)
     assert verdict(key) == "passed" and engine_cache.find(key) is not None, "its digests are right"
@@ -49,7 +49,7 @@ def test_an_int8_engine_that_openvino_does_not_take_costs_int8_alone(
         said = capsys.readouterr().err.splitlines()
         assert len(said) == (1 if opening == 0 else 0)
         if said:
-            assert f"the engine {key[:8]} in the cache cannot be used here" in said[0]
+            assert f"the cached engine {key[:8]} cannot be used here" in said[0]
             assert "Exception from" not in said[0] and "failed at" not in said[0]
     assert entries() == [] and verdict(key) == "uncalibrated"
 
@@ -89,11 +89,11 @@ def test_fp32_is_left_out_where_it_failed_too() -> None:
 def test_the_tracker_keeps_a_core(cores: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert usual_threads((256, 256)) == threads
-    assert usual_threads((90, 30)) == 1
+    assert default_threads((256, 256)) == threads
+    assert default_threads((90, 30)) == 1
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert usual_threads((256, 256)) == threads, "systems that do not tell"
+    assert default_threads((256, 256)) == threads, "systems that do not tell"
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not tie a process to cores")
@@ -102,8 +102,8 @@ def test_cores_that_the_process_may_not_use_do_not_count() -> None:
         "import os\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "os.cpu_count = lambda: 8\n"
-        "from engines.runtime.openvino.cpu_engine import usual_threads\n"
-        "print(usual_threads((256, 256)))\n"
+        "from engines.runtime.openvino.cpu_engine import default_threads\n"
+        "print(default_threads((256, 256)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "1", done.stderr

@@ -124,7 +124,7 @@ def test_a_cache_that_spoils_the_answer_is_thrown_away(
 
 def test_half_precision_that_does_not_hold_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with_core(monkeypatch, StandInCore(("CPU", "GPU")))
-    monkeypatch.setattr(intel_engine, "off_fp32", lambda *_: (31.0, False))
+    monkeypatch.setattr(intel_engine, "deviation_from_fp32", lambda *_: (31.0, False))
     with pytest.raises(NotUsableError, match=r"FP16 was 31\.0/255 off FP32 on a probe"):
         intel_engine.IntelEngine(STYLE, runtime="openvino-gpu")
     with pytest.raises(EngineError, match=r"OpenVINO on an Intel GPU is not usable here: FP16 was 31\.0"):
@@ -133,6 +133,6 @@ def test_half_precision_that_does_not_hold_there_is_refused(monkeypatch: pytest.
 
 def test_a_graph_that_is_not_converted_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with_core(monkeypatch, StandInCore(("CPU", "GPU")))
-    monkeypatch.setattr(selector, "graph_is_there", lambda style: False)
+    monkeypatch.setattr(selector, "graph_available", lambda style: False)
     with pytest.raises(EngineError, match="not converted yet"):
         open_engine(STYLE, runtime="openvino-gpu", convert=False)

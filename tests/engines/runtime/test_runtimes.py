@@ -16,7 +16,7 @@ from engines.cache.cache_entry import entries, record_verdict, verdict
 from engines.errors import EngineError, OptionsError
 from engines.runtime import selector
 from engines.runtime.base import NotUsableError
-from engines.runtime.openvino.converted_graph import cached_key, graph_key
+from engines.runtime.openvino.converted_graph import cached_graph_key, graph_key
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine, engine_key
 from engines.runtime.selector import open_engine
 from engines.runtime.torch.reference_engine import TorchEngine
@@ -50,7 +50,7 @@ def test_the_paint_is_a_change_that_reddens_lips(crops_bgr: NDArray[np.uint8]) -
 
 @pytest.mark.parametrize("name", STYLES)
 def test_the_shipped_graph_belongs_to_the_shipped_weights(name: str) -> None:
-    assert engine_cache.shipped(graph_key(load_style(name))) is not None, (
+    assert engine_cache.find_shipped(graph_key(load_style(name))) is not None, (
         "run: python -m engines.runtime.openvino.export_openvino"
     )
 
@@ -85,13 +85,13 @@ def own_style(folder: Path, seed: int) -> Style:
 
 def test_a_style_of_the_users_own_is_converted_once_and_then_read(crops_bgr: NDArray[np.uint8]) -> None:
     style = own_style(paths.data_dir() / "weights", 1)
-    assert engine_cache.shipped(graph_key(style)) is None and engine_cache.find(cached_key(style)) is None
+    assert engine_cache.find_shipped(graph_key(style)) is None and engine_cache.find(cached_graph_key(style)) is None
     first = OpenVinoEngine(style).infer(crops_bgr).copy()
-    assert engine_cache.find(cached_key(style)) is not None
+    assert engine_cache.find(cached_graph_key(style)) is not None
     assert np.array_equal(OpenVinoEngine(style).infer(crops_bgr), first)
     assert np.abs(first - TorchEngine(style, why="").infer(crops_bgr)).mean() < 0.5
-    key = cached_key(style)
-    assert cached_key(own_style(paths.data_dir() / "weights", 2)) != key, "other weights are another graph"
+    key = cached_graph_key(style)
+    assert cached_graph_key(own_style(paths.data_dir() / "weights", 2)) != key, "other weights are another graph"
 
 
 @pytest.mark.parametrize("harm", ["cut", "nan", "other", "gone"])
@@ -133,12 +133,12 @@ def test_a_runtime_that_fails_is_replaced_and_the_reason_said(monkeypatch: pytes
 def test_a_precision_that_calibration_refused_is_not_taken_and_the_reason_said() -> None:
     style = load_style("lips-glaze")
     device = OpenVinoEngine(style).info.device
-    record_verdict(engine_key(style, "bf16", device), passed=False, because="mean dE 2.1, at most 0.5", kept=False)
+    record_verdict(engine_key(style, "bf16", device), passed=False, because="mean dE 2.1, at most 0.5")
     info = OpenVinoEngine(style).info
     assert info.precision == "fp32" and info.key == engine_key(style, "fp32", device)
     bf16 = "BF16 is not used: calibration failed: mean dE 2.1, at most 0.5"
     assert bf16 in info.why and "INT8 is not made here yet" in info.why
-    record_verdict(engine_key(style, "bf16", device), passed=True, kept=False)
+    record_verdict(engine_key(style, "bf16", device), passed=True)
     assert verdict(engine_key(style, "bf16", device)) == "passed"
     assert entries() == [], "a verdict alone is no engine"
 

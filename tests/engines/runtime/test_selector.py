@@ -36,8 +36,8 @@ def with_engines(monkeypatch: pytest.MonkeyPatch, refused: dict[str, Exception],
     builds: list[bool] = []
 
     def opener(name: str, old: tuple[str, tuple[str, ...], object]) -> tuple[str, tuple[str, ...], object]:
-        def opened(style: Style, wait: selector.Wait) -> Engine:
-            builds.append(wait.build)
+        def opened(style: Style, allowed: selector.Allowed) -> Engine:
+            builds.append(allowed.build)
             if name in refused:
                 raise refused[name]
             runtime, precision = name.split()
@@ -69,7 +69,7 @@ def test_why_not_a_better_one_is_said_once_for_each_reason(monkeypatch: pytest.M
 
 
 def test_auto_never_takes_what_calibration_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    key = engine_cache.key(weights="a")
+    key = engine_cache.cache_key(weights="a")
     engine_cache.store(key, lambda folder: (folder / "plan").write_text("plan"))
     with_engines(monkeypatch, {}, key)
     style = load_style("lips-glaze")
@@ -93,7 +93,7 @@ def test_a_named_runtime_that_is_not_installed_says_which_extra(monkeypatch: pyt
         raise NotUsableError("TensorRT is not installed", "pip install 'veneer[rtx]'")
 
     with_engines(monkeypatch, {"tensorrt fp16": NO_DRIVER})
-    monkeypatch.setattr(selector, "installed", refuse)
+    monkeypatch.setattr(selector, "installed_distribution", refuse)
     with pytest.raises(EngineError) as caught:
         open_engine(load_style("lips-glaze"), runtime="tensorrt")
     says = str(caught.value)

@@ -17,7 +17,7 @@ from engines.cache import engine_cache
 from engines.cache.cache_entry import record_verdict
 from engines.runtime.base import NotUsableError
 from engines.runtime.tensorrt import distribution, tensorrt_engine
-from engines.runtime.tensorrt.distribution import Distribution, installed
+from engines.runtime.tensorrt.distribution import Distribution, installed_distribution
 from engines.runtime.tensorrt.loaded_plan import LoadedPlan
 from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine, engine_key
 from engines.runtime.torch import cuda_engine
@@ -45,19 +45,19 @@ def with_versions(monkeypatch: pytest.MonkeyPatch, versions: dict[str, str]) -> 
 
 def test_the_distribution_that_is_there_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     with_versions(monkeypatch, {"torch-tensorrt-rtx": "2.13.0", "tensorrt-rtx": "1.5.0"})
-    assert installed().module == "tensorrt_rtx"
+    assert installed_distribution().module == "tensorrt_rtx"
     with_versions(monkeypatch, {"torch-tensorrt": "2.13.0", "tensorrt": "11.0"})
-    assert installed().module == "tensorrt"
+    assert installed_distribution().module == "tensorrt"
 
 
 def test_none_and_both_are_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     with_versions(monkeypatch, {})
     with pytest.raises(NotUsableError, match=r"veneer\[tensorrt\].*veneer\[rtx\]"):
-        installed()
+        installed_distribution()
     every = {"torch-tensorrt-rtx": "2", "tensorrt-rtx": "1", "torch-tensorrt": "2", "tensorrt": "11"}
     with_versions(monkeypatch, every)
     with pytest.raises(NotUsableError, match="exclude each other"):
-        installed()
+        installed_distribution()
 
 
 def test_whatever_changes_an_engines_bytes_changes_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,14 +117,16 @@ def test_a_plan_that_tensorrt_does_not_take_is_built_again() -> None:
 
     said: list[str] = []
     plans = {1: b"bad", 4: b"bad"}
-    folder = engine_cache.store(engine_cache.key(plan="foreign"), lambda folder: tensorrt_engine._write(plans, folder))
+    folder = engine_cache.store(
+        engine_cache.cache_key(plan="foreign"), lambda folder: tensorrt_engine._write(plans, folder)
+    )
     assert folder is not None
-    got = engine_cache.once(
-        engine_cache.key(plan="foreign"),
+    got = engine_cache.load_or_build(
+        engine_cache.cache_key(plan="foreign"),
         read=lambda folder: tensorrt_engine._read(StandIn, folder),
         make=lambda: {1: b"new", 4: b"new"},
         write=tensorrt_engine._write,
-        about=engine_cache.About(),
+        about=engine_cache.EntryDescription(),
         say=said.append,
     )
     assert got == {1: b"new", 4: b"new"}
@@ -172,9 +174,9 @@ def with_stand_ins(monkeypatch: pytest.MonkeyPatch, spoil: float = 1.0) -> list[
     monkeypatch.setattr(tensorrt_engine, "LoadedPlan", lambda trt, plan: plan)
     monkeypatch.setattr(tensorrt_engine, "_built", build)
     monkeypatch.setattr(tensorrt_engine, "_run", run)
-    monkeypatch.setattr(tensorrt_engine, "eager", lambda net, device: cuda_engine.eager(net, "cpu"))
-    real = cuda_engine.recorded
-    monkeypatch.setattr(cuda_engine, "recorded", lambda *arguments: real(*arguments, device="cpu"))
+    monkeypatch.setattr(tensorrt_engine, "eager_reference", lambda net, device: cuda_engine.eager_reference(net, "cpu"))
+    real = cuda_engine.record_network
+    monkeypatch.setattr(cuda_engine, "record_network", lambda *arguments: real(*arguments, device="cpu"))
     return built
 
 
@@ -225,10 +227,10 @@ def test_half_precision_that_cannot_be_had_beside_it_is_left_out(why: str, monke
     with_stand_ins(monkeypatch)
     style = load_style("lips-glaze")
     if why == "memory":
-        monkeypatch.setattr(cuda_engine, "recorded", full)
+        monkeypatch.setattr(cuda_engine, "record_network", full)
     else:
         key = cuda_engine.engine_key(style, "fp16", DEVICE)
-        record_verdict(key, passed=False, because="mean dE 2.1, at most 0.5", kept=False)
+        record_verdict(key, passed=False, because="mean dE 2.1, at most 0.5")
     made = TensorRtEngine(style)
     monkeypatch.setattr(made._steps[0].way._several, "run", full)  # type: ignore[attr-defined]
     assert made.infer(CROPS).shape == CROPS.shape
@@ -237,7 +239,7 @@ def test_half_precision_that_cannot_be_had_beside_it_is_left_out(why: str, monke
 
 def has_tensorrt() -> bool:
     try:
-        return bool(distribution.installed())
+        return bool(distribution.installed_distribution())
     except NotUsableError:
         return False
 

@@ -14,11 +14,11 @@ from support.gpu_parts import on_gpu
 from torch import Tensor, nn
 
 from engines.errors import EngineError, OptionsError
-from engines.runtime.base import EngineInfo, NotUsableError, NumbersError
-from engines.runtime.fallback import FallbackEngine, Step, Way
+from engines.runtime.base import EngineInfo, NonFiniteError, NotUsableError
+from engines.runtime.fallback import FallbackEngine, FallbackStep, InferFunction
 from engines.runtime.torch import cuda_device, cuda_engine
-from engines.runtime.torch.cuda_engine import TorchCudaEngine, compared, eager, recorded
-from engines.runtime.torch.cuda_graph import Runs, StaticRun, enter, leave
+from engines.runtime.torch.cuda_engine import TorchCudaEngine, eager_reference, max_deviation, record_network
+from engines.runtime.torch.cuda_graph import Runs, StaticRun, bgr_to_planes, planes_to_bgr
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import load_style
 
@@ -32,12 +32,12 @@ def crops_bgr(portrait_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def test_the_door_turns_bytes_into_rgb_planes_and_back(crops_bgr: NDArray[np.uint8]) -> None:
     for dtype in (torch.float16, torch.float32):
-        planes = enter(torch.from_numpy(crops_bgr), dtype, torch.channels_last)
+        planes = bgr_to_planes(torch.from_numpy(crops_bgr), dtype, torch.channels_last)
         assert planes.shape == (4, 3, 30, 90) and planes.dtype == dtype
         assert planes.is_contiguous(memory_format=torch.channels_last)
         red = crops_bgr[1, 7, 50, 2] / 255
         assert abs(float(planes[1, 0, 7, 50]) - red) < 1e-3
-        back = leave(planes).numpy()
+        back = planes_to_bgr(planes).numpy()
         assert back.dtype == np.float32
         assert np.array_equal(np.rint(back).astype(np.uint8), crops_bgr)
 
@@ -45,7 +45,7 @@ def test_the_door_turns_bytes_into_rgb_planes_and_back(crops_bgr: NDArray[np.uin
 @pytest.mark.parametrize(("precision", "most"), [("fp16", 4.0), ("fp32", 0.01)])
 def test_it_paints_what_the_reference_paints(precision: str, most: float, crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style("lips-glaze")
-    runs = recorded(style.load_generator(), style.size_wh, precision, device="cpu")
+    runs = record_network(style.load_generator(), style.size_wh, precision, device="cpu")
     reference = TorchEngine(style, why="")
     for count in (1, 2, 4, 3):
         answer, finite = runs(crops_bgr[:count])
@@ -56,7 +56,7 @@ def test_it_paints_what_the_reference_paints(precision: str, most: float, crops_
 
 def test_nothing_of_an_earlier_face_is_left_in_a_later_answer(crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style("lips-glaze")
-    runs = recorded(style.load_generator(), style.size_wh, "fp32", device="cpu")
+    runs = record_network(style.load_generator(), style.size_wh, "fp32", device="cpu")
     first = runs(crops_bgr[:2])[0].copy()
     runs(crops_bgr[::-1].copy())
     assert np.array_equal(runs(crops_bgr[:2])[0], first)
@@ -87,14 +87,14 @@ class Overflows(nn.Module):
 
 
 def test_a_network_that_overflows_in_half_precision_is_refused() -> None:
-    full = eager(Overflows(), "cpu")
-    half = recorded(Overflows(), (96, 32), "fp16", device="cpu")
+    full = eager_reference(Overflows(), "cpu")
+    half = record_network(Overflows(), (96, 32), "fp16", device="cpu")
     with pytest.raises(NotUsableError, match="off FP32"):
-        compared(half, full, (96, 32))
-    assert compared(recorded(Overflows(), (96, 32), "fp32", device="cpu"), full, (96, 32)) < 0.01
+        max_deviation(half, full, (96, 32))
+    assert max_deviation(record_network(Overflows(), (96, 32), "fp32", device="cpu"), full, (96, 32)) < 0.01
 
 
-def way(answer: float | Exception) -> Way:
+def way(answer: float | Exception) -> InferFunction:
     def run(regions_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], bool]:
         if isinstance(answer, Exception):
             raise answer
@@ -113,7 +113,7 @@ def engine(answers: Sequence[float | Exception], said: list[str]) -> FallbackEng
     info = EngineInfo("lips-glaze", "tensorrt", "fp16", GPU, "fast", "0123")
     kinds = [("tensorrt", "fp16"), ("torch", "fp16"), ("torch", "fp32")]
     steps = [
-        Step(way(answer), *kind, GPU, for_numbers=kind == ("torch", "fp32"))
+        FallbackStep(way(answer), *kind, GPU, for_numbers=kind == ("torch", "fp32"))
         for answer, kind in zip(answers, kinds, strict=True)
     ]
     return FallbackEngine(info, steps, say=said.append)
@@ -151,14 +151,14 @@ def test_a_gpu_that_fails_is_not_tried_in_full_precision(crops_bgr: NDArray[np.u
     for _ in range(2):
         with pytest.raises(EngineError, match="torch fp16 failed: CUDA error: device lost") as caught:
             made.infer(crops_bgr)
-        assert not isinstance(caught.value, NumbersError) and "\n" not in str(caught.value)
+        assert not isinstance(caught.value, NonFiniteError) and "\n" not in str(caught.value)
     assert len(said) == 1 and (made.info.precision, made.info.device) == ("fp16", GPU)
 
 
 def test_where_nothing_works_it_is_an_error_of_one_line(crops_bgr: NDArray[np.uint8]) -> None:
     info = EngineInfo("lips-glaze", "torch", "fp32", "CPU", "")
-    made = FallbackEngine(info, [Step(way(NAN), "torch", "fp32", "CPU")])
-    with pytest.raises(NumbersError, match="NaN"):
+    made = FallbackEngine(info, [FallbackStep(way(NAN), "torch", "fp32", "CPU")])
+    with pytest.raises(NonFiniteError, match="NaN"):
         made.infer(crops_bgr)
     made.close()
     made.close()
@@ -170,8 +170,10 @@ def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine as it is, but for the device: its steps run on the CPU, and nothing is recorded."""
     device = cuda_device.CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
     monkeypatch.setattr(cuda_engine, "torch_device", lambda: device)
-    monkeypatch.setattr(cuda_engine, "eager", lambda net, device: eager(net, "cpu"))
-    monkeypatch.setattr(cuda_engine, "recorded", lambda *arguments, **more: recorded(*arguments, device="cpu", **more))
+    monkeypatch.setattr(cuda_engine, "eager_reference", lambda net, device: eager_reference(net, "cpu"))
+    monkeypatch.setattr(
+        cuda_engine, "record_network", lambda *arguments, **more: record_network(*arguments, device="cpu", **more)
+    )
 
 
 def test_the_engine_says_what_it_is_and_paints(crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +191,7 @@ def test_a_full_gpu_is_a_runtime_that_cannot_be_used(monkeypatch: pytest.MonkeyP
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     without_gpu(monkeypatch)
-    monkeypatch.setattr(cuda_engine, "recorded", full)
+    monkeypatch.setattr(cuda_engine, "record_network", full)
     with pytest.raises(NotUsableError, match="memory is full"):
         TorchCudaEngine(load_style("lips-glaze"))
 
@@ -241,7 +243,7 @@ def test_what_torch_compile_makes_paints_what_the_reference_paints(
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     style = load_style("lips-glaze")
-    runs = recorded(style.load_generator(), style.size_wh, "fp32", device="cpu", autotune=True)
+    runs = record_network(style.load_generator(), style.size_wh, "fp32", device="cpu", autotune=True)
     reference = TorchEngine(style, why="")
     for count in (1, 4):
         assert np.abs(runs(crops_bgr[:count])[0] - reference.infer(crops_bgr[:count])).max() < 0.01
@@ -276,7 +278,7 @@ def test_on_a_gpu_what_torch_compile_makes_paints_too(crops_bgr: NDArray[np.uint
 @on_gpu
 def test_on_a_gpu_a_recording_runs_again_and_again(crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style("lips-glaze")
-    runs = recorded(style.load_generator(), style.size_wh, "fp16")
+    runs = record_network(style.load_generator(), style.size_wh, "fp16")
     first = runs(crops_bgr)[0].copy()
     before = torch.cuda.memory_allocated()
     for _ in range(50):

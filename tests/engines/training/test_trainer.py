@@ -212,7 +212,8 @@ def test_output_change_learns_the_change(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"generator": "toonnet"}, "toonnet"),
+        ({"generator": "toonnet"}, "did you mean 'toon_net'"),
+        ({"generator": "lip_net"}, "use veneer train lips"),
         ({"l1": 0, "gradient": 0}, "all are switched off"),
         ({"l1": -1}, "negative"),
         ({"gan": "gan"}, "use vanilla, lsgan, wgan-gp"),
@@ -220,7 +221,7 @@ def test_output_change_learns_the_change(tmp_path: Path) -> None:
         ({"crop_px": 64}, "the pictures are 48x48"),
         ({"generator": "pix2pix", "optimiser": "muon", "generator_args": {"depth": 6}}, "halved"),
         ({"generator_args": {"chanels": 4}}, "chanels"),
-        ({"generator_args": {"channels": -5}}, "channels"),
+        ({"generator_args": {"channels": -5}}, "channels must be a whole number from 4 to 256"),
         ({"perceptual": 1}, "--vgg"),
         ({"precision": "bf17"}, "--precision"),
         ({"generator": "pix2pix", "optimiser": "soap", "generator_args": {"depth": 5}}, "--optimiser muon"),

@@ -13,7 +13,7 @@ import pytest
 
 from engines.errors import OptionsError, SinkError
 from engines.runtime import selector
-from engines.runtime.openvino.cpu_engine import holds, probe
+from engines.runtime.probe import probe_bgr, within_tolerance
 from live.control import control_socket
 from live.diagnostics import device_checks, doctor
 from live.diagnostics.doctor import Check, examine
@@ -40,11 +40,11 @@ def test_an_answer_holds_as_long_as_nobody_could_see_the_difference() -> None:
     reference = np.full((1, 8, 8, 3), 100, np.float32)
     small = reference + np.float32(0.4)
     small[0, 0, 0, 0] += 6  # one value of a probe much harsher than any picture, as BF16 has it
-    assert holds(small, reference)
-    assert not holds(reference + np.float32(0.6), reference)
+    assert within_tolerance(small, reference)
+    assert not within_tolerance(reference + np.float32(0.6), reference)
     small[0, 0, 0, 0] += 3
-    assert not holds(small, reference)
-    assert not holds(np.where(reference > 0, np.nan, reference).astype(np.float32), reference)
+    assert not within_tolerance(small, reference)
+    assert not within_tolerance(np.where(reference > 0, np.nan, reference).astype(np.float32), reference)
 
 
 class _Off:
@@ -73,8 +73,8 @@ def test_an_engine_that_its_own_check_accepts_is_well(monkeypatch: pytest.Monkey
 
 
 def test_the_probe_is_the_same_every_time() -> None:
-    assert probe((40, 24)).shape == (1, 24, 40, 3)
-    assert np.array_equal(probe((40, 24)), probe((40, 24)))
+    assert probe_bgr((40, 24)).shape == (1, 24, 40, 3)
+    assert np.array_equal(probe_bgr((40, 24)), probe_bgr((40, 24)))
 
 
 def test_a_film_is_really_written_and_read_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_virtual_camera_that_chrome_will_not_list_is_found_out(
     monkeypatch: pytest.MonkeyPatch, mere: bool | None, says: str, do: str
 ) -> None:
     monkeypatch.setattr(virtual_camera, "VirtualCameraSink", _VirtualCamera)
-    monkeypatch.setattr(camera_devices, "is_mere_camera", lambda path: mere)
+    monkeypatch.setattr(camera_devices, "is_capture_only", lambda path: mere)
     (check,) = examine(only=("virtual camera",))
     assert check.ok and says in check.says and "/dev/video10" in check.says
     assert do in check.do and bool(do) == ("Chrome" in check.do)

@@ -53,7 +53,7 @@ def judge_glaze(passed: bool) -> None:
     judged: set[str] = set()
     while (key := open_engine(layer.style, runtime="openvino").info.key) not in judged:
         judged.add(key)
-        record_verdict(key, passed=passed, because=FAILED, kept=False)
+        record_verdict(key, passed=passed, because=FAILED)
 
 
 def test_engines_that_run_alike_are_named_once_and_the_reference_has_no_verdict() -> None:

@@ -118,7 +118,7 @@ def _idle_source(viewers: ViewerPresence, said: list[str], **how: object) -> tup
         made.append(source)
         return source
 
-    return IdleSource(made[0], again=again, viewers=viewers, say=said.append), made
+    return IdleSource(made[0], new_source=again, viewers=viewers, say=said.append), made
 
 
 class _Busy(FakeSource):
@@ -180,7 +180,7 @@ def _frame(level: int, captured_s: float) -> Frame:
 def test_whoever_comes_sees_the_card_and_then_only_new_frames(tmp_path: Path) -> None:
     viewers, cameras = ViewerPresence(_controls(), linger_s=0.0), FakeVirtualCameras()
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path)
-    sink.attend(viewers, lambda line: None)
+    sink.set_viewers(viewers, lambda line: None)
     sink.open(size_wh=(64, 48), fps=30)
     old = _frame(100, time.monotonic())
     sink.send(old)
@@ -208,7 +208,7 @@ def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatc
     tracked: list[int] = []
     tracker = FakeTracker(lambda frame: tracked.append(frame.frame_id) or ())
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path, loopback=driver.opener)
-    sink.attend(viewers, lambda line: None)
+    sink.set_viewers(viewers, lambda line: None)
     driver.written((64, 48))
     made: list[FakeSource] = []
 
@@ -216,7 +216,7 @@ def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatc
         made.append(FakeSource(numbered, live=True, interval_s=0.01))
         return made[-1]
 
-    source = IdleSource(again(), again=again, viewers=viewers, say=lambda line: None)
+    source = IdleSource(again(), new_source=again, viewers=viewers, say=lambda line: None)
     run = pipeline(source, [sink], tracker=tracker)
     thread, errors = in_background(run)
     assert _until(lambda: made[0].closed > 0), "nobody reads: the camera is let go"
@@ -257,7 +257,7 @@ def test_a_run_says_how_late_the_picture_is(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PATH", str(tmp_path))  # no pactl
     monkeypatch.setattr("live.session.say", said.append)
     monkeypatch.setattr(
-        "live.sinks.delayed_microphone.MOVED_MS", float("inf")
+        "live.sinks.delayed_microphone.DELAY_CHANGE_MS", float("inf")
     )  # said once, however uneven this machine is
     sink = KeepingSink(live=True)
     options = LiveOptions(source="demo", look="none", sinks=("null",), size_wh=(320, 240), fps=60, mic_delay=True)

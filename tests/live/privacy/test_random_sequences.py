@@ -22,7 +22,7 @@ import live.recording.recorder
 from live.control.controls import Command, ControlState
 from live.pipeline.frame import Frame, ImageU8
 from live.pipeline.pipeline import Parts, Pipeline
-from live.recording.recorder import Capture
+from live.recording.recorder import Recorder
 from live.sinks.video_file import VideoFileSink
 from live.sources.still_picture import read_picture
 from live.tracking.person_segmenter import PersonSegmenter
@@ -53,7 +53,7 @@ class Sequence:
             JudgedSink(self.judge, self.controls, name="film", live=False, main_thread=False),
             JudgedSink(self.judge, self.controls, name="window", live=True, main_thread=True),
         ]
-        self.capture = Capture(
+        self.capture = Recorder(
             self.controls, say=self.said.append, fps=FPS, pictures_dir=folder / "pictures", videos_dir=folder / "videos"
         )
         source = TroubledSource(self.troubles, interval_s=1 / FPS)

@@ -13,7 +13,7 @@ from support.sink_clips import plain_frame, read_pictures
 import live.recording.recorder
 from engines.errors import SinkError
 from live.control.controls import Command, Controls
-from live.recording.recorder import Capture
+from live.recording.recorder import Recorder
 from live.render.privacy_fallback import card
 from live.sinks.video_file import VideoFileSink
 from live.sources.still_picture import read_picture
@@ -33,7 +33,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.controls, self.said = Controls(("none",), look="none"), list[str]()
         self.pictures, self.videos = folder / "p", folder / "v"
-        self.capture = Capture(
+        self.capture = Recorder(
             self.controls, say=self.said.append, fps=30, pictures_dir=self.pictures, videos_dir=self.videos
         )
         self._number = 0

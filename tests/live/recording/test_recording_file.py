@@ -14,12 +14,12 @@ import pytest
 from support.sink_clips import plain_frame
 
 from live.pipeline.frame import Frame
-from live.recording.recording_file import RecordingFile, claim_name
+from live.recording.recording_file import RecordingFile, create_file
 from live.sinks.video_file import VideoFileSink, _container_options
 
 
 def _open(path: Path) -> RecordingFile:
-    descriptor, _ = claim_name(path)
+    descriptor, _ = create_file(path)
     return RecordingFile(descriptor)
 
 
@@ -28,18 +28,18 @@ def test_writes_wait_and_earlier_places_come_last(tmp_path: Path) -> None:
     file = _open(path)
     file.write(b"headbody")
     assert path.read_bytes() == b""
-    file.settle()
+    file.flush_fragments()
     assert path.read_bytes() == b"headbody"
     file.seek(0)
     file.write(b"HEAD")
     file.seek(0, io.SEEK_END)
     file.write(b"tail")
-    file.settle()
+    file.flush_fragments()
     assert path.read_bytes() == b"headbodytail"
     file.finish()
     assert path.read_bytes() == b"HEADbodytail"
-    file.let_go()
-    file.let_go()
+    file.close_descriptor()
+    file.close_descriptor()
 
 
 def test_places_that_are_not_yet_on_the_disk_are_overwritten_in_memory(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_places_that_are_not_yet_on_the_disk_are_overwritten_in_memory(tmp_path:
     file.write(b"z")
     assert file.tell() == 11
     file.finish()
-    file.let_go()
+    file.close_descriptor()
     assert (tmp_path / "file").read_bytes() == b"size1234\0\0z"
 
 
@@ -59,7 +59,7 @@ def test_after_a_failed_write_the_settled_part_is_untouched(tmp_path: Path, monk
     path = tmp_path / "file"
     file = _open(path)
     file.write(b"whole")
-    file.settle()
+    file.flush_fragments()
     real_write = os.write
 
     def half(descriptor: int, data: memoryview) -> int:
@@ -70,12 +70,12 @@ def test_after_a_failed_write_the_settled_part_is_untouched(tmp_path: Path, monk
     monkeypatch.setattr(os, "write", half)
     file.write(b"another piece")
     with pytest.raises(OSError, match="No space"):
-        file.settle()
+        file.flush_fragments()
     file.seek(0)
     file.write(b"XX")
-    file.settle()
+    file.flush_fragments()
     file.finish()
-    file.let_go()
+    file.close_descriptor()
     assert path.read_bytes() == b"whole"
 
 

@@ -21,7 +21,7 @@ from engines.looks import Layer, Look
 from engines.runtime import selector
 from engines.runtime.base import Engine, EngineInfo, NotUsableError
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-from engines.runtime.selector import graph_is_there, open_engine
+from engines.runtime.selector import graph_available, open_engine
 from engines.runtime.torch import cuda_device
 from engines.runtime.torch.cuda_device import CudaDevice
 from engines.styles import Style, load_style
@@ -62,7 +62,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], Cuda
     """What the NVIDIA driver answers is what the given function does; PyTorch is one without CUDA."""
 
     def answers(driver: Callable[[], CudaDevice]) -> None:
-        monkeypatch.setattr(cuda_device, "ask_driver", lambda load: driver())
+        monkeypatch.setattr(cuda_device, "query_driver", lambda load: driver())
         monkeypatch.setattr(torch.version, "cuda", None)
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         cuda_device.driver_device.cache_clear()
@@ -144,7 +144,7 @@ def test_a_film_waits_for_its_graph() -> None:
     look_loader = LookLoader(looks_of(style), runtime="auto", say=print)
     look_loader.prepare("mine")
     assert [info.runtime for info in look_loader.engines()] == ["openvino"]
-    assert graph_is_there(style)
+    assert graph_available(style)
     assert look_loader.progress() == ""
     look_loader.close()
 
@@ -218,7 +218,7 @@ def test_a_failure_is_the_wardrobes_to_tell_as_long_as_another_engine_goes_on(
 
     faltering(monkeypatch, after=3)  # the trial takes two
     if not another:
-        monkeypatch.setattr(look_loader_module, "safer_engine", nothing_left)
+        monkeypatch.setattr(look_loader_module, "fallback_engine", nothing_left)
     said: list[str] = []
     look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, aside=True)
     (layer,) = look_loader.prepare("lips-glaze").layers
@@ -260,6 +260,6 @@ def test_the_engine_that_goes_on_is_the_same_for_all_looks() -> None:
     look_loader = LookLoader(looks, runtime="torch", say=said.append)
     look_loader.prepare_all()
     (made,) = look_loader._engines.values()
-    made.engine.exchange(OpenVinoEngine(style))
+    made.engine.swap(OpenVinoEngine(style))
     assert [kind(info)[0] for name in looks for info in look_loader.engines(name)] == ["openvino", "openvino"]
     look_loader.close()

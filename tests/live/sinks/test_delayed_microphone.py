@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from live.sinks.delayed_microphone import MICROPHONE, DelayedMicrophone, MicDelay, SoundError
+from live.sinks.delayed_microphone import MICROPHONE, DelayedMicrophone, MicrophoneDelay, SoundServerError
 
 
 class Lines:
@@ -79,10 +79,10 @@ def _sources() -> dict[str, str]:
 def test_a_second_microphone_gives_the_sound_later_and_is_gone_at_the_end(server: None) -> None:
     before, lines = _pactl("list", "short", "modules"), Lines()
     latency_ms = [None, 80.0]
-    delay = MicDelay(lambda: latency_ms[-1], lines, check_s=0.05)
+    delay = MicrophoneDelay(lambda: latency_ms[-1], lines, check_s=0.05)
     delay.start()
     assert lines.wait_for(1)
-    assert lines.all[0].startswith("mic delay: the picture is 80 ms later than the sound; choose the microphone")
+    assert lines.all[0].startswith("mic delay: the picture is 80 ms later than the sound; select the microphone")
     assert "the sound of mic" in lines.all[0]
     assert _sources()["veneer_microphone"] == MICROPHONE
     assert [("source=mic" in line, "latency_msec=80" in line) for line in _loopbacks()] == [(True, True)]
@@ -110,14 +110,14 @@ def test_what_a_killed_run_left_behind_is_replaced(server: None) -> None:
 def test_a_microphone_that_is_none_is_not_delayed(server: None) -> None:
     _pactl("set-default-source", "room.monitor")
     before = _pactl("list", "short", "modules")
-    with pytest.raises(SoundError, match=r"the default microphone is room\.monitor, which cannot be delayed"):
+    with pytest.raises(SoundServerError, match=r"the default microphone is room\.monitor, which cannot be delayed"):
         DelayedMicrophone().set(80)
     assert _pactl("list", "short", "modules") == before
 
 
 def _said(latency_ms: Callable[[], float | None], microphone: DelayedMicrophone | None) -> list[str]:
     lines = Lines()
-    delay = MicDelay(latency_ms, lines, microphone=microphone, check_s=0.02)
+    delay = MicrophoneDelay(latency_ms, lines, microphone=microphone, check_s=0.02)
     delay.start()
     assert lines.wait_for(1)
     delay.stop()
@@ -125,7 +125,7 @@ def _said(latency_ms: Callable[[], float | None], microphone: DelayedMicrophone 
 
 
 def test_without_a_sound_server_the_number_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    by_hand = "set so much where your program for calls or OBS lets you"
+    by_hand = "set this delay in your call program or in OBS"
     (line,) = _said(lambda: 64.0, DelayedMicrophone(str(tmp_path / "no-pactl")))
     assert line.startswith("mic delay: the picture is 64 ms later than the sound; ")
     assert "does not answer" in line
@@ -137,12 +137,12 @@ def test_without_a_sound_server_the_number_is_said(tmp_path: Path, monkeypatch: 
 
 def test_what_nobody_notices_is_left_alone(tmp_path: Path) -> None:
     (line,) = _said(lambda: 6.4, DelayedMicrophone(str(tmp_path / "no-pactl")))
-    assert line == "mic delay: the picture is 6 ms later than the sound, which nobody notices; nothing is set"
+    assert line == "mic delay: the picture is 6 ms later than the sound, which is not noticeable; no delay is set"
 
 
 def test_a_run_that_was_too_short_says_so(tmp_path: Path) -> None:
     lines = Lines()
-    delay = MicDelay(lambda: None, lines, microphone=DelayedMicrophone(str(tmp_path / "no-pactl")), check_s=0.02)
+    delay = MicrophoneDelay(lambda: None, lines, microphone=DelayedMicrophone(str(tmp_path / "no-pactl")), check_s=0.02)
     delay.start()
     delay.stop()
-    assert lines.all == ["mic delay: the run was too short to measure how late the picture is"]
+    assert lines.all == ["mic delay: the run was too short to measure the latency of the picture"]

@@ -12,7 +12,7 @@ from support.fakes_loopback import FakeLoopback
 
 from live.sinks.v4l2loopback import loopback_device as wire
 from live.sinks.v4l2loopback.loopback_device import LoopbackDevice
-from live.sinks.v4l2loopback.standby_picture import StandbyPicture, free
+from live.sinks.v4l2loopback.standby_picture import StandbyPicture, reopen_for_writers
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
 
@@ -58,7 +58,7 @@ def test_it_guards_from_before_the_first_frame_on() -> None:
     driver = FakeLoopback()
     driver.agreed((64, 48))
     stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
-    assert stand_by.guard(_picture()) == ""
+    assert stand_by.activate(_picture()) == ""
     assert driver.timeout_picture is not None
     stand_by.close()
 
@@ -68,7 +68,7 @@ def test_no_timeout_is_owed_to_the_reader_of_the_next_program(has_event: bool) -
     driver = FakeLoopback(has_event=has_event)
     driver.written((64, 48))
     stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
-    stand_by.guard(_picture())
+    stand_by.activate(_picture())
     driver.silence()
     stand_by.close()
     driver.writer_is_gone()
@@ -78,12 +78,12 @@ def test_no_timeout_is_owed_to_the_reader_of_the_next_program(has_event: bool) -
 def test_without_a_format_and_for_strange_streams_it_says_why_not() -> None:
     driver = FakeLoopback()
     stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
-    assert stand_by.guard(_picture()) == "Invalid argument"
+    assert stand_by.activate(_picture()) == "Invalid argument"
     driver.written((64, 48), b"YUYV")
-    assert stand_by.guard(_picture()) == "the device carries 'YUYV', only 'YU12' is known here"
+    assert stand_by.activate(_picture()) == "the device carries 'YUYV', only 'YU12' is supported"
     driver.written((128, 96))
-    assert "(128, 96)" in stand_by.guard(_picture())
-    assert not stand_by.guards
+    assert "(128, 96)" in stand_by.activate(_picture())
+    assert not stand_by.is_active
     stand_by.close()
     assert driver.timeout_ms == 0
     assert driver.openers == {}
@@ -96,8 +96,8 @@ def test_the_card_comes_when_frames_fail_to_and_the_device_is_left_as_it_was(fps
     with driver.opener("/dev/video10") as device:
         device.set_timeout_ms(7000)
     stand_by = StandbyPicture("/dev/video10", fps=fps, opener=driver.opener)
-    assert stand_by.guard(_picture()) == ""
-    assert (stand_by.guards, driver.timeout_ms) == (True, silent_ms)
+    assert stand_by.activate(_picture()) == ""
+    assert (stand_by.is_active, driver.timeout_ms) == (True, silent_ms)
     stand_by.close()
     stand_by.close()
     assert driver.timeout_ms == 7000
@@ -106,10 +106,10 @@ def test_the_card_comes_when_frames_fail_to_and_the_device_is_left_as_it_was(fps
 def test_what_a_killed_run_left_behind_is_not_taken_for_the_users_setting() -> None:
     driver = FakeLoopback()
     driver.written((64, 48))
-    StandbyPicture("/dev/video10", fps=30, opener=driver.opener).guard(_picture())
+    StandbyPicture("/dev/video10", fps=30, opener=driver.opener).activate(_picture())
     driver.kill()
     second = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
-    second.guard(_picture())
+    second.activate(_picture())
     second.close()
     assert driver.timeout_ms == 0
 
@@ -133,7 +133,7 @@ def test_after_a_run_the_device_takes_the_next_writer(dies: bool) -> None:
     driver = FakeLoopback()
     driver.written((64, 48))
     stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
-    stand_by.guard(_picture())
+    stand_by.activate(_picture())
     assert not driver.takes_writers
     if dies:
         driver.kill()
@@ -146,11 +146,11 @@ def test_after_a_run_the_device_takes_the_next_writer(dies: bool) -> None:
 def test_a_device_that_others_left_shut_is_freed_and_one_in_use_is_not() -> None:
     driver = FakeLoopback()
     driver.written((64, 48))
-    free("/dev/video10", opener=driver.opener)
+    reopen_for_writers("/dev/video10", opener=driver.opener)
     assert not driver.takes_writers, "somebody writes to it"
     driver.writer_is_gone()
-    free("/dev/video10", opener=driver.opener)
+    reopen_for_writers("/dev/video10", opener=driver.opener)
     assert driver.takes_writers
-    free("/dev/video10", opener=driver.opener)
+    reopen_for_writers("/dev/video10", opener=driver.opener)
     assert driver.takes_writers
     assert driver.openers == {}

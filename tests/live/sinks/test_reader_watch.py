@@ -14,8 +14,7 @@ from support.fakes_loopback import FakeLoopback
 
 from live.sinks.v4l2loopback import reader_watch as readers_module
 from live.sinks.v4l2loopback.loopback_device import LoopbackDevice
-from live.sinks.v4l2loopback.reader_watch import ReaderWatch, still_hidden
-from live.sinks.virtual_camera_help import LinuxPaths
+from live.sinks.v4l2loopback.reader_watch import ReaderWatch, updated_hidden_count
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify and /proc are Linux's")
 
@@ -69,7 +68,7 @@ def _no_driver(path: str) -> LoopbackDevice:
     raise OSError(f"{path} knows no events")
 
 
-@pytest.mark.parametrize("by", ["openings", "polling"])
+@pytest.mark.parametrize("by", ["inotify", "polling"])
 def test_programs_that_open_and_close_it_are_noticed(
     node: Path, watch_of: list[ReaderWatch], by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,13 +76,13 @@ def test_programs_that_open_and_close_it_are_noticed(
         raise OSError("no inotify instance is left")
 
     if by == "polling":
-        monkeypatch.setattr(readers_module, "Openings", nothing_left)
+        monkeypatch.setattr(readers_module, "FileOpenWatcher", nothing_left)
     early, reports = Reader(node), Reports()
     watch = ReaderWatch(str(node), reports, loopback=_no_driver)
     watch_of.append(watch)
     watch.start()
     assert reports.wait_for(1), "who was there before must count"
-    assert watch.by == by
+    assert watch.method == by
     second = Reader(node, times=2)
     assert reports.wait_for(3)
     early.kill()
@@ -111,7 +110,7 @@ def test_who_cannot_be_seen_in_proc_is_heard(node: Path, tmp_path: Path, watch_o
     proc = tmp_path / "proc"  # as a user sees it to whom the reader's process is closed: only oneself
     (proc / str(os.getpid()) / "fd").mkdir(parents=True)
     reports = Reports()
-    watch_of.append(ReaderWatch(str(node), reports, loopback=_no_driver, paths=LinuxPaths(proc=proc)))
+    watch_of.append(ReaderWatch(str(node), reports, loopback=_no_driver, proc=proc))
     watch_of[0].start()
     assert reports.wait_for(0)
     reader = Reader(node)
@@ -122,7 +121,7 @@ def test_who_cannot_be_seen_in_proc_is_heard(node: Path, tmp_path: Path, watch_o
 
 def test_without_proc_nothing_is_known(node: Path, tmp_path: Path, watch_of: list[ReaderWatch]) -> None:
     reports = Reports()
-    watch_of.append(ReaderWatch(str(node), reports, loopback=_no_driver, paths=LinuxPaths(proc=tmp_path)))
+    watch_of.append(ReaderWatch(str(node), reports, loopback=_no_driver, proc=tmp_path))
     watch_of[0].start()
     assert reports.wait_for(None)
 
@@ -136,7 +135,7 @@ def test_the_drivers_events_are_followed(node: Path, watch_of: list[ReaderWatch]
     watch_of.append(watch)
     watch.start()
     assert reports.wait_for(1), "the state of the beginning"
-    assert watch.by == "event"
+    assert watch.method == "event"
     for readers in (0, 2, 0, 1):
         driver.set_readers(readers)
         assert reports.wait_for(readers)
@@ -149,7 +148,7 @@ def test_the_drivers_events_are_followed(node: Path, watch_of: list[ReaderWatch]
 def test_an_event_that_was_lost_is_made_good(
     node: Path, watch_of: list[ReaderWatch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers_module, "CHECK_S", 0.05)
+    monkeypatch.setattr(readers_module, "CHECK_INTERVAL_S", 0.05)
     driver, reports = FakeLoopback(has_event=True), Reports()
     watch_of.append(ReaderWatch(str(node), reports, loopback=driver.opener))
     watch_of[0].start()
@@ -174,7 +173,7 @@ def test_an_event_that_was_lost_is_made_good(
 def test_what_was_heard_and_what_is_seen_add_up(heard: list[tuple[int, int, int]], hidden: list[int]) -> None:
     now, so_far = 0, []
     for opened, closed, more_seen in heard:
-        now = still_hidden(now, opened, closed, more_seen)
+        now = updated_hidden_count(now, opened, closed, more_seen)
         so_far.append(now)
     assert so_far == hidden
 

@@ -181,7 +181,8 @@ def test_a_second_one_without_a_device_name_is_told_too(tmp_path: Path, refuses:
 def test_the_lock_of_another_process_counts_and_ends_with_it(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from live.sinks.v4l2loopback.device_lock import DeviceLock;"
-        f"lock = DeviceLock('/dev/video10', Path({str(tmp_path)!r})); print(lock.take(), flush=True); sys.stdin.read()"
+        f"lock = DeviceLock('/dev/video10', Path({str(tmp_path)!r}));"
+        "print(lock.acquire(), flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -200,8 +201,8 @@ def test_the_lock_of_another_process_counts_and_ends_with_it(tmp_path: Path) -> 
 def test_a_folder_without_room_for_locks_does_not_keep_the_camera_from_the_user(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     lock = DeviceLock("/dev/video10", tmp_path / "file" / "locks")
-    assert lock.take()
-    lock.let_go()
+    assert lock.acquire()
+    lock.release()
 
 
 def test_a_failed_open_lets_go_of_the_lock(tmp_path: Path) -> None:
@@ -209,5 +210,5 @@ def test_a_failed_open_lets_go_of_the_lock(tmp_path: Path) -> None:
     with pytest.raises(SinkError):
         _sink(cameras, tmp_path, "/dev/video10").open(size_wh=(64, 48), fps=30)
     lock = DeviceLock("/dev/video10", tmp_path)
-    assert lock.take()
-    lock.let_go()
+    assert lock.acquire()
+    lock.release()

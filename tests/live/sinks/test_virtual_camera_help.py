@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from live.sinks.virtual_camera_help import LOAD_MODULE, LinuxPaths, explain, programs_using
+from live.sinks.virtual_camera_help import LOAD_MODULE, LinuxPaths, explain_open_failure
+from live.v4l2_devices import programs_using
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def linux(tmp_path: Path) -> LinuxPaths:
 
 
 def _explain(device: str | None, failure: str, paths: LinuxPaths) -> tuple[str, str]:
-    return explain(device, failure, system="linux", paths=paths)
+    return explain_open_failure(device, failure, system="linux", paths=paths)
 
 
 def test_the_module_is_installed_but_not_loaded(linux: LinuxPaths) -> None:
@@ -125,9 +126,11 @@ def test_real_programs_are_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])
 def test_elsewhere_obs_is_the_way(system: str) -> None:
-    got, do = explain(None, "'obs' backend: OBS Virtual Camera device not found! Did you install OBS?", system=system)
+    got, do = explain_open_failure(
+        None, "'obs' backend: OBS Virtual Camera device not found! Did you install OBS?", system=system
+    )
     assert "OBS" in got
     assert "30 or later" in do and "Start Virtual Camera" in do and "Stop Virtual Camera" in do
     assert ("extension" in do) == (system == "darwin")
-    got, do = explain(None, "virtual camera output is already in use", system=system)
+    got, do = explain_open_failure(None, "virtual camera output is already in use", system=system)
     assert got == "another program is sending pictures to it"

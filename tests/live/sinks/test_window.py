@@ -21,7 +21,7 @@ from live.pipeline.frame import ImageU8
 from live.sinks import display as display_module
 from live.sinks.display import check_screen
 from live.sinks.preview_meter import MeterText
-from live.sinks.window import FIRST_WH, LEAST_WH, MOST_WH, WindowSink, _within, key_name
+from live.sinks.window import INITIAL_SIZE_WH, MAX_SIZE_WH, MIN_SIZE_WH, WindowSink, _scaled_into, key_name
 
 PROGRAM = ROOT / "tests" / "support" / "window_program.py"
 HANG_S = 60
@@ -155,8 +155,8 @@ def test_any_frame_size_is_shown_in_a_window_of_sensible_size(display: str, size
         window.press("q")
         window.wait_for("end")
     geometry = dict(line.split("=") for line in said)
-    assert int(geometry["WIDTH"]) <= FIRST_WH[0] and int(geometry["HEIGHT"]) <= FIRST_WH[1]
-    assert int(geometry["WIDTH"]) >= LEAST_WH[0] - 1 or int(geometry["HEIGHT"]) >= LEAST_WH[1] - 1
+    assert int(geometry["WIDTH"]) <= INITIAL_SIZE_WH[0] and int(geometry["HEIGHT"]) <= INITIAL_SIZE_WH[1]
+    assert int(geometry["WIDTH"]) >= MIN_SIZE_WH[0] - 1 or int(geometry["HEIGHT"]) >= MIN_SIZE_WH[1] - 1
 
 
 @pytest.mark.screen
@@ -235,10 +235,10 @@ def test_key_codes(code: int, name: str | None) -> None:
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (640, 480), (1280, 720), (7680, 4320), (1, 5000), (5000, 1)])
 def test_pictures_are_shown_at_a_size_that_can_be_seen(size_wh: tuple[int, int]) -> None:
-    width, height = _within(size_wh, LEAST_WH, MOST_WH)
-    assert 1 <= width <= MOST_WH[0]
-    assert 1 <= height <= MOST_WH[1]
-    assert width >= LEAST_WH[0] - 1 or height >= LEAST_WH[1] - 1
+    width, height = _scaled_into(size_wh, MIN_SIZE_WH, MAX_SIZE_WH)
+    assert 1 <= width <= MAX_SIZE_WH[0]
+    assert 1 <= height <= MAX_SIZE_WH[1]
+    assert width >= MIN_SIZE_WH[0] - 1 or height >= MIN_SIZE_WH[1] - 1
     if min(size_wh) > 1:
         assert width / height == pytest.approx(size_wh[0] / size_wh[1], rel=0.01)
 

@@ -18,8 +18,8 @@ from PIL import Image
 from support.video_files import numbered, write_video
 
 from engines.errors import SourceError, TrackingError
-from live.sources.picture_header import told_size_wh, whole_png
-from live.sources.still_picture import MOST_PIXELS, read_picture
+from live.sources.picture_header import header_size_wh, trim_png
+from live.sources.still_picture import MAX_PIXELS, read_picture
 from live.sources.video_source import VideoSource
 from live.tracking import task_file
 from live.tracking.task_file import read_task
@@ -39,16 +39,16 @@ def test_the_header_says_the_size_that_is_decoded(
 ) -> None:
     file = io.BytesIO()
     Image.new("RGB", size_wh, (9, 99, 199)).save(file, kind, **options)
-    assert told_size_wh(file.getvalue()) == size_wh
+    assert header_size_wh(file.getvalue()) == size_wh
     decoded = cv2.imdecode(np.frombuffer(file.getvalue(), np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None and decoded.shape[1::-1] == size_wh
 
 
 def test_big_endian_tiffs_and_old_bitmaps_say_their_size_too() -> None:
     entries = struct.pack(">HHHIHH", 2, 256, 3, 1, 640, 0) + struct.pack(">HHII", 257, 4, 1, 480)
-    assert told_size_wh(b"MM\0*" + struct.pack(">I", 8) + entries) == (640, 480)
-    assert told_size_wh(b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 320, 200, 1, 24)) == (320, 200)
-    assert told_size_wh(b"BM" + bytes(12) + struct.pack("<Iii", 40, 320, -200)) == (320, 200)
+    assert header_size_wh(b"MM\0*" + struct.pack(">I", 8) + entries) == (640, 480)
+    assert header_size_wh(b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 320, 200, 1, 24)) == (320, 200)
+    assert header_size_wh(b"BM" + bytes(12) + struct.pack("<Iii", 40, 320, -200)) == (320, 200)
 
 
 def _png(width: int, height: int) -> bytes:
@@ -72,7 +72,7 @@ def test_a_picture_that_unpacks_to_gigabytes_is_never_decoded(tmp_path: Path, mo
 
 
 def test_what_a_telephone_takes_is_not_too_large() -> None:
-    assert MOST_PIXELS >= 12_000 * 9_000
+    assert MAX_PIXELS >= 12_000 * 9_000
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "bmp", "tiff"])
@@ -110,14 +110,14 @@ def test_a_png_chunk_that_says_more_than_the_file_has_never_reaches_opencv(
         whole[:-20],
         whole[:place] + whole[-12:] + struct.pack(">I4s", 0xAEEA363D, b"IDAT") + bytes(30),
     ):
-        assert whole_png(data) is None
+        assert trim_png(data) is None
         (tmp_path / "chunk.png").write_bytes(data)
         with pytest.raises(SourceError, match="damaged"):
             read_picture(tmp_path / "chunk.png")
 
 
 def test_what_follows_a_png_is_left_out() -> None:
-    assert whole_png(_png(5, 5) + b"and more") == _png(5, 5)
+    assert trim_png(_png(5, 5) + b"and more") == _png(5, 5)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -191,7 +191,7 @@ def test_what_is_no_face_model_is_one_line(tmp_path: Path, content: bytes, says:
 
 def test_a_face_model_of_gigabytes_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "face.task").open("wb") as file:
-        file.truncate(task_file.MOST_BYTES + 1)
+        file.truncate(task_file.MAX_BYTES + 1)
     with pytest.raises(TrackingError, match=r"64\.0 MB, more than 64"):
         read_task(tmp_path / "face.task")
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.fakes_camera import FakeCamera, FakeCapture, FakeDevices, patches_bgr
+from support.fakes_camera import FakeCamera, FakeCameraDevices, FakeCapture, patches_bgr
 
 from live.pipeline.frame import Frame
 from live.sources import camera_source as camera_module
@@ -22,7 +22,7 @@ on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="devi
 
 
 def source_of(camera: FakeCamera, **more: Any) -> CameraSource:
-    return CameraSource(0, opener=camera.opener, devices=FakeDevices("Webcam"), **more)
+    return CameraSource(0, opener=camera.opener, devices=FakeCameraDevices("Webcam"), **more)
 
 
 def next_frame(source: CameraSource, limit_s: float = 20.0) -> Frame:
@@ -149,7 +149,7 @@ def test_an_unplugged_camera_is_waited_for_and_the_ids_go_on() -> None:
     assert [next_frame(source).frame_id for _ in range(2)] == [3, 4]
 
 
-class Unplugged(FakeDevices):
+class Unplugged(FakeCameraDevices):
     """The system's list while a camera is not plugged in, until `back` is set: then under the file it is put to."""
 
     def __init__(self) -> None:

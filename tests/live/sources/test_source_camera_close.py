@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from support.fakes_camera import FakeCamera, FakeDevices, HangingCamera
+from support.fakes_camera import FakeCamera, FakeCameraDevices, HangingCamera
 
 from engines.errors import SourceError
 from live.pipeline.frame import Frame
@@ -15,7 +15,7 @@ from live.sources.camera_source import CameraSource
 
 
 def source_of(camera: FakeCamera) -> CameraSource:
-    return CameraSource(0, opener=camera.opener, devices=FakeDevices("Webcam"))
+    return CameraSource(0, opener=camera.opener, devices=FakeCameraDevices("Webcam"))
 
 
 def test_close_does_not_wait_for_a_hanging_driver() -> None:

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.fakes_camera import FakeCamera, FakeDevices
+from support.fakes_camera import FakeCamera, FakeCameraDevices
 
 from engines.errors import SourceError
-from live.sources.camera_devices import SystemDevices, is_mere_camera
+from live.sources.camera_devices import SystemCameraDevices, is_capture_only
 from live.sources.camera_source import CameraSource
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device files are read on Linux only")
@@ -21,18 +21,26 @@ on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="devi
 @pytest.mark.parametrize(
     ("devices", "got", "do"),
     [
-        (FakeDevices(), "this machine has no camera", "--source demo"),
-        (FakeDevices("Built-in"), "no such device", "/dev/video0 (Built-in)"),
-        (FakeDevices("A", "B", "C", "D", numbers={"/dev/video3": errno.EBUSY}), "busy", "close that program"),
-        (FakeDevices("A", "B", "C", "D", holder="zoom, process 41"), "zoom, process 41", "close that program"),
-        (FakeDevices("A", "B", "C", "D", numbers={"/dev/video3": errno.EACCES}), "no permission", "usermod -aG video"),
-        (FakeDevices("A", numbers={"/dev/video3": errno.ENODEV}), "does not answer", "unplug it"),
-        (FakeDevices("A", numbers={"/dev/video3": 0}), "not a camera", "/dev/video0 (A)"),
-        (FakeDevices("A", "B", "C", "D"), "sends no picture", "close other programs"),
+        (FakeCameraDevices(), "this machine has no camera", "--source demo"),
+        (FakeCameraDevices("Built-in"), "no such device", "/dev/video0 (Built-in)"),
+        (FakeCameraDevices("A", "B", "C", "D", numbers={"/dev/video3": errno.EBUSY}), "busy", "close that program"),
+        (
+            FakeCameraDevices("A", "B", "C", "D", programs=["zoom (process 41)"]),
+            "zoom (process 41)",
+            "close that program",
+        ),
+        (
+            FakeCameraDevices("A", "B", "C", "D", numbers={"/dev/video3": errno.EACCES}),
+            "no permission",
+            "usermod -aG video",
+        ),
+        (FakeCameraDevices("A", numbers={"/dev/video3": errno.ENODEV}), "does not answer", "unplug it"),
+        (FakeCameraDevices("A", numbers={"/dev/video3": 0}), "not a camera", "/dev/video0 (A)"),
+        (FakeCameraDevices("A", "B", "C", "D"), "sends no picture", "close other programs"),
     ],
     ids=["none", "other number", "busy", "held", "permission", "gone", "metadata", "silent"],
 )
-def test_a_camera_that_does_not_open_says_why(devices: FakeDevices, got: str, do: str) -> None:
+def test_a_camera_that_does_not_open_says_why(devices: FakeCameraDevices, got: str, do: str) -> None:
     camera = FakeCamera()
     camera.plugged = False
     source = CameraSource(3, opener=camera.opener, devices=devices)
@@ -48,7 +56,7 @@ def test_a_camera_that_does_not_open_says_why(devices: FakeDevices, got: str, do
 def test_a_camera_that_opens_but_sends_nothing_is_let_go() -> None:
     camera = FakeCamera()
     camera.sends = False
-    source = CameraSource(0, opener=camera.opener, devices=FakeDevices("Webcam"), first_picture_s=0.2)
+    source = CameraSource(0, opener=camera.opener, devices=FakeCameraDevices("Webcam"), first_frame_timeout_s=0.2)
     with pytest.raises(SourceError):
         source.open()
     assert camera.released == camera.opened == 1
@@ -68,7 +76,7 @@ def test_a_real_missing_camera_is_one_quiet_error(capfd: pytest.CaptureFixture[s
 def test_only_devices_that_give_pictures_are_listed(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
     (tmp_path / "video0.txt").touch()
-    assert SystemDevices(tmp_path).nodes() == []
+    assert SystemCameraDevices(tmp_path).nodes() == []
 
 
 @on_linux
@@ -88,13 +96,13 @@ def test_a_camera_is_known_again_by_its_name_and_its_plug(tmp_path: Path) -> Non
     plug_in(0, "Webcam", "1-1")
     plug_in(1, "Webcam", "1-1", index=1)  # what it says of its pictures
     plug_in(2, "Webcam", "1-2")
-    devices = SystemDevices(dev, sys_class)
+    devices = SystemCameraDevices(dev, sys_class)
     first = devices.node(str(dev / "video0"))
-    assert first is not None and first.name == "Webcam" and devices.again(first) == first
+    assert first is not None and first.name == "Webcam" and devices.find_again(first) == first
     (dev / "video0").unlink()
-    assert devices.node(str(dev / "video0")) is None and devices.again(first) is None
+    assert devices.node(str(dev / "video0")) is None and devices.find_again(first) is None
     plug_in(7, "Webcam", "1-1")
-    assert devices.again(first) == devices.node(str(dev / "video7"))
+    assert devices.find_again(first) == devices.node(str(dev / "video7"))
     (dev / "by-name").symlink_to(dev / "video2")
     linked = devices.node(str(dev / "by-name"))
     assert linked is not None and linked.name == "Webcam"
@@ -103,20 +111,20 @@ def test_a_camera_is_known_again_by_its_name_and_its_plug(tmp_path: Path) -> Non
 @on_linux
 def test_what_is_no_device_is_not_called_a_camera_or_none(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
-    assert is_mere_camera(str(tmp_path / "video0")) is None
-    assert is_mere_camera(str(tmp_path / "video1")) is None
+    assert is_capture_only(str(tmp_path / "video0")) is None
+    assert is_capture_only(str(tmp_path / "video1")) is None
 
 
 @on_linux
 def test_the_program_that_holds_a_device_is_named(tmp_path: Path) -> None:
     device = tmp_path / "video0"
     device.touch()
-    assert SystemDevices().holder(str(device)) == ""
+    assert SystemCameraDevices().programs_using(str(device)) == []
     script = f"import sys; file = open({str(device)!r}); print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None and other.stdout.readline().strip() == b"held"
-        holder = SystemDevices().holder(str(device))
+        (program,) = SystemCameraDevices().programs_using(str(device))
         other.communicate()
-    assert f"process {other.pid}" in holder
-    assert SystemDevices().open_errno(str(device)) == 0
-    assert SystemDevices().open_errno(str(tmp_path / "video7")) == errno.ENOENT
+    assert f"(process {other.pid})" in program
+    assert SystemCameraDevices().open_errno(str(device)) == 0
+    assert SystemCameraDevices().open_errno(str(tmp_path / "video7")) == errno.ENOENT

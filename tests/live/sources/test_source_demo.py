@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from live.pipeline.frame import Frame
-from live.sources.demo_source import CYCLE_S, GONE_S, DemoSource, pose_at
+from live.sources.demo_source import ABSENT_S, CYCLE_S, DemoSource, pose_at
 from live.tracking.quiet_stderr import quiet_stderr
 
 Picture = NDArray[np.uint8]
@@ -54,7 +54,7 @@ def test_a_face_is_found_all_the_way_but_while_it_is_gone(find_face: Callable[[P
     for frame in frames_of(DemoSource(fps=5, pace=False, frames=60)):
         assert frame.pts_s is not None
         points = find_face(frame.bgr)
-        if GONE_S[0] <= frame.pts_s <= GONE_S[1]:
+        if ABSENT_S[0] <= frame.pts_s <= ABSENT_S[1]:
             gone.append(points)
         else:
             found.append(points)
@@ -72,7 +72,7 @@ def test_nobody_is_there_while_gone() -> None:
     empty = [
         frame.bgr
         for frame in frames_of(DemoSource(fps=10, pace=False, frames=120))
-        if GONE_S[0] <= (frame.pts_s or 0) <= GONE_S[1]
+        if ABSENT_S[0] <= (frame.pts_s or 0) <= ABSENT_S[1]
     ]
     assert len(empty) >= 10
     assert all(np.array_equal(picture, empty[0]) for picture in empty)
@@ -101,7 +101,7 @@ def test_the_same_comes_again_after_a_cycle() -> None:
 def test_it_moves_smoothly_except_out_of_sight() -> None:
     for frame in range(int(CYCLE_S * 30)):
         now_s = frame / 30
-        if GONE_S[0] <= now_s <= GONE_S[1]:
+        if ABSENT_S[0] <= now_s <= ABSENT_S[1]:
             continue
         here, there = pose_at(now_s), pose_at(now_s + 1 / 30)
         assert abs(there.x - here.x) < 0.09 and abs(there.y - here.y) < 0.01
@@ -136,7 +136,7 @@ def test_the_cut_at_the_bottom_of_the_portrait_is_never_seen(size_wh: tuple[int,
     source = DemoSource(size_wh=size_wh, fps=10, pace=False, frames=120)
     source.open()
     pictures = [frame.bgr.astype(int) for frame in iter(source.read, None)]
-    wall = next(bgr for index, bgr in enumerate(pictures) if GONE_S[0] < index / 10 < GONE_S[1])
+    wall = next(bgr for index, bgr in enumerate(pictures) if ABSENT_S[0] < index / 10 < ABSENT_S[1])
     for bgr in pictures:
         person = np.abs(bgr - wall).max(axis=2) > 24
         lowest = person[-1].sum()

@@ -16,7 +16,7 @@ from live.sources.base import FrameSource
 from live.sources.camera_source import CameraSource
 from live.sources.demo_source import DemoSource
 from live.sources.source_factory import is_picture, open_source
-from live.sources.still_picture import StillSource
+from live.sources.still_picture import StillPictureSource
 from live.sources.video_source import VideoSource
 
 
@@ -65,7 +65,7 @@ def test_a_missing_camera_device_is_the_cameras_own_error() -> None:
 @pytest.mark.parametrize("name", ["face.png", "face.jpg", "face.webp", "face.tiff", "face.bmp"])
 def test_pictures(folder: Path, name: str) -> None:
     source = opened(folder / name)
-    assert isinstance(source, StillSource) and not source.live
+    assert isinstance(source, StillPictureSource) and not source.live
     assert source.open().size_wh == (32, 16)
     assert opened(folder / name, pace=True).live, "shown live, a picture comes again and again"
     assert not opened(folder / name, pace=True, repeat=False).live
@@ -83,7 +83,7 @@ def test_a_file_is_what_is_in_it_not_what_it_is_called(folder: Path) -> None:
     (folder / "face.png").rename(folder / "really a face.mp4")
     (folder / "clip.mp4").rename(folder / "really a clip.png")
     (folder / "clip.mkv").rename(folder / "no suffix")
-    assert isinstance(opened(folder / "really a face.mp4"), StillSource)
+    assert isinstance(opened(folder / "really a face.mp4"), StillPictureSource)
     assert isinstance(opened(folder / "really a clip.png"), VideoSource)
     assert isinstance(opened(folder / "no suffix"), VideoSource)
     assert opened(folder / "no suffix").open().size_wh == (32, 16)
@@ -122,4 +122,4 @@ def test_what_can_be_no_source(text: str) -> None:
 
 def test_a_file_in_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME" if sys.platform != "win32" else "USERPROFILE", str(folder))
-    assert isinstance(opened("~/face.png"), StillSource)
+    assert isinstance(opened("~/face.png"), StillPictureSource)

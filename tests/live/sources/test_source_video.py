@@ -88,7 +88,7 @@ def test_a_stream_without_timestamps_counts_its_frames(tmp_path: Path) -> None:
 def test_times_only_grow_whatever_the_stamps_say() -> None:
     clock = StreamClock(0.04, 10.0)
     stamps_s = [10.0, 10.04, 10.04, 10.03, 10.12, None, 2.0, 2.04, 9000.0, 9000.04]
-    places_s = [clock.place_s(stamp_s) for stamp_s in stamps_s]
+    places_s = [clock.position_s(stamp_s) for stamp_s in stamps_s]
     assert all(after > before for before, after in itertools.pairwise(places_s))
     assert places_s[0] == 0.0 and places_s[4] == pytest.approx(0.12), "a doubled stamp shifts nothing after it"
     assert places_s[5:] == pytest.approx([0.16, 0.20, 0.24, 0.28, 0.32]), "a clock set anew goes on by one frame"
@@ -144,7 +144,7 @@ def test_of_a_cut_off_file_the_good_part_comes(tmp_path: Path, name: str) -> Non
     frames = all_frames(source)
     assert 10 <= len(frames) < 30
     assert [number_in(frame.bgr) for frame in frames] == list(range(len(frames))), "no smeared frame among them"
-    assert source.warning == f"the file ends in the middle; {len(frames)} frames were read"
+    assert source.warning == f"the file is truncated; {len(frames)} frames were read"
 
 
 def test_damage_in_the_middle_is_passed_over(video: Path) -> None:
@@ -218,7 +218,7 @@ def test_close_ends_a_long_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     began_s = time.monotonic()
     with pytest.raises(TimeoutError):
         source.read()
-    monkeypatch.setattr(pace, "LONGEST_WAIT_S", 15.0)  # a second may be over before the closing, too
+    monkeypatch.setattr(pace, "MAX_WAIT_S", 15.0)  # a second may be over before the closing, too
     threading.Timer(0.1, source.close).start()
     assert source.read() is None
     assert time.monotonic() - began_s < 10

@@ -15,7 +15,7 @@ from PIL import Image
 
 from engines.errors import SinkError, SourceError
 from live.sources import pace
-from live.sources.still_picture import StillSource, read_picture, write_picture
+from live.sources.still_picture import StillPictureSource, read_picture, write_picture
 
 Picture = NDArray[np.uint8]
 
@@ -94,7 +94,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("size_wh", [(1, 1), (7680, 4320)])
 def test_the_smallest_and_the_largest(tmp_path: Path, size_wh: tuple[int, int]) -> None:
     write_picture(tmp_path / "size.jpg", np.full((size_wh[1], size_wh[0], 3), 128, np.uint8))
-    source = StillSource(tmp_path / "size.jpg", repeat=False)
+    source = StillPictureSource(tmp_path / "size.jpg", repeat=False)
     assert source.open().size_wh == size_wh
     frame = source.read()
     assert frame is not None and frame.size_wh == size_wh
@@ -118,13 +118,13 @@ def test_what_is_no_picture_is_one_clear_line(tmp_path: Path) -> None:
     got = {"text.jpg": "no picture", "empty.png": "empty", "cut.png": "damaged", "folder.png": "folder"}
     for name, words in (got | {"missing.png": "no such file"}).items():
         with pytest.raises(SourceError, match=name) as caught:
-            StillSource(tmp_path / name, repeat=False).open()
+            StillPictureSource(tmp_path / name, repeat=False).open()
         assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_one_picture_is_one_frame(tmp_path: Path) -> None:
     write_picture(tmp_path / "one.png", quarters_bgr())
-    source = StillSource(tmp_path / "one.png", repeat=False)
+    source = StillPictureSource(tmp_path / "one.png", repeat=False)
     info = source.open()
     assert not source.live and (info.name, info.fps, info.frame_count) == ("one.png", 0.0, 1)
     frame = source.read()
@@ -135,7 +135,7 @@ def test_one_picture_is_one_frame(tmp_path: Path) -> None:
 
 def test_a_repeated_picture_comes_at_its_rate_and_can_be_painted_on(tmp_path: Path) -> None:
     write_picture(tmp_path / "again.png", quarters_bgr())
-    source = StillSource(tmp_path / "again.png", fps=100, repeat=True)
+    source = StillPictureSource(tmp_path / "again.png", fps=100, repeat=True)
     info = source.open()
     assert source.live and info.fps == 100 and info.frame_count is None
     began_s = time.monotonic()
@@ -151,13 +151,13 @@ def test_a_repeated_picture_comes_at_its_rate_and_can_be_painted_on(tmp_path: Pa
 
 def test_close_ends_the_waiting_for_the_next_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_picture(tmp_path / "slow.png", quarters_bgr())
-    source = StillSource(tmp_path / "slow.png", fps=0.05, repeat=True)
+    source = StillPictureSource(tmp_path / "slow.png", fps=0.05, repeat=True)
     source.open()
     source.read()
     began_s = time.monotonic()
     with pytest.raises(TimeoutError):
         source.read()
-    monkeypatch.setattr(pace, "LONGEST_WAIT_S", 15.0)  # a second may be over before the closing, too
+    monkeypatch.setattr(pace, "MAX_WAIT_S", 15.0)  # a second may be over before the closing, too
     threading.Timer(0.1, source.close).start()
     assert source.read() is None
     assert time.monotonic() - began_s < 10

@@ -18,7 +18,7 @@ from live.sources.video_source import VideoSource
 from live.tracking import face_mesh, far_faces
 from live.tracking.face_identity import FaceIdentity
 from live.tracking.face_landmarker import FaceLandmarkerTracker
-from live.tracking.face_mesh import FaceMeshTracker, _points_xy
+from live.tracking.face_mesh import FaceMeshTracker, _relative_xy
 
 
 def placed(portrait_bgr: ImageU8, scale: float, at_xy: tuple[float, float], size_wh: tuple[int, int]) -> ImageU8:
@@ -256,10 +256,10 @@ def test_a_landmark_at_zero_is_read_point_by_point() -> None:
     for index in range(478):
         points.landmark.add(x=index / 478, y=0.5, z=-0.1)
     expected = np.array([(p.x, p.y) for p in points.landmark], np.float32)
-    assert np.array_equal(_points_xy(points), expected)  # landmark 0 has x = 0, which the wire form leaves out or not
+    assert np.array_equal(_relative_xy(points), expected)  # landmark 0 has x = 0, which the wire form leaves out or not
     points.landmark[3].ClearField("y")
     expected[3, 1] = 0
-    assert np.array_equal(_points_xy(points), expected)
+    assert np.array_equal(_relative_xy(points), expected)
 
 
 @pytest.mark.data

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from support.upgrade_parts import PATIENCE_S, Show, keyed, ordered, spoilt
 
 from engines.build import failed_builds
-from engines.build.build_orders import Order
+from engines.build.build_orders import BuildOrder
 from engines.cache.cache_entry import verdict
 from engines.looks import Layer, Look
 from engines.runtime.base import EngineInfo
@@ -37,7 +37,7 @@ def test_a_builder_that_failed_is_not_tried_again_but_for_another_key_or_by_a_pe
     first = Show([load_style(LIPS)], wanted=keyed(mode, lock, "k", limit_s=4.0 if mode == "hang" else 600.0))
     shows.append(first)
     assert first.says("is not used: " + reason), first.said
-    (failure,) = failed_builds.all_remembered()
+    (failure,) = failed_builds.all_failures()
     assert str(failure).startswith(f"stand-in of lips-glaze 90x30: {reason} on ")
 
     second = Show([load_style(LIPS)], wanted=keyed("good", lock, "k"))
@@ -50,7 +50,7 @@ def test_a_builder_that_failed_is_not_tried_again_but_for_another_key_or_by_a_pe
     third = Show([load_style(LIPS)], wanted=keyed("good", lock, "another driver's"))
     shows.append(third)
     assert third.says("from now on"), third.said
-    assert failed_builds.forget(LIPS) == 1  # as `veneer engines build` does
+    assert failed_builds.clear_failures(LIPS) == 1  # as `veneer engines build` does
     fourth = Show([load_style(LIPS)], wanted=keyed("good", lock, "k"))
     shows.append(fourth)
     assert fourth.says("from now on"), fourth.said
@@ -61,7 +61,7 @@ def test_a_builder_that_says_that_it_cannot_now_is_tried_at_the_next_start(lock:
         show = Show([load_style(LIPS)], wanted=keyed("cannot", lock, "k"))
         shows.append(show)
         assert show.says("NNCF is not installed"), show.said
-        assert failed_builds.all_remembered() == []
+        assert failed_builds.all_failures() == []
 
 
 def test_without_builds_nothing_is_built_and_one_line_says_what_could_be(lock: Path, shows: list[Show]) -> None:
@@ -95,7 +95,7 @@ def test_a_style_that_runs_at_two_sizes_is_said_once(modes: tuple[str, str], say
     small = replace(large, size_wh=(96, 32))
     mode_of = dict(zip((large.size_wh, small.size_wh), modes, strict=True))
 
-    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[Order]:
+    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
         return ordered(mode_of[style.size_wh], lock)(style, info, runtime)
 
     said: list[str] = []
@@ -125,7 +125,7 @@ def test_a_bad_engine_that_lies_in_the_cache_is_not_taken_from_there_by_the_next
         show = Show([load_style(LIPS)], wanted=keyed("good", lock, "k"))
         shows.append(show)
         assert show.says("is not used: it "), show.said
-    assert len(failed_builds.all_remembered()) == 1
+    assert len(failed_builds.all_failures()) == 1
     assert verdict(before.key).startswith("failed: on the built-in face it ")
     after = open_engine(load_style(LIPS)).info
     assert (after.runtime, after.precision) != (before.runtime, before.precision)

@@ -192,7 +192,7 @@ def test_an_own_style_is_shown_at_once_and_really_converted_meanwhile(
     assert show.frames_go_on()
 
 
-@pytest.mark.skipif(not int8_graph.installed(), reason=f"no NNCF to build INT8 with: {int8_graph.INSTALL}")
+@pytest.mark.skipif(not int8_graph.nncf_installed(), reason=f"no NNCF to build INT8 with: {int8_graph.INSTALL}")
 def test_int8_is_really_built_judged_and_put_in_while_frames_go_on(
     shows: list[Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:

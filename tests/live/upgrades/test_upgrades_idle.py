@@ -61,7 +61,7 @@ def test_a_build_ends_when_nobody_watches_and_is_begun_anew_as_if_it_had_never_b
     assert gone(Path(f"{lock}-{LIPS}")), "it and what it started are gone"
     assert show.frames_go_on() and show.frames_go_on()
     assert len(begun) == 1 and show.look_loader.upgrades.busy()
-    assert show.said == [] and failed_builds.all_remembered() == []
+    assert show.said == [] and failed_builds.all_failures() == []
 
     mode_now[0] = "wait"
     Path(f"{lock}-{LIPS}.go").touch()

@@ -1,4 +1,4 @@
-"""Being told by Linux when somebody opens or closes a file: inotify, which Python has no module for."""
+"""Notification of file openings and closings through inotify, for which Python has no module."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _EVENT = struct.Struct("=iIII")  # watch, mask, cookie, length of the name that follows
 
 
-class Openings:
-    """Counts how often a file, a device file too, is opened and closed, by whichever user.
+class FileOpenWatcher:
+    """Counts how often any user opens and closes a file or device file.
 
-    Equal news in a row that nobody heard yet comes as one: take the counts for a hint, not for the truth.
+    inotify merges equal consecutive events that were not read yet, so the counts are lower bounds.
 
     Args:
-        path: the file; what is opened already is not counted.
+        path: The file; descriptors that are already open are not counted.
 
     Raises:
-        OSError: this system has no inotify, no watch is left, or the file may not be read.
+        OSError: The system has no inotify or no watch left, or the file may not be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,22 +37,22 @@ class Openings:
             self.close()
             raise OSError(number, os.strerror(number), str(path))
 
-    def news(self) -> tuple[int, int]:
-        """How many openings and closings since the last call; never waits."""
+    def read_counts(self) -> tuple[int, int]:
+        """Return the openings and closings since the last call, without waiting."""
         opened = closed = 0
         while True:
             try:
-                told = os.read(self.descriptor, 1 << 14)
+                events = os.read(self.descriptor, 1 << 14)
             except BlockingIOError:
                 return opened, closed
-            while told:
-                _, mask, _, length = _EVENT.unpack_from(told)
-                told = told[_EVENT.size + length :]
+            while events:
+                _, mask, _, length = _EVENT.unpack_from(events)
+                events = events[_EVENT.size + length :]
                 opened += bool(mask & _IN_OPEN)
                 closed += bool(mask & _IN_CLOSE)
 
     def close(self) -> None:
-        """No more news; idempotent."""
+        """Stop watching; idempotent."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
