@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from engines.errors import OptionsError
+from engines.option_fields import check_ranges
 
 LOCAL = {"local": True}  # field metadata: a setting of this machine, not written to checkpoints and style cards
 
@@ -53,6 +54,7 @@ class TrainConfig:
     ] = field(default=None, metadata=LOCAL)
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if min(self.steps, self.batch, self.check_every, self.patience) < 1:
             got = f"{self.steps} steps, batch {self.batch}, check every {self.check_every}, patience {self.patience}"
             raise OptionsError("training schedule", f"a number below 1 ({got})", "use 1 or more")

@@ -98,16 +98,14 @@ class PairedConfig(TrainConfig):
             if value not in known:
                 raise OptionsError(f"{name} {value!r}", "there is no such", f"use {', '.join(known)}")
         weights = {name: getattr(self, name) for name in LOSSES}
-        if any(not math.isfinite(weight) or weight < 0 for weight in weights.values()):
-            raise OptionsError(f"loss weights {weights}", "a weight is negative or not finite", "use 0 or more")
+        if not all(map(math.isfinite, weights.values())):
+            raise OptionsError(f"loss weights {weights}", "a weight is not finite", "use 0 or more")
         if self.l1 + self.gradient + self.perceptual + self.adversarial == 0:
             raise OptionsError("loss weights", "all losses are switched off", "give --l1 or another one a weight")
         if self.perceptual and self.vgg is None:
             raise OptionsError("the perceptual loss", "no VGG-19 weights", "name their npz file with --vgg")
-        if self.crop_px < 16 or self.crop_px % 8:
-            raise OptionsError(f"crops of {self.crop_px} pixels", "not a multiple of 8, or below 16", "use 128")
-        if self.grid_px < 1:
-            raise OptionsError(f"a grid of {self.grid_px} pixels", "below 1", "use 1 or more")
+        if self.crop_px % 8:
+            raise OptionsError(f"crops of {self.crop_px} pixels", "not a multiple of 8", "use 128")
 
 
 @register

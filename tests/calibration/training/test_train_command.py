@@ -140,7 +140,7 @@ def test_a_folder_without_faces_is_one_line(tmp_path: Path) -> None:
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=--5"), "channels must be a whole number"),
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=-5"), "a whole number from 4 to 256"),
         (("x", "--teacher", "toon", "--faces", ".", "--method", "pared"), "did you mean 'paired'"),
-        (("x", "--teacher", "toon", "--faces", ".", "--method", "lips"), "command of its own"),
+        (("x", "--teacher", "toon", "--faces", ".", "--method", "lips"), "data of its own command"),
         (("x", "--teacher", "toon", "--faces", ".", "--generator", "toon_nett"), "toon_net"),
         (("x", "--teacher", "toon", "--faces", ".", "--webcam", "1.5"), "--webcam 1.5"),
         (("x", "--teacher", "toon", "--faces", ".", "--steps", "1", "--minutes", "1"), "give one of them"),

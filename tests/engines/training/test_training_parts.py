@@ -20,7 +20,7 @@ def test_lip_pairs_are_mirrored_and_relit_alike() -> None:
         LipPairs("x", before, before // 2 * 2, ""), batch=64, lit_share=0.5, gain=(0.35, 1.15), tint=0.08, seed=0
     )
     lit, painted = batches[0]
-    assert float((lit - painted).abs().max()) < 1.2 / 255
+    assert float((lit - painted).abs().max()) < 1.3 / 255
     assert 3 < int((lit.flatten(1).amax(1) < 0.6).sum()) < 40
 
 
