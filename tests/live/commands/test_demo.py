@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.apply_parts import HANG_S, environment, files, veneer
+from support.apply_parts import environment, files, veneer
+from support.cli_parts import HANG_S
 from support.sink_clips import read_pictures
 
 from live.commands import demo_command
