@@ -10,7 +10,7 @@ Floats = NDArray[np.float32]
 
 
 def mean_within(values: Floats, weights: Floats, sigma_px: float) -> Floats:
-    """Return the Gaussian mean of values (S, S) or (S, S, C), weighted by (S, S); the plain mean far from any weight."""
+    """Return the Gaussian mean of values (S, S) or (S, S, C), weighted by (S, S); the plain mean without weights."""
     weights = weights + np.float32(1e-4)
     deep = weights if values.ndim == 2 else weights[..., None]
     total = blur(weights, sigma_px)
