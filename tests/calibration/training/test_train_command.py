@@ -127,7 +127,7 @@ def test_a_folder_without_faces_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("x",), "give --teacher NAME --faces DIR, or --before DIR --after DIR"),
         (("x", "--teacher", "toon"), "give --teacher NAME --faces DIR"),
@@ -146,8 +146,8 @@ def test_a_folder_without_faces_is_one_line(tmp_path: Path) -> None:
         (("x", "--teacher", "toon", "--faces", ".", "--steps", "1", "--minutes", "1"), "give one of them"),
     ],
 )
-def test_unusable_options_are_one_line(options: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    with pytest.raises(OptionsError, match=re.escape(said)) as caught:
+def test_unusable_options_are_one_line(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match=re.escape(message)) as caught:
         call(*options, "--work", tmp_path / "w", "--out", tmp_path)
     assert "\n" not in str(caught.value)
 

@@ -137,9 +137,9 @@ def test_a_damaged_marker_draws_all_again(regions: Path, tmp_path: Path) -> None
 
 
 def test_errors_of_worker_processes_keep_their_parts() -> None:
-    said = pickle.loads(pickle.dumps(OptionsError("pair x.png", "No space left", "make room")))
-    assert type(said) is OptionsError
-    assert (str(said), said.do) == ("pair x.png: No space left - make room", "make room")
+    error = pickle.loads(pickle.dumps(OptionsError("pair x.png", "No space left", "make room")))
+    assert type(error) is OptionsError
+    assert (str(error), error.do) == ("pair x.png: No space left - make room", "make room")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

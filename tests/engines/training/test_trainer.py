@@ -141,8 +141,8 @@ def test_resuming_lists_options_that_do_not_apply(tmp_path: Path) -> None:
     other = paired(steps=12, l1=2, generator_args={"channels": 8})
     again = fit(other, tmp_path / "killed", resume=True, watch=Watch(on_line=lines.append))
     assert lines[0].startswith("the checkpoint's options apply: ") and "\n" not in lines[0]
-    for said in ("steps 8 (not 12)", "l1 1.0 (not 2)", "generator_args channels=4 blocks=1 (not channels=8)"):
-        assert said in lines[0]
+    for part in ("steps 8 (not 12)", "l1 1.0 (not 2)", "generator_args channels=4 blocks=1 (not channels=8)"):
+        assert part in lines[0]
     assert "temporal" not in lines[0]
     assert same(whole.net, again.net)
     lines.clear()
@@ -210,7 +210,7 @@ def test_output_change_learns_the_change(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"generator": "toonnet"}, "did you mean 'toon_net'"),
         ({"generator": "lip_net"}, "use veneer train lips"),
@@ -227,7 +227,7 @@ def test_output_change_learns_the_change(tmp_path: Path) -> None:
         ({"generator": "pix2pix", "optimiser": "soap", "generator_args": {"depth": 5}}, "--optimiser muon"),
     ],
 )
-def test_unusable_options_are_one_line(changes: dict[str, object], said: str, tmp_path: Path) -> None:
-    with pytest.raises(OptionsError, match=re.escape(said)) as caught:
+def test_unusable_options_are_one_line(changes: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match=re.escape(message)) as caught:
         fit(paired(**changes), tmp_path)
     assert "\n" not in str(caught.value)
