@@ -73,7 +73,7 @@ def test_openvino_runs_in_the_precision_that_was_measured_as_the_best() -> None:
     style = load_style("lips-glaze")
     written(style)
     info = OpenVinoEngine(style).info
-    assert info.precision == "fp32" and "measured as the best here" in info.why
+    assert info.precision == "fp32" and "measured as the fastest here" in info.why
     written(style, "int8")
     assert OpenVinoEngine(style).info.precision != "int8", "INT8 that is gone is no reason to stop"
 
