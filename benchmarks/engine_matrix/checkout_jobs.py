@@ -1,8 +1,7 @@
-"""All generators at all their sizes, from a checkout with nothing installed but PyTorch and NumPy."""
+"""All generators at all their sizes. Needs a checkout, PyTorch and NumPy, and nothing else installed."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engines.errors import OptionsError
+from engines.generators.registry import fresh_generator, generator_spec, generator_specs
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "engines" / "weights"
-# Those of engines.styles and calibration.autotune.autotune, which cannot be imported here; a test holds them together.
+# Copies of values in engines.styles and calibration.autotune, whose imports need more packages; a test compares them.
 FRAME_SIZE_WH, FACE_SIZE_WH = (448, 256), (256, 256)
 _SCALES, _GRID_PX = (1.0, 0.75, 0.5), 32
-_FRESH = ("toon_net", "autoretouch", "pix2pix")  # measured with fresh weights where none are shipped
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
 
@@ -31,9 +30,9 @@ class Job:
     """A generator at one size.
 
     Attributes:
-        name: of the style, or of the generator where its weights are fresh.
-        fresh: whether the weights are random.
-        make: see `net`.
+        name: Name of the style, or of the generator if its weights are random.
+        fresh: Whether the weights are random.
+        make: See `net`.
     """
 
     name: str
@@ -44,7 +43,7 @@ class Job:
 
     @property
     def net(self) -> nn.Module:
-        """In FP32 on the CPU, for evaluation; the same module for all sizes, made when it is first asked for."""
+        """The network in FP32 on the CPU, in evaluation mode. All sizes share one module, built at the first access."""
         return self.make()
 
     @property
@@ -54,29 +53,29 @@ class Job:
 
 
 def jobs() -> Iterator[Job]:
-    """Every shipped style at every size that it is offered in, then the generators without shipped weights."""
-    seen = set()
+    """Yield every shipped style at every size it is offered in, then the benchmarked generators without a style."""
+    used = set()
     for card_path in sorted(WEIGHTS.glob("*.json")):
         card = json.loads(card_path.read_text(encoding="utf-8"))
         name, arguments = card["generator"], card.get("generator_args", {})
-        seen.add(name)
+        used.add(name)
         own_wh = (int(card["size_wh"][0]), int(card["size_wh"][1]))
-        for_lips = card.get("region", "lips") == "lips"
-        shipped = cache(partial(_shipped, name, arguments, card_path.with_suffix(".safetensors")))
-        for size_wh in (own_wh,) if for_lips else offered_sizes(own_wh):
-            if _fits(name, arguments, size_wh):
-                yield Job(card_path.stem, name, size_wh, fresh=False, make=shipped)
-    for name in _FRESH:
-        if name not in seen:
-            fresh = cache(partial(_fresh, name))
-            for size_wh in offered_sizes(FACE_SIZE_WH):
-                if _fits(name, {}, size_wh):
-                    yield Job(name, name, size_wh, fresh=True, make=fresh)
+        sizes = [own_wh] if generator_spec(name).region == "lips" else offered_sizes(own_wh)
+        make = cache(partial(_shipped, name, arguments, card_path.with_suffix(".safetensors")))
+        for size_wh in _fitting(name, arguments, sizes):
+            yield Job(card_path.stem, name, size_wh, fresh=False, make=make)
+    for spec in generator_specs():
+        if spec.benchmarked and spec.name not in used:
+            make = cache(partial(_fresh, spec.name))
+            for size_wh in _fitting(spec.name, {}, offered_sizes(FACE_SIZE_WH)):
+                yield Job(spec.name, spec.name, size_wh, fresh=True, make=make)
 
 
 def offered_sizes(own_wh: tuple[int, int]) -> list[tuple[int, int]]:
-    """What regions a generator of faces may be given: its own size, those of a head and of a whole frame, and the
-    smaller ones of each that `veneer calibrate machine` tries where the machine is too slow for them.
+    """Return the sizes in which a face generator may be used.
+
+    These are its own size, those of a head and of a whole frame, and the smaller versions of each that
+    `veneer calibrate machine` tries on slow machines.
     """
     found = {}
     for width, height in (own_wh, FACE_SIZE_WH, FRAME_SIZE_WH):
@@ -87,24 +86,24 @@ def offered_sizes(own_wh: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def chosen(names: Sequence[str], sizes: Sequence[str]) -> list[Job]:
-    """The jobs of those names and sizes; all where none are named.
+    """Return the jobs of these names and sizes; all if none are named.
 
     Raises:
-        OptionsError: one of them is none.
+        OptionsError: A name or a size is unknown.
     """
     offered = list(jobs())
-    for option, asked, known in (
+    for option, requested, known in (
         ("--style", names, [job.name for job in offered]),
         ("--size", sizes, [job.size for job in offered if not names or job.name in names]),
     ):
-        if unknown := sorted(set(asked) - set(known)):
+        if unknown := sorted(set(requested) - set(known)):
             what = "there is no such generator" if option == "--style" else "no generator named is offered in it"
             raise OptionsError(f"{option} {', '.join(unknown)}", what, f"use {', '.join(dict.fromkeys(known))}")
     return [job for job in offered if (not names or job.name in names) and (not sizes or job.size in sizes)]
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A safetensors file, read without its library: the length of a JSON header, the header, the values.
+    """Read a safetensors file without its library: the length of a JSON header, the header, the values.
 
     See https://huggingface.co/docs/safetensors, "Format".
     """
@@ -122,39 +121,28 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def picture(count: int, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """(N, H, W, 3) regions of random colours in blocks: flat places, and edges of every kind."""
+    """Return (N, H, W, 3) uint8 regions of randomly coloured blocks: flat areas and edges of every kind."""
     width, height = size_wh
     blocks = np.random.default_rng(0).integers(0, 256, (count, height // 6 + 1, width // 6 + 1, 3), dtype=np.uint8)
     return np.ascontiguousarray(blocks.repeat(6, axis=1).repeat(6, axis=2)[:, :height, :width])
 
 
-def _generator(name: str, arguments: dict[str, int]) -> nn.Module:
-    module = importlib.import_module(f"engines.generators.{name}")
-    wanted = name.replace("_", "")
-    made: nn.Module = next(value for key, value in vars(module).items() if key.lower() == wanted)(**arguments)
-    return made.eval()
-
-
-def _shipped(name: str, arguments: dict[str, int], weights: Path) -> nn.Module:
-    net = _generator(name, arguments)
+def _shipped(name: str, arguments: dict[str, Any], weights: Path) -> nn.Module:
+    net = fresh_generator(name, arguments)
     net.load_state_dict(read_weights(weights), strict=True)
-    return net
+    return net.eval()
 
 
 def _fresh(name: str) -> nn.Module:
     torch.manual_seed(0)
-    net = _generator(name, {})
-    for weight in net.parameters():  # layers that begin at zero would have no error at all
+    net = fresh_generator(name, {})
+    for weight in net.parameters():  # a layer that starts at zero would hide every numerical error
         if weight.dim() > 1 and not weight.any():
             nn.init.normal_(weight, std=0.02)
-    return net
+    return net.eval()
 
 
-def _fits(name: str, arguments: dict[str, int], size_wh: tuple[int, int]) -> bool:
-    """Whether the generator takes pictures of that size; tried without computing anything."""
-    try:
-        with torch.device("meta"):
-            given = torch.zeros((1, 3, size_wh[1], size_wh[0]))
-            return _generator(name, arguments)(given).shape == given.shape  # type: ignore[no-any-return]
-    except RuntimeError:
-        return False
+def _fitting(name: str, arguments: dict[str, Any], sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the sizes whose sides are multiples of the generator's step."""
+    step_px = generator_spec(name).multiple_px(arguments)
+    return [(width, height) for width, height in sizes if width % step_px == 0 and height % step_px == 0]

@@ -58,13 +58,13 @@ def int8_graph(style: Style) -> Any:
 
 
 def _make(style: Style) -> None:
-    from calibration.engine_checks.quantize import make_int8
-    from calibration.engine_checks.verdicts import reference_of
+    from calibration.engine_checks.quantize import build_int8
+    from calibration.engine_checks.verdicts import load_reference
     from calibration.sets.set_builder import built_in
 
     _say(f"{style.name}: making its INT8 engine")
     built_in(say=_say)
-    make_int8(style, reference_of(style), say=_say)
+    build_int8(style, load_reference(style), say=_say)
 
 
 def _say(line: str) -> None:

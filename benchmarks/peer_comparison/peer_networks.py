@@ -1,4 +1,4 @@
-"""The networks that `benchmarks.peers` compares, and the regions of a real face that they are given."""
+"""The networks that `benchmarks.peers` compares, and their inputs: regions of a real face."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.engine_matrix.checkout_jobs import jobs
-from engines.generators.animegan2_net import AnimeGan2
-from engines.generators.autoretouch import AutoRetouch
-from engines.generators.cyclegan_net import CycleGan
-from engines.generators.photo2cartoon_net import Photo2Cartoon
-from engines.generators.pix2pix import Pix2Pix
-from engines.generators.ugatit_net import UGatItLight
+from engines.generators.registry import fresh_generator, generator_spec
 from engines.regions.lips_region import lips_region
 from engines.regions.upright import PictureRegion, face_box
 from engines.training.metrics.model_cost import gmac, parameters
@@ -24,7 +19,7 @@ from live.pipeline.frame import ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_sheet import find_faces
 
-OURS = "toon_net"  # what the others' times are divided by
+OURS = "toon_net"  # the baseline of the relative times
 
 
 @dataclass(frozen=True)
@@ -32,13 +27,13 @@ class Peer:
     """One network at its size.
 
     Attributes:
-        name: in the table and for `--net`.
-        source: where it is from.
+        name: Name in the table and for `--net`.
+        source: Publication or style.
         region: "head" or "lips".
-        size_wh: the crop that it takes.
+        size_wh: Size of the input, pixels.
         weights: "shipped" or "random".
-        make: the module in FP32 on the CPU, for evaluation.
-        own: the program's style that it is, and its size; None for other people's.
+        make: Builds the module in FP32 on the CPU, in evaluation mode.
+        own: The style and size, for this project's networks; None for others.
     """
 
     name: str
@@ -52,10 +47,10 @@ class Peer:
 
 @dataclass(frozen=True)
 class Made:
-    """A network with its weights, and what it costs for one region.
+    """A network with its weights, and its cost for one region.
 
     Attributes:
-        region_bgr: (1, H, W, 3) uint8, what it is given.
+        region_bgr: The input, (1, H, W, 3) uint8.
     """
 
     peer: Peer
@@ -65,50 +60,41 @@ class Made:
     parameters: int
 
 
-def _shipped(style: str, size_wh: tuple[int, int]) -> Callable[[], nn.Module]:
-    """A style as it comes with the program, whatever the user has trained under the same name."""
-    return lambda: next(job.net for job in jobs() if (job.name, job.size_wh) == (style, size_wh))
+def _published(name: str, **arguments: int) -> Peer:
+    """A published network with random weights, the same in every run."""
 
-
-def _fresh(make: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
-    """With random weights, the same in every run."""
-
-    def fresh() -> nn.Module:
+    def make() -> nn.Module:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(0)
-            return make().eval()
+            return fresh_generator(name, arguments).eval()
 
-    return fresh
-
-
-def _head(name: str, source: str, make: Callable[[], nn.Module]) -> Peer:
-    return Peer(name, source, "head", (256, 256), "random", _fresh(make))
+    return Peer(name, generator_spec(name).paper, "head", (256, 256), "random", make)
 
 
 def _ours(name: str, style: str, region: str, size_wh: tuple[int, int]) -> Peer:
-    source, own = f"this project, style {style}", (style, size_wh)
-    return Peer(name, source, region, size_wh, "shipped", _shipped(style, size_wh), own)
+    """A shipped style, even if the user has trained another one of the same name."""
+
+    def make() -> nn.Module:
+        return next(job.net for job in jobs() if (job.name, job.size_wh) == (style, size_wh))
+
+    return Peer(name, f"this project, style {style}", region, size_wh, "shipped", make, (style, size_wh))
 
 
-_ALL = (  # ours first, then by GMAC
+_ALL = (  # this project's first, then by GMAC
     _ours(OURS, "toon", "head", (256, 256)),
     _ours("lip_net", "lips-glaze", "lips", (90, 30)),
-    _head("pix2pix", "U-Net of Isola et al. 2017, arXiv:1611.07004", lambda: Pix2Pix(depth=8)),
-    _head("photo2cartoon", "Minivision 2020, github.com/minivision-ai/photo2cartoon", Photo2Cartoon),
-    _head("animegan2", "Chen 2020, github.com/TachibanaYoshino/AnimeGANv2", AnimeGan2),
-    _head("cyclegan", "ResNet-9 of Zhu et al. 2017, arXiv:1703.10593", CycleGan),
-    _head("ugatit_light", "Kim et al. 2020, arXiv:1907.10830", UGatItLight),
-    _head("autoretouch", "Shafaei et al., WACV 2021", AutoRetouch),
+    _published("pix2pix", depth=8),
+    *map(_published, ("photo2cartoon", "animegan2", "cyclegan", "ugatit_light", "autoretouch")),
 )
 PEERS = {peer.name: peer for peer in _ALL}
 
 
 def regions_bgr() -> dict[tuple[str, tuple[int, int]], ImageU8]:
-    """NASA's portrait cut as live cuts it, by region and size: (1, H, W, 3) BGR uint8 each.
+    """Return the regions of the built-in portrait, cut as in `live`, by region and size: (1, H, W, 3) uint8 each.
 
     Raises:
-        SourceError: the portrait is not there.
-        TrackingError: no face model.
+        SourceError: The portrait is missing.
+        TrackingError: The face model is missing.
     """
     frame_bgr = portrait_bgr()
     frame_wh = frame_bgr.shape[1], frame_bgr.shape[0]
@@ -128,6 +114,6 @@ def regions_bgr() -> dict[tuple[str, tuple[int, int]], ImageU8]:
 
 
 def made(peer: Peer, region_bgr: ImageU8) -> Made:
-    """Build a network, and count what it costs without computing anything."""
+    """Build a network and count its cost on the meta device."""
     net = peer.make()
     return Made(peer, net, region_bgr, gmac(copy.deepcopy(net).to("meta"), peer.size_wh), parameters(net))

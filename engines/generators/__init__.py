@@ -1,1 +1,1 @@
-"""One file per generator."""
+"""Generators: one module per network, each with a `SPEC` that `engines.generators.registry` finds."""

@@ -1,4 +1,4 @@
-"""AnimeGANv2's generator: the light one among the drawing networks."""
+"""AnimeGan2: the light drawing generator of AnimeGANv2 (Chen, 2020)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.generators.layers import conv
+from engines.generators.spec import GeneratorSpec
+
+SPEC = GeneratorSpec(
+    name="animegan2",
+    network="AnimeGan2",
+    paper="Chen 2020, github.com/TachibanaYoshino/AnimeGANv2",
+    value_range=(-1, 1),
+    step_px=4,
+    benchmarked=False,
+)
 
 
 def _normed(layer: nn.Conv2d) -> nn.Sequential:
-    """The layer, layer normalisation, leaky ReLU."""
+    """Return the layer, layer normalisation and leaky ReLU."""
     return nn.Sequential(layer, nn.GroupNorm(1, layer.out_channels), nn.LeakyReLU(0.2))
 
 
 class _Halved(nn.Module):
-    """A 3x3 convolution at stride 2 that mirrors the right and the lower rim only."""
+    """A 3x3 convolution at stride 2, padded by reflection at the right and lower border only."""
 
     def __init__(self, into: int, out: int) -> None:
         super().__init__()
@@ -25,7 +35,7 @@ class _Halved(nn.Module):
 
 
 class _Inverted(nn.Module):
-    """An inverted residual block: widened, filtered channel by channel, narrowed (arXiv:1801.04381, section 3.3)."""
+    """An inverted residual block: expand, depthwise 3x3, project (Sandler et al., arXiv:1801.04381, section 3.3)."""
 
     def __init__(self, into: int, out: int) -> None:
         super().__init__()
@@ -36,16 +46,16 @@ class _Inverted(nn.Module):
         self.added = into == out
 
     def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = self.inner(x)
-        return x + made if self.added else made
+        inner: Tensor = self.inner(x)
+        return x + inner if self.added else inner
 
 
 class AnimeGan2(nn.Module):
-    """The generator of AnimeGANv2 (Chen, 2020), which is published as a program; its forerunner has the paper.
+    """The generator of AnimeGANv2, which is published as a program; its predecessor has a paper.
 
-    Chen, Liu, Chen, "AnimeGAN: A Novel Lightweight GAN for Photo Animation", ISICA 2019 (section 3.1), and
-    https://github.com/TachibanaYoshino/AnimeGANv2: fewer weights (8.17 MB in FP32, as its README says), and layer
-    instead of instance normalisation.
+    Chen, Liu, Chen, "AnimeGAN: A Novel Lightweight GAN for Photo Animation", ISICA 2019, section 3.1, and
+    https://github.com/TachibanaYoshino/AnimeGANv2: fewer parameters (8.17 MB in FP32 according to its README), and
+    layer instead of instance normalisation.
     """
 
     def __init__(self) -> None:
@@ -59,13 +69,12 @@ class AnimeGan2(nn.Module):
         self.out = conv(32, 3, 1)
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """The picture in 0..1; RGB, H and W multiples of 4."""
-        x = self.to_half(rgb * 2 - 1)  #         N,  64, H/2, W/2
+        """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1."""
+        x = self.to_half(rgb)  #                 N,  64, H/2, W/2
         x = self.body(self.to_quarter(x))  #     N, 128, H/4, W/4
         x = self.back_to_half(_doubled(x))  #    N, 128, H/2, W/2
         x = self.back_to_full(_doubled(x))  #    N,  32, H,   W
-        picture: Tensor = self.out(x).tanh()  #  N,   3, H,   W
-        return (picture + 1) / 2
+        return self.out(x).tanh()  # type: ignore[no-any-return]  # N, 3, H, W
 
 
 def _doubled(x: Tensor) -> Tensor:

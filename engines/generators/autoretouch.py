@@ -5,8 +5,22 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engines.generators.spec import Argument, GeneratorSpec
+
+SPEC = GeneratorSpec(
+    name="autoretouch",
+    network="AutoRetouch",
+    paper="Shafaei et al., WACV 2021",
+    arguments={"channels": Argument(64, 4, 256), "blocks": Argument(15, 1, 64), "change": Argument(False)},
+    outputs=("picture", "change"),
+    value_range=(-1, 1),
+    step_px=2,
+)
+
 
 class _Block(nn.Module):
+    """Two 3x3 convolutions with batch normalisation, added to their input."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
@@ -20,23 +34,19 @@ class _Block(nn.Module):
 
 
 class AutoRetouch(nn.Module):
-    """A residual network at half resolution under one full-resolution skip.
+    """A residual network at half resolution with one skip connection at full resolution.
 
-    Shafaei, Little, Schmidt, "AutoRetouch: Automatic Professional Face Retouching", WACV 2021, section 4: the first
-    layer keeps full resolution, so skin keeps its pores; the body sees a wide part of the face. Much dearer than
-    ToonNet: for graphics processors.
+    Shafaei, Little, Schmidt, "AutoRetouch: Automatic Professional Face Retouching", WACV 2021, section 4. The skip
+    keeps skin texture; the body has a wide field of view. Intended for GPUs: far slower than ToonNet.
 
     Args:
-        channels: of the first layer (64 in the paper); twice as many in the body.
-        blocks: residual blocks in the body (15 in the paper).
-        change: 0: return the finished picture, 1: return the change on the scale of the input.
+        channels: Channels of the first layer (64 in the paper); twice as many in the body.
+        blocks: Residual blocks in the body (15 in the paper).
+        change: Return the change on a scale of 0..1 instead of the finished picture.
     """
 
-    step_px = 2  # width and height are multiples of it
-
-    def __init__(self, channels: int = 64, blocks: int = 15, change: int = 0) -> None:
+    def __init__(self, channels: int = 64, blocks: int = 15, change: bool = False) -> None:
         super().__init__()
-        self.change = bool(change)
         self.first = nn.Conv2d(3, channels, 7, padding=3)
         self.down = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1)
         self.body = nn.Sequential(*(_Block(2 * channels) for _ in range(blocks)))
@@ -44,10 +54,9 @@ class AutoRetouch(nn.Module):
         self.out = nn.Conv2d(channels, 3, 3, padding=1)
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """The picture in 0..1, or its change in -1..1; RGB, H and W even."""
-        first = F.leaky_relu(self.first(rgb * 2 - 1), 0.2)  #  N,  C, H,   W
-        x = F.leaky_relu(self.down(first), 0.2)  #             N, 2C, H/2, W/2
-        x = F.leaky_relu(self.narrow(self.body(x)), 0.2)  #    N,  C, H/2, W/2
+        """Return the picture or its change, (N, 3, H, W) in -1..1, of RGB (N, 3, H, W) in -1..1."""
+        first = F.leaky_relu(self.first(rgb), 0.2)  #        N,  C, H,   W
+        x = F.leaky_relu(self.down(first), 0.2)  #           N, 2C, H/2, W/2
+        x = F.leaky_relu(self.narrow(self.body(x)), 0.2)  #  N,  C, H/2, W/2
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)  # N, C, H, W
-        out = self.out(first + x).tanh()  #                    N,  3, H,   W
-        return out if self.change else (out + 1) / 2  # type: ignore[no-any-return]
+        return self.out(first + x).tanh()  # type: ignore[no-any-return]  # N, 3, H, W

@@ -1,23 +1,34 @@
-"""CycleGAN's generator: the residual network that most free face filters of its time were trained with."""
+"""CycleGan: the ResNet-9 generator of Zhu et al. (ICCV 2017)."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from engines.generators.layers import ResidualBlock, conv, normed
+from engines.generators.spec import Argument, GeneratorSpec
+
+SPEC = GeneratorSpec(
+    name="cyclegan",
+    network="CycleGan",
+    paper="ResNet-9 of Zhu et al. 2017, arXiv:1703.10593",
+    arguments={"channels": Argument(64, 4, 256), "blocks": Argument(9, 1, 64)},
+    value_range=(-1, 1),
+    step_px=4,
+    benchmarked=False,
+)
 
 
 class CycleGan(nn.Module):
-    """ResNet-9: c7s1-64, d128, d256, nine R256, u128, u64, c7s1-3.
+    """The residual network c7s1-64, d128, d256, nine R256, u128, u64, c7s1-3.
 
     Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV
-    2017 (arXiv:1703.10593), appendix 7.2 "Generator architectures", for pictures of 256x256; 11.38 million weights.
-    The 56.8 GMAC that "GAN Compression" (Li et al., 2020, arXiv:2003.08951, table 2) gives count transposed
-    convolutions by their output, products with inserted zeros included; 49.6 are computed.
+    2017 (arXiv:1703.10593), appendix 7.2 "Generator architectures": 11.38 million parameters, 49.6 GMAC at 256x256.
+    "GAN Compression" (Li et al., 2020, arXiv:2003.08951, table 2) gives 56.8 GMAC, because it counts the products
+    with the inserted zeros of transposed convolutions.
 
     Args:
-        channels: of the first layer.
-        blocks: residual blocks; 9 for 256x256 and larger.
+        channels: Channels of the first layer (64 in the paper).
+        blocks: Residual blocks (9 in the paper for 256x256 and larger).
     """
 
     def __init__(self, channels: int = 64, blocks: int = 9) -> None:
@@ -32,9 +43,8 @@ class CycleGan(nn.Module):
         self.out = conv(c, 3, 7, bias=True)
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """The picture in 0..1; RGB, H and W multiples of 4."""
-        x = self.to_half(self.first(rgb * 2 - 1))  #    N, 2C, H/2, W/2
-        x = self.body(self.to_quarter(x))  #            N, 4C, H/4, W/4
-        x = self.from_half(self.from_quarter(x))  #     N,  C, H,   W
-        picture: Tensor = self.out(x).tanh()  #         N,  3, H,   W
-        return (picture + 1) / 2
+        """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1."""
+        x = self.to_half(self.first(rgb))  #         N, 2C, H/2, W/2
+        x = self.body(self.to_quarter(x))  #         N, 4C, H/4, W/4
+        x = self.from_half(self.from_quarter(x))  #  N,  C, H,   W
+        return self.out(x).tanh()  # type: ignore[no-any-return]  # N, 3, H, W

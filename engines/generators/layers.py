@@ -1,4 +1,4 @@
-"""Layers that several of the networks in `benchmarks.peers` share."""
+"""Layers that several generators share."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch.nn import functional as F
 
 
 def conv(into: int, out: int, size: int, stride: int = 1, *, bias: bool = False, reflect: bool = True) -> nn.Conv2d:
-    """A convolution that keeps the picture's size, or divides it by the stride; its rim mirrored, or black."""
-    rim = size // 2
-    return nn.Conv2d(into, out, size, stride, rim, bias=bias, padding_mode="reflect" if reflect else "zeros")
+    """Return a convolution padded by `size // 2`, by reflection or with zeros."""
+    padding = size // 2
+    return nn.Conv2d(into, out, size, stride, padding, bias=bias, padding_mode="reflect" if reflect else "zeros")
 
 
 def normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
-    """The layer, instance normalisation, ReLU."""
+    """Return the layer, instance normalisation and ReLU."""
     return nn.Sequential(layer, nn.InstanceNorm2d(layer.out_channels), nn.ReLU())
 
 
@@ -29,12 +29,12 @@ class ResidualBlock(nn.Module):
         self.second = nn.Sequential(conv(channels, channels, 3, bias=bias), nn.InstanceNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """N, C, H, W -> the same."""
+        """(N, C, H, W) to the same shape."""
         return x + self.second(self.first(x))  # type: ignore[no-any-return]
 
 
 def layer_instance_norm(x: Tensor, rho: Tensor) -> Tensor:
-    """Between instance (rho 1) and layer normalisation (rho 0), by channel: U-GAT-IT, arXiv:1907.10830, equation 1.
+    """Mix instance (rho 1) and layer normalisation (rho 0) per channel: U-GAT-IT, arXiv:1907.10830, equation 1.
 
     Args:
         x: (N, C, H, W).
@@ -44,11 +44,11 @@ def layer_instance_norm(x: Tensor, rho: Tensor) -> Tensor:
 
 
 class SteeredBlock(nn.Module):
-    """A residual block whose normalisation takes two more values: what it is scaled and shifted by, or comes from.
+    """A residual block whose two normalisations receive two more tensors, such as their scale and shift.
 
     Args:
-        channels: in and out.
-        norm: makes one of the two normalisations for so many channels.
+        channels: Input and output channels.
+        norm: Builds one normalisation for a number of channels. It is called with (x, one, other).
     """
 
     def __init__(self, channels: int, norm: Callable[[int], nn.Module]) -> None:
@@ -57,13 +57,13 @@ class SteeredBlock(nn.Module):
         self.first_norm, self.second_norm = norm(channels), norm(channels)
 
     def forward(self, x: Tensor, one: Tensor, other: Tensor) -> Tensor:
-        """x: N, C, H, W -> the same; one and other: N, C."""
+        """x (N, C, H, W) to the same shape; one and other: (N, C)."""
         inner = F.relu(self.first_norm(self.first(x), one, other))
         return x + self.second_norm(self.second(inner), one, other)  # type: ignore[no-any-return]
 
 
 class LayerInstanceNorm(nn.Module):
-    """The mixed normalisation with a learned scale and shift: LIN, in the up-sampling part of U-GAT-IT."""
+    """LIN: layer-instance normalisation with learned scale and shift, in the decoder of U-GAT-IT."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -72,20 +72,20 @@ class LayerInstanceNorm(nn.Module):
         self.gamma, self.beta = nn.Parameter(torch.ones(shape)), nn.Parameter(torch.zeros(shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        """N, C, H, W -> the same."""
+        """(N, C, H, W) to the same shape."""
         return layer_instance_norm(x, self.rho) * self.gamma + self.beta
 
 
 def doubled(into: int, out: int) -> nn.Sequential:
-    """Twice the resolution: every pixel repeated, then a 3x3 convolution, LIN, ReLU."""
+    """Return nearest-neighbour up-sampling by 2, a 3x3 convolution, LIN and ReLU."""
     return nn.Sequential(nn.Upsample(scale_factor=2), conv(into, out, 3), LayerInstanceNorm(out), nn.ReLU())
 
 
 class Attention(nn.Module):
-    """Class activation maps of U-GAT-IT (section 2.1.1): each map weighted by what it says of the picture's domain.
+    """Class activation attention of U-GAT-IT (section 2.1.1): weights each feature map by its auxiliary classifiers.
 
-    The two weight vectors belong to classifiers of the maps' means and maxima. What the classifiers say trains the
-    network and is not needed for the picture: it is left out, and with it the pooling.
+    The two weight vectors belong to classifiers over the maps' means and maxima. The classifiers' logits are needed in
+    training only; they and the pooling are not computed here.
     """
 
     def __init__(self, channels: int) -> None:
@@ -95,6 +95,6 @@ class Attention(nn.Module):
         self.narrow = nn.Conv2d(2 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """N, C, H, W -> the same."""
+        """(N, C, H, W) to the same shape."""
         both = torch.cat((x * self.by_mean, x * self.by_most), 1)  # N, 2C, H, W
         return F.relu(self.narrow(both))  #                          N,  C, H, W

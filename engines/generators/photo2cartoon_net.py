@@ -1,4 +1,4 @@
-"""Photo2Cartoon's generator: U-GAT-IT light at half its width, between hourglasses at full resolution."""
+"""Photo2Cartoon: U-GAT-IT light at half its width, between hourglass networks at full resolution."""
 
 from __future__ import annotations
 
@@ -9,10 +9,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.generators.layers import Attention, ResidualBlock, SteeredBlock, conv, doubled, layer_instance_norm, normed
+from engines.generators.spec import Argument, GeneratorSpec
+
+SPEC = GeneratorSpec(
+    name="photo2cartoon",
+    network="Photo2Cartoon",
+    paper="Minivision 2020, github.com/minivision-ai/photo2cartoon",
+    arguments={"channels": Argument(32, 4, 256), "blocks": Argument(4, 1, 64), "depth": Argument(4, 2, 8)},
+    value_range=(-1, 1),
+    step_px="depth",
+    benchmarked=False,
+)
 
 
 class _Pyramid(nn.Module):
-    """Three 3x3 convolutions, each on the one before, side by side beside the input.
+    """Three 3x3 convolutions in sequence, whose outputs are concatenated and added to the input.
 
     The block of Bulat and Tzimiropoulos, "Binarized Convolutional Landmark Localizers", ICCV 2017 (arXiv:1703.00862,
     section 4), with instance normalisation before each convolution.
@@ -27,14 +38,14 @@ class _Pyramid(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        made = [x]
+        features = [x]
         for step in self.steps:
-            made.append(step(made[-1]))  # N, C/2, C/4, C/4 channels
-        return x + torch.cat(made[1:], 1)  # N, C, H, W
+            features.append(step(features[-1]))  # N, C/2 then C/4 then C/4, H, W
+        return x + torch.cat(features[1:], 1)  #   N, C, H, W
 
 
 class _Hourglass(nn.Module):
-    """Down to 1/2**depth of the resolution and back, with a way across at each (Newell et al., arXiv:1603.06937)."""
+    """Down to 1/2**depth of the resolution and back, with a skip at each level (Newell et al., arXiv:1603.06937)."""
 
     def __init__(self, channels: int, depth: int) -> None:
         super().__init__()
@@ -47,7 +58,7 @@ class _Hourglass(nn.Module):
 
 
 class _Stage(nn.Module):
-    """An hourglass that sketches a picture of three colours, and hands it on with its features; the last, alone."""
+    """An hourglass that predicts a draft picture and adds it to its features. The last one returns the draft."""
 
     def __init__(self, channels: int, depth: int, *, last: bool = False) -> None:
         super().__init__()
@@ -65,7 +76,7 @@ class _Stage(nn.Module):
 
 
 class _Blend(nn.Module):
-    """A scale, or a shift, between what the style says and what the encoder's features of the same depth say."""
+    """A scale or shift: a learned mixture of what style and encoder features predict."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -94,16 +105,15 @@ class _SoftAdaLin(nn.Module):
 
 
 class Photo2Cartoon(nn.Module):
-    """The generator of Minivision's Photo2Cartoon (2020), which is published as a program and not as a paper.
+    """The generator of Minivision's Photo2Cartoon (2020), which is published as a program without a paper.
 
     https://github.com/minivision-ai/photo2cartoon, section "Introduce" of its README: U-GAT-IT light
-    (arXiv:1907.10830) with two hourglasses before the encoder, two after the decoder, and Soft-AdaLIN; with 32
-    channels, as the program runs it.
+    (arXiv:1907.10830) with two hourglasses before the encoder, two after the decoder, and Soft-AdaLIN.
 
     Args:
-        channels: of the first layer.
-        blocks: residual blocks in the encoder, and as many in the decoder.
-        depth: times that an hourglass halves the resolution.
+        channels: Channels of the first layer (32 in the program).
+        blocks: Residual blocks in the encoder, and as many in the decoder.
+        depth: How many times an hourglass halves the resolution.
     """
 
     def __init__(self, channels: int = 32, blocks: int = 4, depth: int = 4) -> None:
@@ -119,8 +129,8 @@ class Photo2Cartoon(nn.Module):
         self.finish = nn.Sequential(_Stage(c, depth), _Stage(c, depth, last=True), conv(3, 3, 7))
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """The picture in 0..1; RGB, H and W multiples of 2**depth, and of 4."""
-        x = self.down(self.first(rgb * 2 - 1))  #      N, 4C, H/4, W/4
+        """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1."""
+        x = self.down(self.first(rgb))  #              N, 4C, H/4, W/4
         contents = []
         for encode in self.encode:
             x = encode(x)  #                           N, 4C, H/4, W/4
@@ -129,5 +139,4 @@ class Photo2Cartoon(nn.Module):
         style = self.style(x.mean((2, 3)))  #          N, 4C
         for decode in self.decode:
             x = decode(x, contents.pop(), style)  #    N, 4C, H/4, W/4
-        picture: Tensor = self.finish(self.enlarge(x)).tanh()  # N,  3, H,   W
-        return (picture + 1) / 2
+        return self.finish(self.enlarge(x)).tanh()  # type: ignore[no-any-return]  # N, 3, H, W

@@ -1,33 +1,139 @@
-"""The generators by name."""
+"""Find generators by name: every module of `engines.generators` that assigns a `SPEC`.
+
+Specs are read from the source text. Importing a generator imports PyTorch, which takes seconds and is not installed
+everywhere, while command lines and style cards need names, bounds and steps only.
+"""
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import importlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import pkgutil
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from engines.text import first_line
+from engines import generators
+from engines.errors import EngineError, OptionsError
+from engines.generators.spec import Argument, GeneratorSpec
+from engines.text import did_you_mean, first_line
 
 if TYPE_CHECKING:
     from torch import nn
 
-GENERATORS = {  # module beside this one: class
-    "lip_net": "LipNet",
-    "toon_net": "ToonNet",
-    "autoretouch": "AutoRetouch",
-    "pix2pix": "Pix2Pix",
-}
+_PACKAGE = generators.__name__
+_NAME = re.compile(r'^SPEC = GeneratorSpec\(\s*(?:name=)?"([^"]+)"', re.MULTILINE)
+_CLASSES = {"Argument": Argument, "GeneratorSpec": GeneratorSpec}
 
 
-def fresh_generator(name: str, arguments: Mapping[str, int]) -> nn.Module:
-    """A generator with fresh weights.
+def generator_names() -> tuple[str, ...]:
+    """Return the names of all generators, sorted."""
+    return tuple(sorted(_modules()))
+
+
+def generator_specs() -> tuple[GeneratorSpec, ...]:
+    """Return the specs of all generators, sorted by name."""
+    return tuple(generator_spec(name) for name in generator_names())
+
+
+def generator_spec(name: str) -> GeneratorSpec:
+    """Return the spec of one generator.
 
     Raises:
-        ValueError: its constructor does not take these arguments; why, in one line.
+        OptionsError: No generator has this name.
+        EngineError: Its `SPEC` is not made of literals.
     """
-    made = getattr(importlib.import_module(f"engines.generators.{name}"), GENERATORS[name])
+    path = _path(_module(name))
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SPEC":
+            try:
+                spec = _evaluate(node.value)
+            except (KeyError, TypeError, ValueError) as error:
+                got = f"not made of literals ({first_line(error)})"
+                raise EngineError(f"SPEC in {path}", got, "see docs/add-a-generator.md") from error
+            assert isinstance(spec, GeneratorSpec)
+            return spec
+    raise AssertionError(f"{path} was found by its SPEC")
+
+
+def fresh_generator(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """Build a generator with fresh weights that takes and returns images in 0..1.
+
+    Raises:
+        OptionsError: No generator has this name.
+        ValueError: The arguments do not fit; the message is one line.
+    """
+    spec = generator_spec(name)
+    checked = spec.check(arguments)
+    network = getattr(importlib.import_module(_module(name)), spec.network)
     try:
-        net: nn.Module = made(**arguments)
+        net: nn.Module = network(**checked)
     except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
         raise ValueError(first_line(error)) from error
-    return net
+    return spec.adapt_range(net, checked)
+
+
+def source_digest(name: str) -> str:
+    """Return the SHA-256 of the generator's source and of all `engines.generators` modules that it imports.
+
+    Imports are followed transitively, so that a change in a shared layer invalidates every engine built from it.
+    """
+    pending, sources = [_module(name)], {}
+    while pending:
+        module = pending.pop()
+        if module not in sources:
+            sources[module] = _path(module).read_bytes()
+            pending += _imports(sources[module])
+    digest = hashlib.sha256()
+    for module in sorted(sources):
+        digest.update(f"{module} {len(sources[module])}\n".encode() + sources[module])
+    return digest.hexdigest()
+
+
+def _modules() -> dict[str, str]:
+    """Return the module of each generator by the generator's name. The first folder of the package's path wins."""
+    found: dict[str, str] = {}
+    for info in pkgutil.iter_modules(generators.__path__, f"{_PACKAGE}."):
+        if match := _NAME.search(_path(info.name).read_text(encoding="utf-8")):
+            found.setdefault(match[1], info.name)
+    return found
+
+
+def _module(name: str) -> str:
+    modules = _modules()
+    if name not in modules:
+        do = did_you_mean(name, modules, otherwise=f"use {', '.join(sorted(modules))}")
+        raise OptionsError(f"generator {name[:60]!r}", "there is no such generator", do)
+    return modules[name]
+
+
+def _path(module: str) -> Path:
+    """Return the source file of a module of the package, without importing it."""
+    stem = module.rpartition(".")[2]
+    return next(path for folder in generators.__path__ if (path := Path(folder) / f"{stem}.py").is_file())
+
+
+def _imports(source: bytes) -> Iterator[str]:
+    """Yield the modules of the package that a source imports, in any form of the import statement."""
+    here = {info.name for info in pkgutil.iter_modules(generators.__path__, f"{_PACKAGE}.")}
+    for node in ast.walk(ast.parse(source)):
+        named: list[str] = []
+        if isinstance(node, ast.Import):
+            named = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(filter(None, (_PACKAGE if node.level else "", node.module)))
+            named = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        yield from here.intersection(named)
+
+
+def _evaluate(node: ast.expr) -> Any:
+    """Evaluate an expression of literals and of calls of `GeneratorSpec` and `Argument`."""
+    if isinstance(node, ast.Call):
+        keywords = {str(keyword.arg): _evaluate(keyword.value) for keyword in node.keywords}
+        return _CLASSES[ast.unparse(node.func)](*map(_evaluate, node.args), **keywords)
+    if isinstance(node, ast.Dict):
+        keys = (None if key is None else ast.literal_eval(key) for key in node.keys)
+        return dict(zip(keys, map(_evaluate, node.values), strict=True))
+    return ast.literal_eval(node)

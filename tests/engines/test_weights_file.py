@@ -62,7 +62,7 @@ def with_header(header: bytes, length: int | None = None) -> bytes:
         (without_one(), r"1 tensors are missing, out\.bias"),
         (save({**state(), "more": torch.zeros(1)}), "not the generator's, 'more'"),
         (save({**state(), "out.bias": torch.zeros(13)}), r"out\.bias is of shape \(13,\), the generator's is \(12,\)"),
-        (save({**state(), "out.bias": torch.zeros(12, dtype=torch.int8)}), "of kind 'I8'"),
+        (save({**state(), "out.bias": torch.zeros(12, dtype=torch.int8)}), "of type 'I8'"),
         (save({**state(), "out.bias": torch.full((12,), torch.nan)}), "NaN or infinity"),
         (save({**state(), "out.bias": torch.full((12,), 1e300, dtype=torch.float64)}), "NaN or infinity"),
     ],

@@ -57,7 +57,7 @@ def graph_key(style: Style) -> str:
         source=style.source_digest(),
         io_adapter=engine_cache.file_digest(Path(__file__).parent.with_name("io_adapter.py")),
         ir=11,
-        arguments=style.card.get("generator_args", {}),
+        arguments=style.arguments,
         shape="any",
         precision="fp32",
     )
@@ -83,8 +83,7 @@ def convert_style(style: Style) -> openvino.Model:
 
     from engines.runtime.io_adapter import IoAdapter
 
-    net = style.load_generator()
-    step_px = int(getattr(net, "step_px", 1))
+    net, step_px = style.load_generator(), style.step_px
     width, height = style.size_wh
     example = torch.zeros((2, height, width, 3), dtype=torch.uint8)
     dim = torch.export.Dim

@@ -1,14 +1,14 @@
-"""Renews the converted graphs that come with the program: `python -m engines.runtime.openvino.export_openvino`.
+"""Export the OpenVINO graphs of the shipped styles: `python -m engines.runtime.openvino.export_openvino`.
 
-With them the first start needs no PyTorch. To be run whenever shipped weights, their generator or the door change;
-a test fails until it was.
+With these graphs the program starts without PyTorch. Run it after every change of shipped weights, of their generators'
+sources or of the IO adapter; a test fails until then.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
+from functools import partial
 
 from engines.cache import engine_cache
 from engines.runtime.openvino.converted_graph import convert_style, graph_key, save_graph
@@ -16,17 +16,13 @@ from engines.styles import SHIPPED, load_style
 
 
 def main() -> None:
-    """Convert every shipped style anew, and throw the old graphs away."""
+    """Delete the shipped graphs and convert every shipped style again."""
     home = SHIPPED / "openvino"
     shutil.rmtree(home, ignore_errors=True)
     for card in sorted(SHIPPED.glob("*.json")):
         style = load_style(card.stem)
         model = convert_style(style)
-
-        def write(folder: Path, model: object = model) -> None:
-            save_graph(model, folder)
-
-        entry = engine_cache.store(graph_key(style), write, home=home)
+        entry = engine_cache.store(graph_key(style), partial(save_graph, model), home=home)
         sys.stdout.write(f"{style.name}: {entry}\n")
 
 

@@ -204,7 +204,7 @@ def style_parts(style: Style) -> dict[str, Any]:
     return {
         "weights": style.weights_digest(),
         "source": style.source_digest(),
-        "generator": [style.generator, style.card.get("generator_args", {})],
+        "generator": [style.generator, style.arguments],
         "size_wh": list(style.size_wh),
     }
 

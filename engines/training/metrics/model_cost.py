@@ -1,4 +1,4 @@
-"""What a network costs: multiply-accumulates and weights."""
+"""The cost of a network: multiply-accumulates and parameters."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from torch import Tensor, nn
 
 
 def gmac(net: nn.Module, size_wh: tuple[int, int]) -> float:
-    """Multiply-accumulates of all convolutions and matrix products for one RGB picture, in billions.
+    """Return the multiply-accumulates of all convolutions and linear layers for one RGB picture, in billions.
 
-    Counted by forward hooks on the layers as they run; additions, activations and resizing are not counted.
+    Forward hooks count the layers as they run. Additions, activations and resizing are not counted.
 
     Args:
-        net: takes (1, 3, H, W) on the device of its weights.
-        size_wh: of the picture, pixels.
+        net: Accepts (1, 3, H, W) on the device of its weights. A network on the meta device computes nothing.
+        size_wh: Size of the picture, pixels.
     """
-    counted = 0
+    total = 0
 
-    def count(layer: nn.Module, given: tuple[Any, ...], out: Tensor) -> None:
-        nonlocal counted
+    def count(layer: nn.Module, inputs: tuple[Any, ...], out: Tensor) -> None:
+        nonlocal total
         weight = layer.weight
         assert isinstance(weight, Tensor)
-        # A transposed convolution spreads every input value over one filter; the others make every output from one.
-        places = given[0].numel() if isinstance(layer, nn.ConvTranspose2d) else out.numel()
-        counted += places * weight[0].numel()
+        # A transposed convolution applies one filter to every input value, all others compute one for every output.
+        places = inputs[0].numel() if isinstance(layer, nn.ConvTranspose2d) else out.numel()
+        total += places * weight[0].numel()
 
-    hooks = [
-        m.register_forward_hook(count) for m in net.modules() if isinstance(m, (nn.modules.conv._ConvNd, nn.Linear))
-    ]
+    kinds = (nn.modules.conv._ConvNd, nn.Linear)
+    hooks = [layer.register_forward_hook(count) for layer in net.modules() if isinstance(layer, kinds)]
     was_training = net.training
     weights = next(net.parameters())
     try:
@@ -39,9 +38,9 @@ def gmac(net: nn.Module, size_wh: tuple[int, int]) -> float:
         net.train(was_training)
         for hook in hooks:
             hook.remove()
-    return counted / 1e9
+    return total / 1e9
 
 
 def parameters(net: nn.Module) -> int:
-    """How many weights the network has."""
+    """Return the number of parameters."""
     return sum(weight.numel() for weight in net.parameters())
