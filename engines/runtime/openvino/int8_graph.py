@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engines import calibration_set
-from engines.cache import engine_cache
+from engines.cache import calibration_set, engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime.openvino.converted_graph import cached_graph_key, load_openvino, openvino_core
 from engines.styles import Style
