@@ -57,7 +57,7 @@ def demo(
     session = Session(options, on_frame=next_look if names else None)
     if not shown:
         say(f"writing {path}" if output else f"no screen here, so this writes {path}")
-        session.pipeline.parts.look_loader.prepare_all()  # a film has time: every look is there from its first frame
+        session.pipeline.parts.look_loader.load_all()  # a film has time: every look is there from its first frame
     result = session.run()
     if result["frames_out"] == 0:
         say("stopped before the first frame")

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engines import calibration_set, extras
-from engines.cache import engine_cache
+from engines import extras
+from engines.cache import calibration_set, engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime.base import library_version
 from engines.runtime.openvino.converted_graph import cached_graph_key, load_openvino, openvino_core

@@ -91,9 +91,9 @@ def test_a_device_that_is_not_there_is_one_clear_line_and_another_engine_runs(
 
     said: list[str] = []
     look_loader = LookLoader({"a": Look("a", "", (Layer(STYLE, 1.0),))}, runtime=runtime, say=said.append)
-    look_loader.prepare("a")
+    look_loader.load("a")
     assert [info.runtime for info in look_loader.engines()] == ["openvino"]
-    assert said == [f"{line}; the best that can be used here runs instead"]
+    assert said == [f"{line}; using the best runtime that is usable here"]
     look_loader.close()
 
 
