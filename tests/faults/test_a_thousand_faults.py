@@ -199,7 +199,7 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_rubbish: None) ->
     return Trial(SEED, tmp_path, monkeypatch)
 
 
-def test_a_thousand_faults_end_in_going_on_or_in_one_line(trial: Trial, capfd: pytest.CaptureFixture[str]) -> None:
+def test_each_fault_is_survived_or_ends_in_one_line(trial: Trial, capfd: pytest.CaptureFixture[str]) -> None:
     trial.faults(FAULTS)
     assert trial.wrong == [], f"{len(trial.wrong)} of {sum(trial.done.values())} faults"
     drawn = {fault.name for group in (*RUNNING, starting_faults) for fault in group(random.Random(0))}

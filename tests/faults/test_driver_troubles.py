@@ -46,7 +46,7 @@ class Refusing(FakeLoopback):
 
 
 @pytest.mark.parametrize("has_event", [False, True])
-def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> None:
+def test_driver_that_refuses_the_picture_is_restored(has_event: bool) -> None:
     driver = Refusing(has_event=has_event)
     driver.write_frame((64, 48))
     stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
@@ -55,7 +55,7 @@ def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> No
     assert (driver.openers, driver.timeout_ms) == ({}, 0)
 
 
-def test_a_film_of_one_frame_in_two_minutes_has_a_card_too_and_leaves_no_setting() -> None:
+def test_very_slow_film_has_a_card_and_restores_settings() -> None:
     driver = FakeLoopback()
     driver.write_frame((64, 48))
     for _ in range(2):  # the second one takes what the first has left for what it is
@@ -76,7 +76,7 @@ def watches() -> Iterator[list[ReaderWatch]]:
         watch.stop()
 
 
-def test_where_the_device_is_gone_readers_are_found_without_it(node: Path, watches: list[ReaderWatch]) -> None:
+def test_readers_are_found_after_the_device_is_gone(node: Path, watches: list[ReaderWatch]) -> None:
     driver, reports = FakeLoopback(has_event=True), list[int | None]()
     watches.append(ReaderWatch(str(node), reports.append, loopback=driver.opener))
     watches[0].start()
@@ -92,7 +92,7 @@ def test_where_the_device_is_gone_readers_are_found_without_it(node: Path, watch
     assert _until(lambda: reports[-1] == 0)
 
 
-def test_where_nothing_can_be_known_somebody_reads(
+def test_unknown_readers_count_as_readers(
     node: Path, watches: list[ReaderWatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No event, no word of openings, no /proc: the camera stays on."""
@@ -109,7 +109,7 @@ def test_where_nothing_can_be_known_somebody_reads(
     assert _until(viewers.watched) and watches[0].method == "polling"
 
 
-def test_who_waits_for_a_reader_is_woken_when_one_comes() -> None:
+def test_waiting_ends_when_a_reader_comes() -> None:
     viewers = ViewerPresence(Controls(("none",), look="none"), grace_period_s=0.0)
     viewers.report("/dev/video10", 0)
     came: list[bool] = []
@@ -120,7 +120,7 @@ def test_who_waits_for_a_reader_is_woken_when_one_comes() -> None:
     assert Patience().sees(lambda: came == [True])
 
 
-def test_after_a_recording_somebody_watches_a_little_longer() -> None:
+def test_output_stays_watched_after_a_recording() -> None:
     """So that one more recording, or a look at the picture, does not wait for the camera."""
     clock, controls = [100.0], Controls(("none",), look="none")
     viewers = ViewerPresence(controls, grace_period_s=3.0, clock=lambda: clock[0])

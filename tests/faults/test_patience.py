@@ -32,7 +32,7 @@ class Machine:
         return Patience(late_s=self.late_s, clock=lambda: self.now_s)
 
 
-def test_on_a_quiet_machine_time_is_up_when_it_is_up() -> None:
+def test_timeout_is_exact_on_an_idle_machine() -> None:
     machine = Machine()
     machine.goes_on(3, stands_still=True)  # before
     patience = machine.patience()
@@ -42,7 +42,7 @@ def test_on_a_quiet_machine_time_is_up_when_it_is_up() -> None:
     assert not patience.lasts()
 
 
-def test_what_comes_after_a_hang_of_six_seconds_comes_late_also_where_the_machine_stood_still_for_three() -> None:
+def test_six_second_hang_is_late_on_a_stalled_machine() -> None:
     machine = Machine()
     patience = machine.patience()
     for part in range(6):
@@ -52,7 +52,7 @@ def test_what_comes_after_a_hang_of_six_seconds_comes_late_also_where_the_machin
     assert not patience.sees(lambda: True)
 
 
-def test_a_machine_that_stands_still_for_three_seconds_twice_is_waited_for() -> None:
+def test_two_machine_stalls_extend_the_timeout() -> None:
     machine = Machine()
     patience = machine.patience()
     for _ in range(2):
@@ -62,7 +62,7 @@ def test_a_machine_that_stands_still_for_three_seconds_twice_is_waited_for() -> 
     assert patience.sees(lambda: True)
 
 
-def test_a_sleeper_who_oversleeps_is_late_for_what_he_oversleeps() -> None:
+def test_delay_is_what_a_sleep_exceeds() -> None:
     woke_s = [10.0, 10.05, 12.1, 12.15]  # two seconds late once
     assert late_s(woke_s, 10.0, 12.2) == pytest.approx(2.0)
     assert late_s(woke_s, 11.1, 12.2) == pytest.approx(1.0), "only what falls into the time that is asked for"
@@ -80,7 +80,7 @@ def yardstick() -> Iterator[Yardstick]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that stops a process")
-def test_a_process_that_stands_still_is_late_and_one_that_may_run_is_not(yardstick: Yardstick) -> None:
+def test_stopped_process_is_delayed_and_running_one_is_not(yardstick: Yardstick) -> None:
     """Stopped by a signal, as a busy machine stops it: real processes, and the real clock."""
     since_s = time.monotonic()
     yardstick.process.send_signal(signal.SIGSTOP)
@@ -97,7 +97,7 @@ def test_a_process_that_stands_still_is_late_and_one_that_may_run_is_not(yardsti
     assert yardstick.late_s(woke_s[-3], woke_s[-1]) == pytest.approx(sum(naps_s) - 0.1, abs=1e-6), "no more than that"
 
 
-def test_a_yardstick_that_has_ended_times_nothing(yardstick: Yardstick) -> None:
+def test_ended_yardstick_raises(yardstick: Yardstick) -> None:
     yardstick.process.kill()
     yardstick.process.wait()
     with pytest.raises(RuntimeError, match="the yardstick has ended"):
@@ -107,7 +107,7 @@ def test_a_yardstick_that_has_ended_times_nothing(yardstick: Yardstick) -> None:
 @pytest.mark.skipif(
     not Path("/proc/self/schedstat").exists(), reason="no /proc/*/schedstat: the kernel keeps no account"
 )
-def test_who_stands_in_line_for_a_processor_is_late_and_who_sleeps_is_not() -> None:
+def test_waiting_for_a_cpu_counts_as_delay_and_sleep_does_not() -> None:
     """Twice as many busy processes as processors, and one that hangs asleep."""
     asleep = subprocess.Popen(["sleep", "600"])
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]

@@ -94,7 +94,7 @@ def _clean(stage: str) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("stage", ["starting", "loading", "first frame", "running", "recording", "closing"])
-def test_a_signal_at_any_stage_is_a_clean_stop(tmp_path: Path, veneer_home: Path, stage: str) -> None:
+def test_signal_at_any_stage_stops_cleanly(tmp_path: Path, veneer_home: Path, stage: str) -> None:
     with _three(tmp_path, stage) as runs:
         if stage == "recording":
             for run in runs:
@@ -123,7 +123,7 @@ def test_a_signal_at_any_stage_is_a_clean_stop(tmp_path: Path, veneer_home: Path
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback, and rest with it, is Linux's")
 @pytest.mark.parametrize("name", SIGNALS)
-def test_a_signal_while_nobody_watches_is_a_clean_stop(
+def test_signal_while_idle_stops_cleanly(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The signal is real; the driver of the virtual camera is a stand-in, as there is none here."""
@@ -192,7 +192,7 @@ def _running(how: list[str], *arguments: str) -> Iterator[subprocess.Popen[str]]
             run.kill()
 
 
-def test_a_full_disk_under_a_film_is_one_line_and_the_film_plays(tmp_path: Path) -> None:
+def test_full_disk_under_a_film_leaves_a_playable_film(tmp_path: Path) -> None:
     with _small_disk(tmp_path / "disk") as (folder, how):
         with _running(how, "--sink", f"file:{folder / 'film.mp4'}") as run:
             _, said = run.communicate(timeout=HANG_S)
@@ -202,7 +202,7 @@ def test_a_full_disk_under_a_film_is_one_line_and_the_film_plays(tmp_path: Path)
         assert len(read_pictures(folder / "film.mp4")[0]) > 10
 
 
-def test_a_full_disk_under_a_recording_ends_the_recording_alone(veneer_home: Path) -> None:
+def test_full_disk_ends_only_the_recording(veneer_home: Path) -> None:
     with _small_disk(veneer_home / "videos") as (folder, how), _running(how, "--sink", "null") as run:
         until(lambda: veneer("ctl", "status").returncode == 0, "the status")
         assert veneer("ctl", "record", "on").returncode == 0
@@ -217,7 +217,7 @@ def test_a_full_disk_under_a_recording_ends_the_recording_alone(veneer_home: Pat
         assert run.returncode == 0 and "Traceback" not in said
 
 
-def test_a_full_disk_under_a_snapshot_is_one_line_and_leaves_no_half_a_picture(tmp_path: Path) -> None:
+def test_full_disk_leaves_no_partial_snapshot(tmp_path: Path) -> None:
     controls, said = Controls(("none",), look="none"), list[str]()
     noise_bgr = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     with _small_disk(tmp_path / "disk") as (folder, how):

@@ -94,7 +94,7 @@ def hangs() -> Iterator[list[Hang]]:
         hang.let_go.set()
 
 
-def test_whatever_hangs_at_the_start_or_in_the_middle_the_run_ends(benches: Benches, hangs: list[Hang]) -> None:
+def test_run_ends_whatever_hangs(benches: Benches, hangs: list[Hang]) -> None:
     for place in STARTING + RUNNING:
         hangs.append(Hang())
         if place in STARTING:
@@ -120,7 +120,7 @@ def _closes(bench: Bench) -> dict[str, Any]:
     return dict(zip(CLOSING, parts, strict=True))
 
 
-def test_a_close_that_hangs_does_not_hold_up_the_end(benches: Benches, hangs: list[Hang]) -> None:
+def test_hanging_close_does_not_delay_the_end(benches: Benches, hangs: list[Hang]) -> None:
     whats = [what for what in CLOSING if what != "window"]  # that hangs in the thread that would have to end it
     for what in whats:
         it, hang = _closes(benches.running())[what], Hang()
@@ -134,7 +134,7 @@ def test_a_close_that_hangs_does_not_hold_up_the_end(benches: Benches, hangs: li
 
 
 @pytest.mark.parametrize("what", CLOSING)
-def test_what_cannot_be_closed_is_one_line_at_most_and_keeps_nothing_else_open(benches: Benches, what: str) -> None:
+def test_failing_close_leaves_nothing_else_open(benches: Benches, what: str) -> None:
     def fail() -> None:
         raise RuntimeError("driver\nbug")
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_closed_is_one_line_at_most_and_keeps_nothing_else_open(b
     assert all("failed (RuntimeError: driver bug)" in str(error) for error in bench.errors)
 
 
-def test_of_two_reasons_for_the_end_the_first_is_said(benches: Benches) -> None:
+def test_first_of_two_errors_is_reported(benches: Benches) -> None:
     def fail() -> None:
         raise RuntimeError("busy")
 
@@ -161,7 +161,7 @@ def test_of_two_reasons_for_the_end_the_first_is_said(benches: Benches) -> None:
     assert [str(error) for error in bench.errors] == ["camera 0: it is gone"]
 
 
-def test_no_device_is_opened_once_the_end_has_begun(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_device_is_opened_after_the_end_began(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end comes when the first frame is made and the sinks are about to be started."""
     real, over, done = Pipeline._start_senders, threading.Event(), threading.Event()
 
@@ -182,7 +182,7 @@ def test_no_device_is_opened_once_the_end_has_begun(benches: Benches, monkeypatc
     assert not bench.files[0].exists()
 
 
-def test_an_engine_that_cannot_be_closed_keeps_no_other_one_open() -> None:
+def test_failing_engine_close_leaves_no_engine_open() -> None:
     def fail() -> None:
         raise RuntimeError("driver\nbug")
 

@@ -49,7 +49,7 @@ def _until(true: Callable[[], bool], timeout_s: float = 60.0) -> bool:
     return true()
 
 
-def test_somebody_watches_until_the_last_reader_has_been_gone_for_a_while() -> None:
+def test_watched_until_the_grace_period_has_passed() -> None:
     clock = Clock()
     viewers = ViewerPresence(_controls(), grace_period_s=3.0, clock=clock)
     assert viewers.watched(), "nobody knows yet"
@@ -67,7 +67,7 @@ def test_somebody_watches_until_the_last_reader_has_been_gone_for_a_while() -> N
     assert viewers.watched(), "what cannot be known counts as a reader"
 
 
-def test_a_recording_and_a_snapshot_want_frames() -> None:
+def test_recording_and_snapshot_keep_the_output_watched() -> None:
     clock, controls = Clock(), _controls()
     viewers = ViewerPresence(controls, grace_period_s=3.0, clock=clock)
     viewers.report("/dev/video10", 0)
@@ -94,14 +94,14 @@ def test_a_recording_and_a_snapshot_want_frames() -> None:
         (LiveOptions(source="clip.mp4"), False, "linux", "clip.mp4 is not a camera"),
     ],
 )
-def test_it_says_why_it_cannot_idle(options: LiveOptions, live: bool, system: str, why: str) -> None:
+def test_reason_why_a_run_cannot_idle(options: LiveOptions, live: bool, system: str, why: str) -> None:
     assert not can_idle(options, live=live, system=system)
     asked = LiveOptions(source=options.source, sinks=options.sinks, frames=options.frames, idle=True)
     with pytest.raises(OptionsError, match=f"^--idle: {why}"):
         can_idle(asked, live=live, system=system)
 
 
-def test_it_idles_by_itself_where_it_can_and_not_when_told_not_to() -> None:
+def test_idle_by_default_unless_disabled() -> None:
     assert can_idle(LiveOptions(sinks=("virtual-camera:/dev/video10",)), live=True, system="linux")
     assert can_idle(LiveOptions(idle=True), live=True, system="linux")
     assert not can_idle(LiveOptions(idle=False), live=True, system="linux")
@@ -129,7 +129,7 @@ class _Busy(FakeSource):
         raise SourceError("camera 0", "busy, another program holds it", "close it")
 
 
-def test_the_camera_is_let_go_and_taken_again_and_frames_count_on() -> None:
+def test_camera_is_released_and_frame_ids_continue() -> None:
     viewers, said = ViewerPresence(_controls(), grace_period_s=0.0), []
     source, made = _idle_source(viewers, said)
     source.open()
@@ -149,7 +149,7 @@ def test_the_camera_is_let_go_and_taken_again_and_frames_count_on() -> None:
     assert source.read() is None
 
 
-def test_a_camera_that_somebody_took_meanwhile_is_waited_for() -> None:
+def test_busy_camera_is_awaited_after_idling() -> None:
     viewers, said = ViewerPresence(_controls(), grace_period_s=0.0), []
     source, made = _idle_source(viewers, said, busy=True)
     source.open()
@@ -164,7 +164,7 @@ def test_a_camera_that_somebody_took_meanwhile_is_waited_for() -> None:
     assert made[1].closed == 1
 
 
-def test_a_rest_ends_at_once_when_a_reader_comes_or_the_program_ends() -> None:
+def test_closing_ends_idling_at_once() -> None:
     viewers = ViewerPresence(_controls(), grace_period_s=0.0)
     source, _ = _idle_source(viewers, [])
     source.open()
@@ -177,7 +177,7 @@ def _frame(level: int, captured_s: float) -> Frame:
     return Frame(np.full((48, 64, 3), level, np.uint8), 0, captured_s)
 
 
-def test_whoever_comes_sees_the_card_and_then_only_new_frames(tmp_path: Path) -> None:
+def test_new_reader_sees_the_card_then_only_new_frames(tmp_path: Path) -> None:
     viewers, cameras = ViewerPresence(_controls(), grace_period_s=0.0), FakeVirtualCameras()
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path)
     sink.set_viewers(viewers, lambda line: None)
@@ -199,7 +199,7 @@ def test_whoever_comes_sees_the_card_and_then_only_new_frames(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
-def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipeline_idles_without_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver, cameras, viewers = (
         FakeLoopback(has_event=True),
         FakeVirtualCameras(),
@@ -238,7 +238,7 @@ def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatc
     assert (cameras.opened[0].frames[-1] == card((64, 48))).all(), "who still reads is left with the card"
 
 
-def test_a_run_idles_where_it_can_and_the_status_says_whether_somebody_watches() -> None:
+def test_session_idles_and_status_reports_watching() -> None:
     session = Session(LiveOptions(source="demo"))
     able = sys.platform.startswith("linux")
     assert isinstance(session.pipeline.parts.source, IdleSource) == able
@@ -247,12 +247,12 @@ def test_a_run_idles_where_it_can_and_the_status_says_whether_somebody_watches()
     assert isinstance(session.pipeline.parts.source, DemoSource)
 
 
-def test_idle_with_a_window_is_refused_in_one_line() -> None:
+def test_idle_with_a_window_is_refused() -> None:
     with pytest.raises(OptionsError, match=r"^--idle: (window always counts as watched|only Linux)"):
         Session(LiveOptions(source="demo", sinks=("virtual-camera", "window"), idle=True))
 
 
-def test_a_run_says_how_late_the_picture_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_reports_the_picture_latency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setenv("PATH", str(tmp_path))  # no pactl
     monkeypatch.setattr("live.session.say", said.append)

@@ -36,7 +36,7 @@ def show() -> Iterator[Callable[..., Show]]:
 
 
 @pytest.mark.parametrize("stage", ["source", "tracker", "engine"])
-def test_while_a_stage_hangs_the_drawing_is_held_then_blurred_and_panic_is_heard(
+def test_hanging_stage_holds_then_blurs_and_panic_works(
     show: Callable[..., Show], stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = show("toon")
@@ -58,7 +58,7 @@ def test_while_a_stage_hangs_the_drawing_is_held_then_blurred_and_panic_is_heard
     stuck.let_go.set()
 
 
-def test_a_bare_picture_that_stays_is_hidden_as_soon_as_a_covering_look_is_asked_for(
+def test_repeated_bare_picture_is_hidden_by_a_covering_look(
     show: Callable[..., Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = show("none")
@@ -75,7 +75,7 @@ def test_a_bare_picture_that_stays_is_hidden_as_soon_as_a_covering_look_is_asked
 
 
 @pytest.mark.parametrize("broken", ["", "sketch"])
-def test_a_covering_look_that_is_not_ready_or_never_will_be_is_a_blur(
+def test_covering_look_is_a_blur_until_loaded(
     show: Callable[..., Show], broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, may_be_made = TroubledLookLoader.load, threading.Event()
@@ -101,7 +101,7 @@ def test_a_covering_look_that_is_not_ready_or_never_will_be_is_a_blur(
     assert not any(bare(frame) for frame in it.camera.frames[at + 1 :])
 
 
-def test_while_the_next_covering_look_is_made_the_one_before_is_worn(show: Callable[..., Show]) -> None:
+def test_previous_covering_look_is_used_while_loading(show: Callable[..., Show]) -> None:
     it = show("toon", slow_s=0.1)
     at = it.see(drawn)
     it.controls.apply(Command("look", "sketch"))
@@ -117,7 +117,7 @@ def _stands(frames: list[Frame]) -> bool:
     return len(frames) > 9 and frames[-1].bgr is frames[-9].bgr and frames[-1].frame_id > frames[-9].frame_id
 
 
-def test_a_frozen_bare_picture_is_hidden_by_a_covering_look_and_a_frozen_drawing_stays(
+def test_frozen_bare_picture_is_hidden_and_drawing_stays(
     show: Callable[..., Show],
 ) -> None:
     it = show("none")
@@ -149,7 +149,7 @@ def _held_s(it: Show) -> float:
     return same[-1].captured_s - same[0].captured_s
 
 
-def test_a_frozen_drawing_stays_when_the_strength_is_raised_by_a_step(show: Callable[..., Show]) -> None:
+def test_frozen_drawing_stays_after_one_strength_step(show: Callable[..., Show]) -> None:
     it = show("toon")
     it.controls.apply(Command("strength", 0.9))
     it.see(drawn)
@@ -161,7 +161,7 @@ def test_a_frozen_drawing_stays_when_the_strength_is_raised_by_a_step(show: Call
     assert all(drawn(frame) for frame in it.camera.frames[at:])
 
 
-def test_a_face_that_is_lost_is_held_for_half_a_second_and_no_longer(show: Callable[..., Show]) -> None:
+def test_lost_face_is_held_for_half_a_second_at_most(show: Callable[..., Show]) -> None:
     it = show("toon")
     held_s = [_held_s(it)]
     while held_s[-1] <= 0.1 and len(held_s) < 10:  # the machine stood still, and no frame was taken to hold it on
@@ -170,7 +170,7 @@ def test_a_face_that_is_lost_is_held_for_half_a_second_and_no_longer(show: Calla
     assert not any(bare(frame) for frame in it.camera.frames)
 
 
-def test_a_clock_that_is_set_back_keeps_panic_from_neither_camera_nor_window(
+def test_panic_works_after_the_clock_is_set_back(
     show: Callable[..., Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = show("toon")
@@ -185,7 +185,7 @@ def test_a_clock_that_is_set_back_keeps_panic_from_neither_camera_nor_window(
 
 @as_users_run_it
 @pytest.mark.parametrize("engine", ["nan", "raises", "breaks", "flat", "narrow", "short", "bytes", "nothing"])
-def test_an_engine_that_gives_anything_but_a_picture_is_covered_and_said_once(
+def test_invalid_engine_output_shows_the_fallback(
     show: Callable[..., Show], engine: str
 ) -> None:
     it = show("head")
@@ -202,7 +202,7 @@ def test_an_engine_that_gives_anything_but_a_picture_is_covered_and_said_once(
 
 @as_users_run_it
 @pytest.mark.parametrize("unsure", ["nan", "collapsed", "twisted", "huge", "short", "away", "tiny"])
-def test_one_unsure_face_of_two_covers_the_whole_frame(show: Callable[..., Show], unsure: str) -> None:
+def test_one_implausible_face_of_two_covers_the_frame(show: Callable[..., Show], unsure: str) -> None:
     it = show("always")
     it.troubles.people = 2
     it.see(drawn)

@@ -54,14 +54,14 @@ def _switch(controls: Controls, look: str) -> Callable[[Frame, ControlState], No
     return switch
 
 
-def test_a_switch_blurs_no_frame_and_leaves_none_bare() -> None:
+def test_switch_in_a_film_leaves_no_frame_bare_or_blurred() -> None:
     """A blur between two looks would be a flaw; the frames that were tracked before the switch are drawn, too."""
     look_loader, controls = _look_loader(), Controls(tuple(the_looks()), look="none")
     look_loader.load_all()
     assert _kinds(look_loader, controls, on_frame=_switch(controls, "toon")) == "b" * 6 + "d" * 14
 
 
-def test_a_look_that_is_not_ready_yet_is_waited_for() -> None:
+def test_film_waits_for_a_look_to_load() -> None:
     asked = threading.Event()
 
     class Waiting(TroubledLookLoader):
@@ -76,7 +76,7 @@ def test_a_look_that_is_not_ready_yet_is_waited_for() -> None:
     assert _kinds(look_loader, controls, on_frame=_switch(controls, "sketch")) == "b" * 6 + "d" * 14
 
 
-def test_where_a_look_cannot_be_made_the_film_shows_what_that_look_says() -> None:
+def test_film_shows_the_fallback_of_a_look_that_fails() -> None:
     said: list[str] = []
     look_loader = TroubledLookLoader(the_looks(), Troubles(), slow_s=0.0, broken="toon", say=said.append)
     controls = Controls(tuple(the_looks()), look="none")
@@ -84,7 +84,7 @@ def test_where_a_look_cannot_be_made_the_film_shows_what_that_look_says() -> Non
     assert said == ["look toon is not available: look toon: it cannot be made here"]
 
 
-def test_a_frame_is_made_and_recorded_by_one_and_the_same_state() -> None:
+def test_frame_is_rendered_and_recorded_by_one_state() -> None:
     class Restless(Controls):
         """Somebody presses a key between any two looks at what is asked for."""
 
@@ -104,7 +104,7 @@ def test_a_frame_is_made_and_recorded_by_one_and_the_same_state() -> None:
     assert kinds == "".join({"toon": "d", "none": "b"}[look] for look in states) and set(kinds) == {"d", "b"}
 
 
-def test_a_look_is_put_on_with_the_first_frame_on_which_the_person_was_looked_for() -> None:
+def test_look_starts_with_the_first_person_mask() -> None:
     """The frame before that keeps what is worn, where a blur would be a flaw."""
     look_loader, (bgr, face) = _look_loader(), portrait_face()
     frame_renderer = FrameRenderer(look_loader, Timings(), print)
@@ -117,7 +117,7 @@ def test_a_look_is_put_on_with_the_first_frame_on_which_the_person_was_looked_fo
     assert after.coverage == 1.0 and not is_smooth(after.bgr)
 
 
-def test_the_face_that_cannot_be_painted_is_hidden() -> None:
+def test_face_that_cannot_be_painted_is_hidden() -> None:
     scene, controls = scenes(SMALL_WH, 2)[0], Controls(tuple(the_looks()), look="head")
     lost = replace(scene.faces[1], landmarks_xy=scene.faces[1].landmarks_xy * np.float32(np.nan))
 
@@ -127,7 +127,7 @@ def test_the_face_that_cannot_be_painted_is_hidden() -> None:
     assert _kinds(_look_loader(), controls, scene=scene, found=found) == "d" * 5 + "c" * 10 + "d" * 5
 
 
-def test_panic_is_heard() -> None:
+def test_panic_works_in_a_film() -> None:
     controls = Controls(tuple(the_looks()), look="none")
 
     def press(frame: Frame, state: ControlState) -> None:

@@ -64,14 +64,14 @@ def _persons(faces: tuple[Face, ...]) -> ImageU8:
     return mask
 
 
-def test_the_stand_in_draws_what_is_found_and_the_judge_sees_who_is_not() -> None:
+def test_stand_in_draws_found_faces_and_judge_sees_bare_ones() -> None:
     film = _Film("head")
     assert film.kinds(1, _TWO.faces, there=_TWO.faces) == "d"
     assert _Film("head").kinds(1, (_LEFT,), there=_TWO.faces) == "b", "whom nobody ever found nobody can miss"
 
 
 @pytest.mark.parametrize(("look", "instead"), [("head", "c"), ("faces", "s")])
-def test_who_is_not_found_is_covered_until_found_again(look: str, instead: str) -> None:
+def test_lost_face_is_covered_until_found_again(look: str, instead: str) -> None:
     film = _Film(look)
     assert film.kinds(5, _TWO.faces, there=_TWO.faces) == "ddddd"
     held = film.kinds(90, (_LEFT,), there=_TWO.faces)
@@ -79,7 +79,7 @@ def test_who_is_not_found_is_covered_until_found_again(look: str, instead: str) 
     assert film.kinds(5, _TWO.faces, there=_TWO.faces) == "ddddd"
 
 
-def test_who_has_gone_is_forgotten_after_the_looks_own_time() -> None:
+def test_departed_face_is_forgotten_after_hold_s() -> None:
     film = _Film("faces")
     film.kinds(5, _TWO.faces, there=_TWO.faces)
     shown = film.kinds(40, (_LEFT,), there=(_LEFT,), scene=_half(_TWO))
@@ -87,7 +87,7 @@ def test_who_has_gone_is_forgotten_after_the_looks_own_time() -> None:
     assert film.kinds(1, (_LEFT,), there=_TWO.faces) == "b", "forgotten"
 
 
-def test_where_the_person_is_drawn_the_picture_goes_on() -> None:
+def test_drawn_person_needs_no_fallback() -> None:
     film = _Film("toon")
     film.kinds(5, _TWO.faces, there=_TWO.faces)
     frames = [film.frame((_LEFT,), there=_TWO.faces) for _ in range(40)]
@@ -95,7 +95,7 @@ def test_where_the_person_is_drawn_the_picture_goes_on() -> None:
 
 
 @pytest.mark.parametrize("look", ["head", "faces", "toon"])
-def test_whoever_looks_for_persons_and_does_not_even_see_the_other_one_is_not_believed(look: str) -> None:
+def test_mask_that_misses_a_found_face_is_ignored(look: str) -> None:
     film = _Film(look)
     last = [film.frame(_TWO.faces, there=_TWO.faces) for _ in range(5)][-1]
     held = [film.frame((_LEFT,), there=()) for _ in range(60)]
@@ -105,21 +105,21 @@ def test_whoever_looks_for_persons_and_does_not_even_see_the_other_one_is_not_be
     assert film.frame(_TWO.faces, there=()).coverage == 1.0 and film.kinds(1, _TWO.faces, there=()) == "d"
 
 
-def test_where_the_place_shows_nobody_the_last_drawing_is_held_for_the_looks_own_time() -> None:
+def test_empty_place_holds_the_drawing_for_hold_s() -> None:
     film = _Film("toon")
     last = [film.frame(_TWO.faces, there=_TWO.faces) for _ in range(5)][-1]
     assert all(film.frame((_LEFT,), there=(_LEFT,), scene=_half(_TWO)).bgr is last.bgr for _ in range(14))
     assert film.kinds(40, (_LEFT,), there=(_LEFT,), scene=_half(_TWO))[-20:] == "d" * 20
 
 
-def test_a_frame_that_is_drawn_everywhere_misses_nobody() -> None:
+def test_whole_frame_drawing_needs_no_fallback() -> None:
     film = _Film("sketch")
     film.kinds(5, _TWO.faces, there=_TWO.faces)
     frames = [film.frame((_LEFT,), there=()) for _ in range(20)]
     assert {_seen(frame) for frame in frames} == {"d"} and len({id(frame.bgr) for frame in frames}) == 20
 
 
-def test_whoever_is_found_again_elsewhere_is_not_missed() -> None:
+def test_face_found_again_nearby_is_not_lost() -> None:
     """A wearer who stands up, or moved while nobody found the face, is drawn at once, with whatever number."""
     film = _Film("faces")
     film.kinds(5, (_LEFT,), there=(_LEFT,), scene=_half(_TWO))
@@ -130,7 +130,7 @@ def test_whoever_is_found_again_elsewhere_is_not_missed() -> None:
     assert all(one.bgr is not last.bgr and not is_smooth(one.bgr) for one in shown)
 
 
-def test_another_face_far_off_is_not_taken_for_the_one_that_is_missing() -> None:
+def test_distant_new_face_does_not_replace_the_lost_one() -> None:
     """The wearer turns away, and a second person behind is found: the wearer still sits there."""
     film = _Film("faces")
     film.kinds(5, (_LEFT,), there=(_LEFT,))
@@ -140,7 +140,7 @@ def test_another_face_far_off_is_not_taken_for_the_one_that_is_missing() -> None
     assert film.kinds(60, (far,), there=(_LEFT,))[-30:] == "s" * 30
 
 
-def test_a_third_who_comes_does_not_stand_in_for_the_one_beside_whom_a_known_one_still_sits() -> None:
+def test_third_face_does_not_replace_the_lost_one() -> None:
     film, left = _Film("faces"), _LEFT.landmarks_xy
     side = float(np.ptp(left[:, 1]))
     beside = replace(_RIGHT, landmarks_xy=left + np.array([1.4 * side, 0], np.float32))
@@ -151,7 +151,7 @@ def test_a_third_who_comes_does_not_stand_in_for_the_one_beside_whom_a_known_one
     assert all(is_smooth(frame.bgr) for frame in shown[-30:])
 
 
-def test_a_pattern_that_was_taken_for_a_face_for_a_moment_is_soon_forgotten() -> None:
+def test_briefly_detected_pattern_is_forgotten() -> None:
     film = _Film("faces")
     for _ in range(5):
         film.frame((_LEFT,), there=(_LEFT,), scene=_half(_TWO))
@@ -159,14 +159,14 @@ def test_a_pattern_that_was_taken_for_a_face_for_a_moment_is_soon_forgotten() ->
     assert film.kinds(60, (_LEFT,), there=(_LEFT, _RIGHT), scene=_half(_TWO))[-30:] == "d" * 30
 
 
-def test_whoever_stands_now_where_another_one_left_is_not_taken_for_that_one() -> None:
+def test_lost_face_whose_place_is_empty_is_forgotten() -> None:
     film = _Film("faces")
     film.kinds(5, _TWO.faces, there=_TWO.faces)
     moved = replace(_RIGHT, face_id=_LEFT.face_id)
     assert film.kinds(60, (moved,), there=(moved,))[-30:] == "b" * 30, "the judge's picture still shows the left one"
 
 
-def test_what_make_up_misses_is_no_reason_to_hold() -> None:
+def test_make_up_looks_ignore_lost_faces() -> None:
     looks = {"red": the_looks()["matte-red"]}
     look_loader = LookLoader(looks, runtime="auto", say=print)
     frame_renderer = FrameRenderer(look_loader, Timings(), print, policy=PrivacyPolicy(lambda state: looks["red"]))

@@ -183,7 +183,7 @@ def _scenes_are_made() -> None:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # outside the tests they keep no frame from leaving
 @pytest.mark.parametrize("seed", range(7))
-def test_no_frame_leaves_bare(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_bare_frame_is_output(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sequence = Sequence(seed, tmp_path, monkeypatch)
     sequence.play()
     judge = sequence.judge

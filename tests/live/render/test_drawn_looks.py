@@ -60,7 +60,7 @@ def _skin() -> np.ndarray:
 
 
 @pytest.mark.parametrize("look", DRAWN)
-def test_a_drawn_look_is_flat_where_the_skin_is_and_dark_where_lines_are(look: str, look_loader: LookLoader) -> None:
+def test_drawn_look_flattens_the_skin(look: str, look_loader: LookLoader) -> None:
     frame_bgr, face, _ = _scene()
     worn_bgr = _worn(look, look_loader)
     grey, before = (cv2.cvtColor(one, cv2.COLOR_BGR2GRAY).astype(np.float32) for one in (worn_bgr, frame_bgr))
@@ -71,7 +71,7 @@ def test_a_drawn_look_is_flat_where_the_skin_is_and_dark_where_lines_are(look: s
 
 
 @pytest.mark.parametrize("look", DRAWN)
-def test_it_is_the_same_face_drawn(look: str, look_loader: LookLoader) -> None:
+def test_drawn_face_keeps_its_landmarks(look: str, look_loader: LookLoader) -> None:
     _, face, _ = _scene()
     (drawn,) = find_faces(_worn(look, look_loader))
     eyes = float(np.linalg.norm(face.landmarks_xy[468] - face.landmarks_xy[473]))
@@ -80,14 +80,14 @@ def test_it_is_the_same_face_drawn(look: str, look_loader: LookLoader) -> None:
 
 
 @pytest.mark.parametrize("look", ["toon", "toon-glaze"])
-def test_the_room_stays_real_bit_for_bit(look: str, look_loader: LookLoader) -> None:
+def test_room_is_bit_identical(look: str, look_loader: LookLoader) -> None:
     frame_bgr, _, _ = _scene()
     worn_bgr = _worn(look, look_loader)
     wall = np.s_[20:400, 20:240]
     assert np.array_equal(worn_bgr[wall], frame_bgr[wall])
 
 
-def test_a_drawing_shows_no_seam_where_the_heads_square_ends(look_loader: LookLoader) -> None:
+def test_drawing_shows_no_seam_at_the_head_region(look_loader: LookLoader) -> None:
     """Along the sketch's whole frame, no row or column of pixels differs from its neighbour as a border would."""
     frame_bgr, _, _ = _scene()
     styles_in_use = cv2.cvtColor(_worn("sketch", look_loader), cv2.COLOR_BGR2GRAY).astype(np.float32)
@@ -98,14 +98,14 @@ def test_a_drawing_shows_no_seam_where_the_heads_square_ends(look_loader: LookLo
         assert steps.max() < max(6.0, 2.5 * usual.max())
 
 
-def test_the_sketch_is_grey_on_paper(look_loader: LookLoader) -> None:
+def test_sketch_is_grey_on_paper(look_loader: LookLoader) -> None:
     styles_in_use = _worn("sketch", look_loader)
     lab = cv2.cvtColor(styles_in_use.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
     assert np.abs(lab[..., 1:]).mean() < 6
     assert np.percentile(lab[..., 0], 90) > 85
 
 
-def test_soft_evens_the_skin_and_leaves_eyes_brows_hair_and_room(look_loader: LookLoader) -> None:
+def test_soft_evens_only_the_skin(look_loader: LookLoader) -> None:
     frame_bgr, face, _ = _scene()
     spotted = frame_bgr.copy()
     dice = np.random.default_rng(3)
@@ -129,7 +129,7 @@ def test_soft_evens_the_skin_and_leaves_eyes_brows_hair_and_room(look_loader: Lo
     assert change[:60].max() == 0 and change[:, :200].max() == 0, "hair and room"
 
 
-def test_looks_that_cover_never_show_the_raw_picture_where_no_face_is_found() -> None:
+def test_covering_looks_never_fall_back_to_raw() -> None:
     looks = load_looks()
     for name in DRAWN:
         assert (looks[name].no_face, looks[name].hold_s, looks[name].then) == ("hold", 0.5, "blur")

@@ -39,7 +39,7 @@ def looks_of(*styles: Style) -> dict[str, Look]:
     return {style.name: Look(style.name, "", (Layer(style, 1.0),)) for style in styles}
 
 
-def test_a_runtime_that_cannot_be_had_is_said_once_and_the_best_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_runtime_is_reported_once_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> None:
         raise NotUsableError("there is no NVIDIA driver on this machine")
 
@@ -100,7 +100,7 @@ def said_with(runtime: str) -> list[str]:
         (fails, "the NVIDIA GPU is not used, ", "the NVIDIA driver finds no GPU that it can use", "nvidia-smi"),
     ],
 )
-def test_a_gpu_that_cannot_be_used_is_said_once_with_what_to_do(
+def test_unusable_gpu_is_reported_once_with_the_remedy(
     gpu: Any, driver: Any, begin: str, why: str, do: str
 ) -> None:
     gpu(driver)
@@ -111,7 +111,7 @@ def test_a_gpu_that_cannot_be_used_is_said_once_with_what_to_do(
     assert line.startswith(begin) and why in line and line.endswith("(veneer doctor says what to do)")
 
 
-def test_nothing_is_said_of_a_gpu_that_is_not_there_or_not_wanted(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_or_disabled_gpu_is_not_reported(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu(none)
     assert said_with("auto") == said_with("torch") == []
     gpu(rtx)
@@ -121,7 +121,7 @@ def test_nothing_is_said_of_a_gpu_that_is_not_there_or_not_wanted(gpu: Any, monk
     assert said_with("auto") == []
 
 
-def test_a_gpu_that_an_engine_is_being_built_for_is_not_called_unused(gpu: Any) -> None:
+def test_gpu_with_a_planned_build_is_not_reported(gpu: Any) -> None:
     gpu(rtx)
     engine = open_engine(load_style("lips-glaze"))
     assert unused_gpu(engine.info)
@@ -131,7 +131,7 @@ def test_a_gpu_that_an_engine_is_being_built_for_is_not_called_unused(gpu: Any) 
     assert "TensorRT is not usable" in on_gpu.why and unused_gpu(on_gpu) == ""
 
 
-def test_weights_that_are_no_good_are_no_matter_of_the_runtime() -> None:
+def test_invalid_weights_are_not_blamed_on_the_runtime() -> None:
     style = own_style()
     style.weights.write_bytes(b"nothing")
     look_loader = LookLoader(looks_of(style), runtime="openvino", say=print)
@@ -139,7 +139,7 @@ def test_weights_that_are_no_good_are_no_matter_of_the_runtime() -> None:
         look_loader.load("mine")
 
 
-def test_a_film_waits_for_its_graph() -> None:
+def test_film_waits_for_its_graph() -> None:
     style = own_style()
     look_loader = LookLoader(looks_of(style), runtime="auto", say=print)
     look_loader.load("mine")
@@ -191,7 +191,7 @@ def run_with(
     return pipeline, thread
 
 
-def test_nan_while_live_is_said_and_another_engine_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_in_a_live_run_falls_back_and_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     faltering(monkeypatch, after=30)
     said: list[str] = []
     look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, background=True)
@@ -210,7 +210,7 @@ def test_nan_while_live_is_said_and_another_engine_goes_on(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("another", [True, False])
-def test_a_failure_is_the_wardrobes_to_tell_as_long_as_another_engine_goes_on(
+def test_loader_reports_failures_with_a_fallback(
     another: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing_left(style: Style, failed: EngineInfo, because: EngineError) -> Engine:
@@ -235,7 +235,7 @@ def test_a_failure_is_the_wardrobes_to_tell_as_long_as_another_engine_goes_on(
     look_loader.close()
 
 
-def test_nan_in_a_film_costs_no_frame_its_paint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_in_a_film_leaves_every_frame_painted(monkeypatch: pytest.MonkeyPatch) -> None:
     faltering(monkeypatch, after=12)
     said: list[str] = []
     look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append)
@@ -254,7 +254,7 @@ def wait_for(done: Callable[[], bool]) -> None:
     assert done()
 
 
-def test_the_engine_that_goes_on_is_the_same_for_all_looks() -> None:
+def test_swapped_engine_is_shared_by_all_looks() -> None:
     style = load_style("lips-glaze")
     looks = looks_of(style) | {"half": Look("half", "", (Layer(style, 0.5),))}
     said: list[str] = []

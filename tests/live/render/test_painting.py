@@ -61,7 +61,7 @@ def areas(face: Face, shape: tuple[int, ...]) -> tuple[NDArray[np.bool_], NDArra
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_lips_change_and_skin_and_teeth_stay(look_loader: LookLoader, portrait_bgr: ImageU8, look: str) -> None:
+def test_only_the_lips_change(look_loader: LookLoader, portrait_bgr: ImageU8, look: str) -> None:
     large: ImageU8 = np.asarray(cv2.resize(portrait_bgr[40:240, 120:340], None, fx=4, fy=4), np.uint8)
     faces = find_faces(large)
     styles_in_use = painted(look_loader, large, faces, look)
@@ -80,7 +80,7 @@ def test_lips_change_and_skin_and_teeth_stay(look_loader: LookLoader, portrait_b
 
 @pytest.mark.data
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_skin_gets_the_look_and_keeps_its_own_colour(look_loader: LookLoader, data_dir: Path, look: str) -> None:
+def test_look_is_visible_on_every_skin_tone(look_loader: LookLoader, data_dir: Path, look: str) -> None:
     files = sorted((data_dir / "faces" / "portraits_cc0").glob("*/*.jpg"))[::7]
     tracker = FaceMeshTracker(still=True)
     inside, outside, reds = [], [], []
@@ -109,7 +109,7 @@ def noisy_clip(picture: ImageU8, count: int) -> list[ImageU8]:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_paint_does_not_tremble_on_a_still_face(look_loader: LookLoader, portrait_bgr: ImageU8, look: str) -> None:
+def test_paint_is_stable_on_a_still_face(look_loader: LookLoader, portrait_bgr: ImageU8, look: str) -> None:
     """The picture's own noise may pass through the paint, but little may come on top of it."""
     large: ImageU8 = np.asarray(cv2.resize(portrait_bgr[0:360, 60:420], (720, 720)), np.uint8)
     clip = noisy_clip(large, 24)
@@ -128,7 +128,7 @@ def test_paint_does_not_tremble_on_a_still_face(look_loader: LookLoader, portrai
     assert change[1] < 1.8 * change[0]
 
 
-def test_nothing_is_painted_where_there_is_no_face(look_loader: LookLoader, portrait_bgr: ImageU8) -> None:
+def test_nothing_is_painted_without_a_face(look_loader: LookLoader, portrait_bgr: ImageU8) -> None:
     assert np.array_equal(painted(look_loader, portrait_bgr, (), "glaze"), portrait_bgr)
 
 

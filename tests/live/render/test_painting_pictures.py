@@ -29,7 +29,7 @@ def _face_pixels(shape: tuple[int, ...], *faces: Face) -> np.ndarray:
 
 @pytest.mark.parametrize("regions", [("head",), ("person",), ("frame",), ("person", "head"), ("face",)])
 @pytest.mark.parametrize("seen", [True, False])
-def test_no_pixel_of_the_face_stays_bare(regions: tuple[str, ...], seen: bool) -> None:
+def test_every_face_pixel_is_covered(regions: tuple[str, ...], seen: bool) -> None:
     frame_bgr, face = portrait_face()
     person = portrait_person() if seen else np.zeros((256, 256), np.uint8)
     look = negative_look(*regions[:1]) if len(regions) == 1 else negative_look(*regions)
@@ -41,7 +41,7 @@ def test_no_pixel_of_the_face_stays_bare(regions: tuple[str, ...], seen: bool) -
     assert np.percentile(off, 99) < 40 and off.mean() < 5
 
 
-def test_outside_the_mask_not_one_bit_changes() -> None:
+def test_outside_the_mask_no_bit_changes() -> None:
     frame_bgr, face = portrait_face()
     worn_bgr = frame_bgr.copy()
     Painter().paint(worn_bgr, (face,), negative_look("head"), 1.0, at_s=0.0, person=portrait_person())
@@ -56,7 +56,7 @@ def test_outside_the_mask_not_one_bit_changes() -> None:
     assert np.array_equal(worn_bgr[untouched], frame_bgr[untouched])
 
 
-def test_half_strength_is_half_the_picture() -> None:
+def test_half_strength_blends_half() -> None:
     frame_bgr, face = portrait_face()
     worn_bgr = frame_bgr.copy()
     Painter().paint(worn_bgr, (face,), negative_look("head"), 0.5, at_s=0.0, person=portrait_person())
@@ -64,7 +64,7 @@ def test_half_strength_is_half_the_picture() -> None:
     assert abs(float(worn_bgr[inside].mean()) - 127.5) < 3
 
 
-def test_a_change_keeps_the_frames_own_detail() -> None:
+def test_change_output_keeps_the_frames_detail() -> None:
     frame_bgr, face = portrait_face()
     big_bgr = cv2.resize(frame_bgr, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     noisy = np.random.default_rng(0).integers(-20, 21, big_bgr.shape)
@@ -81,7 +81,7 @@ def test_a_change_keeps_the_frames_own_detail() -> None:
     assert grain["change"] > 1.4 * grain["picture"]
 
 
-def test_two_faces_are_both_covered_and_one_outside_the_frame_does_no_harm() -> None:
+def test_two_faces_are_covered_beside_one_outside() -> None:
     frame_bgr, face = portrait_face()
     wide_bgr = np.hstack([frame_bgr, frame_bgr])
     faces = tuple(
@@ -94,14 +94,14 @@ def test_two_faces_are_both_covered_and_one_outside_the_frame_does_no_harm() -> 
     assert off.mean() < 5
 
 
-def test_a_face_too_small_to_draw_is_counted_bare() -> None:
+def test_face_too_small_to_draw_counts_as_bare() -> None:
     frame_bgr, face = portrait_face()
     tiny = Face(0, face.landmarks_xy * 0.02)
     spent = Painter().paint(frame_bgr, (tiny,), negative_look("head"), 1.0, at_s=0.0, person=portrait_person())
     assert spent.bare_faces == 1
 
 
-def test_a_network_that_gives_no_numbers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_output_is_an_error_and_paints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     frame_bgr, face = portrait_face()
     before = frame_bgr.copy()
     monkeypatch.setattr(NegativeEngine, "infer", lambda self, r: np.full(r.shape, np.nan, np.float32))
@@ -111,7 +111,7 @@ def test_a_network_that_gives_no_numbers_is_an_error(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("regions", [("head",), ("face",), ("person",), ("person", "head")])
-def test_a_face_that_leaves_the_frame_does_no_harm_at_any_place(regions: tuple[str, ...]) -> None:
+def test_face_leaving_the_frame_raises_nothing(regions: tuple[str, ...]) -> None:
     frame_bgr, face = portrait_face()
     width = frame_bgr.shape[1]
     look, painter = negative_look(*regions), Painter()
@@ -121,7 +121,7 @@ def test_a_face_that_leaves_the_frame_does_no_harm_at_any_place(regions: tuple[s
         painter.paint(frame_bgr.copy(), (moved,), look, 1.0, at_s=0.0, person=nobody)
 
 
-def test_a_mouth_out_of_sight_leaves_no_drawn_face_bare() -> None:
+def test_hidden_mouth_under_a_drawing_is_not_bare() -> None:
     frame_bgr, face = portrait_face()
     lips = load_looks()["matte-red"].layers[0]
     assert isinstance(lips.style, Shade)
@@ -134,14 +134,14 @@ def test_a_mouth_out_of_sight_leaves_no_drawn_face_bare() -> None:
     assert Painter().paint(frame_bgr, (low,), only_lips, 1.0, at_s=0.0).bare_faces == 1
 
 
-def test_an_absurd_face_is_bare_and_nothing_breaks() -> None:
+def test_implausible_face_counts_as_bare() -> None:
     frame_bgr, face = portrait_face()
     huge = Face(0, face.landmarks_xy * 3000)
     spent = Painter().paint(frame_bgr, (huge,), negative_look("head"), 1.0, at_s=0.0, person=portrait_person())
     assert spent.bare_faces == 1
 
 
-def test_memory_that_runs_out_is_an_error_that_the_look_can_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_is_an_engine_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: NegativeEngine, regions_bgr: np.ndarray) -> np.ndarray:
         raise MemoryError
 

@@ -31,7 +31,7 @@ TORCH = ["torch fp32"]
     ("mode", "reason"),
     [("crash", "its builder crashed (SIGSEGV)"), ("hang", "its builder took longer than 4 s and was ended")],
 )
-def test_a_builder_that_failed_is_not_tried_again_but_for_another_key_or_by_a_person(
+def test_failed_build_is_skipped_for_its_key(
     mode: str, reason: str, lock: Path, shows: list[Show]
 ) -> None:
     first = Show([load_style(LIPS)], available_builds=keyed(mode, lock, "k", limit_s=4.0 if mode == "hang" else 600.0))
@@ -56,7 +56,7 @@ def test_a_builder_that_failed_is_not_tried_again_but_for_another_key_or_by_a_pe
     assert fourth.says("now runs on"), fourth.said
 
 
-def test_a_builder_that_says_that_it_cannot_now_is_tried_at_the_next_start(lock: Path, shows: list[Show]) -> None:
+def test_unavailable_build_is_retried_at_the_next_start(lock: Path, shows: list[Show]) -> None:
     for _ in range(2):
         show = Show([load_style(LIPS)], available_builds=keyed("cannot", lock, "k"))
         shows.append(show)
@@ -64,7 +64,7 @@ def test_a_builder_that_says_that_it_cannot_now_is_tried_at_the_next_start(lock:
         assert failed_builds.all_failures() == []
 
 
-def test_without_builds_nothing_is_built_and_one_line_says_what_could_be(lock: Path, shows: list[Show]) -> None:
+def test_no_build_lists_what_could_be_built(lock: Path, shows: list[Show]) -> None:
     styles = [load_style(LIPS), load_style("lips-bright")]
     show = Show(styles, available_builds=ordered("good", lock), build=False)
     shows.append(show)
@@ -93,7 +93,7 @@ def test_without_builds_nothing_is_built_and_one_line_says_what_could_be(lock: P
         ),
     ],
 )
-def test_a_style_that_runs_at_two_sizes_is_said_once(modes: tuple[str, str], says: list[str], lock: Path) -> None:
+def test_style_at_two_sizes_is_reported_once(modes: tuple[str, str], says: list[str], lock: Path) -> None:
     large = load_style(LIPS)
     small = replace(large, size_wh=(96, 32))
     mode_of = dict(zip((large.size_wh, small.size_wh), modes, strict=True))
@@ -116,7 +116,7 @@ def test_a_style_that_runs_at_two_sizes_is_said_once(modes: tuple[str, str], say
 
 
 @pytest.mark.parametrize("by", [lambda given: given * np.float32("nan"), lambda given: given + 30])
-def test_a_bad_engine_that_lies_in_the_cache_is_not_taken_from_there_by_the_next_start(
+def test_rejected_engine_in_the_cache_is_not_used_again(
     by: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     lock: Path,
     shows: list[Show],

@@ -47,7 +47,7 @@ class Watched:
         self._engine.close()
 
 
-def test_frames_go_on_while_an_engine_is_built_opened_tried_put_in_and_the_old_one_closed(
+def test_frames_continue_through_every_upgrade_phase(
     lock: Path, shows: list[Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered("wait", lock))
@@ -84,7 +84,7 @@ def test_frames_go_on_while_an_engine_is_built_opened_tried_put_in_and_the_old_o
     assert len(show.said) == 1
 
 
-def test_every_frame_is_painted_before_through_and_after_the_exchange(lock: Path, shows: list[Show]) -> None:
+def test_every_frame_is_painted_across_the_swap(lock: Path, shows: list[Show]) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered("good", lock))
     shows.append(show)
     assert show.says("now runs on")
@@ -109,7 +109,7 @@ def all_painted(show: Show) -> bool:
         ("cannot", "stand-in of lips-glaze is not used: NNCF is not installed; torch fp32 stays in use"),
     ],
 )
-def test_a_builder_that_fails_leaves_the_picture_as_it_was(mode: str, says: str, lock: Path, shows: list[Show]) -> None:
+def test_failing_build_leaves_the_engine_in_use(mode: str, says: str, lock: Path, shows: list[Show]) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered(mode, lock, limit_s=4.0 if mode == "hang" else 600.0))
     shows.append(show)
     assert show.says(says), show.said
@@ -134,7 +134,7 @@ def broken(style: Style, **more: Any) -> Engine:
         (broken, "it fails (no room on the GPU)"),
     ],
 )
-def test_a_bad_engine_is_never_put_in(
+def test_defective_engine_is_never_swapped_in(
     opened: Callable[..., Engine], says: str, lock: Path, shows: list[Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_acceptance, "open_engine", opened)
@@ -146,7 +146,7 @@ def test_a_bad_engine_is_never_put_in(
     assert all_painted(show)
 
 
-def test_the_end_comes_in_the_middle_of_a_build_and_leaves_no_builder(lock: Path) -> None:
+def test_stop_during_a_build_leaves_no_builder(lock: Path) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered("hang", lock))
     assert show.until(lambda: ": building" in show.look_loader.upgrades.progress())
     show.pipeline.stop()
@@ -156,7 +156,7 @@ def test_the_end_comes_in_the_middle_of_a_build_and_leaves_no_builder(lock: Path
     assert show.said == []
 
 
-def test_a_look_that_is_switched_to_meanwhile_works_and_looks_that_share_an_engine_get_the_better_one(
+def test_looks_that_share_an_engine_are_upgraded_together(
     lock: Path, shows: list[Show]
 ) -> None:
     first, second = load_style(LIPS), load_style("lips-bright")
@@ -177,7 +177,7 @@ def test_a_look_that_is_switched_to_meanwhile_works_and_looks_that_share_an_engi
     assert show.frames_go_on()
 
 
-def test_an_own_style_is_shown_at_once_and_really_converted_meanwhile(
+def test_own_style_is_shown_at_once_and_converted_later(
     shows: list[Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builds = Builds(monkeypatch)
@@ -193,7 +193,7 @@ def test_an_own_style_is_shown_at_once_and_really_converted_meanwhile(
 
 
 @pytest.mark.skipif(not int8_graph.nncf_installed(), reason=f"no NNCF to build INT8 with: {int8_graph.INSTALL}")
-def test_int8_is_really_built_judged_and_put_in_while_frames_go_on(
+def test_int8_build_is_tested_and_swapped_in(
     shows: list[Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builds = Builds(monkeypatch)

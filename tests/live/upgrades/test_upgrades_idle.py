@@ -40,7 +40,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["wait", "hang"])
-def test_a_build_ends_when_nobody_watches_and_is_begun_anew_as_if_it_had_never_been(
+def test_build_stops_without_viewers_and_restarts_later(
     mode: str, lock: Path, shows: list[Show], begun: list[str]
 ) -> None:
     watchers: list[str] = []
@@ -71,7 +71,7 @@ def test_a_build_ends_when_nobody_watches_and_is_begun_anew_as_if_it_had_never_b
     assert show.until(lambda: not show.look_loader.upgrades.is_running()), "nothing is left to be built"
 
 
-def test_the_end_of_the_program_does_not_wait_for_somebody_to_watch(lock: Path, begun: list[str]) -> None:
+def test_close_does_not_wait_for_viewers(lock: Path, begun: list[str]) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered("good", lock), has_viewers=lambda: False)
     assert show.frames_go_on() and show.until(show.look_loader.upgrades.is_running)
     show.end()
@@ -80,7 +80,7 @@ def test_the_end_of_the_program_does_not_wait_for_somebody_to_watch(lock: Path, 
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
-def test_a_run_builds_only_while_its_virtual_camera_is_read(
+def test_builds_run_only_while_the_camera_is_read(
     lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
 ) -> None:
     said: list[str] = []

@@ -44,7 +44,7 @@ def gaps_s(lock: Path, shows: list[Show]) -> tuple[float, float]:
     return largest_gap_s(show, first, start), largest_gap_s(show, start, len(show.painted_s) - 1)
 
 
-def test_no_frame_is_later_than_twice_the_usual_gap_while_an_engine_is_built_and_put_in(
+def test_upgrade_at_most_doubles_the_largest_frame_gap(
     lock: Path, shows: list[Show]
 ) -> None:
     usual_s, worst_s = gaps_s(lock, shows)
