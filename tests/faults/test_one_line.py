@@ -1,4 +1,4 @@
-"""Whatever a library says, the person at the terminal reads one line of it that fits."""
+"""Library errors are reported in one short line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hand-over: newest wins, or nothing is lost."""
+"""The slot: the newest item wins, or nothing is lost."""
 
 from __future__ import annotations
 

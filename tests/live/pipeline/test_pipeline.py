@@ -1,4 +1,4 @@
-"""One frame's way: nothing lost from file to file, newest wins live, and controls that act at once."""
+"""The pipeline: lossless for films, newest frame wins live, and controls act at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_film_keeps_every_frame_in_order() -> None:
 
 
 def test_loaded_objects_are_excluded_from_collections() -> None:
-    """Its full rounds stopped all threads for 50 ms."""
+    """A full collection would stop all threads for 50 ms."""
     left_out: list[int] = []
     before = gc.get_freeze_count()
     pipeline(
@@ -50,7 +50,7 @@ def test_live_newest_frame_wins_and_losses_are_counted() -> None:
     source = FakeSource(numbered, live=True, interval_s=0.002, frames=300)
 
     class SlowSink(KeepingSink):
-        """Takes as long for one frame as the source for ten, on whatever machine."""
+        """Takes as long for one frame as the source takes for ten, on any machine."""
 
         def send(self, frame: Frame) -> None:
             until = min(300, source.index + 10)
@@ -69,7 +69,7 @@ def test_live_newest_frame_wins_and_losses_are_counted() -> None:
 
 
 def test_landmarks_belong_to_the_painted_frame() -> None:
-    """The face is where a mark in the picture says; a look that paints must hit that mark on every frame."""
+    """The face lies at a mark in the picture; painting must hit the mark on every frame."""
 
     def marked(index: int) -> ImageU8:
         frame = np.zeros((200, 400, 3), np.uint8)
@@ -88,7 +88,7 @@ def test_landmarks_belong_to_the_painted_frame() -> None:
             return LoadedLook(Look(name, "", ()), (LoadedLayer(1.0, None, None, None),))
 
     class Watching(Painter):
-        """Notes whether the landmarks hit the mark of the frame they came with."""
+        """Records whether the landmarks match the mark of their frame."""
 
         def paint(self, frame_bgr: ImageU8, faces: tuple[Face, ...], *_: object, **__: object) -> PaintStats:
             hits.append(bool(frame_bgr[100, int(faces[0].landmarks_xy[0, 0]), 0] == 255))
@@ -128,8 +128,8 @@ def test_window_is_served_while_the_camera_hangs() -> None:
     run.parts.controls.apply(Command("panic", "on"))
     assert window.wait_for(lambda frames: bool(frames) and np.array_equal(frames[-1].bgr, card((64, 48))))
     shown = len(window.frames)
-    assert window.wait_for(lambda frames: len(frames) > shown + 3), "and is drawn again: its meter may have changed"
-    assert window.pumped > 0, "and its keys are heard"
+    assert window.wait_for(lambda frames: len(frames) > shown + 3), "it is redrawn, as its meter may have changed"
+    assert window.pumped > 0, "its events are processed"
     run.stop()
     thread.join(10)
     assert not thread.is_alive()
@@ -189,7 +189,7 @@ def test_freeze_holds_and_mirror_flips_the_picture() -> None:
     controls.apply(Command("freeze", "on"))
     assert sink.wait_for(
         lambda frames: frames[-1].bgr is frames[-3].bgr and frames[-1].frame_id > frames[-3].frame_id
-    ), "the picture stands while frames come"
+    ), "the picture is frozen while frames come"
     count = len(sink.frames)
     assert sink.wait_for(lambda frames: len(frames) > count + 15)
     assert len({number_of(frame) for frame in sink.frames[count - 1 :]}) == 1
@@ -202,7 +202,7 @@ def test_freeze_holds_and_mirror_flips_the_picture() -> None:
 
 
 def test_look_switch_applies_to_the_next_frame(portrait_bgr: ImageU8) -> None:
-    """The look is changed while frame 5 is handed on; frame 6 wears the new one, and no later frame the old one."""
+    """The look is changed while frame 5 is sent; all frames from 6 on show the new one."""
     looks = load_looks()
     faces = find_faces(portrait_bgr)
     sink = KeepingSink()

@@ -1,4 +1,4 @@
-"""Every end is quick and clean: sources, sinks, trackers and engines that fail or hang."""
+"""Runs end quickly and cleanly when sources, sinks, trackers or engines fail or hang."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_stop_is_quick_while_a_thread_hangs(stuck: str) -> None:
 
 
 class SlowLookLoader(LookLoader):
-    """A wardrobe that takes for ever, like a library that hangs while loading."""
+    """Hangs while loading, as a library may."""
 
     def load(self, name: str) -> LoadedLook:
         threading.Event().wait()
@@ -106,7 +106,7 @@ def test_stop_is_quick_while_a_look_is_loading() -> None:
 
 
 class NanEngine:
-    """Stands in for an engine that broke: everything it paints is NaN."""
+    """An engine that gives only NaN."""
 
     info = EngineInfo("lips-nan", "fake", "fp16", "nowhere", "a test")
 
@@ -135,16 +135,16 @@ def test_failing_engine_shows_the_fallback_and_frames_continue(
                 (LoadedLayer(1.0, HotSwapEngine(engine), None, (90, 30), (113.0, 118.0, 186.0)),),
             )
 
-    said: list[str] = []
+    messages: list[str] = []
     sink = KeepingSink()
     pipeline(
         FakeSource(lambda index: portrait_bgr, frames=10),
         [sink],
         tracker=FakeTracker(lambda frame: faces),
-        look_loader=Broken(load_looks(), runtime="auto", say=said.append),
-        say=said.append,
+        look_loader=Broken(load_looks(), runtime="auto", say=messages.append),
+        say=messages.append,
     ).run()
     assert len(sink.frames) == 10
     shown = portrait_bgr if no_face == "raw" else card((512, 512))
     assert all(np.array_equal(frame.bgr, shown) for frame in sink.frames)
-    assert len(said) == 1 and "lips-nan" in said[0]
+    assert len(messages) == 1 and "lips-nan" in messages[0]

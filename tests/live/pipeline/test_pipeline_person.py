@@ -1,4 +1,4 @@
-"""The person's mask comes with its frame, from the first one on, and a covering look never goes without."""
+"""Each frame has its person mask, from the first one on; without it a covering look shows its fallback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOK = replace(load_looks()["toon"], name="negative")
 
 
 class NegativeLookLoader(LookLoader):
-    """The toon look with a network's stand-in; others paint nothing."""
+    """The toon look with a stand-in for its network; other looks paint nothing."""
 
     def load(self, name: str) -> LoadedLook:
         layers = (LoadedLayer(1.0, HotSwapEngine(NegativeEngine()), None, (448, 256), None, "person", "picture"),)

@@ -1,4 +1,4 @@
-"""Rates are counted over intervals, percentiles come out right, memory stays flat."""
+"""Rates, percentiles and the report's figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each way in which a bare face could slip out, on its own: the real pipeline, its real threads, a real face."""
+"""Each cause of a bare face on its own, with the real pipeline, its threads and a real face."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from live.control.controls import Command
 from live.pipeline.frame import Frame
 from live.render.look_loader import LoadedLook
 
-# For whoever runs the program a warning is no error: it must not be what keeps a frame from leaving.
+# Outside the tests a warning is not an error, so it must not be what keeps a frame from being shown.
 as_users_run_it = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
@@ -45,17 +45,17 @@ def test_hanging_stage_holds_then_blurs_and_panic_works(
     count = len(it.camera.frames)
     it.see(soft)
     held = it.camera.frames[count : next(i for i in range(count, 10**6) if soft(it.camera.frames[i]))]
-    assert held and all(drawn(frame) for frame in held), "the drawing is held at first"
+    assert held and all(drawn(frame) for frame in held), "the drawing is held first"
     it.controls.apply(Command("panic", "on"))
     begun = [len(sink.frames) for sink in (it.camera, it.window)]
     it.see(is_card)
     for sink, at in zip((it.camera, it.window), begun, strict=True):
-        assert all(is_card(frame) for frame in sink.frames[at + 1 :]), "one frame may have been on its way"
+        assert all(is_card(frame) for frame in sink.frames[at + 1 :]), "one frame may already have been sent"
     it.controls.apply(Command("panic", "off"))
     it.see(soft)
     it.run.stop()
     assert ends_soon(it.thread)
-    stuck.let_go.set()
+    stuck.released.set()
 
 
 def test_repeated_bare_picture_is_hidden_by_a_covering_look(
@@ -65,13 +65,13 @@ def test_repeated_bare_picture_is_hidden_by_a_covering_look(
     it.see(bare)
     stuck = hang(it, "tracker", monkeypatch)
     time.sleep(0.7)
-    assert bare(it.camera.frames[-1]), "without a covering look, the picture may stay"
+    assert bare(it.camera.frames[-1]), "without a covering look, the picture is repeated"
     it.controls.apply(Command("look", "sketch"))
     begun = [len(sink.frames) for sink in (it.camera, it.window)]
     it.see(soft)
     for sink, at in zip((it.camera, it.window), begun, strict=True):
         assert not any(bare(frame) for frame in sink.frames[at + 1 :])
-    stuck.let_go.set()
+    stuck.released.set()
 
 
 @pytest.mark.parametrize("broken", ["", "sketch"])
@@ -92,9 +92,11 @@ def test_covering_look_is_a_blur_until_loaded(
     it.see(soft)
     may_be_made.set()
     if broken:
-        told = it.camera.wait_for(lambda _: any("sketch" in line and "cannot be made" in line for line in it.said))
+        reported = it.camera.wait_for(
+            lambda _: any("sketch" in line and "cannot be made" in line for line in it.messages)
+        )
         after = len(it.camera.frames)
-        assert told and it.camera.wait_for(lambda frames: len(frames) > after + 60)
+        assert reported and it.camera.wait_for(lambda frames: len(frames) > after + 60)
         assert soft(it.camera.frames[-1])
     else:
         it.see(drawn)
@@ -106,14 +108,14 @@ def test_previous_covering_look_is_used_while_loading(show: Callable[..., Show])
     at = it.see(drawn)
     it.controls.apply(Command("look", "sketch"))
     assert it.camera.wait_for(lambda frames: len({frame.frame_id for frame in frames[at:]}) > 30)
-    # A frame that is sent again is one that the machine was late with: it may have grown too old to be shown.
+    # Repeated frames are skipped: on a slow machine they may be too old to be shown.
     new = [frame for before, frame in pairwise(it.camera.frames[at - 1 :]) if frame.frame_id != before.frame_id]
     assert all(drawn(frame) for frame in new)
     assert not any(bare(frame) for frame in it.camera.frames[at:])
 
 
-def _stands(frames: list[Frame]) -> bool:
-    """Whether two frames of the camera have left with one and the same picture."""
+def _is_frozen(frames: list[Frame]) -> bool:
+    """Whether different frames were sent with the same picture."""
     return len(frames) > 9 and frames[-1].bgr is frames[-9].bgr and frames[-1].frame_id > frames[-9].frame_id
 
 
@@ -123,21 +125,21 @@ def test_frozen_bare_picture_is_hidden_and_drawing_stays(
     it = show("none")
     it.see(bare)
     it.controls.apply(Command("freeze", "on"))
-    assert it.camera.wait_for(_stands), "the picture stands"
+    assert it.camera.wait_for(_is_frozen), "the picture is frozen"
     it.controls.apply(Command("look", "toon"))
     it.see(soft)
     it.controls.apply(Command("freeze", "off"))
     it.see(drawn)
     it.controls.apply(Command("freeze", "on"))
-    assert it.camera.wait_for(_stands)
+    assert it.camera.wait_for(_is_frozen)
     at = it.see(drawn)
-    assert it.camera.wait_for(lambda frames: len(frames) > at + 60), "longer than a picture is held"
+    assert it.camera.wait_for(lambda frames: len(frames) > at + 60), "longer than a picture may be repeated"
     assert all(drawn(frame) for frame in it.camera.frames[at:])
     assert len({frame.bgr.tobytes() for frame in it.camera.frames[at:]}) == 1
 
 
 def _held_s(it: Show) -> float:
-    """Lose the face; between which frames the drawing was held, by when they were taken."""
+    """Lose the face; return how long the drawing was held, by capture time."""
     at = it.see(drawn)
     it.troubles.faces = "lost"
     it.see(soft)
@@ -154,7 +156,7 @@ def test_frozen_drawing_stays_after_one_strength_step(show: Callable[..., Show])
     it.controls.apply(Command("strength", 0.9))
     it.see(drawn)
     it.controls.apply(Command("freeze", "on"))
-    assert it.camera.wait_for(_stands)
+    assert it.camera.wait_for(_is_frozen)
     at = it.see(drawn)
     it.controls.apply(Command("strength", "+"))
     assert it.camera.wait_for(lambda frames: len(frames) > at + 60)
@@ -164,15 +166,13 @@ def test_frozen_drawing_stays_after_one_strength_step(show: Callable[..., Show])
 def test_lost_face_is_held_for_half_a_second_at_most(show: Callable[..., Show]) -> None:
     it = show("toon")
     held_s = [_held_s(it)]
-    while held_s[-1] <= 0.1 and len(held_s) < 10:  # the machine stood still, and no frame was taken to hold it on
+    while held_s[-1] <= 0.1 and len(held_s) < 10:  # the machine stalled, and no frame was captured meanwhile
         held_s.append(_held_s(it))
     assert held_s[-1] > 0.1 and max(held_s) <= 0.5
     assert not any(bare(frame) for frame in it.camera.frames)
 
 
-def test_panic_works_after_the_clock_is_set_back(
-    show: Callable[..., Show], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_panic_works_after_the_clock_is_set_back(show: Callable[..., Show], monkeypatch: pytest.MonkeyPatch) -> None:
     it = show("toon")
     it.see(drawn)
     real = time.monotonic
@@ -185,9 +185,7 @@ def test_panic_works_after_the_clock_is_set_back(
 
 @as_users_run_it
 @pytest.mark.parametrize("engine", ["nan", "raises", "breaks", "flat", "narrow", "short", "bytes", "nothing"])
-def test_invalid_engine_output_shows_the_fallback(
-    show: Callable[..., Show], engine: str
-) -> None:
+def test_invalid_engine_output_shows_the_fallback(show: Callable[..., Show], engine: str) -> None:
     it = show("head")
     it.see(drawn)
     it.troubles.engine = engine
@@ -196,8 +194,8 @@ def test_invalid_engine_output_shows_the_fallback(
     it.troubles.engine = "well"
     it.see(drawn)
     assert not any(bare(frame) for frame in it.camera.frames)
-    told = [line for line in it.said if "shows 'card'" in line]
-    assert 1 <= len(told) <= 3 and all("\n" not in line for line in told)
+    reported = [line for line in it.messages if "shows 'card'" in line]
+    assert 1 <= len(reported) <= 3 and all("\n" not in line for line in reported)
 
 
 @as_users_run_it

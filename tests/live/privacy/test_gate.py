@@ -1,4 +1,4 @@
-"""The last thing before a sink: what may not go out, or has been shown for too long, is replaced there."""
+"""The gate before a sink replaces pictures that must not be shown or are too old."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def test_clock_set_back_does_not_keep_an_old_picture() -> None:
     frame = Frame(bgr, 0, 0.0, coverage=1.0)
     assert gate(frame, shown_s=0.4) is frame
     assert is_smooth(gate(frame, shown_s=0.6).bgr) and is_smooth(gate(frame, shown_s=-3600.0).bgr)
-    assert gate(replace(frame, coverage=0.85)).bgr is not bgr, "and what hides less than is wanted never leaves"
+    assert gate(replace(frame, coverage=0.85)).bgr is not bgr, "a frame with too little coverage is replaced"
     controls.apply(Command("freeze", "on"))
-    assert gate(frame, shown_s=60.0) is frame, "a frozen picture is meant to stay"
+    assert gate(frame, shown_s=60.0) is frame, "a frozen picture has no time limit"
 
 
 def test_one_strength_step_blurs_no_frame_in_the_pipeline() -> None:
     gate, controls = _gate("toon")
-    on_its_way = Frame(portrait_face()[0], 0, 0.0, coverage=0.9)
-    assert gate(on_its_way) is on_its_way
+    in_pipeline = Frame(portrait_face()[0], 0, 0.0, coverage=0.9)
+    assert gate(in_pipeline) is in_pipeline
     controls.apply(Command("strength", 0.0))
-    assert gate(replace(on_its_way, coverage=0.0)).coverage == 0.0, "that is what strength nought says"
+    assert gate(replace(in_pipeline, coverage=0.0)).coverage == 0.0, "strength 0 requires no coverage"
 
 
 def test_gate_uses_the_fallback_of_the_selected_look() -> None:
@@ -66,7 +66,7 @@ def test_card_has_the_size_of_the_frame() -> None:
 
 
 def test_held_picture_ages_under_new_frame_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A face was lost and the drawing is held; that it is held anew with each frame makes it no younger."""
+    """A held drawing is sent with each new frame; its age counts from when it was first shown."""
     _, controls = _gate("toon")
     sink, clock = KeepingSink(live=True), [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
@@ -82,7 +82,7 @@ def test_held_picture_ages_under_new_frame_ids(monkeypatch: pytest.MonkeyPatch) 
 def test_window_shows_frames_that_come_slightly_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A camera gives 62 frames a second, 120 were asked for: repeating must not push each new one out."""
+    """At 62 of the requested 120 frames per second, repetitions must not displace the new frames."""
     _, controls = _gate("toon")
     sink, clock = WindowLikeSink(), [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])

@@ -1,4 +1,4 @@
-"""Of several faces one is not found any more: it does not go on bare while the other is drawn."""
+"""A face that is no longer found is not shown bare while another one is drawn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEFT, _RIGHT = _TWO.faces
 
 
 class _Film:
-    """Frames of one scene, 30 a second, in that look; whoever is named is found, the person mask shows whom it does."""
+    """Frames of one scene at 30 per second: `found` are the detected faces, `there` those on the person mask."""
 
     def __init__(self, look: str) -> None:
         looks = the_looks() | {"faces": _faces_alone()}
@@ -40,7 +40,7 @@ class _Film:
         return self.frame_renderer.render(TrackedFrame(frame, found, 1.0, _persons(there)), ControlState(self.look))
 
     def kinds(self, frames: int, found: tuple[Face, ...], *, there: tuple[Face, ...], scene: Scene = _TWO) -> str:
-        """b(are), d(rawn), c(ard), s(oft), a letter a frame."""
+        """Return one letter per frame: b(are), d(rawn), c(ard), s(oft)."""
         made = (self.frame(found, there=there, scene=scene) for _ in range(frames))
         return "".join("c" if is_card(one) else "s" if is_smooth(one.bgr) else _seen(one) for one in made)
 
@@ -50,7 +50,7 @@ def _seen(frame: Frame) -> str:
 
 
 def _faces_alone() -> Look:
-    """A look that draws faces and nothing of whom they belong to."""
+    """Return a look that draws faces only."""
     toon = the_looks()["toon"]
     style = replace(toon.layers[1].style, region="face")  # type: ignore[type-var]
     return replace(toon, name="faces", layers=(Layer(style, 1.0),))
@@ -67,7 +67,7 @@ def _persons(faces: tuple[Face, ...]) -> ImageU8:
 def test_stand_in_draws_found_faces_and_judge_sees_bare_ones() -> None:
     film = _Film("head")
     assert film.kinds(1, _TWO.faces, there=_TWO.faces) == "d"
-    assert _Film("head").kinds(1, (_LEFT,), there=_TWO.faces) == "b", "whom nobody ever found nobody can miss"
+    assert _Film("head").kinds(1, (_LEFT,), there=_TWO.faces) == "b", "a face that was never found is not known"
 
 
 @pytest.mark.parametrize(("look", "instead"), [("head", "c"), ("faces", "s")])
@@ -75,7 +75,7 @@ def test_lost_face_is_covered_until_found_again(look: str, instead: str) -> None
     film = _Film(look)
     assert film.kinds(5, _TWO.faces, there=_TWO.faces) == "ddddd"
     held = film.kinds(90, (_LEFT,), there=_TWO.faces)
-    assert "b" not in held and held[-60:] == instead * 60, "the drawing may be held at first, then what follows comes"
+    assert "b" not in held and held[-60:] == instead * 60, "the drawing may be held first, then the fallback follows"
     assert film.kinds(5, _TWO.faces, there=_TWO.faces) == "ddddd"
 
 
@@ -100,7 +100,7 @@ def test_mask_that_misses_a_found_face_is_ignored(look: str) -> None:
     last = [film.frame(_TWO.faces, there=_TWO.faces) for _ in range(5)][-1]
     held = [film.frame((_LEFT,), there=()) for _ in range(60)]
     assert "b" not in {_seen(frame) for frame in held}
-    if look != "head":  # which says card at once
+    if look != "head":  # its fallback is the card, without holding
         assert all(frame.bgr is last.bgr for frame in held[:14])
     assert film.frame(_TWO.faces, there=()).coverage == 1.0 and film.kinds(1, _TWO.faces, there=()) == "d"
 
@@ -120,7 +120,7 @@ def test_whole_frame_drawing_needs_no_fallback() -> None:
 
 
 def test_face_found_again_nearby_is_not_lost() -> None:
-    """A wearer who stands up, or moved while nobody found the face, is drawn at once, with whatever number."""
+    """A user who moved while the face was not found is drawn at once, whatever its new id is."""
     film = _Film("faces")
     film.kinds(5, (_LEFT,), there=(_LEFT,), scene=_half(_TWO))
     side = float(np.ptp(_LEFT.landmarks_xy[:, 1]))
@@ -131,12 +131,12 @@ def test_face_found_again_nearby_is_not_lost() -> None:
 
 
 def test_distant_new_face_does_not_replace_the_lost_one() -> None:
-    """The wearer turns away, and a second person behind is found: the wearer still sits there."""
+    """The user turns away, and a person behind is found: the user is still there."""
     film = _Film("faces")
     film.kinds(5, (_LEFT,), there=(_LEFT,))
     far = replace(_LEFT, face_id=7, landmarks_xy=_LEFT.landmarks_xy + np.array([SMALL_WH[0] * 0.6, 0], np.float32))
     assert np.ptp(_LEFT.landmarks_xy[:, 1]) * 3.5 < SMALL_WH[0] * 0.6
-    assert set(_Film("faces").kinds(3, (far,), there=(_LEFT,))) == {"b"}, "on its own it is drawn"
+    assert set(_Film("faces").kinds(3, (far,), there=(_LEFT,))) == {"b"}, "alone it is drawn"
     assert film.kinds(60, (far,), there=(_LEFT,))[-30:] == "s" * 30
 
 
@@ -163,7 +163,7 @@ def test_lost_face_whose_place_is_empty_is_forgotten() -> None:
     film = _Film("faces")
     film.kinds(5, _TWO.faces, there=_TWO.faces)
     moved = replace(_RIGHT, face_id=_LEFT.face_id)
-    assert film.kinds(60, (moved,), there=(moved,))[-30:] == "b" * 30, "the judge's picture still shows the left one"
+    assert film.kinds(60, (moved,), there=(moved,))[-30:] == "b" * 30, "the picture still shows the left face"
 
 
 def test_make_up_looks_ignore_lost_faces() -> None:
@@ -177,7 +177,7 @@ def test_make_up_looks_ignore_lost_faces() -> None:
 
 
 def _half(scene: Scene) -> Scene:
-    """The scene after the right one has left."""
+    """Return the scene after the right person has left."""
     bgr = scene.bgr.copy()
     bgr[:, SMALL_WH[0] // 2 :] = (168, 176, 170)
     return replace(scene, bgr=bgr)

@@ -1,4 +1,4 @@
-"""The rules behind it, one by one; and the shipped looks with the real tracker and networks."""
+"""The privacy policy's rules, and the shipped looks with the real tracker and networks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_bare_face_is_hidden_once_a_covering_look_is_selected() -> None:
     easy = frame_renderer.render(replace(far, faces=away), ControlState("easy"))
     assert np.array_equal(easy.bgr, portrait_face()[0]) and easy.coverage == 0.0
     waiting = frame_renderer.render(replace(_tracked(1), faces=away), ControlState("sketch"))
-    assert is_smooth(waiting.bgr), "the sketch is not ready, and what is worn meanwhile hides nothing"
+    assert is_smooth(waiting.bgr), "the sketch is not loaded, and the previous look hides nothing"
 
 
 def test_held_frame_stays_mirrored() -> None:
@@ -76,7 +76,7 @@ def test_strength_zero_shows_the_bare_face() -> None:
 
 
 def test_hold_time_is_measured_in_film_time() -> None:
-    """A film that is worked through slowly or fast looks the same."""
+    """The result does not depend on the processing speed."""
     frame_renderer, *_ = _renderer("toon")
     bgr, _ = portrait_face()
     first = frame_renderer.render(replace(_tracked(0), frame=Frame(bgr, 0, 0.0, 10.0)), ControlState("toon"))
@@ -94,7 +94,7 @@ def test_only_covering_looks_require_coverage() -> None:
     assert required_coverage(replace(looks["toon"], no_face="raw"), 1.0) == 0.0
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # outside the tests they keep no frame from leaving
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # not errors outside the tests
 def test_invalid_mouth_landmark_shows_the_fallback() -> None:
     looks = {"red": replace(the_looks()["matte-red"], name="red", no_face="blur")}
     look_loader = LookLoader(looks, runtime="auto", say=print)
@@ -111,7 +111,7 @@ def test_invalid_mouth_landmark_shows_the_fallback() -> None:
 
 @pytest.mark.parametrize("size_wh", [(640, 480), (1280, 720), (1920, 1080)])
 def test_blur_keeps_16_cells_at_every_frame_size(size_wh: tuple[int, int]) -> None:
-    close_bgr = cv2.resize(portrait_face()[0][40:300, 120:380], size_wh)  # nothing but the face
+    close_bgr = cv2.resize(portrait_face()[0][40:300, 120:380], size_wh)  # only the face
     soft = blurred(close_bgr)
     cells = cv2.resize(soft, (16, 16 * size_wh[1] // size_wh[0]), interpolation=cv2.INTER_AREA)
     again = cv2.resize(cells, size_wh, interpolation=cv2.INTER_CUBIC)
@@ -130,7 +130,7 @@ def test_a_held_frame_expires_when_time_runs_backwards() -> None:
 
 @pytest.mark.parametrize("look", ["toon", "sketch", "toon-glaze"])
 def test_shipped_drawn_looks_cover_a_moving_face(look: str, portrait_bgr: ImageU8) -> None:
-    """The portrait comes, jumps, goes far and leaves; where it is, the picture is a drawing or a blur."""
+    """The portrait moves, jumps, shrinks and leaves; the face is always drawn or blurred."""
     looks = {look: load_looks()[look]}
     pictures, places = _walk(portrait_bgr)
     sink = KeepingSink()
@@ -144,11 +144,11 @@ def test_shipped_drawn_looks_cover_a_moving_face(look: str, portrait_bgr: ImageU
         if side:
             alike.append(float((np.abs(frame.bgr[face].astype(int) - picture[face]).max(2) <= 3).mean()))
     assert len(alike) > 30
-    assert max(alike) < 0.35, "no frame shows the face as it was taken"
+    assert max(alike) < 0.35, "no frame shows the captured face"
 
 
 def _walk(portrait_bgr: ImageU8) -> tuple[list[ImageU8], list[tuple[int, int, int]]]:
-    """Frames 480x360, and the square inside the face on each (side 0 where nobody is there)."""
+    """Return 480x360 frames, and the square inside the face on each (side 0 without a face)."""
     pictures, places = [], []
     for index in range(56):
         scale = 0.7 if index < 24 else 0.35

@@ -1,4 +1,4 @@
-"""What is shown where no face was painted."""
+"""The fallbacks of frames that were not painted."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_card_and_blur_in_every_size(size_wh: tuple[int, int]) -> None:
     [
         ("hold", 0.5, "blur", 0.5),
         ("hold", 2.0, "card", 2.0),
-        ("hold", 0.0, "blur", 0.5),  # a camera of 15 frames a second, sent on at 30, must not flicker
+        ("hold", 0.0, "blur", 0.5),  # a camera at 15 frames per second, repeated at 30, must not flicker
         ("blur", 9.0, "blur", 0.5),
         ("hold", 0.5, "raw", float("inf")),
         ("raw", 0.5, "blur", float("inf")),
