@@ -61,7 +61,7 @@ class Show:
         self.thread, self.errors = in_background(self.run)
 
     def see(self, what: Callable[[Frame], bool], *sinks: KeepingSink) -> int:
-        """Wait until the newest frame of each sink satisfies the predicate; return the first sink's number of frames."""
+        """Wait until each sink's newest frame satisfies the predicate; return the first sink's number of frames."""
         for sink in sinks or (self.camera, self.window):
             assert sink.wait_for(lambda frames: bool(frames) and what(frames[-1])), (what.__name__, self.messages)
         return len((sinks or (self.camera,))[0].frames)
