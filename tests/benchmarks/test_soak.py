@@ -16,7 +16,7 @@ import cv2
 import pytest
 from support.root import ROOT
 
-from benchmarks.common.process_info import anonymous_mb, handles, native_threads
+from benchmarks.common.machine_info import anonymous_mb, handles, native_threads
 from benchmarks.soak import Sample, judged, lines
 
 
