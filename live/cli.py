@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engines.errors import VeneerError
+from engines.extras import missing_module
 from live.tracking.quiet_stderr import say_line
 
 if TYPE_CHECKING:  # the rest is loaded where Ctrl-C is one line already
@@ -76,6 +77,11 @@ def run_command_line(
         code = 141  # `veneer looks | head -1`: the reader closed the pipe
     except OSError as error:
         code = _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+    except ImportError as error:
+        problem = missing_module(error)
+        if problem is None:
+            raise
+        code = _complain(str(problem))
     except Exception as error:  # click raises its own classes for wrong options; any other exception is a defect
         if type(error).__name__ == "Abort":  # click's form of Ctrl-C
             code = 130

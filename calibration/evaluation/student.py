@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import cv2
@@ -45,7 +46,7 @@ class Student:
         """Runtime and precision; for PyTorch selected by "auto" also the reason."""
         info = None if self._engine is None else self._engine.info
         if info is None:
-            return "torch fp32"
+            return "torch fp32" if find_spec("torch") else "openvino fp32 (PyTorch is not installed)"
         return f"{info.runtime} {info.precision}" + (f" ({info.why})" if info.runtime == "torch" else "")
 
     def infer_bgr(self, region_bgr: ImageU8) -> NDArray[np.float32]:

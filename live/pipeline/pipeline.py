@@ -83,7 +83,7 @@ class Pipeline:
         self._error: VeneerError | None = None
         self._senders: list[Sender] = []
         self._spared: GcFreeze | None = None
-        parts.controls.know(parts.look_loader.looks)
+        parts.controls.set_looks(parts.look_loader.looks)
         look_of = parts.controls.look_of  # nothing bare leaves once a covering look is asked for
         self._renderer = FrameRenderer(parts.look_loader, self.timings, say, look_of=look_of, patient=self.lossless)
         self._ingest = Ingest(

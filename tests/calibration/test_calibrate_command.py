@@ -71,7 +71,7 @@ def test_calibrate_json_holds_the_scores(built_in_set: Path) -> None:
 def test_unknown_style_or_look_suggests_similar_names() -> None:
     with pytest.raises(LookError, match="'lips-glaz'.*did you mean 'lips-glaze'"):
         call("lips-glaz")
-    with pytest.raises(LookError, match="'glaz'.*did you mean glaze"):
+    with pytest.raises(LookError, match="'glaz'.*did you mean 'glaze'"):
         call("machine", "glaz")
 
 

@@ -48,7 +48,7 @@ class Refusing(FakeLoopback):
 @pytest.mark.parametrize("has_event", [False, True])
 def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> None:
     driver = Refusing(has_event=has_event)
-    driver.written((64, 48))
+    driver.write_frame((64, 48))
     stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
     assert stand_by.activate(CARD_BGR) == "No such device" and not stand_by.is_active
     stand_by.close()
@@ -57,7 +57,7 @@ def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> No
 
 def test_a_film_of_one_frame_in_two_minutes_has_a_card_too_and_leaves_no_setting() -> None:
     driver = FakeLoopback()
-    driver.written((64, 48))
+    driver.write_frame((64, 48))
     for _ in range(2):  # the second one takes what the first has left for what it is
         assert StandbyPicture("/dev/video10", fps=1 / 120, opener=driver.opener).activate(CARD_BGR) == ""
         assert driver.timeout_ms == MAX_TIMEOUT_MS

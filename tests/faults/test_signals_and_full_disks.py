@@ -130,7 +130,7 @@ def test_a_signal_while_nobody_watches_is_a_clean_stop(
     driver, cameras, said = FakeLoopback(has_event=True), FakeVirtualCameras(), list[str]()
     monkeypatch.setattr(live.session, "say", said.append)
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path, loopback=driver.opener)
-    driver.written((320, 240))
+    driver.write_frame((320, 240))
     options = LiveOptions(source="demo", look="none", size_wh=(320, 240))
     session = Session(options, sinks=[sink], looks={"none": load_looks()["none"]}, ctl=False)
     assert session._viewers is not None

@@ -9,7 +9,7 @@ import pytest
 from vm import kernel
 
 
-def test_each_missing_program_is_one_line_that_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     here = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name: None if name in ("depmod", "chromium") else here("sh"))
     lines = kernel.missing_tools()
@@ -26,12 +26,12 @@ def no_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_without_package_lists_and_without_a_kernel_the_remedy_is_named(no_packages: Path) -> None:
+def test_missing_package_lists_or_kernel_name_the_remedy(no_packages: Path) -> None:
     with pytest.raises(kernel.CannotBuildError, match="apt-get update"):
         kernel.ready_kernel()
 
 
-def test_a_kernel_in_the_cache_is_found_and_its_modules_come_after_what_they_need(no_packages: Path) -> None:
+def test_cached_kernel_is_found_with_modules_in_load_order(no_packages: Path) -> None:
     folder = no_packages / "6.1.0-1-amd64-0.12.7"
     modules = folder / "lib" / "modules" / "6.1.0-1-amd64"
     modules.mkdir(parents=True)

@@ -42,7 +42,7 @@ def painted_here(folder: Path) -> ImageU8:
     return np.asarray(cv2.imread(str(painted)), np.uint8)
 
 
-def test_a_painted_portrait_and_a_colour_chart_arrive_as_they_are(machine: Machine, tmp_path: Path) -> None:
+def test_portrait_and_colour_chart_arrive_unchanged(machine: Machine, tmp_path: Path) -> None:
     found = machine.run("painted_chart", picture=CHART_FILE, **ARGUMENTS)
     picture = np.load(machine.exchange / "painted.npy")
     assert found["size_wh"] == list(CHART_WH) and found["webcam"] == [*CHART_WH, "YUYV"], found
@@ -55,11 +55,11 @@ def test_a_painted_portrait_and_a_colour_chart_arrive_as_they_are(machine: Machi
     assert colour_error(before, wanted)[0] > 5 > 3 > colour_error(got, wanted)[0], (before, wanted, got)
 
 
-def test_a_webcam_that_changes_its_size_is_fitted_into_the_size_that_readers_know(machine: Machine) -> None:
+def test_webcam_size_change_keeps_the_readers_size(machine: Machine) -> None:
     """It stops and comes back with another size, which is how a V4L2 device changes; none can in mid-stream.
 
     The size is fixed while buffers are handed out: asked for another one then, drivers answer EBUSY, which
-    `test_the_webcams_colour_bars_reach_a_reader_in_size_colour_and_pace` sees vivid do. A frame of another size in
+    `test_colour_bars_keep_size_colour_and_rate` sees vivid do. A frame of another size in
     mid-stream, as a film or a broken driver may give it, is one of the faults of `tests/faults`.
     """
     found = machine.run("webcam_changes_size", first=CHART_FILE, then=SMALL_FILE, **ARGUMENTS)
@@ -80,7 +80,7 @@ def test_a_webcam_that_changes_its_size_is_fitted_into_the_size_that_readers_kno
     assert again[top:bottom, left:right].std() > 20, "the portrait is there again"
 
 
-def test_who_reads_a_virtual_camera_whose_writer_is_killed_gets_the_card(machine: Machine) -> None:
+def test_reader_sees_the_card_after_the_writer_is_killed(machine: Machine) -> None:
     found = machine.run("writer_is_killed", first=CHART_FILE, **ARGUMENTS)
     picture = np.load(machine.exchange / "after-kill.npy")
     assert _is_card(picture), "not the last frame, and not the bare face"

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.vm
 TIMES = 50
 
 
-def test_a_webcam_that_is_unloaded_and_loaded_again_is_live_again_each_time(machine: Machine) -> None:
+def test_reloaded_webcam_driver_is_live_again(machine: Machine) -> None:
     found = machine.run("pulled_again_and_again", times=TIMES, timeout_s=6000)
     rounds = found["rounds"]
     assert found["alive"] and len(rounds) == TIMES
@@ -24,7 +24,7 @@ def test_a_webcam_that_is_unloaded_and_loaded_again_is_live_again_each_time(mach
     )
 
 
-def test_a_webcam_that_comes_back_under_another_number_is_found(machine: Machine) -> None:
+def test_webcam_with_a_new_number_is_found(machine: Machine) -> None:
     found = machine.run("pulled_while_held", timeout_s=3000)
     assert found["nodes"] == ["video1", "video10", "video2"], "it really has another number"
     judge_times(machine, "pulled_while_held", Times("live again under another number", [found["live_s"]], 3.0))

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.vm
 SIZE_WH, FPS = [320, 180], 15  # as the scenarios ask for
 
 
-def test_the_webcams_colour_bars_reach_a_reader_in_size_colour_and_pace(machine: Machine) -> None:
+def test_colour_bars_keep_size_colour_and_rate(machine: Machine) -> None:
     found = machine.run("webcam_to_reader", pictures=60, timeout_s=3000)
     assert found["size_wh"] == SIZE_WH and found["format"] == [*SIZE_WH, "YU12"]
     device_caps = found["caps"].partition("Device Caps")[2]
@@ -29,7 +29,7 @@ def test_the_webcams_colour_bars_reach_a_reader_in_size_colour_and_pace(machine:
     judge_times(machine, "webcam_to_reader", Times("60 pictures", [60 / found["fps"]], 60 * 1.2 / FPS))
 
 
-def test_two_readers_get_the_same_camera_and_one_may_leave(machine: Machine) -> None:
+def test_two_readers_share_the_camera(machine: Machine) -> None:
     found = machine.run("two_readers", timeout_s=3000)
     for name in ("one", "other"):
         assert found[name]["size_wh"] == SIZE_WH and found[name]["new"] >= 2, found
@@ -38,7 +38,7 @@ def test_two_readers_get_the_same_camera_and_one_may_leave(machine: Machine) -> 
     judge_times(machine, "two_readers", Times("gap when the other one left", [found["longest_gap_after_s"]], 1.0))
 
 
-def test_a_reader_comes_and_goes_and_between_the_webcam_rests(machine: Machine) -> None:
+def test_webcam_is_released_between_readers(machine: Machine) -> None:
     found = machine.run("reader_comes_and_goes", times=3, timeout_s=3000)
     assert found["alive"] and len(found["rounds"]) == 3
     assert "no viewers" in found["said"]
@@ -56,7 +56,7 @@ def test_a_reader_comes_and_goes_and_between_the_webcam_rests(machine: Machine) 
     )
 
 
-def test_latency_is_measured_from_device_to_device(machine: Machine) -> None:
+def test_latency_from_webcam_to_virtual_camera(machine: Machine) -> None:
     found = machine.run("stamped_frames", frames=10, timeout_s=3000)
     (measured,) = found["runs"]
     assert "/dev/video2 to /dev/video10" in found["printed"], found["printed"]
@@ -66,7 +66,7 @@ def test_latency_is_measured_from_device_to_device(machine: Machine) -> None:
     REPORT.append(f"camera to virtual camera, emulated, face mesh and all: {told}, {measured['dropped']} dropped")
 
 
-def test_chromium_lists_the_virtual_camera_by_its_name_and_shows_its_picture(machine: Machine) -> None:
+def test_chromium_lists_and_shows_the_virtual_camera(machine: Machine) -> None:
     found = machine.run("browser_shows_it", picture=CHART_FILE, timeout_s=3000)
     told = {name: value for each in found["told"] for name, value in each.items()}
     assert "failed" not in told and "shown" in told, found["told"]

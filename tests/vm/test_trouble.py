@@ -11,7 +11,7 @@ from vm.machine import Machine
 pytestmark = pytest.mark.vm
 
 
-def test_a_device_that_another_program_holds_ends_the_run_in_one_line_that_names_it(machine: Machine) -> None:
+def test_busy_device_ends_the_run_and_names_the_program(machine: Machine) -> None:
     found = machine.run("devices_are_held", picture=CHART_FILE, timeout_s=3000)
     assert found["ends"]["webcam"] not in (0, None) and found["ends"]["virtual"] not in (0, None), found
     for which in ("webcam", "virtual"):
@@ -21,7 +21,7 @@ def test_a_device_that_another_program_holds_ends_the_run_in_one_line_that_names
     assert "busy" in found["said"]["webcam"] and "/dev/video10" in found["said"]["virtual"]
 
 
-def test_the_doctor_says_what_a_module_without_exclusive_caps_means_for_chrome(machine: Machine) -> None:
+def test_doctor_warns_about_missing_exclusive_caps(machine: Machine) -> None:
     found = machine.run("doctor_on_plain_module", timeout_s=3000)
     checks = {}
     for which in ("without", "with"):

@@ -57,9 +57,10 @@ def graph_key(style: Style) -> str:
 
 def cached_graph_key(style: Style) -> str:
     """Its name in the user's cache: whatever may change its bytes changes it, the converting libraries too."""
-    return engine_cache.cache_key(
-        graph=graph_key(style), openvino=metadata.version("openvino"), torch=metadata.version("torch")
-    )
+    torch_version = ""  # without PyTorch nothing is converted, and only shipped graphs run
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        torch_version = metadata.version("torch")
+    return engine_cache.cache_key(graph=graph_key(style), openvino=metadata.version("openvino"), torch=torch_version)
 
 
 def convert_style(style: Style) -> openvino.Model:

@@ -41,7 +41,7 @@ def test_a_refused_command_says_why_and_changes_nothing(transport: Transport) ->
     with serving(transport) as (controls, _):
         with pytest.raises(OptionsError) as caught:
             send_command(["look", "glase"], transport=transport)
-        assert str(caught.value) == "look 'glase': there is no such look - did you mean glaze?"
+        assert str(caught.value) == "look 'glase': there is no such look - did you mean 'glaze'?"
         assert controls.read().look == "none"
 
 

@@ -209,7 +209,7 @@ def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatc
     tracker = FakeTracker(lambda frame: tracked.append(frame.frame_id) or ())
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path, loopback=driver.opener)
     sink.set_viewers(viewers, lambda line: None)
-    driver.written((64, 48))
+    driver.write_frame((64, 48))
     made: list[FakeSource] = []
 
     def again() -> FakeSource:

@@ -22,7 +22,7 @@ from live.render.privacy_fallback import blurred
 def _gate(look: str) -> tuple[Gate, Controls]:
     looks = the_looks()
     controls = Controls(tuple(looks), look=look)
-    controls.know(looks)
+    controls.set_looks(looks)
     return Gate(controls), controls
 
 

@@ -87,7 +87,7 @@ def test_a_run_builds_only_while_its_virtual_camera_is_read(
     monkeypatch.setattr("live.session.say", said.append)
     driver = FakeLoopback(has_event=True)
     sink = VirtualCameraSink(camera=FakeVirtualCameras(), lock_dir=tmp_path / "locks", loopback=driver.opener)
-    driver.written((320, 240))
+    driver.write_frame((320, 240))
     options = LiveOptions(source="demo", look="glaze", runtime="torch", size_wh=(320, 240))
     session = Session(options, sinks=[sink], looks={"glaze": load_looks()["glaze"]}, ctl=False)
     look_loader, viewers = session.pipeline.parts.look_loader, session._viewers
