@@ -67,7 +67,7 @@ class Portraits(FrameSource):
         if wall_bgr is None or self._closed.is_set():
             return None
         pts_s = frame_id / FPS
-        if self._pace is not None and not self._pace.hold(pts_s):
+        if self._pace is not None and not self._pace.wait_until(pts_s):
             return None
         self._frame_id += 1
         width, height = self._size_wh

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.common.arguments import REPEATABLE, Parser, check_writable, number, whole
 from engines.errors import OptionsError
@@ -143,10 +143,8 @@ def parse_options(arguments: Sequence[str], description: str) -> FpsOptions:
     """
     given = _parser(description).parse_args(arguments)
     sizes = ["{}x{}".format(*parse_size(text)) for text in given.size]
-    named = (
-        tuple(dict.fromkeys(values)) for values in (given.look, sizes, given.faces, given.runtime, given.precision)
-    )
-    selection = Selection(*named, everything=given.all)
+    looks, faces, runtimes, precisions = map(_unique, (given.look, given.faces, given.runtime, given.precision))
+    selection = Selection(looks, _unique(sizes), faces, runtimes, precisions, everything=given.all)
     frames, burn_in, seconds = _CYCLE_FRAMES, _CYCLE_BURN_IN, given.seconds or _CYCLE_S
     if selection.is_explicit:
         frames, burn_in, seconds = _LONG_FRAMES, _LONG_BURN_IN, given.seconds
@@ -158,6 +156,10 @@ def parse_options(arguments: Sequence[str], description: str) -> FpsOptions:
     if plot_path.absolute() == given.json.absolute():
         raise OptionsError(f"--plot {plot_path}", "it is the same file as --json", "name another one")
     return FpsOptions(selection, extent, given.start, given.json, plot_path)
+
+
+def _unique(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
 
 
 def _parser(description: str) -> Parser:

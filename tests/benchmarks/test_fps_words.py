@@ -18,32 +18,32 @@ from engines.runtime.torch.cuda_device import CudaDevice
     [
         ("--size 12", "--size 12: not a size - write WIDTHxHEIGHT"),
         ("--look glase", "there is no such look - did you mean 'glaze'"),
-        ("--faces 5", "'5' is no whole number from 1 to 4"),
-        ("--frames many", "'many' is no whole number"),
-        ("--seconds -1", "'-1' is no number from"),
-        ("--live-s nan", "'nan' is no number from"),
+        ("--faces 5", "'5' is not an integer from 1 to 4"),
+        ("--frames many", "'many' is not an integer"),
+        ("--seconds -1", "'-1' is not a number from"),
+        ("--live-s nan", "'nan' is not a number from"),
         ("--runtime cuda", "invalid choice: 'cuda'"),
         (
             "--runtime openvino --precision fp16",
             "fps: --precision fp16: openvino has no such engine - use openvino: int8, bf16, fp32",
         ),
-        ("--runtime auto --precision int8", "--runtime auto: it takes a precision by itself - name no --precision"),
-        ("--runtime auto --runtime openvino --precision int8", "--runtime auto: it takes a precision by itself"),
+        ("--runtime auto --precision int8", "--runtime auto: it selects the precision itself - omit --precision"),
+        ("--runtime auto --runtime openvino --precision int8", "--runtime auto: it selects the precision itself"),
         (
             "--runtime tensorrt --precision fp16 --precision int8",
             "--precision int8: tensorrt has no such engine - use tensorrt: fp16",
         ),
         (
             "--runtime openvino --runtime tensorrt --precision fp16",
-            "--runtime openvino: it has no engine in fp16 - use int8, bf16, fp32, or leave openvino out",
+            "--runtime openvino: it has no engine in fp16 - use int8, bf16, fp32, or omit openvino",
         ),
-        ("--json /no/such/folder/x.json", "there is no folder /no/such/folder - make it first"),
+        ("--json /no/such/folder/x.json", "there is no folder /no/such/folder - create it first"),
         ("--json .", "it cannot be written"),
         ("--json x.png", "--plot x.png: it is the same file as --json"),
         ("--quickly", "unrecognized arguments: --quickly"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
+def test_invalid_arguments_are_reported_in_one_line(
     arguments: str, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -58,7 +58,7 @@ def test_what_cannot_be_done_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_header_names_what_a_gpu_is_run_by_as_far_as_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_header_names_driver_and_library_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver is a stand-in: there is none where this is tested."""
     device = CudaDevice("NVIDIA H100", (9, 0), (13, 0), "580.95.05")
     monkeypatch.setattr(fps, "why_no_gpu", lambda: "")
