@@ -150,8 +150,8 @@ def parse_options(arguments: Sequence[str], description: str) -> FpsOptions:
         frames, burn_in, seconds = _LONG_FRAMES, _LONG_BURN_IN, given.seconds
     burn_in = burn_in if given.burn_in is None else given.burn_in
     extent = Extent(given.frames or frames, burn_in, seconds, given.live_s)
-    plot_path = given.plot or given.json.with_suffix(".png")
     check_writable("--json", given.json)
+    plot_path = given.plot or given.json.with_suffix(".png")
     check_writable("--plot", plot_path)
     if plot_path.absolute() == given.json.absolute():
         raise OptionsError(f"--plot {plot_path}", "it is the same file as --json", "name another one")
@@ -254,4 +254,8 @@ def _check_combination(runtimes: Sequence[str], precisions: Sequence[str]) -> No
 def impossible(case: Case, look: Look) -> str:
     """Return why no machine can run a configuration; empty if one can."""
     has_network = any(isinstance(layer.style, Style) for layer in look.layers)
-    return "" if has_network or case.backend == AUTO else "the look has no network, so it runs on no runtime"
+    return (
+        ""
+        if has_network or case.backend == AUTO
+        else "a look without a network runs on no runtime: omit --runtime and --precision"
+    )

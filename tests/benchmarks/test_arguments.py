@@ -1,4 +1,4 @@
-"""Wrong words to any benchmark are one line and exit code 2, before anything is measured or written."""
+"""Invalid arguments to any benchmark: one line and exit code 2, before anything is measured or written."""
 
 from __future__ import annotations
 
@@ -81,5 +81,7 @@ def test_errors_end_with_one_line_and_an_exit_code(
 
 def test_clip_without_faces_is_rejected() -> None:
     frames, stamps_s = [tracking.scene((2000.0, 0.0), None)] * 3, [0.0, 0.1, 0.2]
-    with pytest.raises(SourceError, match=r"wall\.mp4: a face on 0 of 3 frames - name a clip with a face on 24 frames"):
+    with pytest.raises(
+        SourceError, match=r"wall\.mp4: a face on 0 of 3 frames - name a clip with a face on at least 24 frames"
+    ):
         tracking.tracks("wall.mp4", frames, stamps_s)

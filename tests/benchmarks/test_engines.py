@@ -1,4 +1,4 @@
-"""`python -m benchmarks.engines`: numbers for every way there is here, from a bare checkout."""
+"""`python -m benchmarks.engines`: results for every available backend, from a bare checkout."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from engines.runtime.openvino.converted_graph import openvino_core
 from engines.styles import FRAME_SIZE_WH, SHIPPED, Style, load_style, style_names
 
 JOBS = list(checkout_jobs.jobs())
-# What a bare machine lacks: everything the project installs but PyTorch and NumPy, which cannot be imported here.
+# Blocks the import of all dependencies except PyTorch and NumPy.
 BLOCKED = """
 import sys
 class Blocked:
@@ -61,7 +61,7 @@ def test_every_shipped_style_is_measured() -> None:
 
 
 def test_sizes_match_looks_and_autotuning() -> None:
-    """As looks and regions have them, and as `veneer calibrate machine` makes them smaller."""
+    """Sizes of looks and regions, and their scaled versions of `veneer calibrate machine`."""
     jobs = list(checkout_jobs.jobs())
     for name in style_names():
         style = load_style(name)
@@ -75,7 +75,7 @@ def test_sizes_match_looks_and_autotuning() -> None:
 
 def test_unsupported_sizes_are_left_out() -> None:
     sizes = [job.size_wh for job in checkout_jobs.jobs() if job.generator == "pix2pix" and job.fresh]
-    assert sizes == [(256, 256), (128, 128)], "the others are no multiples of 128"
+    assert sizes == [(256, 256), (128, 128)], "the other sizes are not multiples of 128"
 
 
 def run(out: Path, *arguments: str, before: str = "", limit_s: float = 120) -> tuple[str, dict[str, Any]]:
@@ -97,8 +97,8 @@ def test_every_backend_is_timed_and_compared_with_fp32(tmp_path: Path) -> None:
     assert rows["openvino fp32"]["median_ms"] > 0 and rows["openvino fp32"]["calls"] >= 5
     bf16 = rows["openvino bf16"]
     assert bf16["failed"] or bf16["error_max"] > rows["openvino fp32"]["error_max"]
-    for way in rows:
-        assert way in printed
+    for backend in rows:
+        assert backend in printed
     assert found["machine"]["torch"] == torch.__version__
 
 
@@ -107,21 +107,21 @@ def test_engines_benchmark_needs_only_pytorch(tmp_path: Path) -> None:
     printed, found = run(tmp_path / "out.json", *words, before=BLOCKED)
     rows = {row["backend"]: row for row in found["rows"]}
     assert rows["eager fp32"]["median_ms"] > 0
-    assert "on a bare machine" in rows["openvino fp32"]["failed"], "what is missing is said, and the rest goes on"
+    assert "on a bare machine" in rows["openvino fp32"]["failed"], "a missing library is reported"
     assert rows["openvino fp32"]["median_ms"] is None and rows["openvino fp32"]["unavailable"]
     assert "on a bare machine" in printed and "FAILED" not in printed
 
 
-def lacking(way: str) -> bool:
-    """Whether this machine lacks what a way needs: what does not run although it is there is a fault."""
-    if "bf16" in way:
+def lacking(backend: str) -> bool:
+    """Return whether this machine lacks what a backend needs."""
+    if "bf16" in backend:
         return "BF16" not in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    needs = {"tensorrt": "torch_tensorrt", "compile": "triton", "openvino": "openvino"}.get(way.split()[0])
+    needs = {"tensorrt": "torch_tensorrt", "compile": "triton", "openvino": "openvino"}.get(backend.split()[0])
     return needs is not None and find_spec(needs) is None
 
 
-def hold_against_fp32(job: checkout_jobs.Job, device: str, out: Path) -> dict[str, Any]:
-    """Run a generator in every way of the device, with one face and four; exit code 1 of it fails here already."""
+def check_backends(job: checkout_jobs.Job, device: str, out: Path) -> dict[str, Any]:
+    """Run a generator in every backend of a device with one face and four, and check the results."""
     words = f"--style {job.name} --size {job.size} --device {device}"
     _, found = run(out, *words.split(), limit_s=1800)
     net = nn.Identity()
@@ -140,12 +140,12 @@ def hold_against_fp32(job: checkout_jobs.Job, device: str, out: Path) -> dict[st
 
 def test_every_cpu_backend_agrees_with_fp32(tmp_path: Path) -> None:
     job = next(job for job in JOBS if (job.name, job.size) == ("toon", "128x128"))
-    hold_against_fp32(job, "cpu", tmp_path / "out.json")
+    check_backends(job, "cpu", tmp_path / "out.json")
 
 
 @pytest.fixture(scope="module")
 def keep_times(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Takes what was measured on a GPU; all of it lies in VENEER_GPU_TIMES at the end, where that names a file."""
+    """Collect the results on a GPU, and write them to the file in VENEER_GPU_TIMES, if set."""
     kept: dict[str, Any] = {"rows": []}
 
     def keep(found: dict[str, Any]) -> None:
@@ -162,11 +162,11 @@ def keep_times(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[d
 def test_every_gpu_backend_agrees_with_fp32(
     job: checkout_jobs.Job, tmp_path: Path, keep_times: Callable[[dict[str, Any]], None]
 ) -> None:
-    keep_times(hold_against_fp32(job, "cuda", tmp_path / "out.json"))
+    keep_times(check_backends(job, "cuda", tmp_path / "out.json"))
 
 
-def row(way: str, **about: Any) -> Row:
-    return Row("toon", "toon_net", False, "256x256", 1, 0.5, way, **about)
+def row(backend: str, **about: Any) -> Row:
+    return Row("toon", "toon_net", False, "256x256", 1, 0.5, backend, **about)
 
 
 def test_failures_and_large_errors_are_reported() -> None:
@@ -174,14 +174,14 @@ def test_failures_and_large_errors_are_reported() -> None:
     assert failure(row("eager fp32", median_ms=1.0, error_mean=0.0)) == ""
     assert failure(row("tensorrt fp16", failed="TensorRT is not installed", unavailable=True)) == ""
     assert "TensorRT cannot build it" in failure(row("tensorrt fp16", failed="RuntimeError: TensorRT cannot build it"))
-    for way, mean, psnr_db in (
+    for backend, mean, psnr_db in (
         ("graph fp16 nhwc", 0.51, 60.0),
         ("graph fp16 nhwc", 0.1, 39.9),
         ("openvino fp32", 0.1, 90.0),
         ("openvino fp32", 0.01, 70.0),
     ):
-        said = failure(row(way, median_ms=1.0, error_mean=mean, psnr_db=psnr_db))
-        assert said.startswith(f"toon 256x256 x1 {way}: too far from FP32: mean {mean}")
+        said = failure(row(backend, median_ms=1.0, error_mean=mean, psnr_db=psnr_db))
+        assert said.startswith(f"toon 256x256 x1 {backend}: too far from FP32: mean {mean}")
     assert "no FP32 reference to compare with" in failure(row("graph fp16 nhwc", median_ms=1.0))
 
 
@@ -189,11 +189,11 @@ def test_inaccurate_backend_ends_with_code_1(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bgr = np.full((1, 30, 90, 3), 100, np.float32)
-    ways = [
+    backends = [
         Backend("eager fp32", lambda _: (lambda: None, lambda: bgr)),
         Backend("grey fp16", lambda _: (lambda: None, lambda: bgr + 9)),
     ]
-    monkeypatch.setattr(engines, "cpu_backends", lambda *_: ways)
+    monkeypatch.setattr(engines, "cpu_backends", lambda *_: backends)
     words = f"engines --style lips-glaze --faces 1 --device cpu --seconds 0.01 --out {tmp_path / 'out.json'}"
     monkeypatch.setattr(sys, "argv", words.split())
     assert engines.main() == 1
@@ -222,7 +222,7 @@ def test_invalid_arguments_are_reported_before_measuring(
     arguments: str, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     if "cuda" in arguments and torch.cuda.is_available():
-        pytest.skip("this machine has the GPU whose absence is tested")
+        pytest.skip("this machine has a GPU")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["engines", *arguments.split()])
     monkeypatch.setattr(engines, "measure", lambda *_: pytest.fail("it measured"))

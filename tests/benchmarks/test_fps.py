@@ -1,4 +1,4 @@
-"""`python -m benchmarks.fps`: what was asked for is measured or named, in tables, JSON and a picture."""
+"""`python -m benchmarks.fps`: tables, JSON and chart of a short run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmarks.fps_matrix.plan import BACKENDS, Case, Extent
 from engines.looks import load_looks
 from live.pipeline.timing import STAGES
 
-SHORT = ["--frames", "24", "--burn-in", "5", "--live-s", "1.5"]  # 3 s of standstill leave enough frames
+SHORT = ["--frames", "24", "--burn-in", "5", "--live-s", "1.5"]  # enough frames even with a delay of 3 s
 HANG_S = 240
 
 
@@ -46,7 +46,7 @@ def words(*arguments: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """Two faces on every FP32 there is, on the INT8 that nobody has made, and a look without a network."""
+    """Two faces on every FP32 backend, on the missing INT8 engine, and a look without a network."""
     folder = tmp_path_factory.mktemp("fps")
     asked = "--look glaze --look none --size 320x240 --faces 2 --runtime openvino --runtime torch"
     command = words(*asked.split(), "--precision", "fp32", "--precision", "int8", "--json", str(folder / "out.json"))
@@ -65,7 +65,7 @@ def test_every_requested_backend_has_a_result_or_a_reason(done: Done) -> None:
     (line,) = [line for line in done.printed.splitlines() if "INT8 is not made here yet" in line]
     assert line.startswith("not available: openvino int8 for glaze (320x240 x2): ")
     (line,) = [line for line in done.printed.splitlines() if "without a network" in line]
-    assert " for none " in line, "what can never be is said too, once"
+    assert " for none " in line, "impossible configurations are listed once"
 
 
 def test_requested_backend_is_the_one_that_ran(done: Done) -> None:
@@ -88,7 +88,7 @@ def test_numbers_of_a_row_are_consistent(done: Done) -> None:
         worked = sum(stages[name]["p50"] for name in STAGES)
         assert run["wait_ms"] == pytest.approx(max(0.0, run["latency_ms"]["p50"] - worked), abs=0.01)
         assert run["painting_ms"] == pytest.approx(worked - stages["track"]["p50"] - stages["send"]["p50"], abs=0.01)
-        assert run["faces_a_frame"] == pytest.approx(2, abs=0.5), "both portraits are found"
+        assert run["faces_a_frame"] == pytest.approx(2, abs=0.5), "both faces are found"
         assert run["cpu_percent"] > 0
         live = run["live"]
         assert live["paced_fps"] == 30 and live["fps"] > 0 and live["frames_out"] + live["dropped"] >= 8
@@ -157,15 +157,15 @@ def test_crash_of_one_process_does_not_end_the_others(
     bench: tuple[Bench, list[int], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     dying = tmp_path / "dying"
-    dying.write_text("#!/bin/sh\necho 'what a pity' >&2\nkill -SEGV $$\n")
+    dying.write_text("#!/bin/sh\necho 'out of luck' >&2\nkill -SEGV $$\n")
     dying.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(dying))
     measuring, kept, said = bench
     measuring.measure(CASES)
-    assert kept == [1, 2], "what is known is kept after each of them"
+    assert kept == [1, 2], "results are stored after each configuration"
     assert [one["outcome"] for one in measuring.left_out] == ["failed", "failed"] and measuring.runs == []
     (line,) = tables.missing(measuring.left_out)
-    assert line == "failed: auto for none, glaze (320x240 x1): it ended with code -11: what a pity"
+    assert line == "failed: auto for none, glaze (320x240 x1): it ended with code -11: out of luck"
     assert said[1].startswith("2/2 glaze, 320x240, 1 face, auto: failed: it ended with code -11")
 
 
@@ -191,15 +191,15 @@ def test_chart_groups_comparable_runs() -> None:
     assert [title for title, _ in plot.panels(looks[:1])] == ["none"]
     for every in (looks, more, [*looks, *more]):
         drawn = [id(run) for _, rows in plot.panels(every) for _, run in rows]
-        assert set(drawn) == {id(run) for run in every}, "no run is left out of the picture"
+        assert set(drawn) == {id(run) for run in every}, "every run is in the chart"
 
 
 def test_notes_name_rows_with_limitations() -> None:
     fine = run_of("glaze", fallback="", cut=False, live=None)
     odd = run_of("toon", fallback="requested a, but b ran", cut=True, live={"failed": "it stopped"})
     assert tables.notes([fine, fine]) == []
-    fallback_text, live, cut = tables.notes([fine, odd])
-    assert fallback_text == "row 2: requested a, but b ran"
+    fallback, live, cut = tables.notes([fine, odd])
+    assert fallback == "row 2: requested a, but b ran"
     assert live == "row 2, at 30 frames per second: it stopped"
     assert cut.startswith("fewer frames") and cut.endswith("row 2")
 

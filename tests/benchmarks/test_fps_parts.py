@@ -1,4 +1,4 @@
-"""The parts of `benchmarks.fps`: what is plan, what is filmed, what runs, and what the GPU does."""
+"""The parts of `benchmarks.fps`: plan, footage, backends and GPU sampling."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def test_default_plan_covers_looks_sizes_and_backends() -> None:
     sizes = {(size, faces) for size in SIZES for faces in (1, 4)}
     for look in REFERENCE_LOOKS:
         own = [case for case in cases if case.look == look]
-        assert {(case.size, case.faces) for case in own if case.backend == AUTO} == {
-            (s, f) for s in SIZES for f in (1, 4)
-        }
+        assert {(case.size, case.faces) for case in own if case.backend == AUTO} == sizes
         assert {case.backend for case in own} == {backend.name for backend in BACKENDS}
 
 
@@ -60,7 +58,7 @@ def test_only_named_configurations_are_planned() -> None:
     (case,) = plan(Selection(("soft",), ("800x600",), (3,), ("openvino",), ("bf16",)), LOOKS)
     assert case == Case("soft", "800x600", 3, "openvino bf16")
     many = plan(Selection(looks=("toon",), everything=True), LOOKS)
-    assert len(many) == len(SIZES) * 2 * len(BACKENDS), "with --all, what is not named is taken in full"
+    assert len(many) == len(SIZES) * 2 * len(BACKENDS), "--all measures unnamed dimensions in full"
 
 
 def test_runtime_or_precision_alone_selects_all_its_backends() -> None:
@@ -92,7 +90,7 @@ def test_tracker_finds_all_portraits_on_every_frame(faces: int, size_wh: tuple[i
     assert first is not None and last is not None
     assert first.bgr.shape == (size_wh[1], size_wh[0], 3) and first.bgr.flags.c_contiguous and first.bgr.flags.owndata
     assert [frame.frame_id for frame in frames if frame is not None] == list(range(40))
-    assert np.abs(first.bgr.astype(int) - last.bgr).mean() > 2, "they move"
+    assert np.abs(first.bgr.astype(int) - last.bgr).mean() > 2, "the camera moves"
 
 
 def test_one_face_uses_the_demo_source() -> None:
@@ -102,7 +100,7 @@ def test_one_face_uses_the_demo_source() -> None:
     paced.open()
     times_s = [frame.captured_s for _ in range(8) if (frame := paced.read()) is not None]
     paced.close()
-    assert times_s[-1] - times_s[0] >= 5.5 / FPS, "no faster than a camera, whose first picture may be stamped late"
+    assert times_s[-1] - times_s[0] >= 5.5 / FPS, "not faster than 30 frames per second"
 
 
 def test_film_ends_at_the_set_frame_or_time() -> None:
@@ -146,17 +144,17 @@ def test_burn_in_is_excluded_at_camera_rate() -> None:
     began_s = time.monotonic()
     found = run(case, Extent(30, 30, None, 0.0), look_loader, pace=True)
     lasted_s = time.monotonic() - began_s
-    assert lasted_s > 1.8, "60 frames as a camera gives them"
-    assert found["frames_out"] + found["dropped"] <= 33, "of the frames after the burn-in alone"
+    assert lasted_s > 1.8, "60 frames at 30 frames per second"
+    assert found["frames_out"] + found["dropped"] <= 33, "only frames after the burn-in"
     assert found["fps"] > 0 and found["paced_fps"] == FPS
 
 
 class NvidiaStandIn:
-    """Both of NVIDIA's libraries, where there is no GPU: `busy` percent of it are used, and 3 GB of its memory."""
+    """Fake CUDA and NVML libraries: `busy` percent utilisation and 3 GB of used memory."""
 
-    def __init__(self, busy: int, *, deaf: bool = False) -> None:
-        self._busy, self._deaf = busy, deaf
-        self.asked_for = b""
+    def __init__(self, busy: int, *, silent: bool = False) -> None:
+        self._busy, self._silent = busy, silent
+        self.bus_id = b""
         self.sampled = threading.Event()
 
     def __getattr__(self, name: str) -> Any:
@@ -167,12 +165,12 @@ class NvidiaStandIn:
         return 0
 
     def nvmlDeviceGetHandleByPciBusId_v2(self, bus_id: Any, _handle: Any) -> int:  # noqa: N802
-        self.asked_for = bus_id.value
+        self.bus_id = bus_id.value
         return 0
 
     def nvmlDeviceGetUtilizationRates(self, _gpu: Any, rates: Any) -> int:  # noqa: N802
         rates._obj.gpu = self._busy
-        return 3 if self._deaf else 0
+        return 3 if self._silent else 0
 
     def nvmlDeviceGetMemoryInfo(self, _gpu: Any, memory: Any) -> int:  # noqa: N802
         memory._obj.used = 3_000_000_000
@@ -180,27 +178,27 @@ class NvidiaStandIn:
         return 0
 
 
-def watched(library: NvidiaStandIn) -> dict[str, float] | None:
-    watch = GpuSampler(lambda name: library)
-    watch.start()
+def sample(library: NvidiaStandIn) -> dict[str, float] | None:
+    sampler = GpuSampler(lambda name: library)
+    sampler.start()
     assert library.sampled.wait(20)
-    return watch.stop()
+    return sampler.stop()
 
 
 def test_gpu_is_identified_by_its_bus_id() -> None:
     library = NvidiaStandIn(37)
-    assert watched(library) == {"busy_percent": 37, "memory_mb": 3000}
-    assert library.asked_for == b"0000:41:00.0"
+    assert sample(library) == {"busy_percent": 37, "memory_mb": 3000}
+    assert library.bus_id == b"0000:41:00.0"
 
 
 def test_missing_or_silent_gpu_gives_none() -> None:
     def missing(name: str) -> ctypes.CDLL:
         raise OSError(name)
 
-    nowhere = GpuSampler(missing)
-    nowhere.start()
-    assert nowhere.stop() is None
-    assert watched(NvidiaStandIn(5, deaf=True)) is None
+    no_gpu = GpuSampler(missing)
+    no_gpu.start()
+    assert no_gpu.stop() is None
+    assert sample(NvidiaStandIn(5, silent=True)) is None
 
 
 def test_named_precision_is_used() -> None:

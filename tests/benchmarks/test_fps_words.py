@@ -1,7 +1,8 @@
-"""`python -m benchmarks.fps`: wrong words are one line, and the header names what a GPU is run by."""
+"""`python -m benchmarks.fps`: invalid arguments, and the header of the report."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks import fps
+from benchmarks.common.arguments import run_main
 from engines.runtime.torch.cuda_device import CudaDevice
 
 
@@ -48,8 +50,9 @@ def test_invalid_arguments_are_reported_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fps.Bench, "measure", lambda *_: pytest.fail("it measured"))
+    monkeypatch.setattr(sys, "argv", ["fps", *arguments.split()])
     try:
-        code = fps.command(arguments.split())
+        code = run_main("fps", fps.main)
     except SystemExit as end:
         code = end.code  # type: ignore[assignment]
     said = capsys.readouterr().err
@@ -59,9 +62,8 @@ def test_invalid_arguments_are_reported_in_one_line(
 
 
 def test_header_names_driver_and_library_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The driver is a stand-in: there is none where this is tested."""
+    """Uses a fake driver."""
     device = CudaDevice("NVIDIA H100", (9, 0), (13, 0), "580.95.05")
-    monkeypatch.setattr(fps, "why_no_gpu", lambda: "")
     monkeypatch.setattr(fps, "driver_device", lambda: device)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     here = metadata.version
@@ -70,9 +72,9 @@ def test_header_names_driver_and_library_versions(monkeypatch: pytest.MonkeyPatc
         return "10.14.1" if name == "tensorrt" else here(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    line = fps.head(fps.surroundings())[1]
+    line = fps.head(fps.environment_info())[1]
     assert line == "GPU: NVIDIA H100, driver 580.95.05 (CUDA 13.0), PyTorch for CUDA 13.0, TensorRT 10.14.1"
     monkeypatch.setattr(metadata, "version", here)
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(fps, "driver_device", lambda: replace(device, driver=""))
-    assert fps.head(fps.surroundings())[1] == "GPU: NVIDIA H100, its driver (CUDA 13.0)"
+    assert fps.head(fps.environment_info())[1] == "GPU: NVIDIA H100, driver (CUDA 13.0)"

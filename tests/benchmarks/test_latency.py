@@ -1,4 +1,4 @@
-"""Latency: numbers survive in the picture, and what is counted is what went in and came out."""
+"""`python -m benchmarks.latency`: frame numbers, latency and drops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runtimes of `python -m benchmarks.peers`: what this machine has of them, and why not the others."""
+"""The runtimes of `python -m benchmarks.peers`, and why some are missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_missing_runtime_is_reported_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not (why := missing("cuda-fp32", OWN)):
-        pytest.skip("this machine has the GPU whose absence is tested")
+        pytest.skip("this machine has a GPU")
     for runtime in ("cuda-fp32", "tensorrt-fp16"):
         with pytest.raises(SystemExit) as ended:
             monkeypatch.setattr(sys, "argv", ["peers", "--runtime", runtime])
@@ -37,7 +37,7 @@ def test_missing_runtime_is_reported_with_the_reason(
 
 
 def test_missing_tensorrt_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The GPU is a stand-in, where there is none."""
+    """Uses a fake GPU if there is none."""
     if find_spec("torch_tensorrt"):
         pytest.skip("TensorRT is installed here")
     monkeypatch.setattr(peer_runtimes, "torch_device", lambda: None)
@@ -48,16 +48,16 @@ def test_missing_tensorrt_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_int8_uses_the_live_engine_of_own_styles_only(capsys: pytest.CaptureFixture[str]) -> None:
     if find_spec("nncf") is None:
-        pytest.skip("NNCF, which makes INT8 engines, is not installed")
+        pytest.skip("NNCF, which builds INT8 engines, is not installed")
     done = compare(["lip_net", "pix2pix"], ["torch-fp32", "openvino-int8"], seconds=0.01, threads=1)
     rows = {(row.net, row.runtime): row for row in done.rows}
     ours = rows["lip_net", "openvino-int8"]
     assert ours.median_ms and ours.error_mean is not None and 0.01 < ours.error_mean < 4, "INT8, and near FP32"
     key = int8_key(load_style("lips-glaze"))
-    assert engine_cache.find(key) is not None and verdict(key) == "passed", "what was made stays for live"
+    assert engine_cache.find(key) is not None and verdict(key) == "passed", "the engine stays in the cache"
     assert "lips-glaze: building the INT8 engine" in capsys.readouterr().err
     compare(["lip_net"], ["openvino-int8"], seconds=0.01, threads=1)
-    assert "building" not in capsys.readouterr().err, "the second time it is there"
+    assert "building" not in capsys.readouterr().err, "the second run uses the cache"
     theirs = rows["pix2pix", "openvino-int8"]
     assert theirs.median_ms is None and theirs.failed == "INT8 engines are built for this project's styles only"
     record_verdict(key, passed=False, because="too blue", scores={})

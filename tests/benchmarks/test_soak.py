@@ -1,4 +1,4 @@
-"""The soak sees a leak and a falling rate, and says so; and a short real one leaves its three files."""
+"""`python -m benchmarks.soak`: detection of leaks and falling frame rates, and the files of a short run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_short_run_is_not_evaluated() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system has no /proc")
 def test_process_resources_are_counted() -> None:
-    gc.collect()  # what earlier tests left is not closed in between
+    gc.collect()  # close what earlier tests left open
     before, held_mb = open_handles(), anonymous_mb()
     with Path("/dev/null").open(), Path("/dev/zero").open():
         assert open_handles() == before + 2

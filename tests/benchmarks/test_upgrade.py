@@ -1,4 +1,4 @@
-"""`python -m benchmarks.upgrade` judges what it measures, and its exit code says so."""
+"""`python -m benchmarks.upgrade`: comparison of the runs, exit code and results file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engines.errors import VeneerError
 
 
 def ran(*late_ms: float, frames: int = 900, usual_ms: float = 33.3, upgrades: int = 0) -> RunResult:
-    """A run with frames at the usual interval, but for those given."""
+    """A run with frames at the usual interval, except those given."""
     return RunResult(1.5, np.array([usual_ms] * (frames - len(late_ms)) + list(late_ms)), upgrades)
 
 
@@ -47,11 +47,11 @@ def test_late_frames_are_compared_as_shares() -> None:
     assert compare(noisy, ran(*[90.0] * 30, upgrades=1))[0]
     assert not compare(noisy, ran(*[90.0] * 31, upgrades=1))[0]
     assert not compare(noisy, ran(*[90.0] * 9, frames=100, upgrades=1))[0]
-    assert not compare(ran(frames=300), ran(90.0, frames=9000, upgrades=1))[0], "none is none, however long it runs"
+    assert not compare(ran(frames=300), ran(90.0, frames=9000, upgrades=1))[0], "one late frame exceeds none"
 
 
 def test_usual_interval_comes_from_the_control() -> None:
-    """A build that slows every frame down must not raise the bar for itself."""
+    """A build that slows every frame down must not change its own limit."""
     smooth, verdict = compare(ran(), ran(usual_ms=80.0, upgrades=1))
     assert not smooth and "900 of 900 frames" in verdict
 
@@ -89,7 +89,7 @@ def test_exit_code_table_and_file_agree(
     out = tmp_path / "out.json"
     monkeypatch.setattr(sys, "argv", ["upgrade", "--look", "soft", "--control", "7", "--limit", "9", "--out", str(out)])
     assert code_of("upgrade", upgrade.main) == code
-    assert asked == [("soft", False, 7.0), ("soft", True, 9.0)], "the control comes first, and builds nothing"
+    assert asked == [("soft", False, 7.0), ("soft", True, 9.0)], "the control comes first and builds nothing"
     found, printed = json.loads(out.read_text()), capsys.readouterr().out
     assert found["smooth"] == (code == 0) and printed.splitlines()[-1] == found["verdict"]
     assert found["building"]["late"] == count_late(building.intervals_ms, 33.3)
