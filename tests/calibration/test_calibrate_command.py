@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from calibration.autotune import autotune, engine_timing
 from calibration.calibrate_command import calibrate
-from engines import calibration_set
+from engines.cache import calibration_set
 from engines.cache.cache_entry import verdict
 from engines.errors import LookError, OptionsError
 from engines.runtime.autotune_choice import choice_file
@@ -71,7 +71,7 @@ def test_calibrate_json_holds_the_scores(built_in_set: Path) -> None:
 def test_unknown_style_or_look_suggests_similar_names() -> None:
     with pytest.raises(LookError, match="'lips-glaz'.*did you mean 'lips-glaze'"):
         call("lips-glaz")
-    with pytest.raises(LookError, match="'glaz'.*did you mean glaze"):
+    with pytest.raises(LookError, match="'glaz'.*did you mean 'glaze'"):
         call("machine", "glaz")
 
 
