@@ -33,7 +33,7 @@ from benchmarks.common.arguments import INTERRUPTED, run_main, write_json
 from benchmarks.common.machine_info import header, machine
 from benchmarks.fps_matrix import plot, tables
 from benchmarks.fps_matrix.plan import Case, Extent, FpsOptions, impossible, parse_options, plan
-from engines.cpu_contention import crowded
+from engines.build.cpu_contention import contention_warning
 from engines.errors import EngineError, OptionsError
 from engines.looks import Look, load_looks
 from engines.runtime.base import NotUsableError
@@ -158,7 +158,7 @@ def environment_info() -> dict[str, Any]:
         gpu = {"gpu": device.name, "no_gpu": "", **_nvidia_info(device)}
     except NotUsableError as error:
         gpu = {"gpu": None, "no_gpu": error.reason}
-    return {**about, **gpu, "crowded": crowded()}
+    return {**about, **gpu, "contention_warning": contention_warning()}
 
 
 def _installed_versions(names: Sequence[str]) -> dict[str, str]:
@@ -194,7 +194,11 @@ def head(about: dict[str, Any]) -> list[str]:
         gpu_line = ", ".join(parts)
     else:
         gpu_line = f"no GPU: {about['no_gpu']}"
-    return [", ".join([header(about), *libraries]), gpu_line, *([about["crowded"]] if about["crowded"] else [])]
+    return [
+        ", ".join([header(about), *libraries]),
+        gpu_line,
+        *([about["contention_warning"]] if about["contention_warning"] else []),
+    ]
 
 
 def run_benchmark(options: FpsOptions) -> int:

@@ -128,7 +128,7 @@ def run_once(look: Look, size_wh: tuple[int, int], *, build: bool, max_s: float)
     messages: list[str] = []
     errors: list[VeneerError] = []
     no_build: dict[str, Any] = {} if build else {"wanted": lambda *_: ()}
-    look_loader = LookLoader({look.name: look}, runtime="auto", say=messages.append, aside=True, **no_build)
+    look_loader = LookLoader({look.name: look}, runtime="auto", say=messages.append, background=True, **no_build)
     sink, controls = TimingSink(), Controls((look.name,), look=look.name)
     source = DemoSource(size_wh=size_wh, fps=FPS, pace=True)
     started_s = time.monotonic()
@@ -141,7 +141,7 @@ def run_once(look: Look, size_wh: tuple[int, int], *, build: bool, max_s: float)
             errors.append(error)
 
     def is_complete() -> bool:
-        built = build and not look_loader.upgrades.busy() and time.monotonic() > started_s + 2 * _SETTLE_S
+        built = build and not look_loader.upgrades.is_running() and time.monotonic() > started_s + 2 * _SETTLE_S
         return built or not thread.is_alive()
 
     def backends() -> list[tuple[str, str]]:

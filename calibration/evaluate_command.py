@@ -70,9 +70,9 @@ def _check(style: str, teacher_options: set[str], pair_options: set[str]) -> Non
 
 def _evaluate_pairs(style: Style, before: Path, after: Path, *, as_json: bool) -> None:
     from calibration.evaluation.pairs_report import pairs_report, pairs_summary
-    from engines.training.data.picture_pairs import partners
+    from engines.training.data.picture_pairs import complete_pairs
 
-    pairs = partners(before, after)
+    pairs = complete_pairs(before, after)
     with _progress() as progress:
         report = pairs_report(style, progress.track(pairs, description="evaluating", total=len(pairs)))
     _print(report, pairs_summary(report), as_json=as_json)

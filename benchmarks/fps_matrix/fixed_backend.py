@@ -40,7 +40,7 @@ class FixedBackendLoader(LookLoader):
             UnavailableError: The backend is not available here.
         """
         try:
-            self.prepare(self._look.name)
+            self.load(self._look.name)
         except NotUsableError as error:
             raise UnavailableError(str(error)) from error
         except EngineError as error:

@@ -17,7 +17,7 @@ import torch
 from benchmarks.common.machine_info import table
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Made, made, regions_bgr
 from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, PeerEngines, error_text
-from engines.cpu_contention import CpuContention
+from engines.build.cpu_contention import CpuContention
 
 _TURN_S = 0.1  # a turn repeats short calls for this time; longer calls are made once
 _MIN_ROUNDS = 3

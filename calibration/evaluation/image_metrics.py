@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.training.data.picture_pairs import psnr_db
+from engines.training.metrics.psnr import psnr_db
 
 __all__ = ["MAX_PSNR_DB", "SSIM_MIN_SIDE_PX", "lab", "mean_ciede2000", "mse_to_psnr_db", "psnr_db", "ssim"]
 

@@ -61,8 +61,8 @@ def test_every_requested_backend_has_a_result_or_a_reason(done: Done) -> None:
     assert glaze == {"openvino int8", "openvino fp32", "torch fp32 on GPU", "torch fp32 on CPU"}
     assert {"openvino fp32", "torch fp32 on CPU"} <= {run["backend"] for run in runs}
     (int8,) = [one for one in left_out if one["look"] == "glaze" and one["backend"] == "openvino int8"]
-    assert int8["outcome"] == "not available" and "INT8 is not made here yet" in int8["reason"]
-    (line,) = [line for line in done.printed.splitlines() if "INT8 is not made here yet" in line]
+    assert int8["outcome"] == "not available" and "INT8 is not built here yet" in int8["reason"]
+    (line,) = [line for line in done.printed.splitlines() if "INT8 is not built here yet" in line]
     assert line.startswith("not available: openvino int8 for glaze (320x240 x2): ")
     (line,) = [line for line in done.printed.splitlines() if "without a network" in line]
     assert " for none " in line, "impossible configurations are listed once"

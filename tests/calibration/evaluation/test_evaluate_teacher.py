@@ -27,7 +27,7 @@ from engines.generators.toon_net import ToonNet
 from engines.regions.upright import PictureRegion
 from engines.styles import load_style
 from engines.training.data.aligned import AlignedRegion, load_region
-from engines.training.style_files import save_style
+from engines.training.style_card import save_style
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -15,8 +15,8 @@ from support.root import ROOT
 
 from engines.generators.lip_net import LipNet
 from engines.styles import load_style
-from engines.training.data.picture_pairs import psnr_db
-from engines.training.methods.lips import load_pairs
+from engines.training.data.lip_pairs import load_lip_pairs
+from engines.training.metrics.psnr import psnr_db
 
 WEIGHTS = ROOT / "engines" / "weights"
 BARS_DB = {"lips-glaze": 27.0, "lips-bright": 29.5}
@@ -96,7 +96,7 @@ def test_a_flat_picture_of_any_colour_stays_a_picture(name: str) -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_style_paints_the_training_pairs_as_well_as_its_card_says(name: str, data_dir: Path) -> None:
-    (pairs,) = load_pairs(data_dir / "lips", name.removeprefix("lips-"))
+    (pairs,) = load_lip_pairs(data_dir / "lips", name.removeprefix("lips-"))
     assert card(name)["data"]["pixels_sha256"] == pairs.digest()
     style = load_style(name)
     both = zip(pairs.before_rgb, pairs.after_rgb, strict=True)
@@ -108,7 +108,7 @@ def test_shipped_style_paints_the_training_pairs_as_well_as_its_card_says(name: 
 @pytest.mark.data
 @pytest.mark.parametrize("name", SHIPPED)
 def test_in_half_the_light_the_paint_is_darker_too(name: str, data_dir: Path) -> None:
-    (pairs,) = load_pairs(data_dir / "lips", name.removeprefix("lips-"))
+    (pairs,) = load_lip_pairs(data_dir / "lips", name.removeprefix("lips-"))
     crop = torch.from_numpy(pairs.before_rgb.transpose(0, 3, 1, 2).copy()).float() / 255
     with torch.inference_mode():
         net = shipped(name)
