@@ -194,11 +194,8 @@ def head(about: dict[str, Any]) -> list[str]:
         gpu_line = ", ".join(parts)
     else:
         gpu_line = f"no GPU: {about['no_gpu']}"
-    return [
-        ", ".join([header(about), *libraries]),
-        gpu_line,
-        *([about["contention_warning"]] if about["contention_warning"] else []),
-    ]
+    lines = [", ".join([header(about), *libraries]), gpu_line]
+    return [*lines, about["contention_warning"]] if about["contention_warning"] else lines
 
 
 def run_benchmark(options: FpsOptions) -> int:

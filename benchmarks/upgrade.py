@@ -127,7 +127,7 @@ def run_once(look: Look, size_wh: tuple[int, int], *, build: bool, max_s: float)
     """
     messages: list[str] = []
     errors: list[VeneerError] = []
-    no_build: dict[str, Any] = {} if build else {"wanted": lambda *_: ()}
+    no_build: dict[str, Any] = {} if build else {"available_builds": lambda *_: ()}
     look_loader = LookLoader({look.name: look}, runtime="auto", say=messages.append, background=True, **no_build)
     sink, controls = TimingSink(), Controls((look.name,), look=look.name)
     source = DemoSource(size_wh=size_wh, fps=FPS, pace=True)
