@@ -53,10 +53,10 @@ def styles(
     from functools import cache, partial
 
     from calibration.engine_checks.verdicts import check_engines, load_reference
+    from engines.build.status_line import status_line
     from engines.build.styles_in_use import styles_in_use
     from engines.looks import load_looks
     from engines.runtime.openvino.int8_graph import INSTALL, nncf_installed
-    from engines.status_line import status_line
 
     requested = styles_in_use(style or (), load_looks().values())
     checks: list[EngineCheck] = []
@@ -87,9 +87,9 @@ def collect(
     The images stay on this machine, in the folder that is printed; delete the folder to remove them.
     """
     from calibration.sets.set_builder import own_set
-    from engines.calibration_set import own_folder
+    from engines.build.status_line import status_line
+    from engines.cache.calibration_set import own_folder
     from engines.errors import OptionsError
-    from engines.status_line import status_line
 
     if not all(name.strip() for name in folder):  # an unset shell variable must not mean the current folder
         raise OptionsError("photos in ''", "the name is empty", "name a folder of photos or clips")
@@ -124,11 +124,11 @@ def machine(
     combinations are printed with their times.
     """
     from calibration.autotune.autotune import Autotuner, has_network
-    from engines.cpu_contention import crowded
+    from engines.build.cpu_contention import contention_warning
+    from engines.build.status_line import status_line
     from engines.errors import EngineError, OptionsError
     from engines.looks import find_look, load_looks
     from engines.runtime.base import NotUsableError
-    from engines.status_line import status_line
 
     looks = load_looks()
     requested = [find_look(looks, name) for name in look] if look else list(looks.values())
@@ -136,7 +136,7 @@ def machine(
         command = f"calibrate machine {' '.join(one.name for one in requested)}"
         known = ", ".join(one.name for one in looks.values() if has_network(one))
         raise OptionsError(command, "these looks use no network", f"name a look with a network: {known}")
-    if busy := crowded():
+    if busy := contention_warning():
         typer.echo(busy, err=True)
     with status_line() as say:
         _prepare_sets(say)
@@ -156,7 +156,7 @@ def machine(
 
 def _prepare_sets(say: Callable[[str], None]) -> None:
     from calibration.sets.set_builder import built_in
-    from engines.calibration_set import marker, own_folder
+    from engines.cache.calibration_set import marker, own_folder
 
     say("creating the built-in calibration set")
     built_in()

@@ -13,7 +13,7 @@ from engines.runtime.openvino.converted_graph import GRAPH, openvino_core
 from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
 from engines.styles import SHIPPED, Style, load_style
 
-_NOT_MADE = "INT8 is not made here yet, and NNCF, which makes it, is not installed"
+_NOT_MADE = "INT8 is not built here yet, and NNCF, which builds it, is not installed"
 
 
 def shipped_style(name: str, size_wh: tuple[int, int]) -> Style:

@@ -204,7 +204,7 @@ class Autotuner:
         """Time the look as `veneer run` paints it, with the selected engines."""
         look_loader = LookLoader({look.name: look}, runtime="auto", say=self._say)
         try:
-            ready, painter = look_loader.prepare(look.name), Painter()
+            ready, painter = look_loader.load(look.name), Painter()
             durations_ms: list[float] = []
             with TrackerLoad(fps=self._fps, person=look.wants_person) as tracker:
                 end_s = time.perf_counter() + _LOOK_S

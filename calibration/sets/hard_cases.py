@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.calibration_set import CASES
+from engines.cache.calibration_set import CASES
 
 ImageU8 = NDArray[np.uint8]
 

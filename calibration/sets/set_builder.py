@@ -15,11 +15,10 @@ import numpy as np
 
 from calibration.sets.hard_cases import hard_cases
 from calibration.sets.region_collector import collect, unique_paths
-from engines import calibration_set
-from engines.cache import cache_lock
+from engines.cache import cache_lock, calibration_set
 from engines.cache.cache_entry import cache_home, file_digest
+from engines.cache.calibration_set import CASES, CLIP, MARKER
 from engines.cache.engine_cache import print_line
-from engines.calibration_set import CASES, CLIP, MARKER
 from engines.errors import OptionsError, SourceError
 from engines.files import atomic_write
 from engines.training.data.aligned import region_names

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines import calibration_set
-from engines.calibration_set import CASES, CLIP
+from engines.cache import calibration_set
+from engines.cache.calibration_set import CASES, CLIP
 from engines.errors import OptionsError
 from engines.regions.illumination import normalise_crop
 from engines.regions.lips_region import lips_region

@@ -68,10 +68,10 @@ def virtual_camera() -> Finding:
 def idle() -> Finding:
     """Check whether the webcam can be released while no program reads the virtual camera."""
     from live.options import LiveOptions
-    from live.pipeline.viewer_presence import why_not
+    from live.pipeline.viewer_presence import idle_obstacle
     from live.sinks.virtual_camera_help import explain_open_failure, loopback_devices
 
-    why, _ = why_not(LiveOptions(), live=True, system=sys.platform)
+    why, _ = idle_obstacle(LiveOptions(), live=True, system=sys.platform)
     if why:
         return False, f"{why}, so the webcam stays on", "end veneer when the picture is not needed"
     if not loopback_devices():

@@ -109,10 +109,10 @@ def _engine(name: str) -> Check:
     from engines.build.failed_builds import all_failures
     from engines.cache.cache_entry import read_verdict
     from engines.runtime.selector import open_engine, reference_engine
-    from live.upgrades.engine_acceptance import trial_regions
+    from live.upgrades.engine_acceptance import acceptance_regions
 
     style = load_style(name)
-    regions_bgr = trial_regions(style)
+    regions_bgr = acceptance_regions(style)
     with contextlib.closing(open_engine(style)) as engine:
         answers = engine.infer(regions_bgr).copy()  # the engine reuses its array
         durations_ms = []

@@ -71,7 +71,7 @@ def _paint_tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threadi
             if stopped.is_set():
                 raise KeyboardInterrupt
             painted_bgr = scaled_bgr.copy()
-            Painter().paint(painted_bgr, (face,), look_loader.prepare(name), 1.0, at_s=0.0, person=person)
+            Painter().paint(painted_bgr, (face,), look_loader.load(name), 1.0, at_s=0.0, person=person)
             tiles.append(_labelled(_cut_tile(painted_bgr, face), name))
     finally:
         look_loader.close()

@@ -67,7 +67,9 @@ def test_int8_is_the_engine_that_live_runs_and_only_of_our_own_styles(capsys: py
 
 def test_int8_without_its_library_or_without_own_styles_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer_int8, "nncf_installed", lambda: False)
-    assert missing("openvino-int8", OWN).endswith("NNCF, which makes it, is not installed (pip install 'veneer[int8]')")
+    assert missing("openvino-int8", OWN).endswith(
+        "NNCF, which builds it, is not installed (pip install 'veneer[int8]')"
+    )
     assert missing("openvino-int8", []) == "INT8 is made of the program's own styles alone"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from calibration.sets.set_builder import built_in
-from engines import calibration_set
+from engines.cache import calibration_set
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from calibration.autotune import autotune, engine_timing
 from calibration.calibrate_command import calibrate
-from engines import calibration_set
+from engines.cache import calibration_set
 from engines.cache.cache_entry import verdict
 from engines.errors import LookError, OptionsError
 from engines.runtime.autotune_choice import choice_file

@@ -110,7 +110,7 @@ def failure(_folder: Path) -> Feed:
 
 
 def set_marker(folder: Path) -> Feed:
-    from engines.calibration_set import MARKER, marker
+    from engines.cache.calibration_set import MARKER, marker
 
     def feed(data: bytes) -> None:
         (folder / MARKER).write_bytes(data)

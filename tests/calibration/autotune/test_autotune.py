@@ -80,7 +80,7 @@ def test_openvino_uses_the_selected_precision() -> None:
     style = load_style("lips-glaze")
     written(style)
     info = OpenVinoEngine(style).info
-    assert info.precision == "fp32" and "measured as the best here" in info.why
+    assert info.precision == "fp32" and "measured as the fastest here" in info.why
     written(style, "int8")
     assert OpenVinoEngine(style).info.precision != "int8", "a missing INT8 engine is not an error"
 

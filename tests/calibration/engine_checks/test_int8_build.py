@@ -32,8 +32,8 @@ def run(*words: str) -> list[str]:
 def test_engines_build_makes_int8_once_and_live_uses_it(built_in_set: Path, capfd: pytest.CaptureFixture[str]) -> None:
     style = load_style("lips-glaze")
     first, second = run("build", "lips-glaze")
-    assert first.startswith("1/1 lips-glaze: openvino ") and "INT8 is not made here yet" in first
-    assert second.startswith("1/1 lips-glaze: openvino int8 on ") and "calibration passed it" in second
+    assert first.startswith("1/1 lips-glaze: openvino ") and "INT8 is not built here yet" in first
+    assert second.startswith("1/1 lips-glaze: openvino int8 on ") and "calibration passed" in second
     assert ", ready after " in second, "the time includes waiting for another process"
     assert open_engine(style, build=False, convert=False).info.precision == "int8"
     (again,) = run("build", "lips-glaze")

@@ -41,7 +41,7 @@ def test_int8_engine_is_built_once_and_then_used(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = OpenVinoEngine(style).info
-    assert before.precision != "int8" and "INT8 is not made here yet" in before.why
+    assert before.precision != "int8" and "INT8 is not built here yet" in before.why
     with pytest.raises(NotUsableError, match="veneer calibrate lips-glaze"):
         OpenVinoEngine(style, precision="int8")
     assert why_not_buildable(style) == ""
@@ -49,7 +49,7 @@ def test_int8_engine_is_built_once_and_then_used(
     assert found.passed and 0 < found.cases["all"].mean_de <= 1.0 and found.cases["all"].psnr_db >= 34
     engine = OpenVinoEngine(style)
     assert engine.info.precision == "int8" and engine.info.key == int8_key(style)
-    assert verdict(engine.info.key) == "passed" and why_not_buildable(style) == "it is there already"
+    assert verdict(engine.info.key) == "passed" and why_not_buildable(style) == "it is built already"
     (entry,) = engine_cache.entries()
     assert (entry.about.style, entry.about.precision, entry.verdict) == ("lips-glaze", "int8", "passed")
     assert entry.build_s is not None and entry.build_s > 0, "shown by veneer engines list"

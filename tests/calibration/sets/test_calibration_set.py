@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from calibration.sets.set_builder import CLIP_FRAMES, built_in, own_set
 from calibration.sets.set_pictures import clips, stills
-from engines import calibration_set
-from engines.calibration_set import CASES, MARKER
+from engines.cache import calibration_set
+from engines.cache.calibration_set import CASES, MARKER
 from engines.errors import OptionsError
 from engines.styles import load_style
 from engines.training.data.aligned import load_region, region_names, save_region

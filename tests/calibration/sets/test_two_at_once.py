@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from support.root import ROOT
 
 from calibration.sets.set_builder import built_in
-from engines import calibration_set
-from engines.cache import engine_cache
-from engines.calibration_set import CASES
+from engines.cache import calibration_set, engine_cache
+from engines.cache.calibration_set import CASES
 from engines.runtime.openvino.int8_graph import int8_key
 from engines.styles import load_style
 from engines.training.data.aligned import load_region, region_names

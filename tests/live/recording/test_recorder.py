@@ -24,7 +24,7 @@ FACE = 100  # grey level of the camera's frames
 @pytest.fixture(autouse=True)
 def long_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow a slow test machine more than 2 s to finish a recording."""
-    monkeypatch.setattr(live.recording.recorder, "STOP_WITHIN_S", 60.0)
+    monkeypatch.setattr(live.recording.recorder, "STOP_TIMEOUT_S", 60.0)
 
 
 class Setup:
