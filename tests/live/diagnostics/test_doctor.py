@@ -128,7 +128,7 @@ def test_control_command_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_refusing_control_socket_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_socket.ControlServer, "_obey", lambda self, words: {"ok": False, "error": "deaf"})
+    monkeypatch.setattr(control_socket.ControlServer, "_execute", lambda self, words: {"ok": False, "error": "deaf"})
     check = only("_ctl", monkeypatch)
     assert not check.ok and "deaf" in check.says
 
@@ -205,8 +205,8 @@ def test_virtual_camera_hidden_from_chrome_is_reported(
 @pytest.mark.parametrize(
     ("system", "devices_there", "says", "do"),
     [
-        ("darwin", [], "only Linux's v4l2loopback tells whether somebody reads the virtual camera", "end veneer"),
-        ("win32", [], "only Linux's v4l2loopback tells whether somebody reads the virtual camera", "end veneer"),
+        ("darwin", [], "only Linux's v4l2loopback reports whether a program reads the virtual camera", "end veneer"),
+        ("win32", [], "only Linux's v4l2loopback reports whether a program reads the virtual camera", "end veneer"),
         ("linux", [], "the kernel module v4l2loopback is not ", "modprobe v4l2loopback"),
         ("linux", [Path("/dev/video10")], "the webcam is released while no program reads", ""),
     ],

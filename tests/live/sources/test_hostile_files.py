@@ -120,7 +120,7 @@ def test_data_after_a_png_is_dropped() -> None:
 def test_pipes_and_devices_are_not_read_as_pictures(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", Path("/dev/zero")):
-        with pytest.raises(SourceError, match="no plain file"):
+        with pytest.raises(SourceError, match="not a regular file"):
             read_picture(path)
 
 
