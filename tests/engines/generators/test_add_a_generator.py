@@ -112,7 +112,7 @@ def test_one_module_adds_a_generator(folder: Path, veneer_home: Path, tmp_path: 
     cv2.imwrite(str(picture), portrait_bgr())
     ran = call("apply", picture, painted, "--look", "tinted", "--runtime", "openvino")
     assert ran.returncode == 0, ran.stderr
-    assert (cv2.imread(str(painted)) != portrait_bgr()).mean() > 0.1, "the head is painted"
+    assert (cv2.imread(str(painted)) != portrait_bgr()).mean() > 0.02, "the head is painted"
 
 
 def test_commands_offer_the_added_generator(folder: Path) -> None:
