@@ -1,4 +1,4 @@
-"""The runtimes of `python -m benchmarks.peers`: what this machine has of them, and why not the others."""
+"""The runtimes of `python -m benchmarks.peers`: which are available, and the reasons for the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OWN = [peer.own for peer in PEERS.values() if peer.own]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_a_runtime_that_is_not_here_is_named_with_the_reason(
+def test_a_missing_runtime_is_named_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not (why := missing("cuda-fp32", OWN)):
@@ -36,8 +36,8 @@ def test_a_runtime_that_is_not_here_is_named_with_the_reason(
         assert ended.value.code == 2 and f"{runtime}: {why}" in written.err and written.err.count("\n") == 1
 
 
-def test_a_machine_with_a_gpu_but_without_tensorrt_says_which_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The GPU is a stand-in, where there is none."""
+def test_missing_tensorrt_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing GPU is replaced by a stand-in."""
     if find_spec("torch_tensorrt"):
         pytest.skip("TensorRT is installed here")
     monkeypatch.setattr(peer_runtimes, "torch_device", lambda: None)
@@ -46,7 +46,7 @@ def test_a_machine_with_a_gpu_but_without_tensorrt_says_which_extra(monkeypatch:
     assert "veneer[rtx]" in missing("tensorrt-fp16", OWN)
 
 
-def test_int8_is_the_engine_that_live_runs_and_only_of_our_own_styles(capsys: pytest.CaptureFixture[str]) -> None:
+def test_int8_uses_the_engine_of_live_for_shipped_styles(capsys: pytest.CaptureFixture[str]) -> None:
     if find_spec("nncf") is None:
         pytest.skip("NNCF, which makes INT8 engines, is not installed")
     done = compare(["lip_net", "pix2pix"], ["torch-fp32", "openvino-int8"], seconds=0.01, threads=1)
@@ -54,10 +54,10 @@ def test_int8_is_the_engine_that_live_runs_and_only_of_our_own_styles(capsys: py
     ours = rows["lip_net", "openvino-int8"]
     assert ours.median_ms and ours.off_mean is not None and 0.01 < ours.off_mean < 4, "INT8, and near FP32"
     key = int8_key(load_style("lips-glaze"))
-    assert engine_cache.find(key) is not None and verdict(key) == "passed", "what was made stays for live"
+    assert engine_cache.find(key) is not None and verdict(key) == "passed", "the engine stays in the cache"
     assert "lips-glaze: making its INT8 engine" in capsys.readouterr().err
     compare(["lip_net"], ["openvino-int8"], seconds=0.01, threads=1)
-    assert "making" not in capsys.readouterr().err, "the second time it is there"
+    assert "making" not in capsys.readouterr().err, "the second run uses the cache"
     theirs = rows["pix2pix", "openvino-int8"]
     assert theirs.median_ms is None and theirs.failed == "INT8 is made of the program's own styles alone"
     record_verdict(key, passed=False, because="too blue", scores={})
@@ -65,14 +65,14 @@ def test_int8_is_the_engine_that_live_runs_and_only_of_our_own_styles(capsys: py
     assert failed.median_ms is None and failed.failed == "calibration failed: too blue, so live does not use it"
 
 
-def test_int8_without_its_library_or_without_own_styles_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_needs_nncf_and_a_shipped_style(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer_int8, "nncf_installed", lambda: False)
     assert missing("openvino-int8", OWN).endswith("NNCF, which makes it, is not installed (pip install 'veneer[int8]')")
     assert missing("openvino-int8", []) == "INT8 is made of the program's own styles alone"
 
 
 @on_gpu
-def test_on_a_gpu_half_precision_agrees_with_eager_fp32() -> None:
+def test_half_precision_on_a_gpu_agrees_with_fp32() -> None:
     runtimes = ["cuda-fp32", "cuda-fp16-graph"]
     runtimes += ["tensorrt-fp16"] if find_spec("torch_tensorrt") else []
     done = compare(list(PEERS), runtimes, seconds=1.0, threads=1)

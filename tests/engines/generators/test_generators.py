@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import pytest
@@ -31,8 +32,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def small(name: str, **arguments: Any) -> nn.Module:
     """The generator with a few channels and layers."""
+    options = generator_spec(name).arguments.items()
     least = {
-        key: max(int(one.low), 2) for key, one in generator_spec(name).arguments.items() if one.default is not False
+        key: max(int(one.low), 2) for key, one in options if isinstance(one.default, int) and math.isfinite(one.low)
     }
     torch.manual_seed(0)
     return fresh_generator(name, {**least, **arguments})
