@@ -31,7 +31,7 @@ from benchmarks.fps_matrix.fps_options import Asked, asked_of
 from benchmarks.fps_matrix.gpu_watch import why_no_gpu
 from benchmarks.fps_matrix.plan import planned
 from benchmarks.fps_matrix.process_bench import Bench, cold_start_s
-from engines.cpu_contention import crowded
+from engines.build.cpu_contention import contention_warning
 from engines.errors import OptionsError, VeneerError
 from engines.looks import load_looks
 from engines.runtime.torch.cuda_device import driver_device
@@ -66,7 +66,13 @@ def surroundings() -> dict[str, Any]:
             about["versions"][name] = metadata.version(name)
     why = why_no_gpu()
     found = {} if why else _nvidia()
-    return {**about, "gpu": None if why else driver_device().name, "no_gpu": why, **found, "crowded": crowded()}
+    return {
+        **about,
+        "gpu": None if why else driver_device().name,
+        "no_gpu": why,
+        **found,
+        "contention_warning": contention_warning(),
+    }
 
 
 def _nvidia() -> dict[str, Any]:
@@ -88,7 +94,7 @@ def head(about: dict[str, Any]) -> list[str]:
     more = ", ".join(f"{name} {found[name]}" for name in _MORE_LIBRARIES if name in found)
     lines = [f"{header(about)}{', ' if more else ''}{more}"]
     lines.append(_gpu_line(about) if about["gpu"] else f"no GPU: {about['no_gpu']}")
-    return [*lines, about["crowded"]] if about["crowded"] else lines
+    return [*lines, about["contention_warning"]] if about["contention_warning"] else lines
 
 
 def _gpu_line(about: dict[str, Any]) -> str:

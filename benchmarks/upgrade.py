@@ -125,7 +125,7 @@ def ran(look: Look, size_wh: tuple[int, int], *, build: bool, run_s: float) -> R
     said: list[str] = []
     failed: list[VeneerError] = []
     more: dict[str, Any] = {} if build else {"wanted": lambda *_: ()}
-    look_loader = LookLoader({look.name: look}, runtime="auto", say=said.append, aside=True, **more)
+    look_loader = LookLoader({look.name: look}, runtime="auto", say=said.append, background=True, **more)
     sink, controls = Stamps(), Controls((look.name,), look=look.name)
     source = DemoSource(size_wh=size_wh, fps=FPS, pace=True)
     started_s = time.monotonic()
@@ -144,7 +144,7 @@ def ran(look: Look, size_wh: tuple[int, int], *, build: bool, run_s: float) -> R
         first = _kinds(look_loader, look)
 
         def over() -> bool:
-            built = build and not look_loader.upgrades.busy() and time.monotonic() > started_s + 2 * _SETTLED_S
+            built = build and not look_loader.upgrades.is_running() and time.monotonic() > started_s + 2 * _SETTLED_S
             return built or not thread.is_alive()
 
         _until(over, run_s)

@@ -1,9 +1,8 @@
-"""`veneer evaluate`: a style held against its teacher, or against the pictures it should have made."""
+"""`veneer evaluate`: scores of a style against its teacher, or on pairs of images."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,84 +12,88 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from calibration.evaluation.teacher_scores import Triple
     from engines.styles import Style
+
+_USAGE = "give --teacher NAME --faces DIR, or --before DIR --after DIR"
 
 
 def evaluate(
     style: Annotated[str, typer.Argument(metavar="STYLE", help="toon, lips-glaze or a style of your own.")],
     teacher: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The teacher it learned from: toon, sketch or retouch.")
+        str | None, typer.Option(metavar="NAME", help="Teacher of the style: toon, sketch or retouch.")
     ] = None,
     faces: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Photos of faces it never saw; may be given several times.")
+        list[Path] | None, typer.Option(metavar="DIR", help="Photos of faces not used for training; repeatable.")
     ] = None,
     clip: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="A video of a face, for flicker: its first 300 frames; also several."),
+        list[Path] | None, typer.Option(metavar="FILE", help="Video for flicker, its first 300 frames; repeatable.")
     ] = None,
-    sheet: Annotated[Path | None, typer.Option(metavar="PNG", help="Write a contact sheet to this picture.")] = None,
+    sheet: Annotated[Path | None, typer.Option(metavar="PNG", help="Write a contact sheet to this file.")] = None,
     runtime: Annotated[
         str | None, typer.Option(help="auto, openvino, or torch: the FP32 reference.", show_default="torch")
     ] = None,
-    before: Annotated[Path | None, typer.Option(metavar="DIR", help="Pictures the style is applied to.")] = None,
-    after: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The same-named pictures it should make of them.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every picture's scores as JSON.")] = False,
+    before: Annotated[Path | None, typer.Option(metavar="DIR", help="Input pictures.")] = None,
+    after: Annotated[Path | None, typer.Option(metavar="DIR", help="Target pictures with the same names.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores of every picture as JSON.")] = False,
 ) -> None:
     """Score a style: against its teacher on faces (--teacher, --faces), or on pairs of pictures (--before, --after).
 
-    Against a teacher: PSNR, SSIM, lines, landmark drift, flicker, and change outside the mask.
+    Scores against a teacher: PSNR, SSIM, lines, landmark drift, flicker, and pixels changed outside the mask.
     """
-    by_teacher = {"--teacher": teacher, "--faces": faces, "--clip": clip, "--sheet": sheet, "--runtime": runtime}
-    by_pairs = {"--before": before, "--after": after}
-    _check(style, *({name for name, value in options.items() if value} for options in (by_teacher, by_pairs)))
+    teacher_options = {"--teacher": teacher, "--faces": faces, "--clip": clip, "--sheet": sheet, "--runtime": runtime}
+    pair_options = {"--before": before, "--after": after}
+    _check(style, *({name for name, value in group.items() if value} for group in (teacher_options, pair_options)))
     from engines.styles import load_style
 
-    chosen = load_style(style)
+    loaded = load_style(style)
     if before is not None and after is not None:
-        _against_pairs(chosen, before, after, as_json=as_json)
+        _evaluate_pairs(loaded, before, after, as_json=as_json)
     else:
-        _against_teacher(chosen, teacher or "", faces or [], clip or [], sheet, runtime or "torch", as_json=as_json)
+        _evaluate_teacher(loaded, teacher or "", faces or [], clip or [], sheet, runtime or "torch", as_json=as_json)
 
 
-def _check(style: str, of_teacher: set[str], of_pairs: set[str]) -> None:
-    """Whether the options say one thing, and say it whole."""
+def _check(style: str, teacher_options: set[str], pair_options: set[str]) -> None:
+    """Raise OptionsError unless exactly one group of options is given and complete."""
     from engines.errors import OptionsError
 
-    asked, ways = f"evaluate {style}", "give --teacher NAME --faces DIR, or --before DIR --after DIR"
-    if of_teacher and of_pairs:
-        got = f"{min(of_pairs)} beside {', '.join(sorted(of_teacher))}"
-        raise OptionsError(asked, got, "a teacher makes its own pictures: " + ways)
-    needed = {"--before", "--after"} if of_pairs else {"--teacher", "--faces"}
-    missing = sorted(needed - of_teacher - of_pairs)
+    command = f"evaluate {style}"
+    if teacher_options and pair_options:
+        got = f"{min(pair_options)} together with {', '.join(sorted(teacher_options))}"
+        raise OptionsError(command, got, f"the two cannot be combined: {_USAGE}")
+    needed = {"--before", "--after"} if pair_options else {"--teacher", "--faces"}
+    missing = sorted(needed - teacher_options - pair_options)
     if missing:
-        given = sorted(of_teacher | of_pairs)
-        got = f"{', '.join(given)} without {' and '.join(missing)}" if given else "nothing to hold it against"
-        raise OptionsError(asked, got, ways)
+        given = sorted(teacher_options | pair_options)
+        got = f"{', '.join(given)} without {' and '.join(missing)}" if given else "nothing to compare it with"
+        raise OptionsError(command, got, _USAGE)
 
 
-def _against_pairs(style: Style, before: Path, after: Path, *, as_json: bool) -> None:
+def _evaluate_pairs(style: Style, before: Path, after: Path, *, as_json: bool) -> None:
     from calibration.evaluation.pairs_report import pairs_report, pairs_summary
-    from engines.training.data.picture_pairs import partners
+    from engines.training.data.picture_pairs import complete_pairs
 
-    pairs = partners(before, after)
+    pairs = complete_pairs(before, after)
     with _progress() as progress:
         report = pairs_report(style, progress.track(pairs, description="evaluating", total=len(pairs)))
-    _say(report, pairs_summary(report), as_json=as_json)
+    _print(report, pairs_summary(report), as_json=as_json)
 
 
-def _against_teacher(
-    style: Style, teacher_name: str, faces: list[Path], clips: list[Path], sheet: Path | None, runtime: str,
-    *, as_json: bool,
-) -> None:  # fmt: skip
+def _evaluate_teacher(
+    style: Style,
+    teacher_name: str,
+    faces: list[Path],
+    clips: list[Path],
+    sheet: Path | None,
+    runtime: str,
+    *,
+    as_json: bool,
+) -> None:
     from tempfile import TemporaryDirectory
 
     from calibration.evaluation.contact_sheet import check_sheet, write_contact_sheet
     from calibration.evaluation.student import Student
     from calibration.evaluation.teacher_report import summary, teacher_report
-    from calibration.evaluation.teacher_scores import check_style, triple
+    from calibration.evaluation.teacher_scores import check_style, make_triple
     from calibration.sets.region_collector import photos_in
     from engines.training.data.aligned import load_region
     from engines.training.teachers import load_teacher
@@ -102,18 +105,24 @@ def _against_teacher(
     photos = photos_in(faces)
     student = Student(style, runtime=runtime)
     try:
-        with TemporaryDirectory(prefix="veneer-") as kept:
-            folder = Path(kept)
+        with TemporaryDirectory(prefix="veneer-") as temporary:
+            folder = Path(temporary)
             with _progress() as progress:
-                report = teacher_report(student, teacher, photos, clips, folder, partial(_step, progress))
+
+                def start_task(name: str, steps: int) -> Any:
+                    return partial(progress.advance, progress.add_task(name, total=steps or None))
+
+                report = teacher_report(student, teacher, photos, clips, folder, start_task)
             report = {"teacher": teacher_name, **report}
-            _say(report, summary(report), as_json=as_json)
-            if sheet is not None:  # after the numbers: a full disk does not lose them
-
-                def pictures(name: str) -> Triple:
-                    return triple(load_region(folder, name), teacher, student)
-
-                write_contact_sheet(sheet, style.name, teacher_name, report["pictures"], pictures)
+            _print(report, summary(report), as_json=as_json)
+            if sheet is not None:  # after the scores, so that a full disk does not lose them
+                write_contact_sheet(
+                    sheet,
+                    style.name,
+                    teacher_name,
+                    report["pictures"],
+                    lambda name: make_triple(load_region(folder, name), teacher, student),
+                )
                 typer.echo(f"contact sheet: {sheet}", err=True)
     finally:
         student.close()
@@ -127,10 +136,5 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-def _step(progress: Progress, what: str, times: int) -> Callable[[], None]:
-    """A new line of the progress bar; `times` is 0 where nobody knows."""
-    return partial(progress.advance, progress.add_task(what, total=times or None))
-
-
-def _say(report: dict[str, Any], words: str, *, as_json: bool) -> None:
-    typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else words)
+def _print(report: dict[str, Any], text: str, *, as_json: bool) -> None:
+    typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else text)

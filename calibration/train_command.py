@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+import itertools
+from dataclasses import dataclass, fields
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from engines.generators.registry import generator_specs
+from calibration.training.train_request import TrainRequest
+from engines.option_fields import with_options
 from engines.training.train_lips_command import lips
 
 _STYLE = "STYLE"
-_GENERATORS = ", ".join(spec.name for spec in generator_specs() if spec.region == "upright")
 
 
 class _StyleGroup(TyperGroup):
-    """`veneer train NAME ...` is the command STYLE, unless NAME is a command itself."""
+    """`veneer train NAME ...` is the command STYLE unless NAME is a command itself.
+
+    The options of STYLE are those of the training method. Importing a method imports PyTorch, so the command is built
+    when it is called and not when it is listed.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
             args = [_STYLE, *args]
         rest: list[str] = super().parse_args(ctx, args)
         return rest
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, _style_command(rest) if name == _STYLE else command, rest
 
 
 train = typer.Typer(
@@ -39,78 +48,39 @@ train.command("lips")(lips)
 
 
 @train.command(_STYLE)
-def style(
-    name: Annotated[str, typer.Argument(metavar="STYLE", help="Its name: small letters, digits, hyphens.")],
-    teacher: Annotated[str | None, typer.Option(help="Makes the pictures after: toon, sketch or retouch.")] = None,
-    faces: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Photos for the teacher; repeatable.")] = None,
-    most: Annotated[int | None, typer.Option(min=2, help="At most so many of the photos, drawn by the seed.")] = None,
-    before: Annotated[Path | None, typer.Option(metavar="DIR", help="Your own pictures before.")] = None,
-    after: Annotated[Path | None, typer.Option(metavar="DIR", help="The same-named ones after.")] = None,
-    cut: Annotated[bool, typer.Option(help="Cut your pictures to the region; --no-cut: they are regions.")] = True,
-    region: Annotated[str, typer.Option(help="face, head, frame or person.")] = "head",
-    begin: Annotated[
-        str | None, typer.Option("--from", metavar="STYLE", help="Begin with the weights of this style.")
-    ] = None,
-    generator: Annotated[str, typer.Option(help=f"One of {_GENERATORS}.")] = "toon_net",
-    arg: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="For the generator; repeatable.")] = None,
-    output: Annotated[str, typer.Option(help="What it returns: picture, or change (keeps fine detail).")] = "picture",
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.", show_default="12000")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.05, help="As many steps as fit, instead.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights on the CPU.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the style goes.", show_default="your own styles")
-    ] = None,
-    work: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Checkpoint, pairs, curves, samples.", show_default="train-STYLE"),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --work.")] = False,
-    l1: Annotated[float, typer.Option(min=0, help="Weight of the colour difference.")] = 1.0,
-    gradient: Annotated[float, typer.Option(min=0, help="Weight of the lines' difference.")] = 0.5,
-    perceptual: Annotated[float, typer.Option(min=0, help="Weight of VGG-19's features; wants --vgg.")] = 0.0,
-    adversarial: Annotated[float, typer.Option(min=0, help="Weight of a PatchGAN.")] = 0.0,
-    temporal: Annotated[float, typer.Option(min=0, help="Weight of steadiness from frame to frame.")] = 0.2,
-    vgg: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of VGG-19's weights.")] = None,
-    gan: Annotated[str, typer.Option(help="vanilla, lsgan or wgan-gp.")] = "lsgan",
-    optimiser: Annotated[
-        str | None, typer.Option(help="soap, muon or adamw.", show_default="the generator's usual one")
-    ] = None,
-    lr: Annotated[float | None, typer.Option(min=0, help="Largest step size.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Crops a step.")] = 16,
-    crop: Annotated[int, typer.Option(min=16, help="Side of the crops, pixels.")] = 128,
-    webcam: Annotated[float, typer.Option(min=0, max=1, help="How often inputs look like a webcam's.")] = 0.6,
-    grid: Annotated[
-        int | None, typer.Option(min=1, help="The drawings' own grid, pixels.", show_default="none")
-    ] = None,
-    relit: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="How often photo and drawing are lit otherwise, alike.", show_default="0.4; 0 for sketch"
-        ),
-    ] = None,
-    lights: Annotated[
-        int | None,
-        typer.Option(min=0, help="More pairs of each photo, drawn in another light.", show_default="1 for sketch"),
-    ] = None,
-    blemished: Annotated[
-        int | None, typer.Option(min=0, help="More pairs with blemishes to take off.", show_default="1 for retouch")
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(help="32-true, bf16-mixed or 16-mixed.", show_default="bf16-mixed where it is fast, else 32-true"),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Processor threads; the same number gives the same weights.")
-    ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Teachers that draw at once.")] = 2,
-) -> None:
-    """Train a style that `veneer run` offers at once.
+def _listed() -> None:
+    """Train a style of this name. `veneer train STYLE --help` lists the options."""
 
-    With --teacher and --faces, the teacher draws what is cut from the photos; with --before and --after, your own
-    same-named pictures are learned from. Ctrl-C keeps what was learned: go on with --resume.
-    """
-    from calibration.training.train_request import Request
-    from calibration.training.train_run import run
 
-    given: dict[str, Any] = dict(locals())
-    run(Request(**{key: value for key, value in given.items() if key not in ("Request", "run")}))
+def _style_command(args: list[str]) -> Any:
+    """Build the command for the training method that the arguments name."""
+    from engines.generators.registry import generator_spec
+    from engines.training.methods import load_method
+
+    generator = _value_of("--generator", args) or TrainRequest.generator
+    method = load_method(_value_of("--method", args) or generator_spec(generator).method)
+    options: type = dataclass(frozen=True, kw_only=True)(type("TrainOptions", (method.config_class, TrainRequest), {}))
+    request_fields = {field.name for field in fields(TrainRequest)}
+
+    @with_options(options)
+    def style(**given: Any) -> None:
+        """Train a style for `veneer run`.
+
+        With --teacher and --faces, a teacher draws the targets from photos. With --before and --after, your own
+        same-named pictures are used. Ctrl-C writes a checkpoint: continue with --resume.
+        """
+        from calibration.training.train_run import run
+
+        request = TrainRequest(**{name: value for name, value in given.items() if name in request_fields})
+        run(request, method, {name: value for name, value in given.items() if name not in request_fields})
+
+    app = typer.Typer(add_completion=False)
+    app.command(_STYLE)(style)
+    return typer.main.get_command(app)
+
+
+def _value_of(option: str, args: list[str]) -> str | None:
+    """Return the last value of an option in a list of arguments."""
+    given = [after for one, after in itertools.pairwise(args) if one == option]
+    given += [one.partition("=")[2] for one in args if one.startswith(f"{option}=")]
+    return given[-1] if given else None

@@ -1,4 +1,4 @@
-"""`veneer engines`: the engines in the cache, and making them ready before they are wanted."""
+"""`veneer engines`: list, build and clear the engines in the cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FAILED = 2
 _COLUMNS = ("style", "runtime", "precision", "shape", "size", "built", "took", "verdict")
-_TO_THE_RIGHT = ("size", "took")
+_RIGHT_ALIGNED = ("size", "took")
 
 engines = typer.Typer(help="Build, list or clear the engines that are ready to run on this machine.")
 
@@ -31,76 +31,75 @@ def build(
         str, typer.Option(help="auto, tensorrt, openvino, openvino-gpu, openvino-npu or torch.")
     ] = "auto",
 ) -> None:
-    """Make engines ready now, so that no start has to wait for them; also those whose builder failed before.
+    """Build engines now, so that no start has to wait for them; builds that failed before are repeated.
 
-    At every size at which a look wears the style here; on a processor also in INT8, where NNCF is installed.
+    Each style is built at every size at which a look uses it; on a processor also in INT8, if NNCF is installed.
     """
     from engines.build import failed_builds
     from engines.build.build_orders import int8_install_hint
     from engines.build.prebuild import build_upgrades, prepare_engine
+    from engines.build.status_line import status_line
     from engines.build.styles_in_use import styles_in_use
     from engines.errors import VeneerError
     from engines.looks import load_looks
     from engines.runtime.autotune_choice import with_chosen_sizes
-    from engines.status_line import status_line
 
-    styles = styles_in_use(
-        style or (), map(with_chosen_sizes, load_looks().values())
-    )  # a wrong name is said before minutes of building
+    # All names are checked here, before the first build, which can take minutes.
+    styles = styles_in_use(style or (), map(with_chosen_sizes, load_looks().values()))
     for name in {one.name for one in styles}:
         failed_builds.clear_failures(name)
-    wants = ""
-    refusals: list[str] = []  # of each that failed, why
+    hint = ""
+    reasons: list[str] = []  # of the styles that failed
 
     def on_start(label: str) -> None:
-        typer.echo(f"{begin}: building {label}", err=True)
+        typer.echo(f"{prefix}: building {label}", err=True)
 
-    for begin, one in _numbered(styles):
-        typer.echo(f"{begin}: making its engine ready", err=True)
+    for prefix, one in _numbered(styles):
+        typer.echo(f"{prefix}: preparing the engine", err=True)
         try:
-            info, said = prepare_engine(one, runtime)
-            typer.echo(f"{begin}: {said}")
-            with status_line() as told:
-                for line in build_upgrades(one, info, runtime, on_start, told):
-                    typer.echo(f"{begin}: {line}")
-            wants = wants or int8_install_hint(one, info, runtime)
+            info, result = prepare_engine(one, runtime)
+            typer.echo(f"{prefix}: {result}")
+            with status_line() as show:
+                for line in build_upgrades(one, info, runtime, on_start, show):
+                    typer.echo(f"{prefix}: {line}")
+            hint = hint or int8_install_hint(one, info, runtime)
         except VeneerError as error:
-            typer.echo(f"{begin}: {'not ready, for the same reason' if str(error) in refusals else error}")
-            refusals.append(str(error))
-    if wants:
-        typer.echo(f"INT8, about 1.4 times as fast as BF16, wants NNCF: {wants}")
-    if refusals:
+            typer.echo(f"{prefix}: {'failed for the same reason' if str(error) in reasons else error}")
+            reasons.append(str(error))
+    if hint:
+        typer.echo(f"INT8, about 1.4 times as fast as BF16, needs NNCF: {hint}")
+    if reasons:
         raise typer.Exit(_FAILED)
 
 
 def _numbered(styles: Sequence[Style]) -> Iterator[tuple[str, Style]]:
-    """What the lines on a style begin with: its size is named where it is worn at several."""
+    """Yield each style with the prefix of its lines: "2/3 toon 448x256"; the size only if there are several."""
     from engines.runtime.autotune_choice import engine_name
 
-    times = Counter(style.name for style in styles)
+    sizes = Counter(style.name for style in styles)
     for number, style in enumerate(styles, 1):
-        yield f"{number}/{len(styles)} {engine_name(style) if times[style.name] > 1 else style.name}", style
+        yield f"{number}/{len(styles)} {engine_name(style) if sizes[style.name] > 1 else style.name}", style
 
 
 @engines.command(name="list")
 def list_engines() -> None:
-    """What is in the cache: one line for each engine, the last used first."""
+    """List the engines in the cache, the most recently used first."""
     from engines.build import failed_builds
     from engines.cache import engine_cache
     from engines.cache.cache_entry import cache_home
 
     for failure in failed_builds.all_failures():
-        do = f"tried again from {failure.until} on, or now by veneer engines build {failure.style}"
+        do = f"next attempt {failure.until}, or now with veneer engines build {failure.style}"
         typer.echo(f"not built: {failure}; {do}", err=True)
     found = engine_cache.entries()
     if not found:
-        typer.echo(f"no engines in {cache_home()}; those that come with the program need no cache")
+        typer.echo(f"no engines in {cache_home()}; the shipped ones need no cache")
         return
     rows = [list(_COLUMNS), *map(_row, found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     for row in rows:
         cells = zip(row, widths, _COLUMNS, strict=True)
-        line = "  ".join(cell.rjust(w) if name in _TO_THE_RIGHT else cell.ljust(w) for cell, w, name in cells)
+        line = "  ".join(cell.rjust(w) if name in _RIGHT_ALIGNED else cell.ljust(w) for cell, w, name in cells)
         typer.echo(line.rstrip())
     total = sum(entry.size_bytes for entry in found)
     typer.echo(
@@ -121,7 +120,7 @@ def _megabytes(size_bytes: int) -> str:
 
 @engines.command()
 def clear() -> None:
-    """Throw all engines in the cache away; they are built again when they are wanted."""
+    """Delete all engines in the cache; they are built again when they are needed."""
     from engines.build import failed_builds
     from engines.cache import engine_cache
     from engines.cache.cache_entry import cache_home

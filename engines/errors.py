@@ -1,17 +1,17 @@
-"""The errors a person may see: one line that says what was asked, what was got and what to do."""
+"""Errors for the user: one line that says what was requested, what was found and what to do."""
 
 from __future__ import annotations
 
-_LONGEST = 900  # of a message, in characters
+_MAX_CHARACTERS = 900
 
 
 class VeneerError(Exception):
-    """Base of every error that the command line prints as one line, without a traceback (exit code 2).
+    """Base class of the errors that the command line prints as one line, without a traceback (exit code 2).
 
     Args:
-        asked: what was wanted, in the user's words ("camera 0", "look 'glase'").
-        got: what was found instead.
-        do: what to do about it; may be empty where nothing can be done.
+        asked: What was requested, in the user's words ("camera 0", "look 'glase'").
+        got: What was found instead.
+        do: The remedy; "" if there is none.
     """
 
     def __init__(self, asked: str, got: str, do: str = "") -> None:
@@ -19,35 +19,35 @@ class VeneerError(Exception):
         super().__init__(_one_line(f"{asked}: {got}" + (f" - {do}" if do else "")))
 
     def __reduce__(self) -> tuple[type[VeneerError], tuple[str, str, str]]:
-        """As it was made: a worker process hands its errors over so."""
+        """Support pickling between worker processes."""
         return type(self), (self.asked, self.got, self.do)
 
 
 def _one_line(text: str) -> str:
-    """Fit for a terminal whatever it quotes: one line, no control characters, and not without end."""
+    """Replace control characters and line breaks, and cut to the maximum length."""
     line = "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 300]} ... {line[-250:]}"
+    return line if len(line) <= _MAX_CHARACTERS else f"{line[: _MAX_CHARACTERS - 300]} ... {line[-250:]}"
 
 
 class OptionsError(VeneerError):
-    """An option, or a settings file, says something that cannot be done."""
+    """An option, a command or a settings file has a wrong value."""
 
 
 class LookError(VeneerError):
-    """A look or style is unknown or wrongly written."""
+    """A look or style is unknown, or its definition is wrong."""
 
 
 class EngineError(VeneerError):
-    """A generator cannot be made ready, or failed while running."""
+    """An engine cannot be opened, or failed while running."""
 
 
 class SourceError(VeneerError):
-    """Frames do not come in: no camera, no video, no picture."""
+    """A camera, video or picture cannot be read."""
 
 
 class SinkError(VeneerError):
-    """Frames do not go out: no virtual camera, no window, no room on the disk."""
+    """A virtual camera, window or file cannot be written."""
 
 
 class TrackingError(VeneerError):
-    """The face tracker cannot be made ready, or failed while running."""
+    """The face tracker cannot be opened, or failed while running."""

@@ -25,6 +25,14 @@ def missing(extra: str) -> str:
     return " and ".join(name for module, name in _MODULES[extra].items() if importlib.util.find_spec(module) is None)
 
 
+def missing_module(error: ImportError) -> OptionsError | None:
+    """Return the error for the user if an import failed because an extra is not installed; else None."""
+    for extra, modules in _MODULES.items():
+        if error.name in modules:
+            return OptionsError("this command", f"{modules[error.name]} is not installed", install_command(extra))
+    return None
+
+
 def require(extra: str, purpose: str) -> None:
     """Check that the libraries of an extra are installed, without importing them.
 

@@ -1,6 +1,6 @@
-"""Where Veneer keeps its things on this system; nothing here creates a folder.
+"""The folders of Veneer on this system. No function creates a folder.
 
-With VENEER_HOME set, everything lies below that one folder (portable installs, tests).
+If VENEER_HOME is set, all folders are below it (portable installs, tests).
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ APP_NAME = "veneer"
 
 
 def config_dir() -> Path:
-    """The user's own settings and looks (`~/.config/veneer` on Linux)."""
+    """Return the folder of settings and looks (`~/.config/veneer` on Linux)."""
     return _below_home("config") or platformdirs.user_config_path(APP_NAME, appauthor=False)
 
 
 def cache_dir() -> Path:
-    """What can be made again: prepared engines (`~/.cache/veneer` on Linux)."""
+    """Return the folder of files that can be built again, such as engines (`~/.cache/veneer` on Linux)."""
     return _below_home("cache") or platformdirs.user_cache_path(APP_NAME, appauthor=False)
 
 
 def data_dir() -> Path:
-    """What the user would miss: downloaded models, own weights (`~/.local/share/veneer` on Linux)."""
+    """Return the folder of the user's models and weights (`~/.local/share/veneer` on Linux)."""
     return _below_home("data") or platformdirs.user_data_path(APP_NAME, appauthor=False)
 
 
 def pictures_dir() -> Path:
-    """Snapshots: a folder of our own in the user's pictures."""
+    """Return the folder of snapshots, below the user's pictures."""
     return _below_home("pictures") or platformdirs.user_pictures_path() / APP_NAME
 
 
 def videos_dir() -> Path:
-    """Recordings: a folder of our own in the user's videos."""
+    """Return the folder of recordings, below the user's videos."""
     return _below_home("videos") or platformdirs.user_videos_path() / APP_NAME
 
 
 def runtime_dir() -> Path:
-    """Sockets of the programs running now: the session's private folder, or `run` in the cache folder without one.
+    """Return the folder of control sockets: the login session's private folder, else `run` in the cache folder.
 
-    Two programs of one user find the same folder, with and without XDG_RUNTIME_DIR in their environment (a desktop
-    shortcut and a terminal may differ there). platformdirs would fall back to the shared temporary folder and warn.
+    The result does not depend on whether XDG_RUNTIME_DIR is set, which can differ between a desktop shortcut and a
+    terminal. platformdirs would fall back to the shared temporary folder with a warning.
     """
     home = _below_home("run")
     if home is not None:
@@ -59,10 +59,10 @@ def runtime_dir() -> Path:
 
 
 def expanded(text: str) -> Path:
-    """A path with `~` and `~user` filled in.
+    """Return a path with `~` and `~user` expanded.
 
     Raises:
-        OptionsError: there is no such user.
+        OptionsError: There is no such user.
     """
     try:
         return Path(text).expanduser()
@@ -76,7 +76,7 @@ def _below_home(name: str) -> Path | None:
 
 
 def _is_private(folder: Path) -> bool:
-    """Whether it is a folder (no link) of this user that nobody else may look into."""
+    """Whether it is a folder (not a link) that only this user can read."""
     try:
         info = folder.lstat()
     except OSError:

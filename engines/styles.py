@@ -137,9 +137,9 @@ class Style:
 
     @cached_property
     def _reference(self) -> Any:
-        from engines.runtime.torch.reference_engine import TorchEngine
+        from engines.runtime.selector import reference_engine
 
-        return TorchEngine(self, why="the reference")
+        return reference_engine(self)
 
     def apply_rgb(self, region_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the finished picture of one (H, W, 3) uint8 RGB crop, computed by the FP32 reference engine."""

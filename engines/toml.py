@@ -1,4 +1,4 @@
-"""TOML reading: from the standard library where Python has it (3.11), else from its twin `tomli`."""
+"""Reading of TOML files, with `tomllib` (Python 3.11) or `tomli`."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 
 
 class TOMLDecodeError(ValueError):
-    """A text is no TOML; why, and where."""
+    """A text is not valid TOML; the message says why and where."""
 
 
 def loads(text: str) -> dict[str, Any]:
-    """The tables of a text.
+    """Parse a text.
 
     Raises:
-        TOMLDecodeError: it is no TOML, or nests deeper or counts higher than Python can follow.
+        TOMLDecodeError: It is not TOML, is nested too deeply, or has a number that Python cannot convert.
     """
     try:
         return tomllib.loads(text)
     except RecursionError:
         raise TOMLDecodeError("it is nested too deeply") from None
-    except ValueError as error:  # among them: a whole number with thousands of digits
+    except ValueError as error:  # includes integers with thousands of digits
         raise TOMLDecodeError(str(error)) from None
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The tables of a file.
+    """Parse a file.
 
     Raises:
-        OSError: it cannot be read, is no plain file, or is larger than a megabyte.
-        TOMLDecodeError: it is no TOML in UTF-8.
+        OSError: It cannot be read, is not a regular file, or is larger than a megabyte.
+        TOMLDecodeError: It is not TOML in UTF-8.
     """
     try:
-        return loads(read_whole(path, MOST_BYTES).decode("utf-8"))
+        return loads(read_whole(path, MAX_BYTES).decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise TOMLDecodeError(f"byte {error.start} is no UTF-8") from None
+        raise TOMLDecodeError(f"byte {error.start} is not UTF-8") from None

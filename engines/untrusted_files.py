@@ -1,4 +1,4 @@
-"""Files that somebody else may have made: read whole but not without end, and named in one line."""
+"""Reading of untrusted files with a size limit, and display of their values in messages."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ import reprlib
 import stat
 from pathlib import Path
 
-_LONGEST = 60
-_words = reprlib.Repr()
-_words.maxstring = _words.maxother = _words.maxlong = _LONGEST
-_words.maxlevel = 2
+_MAX_CHARACTERS = 60
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = _MAX_CHARACTERS
+_repr.maxlevel = 2
 
 
-def plain_size(path: Path, most_bytes: int) -> int:
-    """The bytes of a plain file of a reasonable size.
+def plain_size(path: Path, max_bytes: int) -> int:
+    """Return the size of a regular file in bytes.
 
     Raises:
-        OSError: there is none, it is a pipe or device (which would be read without end), or it is too large.
+        OSError: It does not exist, is a pipe or device (which might have no end), or is larger than `max_bytes`.
     """
     info = path.stat()
     if stat.S_ISDIR(info.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(info.st_mode):
-        raise OSError(errno.EINVAL, "it is no plain file")
-    if info.st_size > most_bytes:
-        raise OSError(errno.EFBIG, f"it has {info.st_size / 1e6:.1f} MB, more than {most_bytes / 1e6:g}")
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    if info.st_size > max_bytes:
+        raise OSError(errno.EFBIG, f"it has {info.st_size / 1e6:.1f} MB, more than {max_bytes / 1e6:g}")
     return info.st_size
 
 
-def read_whole(path: Path, most_bytes: int) -> bytes:
-    """What is in a plain file of a reasonable size.
+def read_whole(path: Path, max_bytes: int) -> bytes:
+    """Read a regular file.
 
     Raises:
-        OSError: as for `plain_size`, or it cannot be read.
+        OSError: See `plain_size`, or it cannot be read.
     """
-    plain_size(path, most_bytes)
+    plain_size(path, max_bytes)
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)  # it may have grown meanwhile
-    if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"it has more than {most_bytes / 1e6:g} MB")
+        content = file.read(max_bytes + 1)  # the file may have grown
+    if len(content) > max_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {max_bytes / 1e6:g} MB")
     return content
 
 
 def shown(value: object) -> str:
-    """Any value out of such a file for a message: short, whatever it is."""
+    """Format a value of an untrusted file for a message, in at most about 180 characters."""
     try:
-        text = _words.repr(value)
-    except (ValueError, RecursionError):  # a number with thousands of digits; trees that are too deep
-        text = f"a strange {type(value).__name__}"
-    return text if len(text) <= 3 * _LONGEST else text[: 3 * _LONGEST] + "..."
+        text = _repr.repr(value)
+    except (ValueError, RecursionError):  # integers with thousands of digits; deep nesting
+        text = f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= 3 * _MAX_CHARACTERS else text[: 3 * _MAX_CHARACTERS] + "..."

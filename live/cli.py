@@ -1,4 +1,4 @@
-"""The `veneer` command: finds its sub-commands through entry points, and says errors in one line."""
+"""The `veneer` command: sub-commands from entry points, errors in one line."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engines.errors import VeneerError
+from engines.extras import missing_module
 from live.tracking.quiet_stderr import say_line
 
-if TYPE_CHECKING:  # the rest is loaded where Ctrl-C is one line already
+if TYPE_CHECKING:  # imported inside of the functions, where Ctrl-C is handled
     import typer
 
 _ORDER = ("demo", "run", "apply", "looks", "doctor", "ctl", "train", "evaluate", "calibrate", "engines")
 
 
 def build() -> typer.Typer:
-    """The command with all sub-commands of the group `veneer.commands`."""
+    """Return the command with all sub-commands of the entry point group `veneer.commands`."""
     from importlib import metadata
 
     import typer
@@ -32,19 +33,19 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    found = {entry.name: entry for entry in metadata.entry_points(group="veneer.commands")}
-    for name in sorted(found, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):
-        command = found[name].load()
+    entries = {entry.name: entry for entry in metadata.entry_points(group="veneer.commands")}
+    for name in sorted(entries, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):
+        command = entries[name].load()
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
-        else:  # "ctl strength -0.5" is a number, not an option
+        else:  # in "ctl strength -0.5" the number is not an option
             app.command(name, context_settings={"ignore_unknown_options": name == "ctl"})(command)
     return app
 
 
 def main() -> None:
     """Run the command line of this process and end the process with its exit code."""
-    _leave(run_command_line(prepare=_stop_in_order))
+    _leave(run_command_line(prepare=_handle_signals_as_interrupt))
 
 
 def run_command_line(
@@ -69,46 +70,51 @@ def run_command_line(
     except SystemExit as end:
         code = end.code
     except VeneerError as error:
-        code = _complain(str(error))
+        code = _print_error(str(error))
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
         code = 141  # `veneer looks | head -1`: the reader closed the pipe
     except OSError as error:
-        code = _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        code = _print_error(f"{error.filename or 'a file'}: {error.strerror or error}")
+    except ImportError as error:
+        problem = missing_module(error)
+        if problem is None:
+            raise
+        code = _print_error(str(problem))
     except Exception as error:  # click raises its own classes for wrong options; any other exception is a defect
         if type(error).__name__ == "Abort":  # click's form of Ctrl-C
             code = 130
         elif not hasattr(error, "format_message"):
             raise
         else:
-            code = _complain(" ".join(error.format_message().split()) + " - see veneer --help")
+            code = _print_error(" ".join(error.format_message().split()) + " - see veneer --help")
     if code == 130:
         say_line("veneer: stopped")
     return code if isinstance(code, (int, str)) else None
 
 
-def _stop_in_order() -> None:
-    """Make a polite kill or a closed terminal what Ctrl-C is, until a command has its own way to end."""
+def _handle_signals_as_interrupt() -> None:
+    """Raise KeyboardInterrupt on SIGTERM and SIGHUP, too, until a command installs its own handlers."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup keeps its word
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # an ignored signal (nohup) stays ignored
             signal.signal(number, signal.default_int_handler)
 
 
-def _complain(line: str) -> int:
+def _print_error(line: str) -> int:
     say_line(f"veneer: {line}")
     return 2
 
 
 def _leave(code: object) -> None:
-    """End the process, also while a thread is stuck in a driver or still loading a library.
+    """End the process, also while a thread is blocked in a driver or loads a library.
 
-    Python's own way out would tear the ground from under such a thread, and the process would abort.
+    The interpreter's shutdown would destroy objects that such a thread uses, and the process would abort.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)  # the end has come; it needs no second asking
+            signal.signal(getattr(signal, name), signal.SIG_IGN)  # a second signal must not interrupt the shutdown
     if any(thread.daemon and thread.is_alive() for thread in threading.enumerate()):
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -11,16 +11,16 @@ from live.sources.still_picture import read_picture
 
 
 def portrait_bgr() -> ImageU8:
-    """The portrait, (512, 512, 3) BGR uint8, an array of the caller's own.
+    """Return the portrait as a new array, (512, 512, 3) uint8 BGR.
 
-    The file is read where scikit-image keeps it: importing its data package takes 0.3 s longer.
+    The file is read from scikit-image's folder, because importing its data package takes 0.3 s.
 
     Raises:
-        SourceError: the picture is not there.
+        SourceError: The file does not exist.
     """
     package = importlib.util.find_spec("skimage")
     for folder in (package.submodule_search_locations or []) if package else []:
         path = Path(folder, "data", "astronaut.png")
         if path.is_file():
             return read_picture(path)
-    raise SourceError("the built-in portrait", "it is not where scikit-image keeps it", "reinstall scikit-image")
+    raise SourceError("the built-in portrait", "not found in scikit-image's folder", "reinstall scikit-image")

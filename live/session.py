@@ -1,4 +1,4 @@
-"""Puts a run together from its options, and takes it apart again."""
+"""Assembles a run from its options, and reports on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from live.options import LiveOptions
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
 from live.pipeline.report import check_writable, run_report, write_report
-from live.pipeline.viewer_presence import ViewerPresence, may_rest
+from live.pipeline.viewer_presence import ViewerPresence, can_idle
 from live.recording.recorder import Recorder
 from live.render.look_loader import LookLoader
 from live.sinks.base import FrameSink
@@ -37,16 +37,16 @@ from live.sources.source_factory import open_source
 from live.tracking.base import FaceTracker
 from live.tracking.quiet_stderr import say_line
 
-_MEASURED_FRAMES = 60  # so many say how late the picture is
+_MIN_LATENCY_FRAMES = 60  # before the latency is used to delay the sound
 
 
 def say(line: str) -> None:
-    """One line for the person at the terminal; never raises, whatever became of the terminal."""
+    """Print one line for the user on standard error; never raises."""
     say_line(f"veneer: {line}")
 
 
 def make_tracker(options: LiveOptions) -> FaceTracker:
-    """The tracker that the options ask for; nothing is loaded yet."""
+    """Return the tracker for the options; its models are loaded when it is opened."""
     if options.face_model is not None:
         from live.tracking.face_landmarker import FaceLandmarkerTracker
 
@@ -57,16 +57,19 @@ def make_tracker(options: LiveOptions) -> FaceTracker:
 
 
 class Session:
-    """One run from options to report.
+    """One run, from its options to its report.
 
     Args:
-        options: checked options.
-        source: a source to use instead of the one the options name; it is not let go of while nobody watches.
-        sinks: sinks to use instead of those the options name.
-        looks: all looks; read from the files if None.
-        on_frame: called in the loop with every finished frame.
-        audio_from: file sinks take the sound of this file.
-        ctl: whether `veneer ctl` can reach this run.
+        options: validated options.
+        source: used instead of the one in the options; it is never released for lack of viewers.
+        sinks: used instead of those in the options.
+        looks: all looks; by default loaded from the looks files.
+        on_frame: called in the rendering thread with every rendered frame.
+        audio_from: file sinks copy the sound of this file.
+        ctl: whether `veneer ctl` can control this run.
+
+    Raises:
+        VeneerError: The options contradict each other, or a part cannot be created.
     """
 
     def __init__(
@@ -80,51 +83,51 @@ class Session:
         audio_from: Path | None = None,
         ctl: bool = True,
     ) -> None:
-        self.options, self._ctl = options, ctl
+        self.options, self._ctl, self._on_frame = options, ctl, on_frame
         _check_files(options)
-        cv2.setNumThreads(1)  # the work on a frame is small: more threads would only take the tracker's core away
+        cv2.setNumThreads(1)  # the operations are small; more threads would only compete with the tracker
         if options.report is not None:
             check_writable(options.report)
-        found = dict(looks) if looks else _looks_fitted(options)
-        find_look(found, options.look)
-        self.controls = Controls(tuple(found), look=options.look, strength=options.strength, mirror=options.mirror)
+        looks = dict(looks) if looks else _load_looks(options)
+        find_look(looks, options.look)
+        self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
         sinks = sinks or [
             open_sink(text, on_key=self._on_key, meter=self._meter, audio_from=audio_from) for text in options.sinks
         ]
-        source = self._resting(source or self._open_source(sinks), rest=source is None, sinks=sinks)
-        capture = Recorder(
-            self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir()
-        )
-        self._capture, self._also = capture, on_frame
-        live = source.live or all(sink.live for sink in sinks)  # a film has time, and keeps one engine to its end
-        watched = self._viewers.watched if self._viewers is not None else None
-        look_loader = LookLoader(
-            found, runtime=options.runtime, say=say, aside=live, build=options.build, watched=watched
-        )
-        parts = Parts(source, make_tracker(options), sinks, look_loader, self.controls)
-        self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._on_frame)
+        paced = any(sink.live for sink in sinks)
 
-    def _open_source(self, sinks: Sequence[FrameSink]) -> FrameSource:
-        options, pace = self.options, any(sink.live for sink in sinks)
-        return open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=pace)
+        def open_chosen_source() -> FrameSource:
+            return open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=paced)
 
-    def _resting(self, source: FrameSource, *, rest: bool, sinks: Sequence[FrameSink]) -> FrameSource:
-        """The source, made to rest while nobody watches where that can be; the sinks are told to say who does."""
         self._viewers: ViewerPresence | None = None
-        if rest and may_rest(self.options, live=source.live):
-            self._viewers = ViewerPresence(self.controls)
-            source = IdleSource(source, new_source=lambda: self._open_source(sinks), viewers=self._viewers, say=say)
+        if source is None:
+            source = open_chosen_source()
+            if can_idle(options, live=source.live):
+                self._viewers = ViewerPresence(self.controls)
+                source = IdleSource(source, new_source=open_chosen_source, viewers=self._viewers, say=say)
         for sink in sinks:
             sink.set_viewers(self._viewers, say)
-        return source
+        self._capture = Recorder(
+            self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir()
+        )
+        look_loader = LookLoader(
+            looks,
+            runtime=options.runtime,
+            say=say,
+            background=source.live or all(sink.live for sink in sinks),  # a film uses the same engine to its end
+            build=options.build,
+            has_viewers=self._viewers.watched if self._viewers is not None else None,
+        )
+        parts = Parts(source, make_tracker(options), sinks, look_loader, self.controls)
+        self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._handle_frame)
 
     def run(self) -> dict[str, Any]:
-        """Run to the end and return the report (also written where the options say).
+        """Run to the end and return the report, which is also written if the options say so.
 
         Raises:
-            VeneerError: why it could not start or go on. The report of what was done is written all the same.
+            VeneerError: The run could not start or continue; the report is written all the same.
         """
-        with stop_on_signals(self.pipeline.interrupt):  # also while the last files are finished
+        with stop_on_signals(self.pipeline.interrupt):  # also while the last files are completed
             try:
                 with self._controlled():
                     self.pipeline.run()
@@ -141,7 +144,7 @@ class Session:
 
     @contextlib.contextmanager
     def _controlled(self) -> Iterator[None]:
-        """The control socket, the global keys and the delayed sound. None of them may keep the picture from coming."""
+        """Run the control socket, the global hotkeys and the sound delay; their errors do not end the run."""
         server = ControlServer(self.controls, status=self._status)
         with contextlib.ExitStack() as stack:
             try:
@@ -164,12 +167,12 @@ class Session:
 
     def _latency_ms(self) -> float | None:
         timings = self.pipeline.timings
-        return timings.recent()[1] if timings.frames_out >= _MEASURED_FRAMES else None
+        return timings.recent()[1] if timings.frames_out >= _MIN_LATENCY_FRAMES else None
 
-    def _on_frame(self, frame: Frame, state: ControlState) -> None:
+    def _handle_frame(self, frame: Frame, state: ControlState) -> None:
         self._capture(frame, state)
-        if self._also is not None:
-            self._also(frame)
+        if self._on_frame is not None:
+            self._on_frame(frame)
 
     def _on_key(self, key: str) -> None:
         command = command_for_key(key, self.controls.look_names)
@@ -177,9 +180,8 @@ class Session:
             self.controls.apply(command)
 
     def _status(self) -> dict[str, Any]:
-        state = self.controls.read()
+        state, look_loader = self.controls.read(), self.pipeline.parts.look_loader
         rate, p50, p95 = self.pipeline.timings.recent()
-        engines = self.pipeline.parts.look_loader.engines(state.look)
         return {
             "look": state.look,
             "strength": round(state.strength, 2),
@@ -189,16 +191,16 @@ class Session:
             "latency_p95_ms": round(p95, 1),
             "dropped": self.pipeline.dropped,
             "watched": self._viewers is None or self._viewers.watched(),
-            "engines": [in_words(info) for info in engines],
-            "building": self.pipeline.parts.look_loader.progress(),
+            "engines": [in_words(info) for info in look_loader.engines(state.look)],
+            "building": look_loader.upgrades.progress(),
         }
 
     def _meter(self) -> MeterText:
         state, status = self.controls.read(), self._status()
         engines = self.pipeline.parts.look_loader.engines(state.look)
-        first = f"{status['fps']:.0f} fps   {status['latency_p50_ms']:.0f} / {status['latency_p95_ms']:.0f} ms p50/p95"
+        speed = f"{status['fps']:.0f} fps   {status['latency_p50_ms']:.0f} / {status['latency_p95_ms']:.0f} ms p50/p95"
         lines = (
-            f"{first}   {status['dropped']} dropped",
+            f"{speed}   {status['dropped']} dropped",
             f"{state.look} {state.strength:.0%}   {in_short(engines)}   H help",
         )
         lines += (status["building"],) if status["building"] else ()
@@ -212,38 +214,41 @@ class Session:
         return MeterText(lines, help_lines(self.controls.look_names) if state.help_shown else (), banner)
 
 
-def _looks_fitted(options: LiveOptions) -> dict[str, Look]:
-    """All looks, with their regions at the sizes that `veneer calibrate machine` chose, where it was run here."""
+def _load_looks(options: LiveOptions) -> dict[str, Look]:
+    """Load all looks, with the region sizes that `veneer calibrate machine` chose for this machine."""
     if stale := autotune_choice.stale_message():
         say(stale)
     return {name: autotune_choice.with_chosen_sizes(look) for name, look in load_looks(options.looks_file).items()}
 
 
 def _check_files(options: LiveOptions) -> None:
-    """No file is read and written, or written twice, in one run.
+    """Check that no file is both read and written, or written twice.
 
     Raises:
-        OptionsError: one is.
+        OptionsError: One is.
     """
     named = [(f"--source {options.source}", expanded(options.source))] if options.source != "demo" else []
     named += [(f"--sink {s}", expanded(s.partition(":")[2])) for s in options.sinks if s.startswith("file:")]
     named += [(f"--report {options.report}", options.report)] if options.report else []
-    seen: dict[Path, str] = {}
-    for asked, path in named:
+    option_of: dict[Path, str] = {}
+    for option, path in named:
         real = Path(os.path.realpath(path))
-        if real in seen:
-            raise OptionsError(asked, f"it is the same file as {seen[real]}", "name another one")
-        seen[real] = asked
+        if real in option_of:
+            raise OptionsError(option, f"it is the same file as {option_of[real]}", "name another one")
+        option_of[real] = option
 
 
 @contextlib.contextmanager
 def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C, a closed terminal and a polite kill end the run in order: files are finished, devices let go."""
+    """Call `stop` on SIGINT, SIGTERM and SIGHUP, so that files are completed and devices released.
+
+    Does nothing outside the main thread, and keeps signals that are ignored (nohup, background jobs) ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup, a script's job
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, lambda *_: stop()) for number in numbers}
     try:
         yield

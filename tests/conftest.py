@@ -1,4 +1,4 @@
-"""Fixtures that many tests share: the data folder, the portrait, and a home of its own for every test."""
+"""Fixtures that many tests share: the data folder, the portrait, a home for every test; and the serial pass."""
 
 from __future__ import annotations
 
@@ -15,6 +15,26 @@ from support.root import ROOT
 if TYPE_CHECKING:
     from support.upgrade_parts import Show
 
+# These measure how late threads and frames are, so nothing else may run beside them.
+TIMING_BOUND = (
+    "benchmarks/test_soak.py",
+    "engines/build/test_cpu_contention.py",
+    "faults/test_patience.py",
+    "faults/test_what_hangs.py",
+    "live/pipeline/test_idle.py",
+    "live/pipeline/test_pipeline_ends.py",
+    "live/upgrades/test_upgrades_pace.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the timing-bound files as serial."""
+    files = {ROOT / "tests" / name for name in TIMING_BOUND}
+    for item in items:
+        if item.path in files:
+            item.add_marker(pytest.mark.serial)
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
@@ -27,7 +47,7 @@ def data_dir() -> Path:
 
 @pytest.fixture(autouse=True)
 def veneer_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """No test reads or writes the settings, caches or recordings of whoever runs it."""
+    """Keep the settings, caches and recordings of the user who runs the tests out of them."""
     home = tmp_path_factory.mktemp("h")
     monkeypatch.setenv("VENEER_HOME", str(home))
     yield home
@@ -45,14 +65,14 @@ def portrait_bgr() -> NDArray[np.uint8]:
 
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file that `slow_builder` locks while it lives; processes started from here find that builder."""
+    """The file that `slow_builder` locks while it runs; processes started from here can import that builder."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "support"))
     return tmp_path / "alive"
 
 
 @pytest.fixture
 def shows() -> Iterator[list[Show]]:
-    """Whatever a test shows is ended with it."""
+    """A list of running shows, each ended with the test."""
     running: list[Show] = []
     yield running
     for show in running:
@@ -61,7 +81,7 @@ def shows() -> Iterator[list[Show]]:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Path:
-    """A file in place of a device's node, for programs to open."""
+    """A file in place of a device node, for programs to open."""
     path = tmp_path / "video10"
     path.write_bytes(b"frame")
     return path
@@ -69,7 +89,7 @@ def node(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """PyTorch on one: threads that wait for each other take minutes where others want the processor too."""
+    """PyTorch on one thread: several wait for each other for minutes on a busy processor."""
     import torch
 
     threads = torch.get_num_threads()

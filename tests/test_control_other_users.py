@@ -1,4 +1,4 @@
-"""Real other users before the control socket: root's tests can be two users at once."""
+"""Access of another user to the control socket; needs root to run as that user."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from support.ctl_programs import serving
 
 from live.control.control_transport import LoopbackTransport, Transport, UnixTransport
 
-NOBODY = 65534
-PYTHON = Path("/usr/bin/python3")  # one that the other user may run, wherever the tests' own lies
+OTHER_USER_ID = 65534
+PYTHON = Path("/usr/bin/python3")  # executable by the other user
 pytestmark = [
-    pytest.mark.skipif(sys.platform == "win32", reason="file modes mean nothing on Windows"),
-    pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can be two users at once"),
-    pytest.mark.skipif(not PYTHON.exists(), reason=f"no {PYTHON}, which another user may run"),
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes"),
+    pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root to run as another user"),
+    pytest.mark.skipif(not PYTHON.exists(), reason=f"no {PYTHON}"),
 ]
 TRY = """
 import os, socket, sys
@@ -41,26 +41,31 @@ print(tried(lambda: str(os.listdir(os.path.dirname(path)))), tried(lambda: open(
 
 @pytest.fixture
 def open_top() -> Iterator[Path]:
-    """A folder that everybody may enter, as /tmp is; the tests' own is closed already."""
+    """A folder that every user may enter, unlike the tests' own."""
     with tempfile.TemporaryDirectory() as top:
         Path(top).chmod(0o755)
         yield Path(top)
 
 
 @pytest.mark.parametrize("kind", [UnixTransport, LoopbackTransport])
-def test_another_user_can_neither_see_nor_read_nor_call(open_top: Path, kind: type[Transport]) -> None:
+def test_another_user_has_no_access(open_top: Path, kind: type[Transport]) -> None:
     transport = kind(open_top / "run")
     with serving(transport) as (controls, _):
         (file,) = transport.folder.iterdir()
         done = subprocess.run(
-            [str(PYTHON), "-c", TRY, str(file)], user=NOBODY, group=NOBODY, capture_output=True, text=True, timeout=30
+            [str(PYTHON), "-c", TRY, str(file)],
+            user=OTHER_USER_ID,
+            group=OTHER_USER_ID,
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
         assert done.stdout.split() == ["refused", "refused", "refused"], done.stderr
         assert controls.read().look == "none"
 
 
 @pytest.mark.parametrize("kind", [UnixTransport, LoopbackTransport])
-def test_a_folder_that_somebody_opened_is_closed_again(open_top: Path, kind: type[Transport]) -> None:
+def test_open_folder_is_made_private(open_top: Path, kind: type[Transport]) -> None:
     transport = kind(open_top / "run")
     transport.folder.mkdir(mode=0o777)
     transport.folder.chmod(0o777)
@@ -68,7 +73,7 @@ def test_a_folder_that_somebody_opened_is_closed_again(open_top: Path, kind: typ
         assert transport.folder.stat().st_mode & 0o077 == 0
 
 
-def test_the_loopback_port_without_the_token_does_nothing_for_another_user(open_top: Path) -> None:
+def test_another_user_without_token_is_refused(open_top: Path) -> None:
     transport = LoopbackTransport(open_top / "run")
     talk = (
         "import socket, sys\n"
@@ -81,6 +86,8 @@ def test_the_loopback_port_without_the_token_does_nothing_for_another_user(open_
         assert isinstance(listener, socket.socket)
         port = str(listener.getsockname()[1])
         command = [str(PYTHON), "-c", talk, port]
-        done = subprocess.run(command, user=NOBODY, group=NOBODY, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            command, user=OTHER_USER_ID, group=OTHER_USER_ID, capture_output=True, text=True, timeout=30
+        )
         assert "the token is missing or wrong" in done.stdout, done.stderr
         assert not controls.read().quit

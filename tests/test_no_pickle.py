@@ -21,8 +21,8 @@ from engines.errors import VeneerError
 from engines.looks import load_looks
 from engines.styles import load_style
 from engines.training.data.aligned import load_region
-from engines.training.losses.image_losses import VggFeatures
-from engines.training.resume import CHECKPOINT, kept
+from engines.training.losses.perceptual import VggFeatures
+from engines.training.resume import CHECKPOINT, load_run
 from live.options import load_options, settings_file
 from live.sources.still_picture import read_picture
 from live.sources.video_source import VideoSource
@@ -157,7 +157,7 @@ READERS: dict[str, Callable[[Path, bytes], object]] = {
     "settings": _settings,
     "aligned region": _region,
     "looks": _written("looks.toml", load_looks),
-    "checkpoint": _written(CHECKPOINT, lambda path: kept(path.parent)),
+    "checkpoint": _written(CHECKPOINT, lambda path: load_run(path.parent)),
     "VGG-19 weights": _written("vgg.npz", VggFeatures),
     "face model": _written("face.task", lambda path: FaceLandmarkerTracker(path).open()),
     "picture": _written("picture.png", read_picture),

@@ -40,7 +40,7 @@ class OneWay(LookLoader):
             RefusedError: it cannot be had in that way here.
         """
         try:
-            self.prepare(self._look.name)
+            self.load(self._look.name)
         except NotUsableError as error:
             raise RefusedError(str(error)) from error
         except EngineError as error:

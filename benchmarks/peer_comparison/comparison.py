@@ -16,7 +16,7 @@ from benchmarks.common.machine_info import table
 from benchmarks.peer_comparison.interleaved_timing import in_turns
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Made, made, regions_bgr
 from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, Ways, reason
-from engines.cpu_contention import CpuContention
+from engines.build.cpu_contention import CpuContention
 
 _NAMES = (
     "network", "weights", "region", "GMAC", "M weights", "runtime",

@@ -13,7 +13,7 @@ from engines.runtime.openvino.converted_graph import GRAPH, openvino_core
 from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
 from engines.styles import SHIPPED, Style, load_style
 
-_NOT_MADE = "INT8 is not made here yet, and NNCF, which makes it, is not installed"
+_NOT_MADE = "INT8 is not built here yet, and NNCF, which builds it, is not installed"
 
 
 def shipped_style(name: str, size_wh: tuple[int, int]) -> Style:
@@ -58,13 +58,13 @@ def int8_graph(style: Style) -> Any:
 
 
 def _make(style: Style) -> None:
-    from calibration.engine_checks.quantize import make_int8
-    from calibration.engine_checks.verdicts import reference_of
+    from calibration.engine_checks.quantize import build_int8
+    from calibration.engine_checks.verdicts import load_reference
     from calibration.sets.set_builder import built_in
 
     _say(f"{style.name}: making its INT8 engine")
     built_in(say=_say)
-    make_int8(style, reference_of(style), say=_say)
+    build_int8(style, load_reference(style), say=_say)
 
 
 def _say(line: str) -> None:

@@ -1,1 +1,1 @@
-"""Times the runtimes of this machine and selects the fastest."""
+"""Timing of the runtimes on this machine and selection of the best one for each look."""

@@ -1,4 +1,4 @@
-"""What this machine can do: every runtime, precision and number of threads timed, and the best chosen for each look."""
+"""Times every runtime, precision and number of CPU threads, and selects the best combination for each look."""
 
 from __future__ import annotations
 
@@ -7,231 +7,246 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache as remembered
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from calibration.autotune.autotune_rules import ON_CPU, best_size, choice_of, chosen_of, scaled, sizes, why_not
-from calibration.autotune.engine_timing import Beside, Timed, summed, timed
-from calibration.engine_checks.verdicts import Judged, Way, judge_style, reference_of
+from calibration.autotune.autotune_rules import (
+    ON_CPU,
+    BackendThreads,
+    make_choice,
+    region_sizes,
+    rejection_reason,
+    scale_look,
+    select_backend,
+    select_scale,
+)
+from calibration.autotune.engine_timing import CallTime, TrackerLoad, summarise, time_interleaved
+from calibration.engine_checks.verdicts import Backend, check_engines, load_reference
 from calibration.sets.set_pictures import stills
 from engines.looks import Look
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import engine_name
 from engines.runtime.base import Engine, NotUsableError
 from engines.runtime.probe import probe_bgr
-from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import Style
 from engines.text import first_line
 from live.render.look_loader import LookLoader
 from live.render.painter import Painter
 
-BUDGET_SHARE = 0.8  # of the time between two frames, for painting one
-SCALES = (1.0, 0.75, 0.5)  # of a region's sides; smaller ones only where the larger do not fit
-_SECONDS, _LOOK_SECONDS = 0.5, 1.0  # for each engine, each look
-_LEAST_FRAMES, _BURN_IN = 30, 10
-_LIPS_PIXELS = 10_000
-_MOST_THREADS = 4
+SCALES = (1.0, 0.75, 0.5)  # of the region sides; smaller ones are tried only if the larger miss the budget
+_BUDGET_SHARE = 0.8  # of the frame interval, for painting one frame
+_ENGINE_S, _LOOK_S = 0.5, 1.0  # timed seconds for each engine and for each look
+_MIN_FRAMES, _BURN_IN_FRAMES = 30, 10
+_MAX_THREADS = 4
+_SMALL_REGION_PX, _MAX_THREADS_SMALL = 10_000, 2  # lips: more threads do not help
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One way to run one style at one size, and what became of it.
+class EngineTiming:
+    """Result for one backend of one style at one size.
 
     Attributes:
-        engine: "toon 256x256"; empty where it is the same for all that were measured.
-        time: None where it was not timed.
-        turned_down: why it was not chosen; empty for the chosen one.
+        engine: Style and size, such as "toon 256x256"; empty if the row holds for all engines.
+        backend: Runtime and precision.
+        threads: Number of CPU threads; 0 if not applicable.
+        time: None if it was not timed.
+        rejected: Why it was not selected; empty for the selected backend.
     """
 
     engine: str
-    way: str
+    backend: str
     threads: int
-    time: Timed | None
-    turned_down: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+    time: CallTime | None
+    rejected: str
 
 
 @dataclass(frozen=True, slots=True)
-class LookRow:
-    """One look at one scale of its regions: the time to paint a frame of one face beside the tracker.
+class LookTiming:
+    """Time to paint one face on a 1280x720 frame beside the tracker, for a look at one scale of its regions.
 
     Attributes:
-        sizes: of its regions.
-        holds: whether 95 of 100 frames are painted within the budget.
-        chosen: whether live takes it so.
+        look: Name of the look.
+        sizes: Its region sizes.
+        time: Time per frame.
+        holds: Whether the 95th percentile is within the budget.
+        chosen: Whether this scale was selected.
     """
 
     look: str
     sizes: str
-    time: Timed
+    time: CallTime
     holds: bool
     chosen: bool
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
 
 @dataclass(slots=True)
-class MachineReport:
-    """All that was measured, and what was chosen of it.
+class AutotuneReport:
+    """Measurements and selections.
 
     Attributes:
-        budget_ms: what painting a frame may take.
-        rows: of the engines.
-        looks: of the looks.
-        file: where the choice was written.
+        fps: Requested frame rate.
+        budget_ms: Time available to paint a frame.
+        engines: Results by engine and backend.
+        looks: Results by look and scale.
+        file: Where the selection was written.
     """
 
     fps: float
     budget_ms: float
-    rows: list[Row] = field(default_factory=list)
-    looks: list[LookRow] = field(default_factory=list)
+    engines: list[EngineTiming] = field(default_factory=list)
+    looks: list[LookTiming] = field(default_factory=list)
     file: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        found = {"machine": autotune_choice.fingerprint(), "fps": self.fps, "budget_ms": self.budget_ms}
-        found |= {"engines": [row.as_dict() for row in self.rows], "looks": [row.as_dict() for row in self.looks]}
-        return {**found, "file": str(self.file)}
+        """Return the report for JSON output."""
+        return {"machine": autotune_choice.fingerprint(), **asdict(self), "file": str(self.file)}
 
 
-class MachineTimer:
-    """Measures one look after the other; what several looks share is measured once.
+class Autotuner:
+    """Measures looks one after the other; an engine that several looks share is measured once.
 
     Args:
-        fps: frames a second that the looks have to keep up with.
-        say: told what happens, a line at a time.
+        fps: Frame rate that the looks must reach.
+        say: Receives progress messages, one line each.
     """
 
     def __init__(self, *, fps: float, say: Callable[[str], None]) -> None:
-        self.report = MachineReport(fps, round(BUDGET_SHARE * 1000 / fps, 3))
-        self._fps, self._say, self._where = fps, say, ""
-        self._engines: dict[str, dict[str, Any]] = {}
-        self._looks: dict[str, dict[str, Any]] = {}
+        self.report = AutotuneReport(fps, round(_BUDGET_SHARE * 1000 / fps, 3))
+        self._fps, self._say, self._progress = fps, say, ""
+        self._engine_entries: dict[str, dict[str, Any]] = {}
+        self._look_entries: dict[str, dict[str, Any]] = {}
 
-    def measure(self, looks: Iterable[Look]) -> MachineReport:
-        """Time, choose, and write the choice; looks without a network are passed over.
+    def measure(self, looks: Iterable[Look]) -> AutotuneReport:
+        """Time the looks, select, and write the selection after each look. Looks without a network are skipped.
 
         Raises:
-            EngineError: weights are not usable, or a verdict or the choice cannot be written.
-            TrackingError: no face model.
+            EngineError: The weights are not usable, or a verdict cannot be written.
+            OSError: The selection cannot be written.
+            TrackingError: The face model cannot be loaded.
         """
-        wanted = [look for look in looks if has_network(look)]
-        for number, look in enumerate(wanted, 1):
-            self._where = f"look {look.name}, {number} of {len(wanted)}: "
-            self._measure(look)
-        self.report.rows = without_repeats(self.report.rows)
+        networks = [look for look in looks if has_network(look)]
+        for number, look in enumerate(networks, 1):
+            self._progress = f"look {look.name}, {number} of {len(networks)}: "
+            self._measure_look(look)
+        self.report.engines = merge_common_rows(self.report.engines)
         return self.report
 
-    def _tell(self, line: str) -> None:
-        self._say(f"{self._where}{line}")
+    def _say_progress(self, line: str) -> None:
+        self._say(f"{self._progress}{line}")
 
-    def _measure(self, look: Look) -> None:
-        tried: list[tuple[Look, LookRow]] = []
+    def _measure_look(self, look: Look) -> None:
+        tried: list[tuple[Look, LookTiming]] = []
         for scale in SCALES:
-            smaller = scaled(look, scale)
-            if tried and sizes(smaller) == sizes(tried[-1][0]):
-                continue  # lips stay as they are
-            for layer in smaller.layers:
-                if isinstance(layer.style, Style) and engine_name(layer.style) not in self._engines:
-                    self._engine(layer.style)
+            candidate = scale_look(look, scale)
+            if tried and region_sizes(candidate) == region_sizes(tried[-1][0]):
+                continue  # lips keep their size
+            for layer in candidate.layers:
+                if isinstance(layer.style, Style) and engine_name(layer.style) not in self._engine_entries:
+                    self._measure_engines(layer.style)
             self._write()
-            self._tell(f"painting at {sizes(smaller)}")
-            took = self._painting(smaller)
-            holds = took.p95_ms <= self.report.budget_ms
-            tried.append((smaller, LookRow(look.name, sizes(smaller), took, holds=holds, chosen=False)))
-            if tried[-1][1].holds:
+            self._say_progress(f"painting at {region_sizes(candidate)}")
+            paint_time = self._time_painting(candidate)
+            holds = paint_time.p95_ms <= self.report.budget_ms
+            timing = LookTiming(look.name, region_sizes(candidate), paint_time, holds=holds, chosen=False)
+            tried.append((candidate, timing))
+            if holds:
                 break
-        best = best_size([row.time for _, row in tried], self.report.budget_ms)
-        chosen, row = tried[best]
-        self.report.looks += [replace(one, chosen=index == best) for index, (_, one) in enumerate(tried)]
-        self._looks[look.name] = autotune_choice.look_entry(chosen, fps=self._fps, holds=row.holds, **asdict(row.time))
+        best = select_scale([timing.time for _, timing in tried], self.report.budget_ms)
+        self.report.looks += [replace(timing, chosen=index == best) for index, (_, timing) in enumerate(tried)]
+        chosen, timing = tried[best]
+        entry = autotune_choice.look_entry(chosen, fps=self._fps, holds=timing.holds, **asdict(timing.time))
+        self._look_entries[look.name] = entry
         self._write()
 
-    def _engine(self, style: Style) -> None:
-        """Time a style's engines in turns, and choose."""
+    def _measure_engines(self, style: Style) -> None:
+        """Time all usable backends of a style in alternation and select one."""
         name = engine_name(style)
-        reference = remembered(partial(reference_of, style))
+        checks = list(
+            check_engines(
+                style,
+                cache(partial(load_reference, style)),
+                recheck=False,
+                say=lambda line: self._say_progress(line.replace(style.name, name, 1)),
+            )
+        )
+        self._say_progress(f"timing {name}")
+        rejected = {check.backend.name: check.rejection for check in checks if check.rejection}
+        usable = [check.backend for check in checks if not check.rejection]
+        engines: dict[BackendThreads, Engine] = {}
+        try:
+            for backend in usable:
+                try:
+                    engines.update(_open_with_threads(style, backend))
+                except (NotUsableError, ImportError, OSError, RuntimeError) as error:
+                    rejected[backend.name] = first_line(error)
+            _add_torch_cpu(style, engines, rejected)
+            timings = self._time_engines(style, engines)
+        finally:
+            for engine in engines.values():
+                engine.close()
+        self.report.engines += [EngineTiming(name, backend, 0, None, why) for backend, why in rejected.items()]
+        best = select_backend(timings)
+        for key, call_time in sorted(timings.items(), key=lambda item: item[1].median_ms):
+            self.report.engines.append(EngineTiming(name, *key, call_time, rejection_reason(timings, key, best)))
+        self._engine_entries[name] = autotune_choice.engine_entry(style, make_choice(timings, best))
 
-        def told(line: str) -> None:
-            self._tell(line.replace(style.name, name, 1))
-
-        judged = list(judge_style(style, reference, again=False, say=told))
-        self._tell(f"timing {name}")
-        refused = {one.way.name: why for one in judged if (why := _not_timed(one))}
-        opened: dict[tuple[str, int], Engine] = {}
+    def _time_engines(self, style: Style, engines: dict[BackendThreads, Engine]) -> dict[BackendThreads, CallTime]:
+        if not engines:
+            raise NotUsableError(f"no runtime on this machine can run the style {style.name}")
         pictures = stills(style, most=1)
         region_bgr = pictures[0].crop_bgr[None] if pictures else probe_bgr(style.size_wh)
-        try:
-            for way in (one.way for one in judged if one.way.name not in refused):
-                try:
-                    opened.update(_opened(style, way))
-                except (NotUsableError, ImportError, OSError, RuntimeError) as error:
-                    refused[way.name] = first_line(error)
-            opened[f"torch fp32 {ON_CPU}", 0] = TorchEngine(style, why="")
-            with Beside(fps=self._fps):
-                calls = {key: partial(engine.infer, region_bgr) for key, engine in opened.items()}
-                found = timed(calls, seconds=_SECONDS)
-        finally:
-            for engine in opened.values():
-                engine.close()
-        best = chosen_of(found)
-        self.report.rows += [Row(name, way, 0, None, why) for way, why in refused.items()]
-        for key, took in sorted(found.items(), key=lambda item: item[1].median_ms):
-            self.report.rows.append(Row(name, *key, took, why_not(found, key, best)))
-        self._engines[name] = autotune_choice.engine_entry(style, choice_of(found, best))
+        with TrackerLoad(fps=self._fps):
+            calls = {key: partial(engine.infer, region_bgr) for key, engine in engines.items()}
+            return time_interleaved(calls, seconds=_ENGINE_S)
 
-    def _painting(self, look: Look) -> Timed:
-        """The look as live paints it, with the engines as chosen."""
+    def _time_painting(self, look: Look) -> CallTime:
+        """Time the look as `veneer run` paints it, with the selected engines."""
         look_loader = LookLoader({look.name: look}, runtime="auto", say=self._say)
         try:
-            ready, painter = look_loader.prepare(look.name), Painter()
-            took_ms: list[float] = []
-            with Beside(fps=self._fps, person=look.wants_person) as beside:
-                end_s = time.perf_counter() + _LOOK_SECONDS
-                while len(took_ms) < _LEAST_FRAMES or time.perf_counter() < end_s:
-                    bgr, at_s = beside.bgr.copy(), len(took_ms) / self._fps
+            ready, painter = look_loader.load(look.name), Painter()
+            durations_ms: list[float] = []
+            with TrackerLoad(fps=self._fps, person=look.wants_person) as tracker:
+                end_s = time.perf_counter() + _LOOK_S
+                while len(durations_ms) < _MIN_FRAMES or time.perf_counter() < end_s:
+                    frame_bgr, at_s = tracker.frame_bgr.copy(), len(durations_ms) / self._fps
                     started_s = time.perf_counter()
-                    painter.paint(bgr, beside.faces, ready, 1.0, at_s=at_s, person=beside.mask)
-                    took_ms.append((time.perf_counter() - started_s) * 1e3)
-            return summed(took_ms[_BURN_IN:])
+                    painter.paint(frame_bgr, tracker.faces, ready, 1.0, at_s=at_s, person=tracker.mask)
+                    durations_ms.append((time.perf_counter() - started_s) * 1e3)
+            return summarise(durations_ms[_BURN_IN_FRAMES:])
         finally:
             look_loader.close()
 
     def _write(self) -> None:
-        self.report.file = autotune_choice.write(self._engines, self._looks)
+        self.report.file = autotune_choice.write(self._engine_entries, self._look_entries)
 
 
 def has_network(look: Look) -> bool:
-    """Whether there is an engine in it that could be timed."""
+    """Return whether a layer of the look is a trained style."""
     return any(isinstance(layer.style, Style) for layer in look.layers)
 
 
-def without_repeats(rows: Sequence[Row]) -> list[Row]:
-    """What no engine can have, and why, once and first, instead of once for each engine."""
+def merge_common_rows(rows: Sequence[EngineTiming]) -> list[EngineTiming]:
+    """Replace rows that reject a backend of every engine for the same reason by one row without an engine, first."""
     engines = {row.engine for row in rows}
-    count = Counter((row.way, row.turned_down) for row in rows if row.time is None)
-    everywhere = [about for about, times in count.items() if times == len(engines) > 1]
-    rest = [row for row in rows if row.time is not None or (row.way, row.turned_down) not in everywhere]
-    return [Row("", way, 0, None, why) for way, why in everywhere] + rest
+    counts = Counter((row.backend, row.rejected) for row in rows if row.time is None)
+    common = [key for key, count in counts.items() if count == len(engines) > 1]
+    specific = [row for row in rows if row.time is not None or (row.backend, row.rejected) not in common]
+    return [EngineTiming("", backend, 0, None, why) for backend, why in common] + specific
 
 
-def _not_timed(judged: Judged) -> str:
-    """Why a way is not even timed; nothing where it is."""
-    if judged.judgement is None:
-        return judged.refused
-    return "" if judged.judgement.passed else f"calibration failed: {judged.judgement.because}"
+def _open_with_threads(style: Style, backend: Backend) -> Iterator[tuple[BackendThreads, Engine]]:
+    cores = min(_MAX_THREADS, os.cpu_count() or 1)
+    is_small = style.size_wh[0] * style.size_wh[1] < _SMALL_REGION_PX
+    max_threads = min(_MAX_THREADS_SMALL, cores) if is_small else cores
+    for threads in range(1, max_threads + 1) if backend.threaded else (0,):
+        yield (backend.name, threads), backend.open(threads or None)
 
 
-def _opened(style: Style, way: Way) -> Iterator[tuple[tuple[str, int], Engine]]:
-    """On every number of threads that may pay."""
-    cores = min(_MOST_THREADS, os.cpu_count() or 1)
-    most = min(2, cores) if style.size_wh[0] * style.size_wh[1] < _LIPS_PIXELS else cores
-    for threads in range(1, most + 1) if way.threaded else (0,):
-        yield (way.name, threads), way.open(threads or None)
+def _add_torch_cpu(style: Style, engines: dict[BackendThreads, Engine], rejected: dict[str, str]) -> None:
+    try:
+        from engines.runtime.torch.reference_engine import TorchEngine
+
+        engines[f"torch fp32 {ON_CPU}", 0] = TorchEngine(style, why="")
+    except ModuleNotFoundError:
+        rejected[f"torch fp32 {ON_CPU}"] = "PyTorch is not installed"

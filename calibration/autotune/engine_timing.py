@@ -1,4 +1,4 @@
-"""Times engines as live runs them: one face a call, beside a tracker that has its frames to look at."""
+"""Timing of engine calls under the load of live use: one face per call beside a running tracker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TypeVar
 
 import cv2
@@ -18,82 +17,71 @@ from live.portrait import portrait_bgr
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
 
-FRAME_WH = (1280, 720)
+_FRAME_WH = (1280, 720)
 _ROUNDS = 6
-_BURN_IN = 3
-_STOP_S = 5.0
+_BURN_IN_CALLS = 3
+_STOP_TIMEOUT_S = 5.0
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
-    """Milliseconds of one call, over all rounds."""
+class CallTime:
+    """Duration of one call in milliseconds: median and 95th percentile."""
 
     median_ms: float
     p95_ms: float
 
 
-def frame_bgr() -> ImageU8:
-    """The portrait on a frame of 1280x720, (H, W, 3) BGR uint8."""
-    width, height = FRAME_WH
-    portrait = cv2.resize(portrait_bgr(), (height, height), interpolation=cv2.INTER_CUBIC)
-    left = (width - height) // 2
-    whole = cv2.copyMakeBorder(portrait, 0, 0, left, width - height - left, cv2.BORDER_REPLICATE)
-    return np.asarray(whole, np.uint8)
-
-
-class Beside:
-    """A tracker at work in a thread of its own, so many frames a second, while the block runs.
+class TrackerLoad:
+    """Context manager that runs the face tracker on a 1280x720 portrait frame in a background thread.
 
     Args:
-        fps: how many.
-        person: it also finds out which pixels show the person.
+        fps: Frames tracked per second.
+        person: Whether to run the person segmenter as well.
 
     Attributes:
-        faces: on the frame.
-        mask: who the person is; None if nobody asked.
+        frame_bgr: (720, 1280, 3) BGR uint8.
+        faces: Faces found on the frame.
+        mask: Person mask; None unless `person`.
 
     Raises:
-        TrackingError: no face model.
+        TrackingError: The face model cannot be loaded.
     """
 
     def __init__(self, *, fps: float, person: bool = False) -> None:
-        self.bgr = frame_bgr()
-        self._every_s, self._person = 1 / fps, person
+        self.frame_bgr = _portrait_frame()
         self.faces: tuple[Face, ...] = ()
         self.mask: ImageU8 | None = None
+        self._interval_s, self._person = 1 / fps, person
         self._tracker, self._stop, self._ready = FaceMeshTracker(), threading.Event(), threading.Event()
-        self._failed: VeneerError | None = None
-        self._thread = threading.Thread(target=self._run, name="tracker beside", daemon=True)
+        self._error: VeneerError | None = None
+        self._thread = threading.Thread(target=self._run, name="tracker load", daemon=True)
 
-    def __enter__(self) -> Beside:
+    def __enter__(self) -> TrackerLoad:
         self._thread.start()
         self._ready.wait()
-        if self._failed is not None:
-            raise self._failed
+        if self._error is not None:
+            raise self._error
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(_STOP_S)
+        self._thread.join(_STOP_TIMEOUT_S)
 
     def _run(self) -> None:
         segmenter = PersonSegmenter() if self._person else None
         try:
-            due_s = time.perf_counter()
-            frame_id = 0
+            due_s, frame_id = time.perf_counter(), 0
             while not self._stop.wait(max(0.0, due_s - time.perf_counter())):
-                self.faces = self._tracker.track(Frame(self.bgr, frame_id, time.monotonic()))
+                self.faces = self._tracker.track(Frame(self.frame_bgr, frame_id, time.monotonic()))
                 if segmenter is not None:
-                    self.mask = segmenter.mask(self.bgr)
+                    self.mask = segmenter.mask(self.frame_bgr)
                 self._ready.set()
                 frame_id += 1
-                due_s = max(due_s + self._every_s, time.perf_counter() - self._every_s)
+                due_s = max(due_s + self._interval_s, time.perf_counter() - self._interval_s)
         except VeneerError as error:
-            self._failed = error
+            self._error = error
         finally:
             self._ready.set()
             self._tracker.close()
@@ -101,33 +89,41 @@ class Beside:
                 segmenter.close()
 
 
-def timed(calls: Mapping[Key, Callable[[], object]], *, seconds: float) -> dict[Key, Timed]:
-    """Time calls in turns, so that what else the machine does falls on all of them alike.
+def _portrait_frame() -> ImageU8:
+    width, height = _FRAME_WH
+    portrait = cv2.resize(portrait_bgr(), (height, height), interpolation=cv2.INTER_CUBIC)
+    left = (width - height) // 2
+    frame_bgr = cv2.copyMakeBorder(portrait, 0, 0, left, width - height - left, cv2.BORDER_REPLICATE)
+    return np.asarray(frame_bgr, np.uint8)
+
+
+def time_interleaved(calls: Mapping[Key, Callable[[], object]], *, seconds: float) -> dict[Key, CallTime]:
+    """Time several calls in alternation, so that other load on the machine affects all of them equally.
 
     Args:
-        calls: by name.
-        seconds: for each, over all rounds.
+        calls: Functions to time, by name.
+        seconds: Timed seconds for each function over all rounds.
     """
-    took_ms: dict[Key, list[float]] = {name: [] for name in calls}
-    for number in range(_ROUNDS):
+    durations_ms: dict[Key, list[float]] = {name: [] for name in calls}
+    for round_number in range(_ROUNDS):
         for name, call in calls.items():
-            for _ in range(1 if number else _BURN_IN):
+            for _ in range(1 if round_number else _BURN_IN_CALLS):
                 call()
-            took_ms[name] += _for(call, seconds / _ROUNDS)
-    return {name: summed(times) for name, times in took_ms.items()}
+            durations_ms[name] += _repeat(call, seconds / _ROUNDS)
+    return {name: summarise(durations) for name, durations in durations_ms.items()}
 
 
-def summed(took_ms: Sequence[float]) -> Timed:
-    """Median and 95th percentile."""
-    median, p95 = np.percentile(took_ms, (50, 95)).tolist()
-    return Timed(round(median, 3), round(p95, 3))
+def summarise(durations_ms: Sequence[float]) -> CallTime:
+    """Return median and 95th percentile, rounded to microseconds."""
+    median, p95 = np.percentile(durations_ms, (50, 95)).tolist()
+    return CallTime(round(median, 3), round(p95, 3))
 
 
-def _for(call: Callable[[], object], seconds: float) -> list[float]:
-    took_ms: list[float] = []
+def _repeat(call: Callable[[], object], seconds: float) -> list[float]:
+    durations_ms: list[float] = []
     end_s = time.perf_counter() + seconds
-    while not took_ms or time.perf_counter() < end_s:
+    while not durations_ms or time.perf_counter() < end_s:
         started_s = time.perf_counter()
         call()
-        took_ms.append((time.perf_counter() - started_s) * 1e3)
-    return took_ms
+        durations_ms.append((time.perf_counter() - started_s) * 1e3)
+    return durations_ms

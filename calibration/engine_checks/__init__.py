@@ -1,1 +1,1 @@
-"""Engines compared with the FP32 reference."""
+"""Engine accuracy: comparison with the FP32 reference, tolerances and INT8 quantisation."""

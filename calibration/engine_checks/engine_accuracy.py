@@ -1,4 +1,4 @@
-"""An engine held against the FP32 reference on the calibration set: the numbers, and the verdict."""
+"""Comparison of an engine with the FP32 reference on the calibration set."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.engine_checks.tolerances import CaseScores, Judgement, Limits, Several, because
-from calibration.evaluation.ssim import SSIM_LEAST_SIDE_PX, ssim
+from calibration.engine_checks.tolerances import (
+    BatchScores,
+    CaseScores,
+    EngineVerdict,
+    Tolerances,
+    failure_reason,
+)
+from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, lab, mean_ciede2000, mse_to_psnr_db, ssim
 from calibration.sets.set_pictures import SetPicture
 from engines.errors import EngineError
 from engines.runtime.base import MAX_FACES, Engine
@@ -18,95 +24,100 @@ from engines.styles import Style
 
 ImageU8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-_BEST_DB = 100.0
-_BATCH_EVERY = 20  # pictures: a fifth of them is enough to see what another number of faces does
+_PICTURES_PER_BATCH = 20  # one batch of MAX_FACES for every 20 images: a fifth is enough to detect a batching error
 
 
 class Reference:
-    """What FP32 makes of the calibration set, worked out once for all engines of a style.
+    """Reference outputs on the calibration set, computed once for all engines of a style.
 
     Args:
-        style: as the pictures were cut for.
-        engine: the reference.
-        pictures: of the set.
-        clips: frames (H, W, 3) BGR that follow each other.
+        style: The style at the size of the images.
+        engine: The reference engine, FP32.
+        pictures: Images of the calibration set.
+        clips: Frame sequences, (H, W, 3) BGR uint8 each.
     """
 
     def __init__(
         self, style: Style, engine: Engine, pictures: Sequence[SetPicture], clips: Sequence[Sequence[ImageU8]]
     ) -> None:
         self.style, self.pictures, self._clips = style, list(pictures), clips
-        self._answers = [_answer(engine, one.crop_bgr) for one in self.pictures]
-        finished = [self._finished(one, answer) for one, answer in zip(self.pictures, self._answers, strict=True)]
-        self._rgb, self._lab = finished, [_lab(rgb) for rgb in finished]
-        self._change = self._clip_change(engine)
+        self._outputs = [_infer_one(engine, picture.crop_bgr) for picture in self.pictures]
+        self._finished_rgb = [
+            self._finish(picture.crop_bgr, output) for picture, output in zip(self.pictures, self._outputs, strict=True)
+        ]
+        self._lab = [lab(rgb) for rgb in self._finished_rgb]
+        self._clip_change = self._mean_clip_change(engine)
 
-    def judge(self, engine: Engine, limits: Limits, *, on_picture: Callable[[], None] = lambda: None) -> Judgement:
-        """Hold an engine of the same style and size against it.
+    def evaluate(
+        self, engine: Engine, tolerances: Tolerances, *, on_picture: Callable[[], None] = lambda: None
+    ) -> EngineVerdict:
+        """Compare an engine of the same style and size with the reference.
+
+        Args:
+            engine: The engine under test.
+            tolerances: Limits for the verdict.
+            on_picture: Called after each image.
 
         Raises:
-            EngineError: the engine failed.
+            EngineError: The engine failed.
         """
-        rows: dict[str, list[_Row]] = {}
-        for index, one in enumerate(self.pictures):
-            row = self._row(index, _answer(engine, one.crop_bgr))
-            for name in (one.case, "all"):
-                rows.setdefault(name, []).append(row)
+        scored: dict[str, list[_PictureScores]] = {}
+        for index, picture in enumerate(self.pictures):
+            scores = self._score(index, _infer_one(engine, picture.crop_bgr))
+            for name in (picture.case, "all"):
+                scored.setdefault(name, []).append(scores)
             on_picture()
-        cases = {name: _summed(found) for name, found in rows.items()}
-        several = self._several(engine, rows["all"]) if rows else None
-        change = self._clip_change(engine)
-        flicker = None if change is None or not self._change else change / self._change
-        return Judgement(cases, flicker, because(cases, several, limits), several)
+        cases = {name: _aggregate(scores) for name, scores in scored.items()}
+        batch = self._score_batches(engine, scored["all"]) if scored else None
+        change = self._mean_clip_change(engine)
+        flicker = None if change is None or not self._clip_change else change / self._clip_change
+        return EngineVerdict(cases, flicker, failure_reason(cases, batch, tolerances), batch)
 
-    def _several(self, engine: Engine, alone: Sequence[_Row]) -> Several:
-        """Some pictures of all cases, `MAX_FACES` at once: engines have a graph of its own for that."""
-        count = max(1, len(alone) // _BATCH_EVERY) * MAX_FACES
-        indices = np.linspace(0, len(alone) - 1, count).round().astype(int).tolist()
-        rows: list[_Row] = []
+    def _score_batches(self, engine: Engine, single: Sequence[_PictureScores]) -> BatchScores:
+        """Score images of all cases with `MAX_FACES` per call: engines hold a separate graph for batches."""
+        count = max(1, len(single) // _PICTURES_PER_BATCH) * MAX_FACES
+        indices = np.linspace(0, len(single) - 1, count).round().astype(int).tolist()
+        scored: list[_PictureScores] = []
         for begin in range(0, count, MAX_FACES):
             batch = indices[begin : begin + MAX_FACES]
+            regions_bgr = np.stack([self.pictures[index].crop_bgr for index in batch])
             try:
-                answers = np.array(
-                    engine.infer(np.stack([self.pictures[index].crop_bgr for index in batch])), np.float32
-                )
+                outputs = np.array(engine.infer(regions_bgr), np.float32)
             except EngineError as error:
-                return Several(MAX_FACES, None, failed=error.got)
-            rows += [self._row(index, answer) for index, answer in zip(batch, answers, strict=True)]
-        same = [alone[index] for index in indices]
-        added_de = max(row.mean_de - before.mean_de for row, before in zip(rows, same, strict=True))
-        return Several(MAX_FACES, _summed(rows), _summed(same), added_de)
+                return BatchScores(MAX_FACES, None, error=error.got)
+            scored += [self._score(index, output) for index, output in zip(batch, outputs, strict=True)]
+        same = [single[index] for index in indices]
+        added_de = max(after.mean_de - before.mean_de for after, before in zip(scored, same, strict=True))
+        return BatchScores(MAX_FACES, _aggregate(scored), _aggregate(same), added_de)
 
-    def _row(self, index: int, answer: Floats) -> _Row:
-        finite = np.isfinite(answer)
-        off = np.abs(answer - self._answers[index])[finite]
+    def _score(self, index: int, output: Floats) -> _PictureScores:
+        finite = np.isfinite(output)
+        error = np.abs(output - self._outputs[index])[finite]
         with np.errstate(invalid="ignore"):
-            rgb = self._finished(self.pictures[index], np.nan_to_num(answer, posinf=255.0, neginf=0.0))
-        reference_rgb = self._rgb[index]
-        squares = np.square(rgb.astype(np.float32) - reference_rgb)
-        alike = ssim(rgb, reference_rgb) if min(rgb.shape[:2]) >= SSIM_LEAST_SIDE_PX else float("nan")
-        most, mean = (float(off.max()), float(off.mean())) if off.size else (float("inf"), float("inf"))
-        return _Row(most, mean, float(squares.mean()), alike, _mean_de(self._lab[index], rgb), int((~finite).sum()))
+            rgb = self._finish(self.pictures[index].crop_bgr, np.nan_to_num(output, posinf=255.0, neginf=0.0))
+        reference_rgb = self._finished_rgb[index]
+        mean_square = float(np.square(rgb.astype(np.float32) - reference_rgb).mean())
+        similarity = ssim(rgb, reference_rgb) if min(rgb.shape[:2]) >= SSIM_MIN_SIDE_PX else float("nan")
+        largest, mean = (float(error.max()), float(error.mean())) if error.size else (float("inf"), float("inf"))
+        mean_de = mean_ciede2000(self._lab[index], rgb)
+        return _PictureScores(largest, mean, mean_square, similarity, mean_de, int((~finite).sum()))
 
-    def _finished(self, one: SetPicture, answer: Floats) -> ImageU8:
-        """The picture that live would show, RGB."""
-        whole = one.crop_bgr + answer if self.style.output == "change" else answer
-        return np.ascontiguousarray(np.clip(np.rint(whole), 0, 255).astype(np.uint8)[:, :, ::-1])
+    def _finish(self, crop_bgr: ImageU8, output: Floats) -> ImageU8:
+        """Return the image that would be shown, (H, W, 3) RGB uint8."""
+        picture_bgr = crop_bgr + output if self.style.output == "change" else output
+        return np.ascontiguousarray(np.clip(np.rint(picture_bgr), 0, 255).astype(np.uint8)[:, :, ::-1])
 
-    def _clip_change(self, engine: Engine) -> float | None:
-        """Mean absolute change from frame to frame, in levels of 255."""
+    def _mean_clip_change(self, engine: Engine) -> float | None:
+        """Return the mean absolute frame-to-frame change of the finished images, in levels of 255."""
         changes = []
-        for frames in self._clips:
-            shown = [
-                self._finished(SetPicture("", bgr), np.nan_to_num(_answer(engine, bgr))).astype(np.float32)
-                for bgr in frames
-            ]
-            changes += [float(np.abs(now - before).mean()) for before, now in pairwise(shown)]
+        for frames_bgr in self._clips:
+            shown = [self._finish(bgr, np.nan_to_num(_infer_one(engine, bgr))).astype(np.float32) for bgr in frames_bgr]
+            changes += [float(np.abs(after - before).mean()) for before, after in pairwise(shown)]
         return float(np.mean(changes)) if changes else None
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _PictureScores:
     max_error: float
     mean_error: float
     mean_square: float
@@ -115,37 +126,21 @@ class _Row:
     non_finite: int
 
 
-def _answer(engine: Engine, crop_bgr: ImageU8) -> Floats:
+def _infer_one(engine: Engine, crop_bgr: ImageU8) -> Floats:
     return np.array(engine.infer(np.ascontiguousarray(crop_bgr[None]))[0], np.float32)
 
 
-def _lab(rgb: ImageU8) -> NDArray[np.float64]:
-    from skimage.color import rgb2lab
-
-    return np.asarray(rgb2lab(rgb))
-
-
-def _mean_de(reference_lab: NDArray[np.float64], rgb: ImageU8) -> float:
-    from skimage.color import deltaE_ciede2000
-
-    return float(np.mean(deltaE_ciede2000(reference_lab, _lab(rgb))))
-
-
-def _summed(rows: Sequence[_Row]) -> CaseScores:
+def _aggregate(scored: Sequence[_PictureScores]) -> CaseScores:
     def mean(name: str) -> float:
-        return float(np.mean([getattr(row, name) for row in rows]))
+        return float(np.mean([getattr(scores, name) for scores in scored]))
 
     return CaseScores(
-        pictures=len(rows),
-        max_error=max(row.max_error for row in rows),
+        pictures=len(scored),
+        max_error=max(scores.max_error for scores in scored),
         mean_error=mean("mean_error"),
-        psnr_db=_decibel(mean("mean_square")),
-        worst_psnr_db=_decibel(max(row.mean_square for row in rows)),
+        psnr_db=mse_to_psnr_db(mean("mean_square")),
+        worst_psnr_db=mse_to_psnr_db(max(scores.mean_square for scores in scored)),
         ssim=mean("ssim"),
         mean_de=mean("mean_de"),
-        non_finite=sum(row.non_finite for row in rows),
+        non_finite=sum(scores.non_finite for scores in scored),
     )
-
-
-def _decibel(mean_square: float) -> float:
-    return min(_BEST_DB, 10 * float(np.log10(255.0**2 / mean_square))) if mean_square > 0 else _BEST_DB

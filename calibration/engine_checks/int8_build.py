@@ -1,8 +1,10 @@
-"""Builds the INT8 engine of one style: `python -m calibration.engine_checks.int8_build STYLE`.
+"""Build the INT8 engine of one style: `python -m calibration.engine_checks.int8_build STYLE`.
 
-It says how far it is in JSON, one object a line: {"step": "set", "quantise", "judge" or "done", "done": 3, "of": 11,
-"say": "words for a person"}. It ends with 0 where the engine is there and passed, with 3 where calibration refused it
-(the last line says why), and with 2 where it cannot be built here (one line on stderr says why).
+Progress is written to stdout as JSON lines: {"step": "set", "quantise", "judge" or "done", "done": 3, "of": 11, "say":
+"message"}.
+
+Exit codes: 0: the engine exists and passed. 2: it cannot be built here; stderr holds one line with the reason. 3:
+calibration rejected it; the last JSON line holds the reason.
 """
 
 from __future__ import annotations
@@ -12,33 +14,33 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from calibration.engine_checks.quantize import NotTakenError, make_int8
-from calibration.engine_checks.verdicts import reference_of
+from calibration.engine_checks.quantize import Int8LoadError, build_int8
+from calibration.engine_checks.verdicts import load_reference
 from calibration.sets.set_builder import BUILT_IN_PICTURES, built_in
 from engines.errors import OptionsError, VeneerError
 from engines.runtime.base import NotUsableError
 from engines.styles import Style, load_style
 
-_REFUSED, _IMPOSSIBLE = 3, 2
-_SIZE = re.compile(r"(\d{1,4})x(\d{1,4})")
+_REJECTED, _IMPOSSIBLE = 3, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """See the module."""
+    """Run the builder and return its exit code; see the module docstring."""
     parser = argparse.ArgumentParser(
-        prog="python -m calibration.engine_checks.int8_build", description=__doc__.split(":")[0]
+        prog="python -m calibration.engine_checks.int8_build", description="Build the INT8 engine of one style."
     )
     parser.add_argument("style")
-    parser.add_argument("--size", default="", help="WxH of the region, as the look has it")
-    parser.add_argument("--region", default="", help="lips, face, head, frame or person")
-    asked = parser.parse_args(arguments)
+    parser.add_argument("--size", default="", help="WIDTHxHEIGHT of the region (default: that of the style)")
+    parser.add_argument("--region", default="", help="lips, face, head, frame or person (default: that of the style)")
+    options = parser.parse_args(arguments)
     try:
-        return _build(_style(asked.style, asked.size, asked.region))
-    except NotTakenError as error:
-        _tell("done", str(error))
-        return _REFUSED
+        return _build(_style(options.style, options.size, options.region))
+    except Int8LoadError as error:
+        _report("done", str(error))
+        return _REJECTED
     except (VeneerError, NotUsableError) as error:
         sys.stderr.write(f"{error}\n")
         return _IMPOSSIBLE
@@ -47,10 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _style(name: str, size: str, region: str) -> Style:
     style = load_style(name)
     style = style.on(region or style.region)
-    found = _SIZE.fullmatch(size)
-    if size and found is None:
-        raise OptionsError(f"--size {size}", "that is no size", "write WIDTHxHEIGHT, as in 256x256")
-    return replace(style, size_wh=(int(found[1]), int(found[2]))) if found else style
+    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", size)
+    if size and match is None:
+        raise OptionsError(f"--size {size}", "not a size", "write WIDTHxHEIGHT, as in 256x256")
+    return replace(style, size_wh=(int(match[1]), int(match[2]))) if match else style
 
 
 def _build(style: Style) -> int:
@@ -59,21 +61,22 @@ def _build(style: Style) -> int:
     def on_picture() -> None:
         nonlocal pictures
         pictures += 1
-        _tell("set", "making the built-in calibration set", pictures, BUILT_IN_PICTURES)
+        _report("set", "creating the built-in calibration set", pictures, BUILT_IN_PICTURES)
 
-    import torch
+    with suppress(ModuleNotFoundError):  # the reference is OpenVINO then
+        import torch
 
-    torch.set_num_threads(1)  # somebody is painting: several threads would wait for each other, and for the painter
-    built_in(on_picture=on_picture, say=lambda line: _tell("set", line))
-    _tell("judge", f"{style.name}: the FP32 reference")
-    judged = make_int8(style, reference_of(style), say=lambda line: _tell("quantise", line))
-    scores = judged.cases.get("all")
-    said = f"mean dE {scores.mean_de:.2f}, PSNR {scores.psnr_db:.1f} dB off FP32" if scores else "not judged"
-    _tell("done", f"{style.name} INT8 {'passed' if judged.passed else f'failed: {judged.because}'} ({said})")
-    return 0 if judged.passed else _REFUSED
+        torch.set_num_threads(1)  # the renderer runs at the same time: more threads would compete with it
+    built_in(on_picture=on_picture, say=lambda line: _report("set", line))
+    _report("judge", f"{style.name}: computing the FP32 reference")
+    verdict = build_int8(style, load_reference(style), say=lambda line: _report("quantise", line))
+    scores = verdict.cases.get("all")
+    numbers = f"mean dE {scores.mean_de:.2f}, PSNR {scores.psnr_db:.1f} dB against FP32" if scores else "no scores"
+    _report("done", f"{style.name} INT8 {'passed' if verdict.passed else f'failed: {verdict.reason}'} ({numbers})")
+    return 0 if verdict.passed else _REJECTED
 
 
-def _tell(step: str, say: str, done: int = 0, of: int = 0) -> None:
+def _report(step: str, say: str, done: int = 0, of: int = 0) -> None:
     sys.stdout.write(json.dumps({"step": step, "done": done, "of": of, "say": say}) + "\n")
     sys.stdout.flush()
 

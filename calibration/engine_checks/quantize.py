@@ -1,14 +1,13 @@
-"""INT8 from the calibration set: a style's graph quantised as far as the limits allow, judged, and kept."""
+"""INT8 quantisation of a style on the calibration set, with verdict and storage in the engine cache."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
 
 from calibration.engine_checks.engine_accuracy import Reference
-from calibration.engine_checks.tolerances import INT8_LIMITS, Judgement
+from calibration.engine_checks.tolerances import INT8_TOLERANCES, EngineVerdict
 from engines.cache import engine_cache
 from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError
@@ -19,83 +18,73 @@ from engines.runtime.openvino.int8_graph import INSTALL, RECIPES, Recipe, int8_k
 from engines.styles import Style
 from engines.text import first_line
 
-if TYPE_CHECKING:
-    import openvino
 
-Say = Callable[[str], None]
-
-
-class NotTakenError(EngineError):
-    """An INT8 engine was made that cannot be opened; it would come out the same again."""
+class Int8LoadError(EngineError):
+    """OpenVINO cannot load the INT8 graph that was built; building it again gives the same graph."""
 
 
-def make_int8(
-    style: Style, reference: Reference, *, say: Say = lambda line: None, recipes: Sequence[Recipe] = RECIPES
-) -> Judgement:
-    """Quantise a style where that was not done yet, judge it, and keep it in the engine cache with its verdict.
+def build_int8(
+    style: Style,
+    reference: Reference,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    recipes: Sequence[Recipe] = RECIPES,
+) -> EngineVerdict:
+    """Build the INT8 engine of a style if it is not in the cache, check it, and record the verdict.
 
-    Where all of it in INT8 is too far off, more cautious recipes follow, until one passes; if none does, the last try
-    is kept with its verdict, so that nobody builds it again.
+    The recipes are tried in order, from the fastest to the most conservative, until one passes. If none passes, the
+    last engine is kept with its verdict, so that it is not built again.
 
     Args:
-        style: at the size of the reference's pictures.
-        reference: FP32 on the calibration set. Ranges are taken from every other picture; all of them judge.
-        say: told what happens, a line at a time.
-        recipes: to be tried, in this order.
+        style: The style at the size of the reference images.
+        reference: Reference outputs. Every second image gives the quantisation ranges; all images are evaluated.
+        say: Receives progress messages, one line each.
+        recipes: Quantisation recipes in the order to try.
 
     Raises:
-        NotUsableError: NNCF is missing, or cannot quantise it.
-        EngineError: the weights are not usable, or the cache cannot be written to.
-        NotTakenError: OpenVINO cannot read or compile what was made.
+        NotUsableError: NNCF is missing or cannot quantise the style.
+        EngineError: The weights are not usable, or the cache cannot be written.
+        Int8LoadError: OpenVINO cannot read or compile the result.
     """
     if not nncf_installed():
-        raise NotUsableError("NNCF, which makes INT8 engines, is not installed", INSTALL)
-    pictures_bgr = [one.crop_bgr for one in reference.pictures[::2]]
+        raise NotUsableError("NNCF, which builds INT8 engines, is not installed", INSTALL)
+    pictures_bgr = [picture.crop_bgr for picture in reference.pictures[::2]]
     if not pictures_bgr:
-        raise NotUsableError("the calibration set shows nothing that this style works on", "veneer calibrate collect")
+        raise NotUsableError("the calibration set has no image for this style", "veneer calibrate collect")
     key = int8_key(style)
     with engine_cache.build_lock(key, say=say):
-        if engine_cache.find(key, then=engine_cache.REBUILT) is not None:  # its name says all that it was made of
-            return _judged(style, key, reference, None)
+        if engine_cache.find(key, then=engine_cache.REBUILT) is not None:  # the key covers all inputs of the build
+            return _evaluate(style, key, reference, {})
         started_s = time.perf_counter()
         graph = load_graph(style, openvino_core())
         for recipe in recipes:
             say(f"{style.name}: quantising ({recipe.name})")
             try:
-                made = quantize_graph(graph, pictures_bgr, recipe)
-            except Exception as error:  # NNCF raises exceptions of its own, with no common base
+                model = quantize_graph(graph, pictures_bgr, recipe)
+            except Exception as error:  # the exceptions of NNCF have no common base class
                 raise NotUsableError(f"NNCF cannot quantise {style.name}: {first_line(error)}") from error
-            _keep(style, key, made, time.perf_counter() - started_s)
-            judged = _judged(style, key, reference, recipe)
-            if judged.passed:
+            previous = engine_cache.find(key)
+            if previous is not None:
+                engine_cache.discard(previous)
+            about = engine_cache.EntryDescription(style.name, "openvino", "int8", "{}x{}".format(*style.size_wh))
+            build_s = time.perf_counter() - started_s
+            if engine_cache.store(key, partial(save_graph, model), about=about, build_s=build_s) is None:
+                raise EngineError(f"INT8 engine of {style.name}", "the cache cannot store it", "free some disk space")
+            found = _evaluate(style, key, reference, {"recipe": recipe.name})
+            if found.passed:
                 break
-    return judged
+    return found
 
 
-def _keep(style: Style, key: str, made: openvino.Model, build_s: float) -> None:
-    """Put it into the cache, in the place of what lay there; it took that long, with the tries before it."""
-
-    def write(folder: Path) -> None:
-        save_graph(made, folder)
-
-    entry = engine_cache.find(key)
-    if entry is not None:
-        engine_cache.discard(entry)
-    about = engine_cache.EntryDescription(style.name, "openvino", "int8", "{}x{}".format(*style.size_wh))
-    if engine_cache.store(key, write, about=about, build_s=build_s) is None:
-        raise EngineError(f"INT8 engine of {style.name}", "it cannot be kept in the cache", "make room there")
-
-
-def _judged(style: Style, key: str, reference: Reference, recipe: Recipe | None) -> Judgement:
-    """Open it as live does, judge it, and write the verdict."""
+def _evaluate(style: Style, key: str, reference: Reference, about: dict[str, str]) -> EngineVerdict:
+    """Open the engine from the cache, evaluate it, and record the verdict."""
     try:
         engine = OpenVinoEngine(style, precision="int8")
-    except NotUsableError as error:  # it was made or found a moment ago
-        raise NotTakenError(f"INT8 engine of {style.name}", "OpenVINO does not take what NNCF made") from error
+    except NotUsableError as error:
+        raise Int8LoadError(f"INT8 engine of {style.name}", "OpenVINO cannot load the graph from NNCF") from error
     try:
-        judged = reference.judge(engine, INT8_LIMITS)
+        found = reference.evaluate(engine, INT8_TOLERANCES)
     finally:
         engine.close()
-    scores = {**judged.as_dict(), **({"recipe": recipe.name} if recipe else {})}
-    record_verdict(key, passed=judged.passed, because=judged.because, scores=scores)
-    return judged
+    record_verdict(key, passed=found.passed, because=found.reason, scores={**found.as_dict(), **about})
+    return found

@@ -1,4 +1,4 @@
-"""What an engine may be off FP32: the limits, the scores that are held against them, and the verdict in words."""
+"""Tolerances on the deviation of an engine from the FP32 reference, and the verdict that follows from its scores."""
 
 from __future__ import annotations
 
@@ -8,33 +8,36 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What an engine may be off FP32 on the pictures of each case.
+class Tolerances:
+    """Limits that the images of each calibration case must meet.
 
     Attributes:
-        most_mean_de: dE2000.
-        least_psnr_db: peak 255.
+        max_mean_de: Upper limit of the mean CIEDE2000 colour difference.
+        min_psnr_db: Lower limit of the PSNR in dB, peak 255.
     """
 
-    most_mean_de: float
-    least_psnr_db: float
+    max_mean_de: float
+    min_psnr_db: float
 
 
-FLOAT_LIMITS, INT8_LIMITS = Limits(0.5, 40.0), Limits(1.0, 34.0)
+FLOAT_TOLERANCES, INT8_TOLERANCES = Tolerances(0.5, 40.0), Tolerances(1.0, 34.0)
 
 
 @dataclass(frozen=True, slots=True)
 class CaseScores:
-    """How far an engine is off FP32 on the pictures of one case.
+    """Deviation from the reference over the images of one calibration case.
+
+    `max_error` and `mean_error` compare the raw network output; the other scores compare the finished 8-bit images.
 
     Attributes:
-        pictures: how many.
-        max_error: of the network's answer, levels of 255; so `mean_error`. Over what is finite.
-        psnr_db: of the finished pictures, over all their pixels; 100 where they are equal.
-        worst_psnr_db: of the worst of them.
-        ssim: their mean.
-        mean_de: dE2000 of the finished pictures, over all their pixels.
-        non_finite: numbers in the answers that are NaN or infinite.
+        pictures: Number of images.
+        max_error: Largest absolute error of the finite outputs, in levels of 255.
+        mean_error: Mean absolute error of the finite outputs, in levels of 255.
+        psnr_db: PSNR over all pixels of all images, in dB; 100 if they are equal.
+        worst_psnr_db: PSNR of the worst image.
+        ssim: Mean structural similarity.
+        mean_de: Mean CIEDE2000 over all pixels.
+        non_finite: Number of NaN or infinite output values.
     """
 
     pictures: int
@@ -48,107 +51,101 @@ class CaseScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
-    """The same of pictures that the engine was given several at once, as live gives it several faces.
+class BatchScores:
+    """Deviation when the engine receives several regions per call, as it does for several faces.
 
     Attributes:
-        at_once: how many.
-        scores: over all of them; None where the engine failed.
-        alone: the same pictures' scores where each was given alone.
-        added_de: how much more dE2000 one of them is off than alone, at most.
-        failed: in which words it failed; empty where it did not.
+        size: Regions per call.
+        scores: Scores over all batched images; None if the engine failed.
+        single: Scores of the same images with one region per call.
+        added_de: Largest increase of an image's mean CIEDE2000 from single to batched.
+        error: Message of the engine's failure; empty if it succeeded.
     """
 
-    at_once: int
+    size: int
     scores: CaseScores | None
-    alone: CaseScores | None = None
+    single: CaseScores | None = None
     added_de: float = 0.0
-    failed: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """An engine's scores.
+class EngineVerdict:
+    """Scores of one engine, and whether they are within the tolerances.
 
     Attributes:
-        cases: by the case's name, and "all".
-        flicker: mean frame-to-frame change of the engine's pictures on the sets' clips over that of the reference's;
-            None without a clip, or where nothing changes.
-        because: why it fails; empty where it passes.
-        several: for several faces at once; None where nothing was judged.
+        cases: Scores by case name, plus "all".
+        flicker: Mean frame-to-frame change of the engine's output on the calibration clips divided by that of the
+            reference; None without a clip or without change.
+        reason: Why the engine fails; empty if it passes.
+        batch: Scores for several regions per call; None if there was no image.
     """
 
     cases: dict[str, CaseScores]
     flicker: float | None
-    because: str
-    several: Several | None = None
+    reason: str
+    batch: BatchScores | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether it may touch a face."""
-        return not self.because
+        """Whether the engine may be used."""
+        return not self.reason
 
     @property
     def non_finite(self) -> int:
-        """Numbers in all its answers that are NaN or infinite."""
-        both = self.cases.get("all"), self.several.scores if self.several else None
+        """Number of NaN or infinite values in all outputs."""
+        both = self.cases.get("all"), self.batch.scores if self.batch else None
         return sum(scores.non_finite for scores in both if scores)
 
     def as_dict(self) -> dict[str, Any]:
-        """For the verdict's file and for JSON."""
-        several = asdict(self.several) if self.several else None
+        """Return the scores for the verdict file and for JSON output."""
         cases = {name: asdict(scores) for name, scores in self.cases.items()}
-        return {"cases": cases, "several": several, "flicker": self.flicker}
+        return {"cases": cases, "batch": asdict(self.batch) if self.batch else None, "flicker": self.flicker}
 
 
-def limits_of(precision: str) -> Limits:
-    """INT8 may be farther off than half precision; FP32 in another runtime is held to what half precision is."""
-    return INT8_LIMITS if precision == "int8" else FLOAT_LIMITS
+def tolerances_for(precision: str) -> Tolerances:
+    """Return the INT8 tolerances for "int8", and those of half precision for every other precision."""
+    return INT8_TOLERANCES if precision == "int8" else FLOAT_TOLERANCES
 
 
-def because(cases: Mapping[str, CaseScores], several: Several | None, limits: Limits) -> str:
-    """What is beyond the limits, worst first, as part of a sentence; empty where nothing is.
+def failure_reason(cases: Mapping[str, CaseScores], batch: BatchScores | None, tolerances: Tolerances) -> str:
+    """Describe the two largest violations, worst first; return an empty string if there is none.
 
-    Every case counts by itself: many plain pictures must not outweigh a dark one that turns grey. So does each of
-    several faces at once: it must not be farther off than alone by more than the limit.
+    Each case is tested separately, so that many plain images cannot hide an error on dark ones. A batched region may
+    deviate from its single result by at most the colour tolerance.
     """
     if not cases:
-        return "there is no calibration picture that it could be tried on"
-    lost = cases["all"].non_finite
-    if lost:
-        return _lost(lost)
+        return "the calibration set has no image for this style"
+    if cases["all"].non_finite:
+        return _non_finite(cases["all"].non_finite)
     found = []
     for name, scores in cases.items():
-        found += _beyond(scores, "over all pictures" if name == "all" else f"on {name} pictures", limits)
-    if several is not None:
-        where = f"with {several.at_once} faces at once"
-        if several.scores is None:
-            return f"{where} {several.failed}"
-        if several.scores.non_finite:
-            return _lost(several.scores.non_finite, f" {where}")
-        if several.alone is None or not _beyond(several.alone, where, limits):  # else it is these few pictures
-            found += _beyond(several.scores, where, limits)
-        if not several.added_de <= limits.most_mean_de:
-            said = (
-                f"one face is {several.added_de:.2f} dE farther off {where} than alone, at most {limits.most_mean_de}"
-            )
-            found.append((several.added_de / limits.most_mean_de, said))
-    return "; ".join(said for _, said in sorted(found, reverse=True)[:2])
+        found += _violations(scores, "over all pictures" if name == "all" else f"on {name} pictures", tolerances)
+    if batch is not None:
+        where = f"with {batch.size} faces per call"
+        if batch.scores is None:
+            return f"{where} {batch.error}"
+        if batch.scores.non_finite:
+            return _non_finite(batch.scores.non_finite, f" {where}")
+        if batch.single is None or not _violations(batch.single, where, tolerances):
+            found += _violations(batch.scores, where, tolerances)
+        if not batch.added_de <= tolerances.max_mean_de:
+            text = f"batching adds {batch.added_de:.2f} dE to one face {where}, maximum {tolerances.max_mean_de}"
+            found.append((batch.added_de / tolerances.max_mean_de, text))
+    return "; ".join(text for _, text in sorted(found, reverse=True)[:2])
 
 
-def _lost(count: int, where: str = "") -> str:
-    return (
-        f"{count} number{'s' if count > 1 else ''} in its answers{where} {'are' if count > 1 else 'is'} NaN or infinite"
-    )
+def _non_finite(count: int, where: str = "") -> str:
+    return f"{count} output value{'s are' if count > 1 else ' is'} NaN or infinite{where}"
 
 
-def _beyond(scores: CaseScores, where: str, limits: Limits) -> list[tuple[float, str]]:
-    """By how much, and in which words."""
+def _violations(scores: CaseScores, where: str, tolerances: Tolerances) -> list[tuple[float, str]]:
+    """Return pairs of excess factor and description."""
     found = []
-    if not scores.mean_de <= limits.most_mean_de:
-        said = f"mean dE {scores.mean_de:.2f} {where}, at most {limits.most_mean_de}"
-        found.append((scores.mean_de / limits.most_mean_de, said))
-    if not scores.psnr_db >= limits.least_psnr_db:
-        said = f"PSNR {scores.psnr_db:.1f} dB {where}, at least {limits.least_psnr_db:.0f}"
-        found.append((limits.least_psnr_db / max(scores.psnr_db, 1e-3), said))
+    if not scores.mean_de <= tolerances.max_mean_de:
+        text = f"mean dE {scores.mean_de:.2f} {where}, maximum {tolerances.max_mean_de}"
+        found.append((scores.mean_de / tolerances.max_mean_de, text))
+    if not scores.psnr_db >= tolerances.min_psnr_db:
+        text = f"PSNR {scores.psnr_db:.1f} dB {where}, minimum {tolerances.min_psnr_db:.0f}"
+        found.append((tolerances.min_psnr_db / max(scores.psnr_db, 1e-3), text))
     return found

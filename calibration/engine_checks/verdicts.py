@@ -1,77 +1,81 @@
-"""Judges every engine that a style can run on here, and writes the verdicts down."""
+"""Runs every engine of a style that this machine offers against the reference and records the verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from calibration.engine_checks.engine_accuracy import Reference
-from calibration.engine_checks.quantize import make_int8
-from calibration.engine_checks.tolerances import Judgement, limits_of
+from calibration.engine_checks.quantize import build_int8
+from calibration.engine_checks.tolerances import EngineVerdict, tolerances_for
 from calibration.sets.set_pictures import clips, stills
-from engines.build.styles_in_use import styles_in_use
 from engines.cache.cache_entry import record_verdict, verdict
 from engines.errors import EngineError
-from engines.looks import load_looks
 from engines.runtime.base import Engine, NotUsableError
-from engines.runtime.torch.reference_engine import TorchEngine
+from engines.runtime.selector import reference_engine
 from engines.styles import Style
 from engines.text import first_line
 
-MOST_OF_A_CASE = 12  # pictures: more of them change no verdict, and dE2000 takes its time
-Opener = Callable[[int | None], Engine]  # by the number of threads
+MAX_PICTURES_PER_CASE = 12  # more images change no verdict, and CIEDE2000 is slow
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A way to run a style here.
+class Backend:
+    """A combination of runtime and precision.
 
     Attributes:
-        runtime: as `open_engine` takes it.
+        runtime: As in `open_engine`.
         precision: "int8", "fp16", "bf16" or "fp32".
-        open: raises what the runtime's constructor raises.
-        threaded: whether the number of processor threads matters.
+        open: Opens the engine with a number of CPU threads (None: the default). Raises NotUsableError, ImportError,
+            OSError or RuntimeError if this machine cannot run it.
+        threaded: Whether the number of CPU threads affects it.
     """
 
     runtime: str
     precision: str
-    open: Opener
+    open: Callable[[int | None], Engine]
     threaded: bool = False
 
     @property
     def name(self) -> str:
-        """As tables name it."""
+        """Name in tables, such as "openvino bf16"."""
         return f"{self.runtime} {self.precision}"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A way and what became of it.
+class EngineCheck:
+    """Result for one backend of a style.
 
     Attributes:
-        judgement: None where it cannot be used here.
-        refused: why it cannot.
+        verdict: None if the backend cannot be used here.
+        unavailable: Why it cannot be used.
     """
 
     style: Style
-    way: Way
-    judgement: Judgement | None
-    refused: str = ""
+    backend: Backend
+    verdict: EngineVerdict | None
+    unavailable: str = ""
+
+    @property
+    def rejection(self) -> str:
+        """Why the engine must not be used; empty if it passed."""
+        if self.verdict is None:
+            return self.unavailable
+        return f"calibration failed: {self.verdict.reason}" if self.verdict.reason else ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the result for JSON output."""
         found: dict[str, Any] = {"style": self.style.name, "size": "{}x{}".format(*self.style.size_wh)}
-        found |= {"runtime": self.way.runtime, "precision": self.way.precision}
-        if self.judgement is None:
-            return {**found, "refused": self.refused}
-        verdict = {"passed": self.judgement.passed, "because": self.judgement.because}
-        return {**found, **verdict, **self.judgement.as_dict()}
+        found |= {"runtime": self.backend.runtime, "precision": self.backend.precision}
+        if self.verdict is None:
+            return {**found, "unavailable": self.unavailable}
+        return {**found, "passed": self.verdict.passed, "reason": self.verdict.reason, **self.verdict.as_dict()}
 
 
-def ways(style: Style) -> list[Way]:
-    """All ways to run a style, whether this machine has them or not, but for the reference."""
+def backends(style: Style) -> list[Backend]:
+    """Return every backend of a style except the reference, whether or not this machine has it."""
 
     def openvino(precision: str, threads: int | None) -> Engine:
         from engines.runtime.openvino.cpu_engine import OpenVinoEngine
@@ -81,7 +85,7 @@ def ways(style: Style) -> list[Way]:
     def cuda(precision: str, _threads: int | None) -> Engine:
         from engines.runtime.torch.cuda_device import driver_device
 
-        driver_device()
+        driver_device()  # first: without a GPU, PyTorch need not be imported
         from engines.runtime.torch.cuda_engine import TorchCudaEngine
 
         return TorchCudaEngine(style, precision=precision)
@@ -97,95 +101,91 @@ def ways(style: Style) -> list[Way]:
         return TensorRtEngine(style)
 
     return [
-        Way("tensorrt", "fp16", tensorrt),
-        *(Way("torch", precision, partial(cuda, precision)) for precision in ("fp16", "fp32")),
-        *(Way("openvino", precision, partial(openvino, precision), True) for precision in ("int8", "bf16", "fp32")),
+        Backend("tensorrt", "fp16", tensorrt),
+        *(Backend("torch", precision, partial(cuda, precision)) for precision in ("fp16", "fp32")),
+        *(
+            Backend("openvino", precision, partial(openvino, precision), threaded=True)
+            for precision in ("int8", "bf16", "fp32")
+        ),
     ]
 
 
-def offered(names: Sequence[str] = ()) -> list[Style]:
-    """The styles of those names (all if none) at every size that a look offers them in, or else at their own.
+def load_reference(style: Style) -> Reference:
+    """Compute the reference outputs on the calibration sets that exist.
 
     Raises:
-        LookError: no such style, or a looks file says something impossible.
+        EngineError: The weights are not usable, or neither PyTorch nor OpenVINO can run the style.
     """
-    return styles_in_use(names, load_looks().values())
+    engine = reference_engine(style)
+    try:
+        return Reference(style, engine, stills(style, most=MAX_PICTURES_PER_CASE), clips(style))
+    finally:
+        engine.close()
 
 
-def reference_of(style: Style) -> Reference:
-    """FP32 on the calibration sets that are there.
-
-    Raises:
-        EngineError: the weights are not usable.
-    """
-    engine = TorchEngine(style, why="the reference")
-    return Reference(style, engine, stills(style, most=MOST_OF_A_CASE), clips(style))
-
-
-def judge_style(
+def check_engines(
     style: Style,
     reference: Callable[[], Reference],
     *,
-    again: bool = True,
+    recheck: bool = True,
     say: Callable[[str], None] = lambda line: None,
-) -> Iterator[Judged]:
-    """Judge a style's engines one after the other, and write each verdict under the engine's key.
+) -> Iterator[EngineCheck]:
+    """Check the engines of a style one after the other, and record each verdict under the engine's cache key.
 
     Args:
-        style: at one size.
-        reference: makes the style's reference; called where something is to be judged.
-        again: also those that have a verdict. Without it they come without scores.
-        say: told what happens, a line at a time.
+        style: The style at one size.
+        reference: Returns the reference; called only if an engine must be checked.
+        recheck: Whether to check engines that already have a verdict; otherwise they are returned without scores.
+        say: Receives progress messages, one line each.
 
     Raises:
-        EngineError: the weights are not usable, or a verdict cannot be written.
+        EngineError: The weights are not usable, or a verdict cannot be written.
     """
-    for way in ways(style):
+    for backend in backends(style):
         try:
-            known = "" if again else known_verdict(way)
-            if known:
-                yield Judged(
-                    style, way, Judgement({}, None, known.removeprefix("failed: ") if known != "passed" else "")
-                )
-                continue
-            say(f"{style.name} {way.name}")
-            yield Judged(style, way, _judged(style, way, reference(), say))
+            known = None if recheck else _recorded_verdict(backend)
+            if known is None:
+                say(f"{style.name} {backend.name}")
+                known = _check(style, backend, reference(), say)
+            yield EngineCheck(style, backend, known)
         except NotUsableError as error:
-            yield Judged(style, way, None, str(error))
+            yield EngineCheck(style, backend, None, str(error))
         except (ImportError, OSError, RuntimeError) as error:
-            yield Judged(style, way, None, first_line(error))
+            yield EngineCheck(style, backend, None, first_line(error))
 
 
-def known_verdict(way: Way) -> str:
-    """ "passed" or "failed: ..." where the engine is there and was judged; else nothing.
+def _recorded_verdict(backend: Backend) -> EngineVerdict | None:
+    """Return the recorded verdict without scores; None if the engine was not built or not checked.
 
     Raises:
-        NotUsableError, ImportError, OSError, RuntimeError: it cannot be used here.
+        NotUsableError, ImportError, OSError, RuntimeError: The backend cannot be used here.
     """
     try:
-        engine = way.open(None)
+        engine = backend.open(None)
     except NotUsableError:
-        if way.precision == "int8":  # perhaps it is only not made yet
-            return ""
+        if backend.precision == "int8":  # it may only be missing, and can be built
+            return None
         raise
-    said = verdict(engine.info.key)
+    recorded = verdict(engine.info.key)
     engine.close()
-    return "" if said == "uncalibrated" else said
+    if recorded == "uncalibrated":
+        return None
+    return EngineVerdict({}, None, "" if recorded == "passed" else recorded.removeprefix("failed: "))
 
 
-def _judged(style: Style, way: Way, reference: Reference, say: Callable[[str], None]) -> Judgement:
-    if way.precision == "int8":
-        return make_int8(style, reference, say=say)
-    engine = way.open(None)
+def _check(style: Style, backend: Backend, reference: Reference, say: Callable[[str], None]) -> EngineVerdict:
+    if backend.precision == "int8":
+        return build_int8(style, reference, say=say)
+    engine = backend.open(None)
     try:
         key = engine.info.key
         try:
-            judgement = reference.judge(engine, limits_of(way.precision))
+            found = reference.evaluate(engine, tolerances_for(backend.precision))
         except EngineError as error:
-            judgement = Judgement({}, None, error.got)
-        if engine.info.key != key:  # it fell back while it was judged: what was judged is not what the key names
-            judgement = replace(judgement, because="it failed, and another runtime went on")
+            found = EngineVerdict({}, None, error.got)
+        if engine.info.key != key:  # the engine fell back: the scores do not belong to the key
+            found = replace(found, reason="it failed and fell back to another runtime")
     finally:
         engine.close()
-    record_verdict(key, passed=judgement.passed, because=judgement.because, scores=judgement.as_dict())
-    return judgement
+    record_verdict(key, passed=found.passed, because=found.reason, scores=found.as_dict())
+    return found

@@ -1,1 +1,1 @@
-"""Styles compared with their teachers or with target pictures."""
+"""Image quality metrics of trained styles."""

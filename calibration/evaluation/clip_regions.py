@@ -1,4 +1,4 @@
-"""The regions of a clip, frame by frame, as the live program cuts them."""
+"""Regions of a video clip, frame by frame, as the live program crops them."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from live.tracking.face_mesh import FaceMeshTracker
 
 
 def clip_regions(clip: Path, kind: str, size_wh: tuple[int, int], *, most: int) -> Iterator[ImageU8 | None]:
-    """The region of the one face on each frame of a clip, (H, W, 3) RGB uint8; None for a frame without a face.
+    """Yield the region of one face on each frame, (H, W, 3) RGB uint8; None for a frame without a face.
 
-    Landmarks are smoothed, and the region stays or follows, as they do live.
+    Landmarks and region are filtered over time as in live use.
 
     Args:
-        clip: a video file.
-        kind: "face" or "head"; "frame" and "person" are the whole frame, whoever is on it.
-        size_wh: of the regions.
-        most: frames, from the beginning.
+        clip: Video file.
+        kind: "face" or "head"; "frame" and "person" give the whole frame, with or without a face.
+        size_wh: Size of the regions.
+        most: Maximum number of frames.
 
     Raises:
-        SourceError: it cannot be read.
-        TrackingError: no face model.
+        SourceError: The clip cannot be read.
+        TrackingError: The face model cannot be loaded.
     """
     source, tracker = VideoSource(clip), FaceMeshTracker(max_faces=1)
-    memories: dict[int, TemporalFilter] = {}
+    filters: dict[int, TemporalFilter] = {}
     try:
         source.open()
         for _ in range(most):
             frame = source.read()
             if frame is None:
                 return
-            box = frame_box(frame.size_wh, size_wh) if kind in FRAME_REGIONS else _box(frame, kind, tracker, memories)
+            is_frame = kind in FRAME_REGIONS
+            box = frame_box(frame.size_wh, size_wh) if is_frame else _face_box(frame, kind, tracker, filters)
             if box is None:
                 yield None
                 continue
@@ -49,12 +50,12 @@ def clip_regions(clip: Path, kind: str, size_wh: tuple[int, int], *, most: int) 
         tracker.close()
 
 
-def _box(
-    frame: Frame, kind: str, tracker: FaceMeshTracker, memories: dict[int, TemporalFilter]
+def _face_box(
+    frame: Frame, kind: str, tracker: FaceMeshTracker, filters: dict[int, TemporalFilter]
 ) -> tuple[int, int, int, int] | None:
     for face in tracker.track(frame):
-        memory = memories.setdefault(face.face_id, TemporalFilter())
-        box = face_box(face.landmarks_xy, kind, temporal_filter=memory, at_s=frame.pts_s or 0.0)
+        temporal_filter = filters.setdefault(face.face_id, TemporalFilter())
+        box = face_box(face.landmarks_xy, kind, temporal_filter=temporal_filter, at_s=frame.pts_s or 0.0)
         if box is not None and in_frame(box, frame.size_wh):
             return box
     return None

@@ -1,4 +1,4 @@
-"""A contact sheet: input, teacher and student side by side, for the worst, the median and the best pictures."""
+"""Contact sheet: input, teacher and student side by side for the worst, median and best images."""
 
 from __future__ import annotations
 
@@ -15,78 +15,78 @@ from live.sources.still_picture import PICTURE_SUFFIXES, write_picture
 if TYPE_CHECKING:
     from calibration.evaluation.teacher_scores import Triple
 
-_EACH = 2  # rows of each kind
+_PER_RANK = 2  # rows each for worst, median and best
 _GAP_PX, _LINE_PX, _TEXT_PX = 6, 22, 15
-_PAPER, _INK = (255, 255, 255), (30, 30, 30)
+_TEXT_RGB = (30, 30, 30)
 
 
 def check_sheet(path: Path) -> None:
-    """Whether a sheet could be written there; asked before the work, not after it.
+    """Check before the evaluation that a sheet can be written.
 
     Raises:
-        SinkError: unknown suffix, or no such folder.
+        SinkError: The suffix is unknown, or the folder does not exist.
     """
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise SinkError(f"--sheet {path}", f"unknown kind '{path.suffix}'", "end the name in .png")
     if not path.parent.is_dir():
-        raise SinkError(f"--sheet {path}", f"there is no folder {path.parent}", "make it first")
+        raise SinkError(f"--sheet {path}", f"there is no folder {path.parent}", "create it first")
 
 
-def chosen(scores: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    """The pictures to show, each once: the two worst, two in the middle and the two best by PSNR, and which it is."""
+def select_rows(scores: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Select two worst, two median and two best images by PSNR, each at most once, labelled with the rank."""
     ranked = sorted(scores, key=lambda picture: float(picture["psnr_db"]))
-    middle = max(0, (len(ranked) - _EACH) // 2)
-    places = dict.fromkeys(range(max(0, len(ranked) - _EACH), len(ranked)), "best")
-    places |= dict.fromkeys(range(middle, min(middle + _EACH, len(ranked))), "median")
-    places |= dict.fromkeys(range(min(_EACH, len(ranked))), "worst")
-    return [(places[place], ranked[place]) for place in sorted(places)]
+    middle = max(0, (len(ranked) - _PER_RANK) // 2)
+    ranks = dict.fromkeys(range(max(0, len(ranked) - _PER_RANK), len(ranked)), "best")
+    ranks |= dict.fromkeys(range(middle, min(middle + _PER_RANK, len(ranked))), "median")
+    ranks |= dict.fromkeys(range(min(_PER_RANK, len(ranked))), "worst")
+    return [(ranks[index], ranked[index]) for index in sorted(ranks)]
 
 
 def write_contact_sheet(
-    path: Path, style: str, teacher: str, scores: Sequence[dict[str, Any]], triple_of: Callable[[str], Triple]
+    path: Path, style: str, teacher: str, scores: Sequence[dict[str, Any]], load_triple: Callable[[str], Triple]
 ) -> None:
-    """Write the sheet, every tile at full size, with names and numbers.
+    """Write the sheet with every tile at full size, labelled with names and scores.
 
     Args:
-        path: of a PNG or another picture.
-        style: its name, for the heading.
-        teacher: the same.
-        scores: as `teacher_scores.photo_scores` gives them.
-        triple_of: the pictures of a name.
+        path: Image file to write.
+        style: Name of the style, for the heading.
+        teacher: Name of the teacher, for the heading.
+        scores: From `teacher_scores.photo_scores`.
+        load_triple: Returns the three images by the name of the region.
 
     Raises:
-        SinkError: it cannot be written.
+        SinkError: The sheet cannot be written.
     """
-    rows = [_row(which, picture, triple_of(picture["name"])) for which, picture in chosen(scores)]
-    heads = ["input", f"teacher {teacher}", f"student {style}"]
+    rows = [_row(rank, picture, load_triple(picture["name"])) for rank, picture in select_rows(scores)]
+    headings = ["input", f"teacher {teacher}", f"student {style}"]
     tile_px = (rows[0].shape[1] + _GAP_PX) // 3
-    head = _text(rows[0].shape[1], [(place * tile_px, text) for place, text in enumerate(heads)])
+    head = _text_strip(rows[0].shape[1], [(column * tile_px, text) for column, text in enumerate(headings)])
     sheet_rgb = np.pad(np.vstack([head, *rows]), ((_GAP_PX, 0), (_GAP_PX, _GAP_PX), (0, 0)), constant_values=255)
     write_picture(path, np.ascontiguousarray(sheet_rgb[:, :, ::-1]))
 
 
-def _row(which: str, picture: dict[str, Any], shown: Triple) -> NDArray[np.uint8]:
-    gap = np.full((shown.input_rgb.shape[0], _GAP_PX, 3), 255, np.uint8)
-    tiles = np.hstack([shown.input_rgb, gap, shown.teacher_rgb, gap, shown.student_rgb])
-    label = _text(tiles.shape[1], [(0, f"{which}: {picture['name']}")])
-    return np.vstack([tiles, label, _text(tiles.shape[1], [(0, _numbers(picture))])])
+def _row(rank: str, picture: dict[str, Any], triple: Triple) -> NDArray[np.uint8]:
+    gap = np.full((triple.input_rgb.shape[0], _GAP_PX, 3), 255, np.uint8)
+    tiles = np.hstack([triple.input_rgb, gap, triple.teacher_rgb, gap, triple.student_rgb])
+    label = _text_strip(tiles.shape[1], [(0, f"{rank}: {picture['name']}")])
+    return np.vstack([tiles, label, _text_strip(tiles.shape[1], [(0, _score_text(picture))])])
 
 
-def _numbers(picture: dict[str, Any]) -> str:
+def _score_text(picture: dict[str, Any]) -> str:
     parts = [f"PSNR {picture['psnr_db']:.1f} dB", f"SSIM {picture['ssim']:.3f}"]
-    for key, what in (("line_precision", "lines: precision"), ("line_recall", "recall")):
-        parts.append(f"{what} {'-' if picture[key] is None else format(picture[key], '.0%')}")
+    for key, label in (("line_precision", "lines: precision"), ("line_recall", "recall")):
+        parts.append(f"{label} {'-' if picture[key] is None else format(picture[key], '.0%')}")
     parts.append(f"crisp {'-' if picture['line_crispness'] is None else format(picture['line_crispness'], '.2f')}")
     drift = picture["drift_percent"]
     parts.append(f"no face on the {picture['no_face_on']}" if drift is None else f"drift {drift:.1f} %")
     return "  ".join(parts)
 
 
-def _text(width: int, texts: Sequence[tuple[int, str]]) -> NDArray[np.uint8]:
-    """A strip of paper with texts at their left ends, (22, width, 3)."""
-    from PIL import Image, ImageDraw, ImageFont  # a part of scikit-image's own needs; OpenCV writes ASCII only
+def _text_strip(width: int, texts: Sequence[tuple[int, str]]) -> NDArray[np.uint8]:
+    """Draw texts at their left positions; returns (22, width, 3) RGB uint8."""
+    from PIL import Image, ImageDraw, ImageFont  # a dependency of scikit-image; OpenCV draws ASCII only
 
-    strip = Image.new("RGB", (width, _LINE_PX), _PAPER)
+    strip = Image.new("RGB", (width, _LINE_PX), "white")
     for left, text in texts:
-        ImageDraw.Draw(strip).text((left, 2), text, fill=_INK, font=ImageFont.load_default(_TEXT_PX))
+        ImageDraw.Draw(strip).text((left, 2), text, fill=_TEXT_RGB, font=ImageFont.load_default(_TEXT_PX))
     return np.array(strip)

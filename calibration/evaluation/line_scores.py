@@ -1,4 +1,4 @@
-"""Lines of a drawing: finding them in a picture, and how well one picture's lines cover another's."""
+"""Line metrics for drawn styles: precision, recall and crispness of the lines against a target image."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ ImageU8 = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 TOLERANCE_PX = 1.5
-_WIDEST_PX = 7  # a dark structure as broad as this is an area, not a line
-_FAINT, _CLEAR = 14.0, 30.0  # of 255, darker than what lies to both sides
-_LEAST_PX = 6  # of a line's middle; less is a speck
-_FLANKS_PX = 2.0
+_MAX_LINE_WIDTH_PX = 7  # wider dark structures count as areas
+_LOW_CONTRAST, _HIGH_CONTRAST = 14.0, 30.0  # levels of 255, hysteresis thresholds
+_MIN_LINE_PX = 6  # shorter centre lines are specks
+_FLANK_PX = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class LineScores:
-    """How the lines of a picture stand to those it should have.
+    """Agreement of the lines of an image with those of a target.
 
     Attributes:
-        precision: share of its lines that are the wanted ones, 0..1; None where it has none.
-        recall: share of the wanted lines that it has, 0..1; None where none is wanted.
-        crispness: its mean gradient along the wanted lines over theirs, 1.0 where it is as crisp; None as for recall.
+        precision: Share of its line pixels near a target line, 0..1; None if it has no line.
+        recall: Share of the target line pixels near one of its lines, 0..1; None if the target has no line.
+        crispness: Its mean gradient along the target lines divided by that of the target; None if the target has no
+            line.
     """
 
     precision: float | None
@@ -34,54 +35,53 @@ class LineScores:
 
 
 def line_map(picture_rgb: ImageU8) -> Mask:
-    """The middles of all lines in an (H, W, 3) uint8 picture of about 256x256: (H, W) bool, one pixel wide.
+    """Return the centre lines of the dark lines in an (H, W, 3) RGB uint8 image of about 256x256, (H, W) bool.
 
-    A line is a dark thin structure of the luminance, whatever the picture: a black top-hat (closing minus picture)
-    with a disc of 7 pixels says by how much a pixel is darker than what lies to both sides, so that the step between
-    two flat areas is no line. Hysteresis (Canny, "A Computational Approach to Edge Detection", IEEE PAMI 8(6), 1986,
-    section VIII) keeps what is at least 14 levels darker and hangs together with something 30 levels darker; the rest
-    is thinned to its middle, so that a broad line counts as much as a fine one.
+    A black top-hat of the luma (closing minus image) with a disc of 7 pixels responds to thin dark structures and not
+    to steps between flat areas. Hysteresis thresholding (Canny, "A Computational Approach to Edge Detection", IEEE
+    PAMI 8(6), 1986, section VIII) keeps responses of at least 14 levels that are connected to one of 30 levels. The
+    result is thinned, so that line width has no weight.
     """
     from skimage.filters import apply_hysteresis_threshold
     from skimage.morphology import skeletonize
 
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_WIDEST_PX, _WIDEST_PX))
-    darker = cv2.morphologyEx(cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2GRAY), cv2.MORPH_BLACKHAT, disc)
-    middles = skeletonize(apply_hysteresis_threshold(darker, _FAINT, _CLEAR)).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(middles, connectivity=8)
-    long = stats[:, cv2.CC_STAT_AREA] >= _LEAST_PX
-    long[0] = False  # the ground
-    return np.asarray(long[labels], np.bool_)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_MAX_LINE_WIDTH_PX, _MAX_LINE_WIDTH_PX))
+    contrast = cv2.morphologyEx(cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2GRAY), cv2.MORPH_BLACKHAT, disc)
+    centres = skeletonize(apply_hysteresis_threshold(contrast, _LOW_CONTRAST, _HIGH_CONTRAST)).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(centres, connectivity=8)
+    is_line = stats[:, cv2.CC_STAT_AREA] >= _MIN_LINE_PX
+    is_line[0] = False  # background
+    return np.asarray(is_line[labels], np.bool_)
 
 
-def line_scores(made_rgb: ImageU8, wanted_rgb: ImageU8) -> LineScores:
-    """Precision, recall and crispness of the lines of one (H, W, 3) uint8 picture against another's.
+def line_scores(output_rgb: ImageU8, target_rgb: ImageU8) -> LineScores:
+    """Compare the lines of two (H, W, 3) RGB uint8 images.
 
-    A pixel of a line's middle is right where a middle of the other picture lies within 1.5 pixels of it. Crispness
-    is the mean length of the luminance's gradient within 2 pixels of the wanted lines' middles, over the same in the
-    wanted picture: a blurred or pale line lowers it, and so does one that is missing or in another place.
+    A centre-line pixel matches if a centre line of the other image is within 1.5 pixels. Crispness is the ratio of the
+    mean gradient magnitudes of the luma within 2 pixels of the target's centre lines; blurred, pale, missing and
+    displaced lines lower it.
     """
-    made, wanted = line_map(made_rgb), line_map(wanted_rgb)
-    from_wanted_px = _distance_px(wanted)
-    precision = float((from_wanted_px[made] <= TOLERANCE_PX).mean()) if made.any() else None
-    if not wanted.any():
+    output, target = line_map(output_rgb), line_map(target_rgb)
+    target_distance_px = _distance_px(target)
+    precision = float((target_distance_px[output] <= TOLERANCE_PX).mean()) if output.any() else None
+    if not target.any():
         return LineScores(precision, None, None)
-    recall = float((_distance_px(made)[wanted] <= TOLERANCE_PX).mean())
-    flanks = from_wanted_px <= _FLANKS_PX
-    steepness = float(_gradient(wanted_rgb)[flanks].mean())
-    return LineScores(precision, recall, float(_gradient(made_rgb)[flanks].mean()) / steepness)
+    recall = float((_distance_px(output)[target] <= TOLERANCE_PX).mean())
+    flanks = target_distance_px <= _FLANK_PX
+    target_gradient = float(_gradient(target_rgb)[flanks].mean())
+    return LineScores(precision, recall, float(_gradient(output_rgb)[flanks].mean()) / target_gradient)
 
 
 def _distance_px(lines: Mask) -> NDArray[np.float32]:
-    """How far each pixel is from the nearest line."""
+    """Return the distance of each pixel to the nearest line."""
     if not lines.any():
         return np.full(lines.shape, np.inf, np.float32)
-    off = (~lines).astype(np.uint8)
-    return np.asarray(cv2.distanceTransform(off, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
+    background = (~lines).astype(np.uint8)
+    return np.asarray(cv2.distanceTransform(background, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
 
 
 def _gradient(picture_rgb: ImageU8) -> NDArray[np.float32]:
-    """Length of the luminance's gradient in levels per pixel."""
+    """Return the gradient magnitude of the luma in levels per pixel."""
     luma = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2GRAY)
     along_x, along_y = (cv2.Scharr(luma, cv2.CV_32F, *order, scale=1 / 32) for order in ((1, 0), (0, 1)))
     return np.asarray(cv2.magnitude(along_x, along_y), np.float32)

@@ -1,4 +1,4 @@
-"""A style held against pairs of pictures: the user's own before and after."""
+"""Evaluation of a style on pairs of images before and after."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calibration.evaluation.ssim import SSIM_LEAST_SIDE_PX, psnr_db, ssim
+from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, psnr_db, ssim
 from engines.errors import OptionsError
 from engines.training.data.picture_pairs import read_rgb
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def pairs_report(style: Style, pairs: Iterable[tuple[Path, Path]]) -> dict[str, Any]:
-    """PSNR and SSIM of what the style makes of each first picture against the second, and their means.
+    """Compute PSNR (dB) and SSIM of the style's output on each first image against the second image, and the means.
 
     Raises:
-        OptionsError: a picture is unreadable, too small for SSIM, or of another size than its partner.
+        OptionsError: An image is unreadable, too small for SSIM, or differs in size from its partner.
     """
-    pictures = [_scored(style, one, other) for one, other in pairs]
+    pictures = [_score(style, before, after) for before, after in pairs]
     mean = {
         key: round(float(np.mean([picture[key] for picture in pictures])), 4)
         for key in ("psnr_db", "ssim", "unpainted_psnr_db")
@@ -30,32 +30,31 @@ def pairs_report(style: Style, pairs: Iterable[tuple[Path, Path]]) -> dict[str, 
     return {"style": style.name, "weights_sha256": style.weights_digest(), "mean": mean, "pictures": pictures}
 
 
-def _scored(style: Style, before: Path, after: Path) -> dict[str, Any]:
-    crop_rgb, wanted_rgb = read_rgb(before), read_rgb(after)
-    if crop_rgb.shape != wanted_rgb.shape:
-        sizes = [f"{picture.shape[1]}x{picture.shape[0]}" for picture in (crop_rgb, wanted_rgb)]
-        got = f"{before} is {sizes[0]}, {after} is {sizes[1]}"
-        raise OptionsError(f"pictures {before.name} of one size", got, "both have to show the same pixels")
-    if min(crop_rgb.shape[:2]) < SSIM_LEAST_SIDE_PX:
-        least = f"{SSIM_LEAST_SIDE_PX}x{SSIM_LEAST_SIDE_PX}"
-        got = f"it is {crop_rgb.shape[1]}x{crop_rgb.shape[0]}"
-        raise OptionsError(f"picture {before} of at least {least}", got, "SSIM looks through a window of that size")
-    made_rgb = style.apply_rgb(crop_rgb)
+def _score(style: Style, before: Path, after: Path) -> dict[str, Any]:
+    before_rgb, after_rgb = read_rgb(before), read_rgb(after)
+    before_size, after_size = (f"{picture.shape[1]}x{picture.shape[0]}" for picture in (before_rgb, after_rgb))
+    if before_size != after_size:
+        got = f"{before} is {before_size}, {after} is {after_size}"
+        raise OptionsError(f"pictures {before.name} of one size", got, "both must show the same pixels")
+    if min(before_rgb.shape[:2]) < SSIM_MIN_SIDE_PX:
+        asked = f"picture {before} of at least {SSIM_MIN_SIDE_PX}x{SSIM_MIN_SIDE_PX}"
+        raise OptionsError(asked, f"it is {before_size}", "use larger pictures: the window of SSIM has that size")
+    output_rgb = style.apply_rgb(before_rgb)
     return {
         "name": before.name,
-        "psnr_db": round(psnr_db(made_rgb, wanted_rgb), 4),
-        "ssim": round(ssim(made_rgb, wanted_rgb), 4),
-        "unpainted_psnr_db": round(psnr_db(crop_rgb, wanted_rgb), 4),
+        "psnr_db": round(psnr_db(output_rgb, after_rgb), 4),
+        "ssim": round(ssim(output_rgb, after_rgb), 4),
+        "unpainted_psnr_db": round(psnr_db(before_rgb, after_rgb), 4),
     }
 
 
 def pairs_summary(report: dict[str, Any]) -> str:
-    """The report for people: means and the worst picture."""
+    """Format the means and the worst image as text."""
     mean, pictures = report["mean"], report["pictures"]
     worst = min(pictures, key=lambda picture: picture["psnr_db"])
     return (
         f"{report['style']}: PSNR {mean['psnr_db']:.2f} dB, SSIM {mean['ssim']:.3f} "
         f"over {len(pictures)} picture{'s' if len(pictures) > 1 else ''}\n"
         f"worst: {worst['name']}, PSNR {worst['psnr_db']:.2f} dB, SSIM {worst['ssim']:.3f}\n"
-        f"left unpainted: PSNR {mean['unpainted_psnr_db']:.2f} dB"
+        f"unmodified input: PSNR {mean['unpainted_psnr_db']:.2f} dB"
     )

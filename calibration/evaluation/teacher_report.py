@@ -1,4 +1,4 @@
-"""The report of a picture style held against its teacher: for programs, and in words."""
+"""Report on a style against its teacher, as data and as text."""
 
 from __future__ import annotations
 
@@ -18,52 +18,59 @@ from engines.regions.upright import FRAME_REGIONS
 if TYPE_CHECKING:
     from engines.training.teachers import Teacher
 
-Step = Callable[[str, int], Callable[[], None]]  # what is done now and how often: gives what is to be called each time
+StartTask = Callable[
+    [str, int], Callable[[], None]
+]  # from task name and number of steps (0: unknown) to a step callback
 
 
 def teacher_report(
-    student: Student, teacher: Teacher, photos: Sequence[Path], clips: Iterable[Path], folder: Path, step: Step
+    student: Student,
+    teacher: Teacher,
+    photos: Sequence[Path],
+    clips: Iterable[Path],
+    folder: Path,
+    start_task: StartTask,
 ) -> dict[str, Any]:
     """Score a style on photos and clips.
 
     Args:
-        student: the style.
-        teacher: what it learned from.
-        photos: those without a face, or that cannot be read, are skipped, counted and named.
-        clips: videos of a face; they come first, because a wrong one is known soon.
-        folder: an empty one for the aligned regions; they are left there.
-        step: told of the work as it goes on.
+        student: The style.
+        teacher: The teacher it was trained with.
+        photos: Photos without a face and unreadable photos are skipped and listed.
+        clips: Videos of a face; processed first, because invalid ones are detected quickly.
+        folder: Empty folder for the aligned regions; they remain there.
+        start_task: Progress reporting.
 
     Raises:
-        OptionsError: no face on any photo, or on a clip; or `folder` is full.
-        SourceError: a clip cannot be read.
-        TrackingError: no face model.
+        OptionsError: No photo or a clip without a face, or `folder` is full.
+        SourceError: A clip cannot be read.
+        TrackingError: The face model cannot be loaded.
     """
     style = student.style
-    clip_numbers = [clip_scores(clip, student, on_frame=step(clip.name, 0)) for clip in clips]
+    clip_results = [clip_scores(clip, student, on_frame=start_task(clip.name, 0)) for clip in clips]
     kind = "frame" if style.region in FRAME_REGIONS else style.region
-    done = collect(photos, folder, kinds=(kind,), on_photo=step("finding faces", len(photos)))
-    if done.regions == 0:
-        unreadable = f", {len(done.unreadable)} of them unreadable" if done.unreadable else ""
+    collected = collect(photos, folder, kinds=(kind,), on_photo=start_task("finding faces", len(photos)))
+    if collected.regions == 0:
+        unreadable = f", {len(collected.unreadable)} of them unreadable" if collected.unreadable else ""
         got = f"no face was found on {len(photos)} picture{'s' if len(photos) > 1 else ''}{unreadable}"
         where = ", ".join(sorted({str(photo.parent) for photo in photos})[:3])
         raise OptionsError(f"faces in {where}", got, "use photos of faces that look at the camera")
-    pictures = photo_scores(folder, teacher, student, on_picture=step("evaluating", done.regions))
+    pictures = photo_scores(folder, teacher, student, on_picture=start_task("evaluating", collected.regions))
     return {
         "style": style.name,
         "weights_sha256": style.weights_digest(),
         "runs_on": student.runs_on,
         "region": style.region,
         "size_wh": list(style.size_wh),
-        "photos": {"given": len(photos), "faceless": done.faceless, "unreadable": done.unreadable},
+        "photos": {"given": len(photos), "faceless": collected.faceless, "unreadable": collected.unreadable},
         "mean": means(pictures),
-        "clips": clip_numbers,
+        "clips": clip_results,
         "pictures": pictures,
     }
 
 
 def means(scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The means of `photo_scores`, each over the pictures that have that number; None where none has."""
+    """Average the results of `photo_scores`, each score over the images that have it; None if no image has it."""
     keys = ("psnr_db", "ssim", "line_precision", "line_recall", "line_crispness")
     found: dict[str, Any] = {key: _mean(picture[key] for picture in scores) for key in keys}
     found["untouched"] = {key: _mean(picture["untouched"][key] for picture in scores) for key in keys}
@@ -78,48 +85,48 @@ def means(scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _mean(values: Any) -> float | None:
-    there = [value for value in values if value is not None]
-    return round(float(np.mean(there)), 4) if there else None
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(float(np.mean(known)), 4) if known else None
 
 
 def summary(report: dict[str, Any]) -> str:
-    """The report for people: numbers with their units, and what was skipped."""
+    """Format the report as text with units, including the skipped photos."""
     mean, pictures = report["mean"], report["pictures"]
-    untouched, still = mean["untouched"], sum("flicker_still" in picture for picture in pictures)
+    untouched, flicker_photos = mean["untouched"], sum("flicker_still" in picture for picture in pictures)
     worst = min(pictures, key=lambda picture: picture["psnr_db"])
-    no_face = [picture["name"] for picture in pictures if picture["no_face_on"] == "output"]
-    unmeasured = [picture["name"] for picture in pictures if picture["no_face_on"] == "input"]
+    no_output_face = [picture["name"] for picture in pictures if picture["no_face_on"] == "output"]
+    no_input_face = [picture["name"] for picture in pictures if picture["no_face_on"] == "input"]
     size, faces = "x".join(map(str, report["size_wh"])), "1 face" if len(pictures) == 1 else f"{len(pictures)} faces"
     lines = [
         f"{report['style']} against the teacher {report['teacher']}: "
         f"{faces}, region {report['region']} at {size}, {report['runs_on']}",
         f"PSNR {mean['psnr_db']:.2f} dB (worst {worst['psnr_db']:.2f} dB, {worst['name']}), SSIM {mean['ssim']:.3f}; "
-        f"the untouched photo: {untouched['psnr_db']:.2f} dB, {untouched['ssim']:.3f}",
+        f"unmodified input: {untouched['psnr_db']:.2f} dB, {untouched['ssim']:.3f}",
         f"lines: precision {_percent(mean['line_precision'])}, recall {_percent(mean['line_recall'])}, "
-        f"crispness {_number(mean['line_crispness'])} of the teacher's; the untouched photo: "
+        f"crispness {_number(mean['line_crispness'])} of the teacher's; unmodified input: "
         f"{_percent(untouched['line_precision'])}, {_percent(untouched['line_recall'])}, "
         f"{_number(untouched['line_crispness'])}",
-        f"landmark drift: {_number(mean['drift_percent'])} % of the eye distance (the face mesh's own noise: "
-        f"{_number(mean['drift_noise_percent'])} %){_named('; no face found on the output', no_face)}"
-        f"{_named('; none on the input either', unmeasured)}",
+        f"landmark drift: {_number(mean['drift_percent'])} % of the eye distance (noise of the face mesh: "
+        f"{_number(mean['drift_noise_percent'])} %){_listed('; no face found on the output', no_output_face)}"
+        f"{_listed('; no face found on the input', no_input_face)}",
         f"flicker, output over input, mean (root mean square): {_number(mean['flicker_still'])} "
         f"({_number(mean['flicker_still_rms'])}) on a still noisy clip of {STILL_FRAMES} frames, "
         f"{_number(mean['flicker_jitter'])} ({_number(mean['flicker_jitter_rms'])}) with half a pixel of jitter; "
-        f"{still} photo{'s' if still > 1 else ''}",
+        f"{flicker_photos} photo{'s' if flicker_photos > 1 else ''}",
         *(_clip_line(clip) for clip in report["clips"]),
         f"changed outside the mask: {mean['changed_outside_px']} pixels",
     ]
     skipped = [("no face found", "faceless"), ("unreadable", "unreadable")]
-    lines += [_named(f"skipped, {why}", report["photos"][key]) for why, key in skipped if report["photos"][key]]
+    lines += [_listed(f"skipped, {why}", report["photos"][key]) for why, key in skipped if report["photos"][key]]
     return "\n".join(lines)
 
 
 def _clip_line(clip: dict[str, Any]) -> str:
-    without = f", {clip['faceless_frames']} without a face" if clip["faceless_frames"] else ""
-    frames = f"{clip['frames']} frames{without}"
+    faceless = f", {clip['faceless_frames']} without a face" if clip["faceless_frames"] else ""
     ratios = f"{_number(clip['ratio'])} ({_number(clip['rms_ratio'])})"
-    return f"flicker on {clip['clip']}, motion taken out: {ratios}; {frames}, {clip['pairs']} pairs"
+    counts = f"{clip['frames']} frames{faceless}, {clip['pairs']} pairs"
+    return f"flicker on {clip['clip']}, motion-compensated: {ratios}; {counts}"
 
 
 def _number(value: float | None) -> str:
@@ -130,5 +137,5 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
-def _named(what: str, names: Sequence[str]) -> str:
-    return f"{what}: {len(names)} ({', '.join(names)})" if names else ""
+def _listed(label: str, names: Sequence[str]) -> str:
+    return f"{label}: {len(names)} ({', '.join(names)})" if names else ""

@@ -1,22 +1,21 @@
-"""A picture style held against its teacher: the numbers of one face after the other, and of a clip."""
+"""Scores of a style against its teacher, for single faces and for clips."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.evaluation.clip_regions import clip_regions
 from calibration.evaluation.flicker import Flicker, moving_flicker, still_flicker
+from calibration.evaluation.image_metrics import psnr_db, ssim
 from calibration.evaluation.landmark_drift import Drift, DriftMeter
-from calibration.evaluation.line_scores import LineScores, line_scores
+from calibration.evaluation.line_scores import line_scores
 from calibration.evaluation.mask_leakage import changed_outside
-from calibration.evaluation.ssim import psnr_db, ssim
-from calibration.evaluation.student import Student, brought_to, inside
+from calibration.evaluation.student import ImageU8, Student, crop_to_photo, resize_area
 from engines.errors import OptionsError
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
 
@@ -24,98 +23,91 @@ if TYPE_CHECKING:
     from engines.styles import Style
     from engines.training.teachers import Teacher
 
-ImageU8 = NDArray[np.uint8]
-STILL_PHOTOS = 8  # of all, evenly spread: each is 48 pictures for the style
-MOST_CLIP_FRAMES = 300
-_LEAST_SIDE_PX = 64
+FLICKER_PHOTOS = 8  # evenly spaced: each takes 48 inferences
+MAX_CLIP_FRAMES = 300
+_MIN_SIDE_PX = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Triple:
-    """One face at the style's size, (H, W, 3) RGB uint8: the input, what the teacher makes of it, and the student."""
+    """Input, teacher output and student output of one face at the style's size, (H, W, 3) RGB uint8."""
 
     input_rgb: ImageU8
     teacher_rgb: ImageU8
     student_rgb: ImageU8
 
 
-def triple(region: AlignedRegion, teacher: Teacher, student: Student) -> Triple:
-    """The teacher draws at the region's full size and is brought down; the student sees the region brought down."""
+def make_triple(region: AlignedRegion, teacher: Teacher, student: Student) -> Triple:
+    """Apply teacher and student; the teacher works at full size, and its output is reduced to the style's size."""
     size_wh = student.style.size_wh
-    input_rgb = brought_to(region.rgb, size_wh)
-    return Triple(input_rgb, brought_to(teacher(region), size_wh), student.apply_rgb(input_rgb))
+    input_rgb = resize_area(region.rgb, size_wh)
+    return Triple(input_rgb, resize_area(teacher(region), size_wh), student.apply_rgb(input_rgb))
 
 
 def check_style(style: Style) -> None:
-    """Whether a style can be held against a teacher at all.
+    """Check that a style can be compared with a teacher.
 
     Raises:
-        OptionsError: it paints lips, or its region is too small for a drawing.
+        OptionsError: The style works on lips, or its region is too small.
     """
     if style.region == "lips":
-        got = "it paints lips, and teachers draw whole faces"
+        got = "the style works on lips, and teachers draw whole faces"
         raise OptionsError(f"style {style.name} with --teacher", got, "use --before DIR --after DIR with 90x30 crops")
-    if min(style.size_wh) < _LEAST_SIDE_PX:
+    if min(style.size_wh) < _MIN_SIDE_PX:
         got = f"its region is {style.size_wh[0]}x{style.size_wh[1]} pixels"
-        raise OptionsError(f"style {style.name} with --teacher", got, f"train one of at least {_LEAST_SIDE_PX}")
+        raise OptionsError(f"style {style.name} with --teacher", got, f"use a style of at least {_MIN_SIDE_PX} pixels")
 
 
 def photo_scores(
     folder: Path, teacher: Teacher, student: Student, *, on_picture: Callable[[], None] = lambda: None
 ) -> list[dict[str, Any]]:
-    """Every aligned region of a folder scored, without what lies beyond its photo.
+    """Score every aligned region of a folder, without the pixels outside its photo.
 
-    Shares and ratios as numbers, not percent, where no unit is named.
+    Shares and ratios are numbers, not percentages, unless the name says "percent".
 
     Raises:
-        OptionsError: a region is not readable.
-        TrackingError: no face model.
+        OptionsError: A region is not readable.
+        TrackingError: The face model cannot be loaded.
     """
     names = region_names(folder)
-    still = _spread(names, STILL_PHOTOS)
+    picks = np.linspace(0, len(names) - 1, min(FLICKER_PHOTOS, len(names))).round().astype(int)
+    flicker_names = {names[index] for index in picks}
     meter = DriftMeter()
     scores = []
     try:
         for name in names:
-            scores.append(_scored(load_region(folder, name), teacher, student, meter, still=name in still))
+            region = load_region(folder, name)
+            scores.append(_score(region, teacher, student, meter, flicker=name in flicker_names))
             on_picture()
     finally:
         meter.close()
     return scores
 
 
-def _spread(names: Sequence[str], most: int) -> set[str]:
-    places = np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int)
-    return {names[place] for place in places}
-
-
-def _scored(
-    region: AlignedRegion, teacher: Teacher, student: Student, meter: DriftMeter, *, still: bool
+def _score(
+    region: AlignedRegion, teacher: Teacher, student: Student, meter: DriftMeter, *, flicker: bool
 ) -> dict[str, Any]:
-    shown = triple(region, teacher, student)
-    made = {"student": shown.student_rgb, "untouched": shown.input_rgb}
-    wanted_rgb = inside(shown.teacher_rgb, region)
-    near = {who: _nearness(inside(picture_rgb, region), wanted_rgb) for who, picture_rgb in made.items()}
-    outside = changed_outside(region, student)
+    triple = make_triple(region, teacher, student)
+    target_rgb = crop_to_photo(triple.teacher_rgb, region)
     scores = {
         "name": region.name,
-        **near["student"],
-        "untouched": near["untouched"],
-        **_drift(meter.measure(shown.input_rgb, shown.student_rgb)),
-        "changed_outside_px": outside,
+        **_similarity(crop_to_photo(triple.student_rgb, region), target_rgb),
+        "untouched": _similarity(crop_to_photo(triple.input_rgb, region), target_rgb),
+        **_drift(meter.measure(triple.input_rgb, triple.student_rgb)),
+        "changed_outside_px": changed_outside(region, student),
     }
-    if still:
+    if flicker:
         size_wh = student.style.size_wh
         for key, jitter in (("flicker_still", False), ("flicker_jitter", True)):
             scores[key] = _flicker(still_flicker(region.rgb, size_wh, student.apply_rgb, jitter=jitter))
     return scores
 
 
-def _nearness(picture_rgb: ImageU8, wanted_rgb: ImageU8) -> dict[str, float | None]:
-    lines: LineScores = line_scores(picture_rgb, wanted_rgb)
+def _similarity(picture_rgb: ImageU8, target_rgb: ImageU8) -> dict[str, float | None]:
+    lines = line_scores(picture_rgb, target_rgb)
     return {
-        "psnr_db": _rounded(psnr_db(picture_rgb, wanted_rgb)),
-        "ssim": _rounded(ssim(picture_rgb, wanted_rgb)),
+        "psnr_db": _rounded(psnr_db(picture_rgb, target_rgb)),
+        "ssim": _rounded(ssim(picture_rgb, target_rgb)),
         "line_precision": _rounded(lines.precision),
         "line_recall": _rounded(lines.recall),
         "line_crispness": _rounded(lines.crispness),
@@ -123,7 +115,7 @@ def _nearness(picture_rgb: ImageU8, wanted_rgb: ImageU8) -> dict[str, float | No
 
 
 def _drift(found: Drift | str) -> dict[str, Any]:
-    """As JSON; `no_face_on` says on which picture the face mesh saw none."""
+    """Convert for JSON; `no_face_on` names the image without a face."""
     if isinstance(found, str):
         return {"drift_percent": None, "drift_noise_percent": None, "drift_parts_percent": None, "no_face_on": found}
     return {
@@ -140,28 +132,29 @@ def _flicker(found: Flicker) -> dict[str, Any]:
 
 
 def clip_scores(clip: Path, student: Student, *, on_frame: Callable[[], None] = lambda: None) -> dict[str, Any]:
-    """Flicker on the first 300 frames of a clip, motion taken out.
+    """Measure motion-compensated flicker on the first 300 frames of a clip.
 
     Raises:
-        SourceError: the clip cannot be read.
-        OptionsError: fewer than two frames that follow each other show a face.
+        SourceError: The clip cannot be read.
+        OptionsError: No two consecutive frames show a face.
     """
     style = student.style
-    seen = {True: 0, False: 0}
+    counts = {True: 0, False: 0}
 
-    def counted(region_rgb: ImageU8 | None) -> ImageU8 | None:
-        seen[region_rgb is not None] += 1
+    def count(region_rgb: ImageU8 | None) -> ImageU8 | None:
+        counts[region_rgb is not None] += 1
         on_frame()
         return region_rgb
 
-    regions = clip_regions(clip, style.region, style.size_wh, most=MOST_CLIP_FRAMES)
-    found = moving_flicker(map(counted, regions), student.apply_rgb)
+    regions = clip_regions(clip, style.region, style.size_wh, most=MAX_CLIP_FRAMES)
+    found = moving_flicker(map(count, regions), student.apply_rgb)
+    frames = sum(counts.values())
     if found.pairs == 0:
-        got = f"no face was found on two frames that follow each other, of the first {sum(seen.values())}"
-        raise OptionsError(f"clip {clip}", got, "use one with a face that looks at the camera")
-    return {"clip": str(clip), "frames": sum(seen.values()), "faceless_frames": seen[False], **_flicker(found)}
+        got = f"no two consecutive frames of the first {frames} show a face"
+        raise OptionsError(f"clip {clip}", got, "use a clip with a face that looks at the camera")
+    return {"clip": str(clip), "frames": frames, "faceless_frames": counts[False], **_flicker(found)}
 
 
 def _rounded(value: float | None) -> float | None:
-    """None also for what is no number: JSON knows none."""
+    """Round to four digits; NaN and infinity become None because JSON has no such values."""
     return None if value is None or not np.isfinite(value) else round(float(value), 4)

@@ -1,1 +1,1 @@
-"""Calibration sets: building and reading them."""
+"""Calibration sets: creation and reading."""

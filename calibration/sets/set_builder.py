@@ -1,12 +1,11 @@
-"""Makes calibration sets: the built-in one of the portrait, and the user's own of photos and clips."""
+"""Creation of calibration sets: the built-in set from the portrait, and the user's own from photos and clips."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,13 +14,13 @@ import cv2
 import numpy as np
 
 from calibration.sets.hard_cases import hard_cases
-from calibration.sets.region_collector import collect
-from engines import calibration_set
-from engines.cache import cache_lock
-from engines.cache.cache_entry import cache_home
-from engines.cache.engine_cache import file_digest, print_line
-from engines.calibration_set import CASES, CLIP, MARKER
+from calibration.sets.region_collector import collect, unique_paths
+from engines.cache import cache_lock, calibration_set
+from engines.cache.cache_entry import cache_home, file_digest
+from engines.cache.calibration_set import CASES, CLIP, MARKER
+from engines.cache.engine_cache import print_line
 from engines.errors import OptionsError, SourceError
+from engines.files import atomic_write
 from engines.training.data.aligned import region_names
 from engines.training.data.webcam import Webcam, light_curve, relit
 from live.pipeline.frame import ImageU8
@@ -30,26 +29,28 @@ from live.sources.still_picture import PICTURE_SUFFIXES, read_picture
 from live.sources.video_source import VideoSource
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
-CLIP_FRAMES = 12  # that follow each other
-_WAIT_S = 900.0  # for another process that fills a set: longer than a thousand photos take
+CLIP_FRAMES = 12  # consecutive frames per clip
+_LOCK_TIMEOUT_S = 900.0  # longer than a thousand photos take
 _KINDS = ("head", "frame")
 _SIDE_PX = 512
-_LIGHTS = 4  # the built-in set shows the portrait in
-_CLIP_STILLS = (0, 75, 150, 225)  # frames of a clip that are taken as photos are
-_CLIP_BEGINS = 30
+_LIGHTS = 4  # illuminations of the portrait in the built-in set
+_STILL_FRAMES = (0, 75, 150, 225)  # frames of a clip that are used like photos
+_SEQUENCE_BEGIN = 30
 BUILT_IN_PICTURES = _LIGHTS * len(CASES) + CLIP_FRAMES
+
+NamedPicture = tuple[str, ImageU8]  # name of the case, and the image in BGR
 
 
 @dataclass(slots=True)
 class Gathered:
-    """What became of what was offered.
+    """Result of adding photos and clips to the user's own set.
 
     Attributes:
-        sources: photos and clips that gave at least one region.
-        regions: how many are in the set now.
-        faceless: photos and clips without a face.
-        unreadable: those that could not be read, with the reason.
-        left_out: how many there were beyond the number that was asked for.
+        sources: Photos and clips that gave at least one region.
+        regions: Number of regions in the set.
+        faceless: Photos and clips without a face.
+        unreadable: Unreadable photos and clips, each with the reason.
+        left_out: Number of photos and clips beyond the requested maximum.
     """
 
     sources: int = 0
@@ -60,23 +61,26 @@ class Gathered:
 
 
 def built_in(*, on_picture: Callable[[], None] = lambda: None, say: Callable[[str], None] = print_line) -> Path:
-    """The set of the portrait in several lights, made where it is not there yet: by one process, while others wait.
+    """Create the built-in set if it does not exist, and return its folder. Other processes wait meanwhile.
 
     Args:
-        on_picture: called after each of `BUILT_IN_PICTURES`, where they are made here.
-        say: told what happens, a line at a time.
+        on_picture: Called after each of the `BUILT_IN_PICTURES` images.
+        say: Receives progress messages, one line each.
 
     Raises:
-        OptionsError: the cache folder cannot be written to.
-        SourceError: the portrait is not there.
-        TrackingError: no face model.
+        OptionsError: The cache folder cannot be written.
+        SourceError: The portrait is missing.
+        TrackingError: The face model cannot be loaded.
     """
     folder = calibration_set.built_in_folder()
     if calibration_set.marker(folder) is not None:
         return folder
-    with _alone("built-in", say, verb="making", what="the built-in calibration set"):
-        if calibration_set.marker(folder) is None:  # else another process has just made it
-            with _adding_to(folder):
+    lock = cache_home() / ".locks" / "set-built-in.lock"
+    with cache_lock.hold_lock(
+        lock, say=say, wait_s=_LOCK_TIMEOUT_S, verb="creating", what="the built-in calibration set"
+    ):
+        if calibration_set.marker(folder) is None:  # otherwise another process has created it meanwhile
+            with _update(folder):
                 _add(folder, "portrait", _portraits(), on_picture)
                 _add(folder, "portrait", _portrait_clip(), on_picture)
     return folder
@@ -90,101 +94,91 @@ def own_set(
     on_source: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = print_line,
 ) -> Gathered:
-    """Add the regions of photos and clips, and of the hard cases made from them, to the user's own set.
+    """Add the regions of photos and clips, and their hard variants, to the user's own set.
 
-    A photo or clip that is in it already is made anew. Of a clip four frames are taken as photos, and twelve that
-    follow each other. While another process adds to the set, this one waits.
+    A photo or clip that is already in the set is replaced. Four frames of a clip are used like photos, and twelve
+    consecutive frames as a sequence. Waits while another process updates the set.
 
     Args:
-        places: folders, looked through with those below, or single files.
-        most: photos and clips at most, drawn by `seed`.
-        seed: see above.
-        on_source: called after each photo or clip.
-        say: told what happens, a line at a time.
+        places: Folders, searched with their subfolders, or single files.
+        most: Maximum number of photos and clips; a random sample is used if there are more.
+        seed: Seed of the sample.
+        on_source: Called after each photo or clip.
+        say: Receives progress messages, one line each.
 
     Raises:
-        OptionsError: nothing there, no face on any, or the set's folder cannot be written to.
-        TrackingError: no face model.
+        OptionsError: No photo or clip was found, none shows a face, or the folder of the set cannot be written.
+        TrackingError: The face model cannot be loaded.
     """
-    sources, done = sources_in(places), Gathered()
+    sources, result = sources_in(places), Gathered()
     if most is not None and len(sources) > most:
-        drawn = sorted(np.random.default_rng(seed).permutation(len(sources))[:most])
-        sources, done.left_out = [sources[i] for i in drawn], len(sources) - most
-    folder = calibration_set.own_folder()
-    with _alone("own", say, verb="adding to", what="your own calibration set"), _adding_to(folder):
+        sample = sorted(np.random.default_rng(seed).permutation(len(sources))[:most])
+        sources, result.left_out = [sources[index] for index in sample], len(sources) - most
+    folder, lock = calibration_set.own_folder(), cache_home() / ".locks" / "set-own.lock"
+    with (
+        cache_lock.hold_lock(lock, say=say, wait_s=_LOCK_TIMEOUT_S, verb="adding to", what="your own calibration set"),
+        _update(folder),
+    ):
         for source in sources:
-            _add_source(folder, source, done)
+            _add_source(folder, source, result)
             on_source()
-        done.regions = len(region_names(folder))
-    if not done.sources:
-        where = ", ".join(str(place) for place in places)
-        got = f"no face in {len(done.faceless)} photos and clips, {len(done.unreadable)} unreadable"
+        result.regions = len(region_names(folder))
+    if not result.sources:
+        where = ", ".join(map(str, places))
+        got = f"no face in {len(result.faceless)} photos and clips, {len(result.unreadable)} unreadable"
         raise OptionsError(f"calibration regions from {where}", got, "name photos or clips that show faces")
-    return done
+    return result
 
 
 def sources_in(places: Sequence[Path]) -> list[Path]:
-    """All photos and clips in some places, sorted; one that is there under two names is taken once.
+    """Return all photos and clips in files and folders, sorted and without duplicates by real path.
 
     Raises:
-        OptionsError: a place is not there, or there is nothing in any.
+        OptionsError: A path does not exist, or there is no photo or clip.
     """
     suffixes = (*PICTURE_SUFFIXES, *CLIP_SUFFIXES)
     found: list[Path] = []
     for place in places:
         if not place.exists():
             raise OptionsError(f"photos in {place}", "there is no such folder", "name a folder of photos or clips")
-        inside = [place] if place.is_file() else place.rglob("*")
-        found += [path for path in inside if path.suffix.lower() in suffixes and path.name[0] != "."]
+        files = [place] if place.is_file() else place.rglob("*")
+        found += [path for path in files if path.suffix.lower() in suffixes and path.name[0] != "."]
     if not found:
-        where = ", ".join(str(place) for place in places)
+        where = ", ".join(map(str, places))
         raise OptionsError(f"photos in {where}", "no photos or clips there", f"use {', '.join(suffixes)}")
-    return list({os.path.realpath(path): path for path in sorted(found, reverse=True)}.values())[::-1]
+    return unique_paths(found)
 
 
-def _alone(name: str, say: Callable[[str], None], *, verb: str, what: str) -> AbstractContextManager[bool]:
-    """One process at a time fills a set: two would take each other's half-written pictures away."""
-    lock = cache_home() / ".locks" / f"set-{name}.lock"
-    return cache_lock.hold_lock(lock, say=say, wait_s=_WAIT_S, verb=verb, what=what)
+@contextmanager
+def _update(folder: Path) -> Iterator[None]:
+    """Remove the marker of a set while it is filled, and write it if the block succeeds."""
+    with _disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARKER).unlink(missing_ok=True)
+    yield
+    names = region_names(folder)
+    if not names:
+        return
+    digest = hashlib.sha256()
+    for name in names:
+        for suffix in (".png", ".npz"):
+            digest.update(f"{name}{suffix} {file_digest(folder / (name + suffix))}\n".encode())
+    with _disk_errors(folder):
+        atomic_write(folder / MARKER, json.dumps({"digest": digest.hexdigest(), "regions": len(names)}) + "\n")
 
 
-class _adding_to:  # noqa: N801 - a context manager
-    """The set's marker is away while it is filled: half a set is none."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / MARKER).unlink(missing_ok=True)
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        names = region_names(self._folder)
-        if error is not None or not names:
-            return
-        digest = hashlib.sha256()
-        for name in names:
-            for suffix in (".png", ".npz"):
-                digest.update(f"{name}{suffix} {file_digest(self._folder / (name + suffix))}\n".encode())
-        part = self._folder / f".{MARKER}.{os.getpid()}.part"
-        try:
-            part.write_text(json.dumps({"digest": digest.hexdigest(), "regions": len(names)}) + "\n", encoding="utf-8")
-            part.replace(self._folder / MARKER)
-        except OSError as refused:
-            raise self._refused(refused) from refused
-
-    def _refused(self, error: OSError) -> OptionsError:
-        return OptionsError(f"calibration set in {self._folder}", error.strerror or str(error), "make room there")
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OptionsError(
+            f"calibration set in {folder}", error.strerror or str(error), "free some disk space"
+        ) from error
 
 
-Named = tuple[str, ImageU8]  # the case, and the picture in BGR
-
-
-def _portraits() -> Iterator[Named]:
-    """The portrait as it is, and as webcams in other lights would send it, each with its hard cases."""
+def _portraits() -> Iterator[NamedPicture]:
+    """Yield the portrait and its simulated webcam images in other illuminations, each with its hard variants."""
     webcam = Webcam()
     for light in range(_LIGHTS):
         rng = np.random.default_rng(light)
@@ -196,62 +190,60 @@ def _portraits() -> Iterator[Named]:
             yield f"light-{light}.{case}", bgr
 
 
-def _portrait_clip() -> Iterator[Named]:
-    """The portrait, drifting and growing by fractions of a pixel, under sensor noise."""
-    still, rng = portrait_bgr(), np.random.default_rng(0)
-    height, width = still.shape[:2]
+def _portrait_clip() -> Iterator[NamedPicture]:
+    """Yield a sequence of the portrait with sub-pixel motion, slow zoom and sensor noise of 2 levels."""
+    still_bgr, rng = portrait_bgr(), np.random.default_rng(0)
+    height, width = still_bgr.shape[:2]
     for number in range(CLIP_FRAMES):
-        turned = cv2.getRotationMatrix2D((width / 2, height / 2), 0.15 * number, 1 + 0.002 * number)
-        matrix = turned + np.array([[0, 0, 0.6 * number], [0, 0, -0.35 * number]])
-        moved = cv2.warpAffine(still, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        rotation = cv2.getRotationMatrix2D((width / 2, height / 2), 0.15 * number, 1 + 0.002 * number)
+        matrix = rotation + np.array([[0, 0, 0.6 * number], [0, 0, -0.35 * number]])
+        moved = cv2.warpAffine(still_bgr, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
         noisy = moved + rng.normal(0, 2, moved.shape)
         yield f"{CLIP}-{number:03d}", np.asarray(np.clip(np.rint(noisy), 0, 255), np.uint8)
 
 
-def _add_source(folder: Path, source: Path, done: Gathered) -> None:
+def _add_source(folder: Path, source: Path, result: Gathered) -> None:
     try:
         name = f"{source.stem.replace('.', '_')}-{file_digest(source)[:8]}"
-        pictures = _photo(source) if source.suffix.lower() in PICTURE_SUFFIXES else _clip(source)
-        found = _add(folder, name, pictures)
+        regions = _add(folder, name, _photo(source) if source.suffix.lower() in PICTURE_SUFFIXES else _clip(source))
     except (SourceError, OSError) as error:
-        done.unreadable.append(f"{source}: {error.got if isinstance(error, SourceError) else error.strerror}")
+        result.unreadable.append(f"{source}: {error.got if isinstance(error, SourceError) else error.strerror}")
         return
-    if found:
-        done.sources += 1
+    if regions:
+        result.sources += 1
     else:
-        done.faceless.append(str(source))
+        result.faceless.append(str(source))
 
 
-def _photo(path: Path) -> Iterator[Named]:
-    rng = np.random.default_rng(0)
-    yield from hard_cases(read_picture(path), rng).items()
+def _photo(path: Path) -> Iterator[NamedPicture]:
+    yield from hard_cases(read_picture(path), np.random.default_rng(0)).items()
 
 
-def _clip(path: Path) -> Iterator[Named]:
+def _clip(path: Path) -> Iterator[NamedPicture]:
     source, rng = VideoSource(path), np.random.default_rng(0)
     try:
         source.open()
-        for number in range(_CLIP_STILLS[-1] + 1):
+        for number in range(_STILL_FRAMES[-1] + 1):
             frame = source.read()
             if frame is None:
                 return
-            if number in _CLIP_STILLS:
+            if number in _STILL_FRAMES:
                 yield from ((f"{number:03d}.{case}", bgr) for case, bgr in hard_cases(frame.bgr, rng).items())
-            if _CLIP_BEGINS <= number < _CLIP_BEGINS + CLIP_FRAMES:
+            if _SEQUENCE_BEGIN <= number < _SEQUENCE_BEGIN + CLIP_FRAMES:
                 yield f"{CLIP}-{number:03d}", hard_cases(frame.bgr, rng)["plain"]
     finally:
         source.close()
 
 
 def _add(
-    folder: Path, name: str, pictures: Iterable[Named], on_picture: Callable[[], None] = lambda: None
-) -> int:  # fmt: skip
-    """Cut the regions of some pictures of one source into a set; returns how many."""
-    with TemporaryDirectory(prefix="veneer-") as kept:
+    folder: Path, name: str, pictures: Iterable[NamedPicture], on_picture: Callable[[], None] = lambda: None
+) -> int:
+    """Extract the regions of the images of one source into a set; return the number of regions."""
+    with TemporaryDirectory(prefix="veneer-") as temporary:
         names: dict[Path, str] = {}
         for case, picture_bgr in pictures:
-            path = Path(kept, f"{len(names):04d}.png")
+            path = Path(temporary, f"{len(names):04d}.png")
             if not cv2.imwrite(str(path), picture_bgr, (cv2.IMWRITE_PNG_COMPRESSION, 1)):
-                raise OptionsError(f"pictures in {kept}", "they cannot be written", "make room there")
+                raise OptionsError(f"pictures in {temporary}", "they cannot be written", "free some disk space")
             names[path] = f"{name}.{case}"
         return collect(list(names), folder, kinds=_KINDS, side_px=_SIDE_PX, names=names, on_photo=on_picture).regions

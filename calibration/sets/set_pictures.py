@@ -1,4 +1,4 @@
-"""A calibration set as an engine sees it: the crops that live would give it, case by case, and clips."""
+"""Reading of calibration sets: the crops that a style receives in live use, by case, and frame sequences."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines import calibration_set
-from engines.calibration_set import CASES, CLIP
+from engines.cache import calibration_set
+from engines.cache.calibration_set import CASES, CLIP
 from engines.errors import OptionsError
 from engines.regions.illumination import normalise_crop
 from engines.regions.lips_region import lips_region
@@ -29,8 +29,8 @@ class SetPicture:
     """One crop of the calibration set.
 
     Attributes:
-        case: of `CASES`.
-        crop_bgr: (H, W, 3) uint8 at the style's size.
+        case: One of `CASES`.
+        crop_bgr: (H, W, 3) BGR uint8 at the size of the style.
     """
 
     case: str
@@ -38,65 +38,69 @@ class SetPicture:
 
 
 def stills(style: Style, *, most: int | None = None) -> list[SetPicture]:
-    """The crops of all sets that are there, as the style is given them live; at most so many of each case.
+    """Return the crops of all existing sets for a style.
+
+    Args:
+        style: The style at one size.
+        most: Maximum number of crops per case, evenly spaced; None for all.
 
     Raises:
-        OptionsError: a region's files are damaged.
+        OptionsError: The files of a region are damaged.
     """
-    found: dict[str, list[tuple[Path, str]]] = {case: [] for case in CASES}
-    for folder, name, source in _regions(style):
+    by_case: dict[str, list[tuple[Path, str]]] = {case: [] for case in CASES}
+    for folder, name, source in _region_files(style):
         case = source.rsplit(".", 1)[-1]
-        if case in found:
-            found[case].append((folder, name))
-    made = []
-    for case, regions in found.items():
-        for folder, name in _spread(regions, most):
-            crop_bgr = _crop(_loaded(folder, name), style)
+        if case in by_case:
+            by_case[case].append((folder, name))
+    pictures = []
+    for case, files in by_case.items():
+        if most is not None and len(files) > most:
+            files = [files[index] for index in np.linspace(0, len(files) - 1, most).round().astype(int)]
+        for folder, name in files:
+            crop_bgr = _crop(_load(folder, name), style)
             if crop_bgr is not None:
-                made.append(SetPicture(case, crop_bgr))
-    return made
+                pictures.append(SetPicture(case, crop_bgr))
+    return pictures
 
 
 def clips(style: Style, *, most: int = 3) -> list[list[ImageU8]]:
-    """The crops of the sets' clips, frame after frame; the user's own before the built-in one."""
+    """Return up to `most` clips as lists of (H, W, 3) BGR uint8 crops; clips of the user's own set come first.
+
+    Raises:
+        OptionsError: The files of a region are damaged.
+    """
     found: dict[tuple[Path, str], list[ImageU8]] = {}
-    for folder, name, source in _regions(style):
-        clip = _CLIP_FRAME.match(source)
-        if clip is None or (len(found) >= most and (folder, clip[1]) not in found):
+    for folder, name, source in _region_files(style):
+        match = _CLIP_FRAME.match(source)
+        if match is None or (len(found) >= most and (folder, match[1]) not in found):
             continue
-        crop_bgr = _crop(_loaded(folder, name), style)
+        crop_bgr = _crop(_load(folder, name), style)
         if crop_bgr is not None:
-            found.setdefault((folder, clip[1]), []).append(crop_bgr)
+            found.setdefault((folder, match[1]), []).append(crop_bgr)
     return [frames for frames in found.values() if len(frames) > 1]
 
 
-def _loaded(folder: Path, name: str) -> AlignedRegion:
-    """Raises OptionsError where its files were damaged."""
+def _load(folder: Path, name: str) -> AlignedRegion:
     try:
         return load_region(folder, name)
     except OptionsError as error:
-        again = "it is made again" if folder == calibration_set.built_in_folder() else "collect the pictures again"
-        raise OptionsError(error.asked, error.got, f"delete {folder}, and {again}") from error
+        is_built_in = folder == calibration_set.built_in_folder()
+        remedy = "it is created again" if is_built_in else "collect the pictures again"
+        raise OptionsError(error.asked, error.got, f"delete {folder}, and {remedy}") from error
 
 
-def _regions(style: Style) -> Iterator[tuple[Path, str, str]]:
-    """Folder, name, and name without kind, of every region that the style's crops are made of."""
-    kind = "frame" if style.region in FRAME_REGIONS else "head"
+def _region_files(style: Style) -> Iterator[tuple[Path, str, str]]:
+    """Yield folder, name, and name without kind of every region from which the crops of the style are taken."""
+    required_kind = "frame" if style.region in FRAME_REGIONS else "head"
     for folder in reversed(calibration_set.ready_folders()):
         for name in region_names(folder):
-            source, _, has = name.rpartition(".")
-            if has == kind:
+            source, _, kind = name.rpartition(".")
+            if kind == required_kind:
                 yield folder, name, source
 
 
-def _spread(regions: list[tuple[Path, str]], most: int | None) -> list[tuple[Path, str]]:
-    if most is None or len(regions) <= most:
-        return regions
-    return [regions[i] for i in np.linspace(0, len(regions) - 1, most).round().astype(int)]
-
-
 def _crop(region: AlignedRegion, style: Style) -> ImageU8 | None:
-    """The style's crop of a kept region; None where live would paint nothing."""
+    """Return the crop for the style; None if the live program would not apply the style."""
     bgr = np.ascontiguousarray(region.rgb[:, :, ::-1])
     if style.region == "lips":
         lips = lips_region(region.landmarks_xy, bgr, size_wh=style.size_wh)
@@ -108,14 +112,13 @@ def _crop(region: AlignedRegion, style: Style) -> ImageU8 | None:
         if box is None or not in_frame(box, (side_px, side_px)):
             return None
         return PictureRegion(box, style.size_wh, (side_px, side_px)).crop(bgr)
-    return _middle(bgr, style.size_wh)
+    return _centre_crop(bgr, style.size_wh)
 
 
-def _middle(square_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
-    """The middle of a square in another shape, averaged."""
+def _centre_crop(square_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
+    """Resize the largest centred part of a square with the aspect ratio of `size_wh`, area interpolation."""
     side_px, (width, height) = square_bgr.shape[0], size_wh
-    wide, high = (side_px, round(side_px * height / width)) if width >= height else (
-        round(side_px * width / height), side_px)  # fmt: skip
-    left, top = (side_px - wide) // 2, (side_px - high) // 2
-    part = square_bgr[top : top + high, left : left + wide]
+    cut_width, cut_height = min(side_px, round(side_px * width / height)), min(side_px, round(side_px * height / width))
+    left, top = (side_px - cut_width) // 2, (side_px - cut_height) // 2
+    part = square_bgr[top : top + cut_height, left : left + cut_width]
     return cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

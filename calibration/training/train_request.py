@@ -1,152 +1,176 @@
-"""What `veneer train STYLE` was asked for: read once, checked, frozen."""
+"""The options of `veneer train STYLE` that say where pictures come from and where the style goes."""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from engines.errors import OptionsError
-from engines.generators.registry import generator_spec
-from engines.generators.spec import Value
-from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
-from engines.training.devices import usual_precision
-from engines.training.recipe import Objectives, Recipe
+from engines.generators.registry import generator_spec, generator_specs
+from engines.generators.spec import GeneratorSpec, Value
+from engines.option_fields import check_ranges
+from engines.training.teachers import TEACHERS
 
+_GENERATORS = ", ".join(spec.name for spec in generator_specs() if spec.region == "upright")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+_RESERVED = ("lips", "shade")
+_REDRAWN_IN_EACH_LIGHT = ("sketch",)  # paper stays white in any light: relighting the drawing would be wrong
+_MAX_CHECK_EVERY = 500
+_CHECKS = 8
 
-_OWN_TONES = ("sketch",)  # paper stays white in any light: what is lit otherwise must be drawn anew, not lit alike
 
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """Options of every method. The fields of the method's config are options too."""
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The options of `veneer train STYLE`, as they were given."""
-
-    name: str
-    teacher: str | None
-    faces: list[Path] | None
-    most: int | None
-    before: Path | None
-    after: Path | None
-    cut: bool
-    region: str
-    begin: str | None
-    generator: str
-    arg: list[str] | None
-    output: str
-    steps: int | None
-    minutes: float | None
-    seed: int
-    out: Path | None
-    work: Path | None
-    resume: bool
-    l1: float
-    gradient: float
-    perceptual: float
-    adversarial: float
-    temporal: float
-    vgg: Path | None
-    gan: str
-    optimiser: str | None
-    lr: float | None
-    batch: int
-    crop: int
-    webcam: float
-    grid: int | None
-    relit: float | None
-    lights: int | None
-    blemished: int | None
-    precision: str | None
-    threads: int | None
-    processes: int
+    name: Annotated[str, typer.Argument(metavar="STYLE", help="Name: small letters, digits, hyphens.")]
+    teacher: Annotated[str | None, typer.Option(help=f"Teacher that draws the targets: {', '.join(TEACHERS)}.")] = None
+    faces: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Photos for the teacher; repeatable.")] = None
+    max_photos: Annotated[
+        int | None, typer.Option("--most", min=2, help="Use at most this number of photos, chosen by the seed.")
+    ] = None
+    before: Annotated[Path | None, typer.Option(metavar="DIR", help="Your own pictures: the inputs.")] = None
+    after: Annotated[Path | None, typer.Option(metavar="DIR", help="Your own pictures: same-named targets.")] = None
+    cut: Annotated[
+        bool, typer.Option("--cut/--no-cut", help="Crop your own pictures to the region; not if they are regions.")
+    ] = True
+    region: Annotated[str, typer.Option(help="face, head, frame or person.")] = "head"
+    start_from: Annotated[
+        str | None, typer.Option("--from", metavar="STYLE", help="Start from the weights of this style.")
+    ] = None
+    generator: Annotated[str, typer.Option(help=f"Network: {_GENERATORS}.")] = "toon_net"
+    arg: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Argument of the generator; repeatable.")
+    ] = None
+    method: Annotated[str | None, typer.Option(help="Training method.", show_default="the generator's own")] = None
+    minutes: Annotated[
+        float | None, typer.Option(min=0.05, help="Train for as many steps as fit into this time, instead of --steps.")
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the style.", show_default="your own styles")
+    ] = None
+    work: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of checkpoint, pairs, curves, samples.", show_default="train-STYLE"),
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint in --work.")] = False
+    lights: Annotated[
+        int | None,
+        typer.Option(min=0, help="More pairs of each photo, drawn in another light.", show_default="1 for sketch"),
+    ] = None
+    blemished: Annotated[
+        int | None,
+        typer.Option(min=0, help="More pairs whose input has blemishes added.", show_default="1 for retouch"),
+    ] = None
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processor threads; the same number gives the same weights.")
+    ] = None
+    processes: Annotated[int, typer.Option(min=1, help="Processes in which the teacher draws.")] = 2
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name in ("lips", "shade"):
-            raise OptionsError(
-                f"style {self.name!r}", "not a name for a style", "use small letters, digits and hyphens"
-            )
-        if self.region not in (*FACE_REGIONS, *FRAME_REGIONS):
-            raise OptionsError(
-                f"region {self.region!r}", "there is no such", f"use {', '.join((*FACE_REGIONS, *FRAME_REGIONS))}"
-            )
-        taught, own = bool(self.teacher and self.faces), bool(self.before and self.after)
-        if taught == own or bool(self.teacher) != bool(self.faces) or bool(self.before) != bool(self.after):
+        from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
+
+        check_ranges(self)
+        if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
+            raise OptionsError(f"style {self.name!r}", "not a name for a style", "use small letters, digits, hyphens")
+        regions = (*FACE_REGIONS, *FRAME_REGIONS)
+        if self.region not in regions:
+            raise OptionsError(f"region {self.region!r}", "there is no such", f"use {', '.join(regions)}")
+        of_teacher, of_pairs = bool(self.teacher and self.faces), bool(self.before and self.after)
+        if of_teacher == of_pairs or bool(self.teacher) != bool(self.faces) or bool(self.before) != bool(self.after):
             do = "give --teacher NAME --faces DIR, or --before DIR --after DIR"
             raise OptionsError(f"training of {self.name!r}", "no pictures, or both kinds of them", do)
-        if self.steps is not None and self.minutes is not None:
-            raise OptionsError("--steps and --minutes", "one would overrule the other", "give one of them")
         for given in self.inputs:
             real = Path(os.path.realpath(given))
             if any(real.is_relative_to(os.path.realpath(place)) for place in self.made_folders):
-                got = f"it is in --work, and what lies in {self.pairs} and {self.regions} is made anew"
+                got = f"they are in --work, and {self.pairs} and {self.regions} are overwritten"
                 raise OptionsError(f"pictures in {given}", got, "use another --work, or move the pictures")
 
     @property
     def inputs(self) -> list[Path]:
-        """The folders of the user's pictures that something is cut or drawn from; they are never written to."""
+        """The user's folders that pictures are read from; they are never written to."""
         own = [folder for folder in (self.before, self.after) if folder is not None and self.cut]
         return [*own, *(self.faces or [])]
 
     @property
     def made_folders(self) -> tuple[Path, ...]:
-        """Folders whose pictures may be deleted; any of them may be a link elsewhere."""
+        """Folders whose pictures may be deleted; each may be a link to another place."""
         return self.pairs, self.regions, self.pairs / "before", self.pairs / "after"
 
     @property
+    def folder(self) -> Path:
+        """The work folder."""
+        return self.work or Path(f"train-{self.name}")
+
+    @property
     def pairs(self) -> Path:
-        """Where the pairs are put together."""
+        """Folder of the pairs made for the training."""
         return self.folder / "pairs"
 
     @property
     def regions(self) -> Path:
-        """Where the photos' regions are put."""
+        """Folder of the regions cut from the photos."""
         return self.folder / "regions"
 
     @property
     def kind(self) -> str:
-        """Which region the pictures are cut to: a person is found in the whole frame."""
+        """The region that pictures are cut to; for a person it is the whole frame."""
         return "frame" if self.region == "person" else self.region
 
     @property
-    def more_lights(self) -> int:
-        """How many more pairs of each photo are drawn in another light."""
-        return self.lights if self.lights is not None else int(self.teacher in _OWN_TONES)
+    def relit_variants(self) -> int:
+        """Number of further pairs of each photo, drawn in another light."""
+        return self.lights if self.lights is not None else int(self.teacher in _REDRAWN_IN_EACH_LIGHT)
 
     @property
-    def folder(self) -> Path:
-        """Where the run keeps its things."""
-        return self.work or Path(f"train-{self.name}")
+    def blemished_variants(self) -> int:
+        """Number of further pairs of each photo whose input has blemishes."""
+        return self.blemished if self.blemished is not None else int(self.teacher == "retouch")
 
-    def recipe(self) -> Recipe:
-        """How to train."""
-        spec = generator_spec(self.generator)
+    def config_values(self, config_class: type, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of the method's config: the given ones, and defaults that depend on the request.
+
+        Args:
+            config_class: Class of the config; fields that it lacks are left out.
+            given: Config fields given on the command line.
+
+        Raises:
+            OptionsError: The generator does not take an `--arg` or does not return `--output`, or steps and minutes
+                are both given.
+        """
+        from engines.training.devices import usual_precision
+
+        if "steps" in given and self.minutes is not None:
+            raise OptionsError("--steps and --minutes", "both set the number of steps", "give one of them")
+        spec, output = generator_spec(self.generator), given.get("output", "picture")
+        arguments = self._generator_args(spec)
+        if output not in spec.outputs:
+            do = f"use {' or '.join(spec.outputs)}"
+            raise OptionsError(f"--output {output}", f"{self.generator} does not return it", do)
+        if output == "change" and "change" in spec.arguments:
+            arguments["change"] = True
+        values: dict[str, Any] = {
+            "generator": self.generator, "generator_args": arguments, "optimiser": spec.optimiser,
+            "precision": usual_precision(),
+        }  # fmt: skip
+        if "steps" in given:
+            values["check_every"] = max(1, min(_MAX_CHECK_EVERY, given["steps"] // _CHECKS))
+        if self.teacher in _REDRAWN_IN_EACH_LIGHT:
+            values["relit"] = 0.0
+        known = {field.name for field in fields(config_class)}
+        return {name: value for name, value in {**values, **given}.items() if name in known}
+
+    def _generator_args(self, spec: GeneratorSpec) -> dict[str, Value]:
         arguments: dict[str, Value] = {}
         for text in self.arg or []:
             try:
                 arguments |= spec.parse(text)
             except ValueError as error:
                 raise OptionsError(f"--arg {text}", str(error), "write NAME=VALUE, as in --arg channels=16") from error
-        if self.output not in spec.outputs:
-            do = f"use {' or '.join(spec.outputs)}"
-            raise OptionsError(f"--output {self.output}", f"{self.generator} does not return it", do)
-        if self.output == "change" and "change" in spec.arguments:
-            arguments["change"] = True
-        optimiser = self.optimiser or spec.optimiser
-        weights = Objectives(self.l1, self.gradient, self.perceptual, self.adversarial, self.gan, self.temporal)
-        chosen: dict[str, Any] = {}
-        if self.steps is not None:
-            chosen["steps"] = self.steps
-            chosen["check_every"] = max(1, min(500, self.steps // 8))
-        if self.lr is not None:
-            chosen["peak_lr"] = self.lr
-        if self.relit is not None or self.teacher in _OWN_TONES:
-            chosen["light"] = self.relit or 0.0
-        return Recipe(
-            generator=self.generator, generator_args=arguments, output=self.output, objectives=weights,
-            batch=self.batch, crop_px=self.crop, optimiser=optimiser, webcam=self.webcam,
-            precision=self.precision or usual_precision(),
-            seed=self.seed,
-            grid_px=self.grid or 1, **chosen,
-        )  # fmt: skip
+        return arguments

@@ -1,9 +1,8 @@
-"""What `veneer train STYLE` does: photos to regions, regions to pairs, pairs to a style with its card."""
+"""`veneer train STYLE`: photos to regions, regions to pairs, pairs to a style with its card."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,172 +10,158 @@ import cv2
 import torch
 from lightning_fabric import Fabric
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from calibration.training.own_pairs import cut_pairs
-from calibration.training.train_photos import regions_ready
-from calibration.training.train_request import Request
+from calibration.training.train_photos import prepare_regions
+from calibration.training.train_request import TrainRequest
 from engines import paths
 from engines.errors import OptionsError
+from engines.files import atomic_write
 from engines.styles import load_style
-from engines.training import style_files
-from engines.training.data.paired_dataset import Pairs, load_pairs, terms_of
+from engines.training.checkpoint import prepare_folder
+from engines.training.data.paired_dataset import PairedDataset, open_pairs, terms_of
+from engines.training.data.picture_pairs import shortened
 from engines.training.devices import make_fabric, precision_of
-from engines.training.outcome import DivergedError, Outcome, StoppedError, Watch
-from engines.training.recipe import Recipe
-from engines.training.resume import kept_recipe
-from engines.training.style_card import style_card
+from engines.training.method import TrainingMethod
+from engines.training.progress import DivergedError, Outcome, StoppedError
+from engines.training.progress_bar import counting_bar, training_bar
+from engines.training.resume import load_run
+from engines.training.style_card import save_style, style_card
 from engines.training.teachers import load_teacher
-from engines.training.teachers.teacher_dataset import make_pairs, source_digest
+from engines.training.teachers.teacher_dataset import draw_pairs, source_digest
 from engines.training.trainer import fit
 
 _SIDE_PX = 256
 
 
-def run(request: Request) -> None:
-    """Do it, and say on stderr how it goes and on stdout what came out.
+def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: Mapping[str, Any]) -> None:
+    """Train a style; progress goes to stderr, the result to stdout.
+
+    Args:
+        request: The options of every method.
+        method_class: The training method.
+        given: Fields of its config given on the command line.
 
     Raises:
-        VeneerError: see `fit`, `make_pairs`, `collect`.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the checkpoint was written.
+        VeneerError: See `fit`, `draw_pairs`, `prepare_regions` and `cut_pairs`.
     """
+    if method_class.data_kind != "pairs":
+        got = f"it does not train on pairs, but on {method_class.data_kind or 'data of its own command'}"
+        raise OptionsError(f"--method {method_class.name}", got, "see docs/add-a-training-method.md")
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    recipe, out = request.recipe(), request.out or paths.data_dir() / "weights"
-    precision = kept_recipe(request.folder).precision if request.resume else recipe.precision
-    style_files.ready_folder(out)
-    style_files.ready_folder(request.folder)
+    config = method_class.config_class(**request.config_values(method_class.config_class, given))
+    out = request.out or paths.data_dir() / "weights"
+    precision = load_run(request.folder, config, tensors=False).config.precision if request.resume else config.precision
+    for folder in (out, request.folder):
+        prepare_folder(folder)
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)
     fabric = make_fabric(precision)
-    made_by = _pairs_ready(request, console) if fabric.is_global_zero else {}
-    fabric.barrier()
-    pairs = _read(request, console if fabric.is_global_zero else Console(quiet=True))
+    origin: dict[str, Any] = {}
+    cache = request.folder / "pairs.u8"
     try:
-        outcome = _trained(request, recipe, pairs, fabric, console)
+        pairs: PairedDataset | None = None
+        if fabric.is_global_zero:
+            origin = _make_pairs(request, config.seed, console)
+            pairs = _open(request, cache, console)
+        method = method_class(config, fabric.broadcast(pairs))
+        _train(request, method, fabric, origin, out, console)
+    finally:
+        if fabric.is_global_zero:
+            cache.unlink(missing_ok=True)
+
+
+def _train(
+    request: TrainRequest, method: TrainingMethod[Any], fabric: Fabric, origin: dict[str, Any], out: Path,
+    console: Console,
+) -> None:  # fmt: skip
+    quiet = console if fabric.is_global_zero else Console(quiet=True)
+    quiet.print(f"{len(method.data)} pairs; training on {fabric.device} in {precision_of(fabric)}")
+    start = load_style(request.start_from).load_generator() if request.start_from and not request.resume else None
+    try:
+        with training_bar(quiet, "training") as watch:
+            outcome = fit(
+                method, request.folder, resume=request.resume, minutes=request.minutes, fabric=fabric, watch=watch,
+                start=start, started_from=request.start_from or "",
+            )  # fmt: skip
     except StoppedError as stopped:
-        console.print(f"{stopped.asked}: {stopped.got} - go on with the same command and --resume")
+        console.print(f"{stopped.asked}: {stopped.got} - continue with the same command and --resume")
         raise KeyboardInterrupt from stopped
     except DivergedError as error:
         if error.outcome is None or not fabric.is_global_zero:
             raise
-        _saved(request, error.outcome, pairs, made_by, out)
-        got = f"{error.got}; the best weights until then, of step {error.outcome.progress.best_step}, are in the style"
+        _save(request, method, error.outcome, origin, out)
+        got = f"{error.got}; the style was written with the best weights, of step {error.outcome.progress.best_step}"
         raise DivergedError(error.asked, got, error.do) from error
+    _print(quiet, outcome.stopped_early)
     if fabric.is_global_zero:
-        _saved(request, outcome, pairs, made_by, out)
+        _save(request, method, outcome, origin, out)
 
 
-def _saved(request: Request, outcome: Outcome, pairs: Pairs, made_by: dict[str, Any], out: Path) -> None:
-    card = style_card(request.name, outcome, pairs, region=request.region, made_by=made_by)
-    written = style_files.save_style(outcome.net, card, out)
-    print(_summary(request.name, outcome, card, written))  # noqa: T201  # the command's answer
-
-
-def _summary(name: str, outcome: Outcome, card: dict[str, Any], written: Path) -> str:
-    best = outcome.progress.best
+def _save(
+    request: TrainRequest, method: TrainingMethod[Any], outcome: Outcome, origin: dict[str, Any], out: Path
+) -> None:
+    method = method.with_config(outcome.config)
+    card = style_card(request.name, method, outcome, region=request.region, origin=origin)
+    written = save_style(outcome.net, card, out)
     cost = f"{card['gmac']} GMAC, {card['parameters']} weights"
-    return (
-        f"{name}: {best['held_out_psnr_db']:.2f} dB on {outcome.held_out} pairs it never saw "
-        f"({best['unpainted_psnr_db']:.2f} dB unpainted), {cost} -> {written}"
-    )
+    print(f"{request.name}: {outcome.progress.best_summary}; {cost} -> {written}")  # noqa: T201
 
 
-def _pairs_ready(request: Request, console: Console) -> dict[str, Any]:
-    """Have all pairs in WORK/pairs, and say where they come from, for the card."""
-    pairs = request.pairs
+def _make_pairs(request: TrainRequest, seed: int, console: Console) -> dict[str, Any]:
+    """Write all pairs to WORK/pairs; return where they come from, for the card."""
     if request.before is not None and request.after is not None:
         if request.cut:
-            with _bar(console, "cutting", "pairs") as advance:
-                cut = cut_pairs(
-                    request.before, request.after, pairs, kind=request.kind, side_px=_SIDE_PX, on_pair=advance
-                )
-            _say(console, cut.skipped.line(), _named("no face on", cut.faceless))
-            if not cut.made:
-                got = cut.skipped.line() or f"no face on any of {len(cut.faceless)} pictures"
-                raise OptionsError(f"pairs in {request.before}", got, "use --region frame, or pictures of faces")
-            _write_terms(pairs, request.before, request.after)
+            _cut_own(request, request.before, request.after, console)
         return {"pairs": "the user's own"}
     assert request.teacher is not None
-    load_teacher(request.teacher)  # before minutes of work: is there one?
-    with _bar(console, "finding faces", "photos") as advance:
-        found = regions_ready(request, on_photo=advance)
-    _say(console, _named("unreadable, skipped:", found.unreadable), _named("no face, skipped:", found.faceless))
-    blemished = request.blemished if request.blemished is not None else int(request.teacher == "retouch")
-    with _bar(console, f"{request.teacher} draws", "pairs") as advance:
-        made = make_pairs(
-            request.regions, request.teacher, pairs, side_px=_SIDE_PX, processes=request.processes,
-            lights=request.more_lights, blemished=blemished, seed=request.seed, on_pair=advance,
+    load_teacher(request.teacher)  # fails before the minutes that the photos take
+    with counting_bar(console, "finding faces", "photos") as advance:
+        found = prepare_regions(request, seed, on_photo=advance)
+    _print(console, _listed("unreadable, skipped:", found.unreadable), _listed("no face, skipped:", found.faceless))
+    variants = {"lights": request.relit_variants, "blemished": request.blemished_variants}
+    with counting_bar(console, f"{request.teacher} draws", "pairs") as advance:
+        drawn = draw_pairs(
+            request.regions, request.teacher, request.pairs, side_px=_SIDE_PX, processes=request.processes, seed=seed,
+            on_pair=advance, **variants,
         )  # fmt: skip
-    _say(console, _named("unreadable regions skipped:", made.unreadable))
-    _write_terms(pairs, *(request.faces or []))
-    digest = source_digest(request.teacher, blemishes=blemished > 0)
-    lights = request.more_lights
-    return {"teacher": request.teacher, "teacher_sha256": digest, "lights": lights, "blemished": blemished}
+    _print(console, _listed("unreadable regions skipped:", drawn.unreadable))
+    _write_terms(request.pairs, *(request.faces or []))
+    digest = source_digest(request.teacher, blemishes=request.blemished_variants > 0)
+    return {"teacher": request.teacher, "teacher_sha256": digest, **variants}
+
+
+def _cut_own(request: TrainRequest, before: Path, after: Path, console: Console) -> None:
+    with counting_bar(console, "cutting", "pairs") as advance:
+        cut = cut_pairs(before, after, request.pairs, kind=request.kind, side_px=_SIDE_PX, on_pair=advance)
+    _print(console, cut.skipped.line(), _listed("no face on", cut.faceless))
+    if not cut.written:
+        got = cut.skipped.line() or f"no face on any of {len(cut.faceless)} pictures"
+        raise OptionsError(f"pairs in {before}", got, "use --region frame, or pictures of faces")
+    _write_terms(request.pairs, before, after)
 
 
 def _write_terms(pairs: Path, *folders: Path) -> None:
-    terms = terms_of(*folders)
-    (pairs / "TERMS.txt").write_text(terms + "\n", encoding="utf-8")
+    atomic_write(pairs / "TERMS.txt", terms_of(*folders) + "\n")
 
 
-def _read(request: Request, console: Console) -> Pairs:
+def _open(request: TrainRequest, cache: Path, console: Console) -> PairedDataset:
     before, after = request.pairs / "before", request.pairs / "after"
     size_wh: tuple[int, int] | None = None
     if request.before is not None and request.after is not None and not request.cut:
         before, after, size_wh = request.before, request.after, (_SIDE_PX, _SIDE_PX)
-    with _bar(console, "reading", "pairs") as advance:
-        pairs, skipped = load_pairs(before, after, size_wh=size_wh, on_pair=advance)
-    _say(console, skipped.line())
+    with counting_bar(console, "reading", "pairs") as advance:
+        pairs, skipped = open_pairs(before, after, cache, size_wh=size_wh, on_pair=advance)
+    _print(console, skipped.line())
     return pairs
 
 
-def _trained(request: Request, recipe: Recipe, pairs: Pairs, fabric: Fabric, console: Console) -> Outcome:
-    progress = _progress(console, "steps")
-    task = progress.add_task("training", total=None)
-
-    def on_start(step: int, steps: int) -> None:
-        progress.update(task, total=steps, completed=step)
-
-    watch = Watch(
-        on_start, lambda step: progress.update(task, completed=step), lambda line: progress.console.print(line)
-    )
-    if fabric.is_global_zero:
-        console.print(f"{len(pairs.names)} pairs; training on {fabric.device} in {precision_of(fabric)}")
-        progress.start()
-    try:
-        outcome = fit(
-            pairs, recipe, request.folder, resume=request.resume, minutes=request.minutes, vgg=request.vgg,
-            fabric=fabric, watch=watch, begun_with=request.begin or "",
-            start=load_style(request.begin).load_generator() if request.begin and not request.resume else None,
-        )  # fmt: skip
-    finally:
-        progress.stop()
-    if fabric.is_global_zero:
-        _say(console, outcome.stopped_early)
-    return outcome
+def _listed(reason: str, names: list[str]) -> str:
+    return f"{len(names)} {reason} {shortened(names)}" if names else ""
 
 
-def _progress(console: Console, unit: str) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
-    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
-
-
-@contextmanager
-def _bar(console: Console, what: str, unit: str) -> Iterator[Callable[[int], None]]:
-    """A progress bar; call what it gives with the total, after each piece."""
-    with _progress(console, unit) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda total: progress.update(task, total=total, advance=1)
-
-
-def _named(what: str, names: list[str]) -> str:
-    if not names:
-        return ""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{len(names)} {what} {', '.join(names[:3])}{more}"
-
-
-def _say(console: Console, *lines: str) -> None:
-    for line in lines:
-        if line:
-            console.print(line)
+def _print(console: Console, *lines: str) -> None:
+    for line in filter(None, lines):
+        console.print(line)

@@ -46,7 +46,7 @@ def _flaw(engine: Engine, style: Style) -> str:
     answer, reference = engine.infer(region_bgr), reference_engine(style).infer(region_bgr)
     if within_tolerance(answer, reference):
         return ""
-    flaw = f"on a probe it is {abs(answer - reference).max():.1f} of 255 off FP32"
+    flaw = f"it deviates from FP32 by {abs(answer - reference).max():.1f}/255 on a probe"
     with contextlib.suppress(EngineError):
         record_verdict(engine.info.key, passed=False, because=flaw)
     return flaw

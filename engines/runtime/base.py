@@ -1,10 +1,11 @@
-"""What every engine promises: a generator made ready to run on this machine."""
+"""The interface of all engines. An engine is a generator made ready to run on this machine, in one precision."""
 
 from __future__ import annotations
 
 import math
 import os
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,19 +13,24 @@ from numpy.typing import NDArray
 
 from engines.errors import EngineError
 
-MAX_FACES = 4  # in one call
+MAX_FACES = 4  # regions in one call
 
-Regions = NDArray[Any]  # (N, H, W, 3) BGR, uint8 or float32 of 0..255
-_KINDS = (np.dtype(np.uint8), np.dtype(np.float32))
+Regions = NDArray[Any]  # (N, H, W, 3) BGR, uint8 or float32, 0..255
+_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What a generator really runs on, and why not on something better.
+    """What an engine runs on.
 
     Attributes:
-        key: its name in the engine cache, where calibration's verdict on it lies; empty for the reference.
-        verdict: what calibration says: "passed", "failed: because ..." or "uncalibrated"; empty for the reference.
+        style: Name of the style.
+        runtime: "tensorrt", "torch", "openvino", "openvino-gpu" or "openvino-npu".
+        precision: "int8", "fp16", "bf16" or "fp32".
+        device: Name of the processor or GPU; "CPU" for PyTorch on the processor.
+        why: Why this precision is used, and why better runtimes are not; parts are separated by "; ".
+        key: Cache key, under which calibration's verdict is stored; empty for the reference.
+        verdict: "passed", "failed: REASON" or "uncalibrated"; empty for the reference.
     """
 
     style: str
@@ -35,17 +41,22 @@ class EngineInfo:
     key: str = ""
     verdict: str = ""
 
+    @property
+    def name(self) -> str:
+        """Runtime and precision, as in "openvino bf16"."""
+        return f"{self.runtime} {self.precision}"
+
     def as_dict(self) -> dict[str, str]:
-        """For the report and the doctor."""
+        """Return all attributes, for JSON."""
         return asdict(self)
 
 
 class NotUsableError(Exception):
-    """A runtime cannot be used here, or not for this style; the next best one may be.
+    """A runtime is not usable on this machine, or not for this style; another one may be.
 
     Args:
-        reason: in plain words, as part of a sentence ("there is no NVIDIA driver on this machine").
-        do: what would change that; may be empty.
+        reason: As part of a sentence ("there is no NVIDIA driver on this machine").
+        do: How to make it usable; may be empty.
     """
 
     def __init__(self, reason: str, do: str = "") -> None:
@@ -54,59 +65,61 @@ class NotUsableError(Exception):
 
 
 class RegionsError(EngineError):
-    """What an engine was given is nothing that it takes: no fault of the engine."""
+    """The input of an engine has a wrong shape, type or value. The engine itself is still usable."""
 
 
 class NonFiniteError(EngineError):
-    """An engine gave NaN or infinity: a wider precision may help, where it does not after any other failure."""
+    """The output of an engine contains NaN or infinity. A wider precision may avoid it."""
 
 
 class Engine(Protocol):
-    """The door to a network: BGR regions go in, BGR floats come out; RGB 0..1 exists only behind it.
+    """A network that takes and returns BGR regions; the conversion to RGB 0..1 and back is inside.
 
-    For one caller at a time. No array as large as a region is made for a frame, but for what PyTorch's eager reference
-    takes for its layers.
+    Not thread-safe: one caller at a time. No array of a region's size is allocated per call, except by the layers of
+    PyTorch's eager reference.
     """
 
     info: EngineInfo
 
     def infer(self, regions_bgr: Regions) -> NDArray[np.float32]:
-        """Run the generator on (N, H, W, 3) BGR crops, N from 1 to 4: uint8, or float32 of the same 0..255.
+        """Run the generator.
 
-        Frames come as uint8, and that way is ready from the start; the first call with floats makes theirs ready.
+        Args:
+            regions_bgr: (N, H, W, 3) BGR, N from 1 to `MAX_FACES`, uint8 or float32, 0..255. The path for uint8 is
+                prepared in advance; the path for float32 is prepared by the first call that needs it.
 
         Returns:
-            (N, H, W, 3) float32 BGR in steps of 1/255: the change, or the picture, as the style says. The array may
-            be used again by the next call.
+            (N, H, W, 3) float32 BGR in steps of 1/255: the change or the finished picture, depending on the style.
+            The next call may overwrite it.
 
         Raises:
-            RegionsError: these are no such regions.
-            NumbersError: there is NaN or infinity in the answer, where the runtime looks itself.
-            EngineError: the runtime failed.
+            RegionsError: The input is invalid.
+            NonFiniteError: The output contains NaN or infinity, if the runtime checks it.
+            EngineError: The runtime failed, or the engine is closed.
         """
         ...
 
     def close(self) -> None:
-        """Let go; idempotent."""
+        """Release all resources; idempotent."""
         ...
 
 
 def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | None) -> None:
-    """The one check at the door of every runtime: see `Engine.infer`.
+    """Check the input of `Engine.infer`.
 
     Args:
-        regions_bgr: what the engine was given.
-        style: its name, for the message.
-        size_wh: of a region; None where any will do.
+        regions_bgr: The input.
+        style: Name of the style, for the message.
+        size_wh: Required width and height; None for any.
 
     Raises:
-        RegionsError: an engine does not take it.
+        RegionsError: The input is invalid.
     """
     if isinstance(regions_bgr, np.ndarray):
         shape, dtype = regions_bgr.shape, regions_bgr.dtype
         got = f"shape {shape}, {dtype}"
-        fits = len(shape) == 4 and shape[3] == 3 and 1 <= shape[0] <= MAX_FACES and 0 not in shape
-        if fits and dtype in _KINDS and size_wh in (None, (shape[2], shape[1])):
+        shape_fits = len(shape) == 4 and shape[3] == 3 and 1 <= shape[0] <= MAX_FACES and 0 not in shape
+        if shape_fits and dtype in _DTYPES and size_wh in (None, (shape[2], shape[1])):
             if dtype == np.uint8 or math.isfinite(float(regions_bgr.ravel().sum())):
                 return
             got += " with NaN or infinity in it"
@@ -118,5 +131,13 @@ def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | No
 
 
 def usable_cores() -> int:
-    """How many processor cores this process may run on, which may be fewer than there are (taskset, containers)."""
+    """Return the number of processor cores that this process may use (affinity masks and containers limit it)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def library_version(distribution: str) -> str:
+    """Return the version of an installed distribution; empty if it is not installed."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""

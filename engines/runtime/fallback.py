@@ -1,4 +1,4 @@
-"""An engine that goes on: where its fast way fails or gives NaN while frames come in, the next one takes over."""
+"""An engine with a chain of fallbacks: if a call fails or gives NaN, the next step repeats it and takes over."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ InferFunction = Callable[[Regions], tuple[NDArray[np.float32], bool]]
 
 
 class FallbackStep(NamedTuple):
-    """One way to run, and what it stands for.
+    """One way to run the network.
 
     Attributes:
-        way: takes regions, and returns the answer and whether all of it is finite; raises RuntimeError where it fails.
-        runtime: see `EngineInfo`, as `precision` and `device`.
-        for_numbers: it helps only where the one before gave NaN or infinity; after another failure it is left out.
+        infer: Takes regions; returns the output and whether all of it is finite. Raises RuntimeError on failure.
+        runtime: See `EngineInfo`, also for `precision` and `device`.
+        only_after_nan: Skip this step unless the one before it gave NaN or infinity.
     """
 
-    way: InferFunction
+    infer: InferFunction
     runtime: str
     precision: str
     device: str
-    for_numbers: bool = False
+    only_after_nan: bool = False
 
 
 class FallbackEngine:
-    """See `Engine`. Where no way is left it raises, and `safer_engine` finds what goes on for it elsewhere.
+    """See `Engine`. If no step is left it raises; `fallback_engine` then opens another runtime.
 
     Args:
-        info: of the first way.
-        steps: the fastest first.
-        size_wh: of a region; None where any will do.
-        say: told once of each change.
+        info: Of the first step.
+        steps: The fastest first.
+        size_wh: Width and height of a region; None for any.
+        say: Receives one line about each change of the step.
     """
 
     def __init__(
@@ -57,32 +57,37 @@ class FallbackEngine:
         """See `Engine.infer`."""
         check_regions(regions_bgr, self.info.style, self._size_wh)
         while self._steps:
-            failed: RuntimeError | None = None
+            error: RuntimeError | None = None
             try:
-                out_bgr, finite = self._steps[0].way(regions_bgr)
+                out_bgr, finite = self._steps[0].infer(regions_bgr)
                 if finite:
                     return out_bgr
-            except RuntimeError as error:  # GPU memory full, GPU gone
-                failed = error
-            why = "gave NaN or infinity" if failed is None else f"failed: {first_line(failed)}"
-            below = [step for step in self._steps[1:] if failed is None or not step.for_numbers]
-            if not below:
-                kind = NonFiniteError if failed is None else EngineError
-                raise kind(f"style {self.info.style}", f"{self.info.runtime} {self.info.precision} {why}") from failed
-            self._go_on(below, why)
+            except RuntimeError as failure:  # GPU memory full, GPU lost
+                error = failure
+            reason = "gave NaN or infinity" if error is None else f"failed: {first_line(error)}"
+            remaining = [step for step in self._steps[1:] if error is None or not step.only_after_nan]
+            if not remaining:
+                kind = NonFiniteError if error is None else EngineError
+                raise kind(f"style {self.info.style}", f"{self.info.name} {reason}") from error
+            self._take(remaining, reason)
         raise EngineError(f"style {self.info.style}", "its engine is closed")
 
-    def _go_on(self, below: list[FallbackStep], because: str) -> None:
-        old = f"{self.info.runtime} {self.info.precision}"
-        self._steps = below
-        _, runtime, precision, device, _ = below[0]
-        line = f"{old} {because}: {runtime} {precision} on {device} goes on"
-        why = f"{self.info.why}; {line}"
+    def _take(self, steps: list[FallbackStep], reason: str) -> None:
+        """Make the first of the steps the current one."""
+        self._steps = steps
+        step = steps[0]
+        line = f"{self.info.name} {reason}: falling back to {step.runtime} {step.precision} on {step.device}"
         self.info = dataclasses.replace(
-            self.info, runtime=runtime, precision=precision, device=device, why=why, key="", verdict=""
+            self.info,
+            runtime=step.runtime,
+            precision=step.precision,
+            device=step.device,
+            why=f"{self.info.why}; {line}",
+            key="",
+            verdict="",
         )
         self._say(f"style {self.info.style}: {line}")
 
     def close(self) -> None:
-        """Let go of all ways; idempotent."""
+        """See `Engine.close`."""
         self._steps.clear()

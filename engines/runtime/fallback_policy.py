@@ -1,65 +1,73 @@
-"""What goes on for an engine that failed while frames came in."""
+"""Which engine replaces one that failed while frames are being processed."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 
+from engines import extras
 from engines.cache.cache_entry import verdict
 from engines.errors import EngineError
 from engines.runtime.base import Engine, EngineInfo, NonFiniteError, NotUsableError
+from engines.runtime.probe import probe_bgr
 from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
 from engines.text import first_line
 
 
-def fallback_engine(style: Style, failed: EngineInfo, because: EngineError | None = None) -> Engine:
-    """What goes on for an engine that failed while frames came in: as near to it as can be had.
+def fallback_engine(style: Style, failed: EngineInfo, error: EngineError | None = None) -> Engine:
+    """Open the next best engine below one that failed.
 
-    From TensorRT that is PyTorch on the GPU in FP16; then, where NaN was the trouble, in FP32; then OpenVINO on the
-    CPU in the best precision that did not fail; then PyTorch there. What calibration failed is left out, and each but
-    the last, which is the reference, has to answer a probe.
+    After TensorRT: PyTorch FP16 on the GPU; if the failure was NaN, then PyTorch FP32 on the GPU. Then OpenVINO on the
+    CPU in the best precision below the failed one, then PyTorch FP32 on the CPU. Engines that failed calibration are
+    skipped, and each except the last must answer a probe.
 
     Args:
-        style: what runs.
-        failed: what it ran on.
-        because: how it failed; None where nobody knows.
+        style: What runs.
+        failed: The engine that failed.
+        error: How it failed; None if unknown.
 
     Raises:
-        EngineError: there is nothing left to fall back to.
+        EngineError: No engine is left.
     """
+    reasons = [f"{failed.name} failed while frames came in"]
+    if (failed.runtime, failed.device) == ("torch", "CPU"):
+        raise EngineError(f"style {style.name}", f"{reasons[0]}, and it is the last fallback")
+    for name, opened in _candidates(style, failed, error):
+        try:
+            engine = _checked(opened(), style)
+        except (NotUsableError, EngineError, ImportError, OSError, RuntimeError) as refusal:
+            text = refusal.got if isinstance(refusal, EngineError) else first_line(refusal)
+            reasons.append(f"{name} cannot be used: {text}")
+            continue
+        engine.info = dataclasses.replace(engine.info, why="; ".join(filter(None, (*reasons, engine.info.why))))
+        return engine
+    if find_spec("torch") is None:
+        got = f"{'; '.join(reasons)}; PyTorch, the last fallback, is not installed"
+        raise EngineError(f"style {style.name}", got, extras.install_command("train"))
     from engines.runtime.torch.reference_engine import TorchEngine
 
-    why = f"{failed.runtime} {failed.precision} failed while frames came in"
-    if (failed.runtime, failed.device) == ("torch", "CPU"):
-        raise EngineError(f"style {style.name}", f"{why}, and it is the last to fall back to")
-    said = [why]
-    for name, opened in _below(style, failed, because):
-        try:
-            engine = _proven(opened(), style)
-        except (NotUsableError, EngineError, ImportError, OSError, RuntimeError) as error:
-            said.append(f"{name} cannot be used: {error.got if isinstance(error, EngineError) else first_line(error)}")
-            continue
-        engine.info = dataclasses.replace(engine.info, why="; ".join(filter(None, (*said, engine.info.why))))
-        return engine
-    return TorchEngine(style, why="; ".join(said))
+    return TorchEngine(style, why="; ".join(reasons))
 
 
-def _below(style: Style, failed: EngineInfo, because: EngineError | None) -> Iterator[tuple[str, Callable[[], Engine]]]:
-    """What there is below an engine, the nearest first."""
+def _candidates(
+    style: Style, failed: EngineInfo, error: EngineError | None
+) -> Iterator[tuple[str, Callable[[], Engine]]]:
+    """Yield name and constructor of the engines below the failed one, the best first."""
     if failed.runtime == "tensorrt":
-        yield "torch fp16", partial(_on_gpu, style, "fp16")
+        yield "torch fp16", partial(_torch_cuda, style, "fp16")
     half = failed.precision == "fp16" and failed.runtime in ("tensorrt", "torch")
-    if half and (because is None or isinstance(because, NonFiniteError)):
-        yield "torch fp32", partial(_on_gpu, style, "fp32")
+    if half and (error is None or isinstance(error, NonFiniteError)):
+        yield "torch fp32", partial(_torch_cuda, style, "fp32")
     yield "openvino", partial(_openvino, style, failed)
 
 
-def _on_gpu(style: Style, precision: str) -> Engine:
-    driver_device()  # before anything is imported that a machine without a GPU does not need
+def _torch_cuda(style: Style, precision: str) -> Engine:
+    driver_device()  # first: without a GPU nothing heavy is imported
     from engines.runtime.torch.cuda_engine import TorchCudaEngine
 
     return TorchCudaEngine(style, precision=precision, autotune=False)
@@ -68,31 +76,28 @@ def _on_gpu(style: Style, precision: str) -> Engine:
 def _openvino(style: Style, failed: EngineInfo) -> Engine:
     from engines.runtime.openvino.cpu_engine import PRECISIONS, OpenVinoEngine
 
-    without: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     if failed.runtime == "openvino" and failed.precision in PRECISIONS:
-        without = PRECISIONS[: PRECISIONS.index(failed.precision) + 1]
-    return OpenVinoEngine(style, without=without)
+        excluded = PRECISIONS[: PRECISIONS.index(failed.precision) + 1]
+    return OpenVinoEngine(style, excluded=excluded)
 
 
-def _proven(engine: Engine, style: Style) -> Engine:
-    """The engine, with calibration's verdict, after it has answered a probe.
+def _checked(engine: Engine, style: Style) -> Engine:
+    """Return the engine with its verdict after it has answered a probe; it is closed on failure.
 
     Raises:
-        NotUsableError: calibration failed it, or it gives NaN or infinity.
-        EngineError: it fails.
+        NotUsableError: It failed calibration, or its answer contains NaN or infinity.
+        EngineError: It failed.
     """
-    from engines.runtime.probe import probe_bgr
-
     found = verdict(engine.info.key)
-    flaw = f"calibration {found}" if found.startswith("failed") else ""
-    if not flaw:
-        try:
-            flaw = "" if np.isfinite(engine.infer(probe_bgr(style.size_wh))).all() else "it gives NaN or infinity"
-        except EngineError:
-            engine.close()
-            raise
-    if flaw:
+    try:
+        if found.startswith("failed"):
+            raise NotUsableError(f"calibration {found}")
+        if not np.isfinite(engine.infer(probe_bgr(style.size_wh))).all():
+            raise NotUsableError("it gives NaN or infinity")
+    except (NotUsableError, EngineError):
         engine.close()
-        raise NotUsableError(flaw)
-    engine.info = dataclasses.replace(engine.info, verdict=found if engine.info.key else "")  # it may have stepped down
+        raise
+    # The probe may have made it fall back, which clears its key.
+    engine.info = dataclasses.replace(engine.info, verdict=found if engine.info.key else "")
     return engine

@@ -1,4 +1,4 @@
-"""An engine whose place another one can take while frames come in."""
+"""An engine that can be replaced by another one while frames are being processed."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ FailureHandler = Callable[[EngineInfo, EngineError], bool]
 
 
 class HotSwapEngine:
-    """See `Engine`. The exchange happens between two calls: between two frames, as a layer calls once a frame.
+    """See `Engine`. Its answers are always finite. A swap happens between two calls, that is, between two frames.
 
     Args:
-        engine: the first one.
-        on_failure: called once for each engine that fails or gives something that is not finite, in the thread of that
-            call, with what failed and why. Returns whether another engine is in its place already; it may also come
-            later, and the calls until then fail.
+        engine: The first engine.
+        on_failure: Called once for each engine that fails or gives NaN, in the thread of that call, with the engine's
+            info and the error. Returns whether it has swapped in another engine, which then repeats the call. It may
+            also swap later; calls until then raise the error.
     """
 
     def __init__(self, engine: Engine, *, on_failure: FailureHandler = lambda info, error: False) -> None:
         self._engine, self._on_failure = engine, on_failure
-        self._calling = threading.Lock()  # held while the engine runs: who exchanges waits for it, frames never wait
-        self._given_up: Engine | None = None
+        self._call_lock = threading.Lock()  # held while the engine runs; only `swap` waits for it
+        self._failed_engine: Engine | None = None
         self._closed = False
 
     @property
     def info(self) -> EngineInfo:
-        """Of the engine that runs now."""
+        """Of the current engine."""
         return self._engine.info
 
     @info.setter
@@ -42,49 +42,46 @@ class HotSwapEngine:
         self._engine.info = info
 
     def infer(self, regions_bgr: Regions) -> NDArray[np.float32]:
-        """See `Engine.infer`."""
-        with self._calling:
+        """See `Engine.infer`. Raises NonFiniteError for every output with NaN or infinity."""
+        with self._call_lock:
             engine = self._engine
             try:
-                return _finite(engine, regions_bgr)
-            except RegionsError:  # the engine is as good as before
+                return _infer_finite(engine, regions_bgr)
+            except RegionsError:  # invalid input: the engine is still usable
                 raise
             except EngineError as error:
                 failure = error
-        first = engine is not self._given_up
-        self._given_up = engine
-        if not (first and self._on_failure(engine.info, failure)):
+        first_failure = engine is not self._failed_engine
+        self._failed_engine = engine
+        if not (first_failure and self._on_failure(engine.info, failure)):
             raise failure
         return self.infer(regions_bgr)
 
-    def swap(self, better: Engine) -> None:
-        """Put another engine in; the one before it is closed when the call that it is in has ended.
-
-        What that call returned stays what it is: the arrays hold their memory.
-        """
-        with self._calling:
-            before, self._engine = self._engine, better
-        before.close()
+    def swap(self, engine: Engine) -> None:
+        """Replace the engine; the old one is closed when its current call has ended. Its outputs stay valid."""
+        with self._call_lock:
+            old, self._engine = self._engine, engine
+        old.close()
         if self._closed:
-            better.close()
+            engine.close()
 
     def close(self) -> None:
-        """Let go; idempotent. Does not wait for a call that hangs."""
+        """See `Engine.close`. Does not wait for a call that hangs."""
         self._closed = True
         self._engine.close()
 
 
-def _finite(engine: Engine, regions_bgr: Regions) -> NDArray[np.float32]:
-    asked = f"style {engine.info.style}"
+def _infer_finite(engine: Engine, regions_bgr: Regions) -> NDArray[np.float32]:
+    style = f"style {engine.info.style}"
     try:
         out = engine.infer(regions_bgr)
         with np.errstate(over="ignore", invalid="ignore"):
-            finite = math.isfinite(float(out.sum()))  # three times as fast as asking each of them
+            finite = math.isfinite(float(out.sum()))  # three times as fast as np.isfinite(out).all()
     except EngineError:
         raise
-    except Exception as error:  # libraries raise what they please
+    except Exception as error:  # libraries raise exceptions of any type
         got = f"{engine.info.runtime} failed: {type(error).__name__}: {first_line(error)}"
-        raise EngineError(asked, got) from error
+        raise EngineError(style, got) from error
     if not finite:
-        raise NonFiniteError(asked, f"{engine.info.runtime} {engine.info.precision} gave NaN or infinity")
+        raise NonFiniteError(style, f"{engine.info.name} gave NaN or infinity")
     return out

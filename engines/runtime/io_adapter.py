@@ -1,4 +1,4 @@
-"""The one place where BGR bytes become RGB floats and back: built into the graph of every runtime."""
+"""Conversion between BGR regions and a generator's RGB planes, as part of the network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class IoAdapter(nn.Module):
-    """A generator with its door: uint8 BGR pictures in, float BGR in steps of 1/255 out."""
+    """A generator that takes uint8 BGR pictures and returns float BGR in steps of 1/255."""
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
@@ -16,7 +16,7 @@ class IoAdapter(nn.Module):
         self.register_buffer("swapped", torch.tensor([2, 1, 0]), persistent=False)  # B <-> R
 
     def forward(self, regions_bgr: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 -> (N, H, W, 3) float32."""
+        """Convert (N, H, W, 3) uint8 or float32 BGR, 0..255, to the generator's output, (N, H, W, 3) float32 BGR."""
         planes_rgb = regions_bgr.permute(0, 3, 1, 2).index_select(1, self.swapped)  # faster than a flip in OpenVINO
         out: Tensor = self.generator(planes_rgb.float() / 255.0)  # (N, 3, H, W)
         return (out * 255.0).index_select(1, self.swapped).permute(0, 2, 3, 1)  # (N, H, W, 3)

@@ -1,4 +1,4 @@
-"""The process that trains: its device, and how it is asked to stop."""
+"""The device of a training process, and requests to stop it."""
 
 from __future__ import annotations
 
@@ -16,57 +16,62 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from engines.errors import OptionsError
+from engines.text import first_line
 
-_WAIT = datetime.timedelta(days=2)  # the others wait while the first one cuts and draws the pairs: hours, for thousands
+_BARRIER_TIMEOUT = datetime.timedelta(days=2)  # the first process may draw thousands of pairs for hours
 
 
 def usual_precision() -> str:
-    """Half precision where this machine's processor or graphics card calculates in it, else single.
+    """Return bf16-mixed if this machine calculates in BF16 natively, else 32-true.
 
-    On processors without BF16 it would be imitated, several times slower than FP32.
+    Processors without BF16 emulate it, several times slower than FP32.
     """
-    able = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else torch.cpu._is_avx512_bf16_supported()
-    return "bf16-mixed" if able else "32-true"
+    native = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if native else "32-true"
 
 
-def make_fabric(precision: str) -> Fabric:
-    """The best device there is; all that `torchrun` started, where it was used."""
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # "Using bfloat16 ...": the program says it itself
+def make_fabric(precision: str, accelerator: str = "auto") -> Fabric:
+    """Launch Fabric on the best device, or on all processes that `torchrun` started.
+
+    Raises:
+        OptionsError: The device does not support the precision.
+    """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the command prints the precision itself
     world = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = max(1, int(os.environ.get("WORLD_SIZE", "1")) // world)
     try:
         fabric = Fabric(
-            accelerator="auto", devices=world, num_nodes=nodes, precision=precision,  # type: ignore[arg-type]
-            strategy=DDPStrategy(timeout=_WAIT) if world * nodes > 1 else "auto",
+            accelerator=accelerator, devices=world, num_nodes=nodes, precision=precision,  # type: ignore[arg-type]
+            strategy=DDPStrategy(timeout=_BARRIER_TIMEOUT) if world * nodes > 1 else "auto",
         )  # fmt: skip
     except (ValueError, RuntimeError) as error:
-        got = str(error).strip().splitlines()[0]
-        raise OptionsError(f"training in {precision}", got, "use --precision 32-true or bf16-mixed") from error
+        do = "use --precision 32-true or bf16-mixed"
+        raise OptionsError(f"training in {precision}", first_line(error), do) from error
     fabric.launch()
     return fabric
 
 
 def precision_of(fabric: Fabric) -> str:
-    """The precision it was made with, as the recipe names it."""
+    """Return the precision that Fabric was made with, in Fabric's own notation."""
     return str(fabric._precision.precision)
 
 
 @contextmanager
-def stop_asked() -> Iterator[threading.Event]:
-    """Set by Ctrl-C or SIGTERM, so that a step is never cut in half; a second Ctrl-C ends at once."""
-    asked = threading.Event()
+def stop_requested() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C or SIGTERM sets, so that a step is completed. A second Ctrl-C raises at once."""
+    requested = threading.Event()
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        if asked.is_set():
+    def request(_number: int, _frame: FrameType | None) -> None:
+        if requested.is_set():
             raise KeyboardInterrupt
-        asked.set()
+        requested.set()
 
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield requested
         return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked
+        yield requested
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,8 +1,9 @@
-"""What a run goes on from: the checkpoint, and in what it differs from what is asked now."""
+"""Load the state of a run from its checkpoint, and compare its options with the requested ones."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,61 +11,71 @@ from torch import Tensor
 
 from engines.errors import OptionsError
 from engines.training import checkpoint
-from engines.training.recipe import Recipe
+from engines.training.config import TrainConfig
+from engines.training.methods import load_method
+from engines.training.progress import Progress
 
 CHECKPOINT = "checkpoint.safetensors"
-_LENGTH = ("steps", "check_every")  # follow from the minutes, where those are asked for
+_LENGTH = ("steps", "check_every")  # with --minutes they follow from the time
 
 
-def kept_recipe(work: Path) -> Recipe:
-    """The recipe of the checkpoint in a folder.
+@dataclass(frozen=True, slots=True, eq=False)
+class Resumed:
+    """A run as a checkpoint holds it.
 
-    Raises:
-        OptionsError: there is no checkpoint, or it is not readable.
+    Attributes:
+        method: Name of the training method.
+        config: Config of the run.
+        progress: Its progress.
+        data_digest: Digest of its training data.
+        options: Options beside the config: "minutes" and "started_from".
+        numbers: Plain numbers of the optimisers.
+        tensors: Networks, averages, best weights, optimisers.
     """
-    return _recipe(checkpoint.read_state(work / CHECKPOINT), work)
+
+    method: str
+    config: TrainConfig
+    progress: Progress
+    data_digest: str
+    options: dict[str, Any]
+    numbers: dict[str, Any]
+    tensors: dict[str, Tensor]
 
 
-def kept(work: Path) -> tuple[dict[str, Tensor], dict[str, Any], Recipe]:
-    """Tensors, state and recipe of the checkpoint in a folder.
-
-    Raises:
-        OptionsError: as for `kept_recipe`.
-    """
-    tensors, state = checkpoint.read(work / CHECKPOINT)
-    return tensors, state, _recipe(state, work)
-
-
-def _recipe(state: Mapping[str, Any], work: Path) -> Recipe:
-    try:
-        return Recipe.from_json(state["recipe"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        got = f"its recipe is of another version ({error})"
-        raise OptionsError(f"checkpoint {work / CHECKPOINT}", got, "start without --resume") from error
-
-
-def differences(asked: Recipe, state: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-    """What is asked now and was not when the checkpoint's run began, in a line; empty where all is the same.
+def load_run(work: Path, requested: TrainConfig | None = None, *, tensors: bool = True) -> Resumed:
+    """Load the checkpoint in a folder.
 
     Args:
-        asked: the recipe as it is asked for now.
-        state: of the checkpoint.
-        options: asked for now beside the recipe: "minutes", "begun_with".
+        work: The folder.
+        requested: Config with the settings of this machine, which are not in the checkpoint.
+        tensors: Whether to load the tensors.
+
+    Raises:
+        OptionsError: There is no checkpoint, or it is not usable.
     """
-    was: dict[str, Any] = {**_flat(state["recipe"]), **state.get("options", {})}
-    now: dict[str, Any] = {**_flat(asked.as_json()), **options}
-    by_minutes = options.get("minutes") is not None or was.get("minutes") is not None
-    left_out = _LENGTH if by_minutes else ("check_every",)  # it follows from the steps
-    other = [name for name in now if name in was and name not in left_out and now[name] != was[name]]
-    said = [f"{name} {_word(was[name])} (not {_word(now[name])})" for name in other]
-    return f"the checkpoint counts: {', '.join(said)}; start without --resume for a change" if said else ""
+    path = work / CHECKPOINT
+    found, state = checkpoint.read(path, tensors=tensors)
+    try:
+        config = load_method(str(state["method"])).config_class.from_json(state["config"], requested)
+        progress, options, numbers = Progress(**state["progress"]), dict(state["options"]), dict(state["numbers"])
+        return Resumed(str(state["method"]), config, progress, str(state["data"]), options, numbers, found)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        got = f"its config is of another version ({error})"
+        raise OptionsError(f"checkpoint {path}", got, "start without --resume") from error
 
 
-def _flat(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    return {**{name: value for name, value in recipe.items() if name != "objectives"}, **recipe["objectives"]}
+def differences(requested: TrainConfig, resumed: Resumed, options: Mapping[str, Any]) -> str:
+    """Return one line with the requested options that differ from the checkpoint's, or ""."""
+    saved = {**resumed.config.to_json(), **resumed.options}
+    now = {**requested.to_json(), **options}
+    by_minutes = options.get("minutes") is not None or saved.get("minutes") is not None
+    ignored = _LENGTH if by_minutes else ("check_every",)  # it follows from the steps
+    names = [name for name in now if name in saved and name not in ignored and now[name] != saved[name]]
+    listed = [f"{name} {_text(saved[name])} (not {_text(now[name])})" for name in names]
+    return f"the checkpoint's options apply: {', '.join(listed)}; start without --resume to change" if listed else ""
 
 
-def _word(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(f"{name}={one}" for name, one in value.items()) or "none"
     return "none" if value in (None, "") else str(value)

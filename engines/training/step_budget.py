@@ -1,32 +1,35 @@
-"""How many steps fit into a time, by trying."""
+"""The number of steps that fit into a time, by measurement."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
+from typing import Any
 
 from lightning_fabric import Fabric
 
-from engines.training.data.augmentation import Batches
-from engines.training.data.paired_dataset import Pairs
-from engines.training.methods.paired import Learner
-from engines.training.recipe import Recipe
+from engines.training.data.batch_stream import BatchStream, default_workers
+from engines.training.method import TrainingMethod
+from engines.training.parts import build_parts, train_step
 
-_TRIED, _TIMED = 4, 8  # steps to warm up and to time
+_WARM_UP_STEPS, _TIMED_STEPS = 4, 8
+_TRAINING_SHARE = 0.96  # validation and checkpoints take the rest
 
 
-def within(minutes: float, pairs: Pairs, recipe: Recipe, fabric: Fabric, vgg: Path | None) -> Recipe:
-    """The recipe with as many steps as fit, by timing some on a learner that is thrown away."""
-    learner, batches = Learner(recipe, fabric, vgg), Batches(pairs, recipe)
+def with_time_budget(method: TrainingMethod[Any], minutes: float, fabric: Fabric) -> TrainingMethod[Any]:
+    """Return the method with as many steps as fit, timed on weights that are thrown away."""
+    trial = method.with_config(method.config)
+    workers = default_workers() if method.config.workers is None else method.config.workers
+    batches = BatchStream(trial.dataset(0), 0, _WARM_UP_STEPS + _TIMED_STEPS, workers=workers)
     try:
-        for step in range(_TRIED + _TIMED):
-            if step == _TRIED:
+        build_parts(trial, fabric)
+        for step in range(_WARM_UP_STEPS + _TIMED_STEPS):
+            if step == _WARM_UP_STEPS:
                 start_s = time.perf_counter()
-            learner.step(batches.get(step), step)
-        step_s = (time.perf_counter() - start_s) / _TIMED
+            train_step(trial, batches.get(), step)
+        step_s = (time.perf_counter() - start_s) / _TIMED_STEPS
     finally:
         batches.close()
-    steps = max(1, int(minutes * 60 * 0.96 / step_s))  # scores and checkpoints take the rest
-    steps = fabric.broadcast(steps)
-    return dataclasses.replace(recipe, steps=steps, check_every=max(1, min(recipe.check_every, steps // 8)))
+    steps = fabric.broadcast(max(1, int(minutes * 60 * _TRAINING_SHARE / step_s)))
+    check_every = max(1, min(method.config.check_every, steps // 8))
+    return method.with_config(dataclasses.replace(method.config, steps=steps, check_every=check_every))

@@ -1,56 +1,82 @@
-"""What a trained style says of itself beside its weights."""
+"""A trained style on disk: the weights NAME.safetensors and the style card NAME.json."""
 
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from engines.training.data.paired_dataset import Pairs
+from torch import nn
+
+from engines.errors import OptionsError
+from engines.files import atomic_path
+from engines.training.method import TrainingMethod
 from engines.training.metrics.model_cost import gmac, parameters
-from engines.training.outcome import Outcome
+from engines.training.progress import Outcome
 
 
-def style_card(name: str, outcome: Outcome, pairs: Pairs, *, region: str, made_by: Mapping[str, Any]) -> dict[str, Any]:
-    """The card, for `cards.save_style`.
+def style_card(
+    name: str, method: TrainingMethod[Any], outcome: Outcome, *, region: str, origin: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the card of a training.
 
     Args:
-        name: of the style.
-        outcome: of the training.
-        pairs: all that were given, with their terms.
-        region: what the generator is applied to, of `engines.styles.REGIONS`.
-        made_by: the teacher ({"teacher": name, ...}) or {"pairs": "the user's own"}.
+        name: Name of the style.
+        method: The method, for what it says of its data and losses.
+        outcome: The result of the training.
+        region: What the generator is applied to, see `engines.styles.REGIONS`.
+        origin: Where the training data comes from: {"teacher": name, ...} or {"pairs": "the user's own"}.
     """
-    recipe, progress = outcome.recipe, outcome.progress
-    height, width = pairs.before_rgb.shape[1:3]
-    told = recipe.as_json()
-    objectives = {key: value for key, value in told.pop("objectives").items() if value}
-    if not recipe.objectives.adversarial:
-        objectives.pop("gan")
+    config, progress = outcome.config, outcome.progress
+    described = method.card()
     return {
         "name": name,
-        "generator": recipe.generator,
-        "generator_args": dict(recipe.generator_args),
+        "generator": config.generator,
+        "generator_args": dict(config.generator_args),
         "region": region,
-        "size_wh": [width, height],
-        "output": recipe.output,
-        **({"begun_with": outcome.begun_with} if outcome.begun_with else {}),
-        **made_by,
-        "data": {
-            "what": f"{len(pairs.names)} pairs, {outcome.learned} learned from, {outcome.held_out} held out",
-            "terms": pairs.terms,
-            "pictures_included": False,
-            "pixels_sha256": pairs.digest(),
-        },
-        "objectives": objectives,
-        "recipe": told,
-        "seed": recipe.seed,
+        "method": method.name,
+        **({"started_from": outcome.started_from} if outcome.started_from else {}),
+        **origin,
+        **described,
+        "config": config.to_json(),
+        "seed": config.seed,
         "steps": progress.step,
         "kept_step": progress.best_step,
         "scores": {key: round(value, 3) for key, value in progress.best.items()},
-        "gmac": round(gmac(outcome.net, (width, height)), 4),
+        "gmac": round(gmac(outcome.net, described["size_wh"]), 4),
         "parameters": parameters(outcome.net),
         "trained_on": outcome.device,
         "minutes": round(progress.seconds / 60, 1),
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "date": today(),
     }
+
+
+def today() -> str:
+    """Return the date, UTC, in the form of the cards."""
+    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+
+
+def save_style(net: nn.Module, card: Mapping[str, Any], out: Path) -> Path:
+    """Write weights and card, with `weights_sha256` added to the card; return the file of the weights.
+
+    Both files are complete before either is renamed to its final name.
+
+    Raises:
+        OptionsError: The folder is not writable, or full.
+    """
+    from safetensors.torch import save
+
+    weights = save({name: tensor.detach().contiguous() for name, tensor in net.state_dict().items()})
+    whole_card = {**card, "weights_sha256": hashlib.sha256(weights).hexdigest()}
+    target = out / f"{card['name']}.safetensors"
+    try:
+        with atomic_path(target.with_suffix(".json")) as card_part, atomic_path(target) as weights_part:
+            card_part.write_text(json.dumps(whole_card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            weights_part.write_bytes(weights)
+    except OSError as error:
+        do = "name another folder with --out"
+        raise OptionsError(f"weights in {out}", error.strerror or str(error), do) from error
+    return target

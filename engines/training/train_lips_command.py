@@ -1,4 +1,4 @@
-"""`veneer train`: train a generator from pairs of pictures."""
+"""`veneer train lips`: train lip styles from pixel-aligned pairs of lip crops."""
 
 from __future__ import annotations
 
@@ -8,60 +8,63 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from engines.training.methods.lips import Pairs
-
-train = typer.Typer(help="Train a generator from pairs of pictures.", no_args_is_help=True)
+    from engines.training.data.lip_pairs import LipPairs
 
 
-@train.callback()
-def _group() -> None:
-    """Train a generator from pairs of pictures."""
-
-
-@train.command()
 def lips(
     data: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="Holds bare/ and a folder for each painted style: same-named 90x30 crops."),
+        typer.Option(metavar="DIR", help="Folder with bare/ and one folder for each style: same-named 90x30 crops."),
     ],
     style: Annotated[
         str, typer.Option(help="glaze, bright or another folder beside bare/; all for every one.")
     ] = "all",
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the weights go.", show_default="your own styles")
+        Path | None, typer.Option(metavar="DIR", help="Folder of the weights.", show_default="your own styles")
     ] = None,
-    folds: Annotated[int, typer.Option(min=2, help="Parts of the cross-validation.")] = 5,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Times each pair is seen.", show_default="90")] = None,
+    work: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the checkpoints.", show_default="train-lips-STYLE")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the checkpoints in --work.")] = False,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
+    epochs: Annotated[int, typer.Option(min=1, help="Times that each pair is shown.")] = 90,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = 0,
 ) -> None:
-    """Train lip styles: score them by cross-validation, then learn from all pairs and write weights and card."""
+    """Train lip styles: score them by cross-validation, then train on all pairs and write weights and card.
+
+    Ctrl-C keeps the checkpoints: continue with --resume.
+    """
     from engines import paths
-    from engines.training.methods.lips import load_pairs
+    from engines.training.data.lip_pairs import load_lip_pairs
 
     folder = out if out is not None else paths.data_dir() / "weights"
-    try:
-        for pairs in load_pairs(data, style):
-            typer.echo(_train_one(pairs, folder, folds=folds, epochs=epochs, seed=seed))
-    except KeyboardInterrupt:
-        typer.echo("training stopped: the style in work was not written", err=True)
-        raise typer.Exit(130) from None
+    for pairs in load_lip_pairs(data, style):
+        place = (work / pairs.style) if work is not None else Path(f"train-lips-{pairs.style}")
+        typer.echo(_train_one(pairs, folder, place, resume=resume, folds=folds, epochs=epochs, seed=seed))
 
 
-def _train_one(pairs: Pairs, folder: Path, *, folds: int, epochs: int | None, seed: int) -> str:
+def _train_one(pairs: LipPairs, out: Path, work: Path, *, resume: bool, folds: int, epochs: int, seed: int) -> str:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from engines.training import style_files
-    from engines.training.methods.lips import Recipe, card, train
+    from engines.training.checkpoint import prepare_folder
+    from engines.training.cross_validation import cross_validate
+    from engines.training.progress import StoppedError
+    from engines.training.progress_bar import training_bar
+    from engines.training.style_card import save_style, style_card
 
-    recipe = Recipe() if epochs is None else Recipe(epochs=epochs)
-    style_files.ready_folder(folder)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"lips-{pairs.style}", total=(folds + 1) * recipe.epochs)
-        net, scores = train(pairs, recipe, folds=folds, seed=seed, on_epoch=lambda: progress.advance(task))
-    written = style_files.save_style(net, card(pairs, scores, recipe, seed=seed), folder)
+    prepare_folder(out)
+    name = f"lips-{pairs.style}"
+    try:
+        with training_bar(Console(stderr=True), name) as watch:
+            method, outcome, scores = cross_validate(
+                pairs, work, folds=folds, epochs=epochs, seed=seed, resume=resume, watch=watch
+            )
+    except StoppedError as stopped:
+        typer.echo(f"{stopped.asked}: {stopped.got} - continue with the same command and --resume", err=True)
+        raise typer.Exit(130) from None
+    card = {**style_card(name, method, outcome, region="lips", origin={}), "epochs": epochs, "scores": scores}
+    written = save_style(outcome.net, card, out)
     return (
-        f"lips-{pairs.style}: {scores['cv_psnr_db']:.2f} dB on pairs it never saw ({folds} folds), "
-        f"{scores['seen_psnr_db']:.2f} dB on its own, {scores['identity_psnr_db']:.2f} dB unpainted -> {written}"
+        f"{name}: {scores['cv_psnr_db']:.2f} dB on unseen pairs ({folds} folds), "
+        f"{scores['seen_psnr_db']:.2f} dB on training pairs, {scores['identity_psnr_db']:.2f} dB unpainted -> {written}"
     )

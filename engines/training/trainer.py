@@ -1,4 +1,4 @@
-"""The training loop: steps, scores on the held-out pairs, checkpoints, early stop, and every way it can end."""
+"""The training loop: devices, steps, validation, checkpoints, resuming, early stopping; no losses and no data."""
 
 from __future__ import annotations
 
@@ -11,186 +11,180 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from engines.errors import OptionsError
 from engines.training import charts, checkpoint
-from engines.training.data.augmentation import Batches
-from engines.training.data.paired_dataset import Pairs, split
-from engines.training.devices import make_fabric, precision_of, stop_asked
-from engines.training.methods.paired import Learner
-from engines.training.outcome import DO_ANEW, DivergedError, Outcome, Progress, StoppedError, Watch
-from engines.training.recipe import Recipe
-from engines.training.resume import CHECKPOINT, differences, kept
-from engines.training.step_budget import within
-from engines.training.style_files import ready_folder
+from engines.training.data.batch_stream import BatchStream, default_workers
+from engines.training.devices import make_fabric, precision_of, stop_requested
+from engines.training.method import TrainingMethod, Validation
+from engines.training.parts import build_parts, train_step, weights_are_finite
+from engines.training.progress import RESTART, DivergedError, Outcome, Progress, StoppedError, Watch
+from engines.training.resume import CHECKPOINT, Resumed, differences, load_run
+from engines.training.step_budget import with_time_budget
 
-_BETTER_DB = 0.005  # less than this is no progress
-_NOBODY = Watch()
+_SILENT = Watch()
 
 
 def fit(
-    pairs: Pairs, recipe: Recipe, work: Path, *, resume: bool = False, minutes: float | None = None,
-    vgg: Path | None = None, fabric: Fabric | None = None, watch: Watch = _NOBODY, start: nn.Module | None = None,
-    begun_with: str = "",
+    method: TrainingMethod[Any], work: Path, *, resume: bool = False, minutes: float | None = None,
+    fabric: Fabric | None = None, watch: Watch = _SILENT, start: nn.Module | None = None, started_from: str = "",
 ) -> Outcome:  # fmt: skip
-    """Train a generator.
+    """Train by a method.
 
     Args:
-        pairs: all of them; some are held out by the recipe.
-        recipe: see `Recipe`. On resuming, the one in the checkpoint counts, and `watch` is told what differs.
-        work: where the checkpoint, curves and sample sheet go.
-        resume: go on from the checkpoint in `work`: the same weights come out as if it had never been interrupted.
-        minutes: choose the number of steps that fits into this time here, instead of the recipe's.
-        vgg: weights of VGG-19 for the perceptual objective.
-        fabric: device and precision; the best there is where it is not given.
-        watch: who is told.
-        start: a generator of the recipe's kind, whose weights are begun with; its style's name is `begun_with`.
+        method: Networks, data and losses.
+        work: Folder of the checkpoint, curves and samples.
+        resume: Continue from the checkpoint in `work`, with its config. The result is the same as without the
+            interruption. `watch` receives a line with the options that differ from the checkpoint.
+        minutes: Train for as many steps as fit into this time on this machine, instead of the config's number.
+        fabric: Device and precision; by default the best device.
+        watch: Callbacks.
+        start: A generator whose weights to start from.
+        started_from: Name of that generator's style.
 
     Raises:
         StoppedError: Ctrl-C or SIGTERM; the checkpoint was written.
-        DivergedError: a loss or weight was not finite; it has the best weights, which are in the checkpoint too.
-        OptionsError: the pairs, the recipe or the folder are not usable, or the disk is full.
+        DivergedError: A loss or weight is not finite; it holds the best weights, as does the checkpoint.
+        OptionsError: The data, the config or the folder is not usable, or the disk is full.
     """
-    ready_folder(work)
-    options: dict[str, Any] = {"minutes": minutes, "begun_with": begun_with}
-    other = ""
+    checkpoint.prepare_folder(work)
+    options: dict[str, Any] = {"minutes": minutes, "started_from": started_from}
+    resumed, note = None, ""
     if resume:
-        asked = recipe
-        tensors, state, recipe = kept(work)
-        if state["pairs"] != pairs.digest():
-            raise OptionsError(f"going on from {work}", "the pairs are not those it started with", "start anew")
-        other, options = differences(asked, state, options), state.get("options", options)
-    fabric = fabric or make_fabric(recipe.precision)
-    if precision_of(fabric) != recipe.precision:
-        got, do = f"the device calculates in {precision_of(fabric)}", f"use --precision {precision_of(fabric)}"
-        raise OptionsError(f"training in {recipe.precision}", got, do)
+        resumed = load_run(work, method.config)
+        if resumed.method != method.name or resumed.data_digest != method.data_digest():
+            got = "the method or the training data differs from the checkpoint's"
+            raise OptionsError(f"resuming from {work}", got, "start without --resume")
+        note = differences(method.config, resumed, options)
+        method, options = method.with_config(resumed.config), resumed.options
+    config = method.config
+    fabric = fabric or make_fabric(config.precision)
+    if precision_of(fabric) != config.precision:
+        do = f"use --precision {precision_of(fabric)}"
+        raise OptionsError(f"training in {config.precision}", f"the device is set to {precision_of(fabric)}", do)
     if minutes is not None and not resume:
-        recipe = within(minutes, pairs, recipe, fabric, vgg)
-    run = _Run(pairs, recipe, work, fabric, vgg, watch, options)
-    if resume:
-        run.restore(tensors, state)
-        if other:
-            run.tell(watch.on_line, other)
-    elif start is not None:
-        run.learner.begin_with(start)
-    return run.to_the_end()
+        method = with_time_budget(method, minutes, fabric)
+    run = _Run(method, work, fabric, watch, options, resumed)
+    if note:
+        run.notify(watch.on_line, note)
+    if start is not None and not resume:
+        method.start_from(start)
+    return run.run()
 
 
 class _Run:
-    def __init__(
-        self, pairs: Pairs, recipe: Recipe, work: Path, fabric: Fabric, vgg: Path | None, watch: Watch,
-        options: dict[str, Any],
-    ) -> None:  # fmt: skip
-        if recipe.objectives.perceptual and vgg is None:
-            raise OptionsError("a perceptual objective", "no VGG-19 weights", "name their npz file with --vgg")
-        learned, held = split(pairs.names, recipe.held_out, recipe.most_held_out, recipe.seed)
-        self.learn_from, self.held_out = pairs.only(learned), pairs.only(held)
-        self.recipe, self.work, self.fabric, self.watch = recipe, work, fabric, watch
-        self.pairs_digest, self.options = pairs.digest(), options
-        self.learner = Learner(recipe, fabric, vgg)
-        height, width = pairs.before_rgb.shape[1:3]
-        for size_wh in ((width, height), (recipe.crop_px, recipe.crop_px)):
-            self.learner.fits(size_wh)
-        self.best: nn.Module = copy.deepcopy(self.learner.mean)
-        self.progress = Progress()
+    """One training run."""
 
-    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        self.learner.unpack(tensors, state["numbers"])
-        checkpoint.unpack_module("best", self.best, tensors)
-        self.progress = Progress(**state["progress"])
+    def __init__(
+        self, method: TrainingMethod[Any], work: Path, fabric: Fabric, watch: Watch, options: dict[str, Any],
+        resumed: Resumed | None,
+    ) -> None:  # fmt: skip
+        self.method, self.work, self.fabric, self.watch, self.options = method, work, fabric, watch, options
+        self.config, self.data_digest = method.config, method.data_digest()
+        self.progress = resumed.progress if resumed else Progress()
+        workers = self.config.workers
+        self.batches = BatchStream(
+            method.dataset(fabric.global_rank), self.progress.step, self.config.steps,
+            workers=default_workers() if workers is None else workers,
+        )  # fmt: skip
+        try:
+            self.parts = build_parts(method, fabric)
+            self.best: nn.Module = copy.deepcopy(method.export())
+            if resumed:
+                checkpoint.unpack(self.parts, self.best, resumed.tensors, resumed.numbers)
+        except BaseException:
+            self.batches.close()
+            raise
 
     def save(self) -> None:
+        """Write the checkpoint."""
         if self.fabric.is_global_zero:
-            tensors, numbers = self.learner.packed()
+            tensors, numbers = checkpoint.pack(self.parts, self.best)
             state = {
-                "recipe": self.recipe.as_json(), "pairs": self.pairs_digest, "numbers": numbers,
-                "progress": dataclasses.asdict(self.progress), "options": self.options,
+                "method": self.method.name, "config": self.config.to_json(), "data": self.data_digest,
+                "numbers": numbers, "progress": dataclasses.asdict(self.progress), "options": self.options,
             }  # fmt: skip
-            checkpoint.write(self.work / CHECKPOINT, tensors | checkpoint.pack_module("best", self.best), state)
+            checkpoint.write(self.work / CHECKPOINT, tensors, state)
         self.fabric.barrier()
 
-    def to_the_end(self) -> Outcome:
-        progress, recipe = self.progress, self.recipe
-        self.tell(self.watch.on_start, progress.step, recipe.steps)
-        batches = Batches(self.learn_from, recipe, rank=self.fabric.global_rank)
-        why = ""
+    def run(self) -> Outcome:
+        """Train to the last step, or to an early stop."""
+        progress, config = self.progress, self.config
+        self.notify(self.watch.on_start, progress.step, config.steps)
+        reason = ""
         try:
-            with torch.random.fork_rng(), stop_asked() as asked:
-                while progress.step < recipe.steps and not why:
-                    self._step(batches)
-                    if progress.step % recipe.check_every == 0 or progress.step == recipe.steps:
-                        self._check()
-                        why = self._given_up()
-                    if self._anyone(asked.is_set()):
+            with torch.random.fork_rng(), stop_requested() as stop:
+                while progress.step < config.steps and not reason:
+                    self._step()
+                    if progress.step % config.check_every == 0 or progress.step == config.steps:
+                        reason = self._check()
+                    if self._any_device(stop.is_set()):
                         self._stop()
         except DivergedError as error:
-            error.outcome = self._outcome(error.got) if progress.best else None
+            error.outcome = self._outcome(error.got) if progress.best_step else None
             raise
         finally:
-            batches.close()
-        return self._outcome(why)
+            self.batches.close()
+        return self._outcome(reason)
 
-    def _outcome(self, why: str) -> Outcome:
+    def _outcome(self, reason: str) -> Outcome:
         best = copy.deepcopy(self.best).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        counts = len(self.held_out.names), len(self.learn_from.names)
-        begun_with = str(self.options.get("begun_with") or "")
-        return Outcome(best.eval(), self.recipe, self.progress, why, *counts, str(self.fabric.device), begun_with)
+        started_from = str(self.options.get("started_from") or "")
+        return Outcome(best.eval(), self.config, self.progress, reason, str(self.fabric.device), started_from)
 
-    def _step(self, batches: Batches) -> None:
+    def _step(self) -> None:
         progress, start_s = self.progress, time.perf_counter()
-        told = self.learner.step(batches.get(progress.step), progress.step)
-        for name, value in told.items():
+        for name, value in train_step(self.method, self.batches.get(), progress.step).items():
             progress.sums[name] = progress.sums.get(name, 0.0) + value
         progress.step += 1
         progress.seconds += time.perf_counter() - start_s
-        self.tell(self.watch.on_step, progress.step)
+        self.notify(self.watch.on_step, progress.step)
 
-    def _check(self) -> None:
-        """Score, keep the best, write everything down."""
+    def _check(self) -> str:
+        """Validate, keep the best weights, write checkpoint and charts; return the reason for an early stop, or ""."""
         progress = self.progress
-        if not self.learner.finite():  # an infinite gradient: the loss would say so a step later
-            raise DivergedError("training", f"a weight is not finite after step {progress.step}", DO_ANEW)
-        scores = self.learner.scores(self.held_out)
+        if not weights_are_finite(self.parts):  # after an infinite gradient; the next loss would not be finite
+            raise DivergedError("training", f"a weight is not finite after step {progress.step}", RESTART)
+        validation = self.method.validate()
         since = progress.step - (int(progress.checks[-1]["step"]) if progress.checks else 0)
-        means = {name: value / since for name, value in progress.sums.items()}
-        progress.checks.append({"step": progress.step, **means, **scores})
+        losses = {name: value / since for name, value in progress.sums.items()}
+        progress.checks.append({"step": progress.step, **losses, **validation.scores})
         progress.sums = {}
-        if not progress.best or scores["held_out_psnr_db"] > progress.best["held_out_psnr_db"] + _BETTER_DB:
-            progress.best, progress.best_step = scores, progress.step
-            self.best.load_state_dict(self.learner.mean.state_dict())
+        if validation.improves_on(progress.best):
+            progress.best, progress.best_summary = dict(validation.scores), validation.summary
+            progress.best_step = progress.step
+            self.best.load_state_dict(self.method.export().state_dict())
         self.save()
         if self.fabric.is_global_zero:
-            charts.save_all(self.work, progress.checks, self.held_out, self.learner)
-        self.tell(
-            self.watch.on_line,
-            f"step {progress.step}/{self.recipe.steps}: loss {means['loss']:.4f}, held-out PSNR "
-            f"{scores['held_out_psnr_db']:.2f} dB (unpainted {scores['unpainted_psnr_db']:.2f} dB)",
-        )
+            charts.save_charts(self.work, progress.checks, validation.samples)
+        values = [f"{name} {value:.4f}" for name, value in losses.items()]
+        line = ", ".join(filter(None, [*values, validation.summary]))
+        self.notify(self.watch.on_line, f"step {progress.step}/{self.config.steps}: {line}")
+        return self._early_stop(validation)
 
-    def _given_up(self) -> str:
-        """Why to stop early: no better score for so many checks."""
+    def _early_stop(self, validation: Validation) -> str:
         progress = self.progress
         since = sum(check["step"] > progress.best_step for check in progress.checks)
-        if since < self.recipe.patience or progress.step == self.recipe.steps:
+        if since < self.config.patience or progress.step == self.config.steps:
             return ""
-        best = progress.best["held_out_psnr_db"]
         return (
-            f"stopped early at step {progress.step} of {self.recipe.steps}: no better than {best:.2f} dB on held-out "
-            f"pairs since step {progress.best_step}, whose weights are kept"
+            f"stopped early at step {progress.step} of {self.config.steps}: {validation.metric} has not improved on "
+            f"{progress.best[validation.metric]:.2f} since step {progress.best_step}, whose weights are kept"
         )
 
     def _stop(self) -> None:
         self.save()
-        at = f"step {self.progress.step} of {self.recipe.steps}"
-        raise StoppedError("training", f"stopped at {at}, kept in {self.work / CHECKPOINT}", "go on with --resume")
+        got = f"stopped at step {self.progress.step} of {self.config.steps}, saved in {self.work / CHECKPOINT}"
+        raise StoppedError("training", got, "continue with --resume")
 
-    def _anyone(self, asked: bool) -> bool:
-        """Whether the user asked any of the processes: all have to stop at the same step."""
+    def _any_device(self, stop: bool) -> bool:
+        """Whether any of the processes was asked to stop: all have to stop at the same step."""
         if self.fabric.world_size == 1:
-            return asked
-        return bool(self.fabric.all_reduce(torch.tensor(float(asked)), reduce_op="sum"))
+            return stop
+        return bool(self.fabric.all_reduce(torch.tensor(float(stop)), reduce_op="sum"))
 
-    def tell(self, who: Callable[..., None], *what: object) -> None:
+    def notify(self, callback: Callable[..., None], *values: object) -> None:
+        """Call one of `watch` on the first device."""
         if self.fabric.is_global_zero:
-            who(*what)
+            callback(*values)

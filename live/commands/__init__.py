@@ -1,1 +1,1 @@
-"""The sub-commands of `veneer`; light modules that import the rest when they run."""
+"""The sub-commands of `veneer`. The modules import heavy dependencies only when they run."""

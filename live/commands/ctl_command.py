@@ -1,4 +1,4 @@
-"""`veneer ctl`: tell the running program what to do."""
+"""`veneer ctl`: control the running program."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ def ctl(
         typer.Argument(
             metavar="COMMAND",
             help="look NAME or 1..9; strength 0..1, + or -; mirror, freeze, panic, record or help, "
-            "each with on, off or nothing to switch over; snapshot; status; quit",
+            "each with on, off or nothing to toggle; snapshot; status; quit",
         ),
     ],
-    pid: Annotated[
-        int | None, typer.Option(help="Which running program, by its process id, where several run.")
-    ] = None,
+    pid: Annotated[int | None, typer.Option(help="Process id of the program, if several run.")] = None,
 ) -> None:
-    """Tell the running program what to do, from another process (a desktop shortcut, a script)."""
+    """Control the running program from another process (a desktop shortcut, a script)."""
     from live.control.control_socket import send_command
 
     typer.echo(send_command(words, pid=pid))

@@ -1,4 +1,4 @@
-"""`veneer demo`: everything but a camera, on the portrait that comes with the program."""
+"""`veneer demo`: all looks on the built-in moving portrait, without a camera."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-_SECONDS_A_LOOK = 2.0
+_SECONDS_PER_LOOK = 2.0
 
 
 def has_screen() -> bool:
-    """Whether a window can be shown here; a screen that is named but cannot be reached is none."""
+    """Whether a window can be shown; a configured screen that cannot be reached does not count."""
     from engines.errors import SinkError
     from live.sinks.display import check_screen
 
@@ -23,11 +23,11 @@ def has_screen() -> bool:
 
 
 def demo(
-    look: Annotated[str | None, typer.Option(help="Stay with this look instead of showing all.")] = None,
+    look: Annotated[str | None, typer.Option(help="Show only this look.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write a video instead of opening a window.")] = None,
     seconds: Annotated[float, typer.Option(help="Length of the video.")] = 20.0,
 ) -> None:
-    """See every look on a moving portrait; in a window, or in veneer-demo.mp4 where there is no screen."""
+    """Show every look on a moving portrait: in a window, or in veneer-demo.mp4 if there is no screen."""
     from engines.errors import OptionsError
     from engines.looks import load_looks
     from live.control.controls import Command
@@ -37,11 +37,11 @@ def demo(
 
     if not 0.1 <= seconds <= 3600:
         raise OptionsError(f"--seconds {seconds:g}", "out of range", "use 0.1 to 3600")
-    shown = output is None and has_screen()
+    in_window = output is None and has_screen()
     path = output or Path("veneer-demo.mp4")
-    sink = "window" if shown else f"file:{path}"
+    sink = "window" if in_window else f"file:{path}"
     options = LiveOptions(
-        source="demo", look=look or "glaze", sinks=(sink,), frames=None if shown else max(1, round(seconds * 30))
+        source="demo", look=look or "glaze", sinks=(sink,), frames=None if in_window else max(1, round(seconds * 30))
     )
     names = [name for name in load_looks() if name != "none"] if look is None else []
 
@@ -49,17 +49,17 @@ def demo(
 
     def next_look(frame: Frame) -> None:
         nonlocal current_look
-        wanted = names[int(frame.frame_id / 30 / _SECONDS_A_LOOK) % len(names)]
-        if wanted != current_look:  # by what is worn, not by the frame's number: live, any one frame may be left out
-            current_look = wanted
-            session.controls.apply(Command("look", wanted))
+        due = names[int(frame.frame_id / 30 / _SECONDS_PER_LOOK) % len(names)]
+        if due != current_look:  # not at fixed frame numbers: a live frame may be dropped
+            current_look = due
+            session.controls.apply(Command("look", due))
 
     session = Session(options, on_frame=next_look if names else None)
-    if not shown:
-        say(f"writing {path}" if output else f"no screen here, so this writes {path}")
-        session.pipeline.parts.look_loader.prepare_all()  # a film has time: every look is there from its first frame
+    if not in_window:
+        say(f"writing {path}" if output else f"no screen here: writing {path}")
+        session.pipeline.parts.look_loader.load_all()  # a video waits until every look is ready
     result = session.run()
     if result["frames_out"] == 0:
         say("stopped before the first frame")
         return
-    say(f"{result['frames_out']} frames, {result['fps']:.0f} fps" + ("" if shown else f": see {path.absolute()}"))
+    say(f"{result['frames_out']} frames, {result['fps']:.0f} fps" + ("" if in_window else f": see {path.absolute()}"))

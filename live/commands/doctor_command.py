@@ -1,4 +1,4 @@
-"""`veneer doctor`: is everything there?"""
+"""`veneer doctor`: check this machine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 
-def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")] = False) -> None:
-    """Try every link from the camera to the virtual camera; each failure comes with its remedy."""
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False) -> None:
+    """Check everything from the camera to the virtual camera, and print a remedy for each failure."""
     from live.diagnostics.doctor import as_report, examine
 
     found = []

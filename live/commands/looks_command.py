@@ -1,4 +1,4 @@
-"""`veneer looks`: what there is to wear, in words or as a contact sheet."""
+"""`veneer looks`: all looks as a list or a contact sheet."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 
 def looks(
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet of all looks to this picture.")] = None,
-    photo: Annotated[Path | None, typer.Option(help="The face on the sheet; a portrait is built in.")] = None,
-    looks_file: Annotated[Path | None, typer.Option(help="A looks file instead of your own.")] = None,
+    photo: Annotated[
+        Path | None, typer.Option(help="A picture of the face on the sheet; default: the built-in portrait.")
+    ] = None,
+    looks_file: Annotated[Path | None, typer.Option(help="Looks file, instead of your own.")] = None,
 ) -> None:
-    """List all looks, or show them all on one face."""
+    """List all looks, or paint them all on one face."""
     from engines.errors import OptionsError
     from engines.looks import load_looks
 
     if photo is not None and sheet is None:
-        raise OptionsError(f"--photo {photo}", "a list of looks shows no face", "add --sheet looks.png")
+        raise OptionsError(f"--photo {photo}", "only used with --sheet", "add --sheet looks.png")
     found = load_looks(looks_file)
     if sheet is not None:
         from live.render.look_sheet import write_sheet
@@ -33,11 +35,11 @@ def looks(
     width = max(map(len, found))
     for number, look in enumerate(found.values(), 1):
         key = str(number) if number <= 9 else " "
-        typer.echo(f"{key}  {look.name:<{width}}  {look.about}  (no face: {without_face(look)})")
+        typer.echo(f"{key}  {look.name:<{width}}  {look.about}  (no face: {fallback_text(look)})")
 
 
-def without_face(look: Look) -> str:
-    """What the look shows where no face is found: "raw", or "hold 0.5 s, then blur"."""
+def fallback_text(look: Look) -> str:
+    """Describe what the look shows while no face is found: "raw", or "hold 0.5 s, then blur"."""
     if look.no_face != "hold" or math.isinf(look.hold_s):
         return look.no_face
     return f"hold {look.hold_s:g} s, then {look.then}"

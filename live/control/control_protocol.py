@@ -1,4 +1,4 @@
-"""One line of JSON each way over a socket, and the words for a status."""
+"""Reading and writing single lines on a socket, and formatting of a status as text."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
-POLL_S = 0.1  # how often a waiting thread looks whether it should end
+POLL_INTERVAL_S = 0.1  # how often a waiting thread checks whether it should end
 
 
 def read_line(
     connection: socket.socket, limit_bytes: int, timeout_s: float, stopped: Callable[[], bool] = lambda: False
 ) -> bytes:
-    """What comes up to the line's end, or to the end of the connection; empty once stopped.
+    """Read up to the end of the line or of the connection; return b"" once `stopped` returns True.
 
     Raises:
-        TimeoutError: not all of it came in time, however often a byte did.
-        OverflowError: it is longer than the limit.
-        OSError: the connection broke.
+        TimeoutError: The line was not complete within `timeout_s`; single bytes do not extend the time.
+        OverflowError: The line is longer than the limit.
+        OSError: The connection broke.
     """
     deadline_s, line = time.monotonic() + timeout_s, b""
-    connection.settimeout(POLL_S)
+    connection.settimeout(POLL_INTERVAL_S)
     while not stopped():
         if time.monotonic() > deadline_s:
-            raise TimeoutError("the line is late")
+            raise TimeoutError("timeout before the end of the line")
         try:
             piece = connection.recv(limit_bytes + 2 - len(line))
         except TimeoutError:
@@ -39,11 +39,11 @@ def read_line(
     return b""
 
 
-def hang_up(connection: socket.socket, answer: dict[str, object] | None, *, drain_s: float) -> None:
-    """Send the answer, if any, and hang up.
+def send_and_close(connection: socket.socket, answer: dict[str, object] | None, *, drain_s: float) -> None:
+    """Send the answer, if any, and close the connection.
 
-    What the caller is still sending is read away first: hanging up on unread bytes makes a TCP connection throw
-    away the answer, too.
+    Bytes that the client still sends are read for `drain_s` seconds: closing a TCP connection with unread bytes would
+    discard the answer.
     """
     with connection, contextlib.suppress(OSError):
         if answer is None:
@@ -57,29 +57,29 @@ def hang_up(connection: socket.socket, answer: dict[str, object] | None, *, drai
             pass
 
 
-def readable(text: object, most: int = 20_000) -> str:
-    """What another program said, fit for a terminal: its lines, without control characters, not without end."""
-    lines = str(text)[:most].split("\n")
+def readable(text: object, max_characters: int = 20_000) -> str:
+    """Make text of another program printable: its lines without control characters, cut to a maximum length."""
+    lines = str(text)[:max_characters].split("\n")
     return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
 
 def status_lines(status: Mapping[str, object]) -> list[str]:
-    """Any nested status as readable lines: "fps: 61.2", "latency ms: p50 4.1, p95 6"; what is listed, line by line."""
+    """Format a nested status as lines: "fps: 61.2", "latency ms: p50 4.1, p95 6". Lists take one line per element."""
     lines: list[str] = []
     for key, value in status.items():
         title = key.replace("_", " ")
         if isinstance(value, (list, tuple)) and any(isinstance(item, (Mapping, str)) for item in value):
-            lines += [f"{title}:", *(f"  {_in_words(item)}" for item in value)]
+            lines += [f"{title}:", *(f"  {_value_text(item)}" for item in value)]
         else:
-            lines.append(f"{title}: {_in_words(value)}")
+            lines.append(f"{title}: {_value_text(value)}")
     return lines
 
 
-def _in_words(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{str(key).replace('_', ' ')} {_in_words(item)}" for key, item in value.items())
+        return ", ".join(f"{str(key).replace('_', ' ')} {_value_text(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(_in_words(item) for item in value) or "none"
+        return ", ".join(_value_text(item) for item in value) or "none"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Commands from another process: the server inside the running program, and the client behind `veneer ctl`.
+"""Commands from another process: the server in the running program, and the client of `veneer ctl`.
 
 One connection carries one request and one answer, each one line of JSON:
 {"words": ["look", "glaze"]} -> {"ok": true, "says": "look glaze"} or {"ok": false, "error": "..."}.
@@ -15,25 +15,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from engines.errors import OptionsError, VeneerError
-from live.control.control_protocol import POLL_S, hang_up, read_line, readable, status_lines
+from live.control.control_protocol import POLL_INTERVAL_S, read_line, readable, send_and_close, status_lines
 from live.control.control_transport import Transport, default_transport
 from live.control.controls import SWITCHES, Controls, parse_command
 
 REQUEST_LIMIT_BYTES = 4096
 ANSWER_LIMIT_BYTES = 1 << 20
 REQUEST_TIMEOUT_S = 2.0
-MOST_CONNECTIONS = 8
+MAX_CONNECTIONS = 8
 
 
 class ControlServer:
-    """Listens for commands and applies them to the controls, each connection in a thread of its own.
+    """Listens for commands and applies them to the controls. Each connection has its own thread.
 
     Args:
-        controls: what the commands change.
-        status: gives what `veneer ctl status` prints below the settings (fps, latency, engines, ...); called from
+        controls: The settings that the commands change.
+        status: Returns what `veneer ctl status` prints below the settings (fps, latency, engines, ...). Called from
             any thread.
-        transport: how to be reached; by default what this system offers.
-        pid: the name to be found under; by default this process.
+        transport: The kind of socket; default: that of this system.
+        pid: The process id under which clients find the server; default: that of this process.
     """
 
     def __init__(
@@ -48,25 +48,25 @@ class ControlServer:
         self._transport = transport or default_transport()
         self._pid = os.getpid() if pid is None else pid
         self._closing = threading.Event()
-        self._slots = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._listener: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
-        self._callers: list[threading.Thread] = []
+        self._clients: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Be there for other programs; removes what dead ones left behind.
+        """Start to listen; removes the files of programs that have ended.
 
         Raises:
-            OptionsError: there is no place to listen.
+            OptionsError: The socket cannot be created.
         """
         listener = self._transport.listen(self._pid)
-        listener.settimeout(POLL_S)
+        listener.settimeout(POLL_INTERVAL_S)
         self._listener = listener
         self._acceptor = threading.Thread(target=self._accept, args=(listener,), name="control", daemon=True)
         self._acceptor.start()
 
     def close(self) -> None:
-        """Stop listening within 2 s; answers already being made still go out. Idempotent, never raises."""
+        """Stop listening within 2 s. Answers in progress are still sent. Idempotent, never raises."""
         self._closing.set()
         listener, self._listener = self._listener, None
         if listener is None:
@@ -75,19 +75,19 @@ class ControlServer:
             self._transport.forget(self._pid)
         deadline_s = time.monotonic() + 1.5
         if self._acceptor is not None:
-            self._acceptor.join(1.0)  # first: it is the one that adds callers
-        for thread in self._callers:
-            if thread is not threading.current_thread():  # status() may be what closes us
+            self._acceptor.join(1.0)  # first, because it adds clients
+        for thread in self._clients:
+            if thread is not threading.current_thread():  # status() may close the server
                 thread.join(max(0.0, deadline_s - time.monotonic()))
         listener.close()
 
     def __enter__(self) -> ControlServer:
-        """Starts it."""
+        """Start the server."""
         self.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Closes it."""
+        """Close the server."""
         self.close()
 
     def _accept(self, listener: socket.socket) -> None:
@@ -97,31 +97,31 @@ class ControlServer:
             except TimeoutError:
                 continue
             except OSError:
-                # A caller that left before it was served, or no file handle free just now: neither ends the service.
-                self._closing.wait(POLL_S)
+                # A client that disconnected before it was accepted, or no free file handle: keep listening.
+                self._closing.wait(POLL_INTERVAL_S)
                 continue
-            self._callers = [thread for thread in self._callers if thread.is_alive()]
+            self._clients = [thread for thread in self._clients if thread.is_alive()]
             if not self._slots.acquire(blocking=False):
-                hang_up(connection, _refusal(f"{MOST_CONNECTIONS} callers are being served already"), drain_s=0.05)
+                send_and_close(connection, _refusal(f"{MAX_CONNECTIONS} clients are connected already"), drain_s=0.05)
                 continue
-            thread = threading.Thread(target=self._serve, args=(connection,), name="control-caller", daemon=True)
-            self._callers.append(thread)
+            thread = threading.Thread(target=self._serve, args=(connection,), name="control-client", daemon=True)
+            self._clients.append(thread)
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            connection.settimeout(POLL_S)
+            connection.settimeout(POLL_INTERVAL_S)
             answer = self._reply(connection)
-            hang_up(connection, answer, drain_s=0.3)
+            send_and_close(connection, answer, drain_s=0.3)
         except OSError:
-            connection.close()  # the caller went away
+            connection.close()  # the client disconnected
         finally:
             self._slots.release()
 
     def _reply(self, connection: socket.socket) -> dict[str, object] | None:
-        """The answer to what comes; None for a caller that says nothing and leaves, or once closing."""
+        """Return the answer to a request; None if the client sends nothing, or while closing."""
         if self._transport.refuses_peer(connection):
-            return _refusal("another user's program may not control this one")
+            return _refusal("the program of another user may not control this one")
         try:
             line = read_line(connection, REQUEST_LIMIT_BYTES, REQUEST_TIMEOUT_S, self._closing.is_set)
             if not line:
@@ -131,26 +131,26 @@ class ControlServer:
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise TypeError("words")
         except TimeoutError:
-            return _refusal(f"no whole line came within {REQUEST_TIMEOUT_S:g} s")
+            return _refusal(f"no complete line within {REQUEST_TIMEOUT_S:g} s")
         except OverflowError:
-            return _refusal(f"a request may have {REQUEST_LIMIT_BYTES} bytes")
+            return _refusal(f"the request is longer than {REQUEST_LIMIT_BYTES} bytes")
         except (ValueError, KeyError, TypeError, RecursionError):
             return _refusal('a request is one line like {"words": ["look", "glaze"]}')
         if self._transport.refuses_request(request):
             return _refusal("the token is missing or wrong")
-        return self._obey(words)
+        return self._execute(words)
 
-    def _obey(self, words: list[str]) -> dict[str, object]:
+    def _execute(self, words: list[str]) -> dict[str, object]:
         try:
             command = parse_command(words, self._controls.look_names)
-            says = self._controls.apply(command)
+            message = self._controls.apply(command)
             if command.verb == "status":
-                says = "\n".join(status_lines({**self._settings(), **self._status()}))
+                message = "\n".join(status_lines({**self._settings(), **self._status()}))
         except VeneerError as error:
             return {"ok": False, "error": str(error), "parts": [error.asked, error.got, error.do]}
-        except Exception as error:  # whatever status() stumbles over is the caller's to read, not the program's end
+        except Exception as error:  # an error in status() must not end the server
             return _refusal(f"{words[0]} failed: {type(error).__name__}: {error}")
-        return {"ok": True, "says": says}
+        return {"ok": True, "says": message}
 
     def _settings(self) -> dict[str, object]:
         state = self._controls.read()
@@ -162,23 +162,23 @@ class ControlServer:
 def send_command(
     words: Sequence[str], *, pid: int | None = None, timeout_s: float = 2.0, transport: Transport | None = None
 ) -> str:
-    """Have the running program do what the words say.
+    """Send a command to the running program and return its answer.
 
     Args:
-        words: as after `veneer ctl`.
-        pid: which program, where several run.
-        timeout_s: how long it may take to answer.
-        transport: how to reach it; by default what this system offers.
+        words: The words after `veneer ctl`.
+        pid: Process id of the program, if several run.
+        timeout_s: Limit for the answer.
+        transport: The kind of socket; default: that of this system.
 
     Returns:
-        What it says: one line, several for "status".
+        One line; several for "status".
 
     Raises:
-        OptionsError: none runs, several do, it does not answer, or it refuses.
+        OptionsError: No program or more than one runs, it does not answer, or it refuses the command.
     """
     transport = transport or default_transport()
-    asked = "veneer ctl " + " ".join(words).encode("utf-8", "backslashreplace").decode()
-    target, connection = _call(transport, pid, timeout_s, asked)
+    requested = "veneer ctl " + " ".join(words).encode("utf-8", "backslashreplace").decode()
+    target, connection = _connect(transport, pid, timeout_s, requested)
     try:
         with connection:
             request = {"words": list(words), **transport.credentials(target)}
@@ -189,46 +189,49 @@ def send_command(
             answer = json.loads(line)
             if answer["ok"]:
                 return readable(answer["says"])
-            asked, got, do = answer.get("parts") or (asked, answer["error"], "")
+            parts = answer.get("parts") or (requested, answer["error"], "")
+            requested, got, do = parts
     except TimeoutError as error:
-        raise _silent(asked, target, timeout_s) from error
+        raise _no_answer(requested, target, timeout_s) from error
     except OSError as error:
-        problem = f"the program with process id {target} hung up without an answer"
-        raise OptionsError(asked, problem, "see whether it still runs") from error
+        problem = f"the program with process id {target} closed the connection without an answer"
+        raise OptionsError(requested, problem, "check whether it still runs") from error
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        problem = f"what process {target} answered makes no sense"
-        raise OptionsError(asked, problem, "run the same version on both sides") from error
-    raise OptionsError(*(readable(part, 300).replace("\n", " ") for part in (asked, got, do)))
+        problem = f"the answer of process {target} is malformed"
+        raise OptionsError(requested, problem, "use the same version of veneer for both") from error
+    raise OptionsError(*(readable(part, 300).replace("\n", " ") for part in (requested, got, do)))
 
 
-def _call(transport: Transport, pid: int | None, timeout_s: float, asked: str) -> tuple[int, socket.socket]:
-    """The process id of the program that is meant, and a connection to it."""
+def _connect(transport: Transport, pid: int | None, timeout_s: float, requested: str) -> tuple[int, socket.socket]:
+    """Return the process id of the addressed program and a connection to it."""
     known = transport.pids()
-    if len(known) > 1 and pid is None:  # some may be dead; not asked otherwise, since asking takes a caller's place
+    if (
+        len(known) > 1 and pid is None
+    ):  # leave out ended programs; only now, because the check uses one of a program's connections
         known = transport.running()
     target = pid if pid is not None else known[0] if len(known) == 1 else None
     if target is None or target not in known:
-        raise _nobody(transport.running(), pid, asked)
+        raise _not_running(transport.running(), pid, requested)
     try:
         return target, transport.connect(target, timeout_s)
     except transport.gone as error:
-        raise _nobody(transport.running(), pid, asked) from error
+        raise _not_running(transport.running(), pid, requested) from error
     except OSError as error:
-        raise _silent(asked, target, timeout_s) from error
+        raise _no_answer(requested, target, timeout_s) from error
 
 
-def _nobody(running: list[int], pid: int | None, asked: str) -> OptionsError:
+def _not_running(running: list[int], pid: int | None, requested: str) -> OptionsError:
     listed = ", ".join(map(str, running))
     if running and pid is not None:
-        return OptionsError(asked, f"no running veneer with process id {pid}", f"running: {listed}")
+        return OptionsError(requested, f"no running veneer with process id {pid}", f"running: {listed}")
     if len(running) > 1:
-        return OptionsError(asked, f"several are running ({listed})", f"say which: --pid {running[-1]}")
-    return OptionsError(asked, "no running veneer", "start one with `veneer run`")
+        return OptionsError(requested, f"several are running ({listed})", f"add --pid {running[-1]} or another of them")
+    return OptionsError(requested, "no running veneer", "start one with `veneer run`")
 
 
-def _silent(asked: str, pid: int, timeout_s: float) -> OptionsError:
+def _no_answer(requested: str, pid: int, timeout_s: float) -> OptionsError:
     got = f"the program with process id {pid} did not answer within {timeout_s:g} s"
-    return OptionsError(asked, got, "try again; end it if it hangs")
+    return OptionsError(requested, got, "try again; end the program if it hangs")
 
 
 def _refusal(why: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""How two programs of one user find and reach each other: a Unix socket, or a loopback port with a token file.
+"""Connections between two programs of one user: a Unix socket, or a loopback port with a token file.
 
-Each running program has one file, named after its process id, in a folder that only the user can enter. The file
-appears (by a rename) once the program listens, so a file whose program refuses the connection is a dead one's.
+Each running program has one file, named after its process id, in a folder that only the user can read. The file is
+renamed into place once the program listens, so a file whose program refuses connections belongs to an ended program.
 """
 
 from __future__ import annotations
@@ -26,47 +26,47 @@ from engines.untrusted_files import read_whole
 # The kernel's limit for the path of a Unix socket is 108 bytes on Linux and 104 on macOS.
 PATH_LIMIT_BYTES = 100
 _BACKLOG = 16
-_LONGEST_FILE_BYTES = 4096
+_MAX_FILE_BYTES = 4096
 
 
 class Transport:
-    """A folder with one file for each running program. Subclasses say what the file is.
+    """A folder with one file per running program. Subclasses define the file.
 
     Args:
-        folder: of this user alone; made when first listened in.
+        folder: A folder of this user only, created by `listen`; default: `runtime_dir()`.
     """
 
     suffix = ""
-    # what connecting raises when the program behind a file is gone
+    # errors of `connect` that mean that the program has ended
     gone: tuple[type[OSError], ...] = (OSError,)
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or runtime_dir()
 
     def listen(self, pid: int) -> socket.socket:
-        """A listening socket that other programs find under this process id; sweeps the dead ones' files first.
+        """Return a listening socket under this process id; removes the files of ended programs first.
 
         Raises:
-            OptionsError: the folder cannot be made, is somebody else's, or this process listens already.
+            OptionsError: The folder cannot be created or belongs to another user, or this process listens already.
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check_folder()
             self.sweep()
             if self._file(pid).exists():
-                raise OptionsError(f"control of process {pid}", "it is being listened for already", "start one only")
+                raise OptionsError(f"control of process {pid}", "this process listens already", "start one server only")
             return self._listen(pid)
         except OSError as error:
             reason = error.strerror or str(error)
             raise OptionsError(
-                f"control folder {self.folder}", reason, "point VENEER_HOME to a folder of yours"
+                f"control folder {self.folder}", reason, "set VENEER_HOME to a folder of this user"
             ) from error
 
     def pids(self) -> list[int]:
-        """The programs that have a file here, dead ones included; empty where there is no folder.
+        """Return the process ids of all files, ended programs included; empty if the folder does not exist.
 
         Raises:
-            OptionsError: the folder is somebody else's.
+            OptionsError: The folder belongs to another user.
         """
         if not os.path.lexists(self.folder):
             return []
@@ -76,37 +76,37 @@ class Transport:
         return sorted(int(number) for number in numbers if number.isascii() and number.isdigit())
 
     def running(self) -> list[int]:
-        """The programs that can be connected to."""
-        return [pid for pid in self.pids() if self._is_there(pid) is not False]
+        """Return the process ids of the programs that accept connections or are too busy to."""
+        return [pid for pid in self.pids() if self._is_running(pid) is not False]
 
     def sweep(self) -> None:
-        """Remove the files of programs that ended without removing theirs."""
+        """Remove the files of ended programs."""
         for pid in self.pids():
-            if self._is_there(pid) is False:
+            if self._is_running(pid) is False:
                 self.forget(pid)
 
     def forget(self, pid: int) -> None:
-        """Remove a program's file; nothing happens where there is none."""
+        """Remove a program's file, if it exists."""
         self._file(pid).unlink(missing_ok=True)
 
     def connect(self, pid: int, timeout_s: float) -> socket.socket:
-        """A connection to the program, with that timeout set.
+        """Connect to the program; the socket has this timeout.
 
         Raises:
-            OSError: it is not there, or does not take the call.
+            OSError: The program does not run or does not accept.
         """
         raise NotImplementedError
 
     def credentials(self, pid: int) -> dict[str, str]:
-        """What a request to this program must carry besides its words."""
+        """Return the fields that a request to this program needs in addition to the words."""
         return {}
 
     def refuses_peer(self, connection: socket.socket) -> bool:
-        """Whether the other side is somebody else's program."""
+        """Whether the client belongs to another user."""
         return False
 
     def refuses_request(self, request: Mapping[str, object]) -> bool:
-        """Whether the request lacks what `credentials` gives."""
+        """Whether the request lacks the fields of `credentials`."""
         return False
 
     def _listen(self, pid: int) -> socket.socket:
@@ -115,8 +115,8 @@ class Transport:
     def _file(self, pid: int) -> Path:
         return self.folder / f"veneer-{pid}{self.suffix}"
 
-    def _is_there(self, pid: int) -> bool | None:
-        """True or False where that is certain, None for a program too busy to say."""
+    def _is_running(self, pid: int) -> bool | None:
+        """Whether the program accepts connections; None if it is too busy to tell."""
         try:
             self.connect(pid, timeout_s=0.5).close()
         except self.gone:
@@ -129,14 +129,14 @@ class Transport:
         info = self.folder.lstat()
         if not stat.S_ISDIR(info.st_mode) or (sys.platform != "win32" and info.st_uid != os.getuid()):
             raise OptionsError(
-                f"control folder {self.folder}", "it is not a folder of this user", "remove it, or set VENEER_HOME"
+                f"control folder {self.folder}", "not a folder of this user", "remove it, or set VENEER_HOME"
             )
         if info.st_mode & 0o077 and sys.platform != "win32":
             self.folder.chmod(0o700)
 
 
 class UnixTransport(Transport):
-    """A Unix socket with mode 0600 in a folder with mode 0700; Linux also tells who calls."""
+    """A Unix socket with mode 0600 in a folder with mode 0700; Linux also reports the client's user."""
 
     suffix = ".sock"
     gone = (ConnectionRefusedError, FileNotFoundError)
@@ -144,7 +144,7 @@ class UnixTransport(Transport):
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__(folder)
         if len(os.fsencode(self.folder)) + len("/veneer-4294967296.sock.new") > PATH_LIMIT_BYTES:
-            # Too deep for a socket: both sides come to the same short name; whoever took it before is found out.
+            # Too long for a socket: a short name that both sides derive. `_check_folder` detects a foreign folder.
             digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
             self.folder = Path(tempfile.gettempdir()) / f"veneer-{os.getuid()}-{digest}"
 
@@ -160,31 +160,31 @@ class UnixTransport(Transport):
 
     def refuses_peer(self, connection: socket.socket) -> bool:  # noqa: D102
         if not hasattr(socket, "SO_PEERCRED"):
-            return False  # macOS: the modes of folder and socket keep others out
+            return False  # macOS: the file modes are the only protection
         _pid, uid, _gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         return bool(uid != os.getuid())
 
     def _listen(self, pid: int) -> socket.socket:
         target = self._file(pid)
-        aside = target.with_name(target.name + ".new")
+        part_file = target.with_name(target.name + ".new")
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            aside.unlink(missing_ok=True)
-            listener.bind(str(aside))
-            aside.chmod(0o600)
+            part_file.unlink(missing_ok=True)
+            listener.bind(str(part_file))
+            part_file.chmod(0o600)
             listener.listen(_BACKLOG)
-            aside.rename(target)
+            part_file.rename(target)
         except BaseException:
             listener.close()
-            aside.unlink(missing_ok=True)
+            part_file.unlink(missing_ok=True)
             raise
         return listener
 
 
 class LoopbackTransport(Transport):
-    """A port on 127.0.0.1 and a file with its number and a token; for Windows, which Python gives no Unix sockets.
+    """A port on 127.0.0.1, and a file with its number and a token; for Windows, where Python has no Unix sockets.
 
-    The file has mode 0600; on Windows it is the rights of the user's own profile folder that keep others out.
+    The file has mode 0600; on Windows the rights of the user's profile folder protect it.
     """
 
     suffix = ".port"
@@ -204,33 +204,33 @@ class LoopbackTransport(Transport):
 
     def _listen(self, pid: int) -> socket.socket:
         target = self._file(pid)
-        aside = target.with_name(target.name + ".new")
+        part_file = target.with_name(target.name + ".new")
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             if sys.platform == "win32":
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
             listener.bind(("127.0.0.1", 0))
             listener.listen(_BACKLOG)
-            aside.unlink(missing_ok=True)
-            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            part_file.unlink(missing_ok=True)
+            with os.fdopen(os.open(part_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump({"port": str(listener.getsockname()[1]), "token": self._token}, file)
-            aside.replace(target)
+            part_file.replace(target)
         except BaseException:
             listener.close()
-            aside.unlink(missing_ok=True)
+            part_file.unlink(missing_ok=True)
             raise
         return listener
 
     def _read(self, pid: int) -> dict[str, str]:
         try:
-            said = json.loads(read_whole(self._file(pid), _LONGEST_FILE_BYTES))
-            if not 0 < int(said["port"]) < 65536:
+            content = json.loads(read_whole(self._file(pid), _MAX_FILE_BYTES))
+            if not 0 < int(content["port"]) < 65536:
                 raise ValueError("port")
-            return {"port": str(int(said["port"])), "token": str(said["token"])}
+            return {"port": str(int(content["port"])), "token": str(content["token"])}
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ConnectionRefusedError(f"{self._file(pid)} is damaged") from error
 
 
 def default_transport() -> Transport:
-    """What this system offers: Unix sockets where there are any."""
+    """Return the transport of this system: Unix sockets, or loopback ports on Windows."""
     return LoopbackTransport() if sys.platform == "win32" else UnixTransport()

@@ -1,12 +1,11 @@
-"""What can change while the program runs, and the commands that change it.
+"""The settings that change while the program runs, and the commands that change them.
 
-`Controls` is the only mutable state: keys, `veneer ctl` and the panel all make a `Command` and apply it; the pipeline
-reads one frozen `ControlState` at the top of each frame.
+`Controls` is the only mutable state. Keys and `veneer ctl` apply a `Command`; the pipeline reads one frozen
+`ControlState` at the start of each frame.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,14 +13,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engines.errors import OptionsError
+from engines.text import did_you_mean
 
 if TYPE_CHECKING:
     from engines.looks import Look
 
 STRENGTH_STEP = 0.1
-# verb -> the field of ControlState that it switches
+# verb -> the field of ControlState that it toggles
 SWITCHES = {"mirror": "mirror", "freeze": "frozen", "panic": "panic", "record": "recording", "help": "help_shown"}
-# verb -> what may follow it
+# verb -> its argument, for help
 VERBS = {
     "look": "NAME or its number",
     "strength": "0 to 1, + or -",
@@ -38,12 +38,12 @@ VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One change, or one question.
+    """One change of the settings, or a query.
 
     Attributes:
-        verb: one of `VERBS`.
-        argument: a look's name or number (counted from 1) for `look`; 0.0 to 1.0, "+" or "-" for `strength`;
-            "on", "off" or None (the other way round) for the switches; None for the rest.
+        verb: One of `VERBS`.
+        argument: For `look` a name or a number from 1; for `strength` 0.0 to 1.0, "+" or "-"; for the switches "on",
+            "off" or None (toggle); otherwise None.
     """
 
     verb: str
@@ -52,18 +52,18 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class ControlState:
-    """How things are set just now.
+    """The settings at one moment.
 
     Attributes:
-        look: the name of the look being worn.
+        look: Name of the current look.
         strength: 0 to 1; multiplies the strength of every layer of the look.
-        mirror: the picture is flipped left to right.
-        frozen: the last picture stays.
-        panic: a still card is shown instead of the camera.
-        help_shown: the keys are listed in the preview.
-        recording: what goes out is also written to a video file.
-        quit: the program should end.
-        snapshots: how many were asked for so far; the pipeline takes one when it rises.
+        mirror: The picture is flipped left to right.
+        frozen: The last picture is repeated.
+        panic: A still card is shown instead of the camera.
+        help_shown: The keys are listed in the preview.
+        recording: The output is also written to a video file.
+        quit: The program should end.
+        snapshots: Number of snapshots requested so far; the pipeline takes one at each increase.
     """
 
     look: str
@@ -78,38 +78,38 @@ class ControlState:
 
 
 def parse_command(words: Sequence[str], look_names: Sequence[str] | None = None) -> Command:
-    """The command that the words say, as typed after `veneer ctl`.
+    """Parse the words typed after `veneer ctl`.
 
     Args:
-        words: the verb and what follows it; verbs, "on" and "off" may be written in capitals.
-        look_names: where given, a look must be one of them, and its number is replaced by its name.
+        words: The verb and its argument; the case of verbs, "on" and "off" is ignored.
+        look_names: If given, a look must be one of them, and its number is replaced by its name.
 
     Raises:
-        OptionsError: no such verb, or what follows does not fit it.
+        OptionsError: The verb is unknown, or the argument does not fit it.
     """
     if not words:
-        raise OptionsError("a command", "nothing was said", f"say one of: {', '.join(VERBS)}")
+        raise OptionsError("command", "none given", f"use one of: {', '.join(VERBS)}")
     verb, rest = words[0].lower(), " ".join(words[1:]).strip()
     if verb not in VERBS:
-        raise OptionsError(f"command {_short(words[0])}", "there is no such command", nearest_names(verb, list(VERBS)))
+        raise _unknown_command(words[0])
     if verb == "look":
         if not rest:
-            raise OptionsError("command 'look'", "it does not say which", _choices(look_names))
+            raise OptionsError("command 'look'", "the name is missing", _choices(look_names))
         return Command("look", rest if look_names is None else find_look(rest, look_names))
     if verb == "strength":
         return Command("strength", rest if rest in ("+", "-") else _strength(rest))
     if verb in SWITCHES:
         return Command(verb, _switch(verb, rest.lower() or None))
     if rest:
-        raise OptionsError(f"command {_short(' '.join(words))}", f"nothing may follow {verb!r}", f"say just {verb!r}")
+        raise OptionsError(f"command {_short(' '.join(words))}", f"{verb!r} takes no argument", f"use just {verb!r}")
     return Command(verb)
 
 
 def find_look(name: str, look_names: Sequence[str]) -> str:
-    """The look with that name (capitals do not matter) or, failing that, with that number counted from 1.
+    """Return the look with that name (case is ignored) or, if there is none, with that number, counted from 1.
 
     Raises:
-        OptionsError: there is no such look; names the nearest.
+        OptionsError: There is no such look; the message suggests similar names.
     """
     if name in look_names:
         return name
@@ -118,29 +118,22 @@ def find_look(name: str, look_names: Sequence[str]) -> str:
             return known
     if name.isascii() and name.isdigit() and len(name) <= 4 and 1 <= int(name) <= len(look_names):
         return look_names[int(name) - 1]
-    raise OptionsError(f"look {_short(name)}", "there is no such look", nearest_names(name, look_names))
-
-
-def nearest_names(name: str, names: Sequence[str]) -> str:
-    """A hint: the names most like the one that was asked for, or else the choice there is."""
-    by_folded = {known.casefold(): known for known in names}
-    near = [
-        by_folded[folded] for folded in difflib.get_close_matches(name.casefold()[:100], by_folded, n=3, cutoff=0.5)
-    ]
-    return f"did you mean {' or '.join(near)}?" if near else _choices(names)
+    raise OptionsError(
+        f"look {_short(name)}", "there is no such look", did_you_mean(name, look_names, otherwise=_choices(look_names))
+    )
 
 
 class Controls:
-    """The settings of the running program; any thread may apply commands, any may read.
+    """The settings of the running program. Any thread may read them and apply commands.
 
     Args:
-        look_names: in the order of their keys.
-        look: the one to begin with.
+        look_names: In the order of their keys.
+        look: The initial look.
         strength: 0 to 1.
-        mirror: whether the picture starts flipped.
+        mirror: Whether the picture starts mirrored.
 
     Raises:
-        OptionsError: an unknown look, or a strength outside 0 to 1.
+        OptionsError: The look is unknown, or the strength is not between 0 and 1.
     """
 
     def __init__(self, look_names: Sequence[str], *, look: str, strength: float = 1.0, mirror: bool = False) -> None:
@@ -150,44 +143,44 @@ class Controls:
         self._state = ControlState(find_look(look, self.look_names), _strength(strength), mirror)
 
     def read(self) -> ControlState:
-        """The settings of this moment, all from one and the same moment; takes no lock."""
+        """Return the current settings, all of the same moment. Takes no lock."""
         return self._state
 
-    def know(self, looks: Mapping[str, Look]) -> None:
-        """Take the looks behind the names; done once, before the first frame."""
+    def set_looks(self, looks: Mapping[str, Look]) -> None:
+        """Set the looks by name; called once, before the first frame."""
         self._looks = looks
 
     def look_of(self, state: ControlState) -> Look | None:
-        """The look that is asked for, ready or not; None where only names are known."""
+        """Return the requested look, loaded or not; None before `set_looks`."""
         return self._looks.get(state.look)
 
     def apply(self, command: Command) -> str:
-        """Do what the command says.
+        """Execute a command.
 
         Returns:
-            One line saying what is now so ("look glaze").
+            One line with the new setting ("look glaze").
 
         Raises:
-            OptionsError: an unknown look, verb or value; nothing is changed then.
+            OptionsError: The look, verb or value is unknown; nothing is changed.
         """
         with self._lock:
-            self._state, says = _after(self._state, command, self.look_names)
-        return says
+            self._state, message = _execute(self._state, command, self.look_names)
+        return message
 
 
-def _after(state: ControlState, command: Command, look_names: Sequence[str]) -> tuple[ControlState, str]:
-    """The settings once the command is done, and the line that says so."""
+def _execute(state: ControlState, command: Command, look_names: Sequence[str]) -> tuple[ControlState, str]:
+    """Return the settings after the command, and the line that describes them."""
     verb, argument = command.verb, command.argument
     if verb == "look":
         state = replace(state, look=find_look(str(argument or ""), look_names))
         return state, f"look {state.look}"
     if verb == "strength":
         step = {"+": STRENGTH_STEP, "-": -STRENGTH_STEP}.get(str(argument))
-        wanted = _strength(argument) if step is None else min(1.0, max(0.0, round(state.strength + step, 3)))
-        return replace(state, strength=wanted), f"strength {wanted:g}"
+        strength = _strength(argument) if step is None else min(1.0, max(0.0, round(state.strength + step, 3)))
+        return replace(state, strength=strength), f"strength {strength:g}"
     if verb in SWITCHES:
-        field, asked = SWITCHES[verb], _switch(verb, argument)
-        on = not getattr(state, field) if asked is None else asked == "on"
+        field, requested = SWITCHES[verb], _switch(verb, argument)
+        on = not getattr(state, field) if requested is None else requested == "on"
         changed = replace(state, **{field: on})  # type: ignore[arg-type]
         return changed, f"{verb} {'on' if on else 'off'}"
     if verb == "snapshot":
@@ -196,7 +189,12 @@ def _after(state: ControlState, command: Command, look_names: Sequence[str]) -> 
         return replace(state, quit=True), "quit"
     if verb == "status":
         return state, _summary(state)
-    raise OptionsError(f"command {_short(verb)}", "there is no such command", nearest_names(verb, list(VERBS)))
+    raise _unknown_command(verb)
+
+
+def _unknown_command(verb: str) -> OptionsError:
+    do = did_you_mean(verb, VERBS, otherwise=f"use one of: {', '.join(VERBS)}", cutoff=0.5)
+    return OptionsError(f"command {_short(verb)}", "there is no such command", do)
 
 
 def _summary(state: ControlState) -> str:
@@ -205,27 +203,30 @@ def _summary(state: ControlState) -> str:
 
 
 def _strength(value: object) -> float:
-    """A number from 0 to 1 out of what was said; not-a-number and the infinite are refused like any other."""
+    """Convert to a number from 0 to 1."""
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         number = math.nan
     if not 0.0 <= number <= 1.0:
-        got = "it does not say how strong" if value in ("", None) else "it is not a number from 0 to 1"
-        asked = "strength" if value in ("", None) else f"strength {_short(str(value))}"
-        raise OptionsError(asked, got, "say 0 (nothing) to 1 (full), + or -")
+        missing = value in ("", None)
+        requested = "strength" if missing else f"strength {_short(str(value))}"
+        got = "the value is missing" if missing else "not a number from 0 to 1"
+        raise OptionsError(requested, got, "use 0 (none) to 1 (full), + or -")
     return number
 
 
 def _switch(verb: str, argument: object) -> str | None:
     if argument is None or argument in ("on", "off"):
         return argument
-    raise OptionsError(f"{verb} {_short(str(argument))}", "it is neither on nor off", f"say {verb!r}, on or off")
+    raise OptionsError(
+        f"{verb} {_short(str(argument))}", "neither on nor off", f"use {verb!r} alone, or with on or off"
+    )
 
 
 def _choices(names: Sequence[str] | None) -> str:
     if not names:
-        return "say a look's name or its number"
+        return "use the name or the number of a look"
     return f"choose from: {', '.join(names[:12])}" + (", ..." if len(names) > 12 else "")
 
 

@@ -1,4 +1,4 @@
-"""Which key does what: the one table that the preview window, the global keys and the help text share."""
+"""The table of keys, shared by the preview window, the global hotkeys and the help text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ LOOK_KEYS = "123456789"
 
 @dataclass(frozen=True, slots=True)
 class Hotkey:
-    """What one key does, and how the help says it; an empty help leaves the key out of the list."""
+    """The command of a key and its help text; a key with an empty text is not listed."""
 
     command: Command
     help: str
 
 
-# key name -> what it does; names are lower case: one character, or "esc"
+# key name, in lower case: one character, or "esc"
 KEYS: Mapping[str, Hotkey] = MappingProxyType(
     {
         **{number: Hotkey(Command("look", number), f"look {number}") for number in LOOK_KEYS},
@@ -27,7 +27,7 @@ KEYS: Mapping[str, Hotkey] = MappingProxyType(
         "]": Hotkey(Command("strength", "+"), "stronger"),
         "m": Hotkey(Command("mirror"), "mirror the picture"),
         "f": Hotkey(Command("freeze"), "freeze the picture"),
-        "b": Hotkey(Command("panic"), "panic: a still card at once, again to lift it"),
+        "b": Hotkey(Command("panic"), "panic: show a still card; again to end"),
         "s": Hotkey(Command("snapshot"), "snapshot"),
         "r": Hotkey(Command("record"), "record, again to stop"),
         "h": Hotkey(Command("help"), "show or hide this help"),
@@ -39,14 +39,14 @@ _OTHER_NAMES = {"\x1b": "esc", "escape": "esc"}
 
 
 def command_for_key(key: str, look_names: Sequence[str]) -> Command | None:
-    """The command of a key, with the look's name in the place of its number.
+    """Return the command of a key; number keys give the name of the look.
 
     Args:
-        key: one character, upper or lower case, or "esc" (also "escape" and chr(27)).
-        look_names: in the order of their keys.
+        key: One character in either case, or "esc" (also "escape" and chr(27)).
+        look_names: In the order of their keys.
 
     Returns:
-        None for a key without a meaning, and for a number beyond the looks.
+        None for a key without a command, and for a number beyond the last look.
     """
     name = key.lower()
     name = _OTHER_NAMES.get(name, name)
@@ -58,6 +58,6 @@ def command_for_key(key: str, look_names: Sequence[str]) -> Command | None:
 
 
 def help_lines(look_names: Sequence[str]) -> tuple[str, ...]:
-    """One line a key ("2  glaze", "M  mirror the picture"), in the order of the table, looks first."""
+    """Return one line per key ("2  glaze", "M  mirror the picture"): the looks, then the table."""
     looks = [f"{number}  {name}" for number, name in zip(LOOK_KEYS, look_names, strict=False)]
     return (*looks, *(f"{key.upper()}  {it.help}" for key, it in KEYS.items() if it.help and key not in LOOK_KEYS))

@@ -1,4 +1,4 @@
-"""The doctor's checks of devices: camera, virtual camera, screen and keys. Each returns (works, finding, remedy)."""
+"""Checks of devices for `veneer doctor`: camera, virtual camera, screen and keys."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import sys
 from live.pipeline.frame import Frame
 from live.render.privacy_fallback import card
 
-Finding = tuple[bool, str, str]
-_LOOKED_AT = 20  # frames, after the first
+Finding = tuple[bool, str, str]  # works, what was found, remedy
+_MIN_FRAMES = 20  # after the first
 
 
 def camera() -> Finding:
-    """Open the first camera and read some frames from it.
+    """Open the first camera and read some frames.
 
     Raises:
-        SourceError: what is in the way, and the remedy.
+        SourceError: The camera cannot be opened; the message names the remedy.
     """
     from live.sources.camera_source import CameraSource
 
@@ -24,26 +24,26 @@ def camera() -> Finding:
     try:
         info = source.open()
         frames = 0
-        with contextlib.suppress(TimeoutError):  # it fell silent: what came before it counts
-            while frames < _LOOKED_AT and source.read() is not None:
+        with contextlib.suppress(TimeoutError):  # a camera that stops: report the number of frames before
+            while frames < _MIN_FRAMES and source.read() is not None:
                 frames += 1
         rate = source.measured_fps
     finally:
         source.close()
     width, height = info.size_wh
-    says = f"{info.name} gives {width}x{height}"
+    says = f"{info.name} delivers {width}x{height}"
     says += f" at {rate:.1f} fps (measured)" if rate else ""
-    if frames < _LOOKED_AT:
-        says += f", but fell silent after {frames + 1} pictures"
+    if frames < _MIN_FRAMES:
+        says += f", but stopped after {frames + 1} frames"
         return False, says, "unplug it and plug it in again; on a hub, try a port of the computer itself"
     return True, says, ""
 
 
 def virtual_camera() -> Finding:
-    """Open the virtual camera and send it one card.
+    """Open the virtual camera and send one picture.
 
     Raises:
-        SinkError: what is in the way, and the exact steps for this system.
+        SinkError: It cannot be opened; the message names the steps for this system.
     """
     import time
 
@@ -55,35 +55,36 @@ def virtual_camera() -> Finding:
     try:
         sink.open(size_wh=(1280, 720), fps=30.0)
         sink.send(Frame(card((1280, 720)), 0, time.monotonic()))
-        device, mere_camera = sink.device, is_capture_only(sink.device)  # it looks otherwise while nothing is sent
+        # While frames are sent: without them the device shows its output side.
+        device, capture_only = sink.device, is_capture_only(sink.device)
     finally:
         sink.close()
-    if mere_camera is False:
-        do = f"Chrome, Meet and Teams do not list it: close what uses it, then {RELOAD_MODULE}"
-        return True, f"{device} takes frames, but was loaded without exclusive_caps", do
-    return True, f"{device} takes frames" + (", exclusive_caps is on" if mere_camera else ""), ""
+    if capture_only is False:
+        do = f"Chrome, Meet and Teams do not list it: close the programs that use it, then {RELOAD_MODULE}"
+        return True, f"{device} accepts frames, but was loaded without exclusive_caps", do
+    return True, f"{device} accepts frames" + (", exclusive_caps is on" if capture_only else ""), ""
 
 
 def idle() -> Finding:
-    """Whether the webcam can be released while nobody reads the virtual camera."""
+    """Check whether the webcam can be released while no program reads the virtual camera."""
     from live.options import LiveOptions
-    from live.pipeline.viewer_presence import why_not
+    from live.pipeline.viewer_presence import idle_obstacle
     from live.sinks.virtual_camera_help import explain_open_failure, loopback_devices
 
-    why, _ = why_not(LiveOptions(), live=True, system=sys.platform)
+    why, _ = idle_obstacle(LiveOptions(), live=True, system=sys.platform)
     if why:
-        return False, f"{why}, so the webcam stays on", "end veneer while nobody is to see you"
+        return False, f"{why}, so the webcam stays on", "end veneer when the picture is not needed"
     if not loopback_devices():
         why, do = explain_open_failure(None, "")
-        return False, f"{why}, and nothing else tells whether somebody reads, so the webcam stays on", do
-    return True, "the webcam is released while nobody reads the virtual camera (--no-idle keeps it on)", ""
+        return False, f"{why}, and readers cannot be detected otherwise, so the webcam stays on", do
+    return True, "the webcam is released while no program reads the virtual camera (--no-idle keeps it on)", ""
 
 
 def window() -> Finding:
-    """Whether a preview window has a screen to appear on.
+    """Check that a preview window can be shown.
 
     Raises:
-        SinkError: it has none, and the remedy.
+        SinkError: There is no screen; the message names the remedy.
     """
     import cv2
 
@@ -94,10 +95,10 @@ def window() -> Finding:
 
 
 def global_keys() -> Finding:
-    """Listen for keys for a moment.
+    """Register the global hotkeys for a moment.
 
     Raises:
-        OptionsError: what is in the way, and what does the same.
+        OptionsError: They cannot be registered; the message names the reason and an alternative.
     """
     from live.control.global_hotkeys import GlobalHotkeys
 
@@ -106,4 +107,4 @@ def global_keys() -> Finding:
         keys.start()
     finally:
         keys.stop()
-    return True, "Ctrl+Alt+key is heard in every window", ""
+    return True, "Ctrl+Alt+key works in every window", ""

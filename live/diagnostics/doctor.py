@@ -1,7 +1,8 @@
-"""Tries every link of the chain on this machine, and says of each what it found and what to do."""
+"""The checks of `veneer doctor`: camera, tracker, engines, outputs and control on this machine."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.errors import VeneerError
 from engines.looks import load_looks, user_file
-from engines.styles import load_style, style_names
+from engines.styles import Style, load_style, style_names
+from engines.text import one_line
 from live.diagnostics import device_checks
 from live.options import load_options, settings_file
 from live.pipeline.report import versions
@@ -22,14 +25,14 @@ from live.pipeline.report import versions
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One link of the chain.
+    """The result of one check.
 
     Attributes:
-        name: which link.
-        ok: it was tried and works.
-        says: what was found.
-        do: the remedy where it does not work.
-        needed: the program cannot do its main job without it.
+        name: What was checked.
+        ok: Whether it works.
+        says: What was found.
+        do: The remedy if it does not work.
+        needed: Whether `veneer run` cannot work without it.
     """
 
     name: str
@@ -43,7 +46,7 @@ _OPTIONAL = ("idle", "window", "global keys", "veneer ctl", "video files")
 
 
 def examine(only: Collection[str] | None = None) -> Iterator[Check]:
-    """All checks, one after the other, or those of these names; none raises."""
+    """Run all checks in order, or only those with the given names. An error in a check is its result."""
     checks: tuple[tuple[str, Callable[[], Check]], ...] = (
         ("settings", _settings),
         ("camera", lambda: Check("camera", *device_checks.camera())),
@@ -63,15 +66,14 @@ def examine(only: Collection[str] | None = None) -> Iterator[Check]:
             yield check()
         except VeneerError as error:
             yield Check(name, False, f"{error.asked}: {error.got}", error.do, name not in _OPTIONAL)
-        except Exception as error:  # the doctor's own patient may fail in any way: it is a finding
-            says = f"{type(error).__name__}: {error}"
-            yield Check(name, False, says, "reinstall veneer, or report this line", name not in _OPTIONAL)
+        except Exception as error:  # any error of a library is a finding
+            yield Check(name, False, one_line(error), "reinstall veneer, or report this line", name not in _OPTIONAL)
 
 
 def as_report(checks: list[Check]) -> dict[str, Any]:
-    """For `--json`."""
-    fit = all(check.ok or not check.needed for check in checks)
-    return {"ok": fit, "checks": [asdict(check) for check in checks], "versions": versions()}
+    """Return the checks and library versions for `--json`; "ok" if every needed check passed."""
+    ok = all(check.ok or not check.needed for check in checks)
+    return {"ok": ok, "checks": [asdict(check) for check in checks], "versions": versions()}
 
 
 def _settings() -> Check:
@@ -91,46 +93,91 @@ def _face_model() -> Check:
     try:
         tracker.open()
         picture_bgr = portrait_bgr()
-        took_ms, faces = [], 0
+        durations_ms, faces = [], 0
         for index in range(10):
             started_s = time.perf_counter()
             faces = len(tracker.track(Frame(picture_bgr, index, time.monotonic())))
-            took_ms.append((time.perf_counter() - started_s) * 1e3)
+            durations_ms.append((time.perf_counter() - started_s) * 1e3)
     finally:
         tracker.close()
-    says = f"finds {faces} face on the built-in portrait in {np.median(took_ms):.1f} ms"
+    says = f"{faces} face found on the built-in portrait in {np.median(durations_ms):.1f} ms"
     return Check("face model", faces == 1, says, "" if faces == 1 else "reinstall mediapipe==0.10.21")
 
 
 def _engine(name: str) -> Check:
-    """The engine that live would use, held against the FP32 reference on the probe that chose its precision."""
+    """Compare the engine that `veneer run` would use with FP32 on the built-in face, by calibration's measures."""
     from engines.build.failed_builds import all_failures
-    from engines.runtime.probe import probe_bgr, within_tolerance
-    from engines.runtime.selector import open_engine
-    from engines.runtime.torch.reference_engine import TorchEngine
+    from engines.cache.cache_entry import read_verdict
+    from engines.runtime.selector import open_engine, reference_engine
+    from live.upgrades.engine_acceptance import acceptance_regions
 
     style = load_style(name)
-    regions_bgr = probe_bgr(style.size_wh)
-    engine = open_engine(style)
-    took_ms = []
-    try:
+    regions_bgr = acceptance_regions(style)
+    with contextlib.closing(open_engine(style)) as engine:
+        answers = engine.infer(regions_bgr).copy()  # the engine reuses its array
+        durations_ms = []
         for _ in range(20):
             started_s = time.perf_counter()
-            got = engine.infer(regions_bgr)
-            took_ms.append((time.perf_counter() - started_s) * 1e3)
-        got = got.copy()  # the engine's own memory
+            engine.infer(regions_bgr[:1])
+            durations_ms.append((time.perf_counter() - started_s) * 1e3)
         info = engine.info
-    finally:
-        engine.close()
-    reference = TorchEngine(style, why="").infer(regions_bgr)
-    off = np.abs(got - reference)
-    says = f"{info.runtime} {info.precision} on {info.device}, {np.median(took_ms):.2f} ms, "
-    says += f"{off.mean():.3f} on average and {off.max():.3f} at most of 255 off the FP32 reference ({info.why})"
-    says += f"; calibration: {info.verdict}" if info.verdict else ""
-    says += "".join(f"; {one}, tried again from {one.until} on" for one in all_failures() if one.style == name)
-    # The probe is harsher than any picture, and beyond the ranges of INT8, which calibration has judged on pictures.
-    ok = info.verdict == "passed" or within_tolerance(got, reference)
+    with contextlib.closing(reference_engine(style)) as reference:
+        deviation = measure_deviation(style, regions_bgr, answers, reference.infer(regions_bgr))
+    ok = deviation.psnr_db >= min_psnr_db(info.precision)
+    says = f"{info.runtime} {info.precision} on {info.device}, {np.median(durations_ms):.2f} ms; "
+    says += f"on the built-in face {deviation} ({info.why})"
+    if info.verdict:
+        scores = (read_verdict(info.key) or {}).get("scores", {}).get("cases", {}).get("all")
+        says += f"; calibration {info.verdict}"
+        if scores:
+            says += f": {Deviation(scores['psnr_db'], scores['mean_error'], scores['max_error'])}"
+    says += "".join(f"; {failure}, next attempt {failure.until}" for failure in all_failures() if failure.style == name)
     return Check(f"engine {name}", ok, says, "" if ok else "run with --runtime torch, and report this line")
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """The deviation of an engine from FP32, in the measures of `veneer calibrate`.
+
+    Attributes:
+        psnr_db: PSNR of the finished pictures, peak 255; 0 if an answer is NaN or infinite.
+        mean_error: Mean absolute error of the network's answers, in levels of 255.
+        max_error: Largest absolute error of the answers, in levels of 255.
+    """
+
+    psnr_db: float
+    mean_error: float
+    max_error: float
+
+    def __str__(self) -> str:
+        """As `veneer calibrate` prints it."""
+        return f"PSNR {self.psnr_db:.1f} dB, error {self.mean_error:.2f} and at most {self.max_error:.1f} of 255"
+
+
+def min_psnr_db(precision: str) -> float:
+    """Return the PSNR limit of an engine's precision in dB, the same as in calibration."""
+    return 34.0 if precision == "int8" else 40.0
+
+
+def measure_deviation(
+    style: Style, regions_bgr: NDArray[np.uint8], answers: NDArray[np.float32], reference: NDArray[np.float32]
+) -> Deviation:
+    """Compare an engine's answers with those of the FP32 reference.
+
+    Args:
+        style: Tells whether an answer is a picture or a change of the input.
+        regions_bgr: The input, (N, H, W, 3) uint8 BGR.
+        answers: (N, H, W, 3) float32 BGR in levels of 255.
+        reference: The same shape.
+    """
+    error = np.abs(answers - reference)
+    if not np.isfinite(error).all():
+        return Deviation(0.0, float("inf"), float("inf"))
+    base = regions_bgr.astype(np.float32) if style.output == "change" else np.float32(0)
+    finished, expected = (np.clip(np.rint(base + change), 0, 255) for change in (answers, reference))
+    mean_square = float(np.square(finished - expected).mean())
+    psnr_db = min(100.0, 10 * float(np.log10(255.0**2 / mean_square))) if mean_square > 0 else 100.0
+    return Deviation(psnr_db, float(error.mean()), float(error.max()))
 
 
 def _ctl() -> Check:
@@ -141,19 +188,19 @@ def _ctl() -> Check:
     with ControlServer(controls, status=dict):
         send_command(["strength", "0.25"], pid=os.getpid())
     ok = controls.read().strength == 0.25
-    says = "a command sent to this very program " + ("arrived" if ok else "was answered, but changed nothing")
+    says = "a command sent to this process " + ("was executed" if ok else "was answered, but changed nothing")
     return Check("veneer ctl", ok, says, "" if ok else "reinstall veneer, or report this line", needed=False)
 
 
 def _video_files() -> Check:
-    """Write a small film and read it back."""
+    """Write a short video and read it back."""
     from live.pipeline.frame import Frame
     from live.sinks.video_file import VideoFileSink
     from live.sources.video_source import VideoSource
 
     shades = [20, 60, 100, 140, 180, 220]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "film.mp4")
+        path = Path(folder, "video.mp4")
         sink = VideoFileSink(path)
         try:
             sink.open(size_wh=(64, 48), fps=30.0)
@@ -169,6 +216,8 @@ def _video_files() -> Check:
         finally:
             source.close()
     ok = len(read) == len(shades) and bool(np.abs(np.subtract(read, shades)).max() < 8)
-    says = f"{sink.encoder_name} wrote {len(shades)} frames, {len(read)} came back" + ("" if ok else ", not the same")
+    says = f"{sink.encoder_name} wrote {len(shades)} frames, {len(read)} were read back" + (
+        "" if ok else ", with other content"
+    )
     says += f" ({sink.warning})" if sink.warning else ""
     return Check("video files", ok, says, "" if ok else "reinstall av from its wheel", needed=False)

@@ -1,4 +1,4 @@
-"""The values that walk through the program: a frame, the faces on it, a frame with its faces."""
+"""The values that the pipeline hands on: a frame, the faces on it, and a frame with its faces."""
 
 from __future__ import annotations
 
@@ -15,25 +15,29 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture on its way through the program.
+    """One picture.
 
-    Whoever holds the frame owns its pixels: a source never touches an array again after it gave it away,
-    so the compositor may paint in place.
+    A source does not touch the array any more after it returned the frame, so the renderer may paint in place.
 
     Attributes:
-        bgr: (H, W, 3) uint8, C-contiguous, BGR.
-        frame_id: counts up from 0, without gaps, at the source.
-        captured_s: time.monotonic() when the picture was complete in memory.
-        pts_s: the picture's place in its file in seconds; None for a live source.
-        cover: how much of the faces the picture hides, 0..1: 0 as it was taken, 1 drawn at full strength, blurred, or
-            a card. See `live.render.privacy_fallback.wanted_cover`.
+        bgr: (H, W, 3) uint8 BGR, C-contiguous and writeable.
+        frame_id: counts up from 0 without gaps, in the source.
+        captured_s: `time.monotonic()` when the picture was complete in memory.
+        pts_s: presentation time in its file, in seconds; None for a live source.
+        coverage: how much of the faces is hidden, 0..1: 0 as captured; 1 drawn at full strength, a blur or a card. See
+            `live.render.privacy_policy.required_coverage`.
     """
 
     bgr: ImageU8
     frame_id: int
     captured_s: float
     pts_s: float | None = None
-    cover: float = 0.0
+    coverage: float = 0.0
+
+    @property
+    def time_s(self) -> float:
+        """Time in seconds on the clock of the source: the file's, or the monotonic clock for a live source."""
+        return self.captured_s if self.pts_s is None else self.pts_s
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -46,8 +50,8 @@ class Face:
     """One face on one frame.
 
     Attributes:
-        face_id: stays the same while the face stays in the picture.
-        landmarks_xy: (478, 2) float32 pixels of that very frame, MediaPipe face mesh order.
+        face_id: stays the same while the face is found.
+        landmarks_xy: (478, 2) float32, pixels of that frame, in the order of MediaPipe's face mesh.
     """
 
     face_id: int
@@ -56,12 +60,13 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackedFrame:
-    """A frame and what was found on it.
+    """A frame and its tracking results.
 
     Attributes:
-        faces: on this very frame.
-        track_ms: the time the finding took.
-        person: how surely a pixel shows a person, uint8, the whole frame at a small size; None if nobody looked.
+        faces: found on this frame.
+        track_ms: tracking time.
+        person: (h, w) uint8 mask of the whole frame at a small size, 255 where a pixel certainly shows a person; None
+            if no segmentation was done.
     """
 
     frame: Frame
@@ -71,10 +76,11 @@ class TrackedFrame:
 
 
 def checked(frame: Frame) -> Frame:
-    """The frame as `Frame` promises it: what can be put right without loss is.
+    """Validate a frame; an array that is not C-contiguous or not writeable is copied.
 
     Raises:
-        ValueError: no picture, of another kind, empty, or without a time; says what it is instead.
+        ValueError: The picture has another type, shape or dtype, is empty, or has no finite time; the message
+            describes what it is.
     """
     bgr: object = frame.bgr
     if not isinstance(bgr, np.ndarray):
@@ -90,12 +96,14 @@ def checked(frame: Frame) -> Frame:
 
 
 def as_bgr(picture: NDArray[Any]) -> ImageU8:
-    """Any decoded picture as (H, W, 3) BGR uint8, C-contiguous.
+    """Convert any decoded picture to (H, W, 3) uint8 BGR, C-contiguous.
 
-    Takes grey (H, W) or (H, W, 1), BGR, BGRA (blended over white), with 8-bit, 16-bit or 0..1 float channels.
+    Args:
+        picture: grey (H, W) or (H, W, 1), BGR (H, W, 3), or BGRA (H, W, 4), which is blended over white; uint8, uint16
+            or float of 0..1.
 
     Raises:
-        ValueError: the array is empty or has no such shape.
+        ValueError: The array is empty or has another shape.
     """
     import cv2
 
@@ -116,9 +124,9 @@ def as_bgr(picture: NDArray[Any]) -> ImageU8:
 
 
 def fit_into(frame_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
-    """The whole picture at another size: scaled evenly, black bars where the shapes differ.
+    """Scale a (H, W, 3) picture to another size, keeping its aspect ratio, with black bars.
 
-    Returns the very same array where the size already fits.
+    Returns the same array if it has that size already.
     """
     import cv2
 
@@ -127,8 +135,9 @@ def fit_into(frame_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
         return frame_bgr
     scale = min(size_wh[0] / width, size_wh[1] / height)
     inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     canvas = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
     left, top = (size_wh[0] - inner_w) // 2, (size_wh[1] - inner_h) // 2
-    canvas[top : top + inner_h, left : left + inner_w] = cv2.resize(frame_bgr, (inner_w, inner_h), interpolation=how)
+    inner_bgr = cv2.resize(frame_bgr, (inner_w, inner_h), interpolation=interpolation)
+    canvas[top : top + inner_h, left : left + inner_w] = inner_bgr
     return canvas

@@ -1,25 +1,25 @@
-"""Keeps Python's garbage collector from stopping the picture.
+"""Prevents pauses by Python's garbage collector.
 
-Its full rounds look through everything there is, the libraries' 100,000 objects too, and stop all threads for 50 ms
-meanwhile: a frame and a half at 30 a second. So what is there when the first frame is made is left out of them.
+A full collection traverses about 100,000 objects of the libraries and stops all threads for 50 ms, one and a half
+frames at 30 frames per second. Objects that exist when the first frame is rendered are therefore excluded from it.
 """
 
 from __future__ import annotations
 
 import gc
 
-_FEW = 1000  # objects that the collector itself leaves out
+_MAX_OWN_FROZEN = 1000  # objects that the interpreter itself may have frozen
 
 
 class GcFreeze:
-    """What is loaded now, left out of the collector's rounds until the end; nothing where somebody did so before."""
+    """Excludes all existing objects from collections until `end`; does nothing if that was already done."""
 
     def __init__(self) -> None:
-        self._ours = gc.get_freeze_count() < _FEW
-        if self._ours:
+        self._is_owner = gc.get_freeze_count() < _MAX_OWN_FROZEN
+        if self._is_owner:
             gc.freeze()
 
     def end(self) -> None:
-        """The rounds are as before."""
-        if self._ours:
+        """Include the objects again."""
+        if self._is_owner:
             gc.unfreeze()

@@ -1,7 +1,6 @@
-"""The two threads in front: one reads the source, one finds the faces; what they make waits in a slot for the painting.
+"""The source thread and the tracker thread; tracked frames wait in a slot for the renderer.
 
-What comes from outside is checked here. A torn or empty picture is left out as if nothing had come; a source or a
-tracker that raises ends the run in one line.
+Input is validated here: an invalid picture is skipped; an error of the source or tracker ends the run with one line.
 """
 
 from __future__ import annotations
@@ -19,28 +18,30 @@ from live.sources.base import FrameSource, SourceInfo
 from live.tracking.base import FaceTracker
 from live.tracking.person_segmenter import PersonSegmenter
 
-_MOST_FLAWS = 16  # lines about what was wrong; more would flood the terminal
-_CLOSE_WITHIN_S = 0.3
-_LEAD = 1.2  # of the usual time: faces are looked for so early that the painting seldom has to wait for them
+_MAX_MESSAGES = 16  # different ones per run
+_CLOSE_TIMEOUT_S = 0.3
+_TRACKER_LEAD = 1.2  # of the usual tracking time: start early, so that the renderer seldom waits
+_SOURCE_LEAD = 0.3  # of the usual reading time: between full speed and fresh pictures
+_SMOOTHING = 0.1  # weight of a new measurement in the usual time
 
 
 class Ingest:
-    """Source and tracker; opens and closes both, each in its own thread.
+    """Runs source and tracker; opens and closes both, each in its own thread.
 
     Args:
-        source: read until its end, at most `frames` times where nothing may be lost.
+        source: read until its end, or for `frames` frames if lossless.
         tracker: finds the faces on each frame that is not replaced by a newer one.
         lossless: every frame waits for its turn; otherwise the newest wins.
         frames: see `source`; None for no limit.
-        wants_person: whether the frames tracked now need to say which pixels show a person.
-        timings: told of each frame, and of the time the tracking takes.
-        fail: called with the error that ends the run, and where it came from ("source", "tracker").
-        say: takes one line for the person at the terminal.
+        needs_person: whether frames that are tracked now need a person mask.
+        timings: receives the number of frames and the tracking time.
+        fail: called with the error that ends the run, and its origin ("source" or "tracker").
+        say: receives one-line messages for the user.
 
     Attributes:
-        info: what the source says of itself, once open.
-        source_waits: nothing came just now.
-        over: set when the threads have no more to do.
+        info: the source's properties once it is open.
+        source_waits: whether the source has no frame at the moment.
+        over: set when the threads must end.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Ingest:
         *,
         lossless: bool,
         frames: int | None,
-        wants_person: Callable[[], bool],
+        needs_person: Callable[[], bool],
         timings: Timings,
         fail: Callable[[Exception, str], None],
         say: Callable[[str], None],
@@ -58,12 +59,13 @@ class Ingest:
         self.info: SourceInfo | None = None
         self.source_waits = False
         self.over = threading.Event()
-        self._source, self._tracker, self._segmenter = source, tracker, PersonSegmenter()  # it loads nothing yet
-        self._most = frames if lossless else None
-        self._wants_person, self._timings, self._fail, self._say = wants_person, timings, fail, say
+        self._source, self._tracker = source, tracker
+        self._segmenter = PersonSegmenter()  # loads its model on first use
+        self._max_frames = frames if lossless else None
+        self._needs_person, self._timings, self._fail, self._say = needs_person, timings, fail, say
         self._read: LatestSlot[Frame] = LatestSlot(lossless=lossless)
         self._tracked: LatestSlot[TrackedFrame] = LatestSlot(lossless=lossless)
-        self._flaws: set[str] = set()
+        self._messages: set[str] = set()
         self._threads = [
             threading.Thread(target=self._source_loop, name="source", daemon=True),
             threading.Thread(target=self._tracker_loop, name="tracker", daemon=True),
@@ -71,7 +73,7 @@ class Ingest:
 
     @property
     def dropped(self) -> int:
-        """Frames that a newer one replaced."""
+        """Number of frames that were replaced by a newer one."""
         return self._read.dropped + self._tracked.dropped
 
     def start(self) -> None:
@@ -80,26 +82,26 @@ class Ingest:
             thread.start()
 
     def get(self, *, timeout_s: float) -> TrackedFrame | None:
-        """The next frame with its faces; None when none came in time.
+        """Return the next tracked frame; None after the timeout.
 
         Raises:
-            Closed: there will be no more.
+            Closed: No more frames will come.
         """
         return self._tracked.get(timeout_s=timeout_s)
 
     def close(self) -> None:
-        """No more frames; a source that is still being read from is closed after a moment."""
+        """End both threads; a source whose `read` blocks is closed from another thread."""
         self.over.set()
         self._read.close()
         self._tracked.close()
         self._threads[0].join(0.2)
-        if self._threads[0].is_alive():  # aside, for what hangs in a read may hang in its closing too
+        if self._threads[0].is_alive():
             closing = threading.Thread(target=self._close_source, name="close source", daemon=True)
-            closing.start()
-            closing.join(_CLOSE_WITHIN_S)
+            closing.start()  # `close` of a device that hangs may hang too
+            closing.join(_CLOSE_TIMEOUT_S)
 
     def join(self, until_s: float) -> None:
-        """Wait for the threads until that monotonic second."""
+        """Wait for both threads until a monotonic second."""
         for thread in self._threads:
             thread.join(max(0.05, until_s - time.monotonic()))
 
@@ -116,52 +118,52 @@ class Ingest:
             self._close_source()
 
     def _read_all(self) -> None:
-        produced, reading_s = 0, 0.0  # how long a read usually takes
-        while not self.over.is_set() and produced != self._most:
-            self._read.wait_wanted(lead_s=0.3 * reading_s)  # the middle way between full speed and fresh pictures
+        produced, usual_s = 0, 0.0
+        while not self.over.is_set() and produced != self._max_frames:
+            self._read.wait_wanted(lead_s=_SOURCE_LEAD * usual_s)
             started_s = time.monotonic()
             try:
                 frame = self._source.read()
             except TimeoutError:
                 self.source_waits = True
                 continue
-            reading_s += 0.1 * (min(max(0.0, time.monotonic() - started_s), 1.0) - reading_s)
+            usual_s += _SMOOTHING * (_limited(time.monotonic() - started_s) - usual_s)
             if frame is None:
                 return
-            whole = self._whole(frame)
-            if whole is not None:
+            valid = self._validated(frame)
+            if valid is not None:
                 self._timings.frames_in += 1
                 produced += 1
-                self._read.put(whole)
+                self._read.put(valid)
 
-    def _whole(self, frame: Frame) -> Frame | None:
-        """The frame as a source promises it; None where it is not, and must be left out."""
+    def _validated(self, frame: Frame) -> Frame | None:
+        """Return the frame as `Frame` specifies it, or None if it is invalid."""
         try:
             frame = checked(frame)
         except ValueError as flaw:
             self.source_waits = True
-            self._say_flaw(f"the source gave {flaw}; it is left out")
-            self.over.wait(0.005)  # one that gives nothing else must not take a core for it
+            self._say_once(f"the source gave {flaw}; it is skipped")
+            self.over.wait(0.005)  # limits the load of a source that gives nothing else
             return None
         self.source_waits = False
         return frame
 
     def _close_source(self) -> None:
-        with contextlib.suppress(Exception):  # by its promise it never raises, and nothing could be done about it
+        with contextlib.suppress(Exception):  # nothing can be done about a failing `close`
             self._source.close()
 
     def _tracker_loop(self) -> None:
         try:
             self._tracker.open()
-            making_s = 0.0  # how long getting a frame and finding its faces usually takes
+            usual_s = 0.0  # to get a frame and find its faces
             while not self.over.is_set():
-                self._tracked.wait_wanted(lead_s=_LEAD * making_s)
+                self._tracked.wait_wanted(lead_s=_TRACKER_LEAD * usual_s)
                 started_s = time.monotonic()
                 frame = self._read.get(timeout_s=0.5)
                 if frame is not None:
-                    found = self._found(frame)
-                    making_s += 0.1 * (min(max(0.0, time.monotonic() - started_s), 1.0) - making_s)
-                    self._tracked.put(found)
+                    tracked = self._track(frame)
+                    usual_s += _SMOOTHING * (_limited(time.monotonic() - started_s) - usual_s)
+                    self._tracked.put(tracked)
         except Closed:
             pass
         except Exception as error:
@@ -169,26 +171,31 @@ class Ingest:
         finally:
             self._tracked.close()
             for model in (self._tracker, self._segmenter):
-                with contextlib.suppress(Exception):  # a model that cannot be closed is no reason to hide another one
+                with contextlib.suppress(Exception):  # the other model must be closed all the same
                     model.close()
 
-    def _found(self, frame: Frame) -> TrackedFrame:
+    def _track(self, frame: Frame) -> TrackedFrame:
         started_s = time.monotonic()
         faces = self._tracker.track(frame)
-        person = self._person(frame) if self._wants_person() else None
+        person = self._person(frame) if self._needs_person() else None
         track_ms = (time.monotonic() - started_s) * 1e3
         self._timings.stage("track", track_ms)
         return TrackedFrame(frame, faces, track_ms, person)
 
     def _person(self, frame: Frame) -> ImageU8 | None:
-        """Who is on the frame; None where that fails, which a covering look takes for a face it cannot cover."""
+        """Return the person mask; None if segmentation fails, for which a covering look shows its fallback."""
         try:
             return self._segmenter.mask(frame.bgr)
         except Exception as error:
-            self._say_flaw(f"finding the person failed ({one_line(error)}); looks that need it cover as without a face")
+            self._say_once(f"person segmentation failed ({one_line(error)}); looks that need it show their fallback")
             return None
 
-    def _say_flaw(self, line: str) -> None:
-        if line not in self._flaws and len(self._flaws) < _MOST_FLAWS:
-            self._flaws.add(line)
+    def _say_once(self, line: str) -> None:
+        if line not in self._messages and len(self._messages) < _MAX_MESSAGES:
+            self._messages.add(line)
             self._say(line)
+
+
+def _limited(seconds: float) -> float:
+    """Limit a measured duration to 0..1 s, also after the clock was set."""
+    return min(max(0.0, seconds), 1.0)

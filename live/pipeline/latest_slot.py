@@ -1,4 +1,4 @@
-"""The hand-over between two threads: one place, the newest wins."""
+"""Hand-over between two threads: a slot for one item in which the newest wins."""
 
 from __future__ import annotations
 
@@ -10,36 +10,40 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Closed(Exception):  # noqa: N818 - it is a state, not a mistake
-    """The slot was closed: nothing more will be taken or given."""
+class Closed(Exception):  # noqa: N818 - a state, not an error
+    """The slot was closed."""
 
 
 class LatestSlot(Generic[T]):
     """Holds at most one item.
 
-    In the ordinary way (`lossless=False`) a new item replaces one that nobody took, and the loss is counted: a slow
-    stage skips, it never queues. With `lossless=True` the giver waits instead, so that a file loses nothing.
+    Args:
+        lossless: `put` waits until the slot is empty. Otherwise a new item replaces the one in the slot, and the loss
+            is counted: a slow consumer skips items, and no queue builds up.
+
+    Attributes:
+        dropped: number of replaced items.
     """
 
     def __init__(self, *, lossless: bool = False) -> None:
         self._lossless = lossless
         self._item: T | None = None
         self._closed = False
-        self._takers = 0  # threads that wait for an item just now
-        self._taken_s = 0.0  # when the last item was taken
-        self._busy_s = 0.0  # how long a taker usually works on an item before it comes back
+        self._waiting_consumers = 0
+        self._taken_s = 0.0  # when the last item was taken; 0 if `get` timed out since
+        self._busy_s = 0.0  # usual time from one item to the consumer's next `get`
         self._changed = threading.Condition()
         self.dropped = 0
 
     def put(self, item: T, *, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Give an item.
+        """Put an item into the slot.
 
         Args:
-            item: what to give.
-            stopped: asked ten times a second while there is no room; True gives up.
+            item: the item.
+            stopped: called ten times a second while `put` waits; True gives up.
 
         Raises:
-            Closed: the slot was closed, or the giver was stopped, before there was room.
+            Closed: The slot was closed, or the producer stopped, before the slot was empty.
         """
         with self._changed:
             if self._lossless:
@@ -54,40 +58,41 @@ class LatestSlot(Generic[T]):
             self._changed.notify_all()
 
     def wait_wanted(self, *, lead_s: float = 0.0) -> None:
-        """Wait until an item is wanted, or will be in about `lead_s`, the time it takes to make.
+        """Wait until the consumer needs an item, or will need it in about `lead_s`, the time it takes to produce.
 
-        One made earlier would only grow old in the slot, or be replaced, while the one before it is worked on. In the
-        ordinary way nobody waits here longer than the taker usually works.
+        An item that is produced earlier would only become older in the slot, or be replaced. Without `lossless`, the
+        wait is never longer than the consumer's usual time.
 
         Raises:
-            Closed: the slot was closed meanwhile.
+            Closed: The slot was closed meanwhile.
         """
         with self._changed:
             if self._lossless:
                 self._changed.wait_for(lambda: self._closed or self._item is None)
-            soon_s = self._taken_s + self._busy_s - lead_s - time.monotonic()
-            wait_s = min(max(0.0, soon_s), self._busy_s)  # also after a clock that jumped
+            remaining_s = self._taken_s + self._busy_s - lead_s - time.monotonic()
+            timeout_s = min(max(0.0, remaining_s), self._busy_s)  # also after the clock was set
             known = self._busy_s > 0.0 and self._taken_s > 0.0
             if known or self._lossless:
-                self._changed.wait_for(lambda: self._closed or self._takers > 0, wait_s if known else None)
+                limit_s = timeout_s if known else None
+                self._changed.wait_for(lambda: self._closed or self._waiting_consumers > 0, limit_s)
             if self._closed:
                 raise Closed
 
     def get(self, *, timeout_s: float) -> T | None:
-        """Take the item; None when none came in time.
+        """Take the item; None after the timeout.
 
         Raises:
-            Closed: closed, and the last item was taken.
+            Closed: The slot is closed and empty.
         """
         with self._changed:
             if self._taken_s:
                 busy_s = min(max(0.0, time.monotonic() - self._taken_s), 1.0)
                 self._busy_s += (0.1 if self._busy_s else 1.0) * (busy_s - self._busy_s)
             if self._item is None and not self._closed:
-                self._takers += 1
+                self._waiting_consumers += 1
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed or self._item is not None, timeout_s)
-                self._takers -= 1
+                self._waiting_consumers -= 1
             if self._item is None and self._closed:
                 raise Closed
             item, self._item = self._item, None
@@ -96,13 +101,13 @@ class LatestSlot(Generic[T]):
             return item
 
     def close(self) -> None:
-        """No more items; one that lies there may still be taken. Wakes everybody who waits."""
+        """Accept no more items and wake all waiting threads; an item in the slot can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def drain(self) -> None:
-        """Throw away what lies there, so that a stop is not held up by it."""
+        """Discard the item in the slot, so that it does not delay a stop."""
         with self._changed:
             self._item = None
             self._changed.notify_all()

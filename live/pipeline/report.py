@@ -1,8 +1,7 @@
-"""The report of a run, and what it ran on."""
+"""The report of a run."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import platform
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.errors import OptionsError
+from engines.files import atomic_write
 
 if TYPE_CHECKING:
     from live.pipeline.pipeline import Pipeline
@@ -19,7 +19,7 @@ _LIBRARIES = ("veneer", "torch", "mediapipe", "openvino", "opencv-contrib-python
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, the system and the libraries that matter, without importing them."""
+    """Return the versions of Python, the system and the main libraries, without importing them."""
     found = {"python": platform.python_version(), "system": platform.platform()}
     for name in _LIBRARIES:
         try:
@@ -30,7 +30,7 @@ def versions() -> dict[str, str]:
 
 
 def run_report(pipeline: Pipeline) -> dict[str, Any]:
-    """The report of one finished (or running) pipeline."""
+    """Return the report of a finished or running pipeline."""
     numbers = pipeline.timings.report()
     look = pipeline.parts.controls.read().look
     return {
@@ -48,30 +48,26 @@ def run_report(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def check_writable(path: Path) -> None:
-    """Say before the work that the report cannot be written after it.
+    """Check before the run that the report can be written after it.
 
     Raises:
-        OptionsError: no such folder, or no right to write there.
+        OptionsError: The folder is missing or not writeable.
     """
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise OptionsError(f"--report {path}", f"there is no folder {folder}", "make it first")
+        raise OptionsError(f"--report {path}", f"there is no folder {folder}", "create it first")
     if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        raise OptionsError(f"--report {path}", "it cannot be written", "name a file in a folder of yours")
+        raise OptionsError(f"--report {path}", "it cannot be written", "choose a file in a folder you may write to")
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
-    """Write JSON aside and rename it.
+    """Write the report as JSON.
 
     Raises:
-        OptionsError: the disk does not take it.
+        OptionsError: The file cannot be written.
     """
-    aside = path.with_name(path.name + ".part")
     try:
-        aside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        aside.replace(path)
+        atomic_write(path, json.dumps(report, indent=2) + "\n")
     except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-        why = error.strerror or str(error)
-        raise OptionsError(f"--report {path}", why, "free some room or name another file") from error
+        what = error.strerror or str(error)
+        raise OptionsError(f"--report {path}", what, "free some disk space or choose another file") from error

@@ -1,4 +1,4 @@
-"""Whether anybody watches: while nobody does, the webcam is let go and nothing is worked out."""
+"""Whether the output is watched. Without viewers the webcam is released and no frames are rendered."""
 
 from __future__ import annotations
 
@@ -11,46 +11,50 @@ from engines.errors import OptionsError
 from live.control.controls import Controls
 from live.options import LiveOptions
 
-LINGER_S = 3.0  # a program that changes its settings closes the camera and opens it again
-_SNAPSHOT_S = 5.0  # somebody asked for a picture: so long there is a camera to take it with
+GRACE_PERIOD_S = 3.0  # a program that changes its settings closes the virtual camera and opens it again
+_SNAPSHOT_S = 5.0  # how long a snapshot command keeps the camera on
 
 
 class ViewerPresence:
-    """What the virtual cameras know of their readers, and what else wants frames.
+    """Combines the reader counts of the virtual cameras with the other needs for frames.
 
-    Until the first report somebody watches. After the last reader has left, or the recording has ended, or a snapshot
-    was asked for, somebody still watches for a few seconds.
+    Before the first report the output counts as watched. It still does for the grace period after the last reader
+    left or a recording ended, and for a few seconds after a snapshot command.
 
     Args:
-        controls: asked for recordings and snapshots.
-        linger_s: how long after the last reader.
+        controls: read for recordings and snapshots.
+        grace_period_s: after the last reader left.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, controls: Controls, *, linger_s: float = LINGER_S, clock: Callable[[], float] = time.monotonic
+        self,
+        controls: Controls,
+        *,
+        grace_period_s: float = GRACE_PERIOD_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._controls, self._linger_s, self._clock = controls, linger_s, clock
+        self._controls, self._grace_period_s, self._clock = controls, grace_period_s, clock
         self._changed = threading.Condition()
         self._readers: dict[str, int | None] = {}
         self._until_s = float("-inf")
         self._snapshots = controls.read().snapshots
 
     def report(self, camera: str, readers: int | None) -> None:
-        """So many programs read that virtual camera now; None where it cannot be known, which counts as a reader."""
+        """Set how many programs read a virtual camera; None if unknown, which counts as a reader."""
         with self._changed:
             if self._readers.get(camera, None) != 0:
-                self._until_s = max(self._until_s, self._clock() + self._linger_s)
+                self._until_s = max(self._until_s, self._clock() + self._grace_period_s)
             self._readers[camera] = readers
             self._changed.notify_all()
 
     def watched(self) -> bool:
-        """Whether anybody watches now."""
+        """Whether the output is watched now."""
         with self._changed:
             return self._watched()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until somebody watches, or the time is over; the same as `watched` then."""
+        """Wait until the output is watched or the timeout has passed; return `watched`."""
         with self._changed:
             self._changed.wait_for(self._watched, timeout_s)
             return self._watched()
@@ -61,39 +65,39 @@ class ViewerPresence:
             self._snapshots = state.snapshots
             self._until_s = max(self._until_s, now_s + _SNAPSHOT_S)
         if state.recording or not self._readers or any(readers != 0 for readers in self._readers.values()):
-            self._until_s = max(self._until_s, now_s + self._linger_s)
+            self._until_s = max(self._until_s, now_s + self._grace_period_s)
             return True
         return now_s < self._until_s
 
 
-def may_rest(options: LiveOptions, *, live: bool, system: str = sys.platform) -> bool:
-    """Whether a run may idle while nobody watches.
+def can_idle(options: LiveOptions, *, live: bool, system: str = sys.platform) -> bool:
+    """Whether a run idles without viewers.
 
     Args:
-        options: `idle` asks for it (True), forbids it (False) or leaves it to what is possible (None).
-        live: whether the source is a camera or plays like one; a film goes on by itself.
-        system: as sys.platform.
+        options: `idle` requests it (True), forbids it (False), or enables it where possible (None).
+        live: whether the source is a camera or plays like one.
+        system: as `sys.platform`.
 
     Raises:
-        OptionsError: it is asked for and cannot be.
+        OptionsError: It is requested and not possible.
     """
     if options.idle is False:
         return False
-    why, do = why_not(options, live=live, system=system)
-    if why and options.idle:
-        raise OptionsError("--idle", why, do)
-    return not why
+    obstacle, remedy = idle_obstacle(options, live=live, system=system)
+    if obstacle and options.idle:
+        raise OptionsError("--idle", obstacle, remedy)
+    return not obstacle
 
 
-def why_not(options: LiveOptions, *, live: bool, system: str = sys.platform) -> tuple[str, str]:
-    """Why a run cannot idle, and what to do; empty where it can. The arguments are those of `may_rest`."""
-    others = [sink for sink in options.sinks if sink.partition(":")[0] != "virtual-camera"]
+def idle_obstacle(options: LiveOptions, *, live: bool, system: str = sys.platform) -> tuple[str, str]:
+    """Return why a run cannot idle, and what to do; empty texts if it can. See `can_idle` for the arguments."""
+    watched_sinks = [sink for sink in options.sinks if sink.partition(":")[0] != "virtual-camera"]
     if not system.startswith("linux"):
-        return "only Linux's v4l2loopback tells whether somebody reads the virtual camera", "leave it away"
-    if others:
-        return f"{others[0]} always watches", "use virtual cameras only, or leave it away"
+        return "only Linux's v4l2loopback reports whether a program reads the virtual camera", "remove the option"
+    if watched_sinks:
+        return f"{watched_sinks[0]} always counts as watched", "use only virtual cameras, or remove the option"
     if options.frames is not None:
-        return "--frames wants frames whether somebody watches or not", "leave it away"
+        return "--frames needs frames whether the output is watched or not", "remove the option"
     if not live:
-        return f"{options.source} is no camera that could be released", "leave it away"
+        return f"{options.source} is not a camera that can be released", "remove the option"
     return "", ""

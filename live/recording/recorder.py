@@ -14,7 +14,7 @@ from engines.text import one_line
 from live.control.controls import Command, Controls, ControlState
 from live.pipeline.frame import Frame
 from live.pipeline.latest_slot import Closed
-from live.pipeline.sender import STOP_WITHIN_S, Sender
+from live.pipeline.sender import STOP_TIMEOUT_S, Sender
 from live.sinks.video_file import VideoFileSink
 from live.sources.still_picture import write_picture
 
@@ -122,7 +122,7 @@ class Recorder:
 
     def _finish(self, recording: _Recording) -> None:
         recording.sender.finish()
-        recording.sender.thread.join(STOP_WITHIN_S)
+        recording.sender.thread.join(STOP_TIMEOUT_S)
         frames, path = recording.sender.sent, recording.path
         if recording.failed.is_set():
             return
@@ -141,6 +141,6 @@ class Recorder:
     def close(self) -> None:
         """Finish the recording and pending snapshots; waits at most 2 s for them."""
         self._end()
-        deadline_s = time.monotonic() + STOP_WITHIN_S
+        until_s = time.monotonic() + STOP_TIMEOUT_S
         for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
+            thread.join(max(0.0, until_s - time.monotonic()))

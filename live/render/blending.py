@@ -1,6 +1,6 @@
-"""Puts a generator's work back into the frame, inside the region's box only.
+"""Blends a generator's output into the frame, inside the region's box only.
 
-Every function takes the painter's `Workspace`, so that nothing as large as a frame is made anew; None makes its own.
+The `Workspace` arguments avoid allocations of the size of a frame; None creates a temporary one.
 """
 
 from __future__ import annotations
@@ -36,20 +36,23 @@ def add_region_change(
     strength: float,
     workspace: Workspace | None = None,
 ) -> None:
-    """The same for an upright region: the change is enlarged, the frame's own detail stays."""
+    """Add a change to the frame through the mask of an upright region; see `add_change`.
+
+    The change is enlarged to the box, so the frame keeps its own detail.
+    """
     workspace = workspace or Workspace()
-    seen = _seen(region)
-    if seen is None:
+    bounds = _mask_bounds(region)
+    if bounds is None:
         return
-    box_bgr = region.cut(frame_bgr)[seen]
-    whole = region.uncrop(change, workspace, "change")[seen]
+    box_bgr = region.cut(frame_bgr)[bounds]
+    whole = region.uncrop(change, workspace, "change")[bounds]
     painted = workspace.array("painted", whole.shape, np.float32)
     if region.mask is None:
         np.multiply(whole, np.float32(strength), out=painted)
     else:
-        weight = cv2.merge([region.mask[seen]] * 3, dst=workspace.array("weight", whole.shape))
+        weight = cv2.merge([region.mask[bounds]] * 3, dst=workspace.array("weight", whole.shape))
         cv2.multiply(whole, weight, dst=painted, scale=strength / 255, dtype=cv2.CV_32F)
-    cv2.add(box_bgr, painted, dst=box_bgr, dtype=cv2.CV_8U)  # rounds to the nearest step, and stays within 0..255
+    cv2.add(box_bgr, painted, dst=box_bgr, dtype=cv2.CV_8U)  # rounds and saturates
 
 
 def blend_picture(
@@ -59,26 +62,26 @@ def blend_picture(
     strength: float,
     workspace: Workspace | None = None,
 ) -> None:
-    """Put a finished picture over the frame, in place, through the region's mask.
+    """Blend a picture over the frame, in place, through the region's mask.
 
     Args:
         frame_bgr: (H, W, 3) uint8, bit-identical outside the region's box and where the mask is 0.
         picture_bgr: float32 BGR in steps of 1/255, at the crop's size.
-        strength: 0..1; in between, the frame shows through.
-        scratch: working memory.
+        strength: 0..1; below 1 the frame shows through.
+        workspace: see the module.
     """
     workspace = workspace or Workspace()
-    seen = _seen(region)
-    if seen is None:
+    bounds = _mask_bounds(region)
+    if bounds is None:
         return
-    box_bgr = region.cut(frame_bgr)[seen]
-    over = region.uncrop(_as_picture(picture_bgr, workspace), workspace, "picture")[seen]
+    box_bgr = region.cut(frame_bgr)[bounds]
+    over = region.uncrop(_as_picture(picture_bgr, workspace), workspace, "picture")[bounds]
     if region.mask is None:
         cv2.addWeighted(over, strength, box_bgr, 1.0 - strength, 0.0, dst=box_bgr)
         return
-    mask = region.mask[seen]
+    mask = region.mask[bounds]
     if strength < 1.0:
-        mask = cv2.convertScaleAbs(mask, dst=workspace.array("fainter", mask.shape), alpha=strength)  # type: ignore[assignment]
+        mask = cv2.convertScaleAbs(mask, dst=workspace.array("scaled mask", mask.shape), alpha=strength)  # type: ignore[assignment]
     weight = cv2.merge([mask] * 3, dst=workspace.array("weight", over.shape))
     cv2.multiply(over, weight, dst=over, scale=1 / 255)
     cv2.bitwise_not(weight, dst=weight)
@@ -86,8 +89,8 @@ def blend_picture(
     cv2.add(box_bgr, over, dst=box_bgr)
 
 
-def _seen(region: PictureRegion) -> tuple[slice, slice] | None:
-    """The part of the inner box where the mask is not 0; None where it is 0 all over: a person seldom fills a frame."""
+def _mask_bounds(region: PictureRegion) -> tuple[slice, slice] | None:
+    """Return the part of the inner box where the mask is not 0, to save time; None if it is 0 everywhere."""
     if region.mask is None:
         return slice(None), slice(None)
     x, y, width, height = cv2.boundingRect(region.mask)
@@ -95,7 +98,7 @@ def _seen(region: PictureRegion) -> tuple[slice, slice] | None:
 
 
 def _as_picture(picture_bgr: NDArray[np.float32], workspace: Workspace) -> NDArray[np.uint8]:
-    """Rounded to whole steps, half up."""
+    """Round to uint8, half up."""
     steps = workspace.array("steps", picture_bgr.shape, np.float32)
     np.add(picture_bgr, np.float32(0.5), out=steps)
     np.clip(steps, 0, 255, out=steps)

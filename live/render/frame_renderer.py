@@ -1,4 +1,4 @@
-"""Makes the finished frame of a tracked one: painted, covered, frozen or mirrored, as the controls say."""
+"""Renders a tracked frame: paints the selected look and applies the privacy policy, freeze and mirror."""
 
 from __future__ import annotations
 
@@ -9,31 +9,29 @@ from dataclasses import replace
 import cv2
 
 from engines.errors import EngineError, VeneerError
-from engines.looks import Look
 from engines.text import one_line
 from live.control.controls import ControlState
 from live.pipeline.frame import Frame, TrackedFrame
 from live.pipeline.frame_pool import FramePool
 from live.pipeline.timing import Timings
-from live.render.look_loader import LookLoader, ReadyLook
-from live.render.lost_face_guard import LostFaceGuard
-from live.render.painter import Painter, StageMs
-from live.render.privacy_fallback import PrivacyFallback, hides_enough
+from live.render.look_loader import LoadedLook, LookLoader
+from live.render.painter import Painter
+from live.render.privacy_policy import PrivacyPolicy
 from live.tracking.person_segmenter import PersonSegmenter
 
-_MOST_SAID = 16  # different lines; more would flood the terminal
+_MAX_MESSAGES = 16  # different ones per run
 
 
 class FrameRenderer:
-    """Called in the loop, once a frame.
+    """Renders one frame after another; used by the rendering thread only, except `needs_person`.
 
     Args:
-        wardrobe: asked whether a look is ready; never waited for, but where the composer is patient.
-        timings: told what the stages took, and whether there was a face.
-        say: takes one line for the person at the terminal.
-        look_of: the look that is asked for, ready or not. Where it covers, no frame is let through that hides less:
-            not while the look is being made ready, not the frame that was frozen before.
-        patient: a film has time: it waits for a look that is asked for, and each of its frames wears it.
+        look_loader: provides loaded looks.
+        timings: receives the duration of the painter's stages and the number of frames with a face.
+        say: receives one-line messages for the user.
+        policy: decides which frames may be shown.
+        wait_for_looks: load a selected look before the next frame is rendered (films); otherwise the previous look
+            is used until the loader's own thread has loaded it.
     """
 
     def __init__(
@@ -42,113 +40,95 @@ class FrameRenderer:
         timings: Timings,
         say: Callable[[str], None],
         *,
-        look_of: Callable[[ControlState], Look | None] | None = None,
-        patient: bool = False,
+        policy: PrivacyPolicy | None = None,
+        wait_for_looks: bool = False,
     ) -> None:
-        self._look_loader, self._timings, self._say, self._patient = look_loader, timings, say, patient
-        self._look_of = look_of or (lambda _: None)
+        self._look_loader, self._timings, self._say = look_loader, timings, say
+        self._policy, self._wait_for_looks = policy or PrivacyPolicy(), wait_for_looks
         self._painter = Painter()
         self._pool = FramePool()
-        self._cover = PrivacyFallback()
-        self._missing = LostFaceGuard()
-        self._segmenter = PersonSegmenter(still=True)  # it loads nothing yet
-        self._wearing: ReadyLook | None = None
+        self._segmenter = PersonSegmenter(still=True)  # loads its model on first use
+        self._look: LoadedLook | None = None
         self._frozen: Frame | None = None
-        self._said: set[str] = set()
-        self._refused: set[str] = set()  # looks that cannot be made
+        self._messages: set[str] = set()
+        self._failed_looks: set[str] = set()
 
-    def wear(self, ready: ReadyLook) -> None:
-        """Put a look on; to be done once before the first frame."""
-        self._wearing = ready
+    def select(self, look: LoadedLook) -> None:
+        """Set the look to render; call it once before the first frame."""
+        self._look = look
 
-    def compose(self, tracked: TrackedFrame, state: ControlState) -> Frame:
-        """The finished frame; the pixels of the tracked one are painted in place."""
+    def needs_person(self, look: str) -> bool:
+        """Whether frames that are tracked now need a person mask; may be called from any thread."""
+        current = self._look
+        return self._look_loader.needs_person(look) or (current is not None and current.needs_person)
+
+    def render(self, tracked: TrackedFrame, state: ControlState) -> Frame:
+        """Return the rendered frame. The pixels of the tracked frame are painted in place."""
         self._timings.faces_found += bool(tracked.faces)
         if state.frozen and self._frozen is not None:
-            frame = replace(tracked.frame, bgr=self._frozen.bgr, cover=self._frozen.cover)
+            frame = replace(tracked.frame, bgr=self._frozen.bgr, coverage=self._frozen.coverage)
         else:
-            if self._patient:
-                tracked = self._dressed(state.look, tracked)
-            frame = self._painted(tracked, self._worn(state.look, tracked), state)
-        frame = self._as_wanted(frame, state)
+            if self._wait_for_looks:
+                tracked = self._with_look_loaded(state.look, tracked)
+            frame = self._painted(tracked, self._current_look(state.look, tracked), state)
+        frame = self._policy.enforce(frame, state)
         self._frozen = frame if state.frozen else None
         return frame
 
-    def wants_person(self, look: str) -> bool:
-        """Whether the frames that are tracked now need to say which pixels show a person; from any thread."""
-        ready = self._wearing
-        return self._look_loader.wants_person(look) or (ready is not None and ready.wants_person)
-
     def close(self) -> None:
-        """Let go of what looks for persons; to be called by the thread that composed."""
+        """Release the person segmenter; call it from the rendering thread."""
         self._segmenter.close()
 
-    def _worn(self, name: str, tracked: TrackedFrame) -> ReadyLook:
-        """The wanted look if it is ready and this frame holds what it needs; until then the one that is worn."""
-        assert self._wearing is not None
-        if name != self._wearing.look.name:
-            coming = self._look_loader.ready(name)
-            if coming is not None and (tracked.person is not None or not coming.wants_person):
-                self._wearing = coming
-        return self._wearing
+    def _current_look(self, name: str, tracked: TrackedFrame) -> LoadedLook:
+        """Switch to the selected look if it is loaded and the frame has the person mask it needs."""
+        assert self._look is not None
+        if name != self._look.look.name:
+            selected = self._look_loader.get(name)
+            if selected is not None and (tracked.person is not None or not selected.needs_person):
+                self._look = selected
+        return self._look
 
-    def _dressed(self, name: str, tracked: TrackedFrame) -> TrackedFrame:
-        """Wait until the look is ready, and look for the person where the frame is older than the wish for it."""
-        if self._look_loader.ready(name) is None and name not in self._refused:
+    def _with_look_loaded(self, name: str, tracked: TrackedFrame) -> TrackedFrame:
+        """Load the look, and add the person mask if the frame was tracked before that look was selected."""
+        if self._look_loader.get(name) is None and name not in self._failed_looks:
             try:
-                self._look_loader.prepare(name)
-            except VeneerError:  # the wardrobe says why
-                self._refused.add(name)
-        if tracked.person is None and self._look_loader.wants_person(name):
-            with contextlib.suppress(Exception):  # it is covered as without a face then
+                self._look_loader.load(name)
+            except VeneerError:  # reported by the loader's own thread
+                self._failed_looks.add(name)
+        if tracked.person is None and self._look_loader.needs_person(name):
+            with contextlib.suppress(Exception):  # without a mask the policy shows the look's fallback
                 return replace(tracked, person=self._segmenter.mask(tracked.frame.bgr))
         return tracked
 
-    def _painted(self, tracked: TrackedFrame, ready: ReadyLook, state: ControlState) -> Frame:
-        frame, look = tracked.frame, ready.look
-        at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
-        spent = self._paint(tracked, ready, state.strength, at_s)
+    def _painted(self, tracked: TrackedFrame, loaded: LoadedLook, state: ControlState) -> Frame:
+        frame = tracked.frame
+        bare_faces = self._paint(tracked, loaded, state.strength)
         if state.mirror:
             mirrored_bgr = self._pool.take(frame.bgr.shape)
             cv2.flip(frame.bgr, 1, dst=mirrored_bgr)
             frame = replace(frame, bgr=mirrored_bgr)
-        if spent is None or (spent.bare and look.no_face != "raw"):
-            return self._cover.over(frame, look, at_s, strength=state.strength)
-        hiding = (layer.strength for layer in ready.layers if layer.output == "picture")
-        frame = replace(frame, cover=0.0 if spent.bare else state.strength * max(hiding, default=0.0))
-        self._cover.painted(frame, look, at_s)
-        return frame
+        return self._policy.after_painting(frame, loaded, state.strength, bare_faces=bare_faces)
 
-    def _paint(self, tracked: TrackedFrame, ready: ReadyLook, strength: float, at_s: float) -> StageMs | None:
-        """Paint in place; None where there is nothing to paint on, or it failed."""
-        # Nobody looked for the person: the frame is older than the wish for this look, or the looking failed.
-        blind = ready.wants_person and tracked.person is None and ready.look.no_face != "raw"
-        if (ready.layers and not tracked.faces) or blind:
-            return None
-        frame_bgr, faces = tracked.frame.bgr, tracked.faces
+    def _paint(self, tracked: TrackedFrame, loaded: LoadedLook, strength: float) -> int | None:
+        """Paint in place; return the number of faces left bare, or None if the frame was not painted."""
+        frame = tracked.frame
         try:
-            if self._missing.any(tracked, ready, at_s) and ready.look.no_face != "raw":
+            if not self._policy.can_paint(tracked, loaded):
                 return None
-            spent = self._painter.paint(frame_bgr, faces, ready, strength, at_s=at_s, person=tracked.person)
-        except Exception as error:  # whatever it is, the frame is covered, and the next one may be well again
-            if not self._look_loader.mends(error):  # which says what goes on
-                what = "" if isinstance(error, EngineError) else f"look {ready.look.name}: "
-                self._say_once(f"{what}{one_line(error)}; the look shows '{ready.look.no_face}' instead")
+            spent = self._painter.paint(
+                frame.bgr, tracked.faces, loaded, strength, at_s=frame.time_s, person=tracked.person
+            )
+        except Exception as error:  # libraries raise any type; the next frame may succeed
+            if not self._look_loader.is_replacing_engine(error):
+                subject = "" if isinstance(error, EngineError) else f"look {loaded.look.name}: "
+                self._say_once(f"{subject}{one_line(error)}; the look shows '{loaded.look.no_face}' instead")
             return None
-        self._timings.stage("region", spent.region)
-        self._timings.stage("generate", spent.generate)
-        self._timings.stage("composite", spent.composite)
-        return spent
-
-    def _as_wanted(self, frame: Frame, state: ControlState) -> Frame:
-        """The frame, or the wanted look's own rule where it hides less than that look does."""
-        look = self._look_of(state)
-        if look is None or hides_enough(frame, look, state.strength):
-            return frame
-        at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
-        return self._cover.over(frame, look, at_s, strength=state.strength)
+        self._timings.stage("region", spent.region_ms)
+        self._timings.stage("generate", spent.generate_ms)
+        self._timings.stage("composite", spent.composite_ms)
+        return spent.bare_faces
 
     def _say_once(self, line: str) -> None:
-        if line not in self._said and len(self._said) < _MOST_SAID:
-            self._said.add(line)
+        if line not in self._messages and len(self._messages) < _MAX_MESSAGES:
+            self._messages.add(line)
             self._say(line)

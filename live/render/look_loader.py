@@ -1,4 +1,4 @@
-"""Makes looks ready aside, so that a switch in the loop is a look-up."""
+"""Loads looks in the background, so that a switch in the frame loop is a dictionary lookup."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from engines.runtime.hot_swap import HotSwapEngine
 from engines.runtime.selector import RuntimeNotUsableError, open_engine, unused_choice
 from engines.styles import Style
 from live.diagnostics.engine_status import unused_gpu
-from live.upgrades.engine_acceptance import answers, trial_regions
-from live.upgrades.engine_upgrades import EngineUpgrades, Made, Wanted, kind
+from live.upgrades.engine_acceptance import acceptance_outputs, acceptance_regions
+from live.upgrades.engine_upgrades import AvailableBuilds, EngineUpgrades, LoadedEngine, runtime_and_precision
 
 
 @dataclass(frozen=True, slots=True)
-class ReadyLayer:
-    """A layer that can paint now: exactly one of `engine` and `shade` is there.
+class LoadedLayer:
+    """A layer that is ready to paint, with either an engine or a shade.
 
     Attributes:
-        size_wh: the crop the engine takes; None for a shade, which paints at the mouth's own resolution.
-        usual_bgr: the mean colour of the lips that the engine's generator was trained on.
+        engine: checks the generator's output; None for a shade.
+        size_wh: the engine's input size; None for a shade, which paints at the frame's own resolution.
+        usual_bgr: mean colour of the lips that the engine's generator was trained on.
         region: see `Style`.
         output: see `Style`.
     """
 
     strength: float
-    engine: Engine | None
+    engine: HotSwapEngine | None
     shade: Shade | None
     size_wh: tuple[int, int] | None
     usual_bgr: tuple[float, float, float] | None = None
@@ -44,15 +45,15 @@ class ReadyLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadyLook:
-    """A look all of whose layers can paint now."""
+class LoadedLook:
+    """A look whose layers are all ready to paint."""
 
     look: Look
-    layers: tuple[ReadyLayer, ...]
+    layers: tuple[LoadedLayer, ...]
 
     @property
-    def wants_person(self) -> bool:
-        """Whether a layer needs to know which pixels show a person, or it must be known who is there and not drawn."""
+    def needs_person(self) -> bool:
+        """Whether frames need a person mask, for a layer or to notice people who are not drawn."""
         return self.look.wants_person
 
     @property
@@ -62,17 +63,17 @@ class ReadyLook:
 
 
 class LookLoader:
-    """All looks of a run, each made ready once, in whatever thread asks first; engines are shared between looks.
+    """Loads each look of a run once, in the thread that asks first; looks share engines.
 
     Args:
         looks: by name.
-        runtime: as `open_engine` takes it. One that cannot be used is said once, and the best that can be is taken.
-        say: takes one line for the person at the terminal.
-        aside: the picture must come soon and stay smooth: each style runs on what is ready at once, and what has to be
-            built or loaded is made aside and exchanged. Else (a film has time) it is waited for.
-        wanted: what could be built in place of an engine that runs.
-        build: whether it is built aside; else one line says what could be.
-        watched: see `EngineUpgrades`.
+        runtime: see `open_engine`. If it cannot be used, one message says so and the best usable runtime is used.
+        say: receives one-line messages for the user.
+        background: open each style with the fastest engine that is ready now, and build, convert or replace engines
+            in background threads (live runs); otherwise wait for them (films).
+        available_builds: returns the builds that could replace an engine.
+        build: whether to run those builds; otherwise one message lists them.
+        has_viewers: see `EngineUpgrades`.
     """
 
     def __init__(
@@ -81,156 +82,151 @@ class LookLoader:
         *,
         runtime: str,
         say: Callable[[str], None],
-        aside: bool = False,
-        wanted: Wanted = available_builds,
+        background: bool = False,
+        available_builds: AvailableBuilds = available_builds,
         build: bool = True,
-        watched: Callable[[], bool] | None = None,
+        has_viewers: Callable[[], bool] | None = None,
     ) -> None:
-        self._looks, self._runtime, self._say, self._aside = looks, runtime, say, aside
-        self._engines: dict[tuple[str, tuple[int, int]], Made] = {}
-        self._ready: dict[str, ReadyLook] = {}
-        self._making = threading.Lock()
+        self._looks, self._runtime, self._say, self._background = looks, runtime, say, background
+        self._engines: dict[tuple[str, tuple[int, int]], LoadedEngine] = {}  # by style name and input size
+        self._loaded: dict[str, LoadedLook] = {}
+        self._loading = threading.Lock()
         self._closed = False
-        self._wanted = ""  # the look that was asked for last: what it wears is improved first
-        self._refused = ""
-        self._lost = False  # that something else runs than was chosen for this machine is said once
-        self._idle_gpu = False  # so is that a GPU is there and not used
-        self._mended: set[str] = set()  # what errors call the styles whose engine failed, and for which another goes on
+        self._selected = ""  # its engines are upgraded first
+        self._said: set[str] = set()  # kinds of messages that are shown once
+        self._replacing: set[str] = set()  # styles, as named in errors, whose failed engine is being replaced
         self.upgrades = EngineUpgrades(
-            self._by_urgency, runtime=runtime, say=say, wanted=wanted, build=build, watched=watched
-        )
+            self._engines_by_priority, runtime=runtime, say=say, available_builds=available_builds, build=build,
+            has_viewers=has_viewers,
+        )  # fmt: skip
 
     @property
     def looks(self) -> Mapping[str, Look]:
-        """All looks by name, ready or not."""
+        """All looks by name, loaded or not."""
         return self._looks
 
-    def wants_person(self, name: str) -> bool:
-        """Whether that look, ready or not, needs to know which pixels show a person."""
+    def needs_person(self, name: str) -> bool:
+        """Whether that look, loaded or not, needs a person mask."""
         look = self._looks.get(name)
         return look is not None and look.wants_person
 
-    def ready(self, name: str) -> ReadyLook | None:
-        """The look, if it is ready now; never waits."""
-        self._wanted = name
-        return self._ready.get(name)
+    def get(self, name: str) -> LoadedLook | None:
+        """Return the look if it is loaded; never blocks."""
+        self._selected = name
+        return self._loaded.get(name)
 
-    def prepare(self, name: str) -> ReadyLook:
-        """Make a look ready, and wait for it.
+    def load(self, name: str) -> LoadedLook:
+        """Load a look and return it.
 
         Raises:
-            EngineError: a generator of it cannot be made ready.
+            EngineError: An engine cannot be opened.
         """
-        with self._making:
-            self._wanted = self._wanted or name
-            if name not in self._ready:
+        with self._loading:
+            self._selected = self._selected or name
+            if name not in self._loaded:
                 look = self._looks[name]
-                self._ready[name] = ReadyLook(look, tuple(self._layer(layer) for layer in look.layers))
-            return self._ready[name]
+                self._loaded[name] = LoadedLook(look, tuple(self._load_layer(layer) for layer in look.layers))
+            return self._loaded[name]
 
-    def prepare_all(self) -> None:
-        """Make all looks ready, one after the other; says of each that fails why, and goes on.
-
-        Where that is wanted, better engines are built from then on.
-        """
+    def load_all(self) -> None:
+        """Load all looks, with one message for each that fails; then start the upgrades of background loaders."""
         for name in self._looks:
             if self._closed:
                 return
             try:
-                self.prepare(name)
+                self.load(name)
             except VeneerError as error:
                 self._say(f"look {name} is not available: {error}")
-        if self._aside:
+        if self._background:
             self.upgrades.start()
 
-    def progress(self) -> str:
-        """What is being built now, in a few words; nothing where nothing is."""
-        return self.upgrades.progress()
+    def is_replacing_engine(self, error: Exception) -> bool:
+        """Whether the error is an engine failure for which another engine takes over, as reported by the loader."""
+        is_failure = isinstance(error, EngineError) and not isinstance(error, RegionsError)
+        return is_failure and error.asked in self._replacing  # type: ignore[attr-defined]
 
-    def _layer(self, layer: Layer) -> ReadyLayer:
+    def engines(self, name: str | None = None) -> tuple[EngineInfo, ...]:
+        """Return what the loaded engines run on: of one look, or of all."""
+        if name is not None:
+            loaded = self._loaded.get(name)
+            return tuple(layer.engine.info for layer in loaded.layers if layer.engine) if loaded else ()
+        return tuple(loaded.engine.info for loaded in tuple(self._engines.values()))
+
+    def close(self) -> None:
+        """Stop the upgrades and close all engines; idempotent."""
+        self._closed = True
+        self.upgrades.close()
+        for loaded in tuple(self._engines.values()):
+            with contextlib.suppress(Exception):  # the other engines must be closed all the same
+                loaded.engine.close()
+
+    def _load_layer(self, layer: Layer) -> LoadedLayer:
         style = layer.style
         if isinstance(style, Shade):
-            return ReadyLayer(layer.strength, None, style, None)
+            return LoadedLayer(layer.strength, None, style, None)
         key = style.name, style.size_wh
         if key not in self._engines:
-            self._engines[key] = self._made(style)
+            self._engines[key] = self._load_engine(style)
         engine = self._engines[key].engine
-        return ReadyLayer(layer.strength, engine, None, style.size_wh, style.usual_bgr, style.region, style.output)
+        return LoadedLayer(layer.strength, engine, None, style.size_wh, style.usual_bgr, style.region, style.output)
 
-    def _made(self, style: Style) -> Made:
+    def _load_engine(self, style: Style) -> LoadedEngine:
         engine = self._open(style)
-        given = answers(engine, trial_regions(style))  # the first calls are the slow ones
+        outputs = acceptance_outputs(engine, acceptance_regions(style))  # also warms the engine up
 
-        def failed(info: EngineInfo, error: EngineError) -> bool:
-            if not self._aside:
-                return self._fall_back(made, info, error)
-            self._mended.add(error.asked)
-            threading.Thread(target=self._fall_back, args=(made, info, error), name="safer", daemon=True).start()
+        def on_failure(info: EngineInfo, error: EngineError) -> bool:
+            if not self._background:
+                return self._replace_failed(loaded, info, error)
+            self._replacing.add(error.asked)
+            arguments = loaded, info, error
+            threading.Thread(target=self._replace_failed, args=arguments, name="engine fallback", daemon=True).start()
             return False
 
-        kept = given.astype(np.float16)  # half the memory, and a tenth of a step is near enough
-        made = Made(style, HotSwapEngine(engine, on_failure=failed), kept, kind(engine.info))
-        self._say_lost(made)
-        return made
-
-    def _say_lost(self, made: Made) -> None:
-        if self._runtime not in ("auto", "torch") or (self._lost and self._idle_gpu):
-            return
-        info, coming = made.engine.info, self.upgrades.coming(made) if self._aside else ()
-        if self._runtime == "auto" and not self._lost and (line := unused_choice(made.style, info, coming)):
-            self._lost = True
-            self._say(line)
-        if not self._idle_gpu and (line := unused_gpu(info, coming)):
-            self._idle_gpu = True
-            self._say(line if self._runtime == "auto" else f"{line} (veneer doctor says what to do)")
+        hot_swap = HotSwapEngine(engine, on_failure=on_failure)
+        loaded = LoadedEngine(style, hot_swap, outputs.astype(np.float16), runtime_and_precision(engine.info))
+        self._report_unused_runtimes(loaded)
+        return loaded
 
     def _open(self, style: Style) -> Engine:
-        build = self._runtime == "tensorrt" and not self._aside
-        convert = not self._aside
+        wait = not self._background
         try:
-            return open_engine(style, runtime=self._runtime, build=build, convert=convert)
+            return open_engine(style, runtime=self._runtime, build=self._runtime == "tensorrt" and wait, convert=wait)
         except RuntimeNotUsableError as error:
             if self._runtime == "auto":
                 raise
-            if not self._refused:
-                self._say(f"{error}; the best that can be used here runs instead")
-            self._refused = error.got
-            return open_engine(style, build=False, convert=convert)
+            self._say_once("runtime", f"{error}; using the best runtime that is usable here")
+            return open_engine(style, build=False, convert=wait)
 
-    def _fall_back(self, made: Made, failed: EngineInfo, error: EngineError) -> bool:
-        """Put in what goes on for an engine that failed; whether there was something."""
+    def _replace_failed(self, loaded: LoadedEngine, failed: EngineInfo, error: EngineError) -> bool:
+        """Replace a failed engine by its fallback; return whether there is one."""
         try:
-            safer = fallback_engine(made.style, failed, error)
-            answers(safer, trial_regions(made.style))
-        except Exception as none:
-            self._mended.discard(error.asked)
-            self._say(f"{error}; nothing can go on for it ({none})")
+            fallback = fallback_engine(loaded.style, failed, error)
+            acceptance_outputs(fallback, acceptance_regions(loaded.style))
+        except Exception as no_fallback:
+            self._replacing.discard(error.asked)
+            self._say(f"{error}; no fallback is available ({no_fallback})")
             return False
-        made.engine.swap(safer)
-        self._say(f"{error}: {' '.join(kind(safer.info))} on {safer.info.device} goes on")
+        loaded.engine.swap(fallback)
+        runtime, precision = runtime_and_precision(fallback.info)
+        self._say(f"{error}: falling back to {runtime} {precision} on {fallback.info.device}")
         return True
 
-    def mends(self, error: Exception) -> bool:
-        """Whether that is an engine's failure for which another one goes on, now or soon: this is said here."""
-        called_wrongly = isinstance(error, RegionsError)  # which is no failure of the engine's
-        return isinstance(error, EngineError) and not called_wrongly and error.asked in self._mended
+    def _report_unused_runtimes(self, loaded: LoadedEngine) -> None:
+        """Say once if the runtime chosen by `veneer calibrate machine`, or a GPU, is not used."""
+        if self._runtime not in ("auto", "torch"):
+            return
+        info, planned = loaded.engine.info, self.upgrades.planned_runtimes(loaded) if self._background else ()
+        if self._runtime == "auto":
+            self._say_once("choice", unused_choice(loaded.style, info, planned))
+        if line := unused_gpu(info, planned):
+            self._say_once("gpu", line if self._runtime == "auto" else f"{line} (veneer doctor says what to do)")
 
-    def _by_urgency(self) -> list[Made]:
-        ready = self._ready.get(self._wanted)
-        first = [layer.engine for layer in ready.layers] if ready else []
-        return sorted(self._engines.values(), key=lambda made: made.engine not in first)
+    def _say_once(self, kind: str, line: str) -> None:
+        if line and kind not in self._said:
+            self._said.add(kind)
+            self._say(line)
 
-    def engines(self, name: str | None = None) -> tuple[EngineInfo, ...]:
-        """What the engines that are ready really run on: of one look, or of all."""
-        if name is not None:
-            ready = self._ready.get(name)
-            return tuple(layer.engine.info for layer in ready.layers if layer.engine) if ready else ()
-        return tuple(made.engine.info for made in tuple(self._engines.values()))
-
-    def close(self) -> None:
-        """Let go of all engines, and end what is being built; idempotent."""
-        self._closed = True
-        self.upgrades.close()
-        for made in tuple(self._engines.values()):
-            with contextlib.suppress(Exception):  # one that cannot be closed is no reason to keep the others open
-                made.engine.close()
+    def _engines_by_priority(self) -> list[LoadedEngine]:
+        selected = self._loaded.get(self._selected)
+        first = [layer.engine for layer in selected.layers] if selected else []
+        return sorted(self._engines.values(), key=lambda loaded: loaded.engine not in first)

@@ -1,10 +1,10 @@
-"""A contact sheet: every look on the same face, named."""
+"""A contact sheet: every look on the same face, with its name."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -21,11 +21,14 @@ from live.sources.still_picture import read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
 
-_TILE = 360
+_TILE_PX, _LABEL_PX, _GAP_PX = 400, 40, 16
+_TILE_PER_FACE = 2.1  # a tile's side over the face's: room for hair and shoulders, which some looks draw
+_MAX_COLUMNS = 4
+_FONT, _FONT_SCALE, _MAX_LABEL = cv2.FONT_HERSHEY_DUPLEX, 0.7, 26  # so many characters fit in a tile
 
 
 def find_faces(picture_bgr: ImageU8, *, max_faces: int = 1) -> tuple[Face, ...]:
-    """The faces of one picture on its own, without smoothing."""
+    """Find the faces of a single picture, without smoothing over time."""
     tracker = FaceMeshTracker(max_faces=max_faces, still=True)
     try:
         return tracker.track(Frame(picture_bgr, 0, time.monotonic(), 0.0))
@@ -34,40 +37,42 @@ def find_faces(picture_bgr: ImageU8, *, max_faces: int = 1) -> tuple[Face, ...]:
 
 
 def write_sheet(path: Path, looks: Mapping[str, Look], photo: Path | None) -> None:
-    """Paint every look onto the photo's face and write all as one picture.
+    """Paint every look on a face and write all as one picture of equal tiles.
+
+    Args:
+        path: The picture file to write.
+        looks: The looks by name, in the order of the tiles.
+        photo: A picture with a face; None for the built-in portrait.
 
     Raises:
-        SourceError: the photo cannot be read.
-        OptionsError: there is no face on it.
-        SinkError: the sheet cannot be written.
-        KeyboardInterrupt: it was stopped; nothing is written then.
+        SourceError: The photo cannot be read.
+        OptionsError: No face was found in it.
+        SinkError: The sheet cannot be written.
+        KeyboardInterrupt: A signal stopped it between two looks; no file is written.
     """
     stopped = threading.Event()
-    with stop_on_signals(stopped.set):  # not in the middle of a library's own work, which may not bear it
-        tiles = _tiles(looks, photo, stopped)
-    columns = min(3, len(tiles))
-    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[at : at + columns]) for at in range(0, len(tiles), columns)]
-    write_picture(path, np.vstack(rows))
+    with stop_on_signals(stopped.set):  # a signal inside a library's call could leave it in an undefined state
+        tiles = _paint_tiles(looks, photo, stopped)
+    write_picture(path, _arrange(tiles))
 
 
-def _tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Event) -> list[ImageU8]:
-    """The face in every look; asks between any two of them whether to stop."""
+def _paint_tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Event) -> list[ImageU8]:
     picture_bgr = portrait_bgr() if photo is None else read_picture(photo)
     faces = find_faces(picture_bgr)
     if not faces:
-        raise OptionsError(f"photo {photo}", "no face was found on it", "use one with a face that looks at the camera")
+        raise OptionsError(f"photo {photo}", "no face was found", "use one with a face that looks at the camera")
     with PersonSegmenter(still=True) as segmenter:
         person = segmenter.mask(picture_bgr)
+    scaled_bgr, face = _scale_to_tile(picture_bgr, faces[0])
     look_loader = LookLoader(looks, runtime="auto", say=lambda line: None)
     tiles: list[ImageU8] = []
     try:
         for name in looks:
             if stopped.is_set():
-                break
-            scaled_bgr, face = _scaled(picture_bgr, faces[0], looks[name])
-            Painter().paint(scaled_bgr, (face,), look_loader.prepare(name), 1.0, at_s=0.0, person=person)
-            tiles.append(_labelled(_close_up(scaled_bgr, face), name))
+                raise KeyboardInterrupt
+            painted_bgr = scaled_bgr.copy()
+            Painter().paint(painted_bgr, (face,), look_loader.load(name), 1.0, at_s=0.0, person=person)
+            tiles.append(_labelled(_cut_tile(painted_bgr, face), name))
     finally:
         look_loader.close()
     if stopped.is_set():
@@ -75,24 +80,40 @@ def _tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Eve
     return tiles
 
 
-def _scaled(picture_bgr: ImageU8, face: Face, look: Look) -> tuple[ImageU8, Face]:
-    """The picture so large that the face fills a tile; with hair and shoulders where they are drawn too."""
-    low, high = face.landmarks_xy.min(0), face.landmarks_xy.max(0)
-    scale = _TILE / (float((high - low).max()) * (2.1 if look.covers else 1.5))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    scaled_bgr = np.asarray(cv2.resize(picture_bgr, None, fx=scale, fy=scale, interpolation=how), np.uint8)
-    return scaled_bgr, Face(face.face_id, (face.landmarks_xy * scale).astype(np.float32))
+def _scale_to_tile(picture_bgr: ImageU8, face: Face) -> tuple[ImageU8, Face]:
+    """Resize the picture so that the face has the size it has in a tile."""
+    extent = face.landmarks_xy.max(0) - face.landmarks_xy.min(0)
+    scale = _TILE_PX / (float(extent.max()) * _TILE_PER_FACE)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    scaled_bgr = cv2.resize(picture_bgr, None, fx=scale, fy=scale, interpolation=interpolation)
+    return np.asarray(scaled_bgr, np.uint8), Face(face.face_id, (face.landmarks_xy * scale).astype(np.float32))
 
 
-def _close_up(picture_bgr: ImageU8, face: Face) -> ImageU8:
-    """A tile of the picture with the face in its middle."""
+def _cut_tile(picture_bgr: ImageU8, face: Face) -> ImageU8:
+    """Cut the square around the middle of the face; pixels outside of the picture repeat its border."""
     middle = (face.landmarks_xy.min(0) + face.landmarks_xy.max(0)) / 2
-    matrix = np.array([[1.0, 0, round(_TILE / 2 - middle[0])], [0, 1.0, round(_TILE / 2 - middle[1])]])
-    tile = cv2.warpAffine(picture_bgr, matrix, (_TILE, _TILE), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(tile, np.uint8)
+    shift = np.round(_TILE_PX / 2 - middle)
+    matrix = np.array([[1.0, 0, shift[0]], [0, 1.0, shift[1]]])
+    size_wh = (_TILE_PX, _TILE_PX)
+    tile_bgr = cv2.warpAffine(picture_bgr, matrix, size_wh, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(tile_bgr, np.uint8)
 
 
 def _labelled(tile_bgr: ImageU8, name: str) -> ImageU8:
-    label = np.full((36, _TILE, 3), 255, np.uint8)
-    cv2.putText(label, name, (10, 25), cv2.FONT_HERSHEY_SIMPLEX, 0.65, (40, 40, 40), 1, cv2.LINE_AA)
-    return np.vstack([tile_bgr, label])
+    label_bgr = np.full((_LABEL_PX, _TILE_PX, 3), 255, np.uint8)
+    text = name if len(name) <= _MAX_LABEL else name[: _MAX_LABEL - 3] + "..."
+    cv2.putText(label_bgr, text, (2, 28), _FONT, _FONT_SCALE, (40, 40, 40), 1, cv2.LINE_AA)
+    return np.vstack([tile_bgr, label_bgr])
+
+
+def _arrange(tiles: Sequence[ImageU8]) -> ImageU8:
+    """Put the tiles into rows on a white sheet."""
+    columns = min(_MAX_COLUMNS, len(tiles))
+    rows = -(-len(tiles) // columns)
+    height, width = tiles[0].shape[:2]
+    step_y, step_x = height + _GAP_PX, width + _GAP_PX
+    sheet_bgr = np.full((rows * step_y + _GAP_PX, columns * step_x + _GAP_PX, 3), 255, np.uint8)
+    for index, tile_bgr in enumerate(tiles):
+        top, left = index // columns * step_y + _GAP_PX, index % columns * step_x + _GAP_PX
+        sheet_bgr[top : top + height, left : left + width] = tile_bgr
+    return sheet_bgr

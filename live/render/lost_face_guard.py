@@ -1,4 +1,4 @@
-"""Faces that were there and are not found now, while another one is: a covering look must not go on without them."""
+"""Detects faces that were found on earlier frames and are missing now while other faces are found."""
 
 from __future__ import annotations
 
@@ -8,73 +8,79 @@ import numpy as np
 
 from engines.regions.upright import FACE_OVAL
 from live.pipeline.frame import Face, Floats, TrackedFrame
-from live.render.look_loader import ReadyLook
+from live.render.look_loader import LoadedLook
 from live.tracking.base import LANDMARKS
 
-_PLACE = 1.25  # of the outline's box: so much around a face belongs to its place
-_PERSON, _PART = 128, 0.25  # a place shows a person where so much of it is one, that surely
-_NEAR = 3.0  # face sizes: so far a head moves while nobody finds its face
-_SURELY = 5  # frames: a pattern on a shirt is taken for a face for one or two
-_FORGET_S = 0.5  # under make-up: who put a covering look on in this time would be missed
+_BOX_SCALE = 1.25  # of the face outline's bounding box
+_MIN_PERSON_VALUE, _MIN_PERSON_SHARE = 128, 0.25  # of the mask's pixels in a box that shows a person
+_MAX_MOVE = 3.0  # face sizes that a head may move while its face is not found
+_MIN_FRAMES_FOUND = 5  # a pattern that is mistaken for a face is found on one or two frames
+_MEMORY_S = 0.5  # for looks that do not cover: long enough if a covering look is selected right after
 
 
 @dataclass(slots=True)
-class _Seen:
-    """Where a face was found last.
+class _KnownFace:
+    """A face that was found.
 
     Attributes:
-        box: left, top, right, bottom of its place in frame pixels.
-        at_s: when it was last found, or drawn all the same.
-        beside: the faces that were there then, itself among them.
-        times: on how many frames it was found.
+        box: (4,) float32 left, top, right, bottom in frame pixels.
+        at_s: time of the last frame on which it was found, or covered by a layer that does not depend on faces.
+        companions: ids of the faces on the last frame on which it was found, including its own.
+        frames_found: number of frames on which it was found.
     """
 
     box: Floats
     at_s: float
-    beside: frozenset[int]
-    times: int
+    companions: frozenset[int]
+    frames_found: int
 
 
 class LostFaceGuard:
-    """Remembers the faces of one film; called in the loop, once for each frame on which there is a face.
+    """Remembers the faces of one film, and reports those that a look would leave uncovered because they are not found.
 
-    A face that is not found any more is missing as long as its place shows somebody whom no layer draws, and for the
-    look's `hold_s` in any case. It is found again where as many faces as before are there and a new one of them is
-    near, or its place shows nobody. Who looks for persons and sees none even where a face is found is not believed.
+    A face that is no longer found counts as lost for the look's `hold_s`, and for as long as its box shows a person
+    that no layer draws. It counts as found again if there are as many faces as before and one that is new lies
+    near it, or its box shows no person. The person mask is ignored if it shows no person in the box of any found face.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[int, _Seen] = {}
+        self._known: dict[int, _KnownFace] = {}
 
-    def any(self, tracked: TrackedFrame, ready: ReadyLook, at_s: float) -> bool:
-        """Whether somebody's face on this frame would be left bare by this look, for want of being found."""
-        beside = frozenset(face.face_id for face in tracked.faces)
-        here = {face.face_id: box for face in tracked.faces if (box := _place(face)) is not None}
-        veil = _veil(ready)
-        stays_s = ready.look.hold_s if ready.covers else _FORGET_S
-        places = list(here.values())
-        gone = self._seen.keys() - beside
-        blind = bool(gone) and not any(_shows_person(tracked, box, []) for box in places)
-        missing = False
-        for face_id in gone:
-            seen = self._seen[face_id]
-            shown = _shows_person(tracked, seen.box, places)
-            if shown and veil == "person":
-                seen.at_s = at_s
-            elif veil == "frame" or _is_back(seen, shown or blind, here):
-                del self._seen[face_id]
-            elif abs(at_s - seen.at_s) <= stays_s or (seen.times >= _SURELY and (shown or (blind and ready.covers))):
-                missing = True
+    def is_face_lost(self, tracked: TrackedFrame, loaded: LoadedLook) -> bool:
+        """Update the memory with a frame, and return whether the look would leave a lost face uncovered.
+
+        Call it once for each frame that is to be painted.
+        """
+        at_s = tracked.frame.time_s
+        ids = frozenset(face.face_id for face in tracked.faces)
+        boxes = {face.face_id: box for face in tracked.faces if (box := _face_box(face)) is not None}
+        drawn_region = _region_drawn_without_faces(loaded)
+        memory_s = loaded.look.hold_s if loaded.covers else _MEMORY_S
+        found_boxes = list(boxes.values())
+        missing_ids = self._known.keys() - ids
+        mask_unreliable = bool(missing_ids) and not any(_shows_person(tracked, box, []) for box in found_boxes)
+        lost = False
+        for face_id in missing_ids:
+            known = self._known[face_id]
+            person_seen = _shows_person(tracked, known.box, found_boxes)
+            if person_seen and drawn_region == "person":
+                known.at_s = at_s
+            elif drawn_region == "frame" or _is_found_again(known, person_seen or mask_unreliable, boxes):
+                del self._known[face_id]
+            elif abs(at_s - known.at_s) <= memory_s or (
+                known.frames_found >= _MIN_FRAMES_FOUND and (person_seen or (mask_unreliable and loaded.covers))
+            ):
+                lost = True
             else:
-                del self._seen[face_id]
-        for face_id, box in here.items():
-            times = self._seen[face_id].times + 1 if face_id in self._seen else 1
-            self._seen[face_id] = _Seen(box, at_s, beside, times)
-        return missing and ready.covers
+                del self._known[face_id]
+        for face_id, box in boxes.items():
+            frames_found = self._known[face_id].frames_found + 1 if face_id in self._known else 1
+            self._known[face_id] = _KnownFace(box, at_s, ids, frames_found)
+        return lost and loaded.covers
 
 
-def _place(face: Face) -> Floats | None:
-    """Left, top, right, bottom; None for landmarks that are none (the painter counts that face as bare)."""
+def _face_box(face: Face) -> Floats | None:
+    """Return left, top, right, bottom; None for invalid landmarks (the painter reports that face as bare)."""
     xy: object = face.landmarks_xy
     if not isinstance(xy, np.ndarray) or xy.shape != (LANDMARKS, 2) or xy.dtype.kind not in "fiu":
         return None
@@ -82,48 +88,48 @@ def _place(face: Face) -> Floats | None:
     if not np.isfinite(outline_xy).all():
         return None
     low, high = outline_xy.min(0), outline_xy.max(0)
-    grown = (high - low) * (_PLACE - 1) / 2
-    return np.asarray(np.concatenate([low - grown, high + grown]), np.float32)
+    margin = (high - low) * (_BOX_SCALE - 1) / 2
+    return np.asarray(np.concatenate([low - margin, high + margin]), np.float32)
 
 
-def _veil(ready: ReadyLook) -> str:
-    """What is drawn without a face as strongly as faces are: "frame" (everything), "person", or nothing."""
-    drawn = [layer for layer in ready.layers if layer.output == "picture"]
-    most = max((layer.strength for layer in drawn), default=0.0)
-    kinds = {layer.region for layer in drawn if layer.strength >= most}
-    return next((kind for kind in ("frame", "person") if kind in kinds), "")
+def _region_drawn_without_faces(loaded: LoadedLook) -> str:
+    """Return "frame" or "person" if the strongest drawn layers cover that region whether faces are found or not."""
+    drawn = [layer for layer in loaded.layers if layer.output == "picture"]
+    max_strength = max((layer.strength for layer in drawn), default=0.0)
+    regions = {layer.region for layer in drawn if layer.strength >= max_strength}
+    return next((region for region in ("frame", "person") if region in regions), "")
 
 
-def _shows_person(tracked: TrackedFrame, box: Floats, others: list[Floats]) -> bool:
-    """Whether somebody is seen in that place who is none of the others."""
+def _shows_person(tracked: TrackedFrame, box: Floats, excluded: list[Floats]) -> bool:
+    """Whether the person mask shows a person in the box, outside the excluded boxes."""
     if tracked.person is None:
         return False
     height, width = tracked.person.shape[:2]
     scale = np.tile(np.array([width, height]) / tracked.frame.size_wh, 2)
-    left, top, right, bottom = _whole(box * scale, width, height)
-    place = tracked.person[top:bottom, left:right] >= _PERSON
-    if not place.size:
+    left, top, right, bottom = _clipped(box * scale, width, height)
+    is_person = tracked.person[top:bottom, left:right] >= _MIN_PERSON_VALUE
+    if not is_person.size:
         return False
-    for other in others:
-        x0, y0, x1, y1 = _whole(other * scale, width, height)
-        place[max(0, y0 - top) : max(0, y1 - top), max(0, x0 - left) : max(0, x1 - left)] = False
-    return bool(place.mean() >= _PART)
+    for other in excluded:
+        x0, y0, x1, y1 = _clipped(other * scale, width, height)
+        is_person[max(0, y0 - top) : max(0, y1 - top), max(0, x0 - left) : max(0, x1 - left)] = False
+    return bool(is_person.mean() >= _MIN_PERSON_SHARE)
 
 
-def _whole(box: Floats, width: int, height: int) -> tuple[int, int, int, int]:
+def _clipped(box: Floats, width: int, height: int) -> tuple[int, int, int, int]:
     left, top, right, bottom = np.rint(np.clip(box, 0, (width, height, width, height))).astype(int).tolist()
     return left, top, right, bottom
 
 
-def _is_back(seen: _Seen, shown: bool, here: dict[int, Floats]) -> bool:
-    """Whether one of the faces that are here now, and were not beside it, may be it."""
-    if len(here) < len(seen.beside):
+def _is_found_again(known: _KnownFace, person_seen: bool, boxes: dict[int, Floats]) -> bool:
+    """Whether one of the faces on this frame that were not companions of the known face may be that face."""
+    if len(boxes) < len(known.companions):
         return False
-    new = (box for face_id, box in here.items() if face_id not in seen.beside)
-    return not shown or any(_apart(seen.box, box) < _NEAR for box in new)
+    new_boxes = (box for face_id, box in boxes.items() if face_id not in known.companions)
+    return not person_seen or any(_distance(known.box, box) < _MAX_MOVE for box in new_boxes)
 
 
-def _apart(one: Floats, other: Floats) -> float:
-    """The distance of two places' middles, in sizes of the larger one."""
+def _distance(one: Floats, other: Floats) -> float:
+    """Return the distance between two boxes' centres, in sizes of the larger box."""
     size = max(float((box[2:] - box[:2]).max()) for box in (one, other))
     return float(np.hypot(*((one[:2] + one[2:]) - (other[:2] + other[2:])) / 2)) / max(size, 1e-6)

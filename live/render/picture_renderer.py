@@ -1,4 +1,4 @@
-"""Looks on single pictures."""
+"""Renders looks onto single pictures."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from engines.errors import EngineError, VeneerError
 from engines.looks import Look
 from engines.text import one_line
 from live.options import LiveOptions
-from live.pipeline.frame import Frame, ImageU8
+from live.pipeline.frame import Frame
 from live.render.look_loader import LookLoader
 from live.render.painter import Painter
-from live.render.privacy_fallback import PrivacyFallback
+from live.render.privacy_policy import PrivacyPolicy
 from live.session import say
 from live.sources.still_picture import read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
@@ -20,46 +20,45 @@ from live.tracking.person_segmenter import PersonSegmenter
 
 
 class PictureRenderer:
-    """Paints single pictures with one look; the tracker and the engines are loaded once."""
+    """Renders one look onto picture files; the tracker and the engines are loaded once."""
 
     def __init__(self, options: LiveOptions, look: Look) -> None:
         self._look_loader = LookLoader({look.name: look}, runtime=options.runtime, say=say)
-        self._ready = self._look_loader.prepare(look.name)
+        self._loaded = self._look_loader.load(look.name)
         self._tracker = FaceMeshTracker(max_faces=options.max_faces, still=True)
         self._segmenter = PersonSegmenter(still=True)
         self._strength = options.strength
 
     def __call__(self, source: Path, output: Path) -> None:
-        """Paint one picture file into another. A face that cannot be painted is treated as the look says of no face.
+        """Render one picture file into another. If a face cannot be painted, the look's fallback is written.
 
         Raises:
-            SourceError: the picture cannot be read.
-            SinkError: the result cannot be written.
-            VeneerError: it cannot be painted, whatever a library says of it; nothing is written.
+            SourceError: The picture cannot be read.
+            SinkError: The result cannot be written.
+            VeneerError: The picture cannot be painted; nothing is written.
         """
-        picture_bgr, look = read_picture(source), self._ready.look
+        frame, look = Frame(read_picture(source), 0, time.monotonic(), 0.0), self._loaded.look
         try:
-            missing = self._paint(picture_bgr)
+            bare_faces = self._paint(frame)
         except VeneerError:
             raise
-        except Exception as error:
+        except Exception as error:  # libraries raise any type
             raise EngineError(f"look {look.name}", one_line(error)) from error
-        if missing:
-            say(f"{source.name}: {missing}; the look shows '{look.no_face}'")
-            picture_bgr = PrivacyFallback().instead(picture_bgr, look, 0.0)
-        write_picture(output, picture_bgr)
+        if bare_faces or bare_faces is None:
+            problem = "a face is too small to paint" if bare_faces else "no face found"
+            say(f"{source.name}: {problem}; the look shows '{look.no_face}'")
+        shown = PrivacyPolicy().after_painting(frame, self._loaded, self._strength, bare_faces=bare_faces)
+        write_picture(output, shown.bgr)
 
-    def _paint(self, picture_bgr: ImageU8) -> str:
-        """Paint in place; says why a face is bare where one is."""
-        faces = self._tracker.track(Frame(picture_bgr, 0, time.monotonic(), 0.0))
-        person = self._segmenter.mask(picture_bgr) if self._ready.wants_person else None
-        spent = Painter().paint(picture_bgr, faces, self._ready, self._strength, at_s=0.0, person=person)
-        if not self._ready.layers or (faces and not spent.bare):
-            return ""
-        return "a face is too small to paint" if faces else "no face found"
+    def _paint(self, frame: Frame) -> int | None:
+        """Paint in place; return the number of faces left bare, or None if no face was found."""
+        faces = self._tracker.track(frame)
+        person = self._segmenter.mask(frame.bgr) if self._loaded.needs_person else None
+        stats = Painter().paint(frame.bgr, faces, self._loaded, self._strength, at_s=0.0, person=person)
+        return stats.bare_faces if faces or not self._loaded.layers else None
 
     def close(self) -> None:
-        """Let go of the tracker, the segmenter and the engines."""
+        """Close the tracker, the segmenter and the engines."""
         self._tracker.close()
         self._segmenter.close()
         self._look_loader.close()

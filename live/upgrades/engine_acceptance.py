@@ -1,4 +1,4 @@
-"""What a better engine is tried on before it may paint: the built-in face, as the engine that paints now painted it."""
+"""Acceptance test of a newly built engine: its output on the built-in face must match that of the engine in use."""
 
 from __future__ import annotations
 
@@ -19,87 +19,92 @@ from engines.styles import Style
 from engines.text import first_line
 from live.portrait import portrait_bgr
 
-# Calibration lets an engine pass that is 34 dB (5.1 of 255, root mean square) off the reference, or, in half precision,
-# 40 dB (2.6): two that it lets pass are no farther apart than the sum.
-_MOST_OFF = 255 * (10 ** (-34 / 20) + 10 ** (-40 / 20))
-_MOUTH_XY, _FACE_XY = (225, 147), (225, 118)  # in the portrait
-_MOUTH_PX, _FACE_PX = 70, 230  # across
+# Calibration accepts an engine that differs from the reference by 34 dB (5.1 of 255, root mean square), or by 40 dB
+# (2.6) in half precision. Two accepted engines differ by the sum at most.
+_MAX_DIFFERENCE = 255 * (10 ** (-34 / 20) + 10 ** (-40 / 20))
+_MOUTH_XY, _FACE_XY = (225, 147), (225, 118)  # centres in the portrait
+_MOUTH_PX, _FACE_PX = 70, 230  # widths
 _SHIFTS_PX = (0, 8, -10)
 
 
-def trial_regions(style: Style) -> NDArray[np.uint8]:
-    """Crops of the built-in portrait, (4, H, W, 3) BGR; blocks of colour where it is missing."""
+def acceptance_regions(style: Style) -> NDArray[np.uint8]:
+    """Return the test input: crops of the built-in portrait, or blocks of colour if it is missing.
+
+    Returns:
+        (4, H, W, 3) uint8 BGR at the style's size: three shifted crops, and a mirrored dark one.
+    """
     try:
-        whole_bgr = portrait_bgr()
+        portrait = portrait_bgr()
     except SourceError:
         return np.repeat(probe_bgr(style.size_wh), MAX_FACES, axis=0)
-    (x, y), across = (_MOUTH_XY, _MOUTH_PX) if style.region == "lips" else (_FACE_XY, _FACE_PX)
-    scale = style.size_wh[0] / across
+    (x, y), region_px = (_MOUTH_XY, _MOUTH_PX) if style.region == "lips" else (_FACE_XY, _FACE_PX)
+    width, height = style.size_wh
+    scale = width / region_px
     crops_bgr = []
     for shift in _SHIFTS_PX:
-        moved = np.array([[scale, 0, 0.5 * style.size_wh[0] - scale * (x + shift)],
-                          [0, scale, 0.5 * style.size_wh[1] - scale * (y + shift)]])  # fmt: skip
-        crops_bgr.append(cv2.warpAffine(whole_bgr, moved, style.size_wh, borderMode=cv2.BORDER_REPLICATE))
-    crops_bgr.append((crops_bgr[0][:, ::-1] * 0.5).astype(np.uint8))  # the other way round, in the dark
+        left, top = 0.5 * width - scale * (x + shift), 0.5 * height - scale * (y + shift)
+        matrix = np.array([[scale, 0, left], [0, scale, top]])
+        crops_bgr.append(cv2.warpAffine(portrait, matrix, style.size_wh, borderMode=cv2.BORDER_REPLICATE))
+    crops_bgr.append((crops_bgr[0][:, ::-1] * 0.5).astype(np.uint8))
     return np.ascontiguousarray(np.stack(crops_bgr), np.uint8)
 
 
-def answers(engine: Engine, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What an engine gives for the first region alone and for all of them, (5, H, W, 3); it is warm afterwards.
+def acceptance_outputs(engine: Engine, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Run the engine on the first region alone and on all four; this also warms it up.
+
+    Returns:
+        (5, H, W, 3) float32 BGR in steps of 1/255.
 
     Raises:
-        EngineError: it failed.
+        EngineError: The engine failed.
     """
-    alone = engine.infer(regions_bgr[:1]).copy()  # its array is used again
-    return np.concatenate((alone, engine.infer(regions_bgr)))
+    single = engine.infer(regions_bgr[:1]).copy()  # the engine reuses its output array
+    return np.concatenate((single, engine.infer(regions_bgr)))
 
 
-def flaw_of(given: NDArray[np.float32], before: NDArray[np.float16]) -> str:
-    """Why an engine that gives this may not take the place of one that gave that; empty where it may."""
-    if not np.isfinite(given).all():
+def find_defect(outputs: NDArray[np.float32], reference: NDArray[np.float16]) -> str:
+    """Compare an engine's acceptance outputs with those of the engine in use; return what is wrong, or ""."""
+    if not np.isfinite(outputs).all():
         return "it gives NaN or infinity"
-    off = float(np.sqrt(np.square(given - before).mean(axis=(1, 2, 3))).max())
-    if off > _MOST_OFF:
-        return f"it is {off:.1f} of 255 off the engine before it, at most {_MOST_OFF:.1f}"
+    difference = float(np.sqrt(np.square(outputs - reference).mean(axis=(1, 2, 3))).max())
+    if difference > _MAX_DIFFERENCE:
+        return f"it differs by {difference:.1f} of 255 from the engine in use, at most {_MAX_DIFFERENCE:.1f} is allowed"
     return ""
 
 
-def opened(style: Style, order: BuildOrder, *, before: NDArray[np.float16]) -> Engine:
-    """The engine that was built, warm.
+def open_accepted(style: Style, order: BuildOrder, *, reference: NDArray[np.float16]) -> Engine:
+    """Open the engine that was built, and test it.
 
-    One that paints what it should not is noted as such, so that no later start takes it from the cache.
+    A rejected engine is recorded as failed in the engine cache, so that later runs do not use it either.
 
     Args:
-        style: at the size that was ordered.
-        order: what was built.
-        before: the `answers` for `trial_regions` of the engine that paints now.
+        style: at the size that was built.
+        order: the build.
+        reference: `acceptance_outputs` of the engine in use.
 
     Raises:
-        BuildError: it cannot be opened, is not what was ordered, or paints what it should not.
+        BuildError: The engine cannot be opened, is not the one that was built, or fails the test.
     """
     try:
         engine = open_engine(style, runtime=order.runtime, build=False, convert=False)
     except Exception as error:
-        why = error.got if isinstance(error, VeneerError) else f"it fails ({first_line(error)})"
-        raise BuildError(why) from error
+        reason = error.got if isinstance(error, VeneerError) else f"it fails ({first_line(error)})"
+        raise BuildError(reason) from error
     info = engine.info
-    said = verdict(info.key)
-    flaw = "" if order.matches(info) else f"it gives {info.runtime} {info.precision} ({info.why})"
-    flaw = flaw or (f"calibration {said}" if said.startswith("failed") else "")
-    if not flaw:
+    calibration = verdict(info.key)
+    if not order.matches(info):
+        defect = f"it gives {info.runtime} {info.precision} ({info.why})"
+    elif calibration.startswith("failed"):
+        defect = f"calibration {calibration}"
+    else:
         try:
-            flaw = flaw_of(answers(engine, trial_regions(style)), before)
+            defect = find_defect(acceptance_outputs(engine, acceptance_regions(style)), reference)
         except Exception as error:
-            flaw = f"it fails ({first_line(error)})"
-        _note(info.key, flaw)
-    if flaw:
+            defect = f"it fails ({first_line(error)})"
+        if defect and info.key:
+            with contextlib.suppress(VeneerError):
+                record_verdict(info.key, passed=False, because=f"on the built-in face {defect}")
+    if defect:
         engine.close()
-        raise BuildError(flaw)
+        raise BuildError(defect)
     return engine
-
-
-def _note(key: str, flaw: str) -> None:
-    """Where the next start, which finds the engine in the cache, looks for calibration's verdict."""
-    if flaw and key:
-        with contextlib.suppress(VeneerError):
-            record_verdict(key, passed=False, because=f"on the built-in face {flaw}")

@@ -1,10 +1,9 @@
-"""Builds better engines in processes of their own while the picture runs, tries them, and puts them in."""
+"""Builds better engines in separate processes while frames are rendered, tests them, and swaps them in."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,225 +15,231 @@ from engines.build.build_process import BuildError, BuildProcess, BuildStoppedEr
 from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
 from engines.styles import Style
-from engines.text import first_line
-from live.upgrades.engine_acceptance import opened
-from live.upgrades.upgrade_messages import UpgradeMessages, not_again, not_built, step_in_words
+from engines.text import one_line
+from live.upgrades.engine_acceptance import open_accepted
+from live.upgrades.upgrade_messages import UpgradeMessages, describe_step, not_built_message, skipped_message
 
-Wanted = Callable[[Style, EngineInfo, str], Sequence[BuildOrder]]
+AvailableBuilds = Callable[[Style, EngineInfo, str], Sequence[BuildOrder]]
 
-_JOIN_S = 0.7
-_LOOK_S = 0.5  # how often it is asked whether somebody watches
+_JOIN_TIMEOUT_S = 0.7
+_POLL_INTERVAL_S = 0.5  # of the viewers
 
 
 @dataclass
-class Made:
-    """An engine of the wardrobe, and what it needs to be exchanged.
+class LoadedEngine:
+    """An engine of the look loader.
 
     Attributes:
-        engine: shared by all looks that wear the style at this size.
-        answers: what the first engine gave for `trial_regions`.
-        stands: the runtime and precision that were put in; another one runs where an engine fell back by itself.
+        engine: shared by all looks that use the style at this size.
+        reference: `acceptance_outputs` of the engine that was opened first.
+        installed: runtime and precision of the engine that was put in last.
     """
 
     style: Style
     engine: HotSwapEngine
-    answers: NDArray[np.float16]
-    stands: tuple[str, str]
+    reference: NDArray[np.float16]
+    installed: tuple[str, str]
 
     @property
     def fell_back(self) -> bool:
-        """Whether something worse than what was put in runs now."""
-        return self.stands != kind(self.engine.info)
+        """Whether the installed engine failed and a fallback runs."""
+        return self.installed != runtime_and_precision(self.engine.info)
 
 
-def kind(info: EngineInfo) -> tuple[str, str]:
-    """Runtime and precision."""
+def runtime_and_precision(info: EngineInfo) -> tuple[str, str]:
+    """Return both as a pair."""
     return info.runtime, info.precision
 
 
-class EngineUpgrades:
-    """One engine after the other, in a thread of its own, until nothing better can be built.
+_Build = tuple[LoadedEngine, BuildOrder]
 
-    What fails leaves the engine that runs where it is, is said in one line, and is not tried again for a week.
+
+class EngineUpgrades:
+    """Builds one engine after another in a background thread, until no better one is available.
+
+    A failed build is reported in one line, leaves the engine in use unchanged, and is not repeated for a week.
 
     Args:
-        made: asked for the engines, those first that matter most now.
-        runtime: as the user named it.
-        say: takes one line for the person at the terminal.
-        wanted: what could be built for a style in place of the engine that runs.
-        build: whether to; else only one line says what could be.
-        watched: whether somebody watches: while nobody does nothing is built, and what was being built is begun anew
-            afterwards. None where that is not known: it is built in any case.
+        engines: returns the engines in use, those to upgrade first at the front.
+        runtime: as named by the user.
+        say: receives one-line messages for the user.
+        available_builds: returns the builds that could replace an engine.
+        build: whether to build; otherwise one message lists what could be built.
+        has_viewers: whether the output is watched. Builds wait until it is; a build that is running when the last
+            viewer leaves is stopped and repeated later. None if unknown: builds do not wait.
     """
 
     def __init__(
         self,
-        made: Callable[[], Sequence[Made]],
+        engines: Callable[[], Sequence[LoadedEngine]],
         *,
         runtime: str,
         say: Callable[[str], None],
-        wanted: Wanted = available_builds,
+        available_builds: AvailableBuilds = available_builds,
         build: bool = True,
-        watched: Callable[[], bool] | None = None,
+        has_viewers: Callable[[], bool] | None = None,
     ) -> None:
-        self._made, self._runtime, self._say, self._wanted, self._may = made, runtime, say, wanted, build
-        self._watched = watched
-        self._news = UpgradeMessages(say)
+        self._engines, self._runtime, self._say = engines, runtime, say
+        self._available_builds, self._enabled = available_builds, build
+        self._has_viewers = has_viewers or (lambda: True)
+        self._messages = UpgradeMessages(say)
         self._tried: set[tuple[str, tuple[int, int], str]] = set()
-        self._over = threading.Event()
-        self._build: BuildProcess | None = None
-        self._changing = threading.Lock()
+        self._closed = threading.Event()
+        self._process: BuildProcess | None = None
+        self._lock = threading.Lock()  # guards the start of a process or thread against `close`
         self._thread: threading.Thread | None = None
         self._progress = ""
 
     def start(self) -> None:
-        """Begin; once."""
-        with self._changing:
-            if self._thread is None and not self._over.is_set():
-                self._thread = threading.Thread(target=self._loop, name="upgrades", daemon=True)
+        """Start the background thread, once."""
+        with self._lock:
+            if self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._loop, name="engine upgrades", daemon=True)
                 self._thread.start()
 
     def progress(self) -> str:
-        """What is being built now, or nothing: "building toon OpenVINO INT8: collecting pictures 3/32"."""
+        """Return the running build and its step ("building toon OpenVINO INT8: quantising 3/32"), or ""."""
         return self._progress
 
-    def busy(self) -> bool:
-        """Whether something is being built, or will be."""
-        thread = self._thread
-        return thread is not None and thread.is_alive()
+    def is_running(self) -> bool:
+        """Whether a build is running or will be started."""
+        return self._thread is not None and self._thread.is_alive()
 
     def close(self) -> None:
-        """Stop, and end a build at once with all its processes; idempotent."""
-        self._over.set()
-        with self._changing:
-            build, thread = self._build, self._thread
-        if build is not None:
-            build.stop()
+        """Stop the running build with all its processes, and the thread; idempotent."""
+        self._closed.set()
+        with self._lock:
+            process, thread = self._process, self._thread
+        if process is not None:
+            process.stop()
         if thread is not None and thread is not threading.current_thread():
-            thread.join(_JOIN_S)
+            thread.join(_JOIN_TIMEOUT_S)
 
-    def coming(self, made: Made) -> set[str]:
-        """The runtimes of what is to be built in place of that one."""
-        return {order.runtime for _, order in self._open_orders([made])} if self._may else set()
+    def planned_runtimes(self, engine: LoadedEngine) -> set[str]:
+        """Return the runtimes of the builds that will be started for an engine."""
+        return {order.runtime for _, order in self._open_builds([engine])} if self._enabled else set()
 
     def _loop(self) -> None:
-        last: tuple[str, str] | None = None
-        while not self._over.is_set():
+        current: tuple[str, str] | None = None  # style and label of the messages that are being collected
+        while not self._closed.is_set():
             try:
                 pending = self._pending()
-                same = [one for one in pending if _about(*one) == last]  # its other sizes: they are said together
+                same = [build for build in pending if _style_and_label(*build) == current]  # at its other sizes
                 if not same:
-                    self._tell()
+                    self._flush_messages()
                 if not pending:
                     return
-                if self._rested():
-                    continue  # meanwhile something else may be worn
-                made, order = (same or pending)[0]
-                last = _about(made, order)
-                self._upgrade(made, order)
-                self._tried.add(_tag(made, order))
+                if self._waited_for_viewers():
+                    continue  # another look may be selected now
+                engine, order = (same or pending)[0]
+                current = _style_and_label(engine, order)
+                self._upgrade(engine, order)
+                self._tried.add(_build_id(engine, order))
             except BuildStoppedError:
-                pass  # at the end, or because nobody watches: then it is still to be built
-            except Exception as error:  # whatever it is, the picture goes on
-                self._tell()
-                self._say(f"no better engine is built any more: {type(error).__name__}: {first_line(error)}")
+                pass  # closed, or no viewers: the build stays pending
+            except Exception as error:
+                self._flush_messages()
+                self._say(f"building better engines stopped: {one_line(error)}")
                 return
             finally:
                 self._progress = ""
 
-    def _rested(self) -> bool:
-        """Wait while nobody watches; whether there was anything to wait for."""
-        rested = False
-        while self._watched is not None and not self._watched():
-            rested = True
-            if self._over.wait(_LOOK_S):
-                break
-        return rested
+    def _waited_for_viewers(self) -> bool:
+        """Wait until there are viewers or the upgrades are closed; return whether waiting was necessary."""
+        waited = False
+        while not self._closed.is_set() and not self._has_viewers():
+            waited = True
+            self._closed.wait(_POLL_INTERVAL_S)
+        return waited
 
-    def _tell(self) -> None:
-        self._news.tell(made.style for made in self._made())
+    def _flush_messages(self) -> None:
+        self._messages.flush(engine.style for engine in self._engines())
 
-    def _pending(self) -> list[tuple[Made, BuildOrder]]:
-        """What is to be built now. What is not, because it failed lately or nothing is to be built, is said once."""
-        found = self._open_orders(self._made())
-        if not self._may:
-            if found:
-                self._say(not_built((made.style, order) for made, order in found))
+    def _pending(self) -> list[_Build]:
+        """Return the builds to run now; report once those that are disabled, or skipped after a recent failure."""
+        builds = self._open_builds(self._engines())
+        if not self._enabled:
+            if builds:
+                self._say(not_built_message((engine.style, order) for engine, order in builds))
             return []
-        failed = []
-        for made, order in tuple(found):
+        failures, pending = [], []
+        for engine, order in builds:
             failure = failed_builds.find_failure(order.current_key())
-            if failure is not None:
-                failed.append(failure)
-                found.remove((made, order))
-                self._tried.add(_tag(made, order))
-        if failed:
-            self._say(not_again(failed))
-        return found
+            if failure is None:
+                pending.append((engine, order))
+            else:
+                failures.append(failure)
+                self._tried.add(_build_id(engine, order))
+        if failures:
+            self._say(skipped_message(failures))
+        return pending
 
-    def _open_orders(self, among: Sequence[Made]) -> list[tuple[Made, BuildOrder]]:
+    def _open_builds(self, engines: Sequence[LoadedEngine]) -> list[_Build]:
         return [
-            (made, order)
-            for made in among
-            for order in (() if made.fell_back else self._wanted(made.style, made.engine.info, self._runtime))
-            if _tag(made, order) not in self._tried
+            (engine, order)
+            for engine in engines
+            if not engine.fell_back
+            for order in self._available_builds(engine.style, engine.engine.info, self._runtime)
+            if _build_id(engine, order) not in self._tried
         ]
 
-    def _upgrade(self, made: Made, order: BuildOrder) -> None:
-        before = " ".join(kind(made.engine.info))
+    def _upgrade(self, engine: LoadedEngine, order: BuildOrder) -> None:
+        style, old = engine.style, " ".join(runtime_and_precision(engine.engine.info))
         try:
-            self._run(order, f"building {made.style.name} {order.label}")
-            better = opened(made.style, order, before=made.answers)
+            self._run_build(order, f"building {style.name} {order.label}")
+            better = open_accepted(style, order, reference=engine.reference)
         except BuildError as error:
-            self._news.refused(made.style, order.label, why=str(error), stays=before)
+            self._messages.add(style, f"{order.label} of {{style}} is not used: {error}; {old} stays in use")
             if error.permanent:
-                failed_builds.record_failure(order.current_key(), order.label, made.style, str(error))
+                failed_builds.record_failure(order.current_key(), order.label, style, str(error))
             return
-        if self._over.is_set() or made.fell_back:
+        if self._closed.is_set() or engine.fell_back:
             better.close()
             return
-        made.stands = kind(better.info)
-        made.engine.swap(better)
-        now = " ".join(made.stands)
-        self._news.changed(made.style, before=before, now=now, holds=lambda: " ".join(kind(made.engine.info)) == now)
+        engine.installed = runtime_and_precision(better.info)
+        engine.engine.swap(better)
+        new = " ".join(engine.installed)
+        self._messages.add(
+            style,
+            f"style {{style}} now runs on {new}, before on {old}",
+            holds=lambda: " ".join(runtime_and_precision(engine.engine.info)) == new,
+        )
 
-    def _run(self, order: BuildOrder, words: str) -> None:
-        """Raises BuildError or BuildStoppedError, as `BuildProcess.run`."""
+    def _run_build(self, order: BuildOrder, text: str) -> None:
+        """Run the build to its end, or until the last viewer leaves.
 
-        def told(step: str) -> None:
-            self._progress = f"{words}: {step_in_words(step)}"
+        Raises:
+            BuildError: The build failed.
+            BuildStoppedError: It was stopped.
+        """
 
-        self._progress = words
-        build = BuildProcess(order.builder, order.arguments, limit_s=order.limit_s, on_step=told)
-        with self._changing:
-            self._build = build
-            if self._over.is_set():
+        def on_step(step: str) -> None:
+            self._progress = f"{text}: {describe_step(step)}"
+
+        self._progress = text
+        process = BuildProcess(order.builder, order.arguments, limit_s=order.limit_s, on_step=on_step)
+        with self._lock:
+            self._process = process
+            if self._closed.is_set():
                 raise BuildStoppedError
-        with self._ended_unwatched(build):
-            build.run()
+        finished = threading.Event()
 
-    @contextlib.contextmanager
-    def _ended_unwatched(self, build: BuildProcess) -> Iterator[None]:
-        """Inside it, the build is ended once nobody watches."""
-        over = threading.Event()
-
-        def look(watched: Callable[[], bool]) -> None:
-            while not over.wait(_LOOK_S):
-                if not watched():
-                    build.stop()
+        def stop_without_viewers() -> None:
+            while not finished.wait(_POLL_INTERVAL_S):
+                if not self._has_viewers():
+                    process.stop()
                     return
 
-        if self._watched is not None:
-            threading.Thread(target=look, args=(self._watched,), name="build watch", daemon=True).start()
+        threading.Thread(target=stop_without_viewers, name="build viewers", daemon=True).start()
         try:
-            yield
+            process.run()
         finally:
-            over.set()
+            finished.set()
 
 
-def _tag(made: Made, order: BuildOrder) -> tuple[str, tuple[int, int], str]:
-    return made.style.name, made.style.size_wh, order.label
+def _build_id(engine: LoadedEngine, order: BuildOrder) -> tuple[str, tuple[int, int], str]:
+    return engine.style.name, engine.style.size_wh, order.label
 
 
-def _about(made: Made, order: BuildOrder) -> tuple[str, str]:
-    return made.style.name, order.label
+def _style_and_label(engine: LoadedEngine, order: BuildOrder) -> tuple[str, str]:
+    return engine.style.name, order.label

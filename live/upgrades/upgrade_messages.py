@@ -1,86 +1,76 @@
-"""What is said of better engines: one line for each style, although it may run at several sizes."""
+"""Messages about engine upgrades: one line per style, although it may run at several sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from engines.build.build_orders import BuildOrder
 from engines.build.failed_builds import FailedBuild
 from engines.styles import Style
 
-_STEPS = {  # what builders call their steps: what a person reads
+_STEPS = {  # a builder's name of a step -> text for the user
     "set": "collecting pictures",
     "quantise": "quantising",
     "judge": "comparing with FP32",
-    "build": "at work",
+    "build": "building",
     "check": "comparing with FP32",
-    "done": "trying it",
+    "done": "testing",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """A line, but for which of the style's engines it is about."""
-
-    style: Style
-    begin: str
-    end: str
-    holds: Callable[[], bool]
 
 
 @dataclass
 class UpgradeMessages:
-    """Gathers what became of a style's engines, until all of them were tried.
+    """Collects the results for one style until all of its engines were tried.
 
     Args:
-        say: takes one line for the person at the terminal.
+        say: receives one-line messages for the user.
     """
 
     say: Callable[[str], None]
-    _items: list[_Item] = field(default_factory=list)
+    _pending: list[tuple[Style, str, Callable[[], bool]]] = field(default_factory=list)
 
-    def changed(self, style: Style, *, before: str, now: str, holds: Callable[[], bool]) -> None:
-        """Another engine was put in; nothing is said if that does not hold any more when it would be said."""
-        self._items.append(_Item(style, "style ", f" runs on {now} from now on, before on {before}", holds))
+    def add(self, style: Style, message: str, holds: Callable[[], bool] = lambda: True) -> None:
+        """Queue a message.
 
-    def refused(self, style: Style, label: str, *, why: str, stays: str) -> None:
-        """A better engine could not be had."""
-        self._items.append(_Item(style, f"{label} of ", f" is not used: {why}; {stays} goes on", lambda: True))
+        Args:
+            style: the style it is about, at the size it is about.
+            message: "{style}" stands for the style's name.
+            holds: called by `flush`; the message is dropped if it is no longer true.
+        """
+        self._pending.append((style, message, holds))
 
-    def tell(self, styles_in_use: Iterable[Style]) -> None:
-        """Say it. Sizes are named only where it is not about all the sizes at which the style is `styles_in_use`."""
-        items, self._items = [item for item in self._items if item.holds()], []
-        styles_in_use = tuple(styles_in_use)
-        for begin, name, end in dict.fromkeys((item.begin, item.style.name, item.end) for item in items):
-            about = [item.style for item in items if (item.begin, item.style.name, item.end) == (begin, name, end)]
-            self.say(f"{begin}{_named(about, [style for style in styles_in_use if style.name == name])}{end}")
-
-
-def _named(about: Sequence[Style], styles_in_use: Collection[Style]) -> str:
-    """As in "toon", or "toon 448x256" where it is worn at other sizes too."""
-    name, sizes = about[0].name, {style.size_wh: None for style in about}
-    if not {style.size_wh for style in styles_in_use} - sizes.keys():
-        return name
-    return f"{name} {', '.join('{}x{}'.format(*size_wh) for size_wh in sizes)}"
-
-
-def step_in_words(step: str) -> str:
-    """A builder's step as a person reads it: "quantise 3/11" is "quantising 3/11"."""
-    word, _, count = step.partition(" ")
-    return f"{_STEPS.get(word, word)} {count}".rstrip()
+    def flush(self, styles_in_use: Iterable[Style]) -> None:
+        """Show the queued messages. Sizes are named only if the message is not about all sizes of the style in use."""
+        sizes_of: dict[tuple[str, str], dict[tuple[int, int], None]] = {}
+        pending, self._pending = self._pending, []
+        for style, message, holds in pending:
+            if holds():
+                sizes_of.setdefault((message, style.name), {})[style.size_wh] = None
+        in_use = {(style.name, style.size_wh) for style in styles_in_use}
+        for (message, name), sizes in sizes_of.items():
+            others = {size_wh for used_name, size_wh in in_use if used_name == name} - sizes.keys()
+            text = f"{name} {', '.join('{}x{}'.format(*size_wh) for size_wh in sizes)}" if others else name
+            self.say(message.replace("{style}", text, 1))
 
 
-def not_again(failed: Iterable[FailedBuild]) -> str:
-    """One line on all that failed not long ago."""
-    names: dict[tuple[str, str], dict[str, None]] = {}  # by what is the matter, and until when
-    for one in failed:
-        names.setdefault((one.until, f"{one.reason} on {one.date}"), {})[f"{one.label} of {one.style}"] = None
-    what = (f"{', '.join(whom)} before {until}: {why}" for (until, why), whom in names.items())
-    return f"not built again: {'; '.join(what)} (veneer engines build tries now)"
+def describe_step(step: str) -> str:
+    """Return a builder's step as text for the user: "quantise 3/11" becomes "quantising 3/11"."""
+    name, _, count = step.partition(" ")
+    return f"{_STEPS.get(name, name)} {count}".rstrip()
 
 
-def not_built(left_out: Iterable[tuple[Style, BuildOrder]]) -> str:
-    """One line on what a run without builds does without."""
-    what = dict.fromkeys(f"{order.label} of {style.name}" for style, order in left_out)
-    return f"nothing is built in this run (--no-build), which could have: {', '.join(what)}"
+def skipped_message(failures: Iterable[FailedBuild]) -> str:
+    """Return one line about the builds that are skipped because they failed recently."""
+    builds: dict[tuple[str, str], dict[str, None]] = {}  # by end of the waiting time, and reason
+    for failure in failures:
+        key = failure.until, f"{failure.reason} on {failure.date}"
+        builds.setdefault(key, {})[f"{failure.label} of {failure.style}"] = None
+    texts = (f"{', '.join(names)} before {until}: {reason}" for (until, reason), names in builds.items())
+    return f"not built again: {'; '.join(texts)} (veneer engines build tries now)"
+
+
+def not_built_message(builds: Iterable[tuple[Style, BuildOrder]]) -> str:
+    """Return one line about the engines that a run without builds does not build."""
+    names = dict.fromkeys(f"{order.label} of {style.name}" for style, order in builds)
+    return f"--no-build: these engines could be built and are not: {', '.join(names)}"

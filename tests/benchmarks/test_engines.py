@@ -25,7 +25,7 @@ from benchmarks.engine_matrix import checkout_jobs
 from benchmarks.engine_matrix.engine_runtimes import Way, cpu_ways, cuda_ways
 from benchmarks.engines import Row, wrong
 from calibration.autotune.autotune import SCALES
-from calibration.autotune.autotune_rules import scaled
+from calibration.autotune.autotune_rules import scale_look
 from engines.looks import Layer, Look
 from engines.runtime.openvino.converted_graph import openvino_core
 from engines.styles import FRAME_SIZE_WH, SHIPPED, Style, load_style, style_names
@@ -69,7 +69,7 @@ def test_the_sizes_are_those_that_live_may_run_a_style_in() -> None:
         sizes = set()
         for scale in SCALES:
             look = Look("any", "", tuple(Layer(style.on(region), 1.0) for region in regions))
-            sizes |= {layer.style.size_wh for layer in scaled(look, scale).layers if isinstance(layer.style, Style)}
+            sizes |= {layer.style.size_wh for layer in scale_look(look, scale).layers if isinstance(layer.style, Style)}
         assert sizes == {job.size_wh for job in jobs if job.name == name}, name
 
 

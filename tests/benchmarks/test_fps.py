@@ -60,8 +60,8 @@ def test_each_engine_that_was_asked_for_is_measured_or_its_reason_is_given(done:
     assert glaze == {"openvino int8", "openvino fp32", "torch fp32 on GPU", "torch fp32 on CPU"}
     assert {"openvino fp32", "torch fp32 on CPU"} <= {run["way"] for run in runs}
     (int8,) = [one for one in left_out if one["look"] == "glaze" and one["way"] == "openvino int8"]
-    assert int8["outcome"] == "not here" and "INT8 is not made here yet" in int8["why"]
-    (line,) = [line for line in done.printed.splitlines() if "INT8 is not made here yet" in line]
+    assert int8["outcome"] == "not here" and "INT8 is not built here yet" in int8["why"]
+    (line,) = [line for line in done.printed.splitlines() if "INT8 is not built here yet" in line]
     assert line.startswith("not here: openvino int8 for glaze (320x240 x2): ")
     (line,) = [line for line in done.printed.splitlines() if "without a network" in line]
     assert " for none " in line, "what can never be is said too, once"

@@ -17,7 +17,7 @@ from engines.runtime.torch.cuda_device import CudaDevice
     ("arguments", "line"),
     [
         ("--size 12", "--size 12: not a size - write WIDTHxHEIGHT"),
-        ("--look glase", "there is no such look - did you mean glaze"),
+        ("--look glase", "there is no such look - did you mean 'glaze'"),
         ("--faces 5", "'5' is no whole number from 1 to 4"),
         ("--frames many", "'many' is no whole number"),
         ("--seconds -1", "'-1' is no number from"),

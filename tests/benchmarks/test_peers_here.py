@@ -67,7 +67,9 @@ def test_int8_uses_the_engine_of_live_for_shipped_styles(capsys: pytest.CaptureF
 
 def test_int8_needs_nncf_and_a_shipped_style(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer_int8, "nncf_installed", lambda: False)
-    assert missing("openvino-int8", OWN).endswith("NNCF, which makes it, is not installed (pip install 'veneer[int8]')")
+    assert missing("openvino-int8", OWN).endswith(
+        "NNCF, which builds it, is not installed (pip install 'veneer[int8]')"
+    )
     assert missing("openvino-int8", []) == "INT8 is made of the program's own styles alone"
 
 

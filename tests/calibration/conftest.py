@@ -1,4 +1,4 @@
-"""The built-in calibration set, made once and put into the home of each test that wants it."""
+"""Fixture: the built-in calibration set, created once per session and linked into each test's home."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from calibration.sets.set_builder import built_in
-from engines import calibration_set
+from engines.cache import calibration_set
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`veneer engines`: what a user sees of the cache."""
+"""`veneer engines`: build, list and clear the cache."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from engines.styles import SHIPPED, Style, load_style
 
 @pytest.fixture(autouse=True)
 def no_quantiser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a machine without NNCF; tests/calibration builds INT8 for real."""
+    """No NNCF: tests/calibration builds INT8 engines."""
     monkeypatch.setattr(int8_graph, "nncf_installed", lambda: False)
 
 
 def own_style(name: str) -> None:
-    """A style of the user's own, whose graph does not come with the program."""
+    """A style of the user, for which no graph is shipped."""
     from safetensors.torch import load_file, save_file
 
     folder = paths.data_dir() / "weights"
@@ -60,11 +60,11 @@ def run(*words: str, code: int = 0) -> str:
     return done.stdout
 
 
-def test_an_empty_cache_is_said_to_be_empty() -> None:
+def test_empty_cache_is_reported() -> None:
     assert "no engines in" in run("list")
 
 
-def test_the_list_is_a_table_of_what_is_there() -> None:
+def test_list_is_an_aligned_table() -> None:
     stored("toon", True)
     stored("lips-glaze", False)
     (stored("broken") / "manifest.json").unlink()
@@ -76,18 +76,18 @@ def test_the_list_is_a_table_of_what_is_there() -> None:
     assert by_style["lips-glaze"].endswith("failed: mean dE 2.1, at most 0.5")
     assert by_style["?"].endswith("damaged")
     verdicts_begin = {line.index(word) for line, word in zip(lines, ("verdict", "failed", "passed"), strict=False)}
-    assert len(verdicts_begin) == 1, "a table has straight columns"
+    assert len(verdicts_begin) == 1
     assert lines[-1].startswith("3 engines, 7.5 MB of at most 2000.0 MB in ")
 
 
-def test_clear_removes_all_and_says_how_much() -> None:
+def test_clear_reports_count_and_size() -> None:
     stored("toon")
     stored("lips-glaze")
     assert run("clear").startswith("2 engines, 5.0 MB, removed from ")
     assert "no engines in" in run("list")
 
 
-def test_build_makes_an_engine_once_and_says_what_it_runs_on() -> None:
+def test_engine_is_built_once() -> None:
     own_style("lips-mine")
     first = run("build", "lips-mine", "--runtime", "openvino")
     assert first.startswith("1/1 lips-mine: openvino ") and "built in" in first
@@ -97,17 +97,17 @@ def test_build_makes_an_engine_once_and_says_what_it_runs_on() -> None:
     assert len(engine_cache.entries()) == 1
 
 
-def test_a_cut_engine_is_built_again_and_said_to_be(capfd: pytest.CaptureFixture[str]) -> None:
+def test_truncated_engine_is_built_again(capfd: pytest.CaptureFixture[str]) -> None:
     own_style("lips-mine")
     run("build", "lips-mine", "--runtime", "openvino")
     entry = cache_entry.cache_home() / cached_graph_key(load_style("lips-mine"))
     (entry / "model.bin").write_bytes(b"cut")
     said = run("build", "lips-mine", "--runtime", "openvino")
     assert "built in" in said and "already" not in said
-    assert [one.verdict for one in engine_cache.entries()] == ["uncalibrated"], "not damaged"
+    assert [one.verdict for one in engine_cache.entries()] == ["uncalibrated"]
 
 
-def test_who_waited_for_another_process_does_not_say_that_it_built(tmp_path: Path) -> None:
+def test_only_one_of_two_processes_reports_a_build(tmp_path: Path) -> None:
     own_style("lips-mine")
     code = """
 import sys, time
@@ -120,7 +120,7 @@ waits, real, hold = Path(sys.argv[1]), converted_graph.convert_style, cache_lock
 
 def convert(style):
     until_s = time.monotonic() + 60
-    while not waits.exists() and time.monotonic() < until_s:  # the other one comes in the middle, however late
+    while not waits.exists() and time.monotonic() < until_s:  # until the other process waits for the lock
         time.sleep(0.02)
     return real(style)
 
@@ -138,12 +138,12 @@ engines(["build", "lips-mine", "--runtime", "openvino"])
     assert [", built in " in line for line in said] == [False, True], said
 
 
-def test_what_needs_no_building_is_not_said_to_have_been_there() -> None:
+def test_runtime_without_build_is_reported_as_such() -> None:
     said = run("build", "lips-glaze", "--runtime", "torch")
     assert "which needs no building" in said and "already" not in said and "built in" not in said
 
 
-def test_every_size_that_a_look_wears_is_made_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_size_used_by_a_look_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = run("build", "toon", "lips-glaze", "--runtime", "openvino").splitlines()
     begins = [line.split(": ")[0] for line in lines if "/" in line.split(" ")[0]]
     assert begins == ["1/3 toon 448x256", "2/3 toon 256x256", "3/3 lips-glaze"]
@@ -162,7 +162,7 @@ def test_every_size_that_a_look_wears_is_made_ready(monkeypatch: pytest.MonkeyPa
     assert "toon 192x192: openvino" in run("build", "toon", "--runtime", "openvino")
 
 
-def test_all_styles_are_made_ready_for_all_looks() -> None:
+def test_all_styles_of_all_looks_are_built() -> None:
     looks = load_looks()
     layers = [layer.style for look in looks.values() for layer in look.layers]
     wanted = {(style.name, style.size_wh) for style in layers if isinstance(style, Style)}
@@ -171,13 +171,13 @@ def test_all_styles_are_made_ready_for_all_looks() -> None:
     assert (90, 30) in {style.size_wh for style in styles_in_use((), looks.values()) if style.name == "lips-mine"}
 
 
-def test_without_nncf_one_line_says_what_int8_would_need() -> None:
+def test_missing_nncf_is_reported_in_one_line() -> None:
     lines = run("build", "toon", "--runtime", "openvino").splitlines()
-    assert lines[-1] == "INT8, about 1.4 times as fast as BF16, wants NNCF: pip install 'veneer[int8]'"
-    assert "NNCF" not in run("build", "lips-glaze", "--runtime", "torch").splitlines()[-1], "it would not be taken"
+    assert lines[-1] == "INT8, about 1.4 times as fast as BF16, needs NNCF: pip install 'veneer[int8]'"
+    assert "NNCF" not in run("build", "lips-glaze", "--runtime", "torch").splitlines()[-1]
 
 
-def test_build_says_of_each_style_that_fails_why_and_goes_on() -> None:
+def test_build_continues_after_a_style_that_fails() -> None:
     own_style("lips-mine")
     (paths.data_dir() / "weights" / "lips-mine.safetensors").write_bytes(b"cut")
     lines = run("build", "lips-mine", "lips-glaze", "--runtime", "openvino", code=2).splitlines()
@@ -185,7 +185,7 @@ def test_build_says_of_each_style_that_fails_why_and_goes_on() -> None:
     assert lines[1].startswith("2/2 lips-glaze: openvino ")
 
 
-def test_a_wrong_name_is_said_before_anything_is_built() -> None:
+def test_unknown_style_is_reported_before_any_build() -> None:
     done = CliRunner().invoke(engines, ["build", "lips-glaze", "lips-glase"])
     assert isinstance(done.exception, LookError)
     assert "lips-glaze" in str(done.exception)

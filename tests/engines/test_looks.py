@@ -1,4 +1,4 @@
-"""Looks: the shipped ones are there, the user's own are read, and mistakes are named."""
+"""Looks: the shipped ones, the user's own, and messages for mistakes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from engines.looks import find_look, load_looks, user_file
 from engines.styles import Style
 
 
-def test_the_shipped_looks_are_there_in_key_order() -> None:
+def test_shipped_looks_are_in_key_order() -> None:
     names = list(load_looks())
     assert names[:5] == ["none", "toon", "glaze", "soft", "sketch"]
 
 
-def test_a_look_that_covers_holds_when_the_face_is_lost_and_make_up_shows_it_as_it_is() -> None:
+def test_only_covering_looks_hold_without_a_face() -> None:
     looks = load_looks()
     covering = {name for name, look in looks.items() if look.no_face != "raw"}
     assert covering == {"toon", "sketch", "toon-glaze"}
@@ -25,7 +25,7 @@ def test_a_look_that_covers_holds_when_the_face_is_lost_and_make_up_shows_it_as_
     )
 
 
-def test_a_covering_look_of_ones_own_holds_unless_it_says_otherwise(tmp_path: Path) -> None:
+def test_own_covering_look_holds_by_default(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(
         '[looks.a]\nlayers = [{ style = "toon" }]\n'
@@ -38,7 +38,7 @@ def test_a_covering_look_of_ones_own_holds_unless_it_says_otherwise(tmp_path: Pa
     assert isinstance(layer.style, Style) and (layer.style.region, layer.style.size_wh) == ("frame", (448, 256))
 
 
-def test_the_users_own_looks_come_after_and_win(veneer_home: Path) -> None:
+def test_own_look_replaces_a_shipped_one(veneer_home: Path) -> None:
     user_file().parent.mkdir(parents=True)
     user_file().write_text(
         '[looks.glaze]\nabout = "mine"\nlayers = []\n'
@@ -54,22 +54,22 @@ def test_the_users_own_looks_come_after_and_win(veneer_home: Path) -> None:
     assert (party.no_face, party.hold_s, party.then) == ("hold", 0.5, "card")
 
 
-def test_an_unknown_look_names_the_nearest() -> None:
-    with pytest.raises(LookError, match="'glase'.*did you mean glaze"):
+def test_unknown_look_suggests_similar_names() -> None:
+    with pytest.raises(LookError, match="'glase'.*did you mean 'glaze'"):
         find_look(load_looks(), "glase")
-    with pytest.raises(LookError, match="there are: none, toon"):
+    with pytest.raises(LookError, match="looks are none, toon"):
         find_look(load_looks(), "zzzzzz")
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("[looks.a]\nlayers = = 3\n", "line 2"),
         ("x = 1\n", "unknown table"),
         ("looks = 3\n", "use .looks.NAME. tables"),
-        ("[looks]\na = 3\n", "is no table"),
+        ("[looks]\na = 3\n", "is not a table"),
         ("[looks.a]\ncolour = 1\n", "unknown key 'colour'"),
-        ("[looks.a]\nlayers = 3\n", "layers is no list"),
+        ("[looks.a]\nlayers = 3\n", "layers is not a list"),
         ("[looks.a]\nlayers = [3]\n", "layer 3"),
         ('[looks.a]\nlayers = [{ style = "lips-glace" }]\n', "did you mean 'lips-glaze'"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = 1.5 }]\n', "strength 1.5.*from 0 to 1"),
@@ -87,15 +87,15 @@ def test_an_unknown_look_names_the_nearest() -> None:
         ("\xff", "not TOML"),
     ],
 )
-def test_a_mistake_is_named_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+def test_mistake_in_a_looks_file_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "looks.toml"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(LookError, match=says) as caught:
+    with pytest.raises(LookError, match=message) as caught:
         load_looks(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_looks_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_looks_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(LookError, match=r"mine\.toml.*No such file"):
         load_looks(tmp_path / "mine.toml")

@@ -74,15 +74,15 @@ def test_a_deeply_nested_card_is_reported_in_one_line(veneer_home: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"generator_args": {"channels": 16}}, "not usable"),
         ({"size_wh": [250, 250]}, "multiples of 8"),
     ],
 )
-def test_weights_or_size_that_do_not_fit_are_one_line(veneer_home: Path, changed: dict[str, Any], says: str) -> None:
+def test_weights_or_size_that_do_not_fit_are_one_line(veneer_home: Path, changed: dict[str, Any], message: str) -> None:
     _written(**changed)
-    with pytest.raises(EngineError, match=says):
+    with pytest.raises(EngineError, match=message):
         load_style("mine").load_generator()
 
 

@@ -48,7 +48,7 @@ class Refusing(FakeLoopback):
 @pytest.mark.parametrize("has_event", [False, True])
 def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> None:
     driver = Refusing(has_event=has_event)
-    driver.written((64, 48))
+    driver.write_frame((64, 48))
     stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
     assert stand_by.activate(CARD_BGR) == "No such device" and not stand_by.is_active
     stand_by.close()
@@ -57,7 +57,7 @@ def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> No
 
 def test_a_film_of_one_frame_in_two_minutes_has_a_card_too_and_leaves_no_setting() -> None:
     driver = FakeLoopback()
-    driver.written((64, 48))
+    driver.write_frame((64, 48))
     for _ in range(2):  # the second one takes what the first has left for what it is
         assert StandbyPicture("/dev/video10", fps=1 / 120, opener=driver.opener).activate(CARD_BGR) == ""
         assert driver.timeout_ms == MAX_TIMEOUT_MS
@@ -101,7 +101,7 @@ def test_where_nothing_can_be_known_somebody_reads(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr(live.sinks.v4l2loopback.reader_watch, "FileOpenWatcher", none_left)
-    viewers = ViewerPresence(Controls(("none",), look="none"), linger_s=0.0)
+    viewers = ViewerPresence(Controls(("none",), look="none"), grace_period_s=0.0)
     viewers.report(str(node), 0)
     report = partial(viewers.report, str(node))
     watches.append(ReaderWatch(str(node), report, loopback=none_left, proc=tmp_path / "none"))
@@ -110,7 +110,7 @@ def test_where_nothing_can_be_known_somebody_reads(
 
 
 def test_who_waits_for_a_reader_is_woken_when_one_comes() -> None:
-    viewers = ViewerPresence(Controls(("none",), look="none"), linger_s=0.0)
+    viewers = ViewerPresence(Controls(("none",), look="none"), grace_period_s=0.0)
     viewers.report("/dev/video10", 0)
     came: list[bool] = []
     waiting = threading.Thread(target=lambda: came.append(viewers.wait(60)), daemon=True)
@@ -123,7 +123,7 @@ def test_who_waits_for_a_reader_is_woken_when_one_comes() -> None:
 def test_after_a_recording_somebody_watches_a_little_longer() -> None:
     """So that one more recording, or a look at the picture, does not wait for the camera."""
     clock, controls = [100.0], Controls(("none",), look="none")
-    viewers = ViewerPresence(controls, linger_s=3.0, clock=lambda: clock[0])
+    viewers = ViewerPresence(controls, grace_period_s=3.0, clock=lambda: clock[0])
     viewers.report("/dev/video10", 0)
     clock[0] += 10
     controls.apply(Command("record", "on"))

@@ -130,11 +130,11 @@ def test_a_signal_while_nobody_watches_is_a_clean_stop(
     driver, cameras, said = FakeLoopback(has_event=True), FakeVirtualCameras(), list[str]()
     monkeypatch.setattr(live.session, "say", said.append)
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path, loopback=driver.opener)
-    driver.written((320, 240))
+    driver.write_frame((320, 240))
     options = LiveOptions(source="demo", look="none", size_wh=(320, 240))
     session = Session(options, sinks=[sink], looks={"none": load_looks()["none"]}, ctl=False)
     assert session._viewers is not None
-    session._viewers._linger_s = 0.1
+    session._viewers._grace_period_s = 0.1
     ended, in_time = threading.Event(), list[bool]()
 
     def send() -> None:

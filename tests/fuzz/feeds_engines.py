@@ -110,7 +110,7 @@ def failure(_folder: Path) -> Feed:
 
 
 def set_marker(folder: Path) -> Feed:
-    from engines.calibration_set import MARKER, marker
+    from engines.cache.calibration_set import MARKER, marker
 
     def feed(data: bytes) -> None:
         (folder / MARKER).write_bytes(data)
@@ -121,12 +121,12 @@ def set_marker(folder: Path) -> Feed:
 
 
 def checkpoint(folder: Path) -> Feed:
-    from engines.training.resume import CHECKPOINT, kept
+    from engines.training.resume import CHECKPOINT, load_run
 
     def feed(data: bytes) -> None:
         (folder / "next").write_bytes(data)
         (folder / "next").replace(folder / CHECKPOINT)
-        kept(folder)
+        load_run(folder)
 
     return feed
 
@@ -157,7 +157,7 @@ def region(folder: Path) -> Feed:
 
 
 def vgg(folder: Path) -> Feed:
-    from engines.training.losses.image_losses import VggFeatures
+    from engines.training.losses.perceptual import VggFeatures
 
     def feed(data: bytes) -> None:
         (folder / "vgg.npz").write_bytes(data)

@@ -85,7 +85,7 @@ FINDS: dict[str, tuple[str, bytes]] = {
     ),
     "a calibration set nested without end": ("SET_MARKER", b"[" * 16000),
     "a checkpoint whose state is a list": ("CHECKPOINT", _state([1])),
-    "a checkpoint whose recipe is a number": ("CHECKPOINT", _state({"form": 1, "recipe": {"objectives": 3}})),
+    "a checkpoint whose config is a number": ("CHECKPOINT", _state({"format": 2, "method": "paired", "config": 3})),
     "a marker nested without end": ("MARKER", b"[" * 16000),
     "an archive of a version to come": ("REGION", _regions_with()[:-22].replace(b"PK\x01\x02-", b"PK\x01\x02\xce")
                                         + _regions_with()[-22:]),

@@ -130,9 +130,12 @@ def checkpoints() -> list[bytes]:
     import torch
     from safetensors.torch import save
 
-    from engines.training.recipe import Recipe
+    from engines.training.methods.paired import PairedConfig
 
-    state = {"form": 1, "recipe": Recipe().as_json(), "pairs": "x", "numbers": {}, "progress": {}, "options": {}}
+    state = {
+        "format": 2, "method": "paired", "config": PairedConfig().to_json(), "data": "x", "numbers": {}, "progress": {},
+        "options": {},
+    }  # fmt: skip
     return [save({"best.w": torch.zeros(2, 2)}, {"state": json.dumps(state)})]
 
 

@@ -1,52 +1,40 @@
-"""Small films and pictures, and `veneer` on them in a process of its own."""
+"""Small videos and pictures, and the `veneer` command without a screen."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import cv2
 import numpy as np
+from support import cli_parts
+from support.root import ROOT
 from support.sink_clips import plain_frame
 
 from live.sinks.video_file import VideoFileSink
 
-HANG_S = 120
-ROOT = Path(__file__).resolve().parents[2]
+NO_SCREEN = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "DISPLAY": "", "WAYLAND_DISPLAY": "", **more}
+    """Return the environment of a process of its own, without a screen."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **NO_SCREEN, **more}
 
 
 def veneer(*arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "live", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, cwd=cwd, env=environment(**env))
+    """Run `veneer ARGUMENTS` in this process."""
+    return cli_parts.call(*arguments, cwd=cwd, env=NO_SCREEN | env)
 
 
-@contextlib.contextmanager
-def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "live", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as run:
-        try:
-            yield run
-        finally:
-            run.kill()
-
-
-def until(found: Callable[[], object], what: str) -> None:
-    give_up_s = time.monotonic() + HANG_S
-    while not found():
-        assert time.monotonic() < give_up_s, f"never came: {what}"
-        time.sleep(0.02)
+def started(*arguments: object) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Start `veneer ARGUMENTS` in a process of its own; it is killed at the end of the block."""
+    return cli_parts.started(*arguments, env=environment())
 
 
 def film(path: Path, frames: int, *, size_wh: tuple[int, int] = (64, 48)) -> Path:
+    """Write a video of grey frames."""
     sink = VideoFileSink(path)
     sink.open(size_wh=size_wh, fps=30)
     for index in range(frames):
@@ -56,6 +44,7 @@ def film(path: Path, frames: int, *, size_wh: tuple[int, int] = (64, 48)) -> Pat
 
 
 def avi(path: Path, frames: int) -> Path:
+    """Write a video in a format that is only read."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 48))
     for _ in range(frames):
         writer.write(np.full((48, 64, 3), 200, np.uint8))
@@ -64,10 +53,12 @@ def avi(path: Path, frames: int) -> Path:
 
 
 def files(folder: Path) -> list[str]:
+    """Return the relative paths of all files below a folder."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """Check that a command failed with one line of output, and return it."""
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
     (line,) = done.stderr.strip().splitlines()
     return line

@@ -1,4 +1,4 @@
-"""Programs that can be commanded, real ones, for the tests of `veneer ctl`."""
+"""Control servers in this process and in others, for the tests of `veneer ctl`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def serving(transport: Transport, **options: object) -> Iterator[tuple[Controls,
 
 @contextlib.contextmanager
 def program() -> Iterator[subprocess.Popen[str]]:
-    """A process of its own that can be commanded."""
+    """A process with a control server."""
     command = [sys.executable, "-c", PROGRAM]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -56,14 +56,14 @@ def program() -> Iterator[subprocess.Popen[str]]:
 
 
 def raw(transport: Transport, sent: bytes, *, end: bool = False) -> bytes:
-    """What the server of this process says to these bytes."""
+    """Send bytes to the server of this process and return its answer."""
     with transport.connect(os.getpid(), 10) as connection:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(sent)
             if end:
                 connection.shutdown(socket.SHUT_WR)
         pieces = []
-        with contextlib.suppress(ConnectionResetError):  # it hung up on what it had not read yet
+        with contextlib.suppress(ConnectionResetError):  # the server closed with unread bytes
             while piece := connection.recv(65536):
                 pieces.append(piece)
     return b"".join(pieces)

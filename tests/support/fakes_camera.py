@@ -1,4 +1,4 @@
-"""Stand-ins for a webcam and for the system's list of cameras: plugged, pulled, held by others, or hanging."""
+"""Fakes of a webcam and of the system's list of cameras: plugged in or not, busy, silent or hanging."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Raw = NDArray[Any]
 
 
 def patches_bgr(size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """Four flat colours, one in each quarter."""
+    """Return (H, W, 3) uint8 BGR with one colour in each quarter."""
     width, height = size_wh
     picture = np.zeros((height, width, 3), np.uint8)
     picture[: height // 2, : width // 2] = (40, 60, 200)
@@ -28,12 +28,13 @@ def patches_bgr(size_wh: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 class FakeCamera:
-    """A webcam that can be plugged in and out; hand `opener` to CameraSource.
+    """A webcam that can be unplugged; pass `opener` to CameraSource.
 
     Args:
-        raw: what a read returns, by the number of the read.
-        size_wh: what the driver says its pictures are.
-        driver_fps: what the driver says of its rate.
+        raw: Returns the frame of a read, by the number of the read.
+        size_wh: Frame size reported by the driver.
+        fourcc: Pixel format reported by the driver.
+        driver_fps: Frame rate reported by the driver.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class FakeCamera:
         self.plugged, self.sends = True, True
         self.fail_reads: set[int] = set()
         self.reads = self.opened = self.released = 0
-        self.asked: list[tuple[int, float]] = []
+        self.requests: list[tuple[int, float]] = []
         self.on_read: Callable[[], None] = lambda: None
 
     def opener(self, device: int | str) -> FakeCapture:
@@ -59,7 +60,7 @@ class FakeCamera:
 
 
 class FakeCapture:
-    """One opening of the camera; as cv2.VideoCapture, it stays dead once the camera was pulled out."""
+    """One opening of the camera; as with cv2.VideoCapture, it does not recover after an unplugging."""
 
     def __init__(self, camera: FakeCamera) -> None:
         self._camera, self._alive = camera, camera.plugged
@@ -68,14 +69,14 @@ class FakeCapture:
         return self._alive
 
     def set(self, prop: int, value: float) -> bool:
-        self._camera.asked.append((prop, value))
+        self._camera.requests.append((prop, value))
         return True
 
     def get(self, prop: int) -> float:
         width, height = self._camera.size_wh
         code = int.from_bytes(self._camera.fourcc.encode(), "little")
-        told = {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height, cv2.CAP_PROP_FOURCC: code}
-        return float(told.get(prop, self._camera.driver_fps))
+        properties = {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height, cv2.CAP_PROP_FOURCC: code}
+        return float(properties.get(prop, self._camera.driver_fps))
 
     def read(self, image: Raw | None = None, /) -> tuple[bool, Raw | None]:
         camera = self._camera
@@ -92,21 +93,21 @@ class FakeCapture:
 
 
 class HangingCamera(FakeCamera):
-    """From its second picture on, a read hangs in the driver until `let_go` is set."""
+    """From its second frame on, a read hangs in the driver until `resume` is set."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.hangs, self.let_go = threading.Event(), threading.Event()
+        self.hangs, self.resume = threading.Event(), threading.Event()
         self.on_read = self._hang
 
     def _hang(self) -> None:
         if self.reads >= 1:
             self.hangs.set()
-            self.let_go.wait(30)
+            self.resume.wait(30)
 
 
 class FakeCameraDevices:
-    """The system's cameras, and what opening each device file says."""
+    """A list of cameras, with the error number of opening each device file, and the programs that use them."""
 
     def __init__(self, *names: str, numbers: dict[str, int] | None = None, programs: list[str] | None = None) -> None:
         self._nodes = [CameraNode(f"/dev/video{index}", name) for index, name in enumerate(names)]
@@ -118,12 +119,12 @@ class FakeCameraDevices:
     def node(self, path: str) -> CameraNode | None:
         return next((node for node in self.nodes() or () if node.path == path), None)
 
-    def find_again(self, before: CameraNode) -> CameraNode | None:
-        return next((node for node in self.nodes() or () if node.is_same_camera(before)), None)
+    def find_again(self, earlier: CameraNode) -> CameraNode | None:
+        return next((node for node in self.nodes() or () if node.is_same_camera(earlier)), None)
 
     def open_errno(self, path: str) -> int:
-        there = any(node.path == path for node in self._nodes)
-        return self._numbers.get(path, 0 if there else errno.ENOENT)
+        exists = any(node.path == path for node in self._nodes)
+        return self._numbers.get(path, 0 if exists else errno.ENOENT)
 
     def programs_using(self, path: str) -> list[str]:
         return self._programs

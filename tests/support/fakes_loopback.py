@@ -1,4 +1,4 @@
-"""A stand-in for v4l2loopback at the boundary of system calls: what its source does, without a kernel module.
+"""A fake of v4l2loopback at the system call level, with the behaviour of its source code.
 
 `tests/vm` runs the same code against the real driver.
 """
@@ -30,55 +30,57 @@ class FakeLoopback:
     """One device of the driver.
 
     Args:
-        has_event: as 0.13 and later: there is a client-usage event, and `timeout_image_io` is a button. Otherwise as
-            0.12.7: no event, and a switch whose value the system remembers although the driver has forgotten it.
-        sends_initial: whether the kernel sends the state of the beginning as an event.
-        name: what the driver calls itself.
+        has_event: As 0.13 and later: there is a client-usage event, and `timeout_image_io` is a button. Otherwise as
+            0.12.7: no event, and a switch whose value the kernel keeps although the driver has reset it.
+        sends_initial: Whether the kernel sends the initial state as an event.
+        name: The driver's name.
     """
 
     def __init__(self, *, has_event: bool = False, sends_initial: bool = True, name: str = wire.DRIVER) -> None:
         self.has_event, self.sends_initial, self.name = has_event, sends_initial, name
-        self.stream: tuple[int, int, bytes] | None = None  # width, height, fourcc, once a writer has said so
-        self.wrote = False  # a frame
-        self.owes_timeout = False  # a reader gets the timeout picture next
+        self.stream: tuple[int, int, bytes] | None = None  # width, height, fourcc, once negotiated by a writer
+        self.wrote = False  # whether it wrote a frame
+        self.has_pending_timeout = False  # the next read returns the timeout picture
         self.timeout_ms = 0
         self.timeout_picture: bytes | None = None
         self.readers = 0
-        self.takes_writers = True
+        self.accepts_writers = True
         self.openers: dict[int, _Opener] = {}
         self._next_opener_gets_timeout_io = False
-        self._remembered = {wire.TIMEOUT: 0, wire.TIMEOUT_IMAGE_IO: 0}
+        self._stored = {wire.TIMEOUT: 0, wire.TIMEOUT_IMAGE_IO: 0}
         self._other_ends: dict[int, socket.socket] = {}
 
     def opener(self, path: str) -> LoopbackDevice:
-        """As `LoopbackDevice(path)`, on this driver."""
+        """Return `LoopbackDevice(path)` on this driver."""
         return LoopbackDevice(path, self)
 
-    def written(self, size_wh: tuple[int, int], fourcc: bytes = b"YU12") -> None:
-        """Somebody wrote a frame with a plain write."""
-        self.agreed(size_wh, fourcc)
-        self.wrote, self.takes_writers = True, False
+    def write_frame(self, size_wh: tuple[int, int], fourcc: bytes = b"YU12") -> None:
+        """A writer negotiates a format and writes a frame with a plain write."""
+        self.negotiate(size_wh, fourcc)
+        self.wrote, self.accepts_writers = True, False
 
-    def agreed(self, size_wh: tuple[int, int], fourcc: bytes = b"YU12") -> None:
-        """A writer agreed on a format: the stream has buffers."""
+    def negotiate(self, size_wh: tuple[int, int], fourcc: bytes = b"YU12") -> None:
+        """A writer negotiates a format: the stream has buffers."""
         self.stream = *size_wh, fourcc
 
-    def silence(self) -> None:
-        """The writer has not sent anything for so long that the timer went off."""
-        self.owes_timeout |= self.timeout_ms > 0
+    def time_out(self) -> None:
+        """The writer has sent nothing for the timeout."""
+        self.has_pending_timeout |= self.timeout_ms > 0
 
-    def writer_is_gone(self) -> None:
-        """Its opener is closed; it had not started a stream, so 0.12 takes no other one."""
-        self.stream, self.wrote, self.takes_writers = None, False, self.takes_writers or self.has_event
-        assert not self.owes_timeout or self.timeout_ms, "the next reader falls into a null pointer of the kernel"
+    def close_writer(self) -> None:
+        """The writer closes the device; it had not started a stream, so 0.12 accepts no other writer."""
+        self.stream, self.wrote, self.accepts_writers = None, False, self.accepts_writers or self.has_event
+        assert not self.has_pending_timeout or self.timeout_ms, (
+            "the kernel would dereference a null pointer for the next reader"
+        )
 
     def kill(self) -> None:
-        """The program dies: the system closes what it had open, and nobody puts anything back."""
+        """The program dies: its descriptors are closed, and no setting is restored."""
         for descriptor in tuple(self.openers):
             self.close(descriptor)
 
     def set_readers(self, readers: int) -> None:
-        """So many stream from the device now."""
+        """Set the number of streaming readers."""
         self.readers = readers
         for descriptor, opener in tuple(self.openers.items()):
             if opener.subscribed:
@@ -86,7 +88,7 @@ class FakeLoopback:
 
     def _queue(self, descriptor: int, opener: _Opener) -> None:
         opener.events.append(self.readers)
-        self._other_ends[descriptor].send(b"!", socket.MSG_OOB)  # the descriptor has POLLPRI now
+        self._other_ends[descriptor].send(b"!", socket.MSG_OOB)  # sets POLLPRI
 
     def open(self, path: str) -> int:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -102,13 +104,13 @@ class FakeLoopback:
     def close(self, descriptor: int) -> None:
         opener = self.openers.pop(descriptor)
         opener.end.close()
-        self.takes_writers |= opener.writer
+        self.accepts_writers |= opener.writer
         self._other_ends.pop(descriptor).close()
 
     def read(self, descriptor: int, length: int) -> bytes:
-        if not self.wrote and not self.owes_timeout:
+        if not self.wrote and not self.has_pending_timeout:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        self.owes_timeout = False
+        self.has_pending_timeout = False
         return bytes(length)
 
     def write_mapped(self, descriptor: int, offset: int, length: int, content: bytes) -> None:
@@ -138,7 +140,7 @@ class FakeLoopback:
             size_bytes = self._buffer_bytes()
             argument[:] = wire.BUFFER.pack(0, wire.OUTPUT, 1, 32 * size_bytes if opener.timeout_io else 0, size_bytes)
         elif request == wire.STREAMON and not self.has_event:
-            opener.writer, self.takes_writers = True, False
+            opener.writer, self.accepts_writers = True, False
             self._buffer_bytes()
         elif request == wire.SUBSCRIBE_EVENT and self.has_event:
             opener.subscribed = True
@@ -158,7 +160,7 @@ class FakeLoopback:
         return -(-self.stream[0] * self.stream[1] * 3 // 2 // 4096) * 4096
 
     def _querycap(self, argument: bytearray) -> None:
-        able = (wire.CAP_CAPTURE if self.wrote else 0) | (wire.CAP_OUTPUT if self.takes_writers else 0)
+        able = (wire.CAP_CAPTURE if self.wrote else 0) | (wire.CAP_OUTPUT if self.accepts_writers else 0)
         argument[:] = wire.CAPABILITY.pack(self.name.encode(), b"Veneer", b"platform:v4l2loopback-000", 0, 0, able)
 
     def _g_fmt(self, argument: bytearray) -> None:
@@ -174,14 +176,14 @@ class FakeLoopback:
 
     def _g_ctrl(self, argument: bytearray) -> None:
         which, _ = wire.CONTROL.unpack(argument)
-        argument[:] = wire.CONTROL.pack(which, self._remembered[which])
+        argument[:] = wire.CONTROL.pack(which, self._stored[which])
 
     def _s_ctrl(self, argument: bytearray) -> None:
         which, value = wire.CONTROL.unpack(argument)
-        changed, self._remembered[which] = self._remembered[which] != value, value
+        changed, self._stored[which] = self._stored[which] != value, value
         if which == wire.TIMEOUT:
             self.timeout_ms = value
-        elif self.has_event:  # a button: pressed, whatever it is set to
+        elif self.has_event:  # a button: any value presses it
             self._next_opener_gets_timeout_io = True
-        elif changed:  # the system asks the driver only about what changed
+        elif changed:  # the kernel informs the driver only of changes
             self._next_opener_gets_timeout_io = bool(value)

@@ -1,4 +1,4 @@
-"""A stand-in for pyvirtualcam.Camera: the same calls and the same strictness, without a driver."""
+"""A fake of pyvirtualcam.Camera: the same calls and checks, without a driver."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class FakeVirtualCamera:
-    """Keeps what it is sent; refuses what the real one refuses."""
+    """Stores the frames it is sent; rejects what the real camera rejects."""
 
     def __init__(self, width: int, height: int, fps: float, *, fmt: Any, device: str | None, print_fps: bool) -> None:
         if width % 2 or height % 2:
@@ -23,7 +23,7 @@ class FakeVirtualCamera:
         self.broken: Exception | None = None
 
     def send(self, frame: NDArray[np.uint8]) -> None:
-        """Keep a copy; raises like the real one on a wrong type or shape, and when unplugged."""
+        """Store a copy; raise on a wrong type or shape, and if `broken` is set."""
         if self.broken is not None:
             raise self.broken
         if frame.dtype != np.uint8:
@@ -34,19 +34,19 @@ class FakeVirtualCamera:
         self.frames.append(frame.copy())
 
     def close(self) -> None:
-        """Count."""
+        """Count the calls."""
         self.closed += 1
 
 
 class FakeVirtualCameras:
-    """A factory of them, as `pyvirtualcam.Camera` is; `failure` makes it refuse."""
+    """Creates fake cameras, as `pyvirtualcam.Camera` does; raises `failure` if given."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
         self.opened: list[FakeVirtualCamera] = []
 
     def __call__(self, width: int, height: int, fps: float, **keywords: Any) -> FakeVirtualCamera:
-        """Open one."""
+        """Open a camera."""
         if self.failure is not None:
             raise self.failure
         camera = FakeVirtualCamera(width, height, fps, **keywords)

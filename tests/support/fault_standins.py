@@ -17,8 +17,9 @@ from support.fakes_virtualcam import FakeVirtualCamera
 from support.head_parts import NegativeEngine, portrait_face
 
 from engines.looks import Look
+from engines.runtime.hot_swap import HotSwapEngine
 from live.pipeline.frame import Face, Frame, ImageU8
-from live.render.look_loader import LookLoader, ReadyLayer, ReadyLook
+from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.sinks.base import FrameSink
 from live.sources.base import FrameSource, SourceInfo
 
@@ -145,13 +146,16 @@ class TinyLookLoader(LookLoader):
         super().__init__(looks, runtime="auto", say=say)
         self._orders, self.engine = orders, Engine(orders)
 
-    def prepare(self, name: str) -> ReadyLook:
-        if name not in self._ready:
+    def load(self, name: str) -> LoadedLook:
+        if name not in self._loaded:
             self._orders.meet("looks")
             regions = ("person", "head") if name == "toon" else ()
-            layers = [ReadyLayer(1.0, self.engine, None, (32, 32), None, region, "picture") for region in regions]
-            self._ready[name] = ReadyLook(self._looks[name], tuple(layers))
-        return self._ready[name]
+            layers = [
+                LoadedLayer(1.0, HotSwapEngine(self.engine), None, (32, 32), None, region, "picture")
+                for region in regions
+            ]
+            self._loaded[name] = LoadedLook(self._looks[name], tuple(layers))
+        return self._loaded[name]
 
     def close(self) -> None:
         super().close()

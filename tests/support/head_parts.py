@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from engines.looks import Look
 from engines.runtime.base import EngineInfo
+from engines.runtime.hot_swap import HotSwapEngine
 from live.pipeline.frame import Face, ImageU8
 from live.portrait import portrait_bgr
-from live.render.look_loader import ReadyLayer, ReadyLook
+from live.render.look_loader import LoadedLayer, LoadedLook
 from live.render.look_sheet import find_faces
 from live.tracking.person_segmenter import PersonSegmenter
 
@@ -50,10 +51,11 @@ class NegativeEngine:
         """Nothing to let go of."""
 
 
-def negative_look(*regions: str, output: str = "picture", no_face: str = "hold") -> ReadyLook:
+def negative_look(*regions: str, output: str = "picture", no_face: str = "hold") -> LoadedLook:
     """A look whose layers turn these regions into their negative."""
     sizes = {region: (448, 256) if region in ("frame", "person") else (256, 256) for region in regions}
     layers = tuple(
-        ReadyLayer(1.0, NegativeEngine(output), None, sizes[region], None, region, output) for region in regions
+        LoadedLayer(1.0, HotSwapEngine(NegativeEngine(output)), None, sizes[region], None, region, output)
+        for region in regions
     )
-    return ReadyLook(Look("negative", "", (), no_face, 0.5), layers)
+    return LoadedLook(Look("negative", "", (), no_face, 0.5), layers)

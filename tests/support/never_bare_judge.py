@@ -21,7 +21,8 @@ from engines.looks import Look
 from engines.regions.upright import FACE_OVAL
 from live.control.controls import Controls, ControlState
 from live.pipeline.frame import Face, Frame, ImageU8
-from live.render.privacy_fallback import card, last_resort
+from live.render.privacy_fallback import card
+from live.render.privacy_policy import final_fallback
 from live.sinks.base import FrameSink
 
 SMALL_WH, LARGE_WH = (320, 240), (400, 300)
@@ -146,7 +147,7 @@ class Judge:
 
 
 def _guarded(look: Look) -> bool:
-    return look.covers and last_resort(look) != "raw"
+    return look.covers and final_fallback(look) != "raw"
 
 
 class WatchedControls(Controls):

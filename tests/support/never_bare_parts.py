@@ -15,8 +15,9 @@ from support.never_bare_judge import PLACES, SMALL_WH, scenes
 from engines.errors import EngineError
 from engines.looks import Look, load_looks
 from engines.regions.upright import FACE_OVAL
+from engines.runtime.hot_swap import HotSwapEngine
 from live.pipeline.frame import Face, Frame
-from live.render.look_loader import LookLoader, ReadyLayer, ReadyLook
+from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.sources.base import FrameSource, SourceInfo
 
 
@@ -154,12 +155,12 @@ class TroubledLookLoader(LookLoader):
         say: Callable[[str], None] = print,
     ) -> None:
         super().__init__(looks, runtime="auto", say=say)
-        self._engine, self._slow_s, self._broken = TroubledEngine(troubles), slow_s, broken
+        self._engine, self._slow_s, self._broken = HotSwapEngine(TroubledEngine(troubles)), slow_s, broken
 
-    def prepare(self, name: str) -> ReadyLook:
-        if name in self._ready:
-            return self._ready[name]
-        if self._ready:  # the first look is there at once
+    def load(self, name: str) -> LoadedLook:
+        if name in self._loaded:
+            return self._loaded[name]
+        if self._loaded:  # the first look is there at once
             time.sleep(self._slow_s)
         if name == self._broken:
             raise EngineError(f"look {name}", "it cannot be made here")
@@ -167,11 +168,11 @@ class TroubledLookLoader(LookLoader):
         for layer in look.layers:
             region = getattr(layer.style, "region", "lips")
             if region == "lips":
-                return super().prepare(name)
+                return super().load(name)
             size_wh = (448, 256) if region in ("frame", "person") else (256, 256)
-            layers.append(ReadyLayer(layer.strength, self._engine, None, size_wh, None, region, "picture"))
-        self._ready[name] = ReadyLook(look, tuple(layers))
-        return self._ready[name]
+            layers.append(LoadedLayer(layer.strength, self._engine, None, size_wh, None, region, "picture"))
+        self._loaded[name] = LoadedLook(look, tuple(layers))
+        return self._loaded[name]
 
 
 def the_looks() -> dict[str, Look]:

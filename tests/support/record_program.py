@@ -1,8 +1,8 @@
-"""A program of its own that records until it is told or killed: `python record_program.py PATH how`.
+"""Records a moving noise picture: `python record_program.py PATH MODE`.
 
-It sends frames of a moving noise picture, as fast as it can, each stamped 1/30 s after the one before, and prints the
-number of frames sent so far, one line each. `how` is "on" (until killed), "full" (until the disk refuses; then the
-error's text, and the error's absence from `close`) or "limit" (as "full", with files limited to 300 kB).
+Frames are sent as fast as possible, with timestamps 1/30 s apart; after each the number of frames is printed. MODE is
+"on" (until killed or interrupted), "full" (until the disk is full; prints the error, then "closed" if `close` raises
+none) or "limit" (as "full", with a file size limit of 300 kB).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from live.sinks.video_file import VideoFileSink
 
 
 def main() -> None:
-    path, how = Path(sys.argv[1]), sys.argv[2]
-    if how == "limit":
+    path, mode = Path(sys.argv[1]), sys.argv[2]
+    if mode == "limit":
         import resource
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-    interrupted = threading.Event()  # as in `veneer`: an exception would be lost where FFmpeg calls back into Python
+    interrupted = threading.Event()  # as in `veneer`: an exception would be lost in FFmpeg's callbacks
     signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     noise = np.random.default_rng(0).integers(0, 255, (240, 640, 3), dtype=np.uint8)
     sink = VideoFileSink(path)

@@ -1,4 +1,4 @@
-"""A real X server for tests that open windows and press keys, and a hand for the window's close button."""
+"""A real X server for tests that open windows and press keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START_S = 30
 
 
 def need(*programs: str) -> None:
-    """Skip the test where a program is missing."""
+    """Skip the test if a program is missing."""
     for program in programs:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
@@ -25,15 +25,15 @@ def need(*programs: str) -> None:
 
 @contextlib.contextmanager
 def x_server(size: str = "1600x900x24") -> Iterator[str]:
-    """Run Xvfb on a free display; gives its DISPLAY (":99")."""
+    """Run Xvfb on a free display; yield its DISPLAY (":99")."""
     need("Xvfb")
     reader, writer = os.pipe()
     command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", size, "-nolisten", "tcp", "-noreset"]
     with subprocess.Popen(command, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         os.close(writer)
         try:
-            with os.fdopen(reader, encoding="ascii") as said:
-                number = said.readline().strip()
+            with os.fdopen(reader, encoding="ascii") as output:
+                number = output.readline().strip()
             if not number:
                 pytest.skip("Xvfb does not start here")
             yield f":{number}"
@@ -42,7 +42,7 @@ def x_server(size: str = "1600x900x24") -> Iterator[str]:
 
 
 def xdotool(display: str, *words: str) -> str:
-    """Run xdotool on that display and return what it prints."""
+    """Run xdotool on a display and return its output."""
     need("xdotool")
     environment = {**os.environ, "DISPLAY": display}
     done = subprocess.run(["xdotool", *words], env=environment, capture_output=True, text=True, timeout=START_S)
@@ -50,7 +50,7 @@ def xdotool(display: str, *words: str) -> str:
 
 
 def wait_for_window(display: str, title: str) -> int:
-    """The id of the window with that title, once it is on the screen."""
+    """Wait for the window with a title and return its id."""
     deadline_s = time.monotonic() + START_S
     while time.monotonic() < deadline_s:
         found = xdotool(display, "search", "--onlyvisible", "--name", f"^{title}$").split()
@@ -72,12 +72,12 @@ class _ClientMessage(ctypes.Structure):
         ("message_type", ctypes.c_ulong),
         ("format", ctypes.c_int),
         ("data", ctypes.c_long * 5),
-        ("room", ctypes.c_long * 12),  # XEvent is larger
+        ("padding", ctypes.c_long * 12),  # to the size of XEvent
     )
 
 
 def press_close_button(display: str, window: int) -> None:
-    """What a window manager sends when the window's X is clicked (Xvfb runs without one)."""
+    """Send what a window manager sends when the close button is clicked (Xvfb has no window manager)."""
     try:
         x11: Any = ctypes.CDLL("libX11.so.6")
     except OSError:

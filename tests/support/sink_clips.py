@@ -1,4 +1,4 @@
-"""Small real video and sound files for the sink tests, made and read back with PyAV."""
+"""Small video and sound files for tests, written and read with PyAV."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ RATE_HZ = 48000
 def plain_frame(
     level: int, *, pts_s: float | None = None, captured_s: float = 0.0, size_wh: tuple[int, int] = (64, 48)
 ) -> Frame:
-    """One grey frame."""
+    """Return one grey frame."""
     return Frame(np.full((size_wh[1], size_wh[0], 3), level, np.uint8), 0, captured_s, pts_s)
 
 
 def read_pictures(path: Path) -> tuple[list[ImageU8], list[float]]:
-    """All frames that come before the end or the first damage, with their times in seconds."""
+    """Return all frames before the end or the first damage, with their timestamps in seconds."""
     pictures, times_s = [], []
     reformatter: Any = VideoReformatter()
     with av.open(str(path)) as container:
         try:
             for frame in container.decode(video=0):
                 assert frame.pts is not None and frame.time_base is not None
-                matrix = {1: "ITU709"}.get(int(frame.colorspace), "ITU601")  # as tagged; older PyAVs do not look
+                matrix = {1: "ITU709"}.get(int(frame.colorspace), "ITU601")  # older PyAV ignores the tag
                 ranges = {"src_color_range": "MPEG", "dst_color_range": "JPEG"}
                 shown = reformatter.reformat(frame, format="bgr24", src_colorspace=matrix, **ranges)
                 pictures.append(shown.to_ndarray().astype(np.uint8))
@@ -44,7 +44,7 @@ def read_pictures(path: Path) -> tuple[list[ImageU8], list[float]]:
 
 
 def beep(beeps_s: tuple[float, ...], duration_s: float) -> NDArray[np.float32]:
-    """Silence with a tenth of a second of 1 kHz at each of the times; mono, -1..1."""
+    """Return silence with 0.1 s of 1 kHz at each of the times; (N,) float32 mono, -1..1."""
     t_s = np.arange(int(duration_s * RATE_HZ)) / RATE_HZ
     sound = np.zeros(len(t_s), np.float32)
     for start_s in beeps_s:
@@ -54,7 +54,7 @@ def beep(beeps_s: tuple[float, ...], duration_s: float) -> NDArray[np.float32]:
 
 
 def write_sound(path: Path, codec: str, beeps_s: tuple[float, ...], duration_s: float, *, start_s: float = 0.0) -> Path:
-    """A sound file (the container by the path's suffix) of stereo beeps, whose first sample is stamped `start_s`."""
+    """Write a sound file of stereo beeps whose first timestamp is `start_s`; the suffix selects the container."""
     samples = (np.stack([beep(beeps_s, duration_s)] * 2) * 32767).astype(np.int16)
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=RATE_HZ, layout="stereo")
@@ -69,7 +69,7 @@ def write_sound(path: Path, codec: str, beeps_s: tuple[float, ...], duration_s: 
 
 
 def beeps_heard(path: Path) -> list[float]:
-    """When each beep begins, in seconds on the clock of the file's pictures."""
+    """Return the start of each beep, in seconds on the clock of the pictures."""
     onsets_s: list[float] = []
     last_s = float("-inf")
     with av.open(str(path)) as container:
@@ -90,14 +90,14 @@ def beeps_heard(path: Path) -> list[float]:
 
 
 def _decoded_sound(container: Any) -> Iterator[Any]:
-    """The frames of the sound; a damaged packet is passed over, as a player does."""
+    """Yield the sound frames; damaged packets are skipped, as by players."""
     for packet in container.demux(audio=0):
         with contextlib.suppress(av.error.InvalidDataError):
             yield from packet.decode()
 
 
 def sound_span(path: Path) -> tuple[float, float]:
-    """From the beginning of the first to the end of the last sound packet, in seconds."""
+    """Return the start of the first and the end of the last sound packet, in seconds."""
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
         spans = [

@@ -28,7 +28,7 @@ from live.portrait import portrait_bgr
 from live.render.look_loader import LookLoader
 from live.render.look_sheet import find_faces
 from live.upgrades import engine_upgrades
-from live.upgrades.engine_upgrades import kind
+from live.upgrades.engine_upgrades import runtime_and_precision
 
 MANY = 12  # frames that go on while something else is done
 PATIENCE_S = 120.0  # nothing here is slow for that long, even on a loaded machine
@@ -51,19 +51,21 @@ class Show:
         styles: Sequence[Style],
         *,
         runtime: str = "torch",
-        wanted: Callable[[Style, EngineInfo, str], Sequence[BuildOrder]] | None = None,
+        available_builds: Callable[[Style, EngineInfo, str], Sequence[BuildOrder]] | None = None,
         tracker: Any = None,
         fps: float = 30.0,
         build: bool = True,
-        watched: Callable[[], bool] | None = None,
+        has_viewers: Callable[[], bool] | None = None,
     ) -> None:
         self.said: list[str] = []
         self.painted_s: list[float] = []  # when each frame was ready to be sent
         looks = {style.name: Look(style.name, "", (Layer(style, 1.0),)) for style in styles}
         looks |= {"both": Look("both", "", tuple(Layer(style, 0.5) for style in styles))}
         self.controls = Controls(tuple(looks), look=styles[0].name)
-        more: dict[str, Any] = {"build": build, "watched": watched, **({"wanted": wanted} if wanted else {})}
-        self.look_loader = LookLoader(looks, runtime=runtime, say=self.said.append, aside=True, **more)
+        more: dict[str, Any] = {"build": build, "has_viewers": has_viewers}
+        if available_builds is not None:
+            more["available_builds"] = available_builds
+        self.look_loader = LookLoader(looks, runtime=runtime, say=self.said.append, background=True, **more)
         self.sink = KeepingSink(live=True)
         face = find_faces(portrait_bgr())
         source = FakeSource(lambda index: portrait_bgr(), live=True, interval_s=1 / fps)
@@ -87,7 +89,7 @@ class Show:
 
     def runs_on(self, name: str = "") -> list[str]:
         infos = self.look_loader.engines(name or self.controls.read().look)
-        return [" ".join(kind(info)) for info in infos]
+        return [" ".join(runtime_and_precision(info)) for info in infos]
 
     def end(self) -> None:
         self.pipeline.stop()

@@ -1,4 +1,4 @@
-"""Real video files for tests, made on the spot, whose frames tell their numbers."""
+"""Video files whose frames show their numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE_WH = (192, 128)
 
 
 def numbered(index: int) -> Picture:
-    """A picture that tells its number: a bright bar at x = 6 * index, and unlike corners."""
+    """Return a picture that encodes its number: a bright bar at x = 6 * index, and different corners."""
     picture = np.full((SIZE_WH[1], SIZE_WH[0], 3), 60, np.uint8)
     picture[48:80, 6 * index : 6 * index + 6] = 230
     picture[:32, :32], picture[:32, -32:], picture[-32:, :32] = (30, 30, 220), (30, 200, 30), (220, 60, 30)
@@ -26,6 +26,7 @@ def numbered(index: int) -> Picture:
 
 
 def number_in(bgr: Picture) -> int:
+    """Return the number of a picture of `numbered`."""
     return int(bgr[60:68].mean(axis=(0, 2)).argmax()) // 6
 
 
@@ -39,7 +40,7 @@ def write_video(
     pixel_aspect: Fraction | None = None,
     **options: str,
 ) -> Path:
-    """Encode BGR pictures; 25 frames per second where no stamps are given."""
+    """Encode BGR pictures, at 25 frames per second unless timestamps are given."""
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width = pictures[0].shape[:2]

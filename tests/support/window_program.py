@@ -1,6 +1,6 @@
-"""A program of its own with the preview window: `python window_program.py WIDTH HEIGHT`.
+"""Shows the preview window: `python window_program.py WIDTH HEIGHT`.
 
-Shows a plain blue picture with a yellow right half. Prints "open", each key, and "end" after "q" or 60 seconds.
+The picture is blue with a yellow right half. Prints "open", each key, and "end" after "q" or 60 seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
         print(key, flush=True)
 
     sink = WindowSink(on_key=on_key, meter=lambda: MeterText(("30 fps   9 / 13 ms", "glaze 80%"), banner="recording"))
-    sink.pump()  # before it is open: nothing
+    sink.pump()  # ignored before `open`
     try:
         sink.open(size_wh=(width, height), fps=30)
     except SinkError as error:
@@ -44,9 +44,9 @@ def main() -> None:
         shown += 1
         if shown == 2:
             print("open", flush=True)
-    sink.send(Frame(picture_bgr, shown, time.monotonic()))  # after a window closed by hand: it must not come back
+    sink.send(Frame(picture_bgr, shown, time.monotonic()))  # a closed window must not reappear
     sink.pump()
-    print("end" if (picture_bgr == before).all() else "the frame was drawn on", flush=True)
+    print("end" if (picture_bgr == before).all() else "the frame was modified", flush=True)
     sink.close()
     sink.close()
     print("closed", flush=True)

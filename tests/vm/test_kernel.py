@@ -1,4 +1,4 @@
-"""What the machine is made of: what is missing is said, and a kernel that was made once is found without network."""
+"""The guest's kernel: missing programs are reported, and a cached kernel is found without network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from vm import kernel
 
 
-def test_each_missing_program_is_one_line_that_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     here = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name: None if name in ("depmod", "chromium") else here("sh"))
     lines = kernel.missing_tools()
@@ -20,27 +20,27 @@ def test_each_missing_program_is_one_line_that_names_its_package(monkeypatch: py
 
 @pytest.fixture
 def no_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of its own, on a machine whose package lists are empty."""
+    """An empty cache, and empty package lists."""
     monkeypatch.setenv("VENEER_VM_CACHE", str(tmp_path))
-    monkeypatch.setattr(kernel, "_said", lambda *_: "")
+    monkeypatch.setattr(kernel, "_command_output", lambda *_: "")
     return tmp_path
 
 
-def test_without_package_lists_and_without_a_kernel_the_remedy_is_named(no_packages: Path) -> None:
+def test_missing_package_lists_or_kernel_name_the_remedy(no_packages: Path) -> None:
     with pytest.raises(kernel.CannotBuildError, match="apt-get update"):
         kernel.ready_kernel()
 
 
-def test_a_kernel_in_the_cache_is_found_and_its_modules_come_after_what_they_need(no_packages: Path) -> None:
+def test_cached_kernel_is_found_with_modules_in_load_order(no_packages: Path) -> None:
     folder = no_packages / "6.1.0-1-amd64-0.12.7"
     modules = folder / "lib" / "modules" / "6.1.0-1-amd64"
     modules.mkdir(parents=True)
     others = [f"{name}.ko:" for name in ("virtio_pci", "9p", "9pnet_virtio", "overlay", "v4l2loopback")]
-    vivid = "kernel/vivid.ko: kernel/v4l2-tpg.ko kernel/videodev.ko"  # as depmod has it: the last one first
+    vivid = "kernel/vivid.ko: kernel/v4l2-tpg.ko kernel/videodev.ko"  # depmod lists dependencies in reverse load order
     (modules / "modules.dep").write_text("\n".join([*others, vivid]))
     (folder / "release").write_text("6.1.0-1-amd64\n")
     found = kernel.ready_kernel()
     assert found.release == "6.1.0-1-amd64" and found.image == folder / "vmlinuz"
     names = [path.stem for path in found.modules]
     assert names.index("videodev") < names.index("v4l2-tpg") < names.index("vivid")
-    assert set(kernel.WANTED_MODULES) < set(names)
+    assert set(kernel.REQUIRED_MODULES) < set(names)

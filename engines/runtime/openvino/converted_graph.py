@@ -1,4 +1,4 @@
-"""The graph that OpenVINO runs for a style: converted once, kept in the cache or shipped, and never reported home."""
+"""OpenVINO graphs of styles: shipped with the program, or converted once and cached. Without OpenVINO's telemetry."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import functools
 import importlib
 import sys
 import warnings
-from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engines import extras
 from engines.cache import engine_cache
+from engines.runtime.base import MAX_FACES, NotUsableError, library_version
 from engines.styles import Style
 
 if TYPE_CHECKING:
@@ -21,9 +23,9 @@ GRAPH = "model.xml"
 
 
 def load_openvino() -> Any:
-    """The `openvino` module, without its reporting of every import and conversion to a server on the internet.
+    """Import `openvino` without its telemetry, which would report each import and conversion to a server.
 
-    OpenVINO and NNCF count as asked whoever never answered; without the reporting module both do without it.
+    OpenVINO and NNCF treat a user who was never asked as one who agreed; both work without the telemetry module.
 
     Raises:
         ImportError: OpenVINO is not installed.
@@ -34,10 +36,10 @@ def load_openvino() -> Any:
 
 @functools.cache
 def openvino_core() -> Any:
-    """The one `Core` of this process, never let go of.
+    """Return the one `Core` of this process, which is never destroyed.
 
-    OpenVINO unloads its CPU plugin with the last one, in whatever thread that happens; the thread that loaded it is
-    left with a signal stack that is no longer there, and Ctrl-C ends in a segmentation fault (seen with 2026.4).
+    OpenVINO unloads its CPU plugin with the last `Core`, in whichever thread that happens. The thread that loaded the
+    plugin then has a dangling signal stack, and Ctrl-C causes a segmentation fault (observed with 2026.4).
 
     Raises:
         ImportError: OpenVINO is not installed.
@@ -46,24 +48,36 @@ def openvino_core() -> Any:
 
 
 def graph_key(style: Style) -> str:
-    """The name of the style's graph among those that come with the program.
+    """Return the key of the style's graph among the shipped ones.
 
-    No version is part of it: the graph format (IR 11) is read by every OpenVINO that the project allows.
+    It contains no version: every OpenVINO that the project allows reads the graph format (IR 11).
     """
-    io_adapter = engine_cache.file_digest(Path(__file__).parent.with_name("io_adapter.py"))
-    parts = {"weights": style.weights_digest(), "source": style.source_digest(), "door": io_adapter, "ir": 11}
-    return engine_cache.cache_key(**parts, arguments=style.arguments, shape="any", precision="fp32")
-
-
-def cached_graph_key(style: Style) -> str:
-    """Its name in the user's cache: whatever may change its bytes changes it, the converting libraries too."""
     return engine_cache.cache_key(
-        graph=graph_key(style), openvino=metadata.version("openvino"), torch=metadata.version("torch")
+        weights=style.weights_digest(),
+        source=style.source_digest(),
+        io_adapter=engine_cache.file_digest(Path(__file__).parent.with_name("io_adapter.py")),
+        ir=11,
+        arguments=style.arguments,
+        shape="any",
+        precision="fp32",
     )
 
 
+def cached_graph_key(style: Style) -> str:
+    """Return the key of the style's graph in the user's cache, which also covers the converting libraries."""
+    versions = {name: library_version(name) for name in ("openvino", "torch")}
+    return engine_cache.cache_key(graph=graph_key(style), **versions)
+
+
 def convert_style(style: Style) -> openvino.Model:
-    """The style's graph in OpenVINO's own form, straight from the PyTorch module; for 1 to 4 crops of any size."""
+    """Convert a style's PyTorch module into an OpenVINO graph for 1 to `MAX_FACES` regions of any size.
+
+    Raises:
+        NotUsableError: PyTorch is not installed.
+    """
+    if find_spec("torch") is None:
+        reason = f"its graph of {style.name} is not converted yet, which needs PyTorch"
+        raise NotUsableError(reason, extras.install_command("train"))
     openvino = load_openvino()
     import torch
 
@@ -73,26 +87,27 @@ def convert_style(style: Style) -> openvino.Model:
     width, height = style.size_wh
     example = torch.zeros((2, height, width, 3), dtype=torch.uint8)
     dim = torch.export.Dim
-    shape: dict[int, Any] = {0: dim("count", min=1, max=4)}
-    if step_px < min(width, height):  # one graph for every size it is used at
+    shape: dict[int, Any] = {0: dim("count", min=1, max=MAX_FACES)}
+    if step_px < min(width, height):  # one graph for all sizes
         shape |= {1: step_px * dim("rows", min=2, max=2048), 2: step_px * dim("columns", min=2, max=2048)}
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch and OpenVINO warn of each other's ageing parts: nothing for a user
+        warnings.simplefilter("ignore")  # PyTorch and OpenVINO warn about deprecated parts of each other
         program = torch.export.export(IoAdapter(net).eval(), (example,), dynamic_shapes=(shape,))
         return openvino.convert_model(program)
 
 
 def save_graph(model: openvino.Model, folder: Path) -> None:
-    """Write a graph into a folder, in the precision it has."""
+    """Write a graph into a folder in the precision it has."""
     load_openvino().save_model(model, folder / GRAPH, compress_to_fp16=False)
 
 
 def load_graph(style: Style, core: openvino.Core) -> openvino.Model:
-    """The style's FP32 graph: as it comes with the program, from the user's cache, or converted now (5 s).
+    """Return the style's FP32 graph: the shipped one, the cached one, or else a new conversion (5 s).
 
     Raises:
+        NotUsableError: It must be converted, and PyTorch is not installed.
         RuntimeError: OpenVINO cannot convert it.
-        EngineError: the weights are not usable.
+        EngineError: The weights are not usable.
     """
     if (entry := engine_cache.find_shipped(graph_key(style))) is not None:
         with contextlib.suppress(RuntimeError):
@@ -101,12 +116,13 @@ def load_graph(style: Style, core: openvino.Core) -> openvino.Model:
     def read(folder: Path) -> openvino.Model:
         return core.read_model(folder / GRAPH)
 
-    made = engine_cache.load_or_build(
-        cached_graph_key(style),
+    key = cached_graph_key(style)
+    converted = engine_cache.load_or_build(
+        key,
         read=read,
         make=lambda: convert_style(style),
         write=save_graph,
         about=engine_cache.EntryDescription(style.name, "openvino", "fp32", "any"),
     )
-    stored = engine_cache.find(cached_graph_key(style))
-    return read(stored) if stored else made  # the first run and all later ones run the same bytes
+    stored = engine_cache.find(key)
+    return read(stored) if stored else converted  # the first start must run the same bytes as later ones

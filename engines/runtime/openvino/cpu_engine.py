@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU, in INT8, BF16 or FP32: the fastest of them that is near enough to FP32."""
+"""OpenVINO on the CPU: the fastest of INT8, BF16 and FP32 that is close enough to FP32."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engines import extras
 from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
-from engines.errors import EngineError
 from engines.runtime import autotune_choice
-from engines.runtime.base import EngineInfo, NotUsableError, Regions, usable_cores
+from engines.runtime.base import EngineInfo, NotUsableError, usable_cores
 from engines.runtime.openvino.converted_graph import GRAPH, cached_graph_key, load_graph, openvino_core
-from engines.runtime.openvino.graph_run import Compile, GraphRun, reshape_graph
-from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
+from engines.runtime.openvino.graph_engine import Compile, GraphEngine, reshape_graph
+from engines.runtime.openvino.int8_graph import int8_key, nncf_installed
 from engines.runtime.probe import probe_bgr, within_tolerance
 from engines.styles import Style
 from engines.text import first_line
 
 PRECISIONS = ("int8", "bf16", "fp32")  # the fastest first
+_SMALL_REGION_PIXELS = 10_000
 
 
-class OpenVinoEngine:
-    """See `Engine`. Needs PyTorch only the first time: later starts read the converted graph.
+class OpenVinoEngine(GraphEngine):
+    """See `Engine`. PyTorch is needed only to convert a graph, that is, once for each of the user's own styles.
 
-    By itself it takes INT8 where calibration made it and let it pass; else BF16 on processors that have it, about
-    twice as fast as FP32, where calibration let it pass or where its answer to a probe is near FP32 on this very
-    machine; else FP32. `veneer calibrate machine` may have chosen otherwise.
+    "auto" takes the precision that `veneer calibrate machine` chose; else INT8 if calibration built it and it passed;
+    else BF16 on processors that have it (twice as fast as FP32), if it passed calibration, or if its answer to a probe
+    is close to FP32; else FP32.
 
     Args:
-        style: what to run.
-        precision: "auto", or one of `PRECISIONS`: then it is that one, whatever calibration said of it.
-        threads: None for as many as the machine's choice or `default_threads` says.
-        without: precisions that "auto" leaves out: they failed while frames came in.
-        say: told what happens, a line at a time.
+        style: What to run.
+        precision: "auto" or one of `PRECISIONS`, which is then used whatever its verdict is.
+        threads: Number of threads; None for the machine's choice or `default_threads`.
+        excluded: Precisions that "auto" skips.
+        say: Receives progress, one line at a time.
 
     Raises:
-        NotUsableError: the precision that was named is not to be had here, or none is left.
-        RuntimeError: OpenVINO cannot convert or compile it here.
-        EngineError: the weights are not usable.
+        NotUsableError: The requested precision is not available here, or none is left.
+        RuntimeError: OpenVINO cannot convert or compile the graph.
+        EngineError: The weights are not usable.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class OpenVinoEngine:
         *,
         precision: str = "auto",
         threads: int | None = None,
-        without: Collection[str] = (),
+        excluded: Collection[str] = (),
         say: Callable[[str], None] = engine_cache.print_line,
     ) -> None:
         core = openvino_core()
@@ -59,73 +59,60 @@ class OpenVinoEngine:
         if chosen is not None and chosen.runtime != "openvino":
             chosen = None
         threads = threads or (chosen.threads if chosen else None) or default_threads(style.size_wh)
-        maker = _Maker(style, core, device, threads, say)
+        compiler = _Compiler(style, core, device, threads, say)
         first = (chosen.precision,) if chosen else ()
-        made = maker.best(first, without) if precision == "auto" else maker.named(precision)
-        self._run: GraphRun | None = GraphRun(made.compiled, (made.one, made.several), style.name, style.size_wh)
-        self.info = EngineInfo(style.name, "openvino", made.precision, device, made.why, maker.key(made.precision))
-
-    def infer(self, regions_bgr: Regions) -> NDArray[np.float32]:
-        """See `Engine.infer`."""
-        if self._run is None:
-            raise EngineError(f"style {self.info.style}", "its engine is closed")
-        return self._run.infer(regions_bgr)
-
-    def close(self) -> None:
-        """Let go of the compiled graphs."""
-        self._run = None
+        found = compiler.best(first, excluded) if precision == "auto" else compiler.requested(precision)
+        key = engine_key(style, found.precision, device)
+        info = EngineInfo(style.name, "openvino", found.precision, device, found.why, key)
+        super().__init__(info, found.compile_graph, (found.one, found.several), style.size_wh)
 
 
-class _Made(NamedTuple):
-    """A graph compiled for one face and for several; and what compiles it anew, for floats."""
+class _Compiled(NamedTuple):
+    """A graph compiled for one region and for several, and the function that compiles the variants for float32."""
 
     one: Any
     several: Any
-    compiled: Compile
+    compile_graph: Compile
     precision: str
     why: str
 
 
-class _Maker:
+class _Compiler:
     """Compiles a style's graph in one precision or another."""
 
     def __init__(self, style: Style, core: Any, device: str, threads: int, say: Callable[[str], None]) -> None:
         self._style, self._core, self._device, self._threads, self._say = style, core, device, threads, say
         self._has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
-    def key(self, precision: str) -> str:
-        """The name under which calibration's verdict lies."""
-        return engine_key(self._style, precision, self._device)
-
-    def best(self, first: tuple[str, ...], without: Collection[str] = ()) -> _Made:
-        """The first of the precisions that can be had and that nothing is known against; else FP32.
+    def best(self, first: tuple[str, ...], excluded: Collection[str] = ()) -> _Compiled:
+        """Return the first precision that is available and accurate; FP32 otherwise.
 
         Raises:
-            NotUsableError: FP32 is to be left out too.
+            NotUsableError: FP32 is excluded too.
         """
         refusals: list[str] = []
         for precision in dict.fromkeys((*first, *PRECISIONS[:-1])):
-            if precision in without:
+            if precision in excluded:
                 continue
             if precision == "fp32":
-                return self.named(precision, "measured as the best here")
+                return self.requested(precision, "measured as the fastest here")
             try:
-                made = self._judged(precision)
+                found = self._accurate(precision)
             except NotUsableError as error:
                 refusals.append(error.reason)
-            except RuntimeError as error:  # it may be this precision alone
+            except RuntimeError as error:  # possibly of this precision only
                 refusals.append(f"{precision.upper()} cannot be used here: {first_line(error)}")
             else:
-                return made._replace(why="; ".join((made.why, *refusals)))
-        if "fp32" in without:
-            raise NotUsableError("no other precision of OpenVINO's is left")
-        return self.named("fp32", "; ".join(reversed(refusals)))
+                return found._replace(why="; ".join((found.why, *refusals)))
+        if "fp32" in excluded:
+            raise NotUsableError("OpenVINO has no other precision left")
+        return self.requested("fp32", "; ".join(reversed(refusals)))
 
-    def named(self, precision: str, why: str = "it was named") -> _Made:
-        """That precision.
+    def requested(self, precision: str, why: str = "requested") -> _Compiled:
+        """Return one precision, whatever its verdict is.
 
         Raises:
-            NotUsableError: it cannot be had here.
+            NotUsableError: It is not available here.
         """
         if precision not in PRECISIONS:
             raise NotUsableError(f"OpenVINO has no precision {precision!r}", f"use {', '.join(PRECISIONS)}")
@@ -133,88 +120,91 @@ class _Maker:
             raise NotUsableError("this processor has no BF16")
         if precision == "int8":
             return self._int8(why)
-        return self._made(load_graph(self._style, self._core), precision, why)
+        return self._compile(load_graph(self._style, self._core), precision, why)
 
-    def _judged(self, precision: str) -> _Made:
-        """That precision, as calibration says, or else the probe.
+    def _accurate(self, precision: str) -> _Compiled:
+        """Return one precision if it passed calibration or, without a verdict, meets the tolerance on a probe.
 
         Raises:
-            NotUsableError: it cannot be had here, or may not be used.
+            NotUsableError: It is not available here or not accurate.
         """
-        said = verdict(self.key(precision))
-        if said.startswith("failed"):
-            raise NotUsableError(f"{precision.upper()} is not used: calibration {said}")
-        if said == "passed":
-            return self.named(precision, "calibration passed it")
+        found = verdict(engine_key(self._style, precision, self._device))
+        if found.startswith("failed"):
+            raise NotUsableError(f"{precision.upper()} is not used: calibration {found}")
+        if found == "passed":
+            return self.requested(precision, "calibration passed")
         if precision == "int8":
-            do = "veneer calibrate" if nncf_installed() else INSTALL
-            raise NotUsableError(f"INT8 is not made here yet ({do})")
-        made = self.named(precision)
-        most, near = deviation_from_fp32(made.one, self._style, self._core)
-        if not near:
-            raise NotUsableError(f"{precision.upper()} was {most:.1f}/255 off FP32")
-        return made._replace(why=f"at most {most:.1f}/255 off FP32 on a probe, and faster")
+            do = "veneer calibrate" if nncf_installed() else extras.install_command("int8")
+            raise NotUsableError(f"INT8 is not built here yet ({do})")
+        compiled = self.requested(precision)
+        deviation, accurate = deviation_from_fp32(compiled.one, self._style, self._core)
+        if not accurate:
+            raise NotUsableError(f"{precision.upper()} deviates from FP32 by {deviation:.1f}/255")
+        return compiled._replace(why=f"deviates from FP32 by at most {deviation:.1f}/255 on a probe, and is faster")
 
-    def _int8(self, why: str) -> _Made:
-        """From the cache; an entry that OpenVINO does not take is thrown away, which is said."""
+    def _int8(self, why: str) -> _Compiled:
+        """Load INT8 from the cache; an entry that OpenVINO rejects is deleted and reported."""
 
-        def read(folder: Path) -> _Made:
-            try:
-                return self._made(self._core.read_model(folder / GRAPH), "int8", why)
-            except RuntimeError as error:
-                raise RuntimeError(first_line(error)) from error
+        def read(folder: Path) -> _Compiled:
+            return self._compile(self._core.read_model(folder / GRAPH), "int8", why)
 
-        made = engine_cache.load(self.key("int8"), read=read, say=self._say)
-        if made is None:
+        found = engine_cache.load(int8_key(self._style), read=read, say=self._say)
+        if found is None:
             do = f"veneer calibrate {self._style.name}"
-            raise NotUsableError("INT8 is not made here yet", do if nncf_installed() else f"{INSTALL}, then {do}")
-        return made
+            do = do if nncf_installed() else f"{extras.install_command('int8')}, then {do}"
+            raise NotUsableError("INT8 is not built here yet", do)
+        return found
 
-    def _made(self, graph: Any, precision: str, why: str) -> _Made:
+    def _compile(self, graph: Any, precision: str, why: str) -> _Compiled:
         hint = "f32" if precision == "fp32" or not self._has_bf16 else "bf16"
         settings = compile_settings(hint, self._threads)
 
-        def compiled(one: bool, floats: bool) -> Any:
-            return self._core.compile_model(
-                reshape_graph(graph, self._style.size_wh, one=one, floats=floats), "CPU", settings
-            )
+        def compile_graph(one: bool, floats: bool) -> Any:
+            reshaped = reshape_graph(graph, self._style.size_wh, one=one, floats=floats)
+            return self._core.compile_model(reshaped, "CPU", settings)
 
-        return _Made(compiled(True, False), compiled(False, False), compiled, precision, why)
+        return _Compiled(compile_graph(True, False), compile_graph(False, False), compile_graph, precision, why)
 
 
 def compile_settings(hint: str, threads: int) -> dict[str, Any]:
-    """What OpenVINO is asked for on the CPU, in the precision "f32" or "bf16".
+    """Return OpenVINO's settings for the CPU in the precision "f32" or "bf16".
 
-    No cache of its own (CACHE_DIR): on a shared machine of two cores it saved 15 to 50 of the 20 to 75 ms that one of
-    the shipped graphs takes to compile, for 0.9 MB on disk (toon) that nothing ever removes; and OpenVINO 2026.4 loads
-    a file with changed bytes without a word: the answer was 233 of 255 off.
+    OpenVINO's own cache (CACHE_DIR) is not used. On two shared cores it saved 15 to 50 of the 20 to 75 ms that a
+    shipped graph takes to compile, for 0.9 MB on disk (toon) that nothing ever deletes; and OpenVINO 2026.4 loads a
+    file with changed bytes without an error (the answer deviated by 233/255).
     """
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-    settings |= {"INFERENCE_PRECISION_HINT": hint}
-    return settings | {"ENABLE_CPU_PINNING": False}  # a pinned thread would wait whenever the tracker has that core
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": hint,
+        "ENABLE_CPU_PINNING": False,  # a pinned thread would wait while the tracker uses its core
+    }
 
 
 def engine_key(style: Style, precision: str, device: str) -> str:
-    """The name of the style's engine at its size in a precision on a processor; calibration's verdict lies there.
+    """Return the key of the style's engine at its size in one precision on a processor.
 
-    In INT8 it is also the name of its entry in the cache.
+    Calibration's verdict is stored under it, and the INT8 engine itself.
     """
     if precision == "int8":
         return int8_key(style)
-    return engine_cache.cache_key(
-        graph=cached_graph_key(style), size_wh=list(style.size_wh), precision=precision, device=device
-    )
+    graph, size_wh = cached_graph_key(style), list(style.size_wh)
+    return engine_cache.cache_key(graph=graph, size_wh=size_wh, precision=precision, device=device)
 
 
 def default_threads(size_wh: tuple[int, int]) -> int:
-    """One thread for lips; for larger pictures up to four, but always one core is left for the tracker."""
-    return 1 if size_wh[0] * size_wh[1] < 10_000 else max(1, min(4, usable_cores() - 1))
+    """Return one thread for lips, otherwise up to four; one core is always left for the tracker."""
+    return 1 if size_wh[0] * size_wh[1] < _SMALL_REGION_PIXELS else max(1, min(4, usable_cores() - 1))
 
 
-def deviation_from_fp32(one: Any, style: Style, core: Any) -> tuple[float, bool]:
-    """How far off FP32 on the CPU a compiled graph for one face is at most on the probe, of 255; whether it holds."""
+def deviation_from_fp32(model: Any, style: Style, core: Any) -> tuple[float, bool]:
+    """Compare a compiled graph for one region with FP32 on the CPU on a probe.
+
+    Returns:
+        The largest deviation in steps of 1/255, and whether the answer is within the tolerance.
+    """
     graph = reshape_graph(load_graph(style, core), style.size_wh, one=True, floats=False)
-    full = core.compile_model(graph, "CPU", compile_settings("f32", default_threads(style.size_wh)))
-    asked_bgr = probe_bgr(style.size_wh)
-    answer, reference = (np.array(model([asked_bgr])[0], np.float32) for model in (one, full))
+    fp32_model = core.compile_model(graph, "CPU", compile_settings("f32", default_threads(style.size_wh)))
+    region_bgr = probe_bgr(style.size_wh)
+    answer, reference = (np.array(compiled([region_bgr])[0], np.float32) for compiled in (model, fp32_model))
     return float(np.abs(answer - reference).max()), within_tolerance(answer, reference)

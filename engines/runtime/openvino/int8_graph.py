@@ -1,14 +1,14 @@
-"""INT8 for OpenVINO: a style's graph quantised by NNCF on calibration pictures, and where it lies in the cache."""
+"""INT8 graphs for OpenVINO: quantisation by NNCF on calibration pictures, and their keys in the cache."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache as remembered
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,50 +17,51 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engines import calibration_set
-from engines.cache import engine_cache
+from engines import extras
+from engines.cache import calibration_set, engine_cache
 from engines.cache.cache_entry import verdict
+from engines.runtime.base import library_version
 from engines.runtime.openvino.converted_graph import cached_graph_key, load_openvino, openvino_core
 from engines.styles import Style
 
 if TYPE_CHECKING:
     import openvino
 
-INSTALL = "pip install 'veneer[int8]'"
+INSTALL = extras.install_command("int8")
 _CONVOLUTIONS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData")
-_SMALL = 3  # convolutions: of so few, the middle one at least is in INT8
-_UP_SAMPLING = ("ConvolutionBackpropData", "GroupConvolutionBackpropData", "Interpolate")
+_MIN_CONVOLUTIONS = 4  # with fewer, at least the middle one is quantised
+_UPSAMPLING = ("ConvolutionBackpropData", "GroupConvolutionBackpropData", "Interpolate")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A way to quantise.
+    """Which operations are quantised, and how.
 
     Attributes:
-        name: as the verdict's file names it.
-        narrow: weights of seven bits, for processors without VNNI: they add products of eight bits up in sixteen.
-        ends: the convolutions that meet the picture stay in the graph's own precision.
-        up_sampling: so do those that enlarge.
+        name: As stored with the verdict.
+        narrow_weights: Seven-bit weights, for processors without VNNI, which accumulate 8-bit products in 16 bits.
+        keep_ends: The convolutions next to input and output keep the graph's precision.
+        keep_upsampling: Operations that enlarge keep the graph's precision.
     """
 
     name: str
-    narrow: bool = False
-    ends: bool = False
-    up_sampling: bool = False
+    narrow_weights: bool = False
+    keep_ends: bool = False
+    keep_upsampling: bool = False
 
 
-RECIPES = (  # the fastest first; the next is more cautious
-    Recipe("all of it"),
-    Recipe("ends left", ends=True),
-    Recipe("7-bit weights", narrow=True),
-    Recipe("7-bit weights, ends left", narrow=True, ends=True),
-    Recipe("7-bit weights, ends and up-sampling left", narrow=True, ends=True, up_sampling=True),
+RECIPES = (  # the fastest first, then the more accurate ones
+    Recipe("all layers"),
+    Recipe("ends kept", keep_ends=True),
+    Recipe("7-bit weights", narrow_weights=True),
+    Recipe("7-bit weights, ends kept", narrow_weights=True, keep_ends=True),
+    Recipe("7-bit weights, ends and upsampling kept", narrow_weights=True, keep_ends=True, keep_upsampling=True),
 )
 
 
-@remembered
+@functools.cache
 def cpu_name() -> str:
-    """The processor, as OpenVINO names it."""
+    """Return OpenVINO's name of the processor."""
     return str(openvino_core().get_property("CPU", "FULL_DEVICE_NAME"))
 
 
@@ -74,54 +75,50 @@ def int8_builder() -> str:
 
 
 def nncf_installed() -> bool:
-    """Whether NNCF is there, which quantises."""
+    """Whether NNCF, which quantises graphs, is installed."""
     return find_spec("nncf") is not None
 
 
 def int8_key(style: Style) -> str:
-    """The name of the style's INT8 engine at its size on this processor; its verdict lies under it too."""
-    try:
-        nncf = metadata.version("nncf")
-    except metadata.PackageNotFoundError:
-        nncf = ""
+    """Return the key of the style's INT8 engine and of its verdict, at the style's size on this processor."""
     return engine_cache.cache_key(
         graph=cached_graph_key(style),
         size_wh=list(style.size_wh),
         precision="int8",
         device=cpu_name(),
-        nncf=nncf,
+        nncf=library_version("nncf"),
         pictures=calibration_set.digest(),
         recipe=engine_cache.file_digest(Path(__file__)),
     )
 
 
 def why_not_buildable(style: Style) -> str:
-    """Nothing where an INT8 engine could be built now that is not there yet; else why not, in words."""
-    said = verdict(int8_key(style))
-    if said == "uncalibrated":  # not there, or nobody has judged it yet
-        if not nncf_installed():
-            return f"NNCF is not installed ({INSTALL})"
-        return "" if int8_builder() else "no builder of INT8 engines is installed (reinstall veneer)"
-    return "it is there already" if said == "passed" else f"calibration {said}"
+    """Return why no INT8 engine can or need be built for a style now; empty if one can."""
+    found = verdict(int8_key(style))
+    if found != "uncalibrated":
+        return "it is built already" if found == "passed" else f"calibration {found}"
+    if not nncf_installed():
+        return f"NNCF is not installed ({INSTALL})"
+    return "" if int8_builder() else "no builder of INT8 engines is installed (reinstall veneer)"
 
 
 def quantize_graph(graph: openvino.Model, pictures_bgr: Sequence[NDArray[np.uint8]], recipe: Recipe) -> openvino.Model:
-    """The graph with its convolutions in INT8, but for what the recipe leaves.
+    """Return a copy of the graph with its convolutions in INT8, except those that the recipe keeps.
 
-    The ranges are the least and the largest value that any of the pictures gives: means of them, NNCF's usual way, cut
-    the white of a bright picture off. Each layer's bias is corrected by what quantising the layers before it shifts
-    (Nagel et al., "Data-Free Quantization through Weight Equalization and Bias Correction", ICCV 2019, section 4.2).
+    Activation ranges are the minimum and maximum over all pictures: NNCF's default, a mean over the pictures, clips the
+    white of a bright one. Biases are corrected layer by layer (Nagel et al., "Data-Free Quantization through Weight
+    Equalization and Bias Correction", ICCV 2019, section 4.2).
 
     Args:
-        graph: takes (N, H, W, 3) uint8.
-        pictures_bgr: (H, W, 3) each, all of one size.
-        recipe: one of `RECIPES`.
+        graph: Takes (N, H, W, 3) uint8.
+        pictures_bgr: Each (H, W, 3) uint8 BGR, 0..255, all of one size.
+        recipe: One of `RECIPES`.
 
     Raises:
-        Exception: NNCF cannot quantise it; its exceptions have no common base.
         ImportError: NNCF is not installed.
+        Exception: NNCF cannot quantise the graph; its exceptions have no common base.
     """
-    load_openvino()  # before NNCF, which would report as well
+    load_openvino()  # first: NNCF must not load the telemetry either
     nncf = importlib.import_module("nncf")
     estimators = importlib.import_module("nncf.quantization.range_estimator")
     logging.getLogger("nncf").setLevel(logging.ERROR)
@@ -129,26 +126,26 @@ def quantize_graph(graph: openvino.Model, pictures_bgr: Sequence[NDArray[np.uint
     height, width = pictures_bgr[0].shape[:2]
     whole.reshape([(1, 4), height, width, 3])
     advanced = nncf.AdvancedQuantizationParameters(
-        overflow_fix=nncf.OverflowFix.ENABLE if recipe.narrow else nncf.OverflowFix.DISABLE,
+        overflow_fix=nncf.OverflowFix.ENABLE if recipe.narrow_weights else nncf.OverflowFix.DISABLE,
         activations_range_estimator_params=estimators.RangeEstimatorParametersSet.MINMAX,
     )
-    with contextlib.redirect_stdout(io.StringIO()):  # its own progress bars
+    with contextlib.redirect_stdout(io.StringIO()):  # progress bars
         return nncf.quantize(
             whole,
             nncf.Dataset([np.ascontiguousarray(picture_bgr[None]) for picture_bgr in pictures_bgr]),
-            preset=nncf.QuantizationPreset.MIXED,  # ELU goes below zero
+            preset=nncf.QuantizationPreset.MIXED,  # ELU has negative outputs
             subset_size=len(pictures_bgr),
             fast_bias_correction=False,
-            ignored_scope=nncf.IgnoredScope(names=_left(whole, recipe), validate=False),
+            ignored_scope=nncf.IgnoredScope(names=_kept_operations(whole, recipe), validate=False),
             advanced_parameters=advanced,
         )
 
 
-def _left(graph: openvino.Model, recipe: Recipe) -> list[str]:
-    """The names of the operations that stay as they are."""
+def _kept_operations(graph: openvino.Model, recipe: Recipe) -> list[str]:
+    """Return the names of the operations that keep the graph's precision."""
     nodes = graph.get_ordered_ops()
     layers = [node for node in nodes if node.get_type_name() in _CONVOLUTIONS]
-    last = layers[-2:] if len(layers) > _SMALL else layers[-1:]  # a generator may add two answers to each other
-    left = [layers[0], *last] if recipe.ends and layers else []
-    left += [node for node in nodes if recipe.up_sampling and node.get_type_name() in _UP_SAMPLING]
-    return sorted({str(node.get_friendly_name()) for node in left})
+    last = layers[-2:] if len(layers) >= _MIN_CONVOLUTIONS else layers[-1:]  # some generators add two outputs
+    kept = [layers[0], *last] if recipe.keep_ends and layers else []
+    kept += [node for node in nodes if recipe.keep_upsampling and node.get_type_name() in _UPSAMPLING]
+    return sorted({str(node.get_friendly_name()) for node in kept})

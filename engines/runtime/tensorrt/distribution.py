@@ -1,4 +1,4 @@
-"""Which distribution of TensorRT is installed; asked without loading it, since its import wants a GPU."""
+"""Which distribution of TensorRT is installed, found without importing it: the import requires a GPU."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from importlib import metadata
 
 from engines.runtime.base import NotUsableError
 
-EXTRAS = "pip install 'veneer[tensorrt]' (any NVIDIA GPU, several GB) or 'veneer[rtx]' (GeForce, 95 MB), not both"
+INSTALL = "pip install 'veneer[nvidia]' (any NVIDIA GPU, several GB) or 'veneer[rtx]' (GeForce, 95 MB), not both"
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """One of the two that bring the module `torch_tensorrt`, and the TensorRT that belongs to it.
+    """One of the two distributions that contain the module `torch_tensorrt`, with its TensorRT.
 
     Attributes:
-        converter: the distribution that brings torch_tensorrt.
-        tensorrt: the distribution of TensorRT itself.
-        module: what it is imported as.
+        converter: Name of the distribution with `torch_tensorrt`.
+        tensorrt: Name of the distribution with TensorRT.
+        module: Name under which TensorRT is imported.
     """
 
     converter: str
@@ -26,7 +26,7 @@ class Distribution:
     module: str
 
     def versions(self) -> dict[str, str]:
-        """Of both."""
+        """Return the versions of both by name. Raises PackageNotFoundError."""
         return {name: metadata.version(name) for name in (self.converter, self.tensorrt)}
 
 
@@ -37,10 +37,10 @@ _BOTH = (
 
 
 def installed_distribution() -> Distribution:
-    """The one that is there.
+    """Return the installed distribution.
 
     Raises:
-        NotUsableError: there is none, or both are there and shadow each other.
+        NotUsableError: None is installed, or both, which overwrite each other's files.
     """
     found = []
     for distribution in _BOTH:
@@ -48,7 +48,7 @@ def installed_distribution() -> Distribution:
             distribution.versions()
             found.append(distribution)
     if not found:
-        raise NotUsableError("TensorRT is not installed", EXTRAS)
+        raise NotUsableError("TensorRT is not installed", INSTALL)
     if len(found) > 1:
         names = " and ".join(distribution.converter for distribution in found)
         raise NotUsableError(f"{names} exclude each other", "uninstall one of them and its TensorRT")

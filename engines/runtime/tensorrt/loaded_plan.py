@@ -1,4 +1,4 @@
-"""A TensorRT plan that runs: on PyTorch's stream and PyTorch's memory."""
+"""A TensorRT plan, loaded to run on PyTorch's stream and in PyTorch's memory."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from torch import Tensor
 
 
 class LoadedPlan:
-    """A plan ready to run: (N, 3, H, W) half RGB on the GPU -> the same, in a buffer that is used again.
+    """A plan ready to run: takes (N, 3, H, W) float16 RGB, 0..1, on the GPU and returns the same in a reused buffer.
 
     Args:
-        trt: the module `tensorrt` or `tensorrt_rtx`.
-        plan: the bytes.
+        trt: The module `tensorrt` or `tensorrt_rtx`.
+        plan: The serialised engine.
 
     Raises:
-        RuntimeError: TensorRT does not take it, or has no room for it.
+        RuntimeError: TensorRT rejects the plan, or the GPU's memory is full.
     """
 
     def __init__(self, trt: Any, plan: bytes) -> None:
         logger = trt.Logger(trt.Logger.ERROR)
-        self._runtime = trt.Runtime(logger)  # must live as long as the engine
+        self._runtime = trt.Runtime(logger)  # must outlive the engine
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise RuntimeError("TensorRT does not take this plan")
+            raise RuntimeError("TensorRT rejects this plan")
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            raise RuntimeError("TensorRT has no room for the engine on the GPU")
+            raise RuntimeError("the GPU has no memory for the TensorRT engine")
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
-        given = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
-        made = [name for name in names if name not in given]
-        if len(given) != 1 or len(made) != 1:
-            raise RuntimeError(f"the plan has {len(given)} inputs and {len(made)} outputs instead of one")
-        self._given, self._made = given[0], made[0]
-        shape = tuple(self._engine.get_tensor_shape(self._made))
+        inputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
+        outputs = [name for name in names if name not in inputs]
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise RuntimeError(f"the plan has {len(inputs)} inputs and {len(outputs)} outputs instead of one")
+        self._input = inputs[0]
+        shape = tuple(self._engine.get_tensor_shape(outputs[0]))
         self._out = torch.empty(shape, dtype=torch.float16, device="cuda")
-        self._context.set_tensor_address(self._made, self._out.data_ptr())
+        self._context.set_tensor_address(outputs[0], self._out.data_ptr())
 
     def __call__(self, planes_rgb: Tensor) -> Tensor:
-        """Queue it on the current stream."""
-        self._context.set_tensor_address(self._given, planes_rgb.data_ptr())
+        """Enqueue the network on the current stream."""
+        self._context.set_tensor_address(self._input, planes_rgb.data_ptr())
         if not self._context.execute_async_v3(torch.cuda.current_stream().cuda_stream):
             raise RuntimeError("TensorRT could not run the engine")
         return self._out

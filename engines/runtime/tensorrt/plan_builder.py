@@ -1,8 +1,8 @@
-"""A TensorRT plan of a network in FP16: torch-tensorrt lowers and converts it, TensorRT builds it.
+"""Build a TensorRT plan of a network in FP16: torch-tensorrt lowers and converts it, TensorRT builds it.
 
-The steps are those of `torch_tensorrt.dynamo.convert_exported_program_to_serialized_trt_engine` (2.13), up to the plan:
-that function also loads the plan, which wants a GPU, while TensorRT-RTX builds plans without one. With either
-distribution networks are strongly typed: FP16 is what the half-precision module and its half inputs say.
+The steps are those of `torch_tensorrt.dynamo.convert_exported_program_to_serialized_trt_engine` (2.13) except the last:
+that function also loads the plan, which requires a GPU, while TensorRT-RTX builds plans without one. Networks are
+strongly typed in both distributions: the precision is that of the module and its inputs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Plan:
     """A built engine.
 
     Attributes:
-        plan: the bytes that TensorRT loads.
-        build_s: what lowering, conversion and building took.
-        layers: of the network before TensorRT fuses them.
-        fp32_layers: the names of those that have an output in FP32.
+        plan: The serialised engine.
+        build_s: Time for lowering, conversion and building in seconds.
+        layers: Number of layers before TensorRT fuses them.
+        fp32_layers: Names of the layers with an FP32 output.
     """
 
     plan: bytes
@@ -38,27 +38,27 @@ class Plan:
 
 
 def build_plan(net: nn.Module, count: int, size_wh: tuple[int, int]) -> Plan:
-    """Build the plan for `count` regions; needs torch_tensorrt, and a GPU unless it is the one of TensorRT-RTX.
+    """Build the plan for `count` regions. Requires torch_tensorrt, and a GPU unless TensorRT-RTX is installed.
 
     Args:
-        net: takes and gives (N, 3, H, W); it is not changed.
-        count: regions in one call.
-        size_wh: of a region.
+        net: Takes and returns (N, 3, H, W); it is not modified.
+        count: Regions in one call.
+        size_wh: Width and height of a region.
 
     Raises:
-        NotUsableError: TensorRT cannot run all of it as one engine.
-        RuntimeError: building failed.
+        NotUsableError: TensorRT cannot run the whole network as one engine.
+        RuntimeError: Building failed.
     """
     started_s = time.perf_counter()
     example = torch.zeros((count, 3, size_wh[1], size_wh[0]), dtype=torch.float16)
     try:
         with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the libraries warn of each other's ageing parts: nothing for a user
+            warnings.simplefilter("ignore")  # the libraries warn about deprecated parts of each other
             graph, settings = _lowered(copy.deepcopy(net).cpu().eval().half(), example)
             plan, network = _planned(*_only_block(graph, settings), settings)
     except (NotUsableError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # a compiler that meets what it does not know fails in many ways
+    except Exception as error:  # a compiler raises exceptions of many types
         raise RuntimeError(f"TensorRT cannot build it: {first_line(error)}") from error
     if not plan:
         raise RuntimeError("TensorRT cannot build it: the plan is empty")
@@ -66,12 +66,12 @@ def build_plan(net: nn.Module, count: int, size_wh: tuple[int, int]) -> Plan:
 
 
 def _lowered(net: nn.Module, example: torch.Tensor) -> tuple[Any, Any]:
-    """The network as a graph of operations that have converters, and the settings."""
+    """Return the network as a graph of operations that have converters, and the settings."""
     from torch_tensorrt.dynamo import CompilationSettings
     from torch_tensorrt.dynamo.conversion import DYNAMO_CONVERTERS
     from torch_tensorrt.dynamo.lowering import get_decompositions, post_lowering, pre_export_lowering
 
-    # A block of one operation is enough: with the usual five, a network of three layers would stay in PyTorch.
+    # With the default of five operations per block, a network of three layers would stay in PyTorch.
     settings = CompilationSettings(min_block_size=1, require_full_compilation=True)
     DYNAMO_CONVERTERS.set_compilation_settings(settings)
     program = pre_export_lowering(torch.export.export(net, (example,), strict=False), settings)
@@ -79,7 +79,7 @@ def _lowered(net: nn.Module, example: torch.Tensor) -> tuple[Any, Any]:
 
 
 def _only_block(graph: Any, settings: Any) -> tuple[Any, Any]:
-    """The one part of the graph that TensorRT runs, which must be all of it, and its inputs."""
+    """Return the only TensorRT block of the graph, which must contain all operations, and its inputs."""
     from torch_tensorrt.dynamo import partitioning
 
     supported, total = partitioning.get_graph_converter_support(graph, settings.torch_executed_ops)
@@ -93,7 +93,7 @@ def _only_block(graph: Any, settings: Any) -> tuple[Any, Any]:
 
 
 def _planned(block: Any, inputs: Any, settings: Any) -> tuple[bytes, Any]:
-    """The plan, and the network that it was built from."""
+    """Return the plan and the network that it was built from."""
     from torch_tensorrt.dynamo.conversion._conversion import infer_module_output_dtypes
     from torch_tensorrt.dynamo.conversion._TRTInterpreter import TRTInterpreter
 
@@ -106,7 +106,7 @@ def _planned(block: Any, inputs: Any, settings: Any) -> tuple[bytes, Any]:
 
 
 def _in_fp32(network: Any) -> tuple[str, ...]:
-    import tensorrt  # torch_tensorrt has put the right one of the two under this name
+    import tensorrt  # torch_tensorrt registers either distribution under this name
 
     layers = (network.get_layer(index) for index in range(network.num_layers))
     return tuple(

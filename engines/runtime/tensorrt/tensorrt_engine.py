@@ -1,4 +1,4 @@
-"""TensorRT in FP16 on an NVIDIA GPU: plans built once, kept in the cache, recorded with their door as a CUDA graph."""
+"""TensorRT in FP16 on an NVIDIA GPU: plans are built once and cached, and recorded as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ from engines.runtime.torch.cuda_engine import (
     fp32_step,
     gpu_memory_errors,
     max_deviation,
+    probe_text,
     style_parts,
 )
 from engines.runtime.torch.cuda_graph import Runs, StaticRun
 from engines.styles import Style
 
 _COUNTS = (1, MAX_FACES)
-Plans = dict[int, bytes]
+Plans = dict[int, bytes]  # number of regions: plan
 
 
 class TensorRtEngine(FallbackEngine):
-    """See `Engine`. Before it is used, its answer to a probe is held against FP32 on the same GPU.
+    """See `Engine`. Its answer to a probe is compared with FP32 on the same GPU before it is used.
 
-    Where it fails or gives NaN while frames come in, PyTorch FP16 on the GPU goes on; where that gives NaN, FP32 there.
-    What goes on after that runs on the CPU: see `safer_engine`.
+    Falls back to PyTorch FP16 on the GPU, and from there, after NaN, to PyTorch FP32.
 
     Args:
-        style: what to run.
-        build: whether an engine that is not in the cache is built now, which takes up to a minute.
-        say: told what happens, a line at a time.
+        style: What to run.
+        build: Build an engine that is not cached, which takes up to a minute.
+        say: Receives progress, one line at a time.
 
     Raises:
-        NotUsableError: TensorRT, a GPU or room on it is missing, or the style does not hold in FP16.
-        RuntimeError: building or loading failed.
-        EngineError: the weights are not usable.
+        NotUsableError: TensorRT, a GPU or its memory is missing, or FP16 is not accurate for this style.
+        RuntimeError: Building or loading failed.
+        EngineError: The weights are not usable.
     """
 
     def __init__(
@@ -59,67 +59,66 @@ class TensorRtEngine(FallbackEngine):
         distribution = installed_distribution()
         device = torch_device()
         key = engine_key(style, device, distribution)
-        not_yet = NotUsableError(f"its engine for {style.name} is not built yet", "veneer engines build")
+        not_built = NotUsableError(f"its engine for {style.name} is not built yet", "veneer engines build")
         if not build and not (cache_home() / key).exists():
-            raise not_yet
+            raise not_built  # before the weights are read
         net = style.load_generator()
         with gpu_memory_errors():
             trt = importlib.import_module(distribution.module)
-            about = engine_cache.EntryDescription(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh))
-            read, make = partial(_read, trt), partial(_built, net, style.size_wh)
+            read = partial(_read_plans, trt)
             if build:
-                plans = engine_cache.load_or_build(key, read=read, make=make, write=_write, about=about, say=say)
+                about = engine_cache.EntryDescription(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh))
+                make = partial(_build_plans, net, style.size_wh)
+                plans = engine_cache.load_or_build(key, read=read, make=make, write=_write_plans, about=about, say=say)
             elif (found := engine_cache.load(key, read=read, say=say)) is not None:
                 plans = found
-            else:  # it lay there, and cannot be used here
-                raise not_yet
-            runs = Runs(lambda count: _run(LoadedPlan(trt, plans[count]), count, style.size_wh))
-            full = eager_reference(net, "cuda")
+            else:  # the cached entry is not usable here
+                raise not_built
+            runs = Runs(lambda count: _static_run(LoadedPlan(trt, plans[count]), count, style.size_wh))
+            reference = eager_reference(net, "cuda")
             try:
-                off = max_deviation(runs, full, style.size_wh)
+                deviation = max_deviation(runs, reference, style.size_wh)
             except NotUsableError as error:
-                with contextlib.suppress(EngineError):  # it stays, so that nobody builds the same again
+                with contextlib.suppress(EngineError):  # the entry stays, so that it is not built again
                     record_verdict(key, passed=False, because=error.reason)
                 raise
-        why = f"at most {off:.1f}/255 off FP32 on a probe"
-        info = EngineInfo(style.name, "tensorrt", "fp16", device.name, why, key)
-        first = FallbackStep(runs, "tensorrt", "fp16", device.name)
-        half = fp16_step(net, full, style, device)
-        last = fp32_step(full, device, for_numbers=bool(half))
-        super().__init__(info, [first, *half, last], size_wh=style.size_wh, say=say)
+        info = EngineInfo(style.name, "tensorrt", "fp16", device.name, probe_text(deviation), key)
+        fp16 = fp16_step(net, reference, style, device)
+        fp32 = fp32_step(reference, device, only_after_nan=bool(fp16))
+        steps = [FallbackStep(runs, "tensorrt", "fp16", device.name), *fp16, fp32]
+        super().__init__(info, steps, size_wh=style.size_wh, say=say)
 
 
 def engine_key(style: Style, device: CudaDevice, distribution: Distribution) -> str:
-    """The name of the style's engine in the cache: everything that may change its bytes."""
-    here = Path(__file__)
+    """Return the cache key of the style's engine."""
     return engine_cache.cache_key(
         **style_parts(style),
         **device_parts(device),
         runtime=distribution.versions(),
         precision="fp16",
         counts=list(_COUNTS),
-        build=engine_cache.file_digest(here.with_name("plan_builder.py")),
+        build=engine_cache.file_digest(Path(__file__).with_name("plan_builder.py")),
     )
 
 
-def _built(net: nn.Module, size_wh: tuple[int, int]) -> Plans:
+def _build_plans(net: nn.Module, size_wh: tuple[int, int]) -> Plans:
     from engines.runtime.tensorrt.plan_builder import build_plan
 
     return {count: build_plan(net, count, size_wh).plan for count in _COUNTS}
 
 
-def _write(plans: Plans, folder: Path) -> None:
+def _write_plans(plans: Plans, folder: Path) -> None:
     for count, plan in plans.items():
         (folder / f"faces-{count}.plan").write_bytes(plan)
 
 
-def _read(trt: Any, folder: Path) -> Plans:
-    """Raises RuntimeError where TensorRT does not take a plan: of another GPU, driver or version."""
+def _read_plans(trt: Any, folder: Path) -> Plans:
+    """Raises RuntimeError if TensorRT rejects a plan: of another GPU, driver or version."""
     plans = {count: (folder / f"faces-{count}.plan").read_bytes() for count in _COUNTS}
     for plan in plans.values():
         LoadedPlan(trt, plan)
     return plans
 
 
-def _run(plan: LoadedPlan, count: int, size_wh: tuple[int, int]) -> StaticRun:
+def _static_run(plan: LoadedPlan, count: int, size_wh: tuple[int, int]) -> StaticRun:
     return StaticRun(plan, count, size_wh, dtype=torch.float16)

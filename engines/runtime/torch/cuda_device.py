@@ -1,4 +1,4 @@
-"""The NVIDIA GPU of this machine: asked of the driver itself, so that a machine without one never loads PyTorch."""
+"""The NVIDIA GPU of this machine, found through the driver, so that PyTorch is not loaded on machines without one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MIN
 
 @dataclass(frozen=True, slots=True)
 class CudaDevice:
-    """The first GPU that the driver shows.
+    """The first GPU that the driver lists.
 
     Attributes:
-        capability: compute capability, as in (8, 9).
-        cuda: the newest CUDA version that the driver runs, as in (13, 0).
-        driver: the driver's own version, as in "580.95.05"; empty where it does not say.
+        name: As in "NVIDIA GeForce RTX 4090".
+        capability: Compute capability, as in (8, 9).
+        cuda: Newest CUDA version that the driver supports, as in (13, 0).
+        driver: Version of the driver, as in "580.95.05"; empty if unknown.
     """
 
     name: str
@@ -34,16 +35,16 @@ class CudaDevice:
 
 @cache
 def driver_device() -> CudaDevice:
-    """The GPU, as the driver tells.
+    """Return the GPU, as the driver describes it.
 
     Raises:
-        NotUsableError: there is no driver, no GPU, or the driver fails.
+        NotUsableError: There is no driver or no GPU, or the driver fails.
     """
     return query_driver(ctypes.CDLL)
 
 
 def query_driver(load: Callable[[str], Any]) -> CudaDevice:
-    """See `driver_device`; `load` opens a shared library by its name."""
+    """See `driver_device`; `load` opens a shared library by name."""
     try:
         driver = load("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -53,13 +54,14 @@ def query_driver(load: Callable[[str], Any]) -> CudaDevice:
         out = ctypes.c_int()
         code = getattr(driver, function)(ctypes.byref(out), *arguments)
         if code:
-            raise NotUsableError(f"the NVIDIA driver fails ({function} answers {code})", "restart, or reinstall it")
+            reason = f"the NVIDIA driver fails ({function} returns {code})"
+            raise NotUsableError(reason, "restart, or reinstall the driver")
         return out.value
 
     if driver.cuInit(0):
-        raise NotUsableError("the NVIDIA driver finds no GPU that it can use", "look at what nvidia-smi says")
+        raise NotUsableError("the NVIDIA driver finds no usable GPU", "check the output of nvidia-smi")
     if number("cuDeviceGetCount") < 1:
-        raise NotUsableError("the NVIDIA driver shows no GPU", "look at CUDA_VISIBLE_DEVICES")
+        raise NotUsableError("the NVIDIA driver lists no GPU", "check CUDA_VISIBLE_DEVICES")
     device, version = number("cuDeviceGet", 0), number("cuDriverGetVersion")
     name = ctypes.create_string_buffer(256)
     driver.cuDeviceGetName(name, len(name), device)
@@ -69,7 +71,7 @@ def query_driver(load: Callable[[str], Any]) -> CudaDevice:
 
 
 def _driver_version(load: Callable[[str], Any]) -> str:
-    """What NVIDIA's management library says, which comes with every driver."""
+    """Return the driver's version from NVIDIA's management library, which is part of every driver."""
     text = ctypes.create_string_buffer(96)
     try:
         library = load("nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1")
@@ -81,26 +83,27 @@ def _driver_version(load: Callable[[str], Any]) -> str:
 
 
 def torch_device() -> CudaDevice:
-    """The GPU, after PyTorch has used it once.
+    """Return the GPU after PyTorch has run a calculation on it.
 
     Raises:
-        NotUsableError: there is none, or PyTorch cannot use it.
+        NotUsableError: There is none, or PyTorch cannot use it.
     """
     device = driver_device()
     import torch
 
     if torch.version.cuda is None:
         raise NotUsableError("this PyTorch was built without CUDA", "install the CUDA build: pip install torch")
-    needs = tuple(int(part) for part in torch.version.cuda.split(".")[:2])
-    if needs[0] > device.cuda[0]:
-        does = f"the NVIDIA driver runs CUDA {device.cuda[0]}.{device.cuda[1]} at most"
-        raise NotUsableError(f"{does}, and PyTorch wants {torch.version.cuda}", "install a newer driver")
-    with warnings.catch_warnings(record=True) as said:
+    required = tuple(int(part) for part in torch.version.cuda.split(".")[:2])
+    if required[0] > device.cuda[0]:
+        supported = "{}.{}".format(*device.cuda)
+        reason = f"the NVIDIA driver supports CUDA {supported} at most, and PyTorch requires {torch.version.cuda}"
+        raise NotUsableError(reason, "install a newer driver")
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         available = torch.cuda.is_available()
     try:
         if not available:
-            raise RuntimeError(str(said[0].message) if said else "it sees no GPU")
+            raise RuntimeError(str(caught[0].message) if caught else "it finds no GPU")
         if float(torch.ones(2, device="cuda").sum()) != 2.0:
             raise RuntimeError("1 + 1 is not 2 on it")
     except RuntimeError as error:

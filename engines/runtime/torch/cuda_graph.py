@@ -1,7 +1,7 @@
-"""One call of a network on the GPU with fixed buffers, recorded as a CUDA graph; the door is part of the recording.
+"""A network on the GPU with fixed buffers, recorded as a CUDA graph together with copies and colour conversion.
 
-One replay costs one launch instead of one for each layer, and nothing is allocated for a frame. On the CPU the same
-steps run without a recording: for tests.
+Replaying costs one launch in place of one per layer, and allocates nothing. On the CPU, for tests, the same steps run
+without a recording.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from torch import Tensor
 
 from engines.runtime.base import MAX_FACES, Regions
 
-_WARM_UPS = 3  # before a recording: libraries choose their kernels and take their workspace then
-_TENSOR = {"uint8": torch.uint8, "float32": torch.float32}
+_WARM_UP_RUNS = 3  # before recording: libraries choose kernels and allocate workspace
+_TORCH_DTYPES = {"uint8": torch.uint8, "float32": torch.float32}
 
 
 def bgr_to_planes(regions_bgr: Tensor, dtype: torch.dtype, memory_format: torch.memory_format) -> Tensor:
-    """(N, H, W, 3) uint8 or float32 BGR of 0..255 -> (N, 3, H, W) RGB in 0..1."""
+    """Convert (N, H, W, 3) uint8 or float32 BGR, 0..255, to (N, 3, H, W) RGB, 0..1, in `dtype`."""
     planes_rgb = regions_bgr.permute(0, 3, 1, 2).flip(1)
     return (planes_rgb.to(dtype) / 255).contiguous(memory_format=memory_format)
 
 
 def planes_to_bgr(planes_rgb: Tensor) -> Tensor:
-    """(N, 3, H, W) RGB -> (N, H, W, 3) float32 BGR in steps of 1/255."""
+    """Convert (N, 3, H, W) RGB, 0..1, to (N, H, W, 3) float32 BGR in steps of 1/255."""
     return (planes_rgb.float() * 255).flip(1).permute(0, 2, 3, 1).contiguous()
 
 
-class _Entry(NamedTuple):
-    """Where regions of one number type come in."""
+class _Input(NamedTuple):
+    """Input buffers for one number type."""
 
-    in_bgr: NDArray[Any]  # the memory of `pinned`
+    array_bgr: NDArray[Any]  # shares the memory of `pinned`
     pinned: Tensor
-    given: Tensor  # on the device
+    on_device: Tensor
 
 
 class StaticRun:
     """A network for a fixed number of regions.
 
     Args:
-        call: (N, 3, H, W) RGB 0..1 on the device -> the same shape; no other synchronisation inside.
-        count: regions in one call.
-        size_wh: of a region.
-        dtype: that `call` takes.
-        memory_format: that `call` takes.
-        device: "cuda", or "cpu" in tests.
+        call: Takes (N, 3, H, W) RGB, 0..1, on the device and returns the same shape; must not synchronise.
+        count: Regions in one call.
+        size_wh: Width and height of a region.
+        dtype: Input type of `call`.
+        memory_format: Input format of `call`.
+        device: "cuda"; "cpu" in tests.
     """
 
     def __init__(
@@ -68,65 +68,62 @@ class StaticRun:
         self._finite_pinned = torch.zeros(1, dtype=torch.bool, pin_memory=self._on_gpu)
         self._out_bgr: NDArray[np.float32] = self._out_pinned.numpy()
         self._stream = torch.cuda.Stream() if self._on_gpu else None  # type: ignore[no-untyped-call]
-        self._made: dict[str, tuple[_Entry, torch.cuda.CUDAGraph | None]] = {}
-        self._entry("uint8")  # as frames come
+        self._inputs: dict[str, tuple[_Input, torch.cuda.CUDAGraph | None]] = {}
+        self._input("uint8")  # the type of frames
 
     def run(self, regions_bgr: Regions) -> tuple[NDArray[np.float32], bool]:
-        """The answer for up to `count` regions, and whether all of it is finite. The array is used again.
+        """Return the output for up to `count` regions, which the next call overwrites, and whether all is finite.
 
         Raises:
-            RuntimeError: the GPU failed.
+            RuntimeError: The GPU failed.
         """
         count = len(regions_bgr)
-        entry, graph = self._entry(regions_bgr.dtype.name)
-        np.copyto(entry.in_bgr[:count], regions_bgr)
+        buffers, graph = self._input(regions_bgr.dtype.name)
+        np.copyto(buffers.array_bgr[:count], regions_bgr)
         if graph is None or self._stream is None:
             with torch.inference_mode():
-                self._step(entry)
+                self._step(buffers)
         else:
             with torch.cuda.stream(self._stream):
                 graph.replay()
             self._stream.synchronize()
         return self._out_bgr[:count], bool(self._finite_pinned[0])
 
-    def _entry(self, kind: str) -> tuple[_Entry, torch.cuda.CUDAGraph | None]:
-        """Of a number type, with its recording: made by the first call that needs it."""
-        if kind not in self._made:
-            pinned = torch.zeros(self._shape, dtype=_TENSOR[kind], pin_memory=self._on_gpu)
-            given = torch.zeros(self._shape, dtype=_TENSOR[kind], device=self._device)
-            entry = _Entry(pinned.numpy(), pinned, given)
-            self._made[kind] = entry, self._recorded(self._stream, entry) if self._stream is not None else None
-        return self._made[kind]
+    def _input(self, dtype: str) -> tuple[_Input, torch.cuda.CUDAGraph | None]:
+        """Return buffers and recording for a number type, created by the first call that needs them."""
+        if dtype not in self._inputs:
+            pinned = torch.zeros(self._shape, dtype=_TORCH_DTYPES[dtype], pin_memory=self._on_gpu)
+            on_device = torch.zeros(self._shape, dtype=_TORCH_DTYPES[dtype], device=self._device)
+            buffers = _Input(pinned.numpy(), pinned, on_device)
+            self._inputs[dtype] = buffers, self._record(self._stream, buffers) if self._stream is not None else None
+        return self._inputs[dtype]
 
-    def _step(self, entry: _Entry) -> None:
-        entry.given.copy_(entry.pinned, non_blocking=True)
-        out_bgr = planes_to_bgr(self._call(bgr_to_planes(entry.given, self._dtype, self._format)))
+    def _step(self, buffers: _Input) -> None:
+        buffers.on_device.copy_(buffers.pinned, non_blocking=True)
+        out_bgr = planes_to_bgr(self._call(bgr_to_planes(buffers.on_device, self._dtype, self._format)))
         self._out_pinned.copy_(out_bgr, non_blocking=True)
         self._finite_pinned.copy_(torch.isfinite(out_bgr).all().reshape(1), non_blocking=True)
 
-    def _recorded(self, stream: torch.cuda.Stream, entry: _Entry) -> torch.cuda.CUDAGraph:
-        # cuDNN tries its kernels during the warm-up and keeps the fastest; FP32 stays true FP32.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
-            return self._warmed_up(stream, entry)
-
-    def _warmed_up(self, stream: torch.cuda.Stream, entry: _Entry) -> torch.cuda.CUDAGraph:
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.inference_mode(), torch.cuda.stream(stream):
-            for _ in range(_WARM_UPS):
-                self._step(entry)
-        stream.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        # Other threads may use the GPU meanwhile: only this one's calls may not disturb the recording.
-        with torch.inference_mode(), torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-            self._step(entry)
-        return graph
+    def _record(self, stream: torch.cuda.Stream, buffers: _Input) -> torch.cuda.CUDAGraph:
+        # During the warm-up cuDNN times its kernels and keeps the fastest. TF32 is off: FP32 must be exact.
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(_WARM_UP_RUNS):
+                    self._step(buffers)
+            stream.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            # "thread_local": calls of other threads to the GPU do not invalidate the recording.
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                self._step(buffers)
+            return graph
 
 
 class Runs:
-    """A network for 1 to 4 regions: one recording for a single face, the usual case, and one for several."""
+    """A network for 1 to `MAX_FACES` regions: one recording for a single region, the usual case, one for several."""
 
-    def __init__(self, made: Callable[[int], StaticRun]) -> None:
-        self._one, self._several = made(1), made(MAX_FACES)
+    def __init__(self, create: Callable[[int], StaticRun]) -> None:
+        self._one, self._several = create(1), create(MAX_FACES)
 
     def __call__(self, regions_bgr: Regions) -> tuple[NDArray[np.float32], bool]:
         """See `StaticRun.run`."""

@@ -1,4 +1,4 @@
-"""PyTorch FP32 on the CPU: slow, and the reference that every other runtime is held against."""
+"""PyTorch FP32 on the CPU: slow, and the reference for the accuracy of all other runtimes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from engines.text import first_line
 
 
 class TorchEngine:
-    """See `Engine`. It takes regions of any size that its generator takes.
+    """See `Engine`. Takes regions of every size that the generator accepts.
 
-    The answer lies in one array that is used again; what PyTorch takes for each layer's result it takes for each call.
+    Args:
+        style: What to run.
+        why: See `EngineInfo`.
+
+    Raises:
+        EngineError: The weights are not usable.
     """
 
     def __init__(self, style: Style, *, why: str) -> None:
         self._net = IoAdapter(style.load_generator()).eval()
-        self._out = torch.empty(0)
+        self._out = torch.empty(0)  # reused; PyTorch allocates the result of each layer anyway
         self.info = EngineInfo(style.name, "torch", "fp32", "CPU", why)
 
     def infer(self, regions_bgr: Regions) -> NDArray[np.float32]:
@@ -29,14 +34,14 @@ class TorchEngine:
         check_regions(regions_bgr, self.info.style, None)
         try:
             with torch.inference_mode():
-                # A view of which an axis runs backwards is no tensor; one that is whole is not copied.
-                made = self._net(torch.from_numpy(np.ascontiguousarray(regions_bgr)))
-                if self._out.shape[1:] != made.shape[1:]:
-                    self._out = torch.empty((MAX_FACES, *made.shape[1:]))
-                out: NDArray[np.float32] = self._out[: len(made)].copy_(made).numpy()
+                # PyTorch takes no views with negative strides; contiguous arrays are not copied.
+                result = self._net(torch.from_numpy(np.ascontiguousarray(regions_bgr)))
+                if self._out.shape[1:] != result.shape[1:]:
+                    self._out = torch.empty((MAX_FACES, *result.shape[1:]))
+                out: NDArray[np.float32] = self._out[: len(result)].copy_(result).numpy()
         except RuntimeError as error:
             raise EngineError(f"style {self.info.style}", f"PyTorch failed: {first_line(error)}") from error
         return out
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """See `Engine.close`. There is nothing to release."""

@@ -1,73 +1,72 @@
-"""A folder of made pictures says by what they were made; in a folder that does not, nothing is ever deleted."""
+"""Marker files say how the pictures of a folder were made. Pictures in a folder without a marker are never deleted."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from engines.errors import OptionsError
+from engines.files import atomic_write
 
 SIDES = ("before", "after")
-MADE, CUT = "made.json", "cut.json"  # pairs that a teacher drew; pairs cut from the user's own
+DRAWN, CUT = "made.json", "cut.json"  # pairs that a teacher drew; pairs cut from the user's own pictures
 
 
 def read_marker(path: Path) -> dict[str, Any] | None:
-    """What a marker says: nothing at all where it is damaged, None where it is not there."""
+    """Return the content of a marker: {} if it is damaged, None if there is none."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError):
         return {}
-    return kept if isinstance(kept, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def write_marker(path: Path, key: Mapping[str, Any]) -> None:
-    """Write it aside, then rename: it is there whole, or as it was.
+    """Write a marker atomically.
 
     Raises:
-        OptionsError: the folder cannot be written to, or is full.
+        OptionsError: The folder is not writable, or full.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(json.dumps(key, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
+        atomic_write(path, json.dumps(key, indent=2) + "\n")
     except OSError as error:
-        do = "name another folder, or make room"
-        raise OptionsError(f"pictures in {path.parent}", error.strerror or str(error), do) from error
-    finally:
-        part.unlink(missing_ok=True)
+        raise folder_error("pictures", path.parent, error) from error
 
 
-def ready_pairs(out: Path, mine: str, key: Mapping[str, Any], keep: Iterable[str]) -> None:
-    """Make out/before and out/after, mark them as made by `key`, and take away what was not.
+def folder_error(what: str, folder: Path, error: OSError) -> OptionsError:
+    """Return the error for a folder that cannot be written."""
+    return OptionsError(f"{what} in {folder}", error.strerror or str(error), "name another folder, or make room")
+
+
+def prepare_pairs(out: Path, marker: str, key: Mapping[str, Any], keep: Iterable[str]) -> None:
+    """Create out/before and out/after, delete outdated pictures, and mark the folder with `key`.
 
     Args:
-        out: the folder.
-        mine: its marker from now on, `MADE` or `CUT`.
-        key: what the pictures are made by. Where the marker says something else, all of them go.
-        keep: else, the names without ending of those that may stay.
+        out: The folder.
+        marker: Its marker from now on, `DRAWN` or `CUT`.
+        key: How the pictures are made. If the marker has another content, all pictures are deleted.
+        keep: Otherwise, stems of the files that are kept.
 
     Raises:
-        OptionsError: it holds pictures and none of the markers, or cannot be written to.
+        OptionsError: The folder holds pictures and no marker, or cannot be written.
     """
     pictures = [path for side in SIDES for path in (out / side).glob("*.png")]
-    kept = {name: read_marker(out / name) for name in (MADE, CUT)}
-    if pictures and all(said is None for said in kept.values()):
+    found = {name: read_marker(out / name) for name in (DRAWN, CUT)}
+    if pictures and all(content is None for content in found.values()):
         do = "name another --work, or move them"
         raise OptionsError(f"pairs in {out}", "it holds pictures that were not made there", do)
-    stay = set(keep) if kept[mine] == dict(key) else set()
+    kept = set(keep) if found[marker] == dict(key) else set()
     try:
         for path in pictures:
-            if path.stem not in stay:
+            if path.stem not in kept:
                 path.unlink()
         for side in SIDES:
             (out / side).mkdir(parents=True, exist_ok=True)
-        write_marker(out / mine, key)
-        (out / (CUT if mine == MADE else MADE)).unlink(missing_ok=True)
+        write_marker(out / marker, key)
+        (out / (CUT if marker == DRAWN else DRAWN)).unlink(missing_ok=True)
     except OSError as error:
-        do = "name another folder, or make room"
-        raise OptionsError(f"pairs in {out}", error.strerror or str(error), do) from error
+        raise folder_error("pairs", out, error) from error

@@ -1,8 +1,8 @@
-"""Same-named pictures, before and after: finding them, reading them, and the score that compares two of them."""
+"""Find and read pictures of the same name in two folders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -14,110 +14,99 @@ from engines.errors import OptionsError
 ImageU8 = NDArray[np.uint8]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-_BEST_DB = 100.0
-_TWIN_CORRELATION = 0.955
 
 
-def partners(before: Path, after: Path) -> list[tuple[Path, Path]]:
-    """The pictures of two folders that have the same file name, in the order of their names.
+@dataclass(slots=True)
+class Skipped:
+    """Pictures that cannot be used, by reason. Each entry names the file."""
+
+    unpaired: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    sizes: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """Return one line that lists them, or "" if there are none."""
+        parts = (
+            ("without a partner", self.unpaired),
+            ("unreadable", self.unreadable),
+            ("of another size", self.sizes),
+            ("with a duplicate name", self.duplicates),
+        )
+        listed = [f"{len(names)} {reason} ({shortened(names)})" for reason, names in parts if names]
+        return f"skipped: {'; '.join(listed)}" if listed else ""
+
+
+def shortened(names: list[str]) -> str:
+    """Return the first three names and the number of the others."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def find_pairs(before: Path, after: Path, skipped: Skipped) -> list[tuple[str, Path, Path]]:
+    """Return name and both files of every pair, sorted by name. The suffixes of a pair may differ.
+
+    Files without a partner, and second files of one name, are added to `skipped`.
 
     Raises:
-        OptionsError: a folder is missing or empty, or a picture has no partner in the other folder.
+        OptionsError: A folder is missing or holds no picture.
     """
-    found = [_pictures(folder) for folder in (before, after)]
-    for names, here, there in ((found[0] - found[1], before, after), (found[1] - found[0], after, before)):
-        if names:
-            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-            asked, got = f"a partner of {here / min(names)}{more}", f"{there} holds no picture of that name"
-            raise OptionsError(asked, got, "pictures are paired by their file names: add it, or take the other away")
-    return [(before / name, after / name) for name in sorted(found[0])]
+    found = [_pictures_in(folder, skipped) for folder in (before, after)]
+    for here, there in (found, found[::-1]):
+        skipped.unpaired += [str(here[name]) for name in sorted(here.keys() - there.keys())]
+    return [(name, found[0][name], found[1][name]) for name in sorted(found[0].keys() & found[1].keys())]
 
 
-def _pictures(folder: Path) -> set[str]:
+def complete_pairs(before: Path, after: Path) -> list[tuple[Path, Path]]:
+    """Return the files of all pairs, sorted by name, if every picture has a partner.
+
+    Raises:
+        OptionsError: A folder is missing or empty, or a picture has no partner.
+    """
+    skipped = Skipped()
+    pairs = find_pairs(before, after, skipped)
+    if skipped.unpaired or skipped.duplicates:
+        do = "pictures are paired by their file names: add the partner, or remove the picture"
+        raise OptionsError(f"pairs in {before} and {after}", skipped.line().removeprefix("skipped: "), do)
+    return [(one, other) for _, one, other in pairs]
+
+
+def _pictures_in(folder: Path, skipped: Skipped) -> dict[str, Path]:
     try:
-        names = {path.name for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.name[0] != "."}
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.name[0] != ".")
     except OSError as error:
-        raise OptionsError(f"folder {folder}", _reason(error), "name a folder that holds pictures") from error
-    if not names:
-        raise OptionsError(f"folder {folder}", "no picture in it", f"it wants files ending in {', '.join(_SUFFIXES)}")
-    return names
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such folder"
-    return "that is a file, not a folder" if isinstance(error, NotADirectoryError) else (error.strerror or str(error))
+        reason = {FileNotFoundError: "no such folder", NotADirectoryError: "a file, not a folder"}.get(type(error))
+        raise OptionsError(
+            f"folder {folder}", reason or error.strerror or str(error), "name a folder of pictures"
+        ) from error
+    if not paths:
+        raise OptionsError(f"folder {folder}", "no picture in it", f"use {', '.join(_SUFFIXES)}")
+    found: dict[str, Path] = {}
+    for path in paths:
+        if found.setdefault(path.stem, path) != path:
+            skipped.duplicates.append(f"{path}, beside {found[path.stem].name}")
+    return found
 
 
 def read_rgb(path: Path) -> ImageU8:
-    """A picture file as (H, W, 3) RGB uint8; grey and 16-bit pictures are converted, transparency is dropped.
+    """Read a picture file as (H, W, 3) RGB uint8. Grey and 16-bit pictures are converted, transparency is dropped.
 
     Raises:
-        OptionsError: the file cannot be read, or is no picture.
+        OptionsError: The file cannot be read, or is no picture.
     """
-    asked = f"picture {path}"
+    requested = f"picture {path}"
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise OptionsError(asked, error.strerror or str(error), "check the file and its rights") from error
+        raise OptionsError(requested, error.strerror or str(error), "check the file and its permissions") from error
     try:
         picture_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:  # larger than OpenCV takes
+    except cv2.error:  # larger than OpenCV's limit
         picture_bgr = None
     if picture_bgr is None:
-        raise OptionsError(asked, "not a readable picture", "replace it, or take it out of both folders")
+        raise OptionsError(requested, "not a readable picture", "replace it, or remove it from both folders")
     return np.ascontiguousarray(picture_bgr[:, :, ::-1], np.uint8)
 
 
-def read_pairs(before: Path, after: Path, size_wh: tuple[int, int]) -> tuple[ImageU8, ImageU8]:
-    """All pairs of two folders as two arrays (N, H, W, 3), RGB uint8, in the order of the file names.
-
-    Raises:
-        OptionsError: see `partners` and `read_rgb`; or a picture has another size.
-    """
-    stacks: tuple[list[ImageU8], list[ImageU8]] = ([], [])
-    for pair in partners(before, after):
-        for stack, path in zip(stacks, pair, strict=True):
-            picture_rgb = read_rgb(path)
-            height, width = picture_rgb.shape[:2]
-            if (width, height) != size_wh:
-                wanted = f"{size_wh[0]}x{size_wh[1]}"
-                raise OptionsError(f"picture {path} at {wanted}", f"it is {width}x{height}", f"cut crops of {wanted}")
-            stack.append(picture_rgb)
-    return np.stack(stacks[0]), np.stack(stacks[1])
-
-
-def psnr_db(one: ImageU8, other: ImageU8) -> float:
-    """Peak signal-to-noise ratio of two uint8 pictures of the same shape, peak 255; 100 dB where they are equal."""
-    error = float(np.mean(np.square(one.astype(np.float32) - other.astype(np.float32)), dtype=np.float64))
-    return min(_BEST_DB, 10 * float(np.log10(255.0**2 / error))) if error > 0 else _BEST_DB
-
-
-def split_folds(before_rgb: ImageU8, folds: int, *, seed: int) -> list[list[int]]:
-    """The numbers of the pictures (N, H, W, 3), shuffled into `folds` parts of nearly the same size.
-
-    Pictures that are nearly the same (a mouth that was cut twice) stay in one part, so that no part is easy because
-    its twin was learned.
-    """
-    groups = _twin_groups(before_rgb)
-    order = np.random.default_rng(seed).permutation(len(groups))
-    parts: list[list[int]] = [[] for _ in range(folds)]
-    for group in sorted((groups[i] for i in order), key=len, reverse=True):
-        min(parts, key=len).extend(group)
-    return parts
-
-
-def _twin_groups(pictures_rgb: ImageU8) -> Sequence[list[int]]:
-    flat = pictures_rgb.reshape(len(pictures_rgb), -1).astype(np.float64)
-    flat -= flat.mean(1, keepdims=True)
-    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
-    alike = flat @ flat.T > _TWIN_CORRELATION
-    groups: list[list[int]] = []
-    for i in range(len(flat)):
-        for group in groups:
-            if alike[i, group].any():
-                group.append(i)
-                break
-        else:
-            groups.append([i])
-    return groups
+def size_text(picture: ImageU8) -> str:
+    """Return the size of a picture (H, W, 3) as "WxH"."""
+    return f"{picture.shape[1]}x{picture.shape[0]}"

@@ -1,12 +1,13 @@
-"""Makes pictures look like a webcam's: light, colour temperature, blur, noise, compression, low resolution.
+"""Augmentation: relighting, rotation, and the faults of webcams (blur, noise, compression, low resolution).
 
-What changes the scene (light, geometry) is done to input and target alike; what spoils the picture (noise, blur,
-JPEG, low resolution) only to the input: the drawing is of what is there, not of the camera. MJPEG webcams send a JPEG
-a frame, so JPEG stands for both. Everything is uint8 RGB and OpenCV, about 1 ms for a crop of 128 pixels.
+Relighting and geometry apply to input and target alike. Camera faults apply to the input only: the target shows the
+scene, not the camera. JPEG also stands for MJPEG webcams, which send one JPEG a frame. Pictures are uint8 RGB; a crop
+of 128 pixels takes about 1 ms.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 
 import cv2
@@ -19,58 +20,63 @@ _NOISE_SIDE_PX = 512
 
 
 def light_curve(rng: np.random.Generator, strength: float = 1.0) -> ImageU8:
-    """A look-up table (256, 3) for another light: brightness, contrast, and colour temperature from warm to cool."""
+    """Return a look-up table (256, 3) uint8 for another brightness, contrast and colour temperature."""
     gain = math.exp(rng.uniform(-0.45, 0.2) * strength)
     gamma = math.exp(rng.uniform(-0.3, 0.3) * strength)
-    warm = rng.uniform(-0.12, 0.12) * strength  # red against blue: the main axis on which lamps and daylight differ
+    warm = rng.uniform(-0.12, 0.12) * strength  # red against blue: the axis on which lamps and daylight differ most
     green = rng.uniform(-0.03, 0.03) * strength
     tint = np.array([1 + warm, 1 + green, 1 - warm])
     levels = (np.arange(256) / 255.0)[:, None] ** gamma * gain * tint
-    # A soft shoulder as cameras have, so that a brighter light does not cut faces off at white.
+    # A soft shoulder, as cameras have, keeps faces from clipping at white under brighter light.
     over = levels > 0.9
     levels[over] = 0.9 + 0.1 * np.tanh((levels[over] - 0.9) / 0.1)
     return np.asarray(np.rint(np.clip(levels, 0, 1) * 255), np.uint8)
 
 
 def relit(picture_rgb: ImageU8, curve: ImageU8) -> ImageU8:
-    """A picture (H, W, 3) in the light of `light_curve`."""
+    """Return a picture (H, W, 3) with a `light_curve` applied."""
     return cv2.LUT(picture_rgb, curve[None])  # type: ignore[return-value]
 
 
 def turn_matrix(
     rng: np.random.Generator, side_px: int, *, degrees: float = 20.0, scale: tuple[float, float] = (0.9, 1.12)
 ) -> NDArray[np.float64]:
-    """(2, 3) rotation and scale about the middle of a square, for `cv2.warpAffine`, pixel centres at whole numbers."""
+    """Return a (2, 3) matrix of a rotation and scale about the middle of a square, for `cv2.warpAffine`."""
     middle = (side_px - 1) / 2
     return cv2.getRotationMatrix2D((middle, middle), rng.uniform(-degrees, degrees), rng.uniform(*scale))  # type: ignore[return-value]
 
 
 def warped(picture_rgb: ImageU8, matrix: NDArray[np.float64], side_px: int) -> ImageU8:
-    """The picture through a (2, 3) matrix, mirrored beyond its rim."""
+    """Return a square of the picture through a (2, 3) matrix, mirrored beyond the border."""
     return cv2.warpAffine(  # type: ignore[return-value]
         picture_rgb, matrix, (side_px, side_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
     )
 
 
-class Webcam:
-    """Spoils pictures the way cheap cameras and video calls do.
+@functools.cache
+def _noise_fields() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return unit noise (S, S, 3), white and coarse. Demosaicing and denoising leave noise a few pixels wide."""
+    white = np.random.default_rng(20).standard_normal((_NOISE_SIDE_PX, _NOISE_SIDE_PX, 3)).astype(np.float32)
+    coarse = cv2.GaussianBlur(white, (0, 0), 0.9)
+    return white, np.asarray(coarse / coarse.std(), np.float32)
 
-    The same random generator state gives the same bytes. Safe to use from several threads.
+
+class Webcam:
+    """Degrades pictures as cheap cameras and video calls do.
+
+    The same state of the random generator gives the same bytes. Safe to use from several threads.
 
     Args:
-        strength: 0..1, how likely each fault is.
+        strength: 0..1, scales the probability of each fault.
     """
 
     def __init__(self, strength: float = 1.0) -> None:
         self.strength = strength
-        field = np.random.default_rng(20).standard_normal((_NOISE_SIDE_PX, _NOISE_SIDE_PX, 3)).astype(np.float32)
-        coarse = cv2.GaussianBlur(field, (0, 0), 0.9)  # demosaicing and denoising leave noise of a few pixels' size
-        self._noise = (field, np.asarray(coarse / coarse.std(), np.float32))
 
     def spoil(self, picture_rgb: ImageU8, rng: np.random.Generator) -> ImageU8:
-        """A spoilt copy of a picture (H, W, 3), in the order of a camera: lens, sensor, exposure, compression.
+        """Return a degraded picture (H, W, 3), in the order of a camera: lens, sensor, exposure, compression.
 
-        A small camera's noise and blocks are its own pixels', and grow with the picture.
+        A low-resolution camera's noise and JPEG blocks are at its own resolution and are enlarged with the picture.
         """
         picture, (height, width) = picture_rgb, picture_rgb.shape[:2]
         if self._happens(rng, 0.2):
@@ -78,7 +84,7 @@ class Webcam:
         if self._happens(rng, 0.25):
             picture = _shrunk(picture, rng)
         if self._happens(rng, 0.6):
-            picture = self._noisy(picture, rng)
+            picture = _noisy(picture, rng)
         if self._happens(rng, 0.5):
             picture = _jpeg(picture, rng)
         if picture.shape[:2] == (height, width):
@@ -88,21 +94,22 @@ class Webcam:
     def _happens(self, rng: np.random.Generator, share: float) -> bool:
         return bool(rng.random() < share * self.strength)
 
-    def _noisy(self, picture: ImageU8, rng: np.random.Generator) -> ImageU8:
-        """Sensor noise: more of it in one picture than in another, less of it where the picture is bright."""
-        height, width = picture.shape[:2]
-        field = self._noise[int(rng.integers(2))]
-        if max(height, width) > _NOISE_SIDE_PX:
-            field = np.tile(field, (height // _NOISE_SIDE_PX + 1, width // _NOISE_SIDE_PX + 1, 1))
-        top = int(rng.integers(field.shape[0] - height + 1))
-        left = int(rng.integers(field.shape[1] - width + 1))
-        patch = field[top : top + height, left : left + width]
-        sigma = math.exp(rng.uniform(math.log(1.0), math.log(9.0)))
-        if rng.random() < 0.5:  # the same noise in all three colours: what chroma denoising leaves
-            patch = np.repeat(patch[:, :, :1], 3, axis=2)
-        spoilt = picture.astype(np.float32)
-        spoilt += patch * (sigma * (1.15 - spoilt / 400))
-        return np.asarray(np.clip(np.rint(spoilt), 0, 255), np.uint8)
+
+def _noisy(picture: ImageU8, rng: np.random.Generator) -> ImageU8:
+    """Add sensor noise of random strength, weaker where the picture is bright."""
+    height, width = picture.shape[:2]
+    field = _noise_fields()[int(rng.integers(2))]
+    if max(height, width) > _NOISE_SIDE_PX:
+        field = np.tile(field, (height // _NOISE_SIDE_PX + 1, width // _NOISE_SIDE_PX + 1, 1))
+    top = int(rng.integers(field.shape[0] - height + 1))
+    left = int(rng.integers(field.shape[1] - width + 1))
+    patch = field[top : top + height, left : left + width]
+    sigma = math.exp(rng.uniform(math.log(1.0), math.log(9.0)))
+    if rng.random() < 0.5:  # equal noise in all colours, as chroma denoising leaves it
+        patch = np.repeat(patch[:, :, :1], 3, axis=2)
+    spoilt = picture.astype(np.float32)
+    spoilt += patch * (sigma * (1.15 - spoilt / 400))
+    return np.asarray(np.clip(np.rint(spoilt), 0, 255), np.uint8)
 
 
 def _shrunk(picture: ImageU8, rng: np.random.Generator) -> ImageU8:
@@ -116,8 +123,8 @@ def _motion_blur(picture: ImageU8, rng: np.random.Generator) -> ImageU8:
     length, angle = rng.uniform(2.0, 7.0), rng.uniform(0, math.pi)
     half = math.ceil(length / 2)
     kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
-    away = length / 2 * np.array([math.cos(angle), math.sin(angle)])
-    ends = np.rint((half + np.array([-away, away])) * 16).astype(int)
+    reach = length / 2 * np.array([math.cos(angle), math.sin(angle)])
+    ends = np.rint((half + np.array([-reach, reach])) * 16).astype(int)
     cv2.line(kernel, ends[0].tolist(), ends[1].tolist(), (1.0,), 1, cv2.LINE_8, 4)
     return cv2.filter2D(picture, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT_101)  # type: ignore[return-value]
 
@@ -128,7 +135,7 @@ def _defocus(picture: ImageU8, rng: np.random.Generator) -> ImageU8:
 
 def _jpeg(picture: ImageU8, rng: np.random.Generator) -> ImageU8:
     quality = int(rng.integers(35, 93))
-    bytes_ = cv2.imencode(".jpg", picture[:, :, ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
-    spoilt_bgr = cv2.imdecode(bytes_, cv2.IMREAD_COLOR)
+    encoded = cv2.imencode(".jpg", picture[:, :, ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+    spoilt_bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     assert spoilt_bgr is not None
     return spoilt_bgr[:, :, ::-1]  # type: ignore[return-value]

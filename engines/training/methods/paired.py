@@ -1,215 +1,260 @@
-"""The networks of one run and one step of learning; knows nothing of files, screens or time."""
+"""Paired training: a generator learns the target of each input, optionally with a conditional discriminator."""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
+import typer
 from torch import Tensor, nn
 
+from engines.discriminators.patch_gan import PatchGan
 from engines.errors import OptionsError
-from engines.training import checkpoint
-from engines.training.data.augmentation import Batch
-from engines.training.data.paired_dataset import Pairs
-from engines.training.data.picture_pairs import ImageU8, psnr_db
-from engines.training.losses import image_losses
-from engines.training.optimisers.muon import build_optimiser, lr_at
-from engines.training.outcome import DO_ANEW, DivergedError
-from engines.training.recipe import Recipe, build_generator
+from engines.generators.registry import generator_spec
+from engines.styles import OUTPUTS
+from engines.training.config import LOCAL, TrainConfig
+from engines.training.data.paired_batches import PairedBatch, PairedBatches
+from engines.training.data.paired_dataset import PairedDataset, Pictures, split
+from engines.training.data.picture_pairs import ImageU8
+from engines.training.generator import build_generator, check_size
+from engines.training.losses.adversarial import GAN_KINDS, discriminator_loss, generator_loss, gradient_penalty
+from engines.training.losses.perceptual import VggFeatures, perceptual
+from engines.training.losses.pixel import gradient, l1
+from engines.training.losses.temporal import temporal
+from engines.training.method import Parts, TrainingMethod, Validation, register
+from engines.training.metrics.psnr import mean_psnr_db
+from engines.training.optimisers.build import OPTIMISERS, build_optimiser
 
-_PENALTY = 10.0  # of WGAN-GP, as in its paper
+LOSSES = ("l1", "gradient", "perceptual", "adversarial", "temporal")
+_PENALTY_WEIGHT = 10.0  # Gulrajani et al., arXiv:1704.00028
+_MIN_IMPROVEMENT_DB = 0.005
+_MAX_SAMPLES = 6
 
 
-class Learner:
-    """A generator, its running mean, its optimiser, and the judge where the recipe is adversarial.
+@dataclass(frozen=True, kw_only=True)
+class PairedConfig(TrainConfig):
+    """Config of paired training. The weight of each loss is its own field; 0 switches the loss off.
 
-    Args:
-        recipe: what to learn and how.
-        fabric: where, and in which precision.
-        vgg: weights of VGG-19, wanted where the recipe is perceptual.
-
-    Raises:
-        OptionsError: the generator or the VGG file is not usable.
+    Attributes:
+        output: What the generator returns: the "picture", or the "change" to add to the input.
+        l1: Weight of the mean absolute difference of colours.
+        gradient: Weight of the same of image gradients, for crisp lines and flat shading.
+        perceptual: Weight of the distance of VGG-19 features; needs `vgg`.
+        adversarial: Weight of a conditional 70x70 PatchGAN (Isola et al., arXiv:1611.07004).
+        temporal: Weight of the difference between drawings of the same face, shifted and with other noise.
+        gan: Kind of the adversarial loss: "vanilla", "lsgan" or "wgan-gp".
+        vgg: An npz of VGG-19's weights.
+        optimiser: "soap" (best, for layers that are not too wide), "muon" or "adamw".
+        weight_decay: Of Muon and AdamW.
+        crop_px: Side of the square training crops.
+        webcam: How much the inputs are degraded as by a webcam, 0..1.
+        relit: Share of the crops whose input and target are relit alike.
+        turned: Share of the crops that are rotated and scaled, input and target alike.
+        grid_px: Grid of the targets (a pattern fixed to the paper); crops and shifts keep to it. 1 for none.
+        held_out: Share of the pairs held out for validation, at most `max_held_out` pairs.
     """
 
-    def __init__(self, recipe: Recipe, fabric: Fabric, vgg: Path | None = None) -> None:
-        self.recipe, self.fabric = recipe, fabric
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            net = build_generator(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            judge = _judge(recipe.objectives.gan) if recipe.objectives.adversarial else None
-        self.net: nn.Module = net
-        self.optimiser = build_optimiser(net, recipe)
-        self._run, self._steps = fabric.setup(net, self.optimiser)
-        self.mean: nn.Module = copy.deepcopy(net).requires_grad_(False).eval()
-        self.judge, self.judge_optimiser = judge, None
-        if judge is not None:
-            self.judge_optimiser = torch.optim.Adam(judge.parameters(), 2e-4, (0.5, 0.999))
-            self._run_judge, self._steps_judge = fabric.setup(judge, self.judge_optimiser)
-        self.vgg = image_losses.VggFeatures(vgg).to(fabric.device) if recipe.objectives.perceptual and vgg else None
+    output: Annotated[str, typer.Option(help="What the generator returns: picture, or change (keeps detail).")] = (
+        "picture"
+    )
+    l1: Annotated[float, typer.Option(help="Weight of the colour difference.", min=0)] = 1.0
+    gradient: Annotated[float, typer.Option(help="Weight of the image gradients' difference.", min=0)] = 0.5
+    perceptual: Annotated[float, typer.Option(help="Weight of the VGG-19 features; needs --vgg.", min=0)] = 0.0
+    adversarial: Annotated[float, typer.Option(help="Weight of the PatchGAN discriminator.", min=0)] = 0.0
+    temporal: Annotated[float, typer.Option(help="Weight of the stability from frame to frame.", min=0)] = 0.2
+    gan: Annotated[str, typer.Option(help="Adversarial loss: vanilla, lsgan or wgan-gp.")] = "lsgan"
+    vgg: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of VGG-19's weights.")] = field(
+        default=None, metadata=LOCAL
+    )
+    optimiser: Annotated[str, typer.Option(help="soap, muon or adamw.", show_default="the generator's own")] = "soap"
+    weight_decay: float = 1e-4
+    crop_px: Annotated[int, typer.Option("--crop", help="Side of the training crops, pixels.", min=16)] = 128
+    webcam: Annotated[float, typer.Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.6
+    relit: Annotated[
+        float,
+        typer.Option(
+            help="Share of the crops that are relit with their target.", min=0, max=1, show_default="0.4; 0 for sketch"
+        ),
+    ] = 0.4
+    turned: float = 0.2
+    grid_px: Annotated[int, typer.Option("--grid", help="Grid of the targets, pixels; 1 for none.", min=1)] = 1
+    held_out: float = 0.05
+    max_held_out: int = 48
 
-    def fits(self, size_wh: tuple[int, int]) -> None:
-        """Try a picture of that size.
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if generator_spec(self.generator).region == "lips":
+            raise OptionsError(f"generator {self.generator!r}", "it paints lips only", "use veneer train lips")
+        for name, value, known in (
+            ("output", self.output, OUTPUTS),
+            ("GAN kind", self.gan, GAN_KINDS),
+            ("optimiser", self.optimiser, OPTIMISERS),
+        ):
+            if value not in known:
+                raise OptionsError(f"{name} {value!r}", "there is no such", f"use {', '.join(known)}")
+        weights = {name: getattr(self, name) for name in LOSSES}
+        if not all(map(math.isfinite, weights.values())):
+            raise OptionsError(f"loss weights {weights}", "a weight is not finite", "use 0 or more")
+        if self.l1 + self.gradient + self.perceptual + self.adversarial == 0:
+            raise OptionsError("loss weights", "all losses are switched off", "give --l1 or another one a weight")
+        if self.perceptual and self.vgg is None:
+            raise OptionsError("the perceptual loss", "no VGG-19 weights", "name their npz file with --vgg")
+        if self.crop_px % 8:
+            raise OptionsError(f"crops of {self.crop_px} pixels", "not a multiple of 8", "use 128")
+
+
+@register
+class Paired(TrainingMethod[PairedConfig]):
+    """Supervised image translation, as pix2pix without a discriminator or with one (Isola et al., arXiv:1611.07004).
+
+    Args:
+        config: The config.
+        pairs: All pairs; `config.held_out` of them are used for validation only.
+    """
+
+    name = "paired"
+    config_class = PairedConfig
+    data: PairedDataset
+
+    def __init__(self, config: PairedConfig, data: PairedDataset) -> None:
+        super().__init__(config, data)
+        learned, held = split(data.names, config.held_out, config.max_held_out, config.seed)
+        self.learned, self.held_out = data.subset(learned), data.subset(held)
+        self._vgg: VggFeatures | None = None
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Return the generator, and the discriminator if the adversarial loss has a weight."""
+        networks: dict[str, nn.Module] = {"generator": build_generator(self.config)}
+        if self.config.adversarial:
+            # A gradient penalty needs independent examples, so no batch normalisation.
+            networks["discriminator"] = PatchGan(norm=self.config.gan != "wgan-gp")
+        return {name: net.to(memory_format=torch.channels_last) for name, net in networks.items()}  # type: ignore[call-overload]
+
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the optimiser of each network; the discriminator's is that of pix2pix."""
+        config, networks = self.config, self.parts.networks
+        lr, decay = config.peak_lr, config.weight_decay
+        optimisers = {"generator": build_optimiser(config.optimiser, networks["generator"], lr=lr, weight_decay=decay)}
+        if "discriminator" in networks:
+            optimisers["discriminator"] = torch.optim.Adam(networks["discriminator"].parameters(), 2e-4, (0.5, 0.999))
+        return optimisers
+
+    def dataset(self, rank: int) -> PairedBatches:
+        """Return augmented batches of crops."""
+        config = self.config
+        return PairedBatches(
+            pairs=self.learned, batch=config.batch, crop_px=config.crop_px, webcam=config.webcam, relit=config.relit,
+            turned=config.turned, grid_px=config.grid_px, two_views=config.temporal > 0, seed=config.seed, rank=rank,
+        )  # fmt: skip
+
+    def prepare(self, parts: Parts) -> None:
+        """Load VGG-19 if needed, and check that the generator takes pictures and crops.
 
         Raises:
-            OptionsError: the generator does not take it.
+            OptionsError: The VGG-19 file is not readable, or a size does not fit the generator.
         """
-        width, height = size_wh
-        try:
-            with torch.inference_mode():
-                made = self.mean(torch.zeros((1, 3, height, width), device=self.fabric.device))
-        except RuntimeError as error:
-            raise self._misfit(size_wh) from error
-        if made.shape != (1, 3, height, width):
-            raise self._misfit(size_wh)
+        super().prepare(parts)
+        config = self.config
+        if config.perceptual and config.vgg is not None:
+            self._vgg = VggFeatures(config.vgg).to(parts.fabric.device)
+        for size_wh in (self.data.size_wh, (config.crop_px, config.crop_px)):
+            check_size(parts.averages["generator"], size_wh, config.generator, parts.fabric.device)
 
-    def _misfit(self, size_wh: tuple[int, int]) -> OptionsError:
-        asked = f"{self.recipe.generator} on pictures or crops of {size_wh[0]}x{size_wh[1]}"
-        return OptionsError(asked, "its layers halve them more often than they can be halved", "use multiples of 8")
+    def step(self, batch: PairedBatch) -> dict[str, float]:
+        """Train the generator, then the discriminator, on one batch."""
+        before, after = self._tensor(batch.before_rgb), self._tensor(batch.after_rgb)
+        output = self._picture(self.parts.wrapped["generator"], before)
+        losses = self._generator_losses(before, output, after, batch)
+        total = torch.stack([getattr(self.config, name) * loss for name, loss in losses.items()]).sum()
+        reported = {name: float(loss.detach()) for name, loss in losses.items()}
+        reported["loss"] = self.minimise("generator", total)
+        if "discriminator" in self.parts.networks:
+            reported["discriminator"] = self._train_discriminator(before, output.detach(), after)
+        return reported
 
-    def begin_with(self, start: nn.Module) -> None:
-        """Take over a generator's weights.
+    def _generator_losses(self, before: Tensor, output: Tensor, after: Tensor, batch: PairedBatch) -> dict[str, Tensor]:
+        config, fabric = self.config, self.parts.fabric
+        losses: dict[str, Tensor] = {}
+        if config.l1:
+            losses["l1"] = l1(output, after)
+        if config.gradient:
+            losses["gradient"] = gradient(output, after)
+        if config.temporal and batch.shift_xy is not None:
+            losses["temporal"] = temporal(output, torch.from_numpy(batch.shift_xy).to(output.device))
+        if self._vgg is not None:
+            with fabric.autocast():
+                losses["perceptual"] = perceptual(self._vgg, output, after)
+        if config.adversarial:
+            discriminator = self.parts.networks["discriminator"]  # unwrapped: it is not trained here
+            with fabric.autocast():
+                losses["adversarial"] = generator_loss(discriminator(before, output).float(), config.gan)
+        return losses
 
-        Raises:
-            OptionsError: it is of another kind, or has other arguments.
-        """
-        try:
-            for net in (self.net, self.mean):
-                net.load_state_dict(start.state_dict())
-        except RuntimeError as error:
-            got = "it is another generator, or has other arguments"
-            raise OptionsError("weights to begin with", got, "train from the start, or name another style") from error
-
-    def step(self, batch: Batch, step: int) -> dict[str, float]:
-        """Learn from one batch; returns each part of the loss, and "loss", their weighted sum.
-
-        Raises:
-            DivergedError: the loss is not finite; the weights are as they were before.
-        """
-        torch.manual_seed(hash((self.recipe.seed, self.fabric.global_rank, step)) % 2**63)  # what dropout drops
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr_at(step, self.recipe)
-        before, after = (self._tensor(pictures) for pictures in (batch.before, batch.after))
-        made = self._picture(self._run, before)
-        parts = self._parts(before, made, after, batch)
-        weights = self.recipe.objectives
-        loss = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
-        told = {name: float(part.detach()) for name, part in parts.items()} | {"loss": float(loss.detach())}
-        if not math.isfinite(told["loss"]):
-            raise DivergedError("training", f"the loss is {told['loss']} at step {step + 1}", DO_ANEW)
-        self.optimiser.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        self._steps.step()
-        self._average(step)
-        if self.judge is not None:
-            told["judge"] = self._teach_judge(before, made.detach(), after, step)
-        return told
-
-    def _parts(self, before: Tensor, made: Tensor, after: Tensor, batch: Batch) -> dict[str, Tensor]:
-        wanted = self.recipe.objectives
-        parts: dict[str, Tensor] = {}
-        if wanted.l1:
-            parts["l1"] = image_losses.l1(made, after)
-        if wanted.gradient:
-            parts["gradient"] = image_losses.gradient(made, after)
-        if wanted.temporal and batch.shift_xy is not None:
-            parts["temporal"] = image_losses.temporal(made, torch.from_numpy(batch.shift_xy).to(made.device))
-        if self.vgg is not None:
-            with self.fabric.autocast():
-                parts["perceptual"] = image_losses.perceptual(self.vgg, made, after)
-        if self.judge is not None:
-            with self.fabric.autocast():  # past the wrapper: here the judge learns nothing
-                parts["adversarial"] = image_losses.adversarial(self.judge(before, made).float(), wanted.gan)
-        return parts
-
-    def _teach_judge(self, before: Tensor, made: Tensor, after: Tensor, step: int) -> float:
-        kind, judge, optimiser = self.recipe.objectives.gan, self.judge, self.judge_optimiser
-        assert judge is not None
-        assert optimiser is not None
-        verdicts = self._run_judge(torch.cat((before, before)), torch.cat((made, after)))
-        on_made, on_wanted = verdicts.chunk(2)
-        loss = image_losses.judging(on_made, on_wanted, kind)
+    def _train_discriminator(self, before: Tensor, fake: Tensor, real: Tensor) -> float:
+        parts, kind = self.parts, self.config.gan
+        logits = parts.wrapped["discriminator"](torch.cat((before, before)), torch.cat((fake, real)))
+        on_fake, on_real = logits.chunk(2)
+        loss = discriminator_loss(on_fake, on_real, kind)
         if kind == "wgan-gp":
-            dice = np.random.default_rng((self.recipe.seed, self.fabric.global_rank, step, 1))
-            share = torch.from_numpy(dice.random((len(made), 1, 1, 1), np.float32)).to(made.device)
-            loss = loss + _PENALTY * image_losses.gradient_penalty(judge, before, made, after, share)
-        if not math.isfinite(float(loss.detach())):
-            got = f"the discriminator's loss is {float(loss.detach())} at step {step + 1}"
-            raise DivergedError("training", got, DO_ANEW)
-        optimiser.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        self._steps_judge.step()
-        return float(loss.detach())
+            rng = np.random.default_rng((self.config.seed, parts.fabric.global_rank, parts.step, 1))
+            share = torch.from_numpy(rng.random((len(fake), 1, 1, 1), np.float32)).to(fake.device)
+            critic = parts.networks["discriminator"]
+            loss = loss + _PENALTY_WEIGHT * gradient_penalty(lambda rgb: critic(before, rgb), fake, real, share)
+        return self.minimise("discriminator", loss, "the discriminator's loss")
 
-    def _picture(self, run: Any, before: Tensor) -> Tensor:
-        made: Tensor = run(before).float()
-        return before + made if self.recipe.output == "change" else made
-
-    def _tensor(self, pictures_rgb: ImageU8) -> Tensor:
-        pictures = torch.from_numpy(pictures_rgb).to(self.fabric.device).permute(0, 3, 1, 2)
-        return pictures.to(torch.float32, memory_format=torch.channels_last) / 255
-
-    @torch.no_grad()
-    def _average(self, step: int) -> None:
-        decay = min(self.recipe.averaging, (step + 1) / (step + 10))  # forget the first steps soon
-        torch._foreach_lerp_(list(self.mean.parameters()), list(self.net.parameters()), 1 - decay)
-        for mean, new in zip(self.mean.buffers(), self.net.buffers(), strict=True):
-            mean.copy_(new.lerp(mean, decay) if new.is_floating_point() else new)
-
-    def finite(self) -> bool:
-        """Whether all weights of the running mean are."""
-        tensors = [tensor for tensor in self.mean.state_dict().values() if tensor.is_floating_point()]
-        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
-
-    def finished(self, before_rgb: ImageU8, *, at_once: int = 8) -> Iterator[ImageU8]:
-        """The running mean's pictures (H, W, 3) as they would be shown: in FP32, clipped, rounded."""
-        with torch.inference_mode():
-            for i in range(0, len(before_rgb), at_once):
-                made = self._picture(self.mean, self._tensor(before_rgb[i : i + at_once]))
-                yield from (made.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-
-    def scores(self, pairs: Pairs) -> dict[str, float]:
-        """PSNR (dB) and mean absolute difference (of 255) to the targets, and the untouched inputs' PSNR; means."""
-        made = list(self.finished(pairs.before_rgb))
-        off = [np.abs(one.astype(np.int16) - other).mean() for one, other in zip(made, pairs.after_rgb, strict=True)]
-        return {
-            "held_out_psnr_db": _mean_psnr_db(made, pairs.after_rgb),
+    def validate(self) -> Validation:
+        """Score the averaged generator on the held-out pairs: PSNR in dB and mean absolute difference of 255."""
+        pairs, before, after = self.held_out, self.held_out.before_rgb, self.held_out.after_rgb
+        outputs = list(self.outputs(before))
+        targets = [after[i] for i in range(len(pairs))]
+        off = [np.abs(one.astype(np.int16) - other).mean() for one, other in zip(outputs, targets, strict=True)]
+        unpainted_db = mean_psnr_db((before[i] for i in range(len(pairs))), targets)
+        scores = {
+            "held_out_psnr_db": mean_psnr_db(outputs, targets),
             "held_out_l1_of_255": float(np.mean(off)),
-            "unpainted_psnr_db": _mean_psnr_db(pairs.before_rgb, pairs.after_rgb),
+            "unpainted_psnr_db": unpainted_db,
+        }
+        shown = np.linspace(0, len(pairs) - 1, min(_MAX_SAMPLES, len(pairs))).round().astype(int).tolist()
+        samples = [[pictures[i] for i in shown] for pictures in (before, after, outputs)]
+        summary = f"held-out PSNR {scores['held_out_psnr_db']:.2f} dB (unpainted {unpainted_db:.2f} dB)"
+        return Validation(
+            scores, "held_out_psnr_db", min_improvement=_MIN_IMPROVEMENT_DB, samples=samples, summary=summary
+        )
+
+    def outputs(self, before_rgb: Pictures, *, batch: int = 8) -> Iterator[ImageU8]:
+        """Yield the averaged generator's pictures, (H, W, 3) RGB uint8, as they would be shown: in FP32, clipped."""
+        with torch.inference_mode():
+            for first in range(0, len(before_rgb), batch):
+                chunk = [before_rgb[i] for i in range(first, min(first + batch, len(before_rgb)))]
+                output = self._picture(self.parts.averages["generator"], self._tensor(np.stack(chunk)))
+                yield from (output.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+    def card(self) -> dict[str, Any]:
+        """Return size, output, data and losses for the style card."""
+        pairs, config = self.data, self.config
+        losses: dict[str, Any] = {name: getattr(config, name) for name in LOSSES if getattr(config, name)}
+        return {
+            "size_wh": list(pairs.size_wh),
+            "output": config.output,
+            "data": {
+                "what": f"{len(pairs)} pairs, {len(self.learned)} learned from, {len(self.held_out)} held out",
+                "terms": pairs.terms,
+                "pictures_included": False,
+                "pixels_sha256": pairs.digest(),
+            },
+            "losses": losses | ({"gan": config.gan} if config.adversarial else {}),
         }
 
-    def packed(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that the next step depends on: tensors, and plain numbers."""
-        tensors = checkpoint.pack_module("net", self.net) | checkpoint.pack_module("mean", self.mean)
-        memory, numbers = checkpoint.pack_optimiser("optimiser", self.optimiser)
-        tensors |= memory
-        if self.judge is not None and self.judge_optimiser is not None:
-            memory, more = checkpoint.pack_optimiser("judge_optimiser", self.judge_optimiser)
-            tensors |= memory | checkpoint.pack_module("judge", self.judge)
-            numbers |= more
-        return tensors, numbers
+    def _picture(self, generator: Any, before: Tensor) -> Tensor:
+        output: Tensor = generator(before).float()
+        return before + output if self.config.output == "change" else output
 
-    def unpack(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Put back what `packed` gave."""
-        checkpoint.unpack_module("net", self.net, tensors)
-        checkpoint.unpack_module("mean", self.mean, tensors)
-        checkpoint.unpack_optimiser("optimiser", self.optimiser, tensors, numbers)
-        if self.judge is not None and self.judge_optimiser is not None:
-            checkpoint.unpack_module("judge", self.judge, tensors)
-            checkpoint.unpack_optimiser("judge_optimiser", self.judge_optimiser, tensors, numbers)
-
-
-def _mean_psnr_db(made: Any, wanted: Any) -> float:
-    return float(np.mean([psnr_db(one, other) for one, other in zip(made, wanted, strict=True)]))
-
-
-def _judge(kind: str) -> nn.Module:
-    from engines.discriminators.patch_gan import PatchGan
-
-    return PatchGan(norm=kind != "wgan-gp").to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    def _tensor(self, pictures_rgb: ImageU8) -> Tensor:
+        """Convert (N, H, W, 3) uint8 to (N, 3, H, W) float32 0..1 on the device."""
+        pictures = torch.from_numpy(pictures_rgb).to(self.parts.fabric.device).permute(0, 3, 1, 2)
+        return pictures.to(torch.float32, memory_format=torch.channels_last) / 255

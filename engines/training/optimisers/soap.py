@@ -1,4 +1,4 @@
-"""SOAP, an optimiser that knows how the weights of a layer belong together."""
+"""SOAP: Adam in the eigenbasis of Shampoo."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _EPS = 1e-8
 class Soap(torch.optim.Optimizer):
     """Adam, run in the eigenbasis of Shampoo's two gradient covariances.
 
-    Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", 2024, arXiv:2409.11321. For the small lip
-    network it is worth 1.5 dB over Adam after the same number of steps. Each weight is seen as a matrix of outputs x
+    Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", 2024, arXiv:2409.11321, algorithm 3. On the lip
+    network it gains 1.5 dB over Adam after the same number of steps. Each weight is a matrix of output channels x
     everything else; vectors (the biases) get plain Adam. Deterministic on the CPU with one thread.
 
     Args:
-        params: the weights.
-        lr: step size.
-        betas: decay of the mean and of the square of the gradients.
-        covariance_decay: decay of the two covariances.
-        basis_every: steps between two refreshments of the eigenbasis (one QR step each).
+        params: The weights.
+        lr: Learning rate.
+        betas: Decay of the mean and of the square of the gradients.
+        covariance_decay: Decay of the two covariances.
+        basis_every: Steps between two updates of the eigenbasis (one QR decomposition each).
     """
 
     def __init__(
@@ -42,23 +42,23 @@ class Soap(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """One step along the gradients that lie on the weights; `closure` is not used."""
+        """Take one step along the gradients; `closure` is not used."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    _advance(weight, self.state[weight], group)
+                    _update(weight, weight.grad.reshape(weight.shape[0], -1), self.state[weight], group)
 
 
-def _advance(weight: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-    gradient = weight.grad.reshape(weight.shape[0], -1)  # type: ignore[union-attr]  # out, everything else
-    turned = weight.ndim > 1
+def _update(weight: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    """Update a weight; the gradient is a matrix of output channels x everything else."""
+    has_basis = weight.ndim > 1
     if not state:
         state.update(step=0, mean=torch.zeros_like(gradient), square=torch.zeros_like(gradient))
-        if turned:
+        if has_basis:
             _first_basis(gradient, state)
     state["step"] += 1
     decay_mean, decay_square = group["betas"]
-    if turned:
+    if has_basis:
         state["left"].lerp_(gradient @ gradient.T, 1 - group["covariance_decay"])  #  out, out
         state["right"].lerp_(gradient.T @ gradient, 1 - group["covariance_decay"])  # rest, rest
     state["mean"].lerp_(gradient, 1 - decay_mean)
@@ -66,10 +66,10 @@ def _advance(weight: Tensor, state: dict[str, Any], group: dict[str, Any]) -> No
     mean = _into_basis(state["mean"], state) / (1 - decay_mean ** state["step"])
     root = (state["square"] / (1 - decay_square ** state["step"])).sqrt()
     change = mean / (root + _EPS)
-    if turned:
+    if has_basis:
         change = state["left_basis"] @ change @ state["right_basis"].T
     weight.sub_(change.reshape(weight.shape), alpha=group["lr"])
-    if turned and state["step"] % group["basis_every"] == 0:
+    if has_basis and state["step"] % group["basis_every"] == 0:
         _refresh_basis(state, "left", axis=0)
         _refresh_basis(state, "right", axis=1)
 
@@ -85,18 +85,21 @@ def _first_basis(gradient: Tensor, state: dict[str, Any]) -> None:
 
 
 def _eigenvectors(covariance: Tensor) -> Tensor:
-    """Of a covariance, (n, n). A fresh net's deepest layers have gradients so small that FP32 fails on them."""
+    """Return the eigenvectors of a covariance (n, n), in float64 if float32 fails.
+
+    The deepest layers of a fresh network have gradients too small for float32.
+    """
     with contextlib.suppress(RuntimeError):
         vectors: Tensor = torch.linalg.eigh(covariance)[1]
         if bool(torch.isfinite(vectors).all()):
             return vectors
-    larger = covariance.double() / covariance.abs().max().double().clamp_min(1e-300)
-    vectors = torch.linalg.eigh(larger)[1]
+    scaled = covariance.double() / covariance.abs().max().double().clamp_min(1e-300)
+    vectors = torch.linalg.eigh(scaled)[1]
     return vectors.to(covariance.dtype)
 
 
 def _refresh_basis(state: dict[str, Any], side: str, *, axis: int) -> None:
-    """One step of orthogonal iteration, which keeps the columns close to the eigenvectors at the cost of a QR."""
+    """Take one step of orthogonal iteration, which keeps the columns close to the eigenvectors."""
     product = state[side] @ state[f"{side}_basis"]
     order = (state[f"{side}_basis"] * product).sum(0).argsort(descending=True, stable=True)
     state[f"{side}_basis"] = torch.linalg.qr(product[:, order])[0]

@@ -1,34 +1,37 @@
-"""Teachers: slow, careful ways to make the picture that a generator learns to make fast.
+"""Teachers: slow functions that draw the picture which a generator learns to draw fast.
 
-A teacher is a function from an aligned region (`engines.training.data.aligned.AlignedRegion`, 512 pixels square) to the
-finished picture, (512, 512, 3) RGB uint8. The same region gives the same picture.
+A teacher maps an aligned region (`engines.training.data.aligned.AlignedRegion`, usually 512 pixels square) to the
+finished picture, (S, S, 3) RGB uint8. It is deterministic.
 """
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from engines.errors import OptionsError
-from engines.training.data.aligned import AlignedRegion
+from engines.text import did_you_mean
 
-Teacher = Callable[[AlignedRegion], NDArray[np.uint8]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from engines.training.data.aligned import AlignedRegion
+
+    Teacher = Callable[[AlignedRegion], NDArray[np.uint8]]
+
 TEACHERS = ("toon", "sketch", "retouch")  # each a module here, with a function of the same name
 
 
 def load_teacher(name: str) -> Teacher:
-    """The teacher of that name.
+    """Return the teacher of that name.
 
     Raises:
-        OptionsError: there is none.
+        OptionsError: There is none.
     """
     if name not in TEACHERS:
-        near = difflib.get_close_matches(name, TEACHERS, n=1, cutoff=0.4)
-        do = f"did you mean {near[0]}?" if near else f"there are: {', '.join(TEACHERS)}"
+        do = did_you_mean(name, TEACHERS, otherwise=f"use {', '.join(TEACHERS)}")
         raise OptionsError(f"teacher {name!r}", "there is no such teacher", do)
     teacher: Teacher = getattr(importlib.import_module(f"engines.training.teachers.{name}"), name)
     return teacher

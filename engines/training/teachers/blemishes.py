@@ -1,4 +1,4 @@
-"""Made-up blemishes on a clean face: the retouch of the clean face is what a network should make of them."""
+"""Synthetic blemishes on a clean face; the training target is the retouched clean face."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from engines.training.data.aligned import AlignedRegion
 from engines.training.teachers.blurs import Floats, blur, mean_within
 from engines.training.teachers.face_parts import find_parts
 
-_USUAL_FACE_PX = 270.0  # all lengths below are for a face of this size (see `Parts.face_px`)
+_USUAL_FACE_PX = 270.0  # lengths below are for a face of this size (`Parts.face_px`)
 
 
 def add_blemishes(region: AlignedRegion, rng: np.random.Generator) -> AlignedRegion:
-    """The same face with spots, redness, shine and uneven tone inside its skin; each of random number and strength.
+    """Return the region with spots, redness, shine and uneven tone on its skin, each of random number and strength.
 
-    The landmarks stay. The same state of `rng` gives the same picture.
+    The same state of `rng` gives the same picture.
     """
     parts = find_parts(region)
     if float(parts.skin.max()) < 0.5:
@@ -26,7 +26,7 @@ def add_blemishes(region: AlignedRegion, rng: np.random.Generator) -> AlignedReg
     skin = np.minimum(parts.skin, parts.person)
     lab = np.asarray(cv2.cvtColor(region.rgb.astype(np.float32) * np.float32(1 / 255), cv2.COLOR_RGB2LAB), np.float32)
     change = _uneven(lab.shape[0], unit, rng) + _redness(skin, unit, rng) + _spots(skin, unit, rng)
-    depth = float(np.clip(parts.skin_lab[0] / 65.0, 0.55, 1.1))  # on darker skin the same spot stands out less
+    depth = float(np.clip(parts.skin_lab[0] / 65.0, 0.55, 1.1))  # a spot has less contrast on darker skin
     lab = lab + (skin * depth)[..., None] * change
     lab = _shine(lab, skin * parts.face, unit, rng)
     rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * np.float32(255)
@@ -37,7 +37,7 @@ def add_blemishes(region: AlignedRegion, rng: np.random.Generator) -> AlignedReg
 
 
 def _places(skin: Floats, number: int, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """Random x and y where there is surely skin."""
+    """Return random points (x, y) on skin, pixels."""
     y, x = np.nonzero(skin > 0.6)
     if not len(x):
         return []
@@ -48,14 +48,14 @@ def _places(skin: Floats, number: int, rng: np.random.Generator) -> list[tuple[f
 
 
 def _cloud(side_px: int, sigma_px: float, rng: np.random.Generator) -> Floats:
-    """Smooth noise, (S, S), of about unit spread."""
+    """Return smooth noise, (S, S), of about unit variance."""
     cells = max(4, round(side_px / max(sigma_px, 1.0)))
     noise = rng.standard_normal((cells, cells)).astype(np.float32)
     return np.asarray(cv2.resize(noise, (side_px, side_px), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _uneven(side_px: int, unit: float, rng: np.random.Generator) -> Floats:
-    """Blotches in lightness, and in red and yellow: (S, S, 3) change of Lab."""
+    """Return blotches of lightness, red and yellow: the change of Lab, (S, S, 3)."""
     strength = rng.uniform(0.0, 1.0)
     light = 1.3 * _cloud(side_px, 16 * unit, rng) + 0.9 * _cloud(side_px, 6 * unit, rng)
     red = 1.5 * _cloud(side_px, 20 * unit, rng) + 0.8 * _cloud(side_px, 8 * unit, rng)
@@ -65,7 +65,7 @@ def _uneven(side_px: int, unit: float, rng: np.random.Generator) -> Floats:
 
 
 def _redness(skin: Floats, unit: float, rng: np.random.Generator) -> Floats:
-    """A few soft, wide reddened patches: (S, S, 3) change of Lab."""
+    """Return a few wide, soft red patches: the change of Lab, (S, S, 3)."""
     patches = np.zeros(skin.shape, np.float32)
     for x, y in _places(skin, int(rng.integers(0, 4)), rng):
         _add_spot(patches, x, y, rng.uniform(18, 45) * unit, rng.uniform(0.6, 1.5), rng.uniform(0.3, 1.0))
@@ -75,7 +75,7 @@ def _redness(skin: Floats, unit: float, rng: np.random.Generator) -> Floats:
 
 
 def _spots(skin: Floats, unit: float, rng: np.random.Generator) -> Floats:
-    """Pimples, with a pale middle now and then, and brown freckles and scars: (S, S, 3) change of Lab."""
+    """Return pimples, some with a pale centre, freckles and scars: the change of Lab, (S, S, 3)."""
     red, pale, brown = (np.zeros(skin.shape, np.float32) for _ in range(3))
     number = int(rng.choice([0, 4, 12, 30], p=[0.15, 0.3, 0.35, 0.2]))
     for x, y in _places(skin, int(rng.integers(number // 2, number + 1)), rng):
@@ -93,7 +93,7 @@ def _spots(skin: Floats, unit: float, rng: np.random.Generator) -> Floats:
 
 
 def _add_spot(onto: Floats, x: float, y: float, sigma_px: float, stretch: float, strength: float) -> None:
-    """Add one soft, flat-topped ellipse to a picture, in place."""
+    """Add a soft, flat-topped ellipse to a picture (S, S), in place."""
     reach = int(2.2 * sigma_px * max(stretch, 1 / stretch)) + 2
     left, top = max(0, int(x) - reach), max(0, int(y) - reach)
     window = onto[top : int(y) + reach + 1, left : int(x) + reach + 1]
@@ -103,7 +103,7 @@ def _add_spot(onto: Floats, x: float, y: float, sigma_px: float, stretch: float,
 
 
 def _shine(lab: Floats, skin: Floats, unit: float, rng: np.random.Generator) -> Floats:
-    """Sweat or oil: what is lighter than the skin round it, and a few more places, made lighter and paler."""
+    """Return Lab with shine: the lightest skin and some random places become lighter and paler."""
     strength = float(rng.choice([0.0, 1.0], p=[0.35, 0.65]) * rng.uniform(0.3, 1.0))
     light = lab[..., 0]
     form = mean_within(light, skin, 4.0 * unit)

@@ -1,4 +1,4 @@
-"""Blurs and soft steps that several teachers use."""
+"""Blurs and soft steps shared by the teachers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Floats = NDArray[np.float32]
 
 
 def mean_within(values: Floats, weights: Floats, sigma_px: float) -> Floats:
-    """Gaussian mean in which each pixel counts by its weight; far from any weight, the plain mean."""
+    """Return the Gaussian mean of values (S, S) or (S, S, C), weighted by (S, S); the plain mean without weights."""
     weights = weights + np.float32(1e-4)
     deep = weights if values.ndim == 2 else weights[..., None]
     total = blur(weights, sigma_px)
@@ -18,7 +18,7 @@ def mean_within(values: Floats, weights: Floats, sigma_px: float) -> Floats:
 
 
 def blur(values: Floats, sigma_px: float) -> Floats:
-    """Gaussian blur; a wide one at a smaller size, where it looks the same and costs little."""
+    """Return a Gaussian blur; wide ones are computed at a reduced size, with the same look."""
     step = int(sigma_px // 4)
     if step < 2:
         return np.asarray(cv2.GaussianBlur(values, (0, 0), max(sigma_px, 0.3)), np.float32)
@@ -29,6 +29,6 @@ def blur(values: Floats, sigma_px: float) -> Floats:
 
 
 def rise(values: Floats, start: float, end: float) -> Floats:
-    """0 below `start`, 1 above `end`, smooth between."""
+    """Return the smoothstep of values: 0 below `start`, 1 above `end`."""
     part = np.clip((values - np.float32(start)) * np.float32(1 / (end - start)), 0, 1)
     return part * part * (3 - 2 * part)

@@ -1,8 +1,8 @@
 """Soft masks of a face's parts, from its landmarks, its colours, and the person's outline.
 
-The geometric parts (eyes, brows, lips, nose, jaw) follow the landmarks. Skin and hair follow the colours as well:
-skin is what looks like the cheeks and forehead, hair what looks like the crown; glasses and beards are neither.
-Everything changes smoothly with the picture, so that a drawing made with these masks does not tremble.
+The geometric parts (eyes, brows, lips, nose, jaw) follow the landmarks. Skin and hair also follow the colours: skin
+resembles the cheeks and forehead, hair resembles the crown; glasses and beards are neither. All masks change smoothly
+with the picture, so that a drawing made with them does not flicker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from engines.training.data.aligned import AlignedRegion
 Floats = NDArray[np.float32]
 Index = NDArray[np.int64]
 
-# MediaPipe face mesh, wearer's right first; each closed, in order round the part.
+# MediaPipe face mesh, the person's right side first; closed rings in order.
 # fmt: off
 EYE_RIMS = (
     np.array([33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246]),
@@ -35,30 +35,30 @@ NOSE = np.array([168, 122, 174, 198, 49, 48, 64, 98, 97, 2, 326, 327, 294, 278, 
 NOSTRILS = (np.array([79, 166, 60, 20, 238]), np.array([309, 392, 290, 250, 458]))
 IRISES = (np.array([468, 469, 470, 471, 472]), np.array([473, 474, 475, 476, 477]))  # centre first
 # fmt: on
-JAW = FACE_OVAL[9:28]  # from below one ear round the chin to below the other
+JAW = FACE_OVAL[9:28]  # from ear to ear around the chin
 _CHEEKS = np.array([50, 280, 205, 425, 117, 346, 187, 411, 151, 108, 337])
-_WORK_PX = 256  # masks are soft: half the size shows all they have
+_WORK_PX = 256  # soft masks lose nothing at half the size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """Soft masks of one region, each (S, S) float32 0..1; zero where the part is not in the picture.
+    """Soft masks of one region, each (S, S) float32 0..1; zero if the part is not in the picture.
 
     Attributes:
-        face: inside the face's oval.
-        skin: skin by colour, on the face and beside it (ears, neck); less eyes, brows, lips, nostrils, glasses, beard.
-        eyes: between the lids, with the lash line.
-        irises: the visible iris discs.
-        brows: both brows.
-        lips: the red of the lips.
-        mouth_opening: between the lips' inner rims.
-        nose: bridge, tip and wings.
-        nostrils: both nostrils.
-        jaw: a band along the jaw line, from ear to ear.
-        hair: hair, by colour and place; a hat's crown counts as hair.
-        person: the whole person.
-        skin_lab: (3,) float32, the skin's typical colour, CIE L 0..100, a and b.
-        face_px: the face's size, the square root of its oval's area, in pixels of the region.
+        face: Inside the face oval.
+        skin: Skin by colour, also ears and neck, without eyes, brows, lips, nostrils, glasses and beard.
+        eyes: Between the lids, with the lash line.
+        irises: The visible iris discs.
+        brows: Both brows.
+        lips: The red of the lips.
+        mouth_opening: Between the inner contours of the lips.
+        nose: Bridge, tip and wings.
+        nostrils: Both nostrils.
+        jaw: A band along the jaw line, from ear to ear.
+        hair: Hair by colour and position; also the crown of a hat.
+        person: The whole person.
+        skin_lab: (3,) float32, typical colour of the skin, CIE Lab, L 0..100.
+        face_px: Size of the face: square root of the area of its oval, pixels of the region.
     """
 
     face: Floats
@@ -78,7 +78,7 @@ class Parts:
 
 
 def find_parts(region: AlignedRegion) -> Parts:
-    """The parts of one region's face."""
+    """Return the masks of the parts of a region's face."""
     side_px = region.rgb.shape[0]
     small = cv2.resize(region.rgb, (_WORK_PX, _WORK_PX), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     person = cv2.resize(region.person, (_WORK_PX, _WORK_PX), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
@@ -100,7 +100,7 @@ def find_parts(region: AlignedRegion) -> Parts:
 
 
 def _filled(rings_xy: Sequence[Floats], blur_px: float, grow_px: float = 0.0) -> Floats:
-    """Rings filled, grown by a distance, and feathered; points count from the pixels' corners."""
+    """Return filled rings, dilated and blurred, (256, 256) 0..1; points are relative to pixel corners."""
     mask = np.zeros((_WORK_PX, _WORK_PX), np.uint8)
     for ring_xy in rings_xy:
         ring = np.rint((ring_xy - 0.5).clip(-2000, 2000) * 16).astype(np.int32)
@@ -111,7 +111,7 @@ def _filled(rings_xy: Sequence[Floats], blur_px: float, grow_px: float = 0.0) ->
 
 
 def _band(line_xy: Floats, wide_px: float) -> Floats:
-    """A soft band along an open line."""
+    """Return a soft band along an open line, (256, 256) 0..1."""
     mask = np.zeros((_WORK_PX, _WORK_PX), np.uint8)
     line = np.rint((line_xy - 0.5).clip(-2000, 2000) * 16).astype(np.int32)
     cv2.polylines(mask, [line], False, (255,), max(1, round(wide_px)), cv2.LINE_AA, 4)
@@ -119,7 +119,7 @@ def _band(line_xy: Floats, wide_px: float) -> Floats:
 
 
 def _shapes(points_xy: Floats, unit_px: float) -> dict[str, Floats]:
-    """The parts that the landmarks alone give."""
+    """Return the masks of the parts defined by the landmarks alone."""
     soft = 0.012 * unit_px
     irises = [_disc(points_xy[index]) for index in IRISES]
     lids = _filled([points_xy[rim] for rim in EYE_RIMS], soft)
@@ -145,7 +145,7 @@ def _disc(iris_xy: Floats) -> Floats:
 
 
 def _skin_colour(lab: Floats, points_xy: Floats, unit_px: float) -> Floats:
-    """The typical skin: of patches on cheeks and forehead, the middle ones in lightness (shine and shade drop out)."""
+    """Return the typical skin colour, Lab (3,): patches of cheeks and forehead without the lightest and darkest."""
     patch = cv2.blur(lab, (max(3, round(0.06 * unit_px)),) * 2)
     at = points_xy[_CHEEKS].clip(0, _WORK_PX - 1).astype(int)
     colours = patch[at[:, 1], at[:, 0]]
@@ -154,11 +154,11 @@ def _skin_colour(lab: Floats, points_xy: Floats, unit_px: float) -> Floats:
 
 
 def _near(points_xy: Floats, grow: tuple[float, float, float]) -> Floats:
-    """A soft ellipse round the face, 1 inside and falling to 0 at 1.4 times its size.
+    """Return a soft ellipse around the face, (256, 256): 1 inside, falling to 0 at 1.4 times its size.
 
     Args:
-        points_xy: (478, 2) landmarks.
-        grow: half axes across and down in the face's own, and how far the middle lies below the face's.
+        points_xy: (478, 2) landmarks, pixels.
+        grow: Half axes across and down, and the offset of the centre downwards, in half axes of the face.
     """
     oval = points_xy[FACE_OVAL]
     down = points_xy[152] - points_xy[10]
@@ -175,21 +175,23 @@ def _near(points_xy: Floats, grow: tuple[float, float, float]) -> Floats:
 def _skin(
     lab: Floats, skin_lab: Floats, masks: dict[str, Floats], person: Floats, points_xy: Floats, unit_px: float
 ) -> Floats:
-    """Skin by likeness to the typical colour; looser inside the face, stricter outside it."""
+    """Return skin by its distance from the typical colour, with a higher tolerance inside the face."""
     off = lab - skin_lab
-    front = np.maximum(masks["face"], _near(points_xy, (0.95, 1.15, -0.15)))  # a bald forehead reaches above the oval
-    shaded = np.maximum(masks["face"], _near(points_xy, (0.75, 0.5, 1.1)))  # the neck lies in the chin's shade
+    front = np.maximum(masks["face"], _near(points_xy, (0.95, 1.15, -0.15)))  # foreheads reach above the oval
+    shaded = np.maximum(masks["face"], _near(points_xy, (0.75, 0.5, 1.1)))  # the neck is in the shade of the chin
     darker = off[..., 0] / ((0.42 + 0.22 * shaded) * skin_lab[0] + 4)
     lightness = np.where(off[..., 0] < 0, darker, off[..., 0] / (48 + 30 * front))
-    # Shade takes colour away with light: compare the colours as they would be at the skin's own lightness.
+    # Shade reduces chroma with lightness: compare colours scaled to the typical lightness of the skin.
     relight = np.clip((skin_lab[0] + 16) / (lab[..., :1] + 16), 0.5, 2.0)
     chroma = np.hypot(*np.moveaxis(lab[..., 1:] * relight - skin_lab[1:], -1, 0)) / (0.26 * np.hypot(*skin_lab[1:]) + 5)
-    chroma /= 1 + front * np.clip(off[..., 0] / 20, 0, 2)  # shine takes it away too
+    chroma /= 1 + front * np.clip(off[..., 0] / 20, 0, 2)  # shine reduces it too
     texture = np.sqrt(cv2.GaussianBlur(_fine(lab[..., 0], unit_px) ** 2, (0, 0), 0.025 * unit_px))
     far = lightness**2 + 0.7 * chroma**2 + (texture / 6.5) ** 2
     inside = masks["face"]
     alike = np.exp(-0.5 * (far / (1.0 + 0.6 * inside)) ** 2)
-    crown = _near(points_xy, (1.25, 1.2, -0.3)) * np.exp(-0.5 * (texture / 2.8) ** 2)  # fair hair is no bald head
+    crown = _near(points_xy, (1.25, 1.2, -0.3)) * np.exp(
+        -0.5 * (texture / 2.8) ** 2
+    )  # fair hair has more texture than a bald head
     beside = np.maximum(_near(points_xy, (1.3, 1.45, 0.35)) * (1 - _near(points_xy, (2.0, 0.7, -0.9))), crown)
     place = np.maximum(inside, 0.95 * beside)
     skin = cv2.ximgproc.guidedFilter(lab / 100, (alike * place * person).astype(np.float32), 4, 2e-3).clip(0, 1)
@@ -206,13 +208,13 @@ def _fine(lightness: Floats, unit_px: float) -> Floats:
 def _hair(
     lab: Floats, skin: Floats, masks: dict[str, Floats], person: Floats, points_xy: Floats, unit_px: float
 ) -> Floats:
-    """The person round the upper face that is no skin; farther down, where it looks like the crown."""
+    """Return hair: the person around the upper face without skin; lower down, what resembles the crown."""
     other = person * (1 - skin) * (1 - masks["face"] * _near(points_xy, (0.9, 0.85, 0.1)))
     upper = other * _near(points_xy, (1.5, 1.35, -0.75))
     weight = upper[..., None] + 1e-6
     crown_lab = (lab * weight).sum((0, 1)) / weight.sum((0, 1))
     far = np.sqrt((((lab - crown_lab) / np.array([22, 12, 12], np.float32)) ** 2).sum(-1))
-    much = float(np.clip((upper.sum() / unit_px**2 - 0.2) / 0.25, 0, 1))  # of a bald head there is no more below
+    much = float(np.clip((upper.sum() / unit_px**2 - 0.2) / 0.25, 0, 1))  # a bald crown has no hair further down either
     below = much * other * _near(points_xy, (1.9, 1.7, 0.3)) * np.exp(-0.5 * far**2)
     hair = np.maximum(upper, below) * (1 - masks["eyes"]) * (1 - masks["brows"]) * (1 - masks["lips"])
     return np.asarray(cv2.GaussianBlur(hair, (0, 0), 0.012 * unit_px + 0.3), np.float32)

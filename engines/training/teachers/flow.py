@@ -1,4 +1,4 @@
-"""Edge tangent flow: smoothing along a picture's strokes, and lines that follow them.
+"""Edge tangent flow: smoothing along the edges of a picture, and lines that follow them.
 
 Sources: H. Kang, S. Lee, C. Chui, "Coherent Line Drawing", NPAR 2007, sections 2 and 3; H. Winnemoeller, S. C. Olsen,
 B. Gooch, "Real-Time Video Abstraction", SIGGRAPH 2006, section 3; H. Winnemoeller, J. E. Kyprianidis, S. C. Olsen,
@@ -18,35 +18,35 @@ Floats = NDArray[np.float32]
 
 
 def tangent_flow(picture: Floats, sigma_px: float) -> tuple[Floats, Floats]:
-    """Unit vectors along the edges: x and y, each (S, S) float32; their sign is of no meaning.
+    """Return unit vectors along the edges: x and y, each (S, S) float32. Their sign is arbitrary.
 
     Args:
-        picture: (S, S) or (S, S, C) float32; the colours' structure tensors are added.
-        sigma_px: how far the directions are smoothed.
+        picture: (S, S) or (S, S, C) float32; the structure tensors of the channels are added.
+        sigma_px: Gaussian smoothing of the structure tensor, pixels.
     """
     layers = cv2.split(picture) if picture.ndim == 3 else (picture,)
     tensor = np.zeros((*picture.shape[:2], 3), np.float32)
     for layer in layers:
-        # Scharr's kernel is 32 times the slope; it keeps directions truer than Sobel's.
+        # Scharr's kernel has a smaller angular error than Sobel's; its scale (32) does not matter here.
         x, y = cv2.Scharr(layer, cv2.CV_32F, 1, 0), cv2.Scharr(layer, cv2.CV_32F, 0, 1)
         tensor += np.stack((x * x, x * y, y * y), -1)
     tensor = np.asarray(cv2.GaussianBlur(tensor, (0, 0), sigma_px), np.float32)
     xx, xy, yy = cv2.split(tensor)
-    # Half the angle of (xx - yy, 2 xy) is the way across; a quarter turn on is the way along.
+    # Half the angle of (xx - yy, 2 xy) is the gradient direction; the edge is perpendicular to it.
     along = 0.5 * np.arctan2(2 * xy, xx - yy) + np.float32(np.pi / 2)
     return np.cos(along).astype(np.float32), np.sin(along).astype(np.float32)
 
 
 class Streamlines:
-    """The flow traced both ways from every pixel once, to smooth any number of pictures along it."""
+    """The flow, traced once in both directions from every pixel, to smooth any number of pictures along it."""
 
     def __init__(self, flow_xy: tuple[Floats, Floats], *, length_px: float, step_px: float = 2.0) -> None:
-        """Trace.
+        """Trace the flow.
 
         Args:
-            flow_xy: unit vectors, as `tangent_flow` gives them.
-            length_px: how far each way.
-            step_px: between two samples.
+            flow_xy: Unit vectors from `tangent_flow`.
+            length_px: Length of the trace in each direction.
+            step_px: Distance of two samples.
         """
         self._step_px = step_px
         self._steps = max(1, round(length_px / step_px))
@@ -61,7 +61,7 @@ class Streamlines:
         for _ in range(self._steps):
             x += go_x
             y += go_y
-            fixed, fraction = cv2.convertMaps(x, y, cv2.CV_16SC2)  # twice as fast to read with
+            fixed, fraction = cv2.convertMaps(x, y, cv2.CV_16SC2)  # fixed-point maps are twice as fast
             places.append((fixed, fraction))
             here_x, here_y = cv2.split(
                 cv2.remap(field, fixed, fraction, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
@@ -71,7 +71,7 @@ class Streamlines:
         return places
 
     def smooth(self, picture: Floats, sigma_px: float) -> Floats:
-        """A picture, (S, S) or (S, S, up to 4) float32, blurred along the flow with a Gaussian of that width."""
+        """Return a picture, (S, S) or (S, S, C up to 4) float32, blurred along the flow with a Gaussian."""
         total, weights = picture.copy(), 1.0
         for places in self._ways:
             for step, (fixed, fraction) in enumerate(places, 1):
@@ -87,10 +87,10 @@ class Streamlines:
 
 
 def dark_lines(lightness: Floats, sigma_px: float) -> Floats:
-    """How much darker a pixel is than its surroundings: a difference of Gaussians, in the units of `lightness`.
+    """Return how much darker each pixel is than its surroundings: a difference of Gaussians, in units of `lightness`.
 
-    It is about twice `sigma_px` wide on a thin line; at an edge it lies on the dark side. The usual second half of
-    the flow-based DoG, the smoothing along the flow, is left to `Streamlines.smooth`.
+    The response to a thin line is about twice `sigma_px` wide; at an edge it lies on the dark side. The second half of
+    the flow-based DoG, smoothing along the flow, is `Streamlines.smooth`.
     """
     near = cv2.GaussianBlur(lightness, (0, 0), sigma_px)
     wide = cv2.GaussianBlur(lightness, (0, 0), 2.0 * sigma_px)
@@ -98,12 +98,12 @@ def dark_lines(lightness: Floats, sigma_px: float) -> Floats:
 
 
 def ink(response: Floats, threshold: Floats | float, soft: Floats | float) -> Floats:
-    """0..1, how much line: a soft step of the response (tanh, as XDoG's), nothing below 0 response.
+    """Return the coverage of the line, 0..1: a soft step (tanh) of the response, as in XDoG.
 
     Args:
-        response: as `dark_lines` gives it.
-        threshold: the response that makes half a line.
-        soft: the response's change from a quarter to three quarters of a line, about.
+        response: Response from `dark_lines`.
+        threshold: Response of half coverage.
+        soft: Change of the response from about a quarter to three quarters coverage.
     """
     step = 0.5 + 0.5 * np.tanh((response - threshold) / soft)
     return np.asarray(step, np.float32)

@@ -1,9 +1,9 @@
-"""Retouch: even, matt skin that still has pores; everything else of the picture stays as it is.
+"""Retouch: even, matt skin that keeps its pores. Everything outside the skin is unchanged.
 
-Frequency separation as retouchers do it by hand, in Lab and with means that count skin alone: the finest band (pores)
-stays, the middle band (spots, blotches, wrinkles) is weakened, the widest one (form, light) loses its shine. The
-middle band is what an edge-preserving smoother takes away: the self-guided filter of He, Sun and Tang, "Guided Image
-Filtering", PAMI 2013, section 3.
+Frequency separation in CIE Lab, with means over skin pixels only: the finest band (pores) is kept, the middle band
+(spots, blotches, wrinkles) is weakened, shine is removed from the widest band (form, light). The middle band is what
+an edge-preserving smoother removes: the self-guided filter of He, Sun and Tang, "Guided Image Filtering", PAMI 2013,
+section 3.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from engines.training.data.aligned import AlignedRegion
 from engines.training.teachers.blurs import Floats, blur, mean_within, rise
 from engines.training.teachers.face_parts import Parts, find_parts
 
-_USUAL_FACE_PX = 270.0  # `Parts.face_px` in a region of kind "face"; all lengths below are for this one
-_PORE_PX = 1.5  # the finest band ends here
-_SPOT_PX = 6.0  # the middle band ends here
+_USUAL_FACE_PX = 270.0  # `Parts.face_px` of a typical region "face"; lengths below are for this size
+_PORE_PX = 1.5  # upper end of the finest band
+_SPOT_PX = 6.0  # upper end of the middle band
 _TONE_PX = 34.0  # wider than any blotch, narrower than the face's form
-_EDGE = 4.2  # in L: steps larger than this are form, not blotches
-_WRINKLES = 0.4  # how much of the middle band stays
-_PORES = 1.6  # in L: the finest detail is held below about this
-_BLOTCH, _REDNESS = 0.5, 0.35  # how much of a deviation from the face's own colour stays; redder ones less
-_SHINE_FROM, _SHINE_LEFT = 3.0, 0.45  # in L above the wide tone; how much of what lies above stays
+_EDGE = 4.2  # in L; larger steps are form, not blotches
+_WRINKLES = 0.4  # share of the middle band that is kept
+_PORES = 1.6  # in L; soft limit of the finest detail
+_BLOTCH, _REDNESS = 0.5, 0.35  # kept share of a deviation from the face's mean colour
+_SHINE_FROM, _SHINE_LEFT = 3.0, 0.45  # in L above the wide mean; kept share above it
 
 
 def retouch(region: AlignedRegion) -> NDArray[np.uint8]:
-    """The region with its skin retouched, (S, S, 3) RGB uint8; outside the skin not one pixel changes."""
+    """Return the region with retouched skin, (S, S, 3) RGB uint8; no pixel outside the skin changes."""
     parts = find_parts(region)
     unit = parts.face_px / _USUAL_FACE_PX
     rgb = region.rgb.astype(np.float32) * np.float32(1 / 255)
@@ -49,10 +49,15 @@ def retouch(region: AlignedRegion) -> NDArray[np.uint8]:
 
 
 def smooth_skin(region: AlignedRegion, parts: Parts, lab: Floats) -> Floats:
-    """(S, S) float32 0..1: where there is bare skin to retouch; 0 on beards, hair over the face and glasses.
+    """Return the mask of bare skin, (S, S) float32 0..1; 0 on beards, hair over the face and glasses.
 
-    Hair and frames are told from skin by their finest detail and by a colour far from the skin round them; below the
-    nose, where beards grow, less detail is enough.
+    Hair and frames of glasses differ from skin in their fine detail and in colour. Below the nose, where beards grow,
+    less detail is enough.
+
+    Args:
+        region: The region.
+        parts: Its parts.
+        lab: The region in CIE Lab, (S, S, 3) float32.
     """
     unit = parts.face_px / _USUAL_FACE_PX
     light = np.asarray(lab[..., 0], np.float32)
@@ -72,13 +77,13 @@ def smooth_skin(region: AlignedRegion, parts: Parts, lab: Floats) -> Floats:
 
 
 def _shining(parts: Parts, lighter: Floats, unit: float) -> Floats:
-    """Bright, pale patches of the face with skin all round: too light to be known as skin by their colour."""
+    """Return bright, pale patches (S, S) amid skin, 0..1; they are too light to be recognised as skin by colour."""
     amid = rise(blur(parts.skin, 16.0 * unit), 0.35, 0.6)
     return amid * parts.face * rise(lighter, 3.0, 9.0)
 
 
 def _where_beards_grow(region: AlignedRegion, face_px: float) -> Floats:
-    """(S, S) 0..1: below the nose, and higher up towards the ears."""
+    """Return the area below the nose, (S, S) 0..1; it reaches higher towards the ears."""
     down = region.landmarks_xy[152] - region.landmarks_xy[10]
     down = down / max(float(np.hypot(*down)), 1e-3)
     side_px = region.rgb.shape[0]
@@ -88,14 +93,14 @@ def _where_beards_grow(region: AlignedRegion, face_px: float) -> Floats:
 
 
 def _spots(lab: Floats, unit: float) -> Floats:
-    """(S, S) 0..1, where something small and round is darker or redder than the skin round it."""
+    """Return small round spots darker or redder than the skin around them, (S, S) 0..1."""
     spots = np.zeros(lab.shape[:2], np.float32)
     for size_px in (2.5 * unit, 4.5 * unit):
         smooth = blur(lab[..., 0] - 0.5 * lab[..., 1], size_px)
         xx, yy, xy = (
             0.25 * size_px**2 * cv2.Sobel(smooth, cv2.CV_32F, *order, ksize=3) for order in ((2, 0), (0, 2), (1, 1))
         )
-        # The two curvatures: both are positive in a round, dark hollow, one alone in a wrinkle.
+        # Both principal curvatures are positive in a round dark spot, only one in a wrinkle.
         smaller = 0.5 * (xx + yy) - np.sqrt(0.25 * (xx - yy) ** 2 + xy**2)
         roundish = rise(smaller / np.maximum(xx + yy - smaller, 0.1), 0.2, 0.5)
         spots = np.maximum(spots, roundish * rise(smaller, 0.5, 1.25))
@@ -104,7 +109,7 @@ def _spots(lab: Floats, unit: float) -> Floats:
 
 
 def _new_light(light: Floats, sure: Floats, spots: Floats, unit: float) -> tuple[Floats, Floats]:
-    """Where and how strongly it shone (in L), and the new L."""
+    """Return the removed shine and the new lightness, both (S, S) in L."""
     coarse = mean_within(light, sure, _PORE_PX * unit)
     coarse += spots * (mean_within(light, sure, 2.0 * _SPOT_PX * unit) - coarse)
     form = _guided(coarse, sure, _SPOT_PX * unit, _EDGE)
@@ -116,7 +121,7 @@ def _new_light(light: Floats, sure: Floats, spots: Floats, unit: float) -> tuple
 
 
 def _new_colour(colour: Floats, sure: Floats, spots: Floats, shine: Floats, unit: float) -> Floats:
-    """(S, S, 2) a and b of Lab: closer to the face's own, and restored where light had washed them out."""
+    """Return a and b of Lab, (S, S, 2): closer to the face's mean, and restored where shine had bleached them."""
     matt = sure / (1 + shine)
     near, wide = mean_within(colour, matt, _SPOT_PX * unit), mean_within(colour, matt, _TONE_PX * unit)
     away = near - wide
@@ -128,7 +133,7 @@ def _new_colour(colour: Floats, sure: Floats, spots: Floats, shine: Floats, unit
 
 
 def _guided(values: Floats, sure: Floats, sigma_px: float, edge: float) -> Floats:
-    """The self-guided filter with Gaussian windows in which only skin counts."""
+    """Apply the self-guided filter with Gaussian windows over skin pixels only."""
     mean = mean_within(values, sure, sigma_px)
     spread = np.maximum(mean_within(values * values, sure, sigma_px) - mean * mean, 0)
     kept = spread / (spread + edge * edge)

@@ -1,4 +1,4 @@
-"""Flat tones: edge-preserving smoothing, and lightness in soft steps.
+"""Flat tones: edge-preserving smoothing and soft quantisation of lightness.
 
 Sources: H. Winnemoeller, S. C. Olsen, B. Gooch, "Real-Time Video Abstraction", SIGGRAPH 2006, section 3.3 (soft
 quantisation); D. Min et al., "Fast Global Image Smoothing Based on Weighted Least Squares", IEEE TIP 2014.
@@ -15,20 +15,20 @@ Floats = NDArray[np.float32]
 
 
 def abstracted(rgb: ImageU8, *, times: int, colours: float, reach_px: float) -> ImageU8:
-    """A picture with its texture taken out and its edges kept: the bilateral filter, several times."""
+    """Return (S, S, 3) uint8 without texture and with its edges: the bilateral filter, applied several times."""
     for _ in range(times):
         rgb = cv2.bilateralFilter(rgb, 2 * round(reach_px) + 1, colours, reach_px)  # type: ignore[assignment]
     return rgb
 
 
 def flattened(picture: Floats, guide_rgb: ImageU8, *, strength: float, colours: float) -> Floats:
-    """A picture evened out between the guide's edges (weighted least squares).
+    """Return a picture smoothed between the edges of a guide (weighted least squares).
 
     Args:
         picture: (S, S, C) float32.
-        guide_rgb: (S, S, 3) uint8, whose edges stop the smoothing.
-        strength: how far it reaches; the square of a distance in pixels, about.
-        colours: the guide's difference that counts as an edge, in steps of 255.
+        guide_rgb: (S, S, 3) uint8; its edges stop the smoothing.
+        strength: About the square of the reach in pixels.
+        colours: Difference in the guide that counts as an edge, 0..255.
     """
     layers = [
         cv2.ximgproc.fastGlobalSmootherFilter(guide_rgb, layer, strength, colours) for layer in cv2.split(picture)
@@ -37,12 +37,12 @@ def flattened(picture: Floats, guide_rgb: ImageU8, *, strength: float, colours: 
 
 
 def soft_steps(value: Floats, step: Floats | float, sharp: Floats | float) -> Floats:
-    """Values drawn towards whole multiples of `step`, with soft borders half-way between them.
+    """Return values pulled towards multiples of `step`, with soft borders between them.
 
     Args:
-        value: any.
-        step: between two tones.
-        sharp: how sharp the borders are: near 0 leaves the value alone, 10 makes plain bands.
+        value: Any values.
+        step: Distance of two tones.
+        sharp: Sharpness of the borders: 0 leaves the values unchanged, 10 gives plain bands.
     """
     border = (np.floor(value / step) + np.float32(0.5)) * step
     half = 0.5 * step
@@ -50,13 +50,13 @@ def soft_steps(value: Floats, step: Floats | float, sharp: Floats | float) -> Fl
 
 
 def blend(below: Floats, above: Floats, mask: Floats) -> Floats:
-    """`above` over `below` where the mask is 1; the mask is (S, S)."""
+    """Return `above` over `below`, (S, S) or (S, S, C), by a mask (S, S) 0..1."""
     cover = mask[..., None] if below.ndim == 3 else mask
     return np.asarray(below + (above - below) * cover, np.float32)
 
 
 def blurred_within(picture: Floats, mask: Floats, sigma_px: float) -> Floats:
-    """A Gaussian blur, (S, S, C), that takes in only what the mask, (S, S), shows; elsewhere of no use."""
+    """Return a Gaussian blur (S, S, C) over the pixels of a mask (S, S); values outside the mask are undefined."""
     weight = mask + np.float32(1e-3)
     total = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma_px)
     return np.asarray(total / cv2.GaussianBlur(weight, (0, 0), sigma_px)[..., None], np.float32)

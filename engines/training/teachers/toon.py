@@ -1,4 +1,4 @@
-"""The toon teacher: a face as a clean drawing, with flowing dark lines, flat tones and richer colour."""
+"""Toon: a clean drawing with dark lines along the edges, flat tones and saturated colours."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from engines.training.teachers.face_parts import Floats, Parts, find_parts
 from engines.training.teachers.flow import Streamlines, dark_lines, ink, tangent_flow
 from engines.training.teachers.shading import ImageU8, abstracted, blend, blurred_within, flattened, soft_steps
 
-_SIDE_PX = 512  # all widths below are for a picture of this size
-_TEXTURE_PX = 4.5  # at half that size: what is smaller is texture
+_SIDE_PX = 512  # widths below are for a picture of this size
+_TEXTURE_PX = 4.5  # at half that size; smaller structures are texture
 
 
 def toon(region: AlignedRegion) -> NDArray[np.uint8]:
-    """The region as a drawing, (S, S, 3) RGB uint8."""
+    """Return the region as a drawing, (S, S, 3) RGB uint8."""
     parts = find_parts(region)
     rgb = _plain(np.asarray(region.rgb, np.uint8), parts)
     calm = abstracted(rgb, times=3, colours=20.0, reach_px=4.0)
     lab = _lab(calm)
     flow = Streamlines(tangent_flow(lab, 3.0), length_px=24.0)
     flowing = flow.smooth(lab, 6.0)
-    tones = flow.smooth(_tones(rgb, flowing, parts), 3.0)  # the tones' borders become clean curves
+    tones = flow.smooth(_tones(rgb, flowing, parts), 3.0)  # smooth borders of the tones
     tones = _features(tones, region.rgb, flowing, parts)
     tones[..., 0] += 0.33 * np.maximum(parts.face, parts.skin) * (lab[..., 0] - tones[..., 0])  # keeps the likeness
     lines = _lines(lab[..., 0], flow, parts)
@@ -32,7 +32,7 @@ def toon(region: AlignedRegion) -> NDArray[np.uint8]:
 
 
 def _lab(rgb: ImageU8) -> Floats:
-    """CIE L 0..100, a, b as float32."""
+    """Convert (S, S, 3) RGB uint8 to CIE Lab, float32, L 0..100."""
     return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
@@ -42,7 +42,7 @@ def _rgb(lab: Floats) -> ImageU8:
 
 
 def _tones(rgb: ImageU8, flowing: Floats, parts: Parts) -> Floats:
-    """The coloured areas, without lines: CIE Lab."""
+    """Return the coloured areas without lines, CIE Lab (S, S, 3)."""
     half = np.asarray(cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
     flat, flatter = _flat(half, 3), _flat(half, 8)
     base = blend(flatter, flat, np.maximum(0.5, parts.face))
@@ -56,11 +56,10 @@ def _tones(rgb: ImageU8, flowing: Floats, parts: Parts) -> Floats:
 
 
 def _plain(rgb: ImageU8, parts: Parts) -> ImageU8:
-    """The picture with the texture of cloth, leaves and walls taken out: nobody draws every leaf.
+    """Return the picture without the texture of cloth, leaves and walls, (S, S, 3) RGB uint8.
 
-    Rolling guidance (Q. Zhang et al., "Rolling Guidance Filter", ECCV 2014): what a blur takes away for good is gone,
-    and the edges that remain are sharpened again, from the picture itself. Where there is nothing but texture, they
-    are left soft, as a painter leaves them.
+    Rolling guidance (Q. Zhang et al., "Rolling Guidance Filter", ECCV 2014): a blur removes small structures, then
+    joint bilateral filtering restores the remaining edges. Areas of pure texture are left blurred.
     """
     half = np.asarray(cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
     plain = np.asarray(cv2.GaussianBlur(half, (0, 0), _TEXTURE_PX), np.uint8)
@@ -70,7 +69,7 @@ def _plain(rgb: ImageU8, parts: Parts) -> ImageU8:
     soft = cv2.GaussianBlur(plain, (0, 0), _TEXTURE_PX)
     painted = blend(plain.astype(np.float32), soft.astype(np.float32), texture)
     painted, texture = (_enlarged(one, rgb.shape[1::-1]) for one in (painted, texture))
-    strands = parts.hair * (1 - texture)  # a scarf counts as hair, but is not made of strands
+    strands = parts.hair * (1 - texture)  # a scarf is masked as hair but has no strands
     keep = np.maximum.reduce((parts.face, parts.skin, strands))
     return np.asarray(np.rint(blend(painted, rgb.astype(np.float32), keep).clip(0, 255)), np.uint8)
 
@@ -80,36 +79,36 @@ def _enlarged(picture: Floats, size_wh: tuple[int, ...]) -> Floats:
 
 
 def _texture(half_rgb: ImageU8) -> Floats:
-    """0..1, where the picture is rough without a direction."""
+    """Return where the picture has texture without a dominant direction, (S/2, S/2) 0..1."""
     grey = cv2.GaussianBlur(cv2.cvtColor(half_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.0)
     x, y = (cv2.Scharr(grey, cv2.CV_32F, *way) / 32 for way in ((1, 0), (0, 1)))
     xx, xy, yy = (cv2.GaussianBlur(product, (0, 0), 8.0) for product in (x * x, x * y, y * y))
-    slopes = xx + yy  # the structure tensor's trace; its eigenvalues' difference over it says how much one way rules
+    slopes = xx + yy  # trace of the structure tensor; the eigenvalues' difference over it is the coherence
     one_way = np.sqrt((xx - yy) ** 2 + 4 * xy * xy) / (slopes + 1e-6)
     rough = rise(np.sqrt(slopes), 6.0, 14.0) * (1 - rise(one_way, 0.25, 0.45))
     return np.asarray(cv2.GaussianBlur(rough, (0, 0), 4.0).clip(0, 1), np.float32)
 
 
 def _flat(half_rgb: ImageU8, times: int, colours: float = 22.0) -> Floats:
-    """The picture in flat areas, CIE Lab, from half its size, which keeps all that such areas have."""
+    """Return the picture in flat areas, CIE Lab (S, S, 3), computed at half the size."""
     calm = abstracted(half_rgb, times=times, colours=colours, reach_px=4.0)
     lab = flattened(_lab(calm), calm, strength=30.0, colours=5.0)
     return np.asarray(cv2.resize(lab, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _richer(chroma: Floats, times: float) -> Floats:
-    """Colours made stronger, the strong ones less so."""
+    """Return a and b with higher saturation; saturated colours change less."""
     size = np.sqrt((chroma**2).sum(-1, keepdims=True))
     return np.asarray(chroma * (1 + (times - 1) / (1 + (size / 45) ** 2)), np.float32)
 
 
 def _skin_tones(flatter: Floats, parts: Parts) -> Floats:
-    """Skin in few soft tones round the person's own; shade a little warmer."""
+    """Return skin in a few soft tones around the person's own, with slightly warmer shade, CIE Lab."""
     own = parts.skin_lab
     step = 0.15 * float(own[0]) + 5.0
     wide = blurred_within(flatter, parts.skin, 0.022 * parts.face_px)
     off = wide[..., 0] - own[0]
-    off = np.where(off > 0, 1.6 * step * np.tanh(off / (1.6 * step)), off)  # shine is no tone of its own
+    off = np.where(off > 0, 1.6 * step * np.tanh(off / (1.6 * step)), off)  # shine gets no tone of its own
     stepped = 0.12 * off + 0.88 * soft_steps(off, step, 7.0)
     chroma = 0.55 * wide[..., 1:] + 0.45 * own[1:]
     skin = np.empty_like(flatter)
@@ -120,7 +119,7 @@ def _skin_tones(flatter: Floats, parts: Parts) -> Floats:
 
 
 def _features(base: Floats, rgb: ImageU8, flowing: Floats, parts: Parts) -> Floats:
-    """Eyes, brows, lips and teeth over the tones."""
+    """Return the tones with eyes, brows, lips and teeth, CIE Lab."""
     fine = _lab(cv2.bilateralFilter(rgb, 5, 25.0, 2.0))  # type: ignore[arg-type]
     eyes = fine.copy()
     middle = cv2.GaussianBlur(fine[..., 0], (0, 0), 0.05 * parts.face_px)
@@ -142,10 +141,10 @@ def _features(base: Floats, rgb: ImageU8, flowing: Floats, parts: Parts) -> Floa
 
 
 def _lines(lightness: Floats, flow: Streamlines, parts: Parts) -> Floats:
-    """How much line there is, 0..1."""
+    """Return the coverage of the lines, (S, S) 0..1."""
     response = np.dstack([dark_lines(lightness, sigma_px) for sigma_px in (1.5, 2.5, 4.0)])
-    response = blend(flow.smooth(response, 6.0), flow.smooth(response, 12.0), parts.hair)  # long strokes in hair
-    # The same drawing in the dark: contrast counts against the light there is.
+    response = blend(flow.smooth(response, 6.0), flow.smooth(response, 12.0), parts.hair)  # longer strokes in hair
+    # Contrast relative to the local lightness gives the same drawing in dim light.
     response *= (62 / (cv2.GaussianBlur(lightness, (0, 0), 12.0) + 22)).clip(0.7, 2.0)[..., None]
     fine, broad, widest = (response[..., i] for i in range(3))
     clear = np.maximum.reduce((parts.eyes, parts.brows, 0.8 * parts.lips))
@@ -166,7 +165,7 @@ def _lines(lightness: Floats, flow: Streamlines, parts: Parts) -> Floats:
         threshold += (value - threshold) * mask
     mouth = np.maximum(parts.lips, parts.mouth_opening)
     round_mouth = cv2.GaussianBlur(mouth, (0, 0), 0.06 * parts.face_px) * (1 - mouth) * parts.face
-    threshold += 5.0 * round_mouth  # the lips' shade is no line
+    threshold += 5.0 * round_mouth  # the shade around lips is not a line
     open_eyes = _inner(parts.eyes, 0.014 * parts.face_px)
     thin = (1 - 0.55 * open_eyes) * ink(fine, threshold, 0.5 * threshold) * (1 - 0.6 * parts.hair)
     thick = (
@@ -175,16 +174,16 @@ def _lines(lightness: Floats, flow: Streamlines, parts: Parts) -> Floats:
     soft = np.maximum(ink(widest, 1.7, 0.85) * parts.jaw, 0.75 * ink(widest, 1.4, 0.65) * parts.nose) * (1 - parts.lips)
     strength = 0.8 + 0.15 * face - 0.15 * inner * (1 - clear) - 0.15 * parts.hair - 0.3 * parts.lips
     strength -= 0.3 * parts.brows
-    strength *= 1 - 0.22 * np.maximum(parts.face, parts.skin)  # bolder ones change who it is
+    strength *= 1 - 0.22 * np.maximum(parts.face, parts.skin)  # bolder lines change the likeness
     return np.asarray(np.maximum.reduce((thin, thick, 0.8 * soft)) * strength.clip(0, 1), np.float32)
 
 
 def _inner(mask: Floats, margin_px: float) -> Floats:
-    """A soft mask less its margin."""
+    """Return a soft mask without its margin."""
     return np.asarray((2 * cv2.GaussianBlur(mask, (0, 0), margin_px) - 1).clip(0, 1), np.float32)
 
 
 def _inked(tones: Floats, lines: Floats) -> Floats:
-    """Lines in a dark shade of what they lie on."""
+    """Return the tones with lines drawn in a dark shade of the tone below."""
     dark = tones * np.array([0.1, 0.4, 0.4], np.float32) + np.array([2.0, 1.0, 1.0], np.float32)
     return blend(tones, dark, lines)

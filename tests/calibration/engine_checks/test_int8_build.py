@@ -1,4 +1,4 @@
-"""`veneer engines build` on a processor: the INT8 engines that live would build, by the same builder."""
+"""`veneer engines build` on a CPU: INT8 engines from the builder that the live program uses."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ def run(*words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_int8_is_built_once_and_live_takes_it(built_in_set: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_engines_build_makes_int8_once_and_live_uses_it(built_in_set: Path, capfd: pytest.CaptureFixture[str]) -> None:
     style = load_style("lips-glaze")
     first, second = run("build", "lips-glaze")
-    assert first.startswith("1/1 lips-glaze: openvino ") and "INT8 is not made here yet" in first
-    assert second.startswith("1/1 lips-glaze: openvino int8 on ") and "calibration passed it" in second
-    assert ", ready after " in second, "it may have waited for another process"
+    assert first.startswith("1/1 lips-glaze: openvino ") and "INT8 is not built here yet" in first
+    assert second.startswith("1/1 lips-glaze: openvino int8 on ") and "calibration passed" in second
+    assert ", ready after " in second, "the time includes waiting for another process"
     assert open_engine(style, build=False, convert=False).info.precision == "int8"
     (again,) = run("build", "lips-glaze")
     assert "openvino int8" in again and "was there already" in again
     (entry,) = engine_cache.entries()
-    assert entry.about.precision == "int8" and entry.build_s is not None, "veneer engines list names what it took"
+    assert entry.about.precision == "int8" and entry.build_s is not None, "shown by veneer engines list"
     (entry.folder / "model.bin").write_bytes(b"cut")
     capfd.readouterr()
     assert open_engine(style, build=False, convert=False).info.precision != "int8"
     said = capfd.readouterr().err
-    assert "incomplete or modified: it is deleted\n" in said, "nobody builds it again here"
+    assert "incomplete or modified: it is deleted\n" in said, "it is not rebuilt here"
     assert not (cache_home() / int8_key(style)).exists()
     assert "openvino int8 on " in run("build", "lips-glaze")[-1]
 
 
 def only_child(pid: int) -> str:
-    """The number of the one process that it starts, once it is there."""
+    """Wait for the only child process and return its id."""
     for _ in range(3000):
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         if children:
@@ -61,7 +61,7 @@ def only_child(pid: int) -> str:
 
 
 def ends(pid: str) -> bool:
-    """Whether it is gone, or soon is: at the lowest priority of a loaded machine even an end takes its time."""
+    """Wait until the process has ended; at low priority on a loaded machine this takes time."""
     for _ in range(3000):
         try:
             if Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] == "Z":
@@ -73,13 +73,13 @@ def ends(pid: str) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in Linux' /proc")
-def test_ctrl_c_ends_the_build_and_its_builder(built_in_set: Path) -> None:
+def test_ctrl_c_ends_engines_build_and_its_builder(built_in_set: Path) -> None:
     command = [sys.executable, "-m", "live", "engines", "build", "toon"]
     with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         try:
             while "building OpenVINO INT8" not in (line := process.stderr.readline()):
-                assert line, "it ended before it built"
+                assert line, "the process ended before the build"
             builder = only_child(process.pid)
             os.kill(process.pid, signal.SIGINT)
             _, rest = process.communicate(timeout=60)

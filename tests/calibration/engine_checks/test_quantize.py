@@ -1,4 +1,4 @@
-"""INT8 engines, made for real with NNCF: built once, judged, and used only where they pass."""
+"""INT8 engines built with NNCF: verdict, reuse, and use by the OpenVINO engine."""
 
 from __future__ import annotations
 
@@ -37,53 +37,53 @@ def reference(built_in_set: Path, style: Style) -> Reference:
     return Reference(style, TorchEngine(style, why="the reference"), stills(style), [])
 
 
-def test_an_int8_engine_is_made_once_and_then_taken_by_itself(
+def test_int8_engine_is_built_once_and_then_used(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = OpenVinoEngine(style).info
-    assert before.precision != "int8" and "INT8 is not made here yet" in before.why
+    assert before.precision != "int8" and "INT8 is not built here yet" in before.why
     with pytest.raises(NotUsableError, match="veneer calibrate lips-glaze"):
         OpenVinoEngine(style, precision="int8")
     assert why_not_buildable(style) == ""
-    judged = quantize.make_int8(style, reference)
-    assert judged.passed and 0 < judged.cases["all"].mean_de <= 1.0 and judged.cases["all"].psnr_db >= 34
+    found = quantize.build_int8(style, reference)
+    assert found.passed and 0 < found.cases["all"].mean_de <= 1.0 and found.cases["all"].psnr_db >= 34
     engine = OpenVinoEngine(style)
     assert engine.info.precision == "int8" and engine.info.key == int8_key(style)
-    assert verdict(engine.info.key) == "passed" and why_not_buildable(style) == "it is there already"
+    assert verdict(engine.info.key) == "passed" and why_not_buildable(style) == "it is built already"
     (entry,) = engine_cache.entries()
     assert (entry.about.style, entry.about.precision, entry.verdict) == ("lips-glaze", "int8", "passed")
-    assert entry.build_s is not None and entry.build_s > 0, "as veneer engines list shows it"
+    assert entry.build_s is not None and entry.build_s > 0, "shown by veneer engines list"
     crops_bgr = np.stack([one.crop_bgr for one in reference.pictures[:3]])
     expected = TorchEngine(style, why="").infer(crops_bgr)
     for count in (1, 3):
         off = np.abs(engine.infer(crops_bgr[:count]) - expected[:count])
-        assert 0 < off.mean() < 2, "INT8 is near FP32, and is not FP32"
+        assert 0 < off.mean() < 2, "INT8 deviates slightly from FP32"
 
     def never(*_: object) -> None:
         raise AssertionError("quantised a second time")
 
     monkeypatch.setattr(quantize, "quantize_graph", never)
-    assert quantize.make_int8(style, reference).passed
+    assert quantize.build_int8(style, reference).passed
 
 
-def test_a_way_that_is_too_far_off_is_followed_by_a_more_careful_one(
+def test_inaccurate_recipe_is_followed_by_the_next(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = int8_graph.quantize_graph
 
     def blind_at_first(graph: object, pictures_bgr: list[np.ndarray], recipe: object) -> object:  # type: ignore[type-arg]
-        black = [np.zeros_like(one) for one in pictures_bgr]  # ranges of black pictures cut all colours off
+        black = [np.zeros_like(one) for one in pictures_bgr]  # ranges of black images clip all colours
         return real(graph, black if recipe == RECIPES[0] else pictures_bgr, recipe)  # type: ignore[arg-type]
 
     monkeypatch.setattr(quantize, "quantize_graph", blind_at_first)
     said: list[str] = []
-    assert quantize.make_int8(style, reference, say=said.append).passed
+    assert quantize.build_int8(style, reference, say=said.append).passed
     assert [RECIPES[0].name in said[0], RECIPES[1].name in said[1], len(said)] == [True, True, 2]
     found = read_verdict(int8_key(style))
     assert found is not None and found["scores"]["recipe"] == RECIPES[1].name
 
 
-def test_what_fails_is_never_taken_by_itself_and_not_built_again(
+def test_failed_int8_is_not_used_and_not_rebuilt(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = int8_graph.quantize_graph
@@ -92,17 +92,17 @@ def test_what_fails_is_never_taken_by_itself_and_not_built_again(
         return real(graph, [np.zeros_like(one) for one in pictures_bgr], recipe)  # type: ignore[arg-type]
 
     monkeypatch.setattr(quantize, "quantize_graph", blind)
-    judged = quantize.make_int8(style, reference, recipes=RECIPES[:1])
-    assert not judged.passed
+    found = quantize.build_int8(style, reference, recipes=RECIPES[:1])
+    assert not found.passed
     info = OpenVinoEngine(style).info
     assert info.precision != "int8" and "INT8 is not used: calibration failed: " in info.why
     assert why_not_buildable(style).startswith("calibration failed: ")
-    assert OpenVinoEngine(style, precision="int8").info.precision == "int8", "whoever names it gets it"
+    assert OpenVinoEngine(style, precision="int8").info.precision == "int8", "an explicit precision is honoured"
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 @pytest.mark.parametrize("name", ["lips-glaze", "toon"])
-def test_every_recipe_leaves_something_in_int8(name: str, recipe: Recipe, built_in_set: Path) -> None:
+def test_every_recipe_quantises_some_layers(name: str, recipe: Recipe, built_in_set: Path) -> None:
     style = load_style(name)
     pictures_bgr = [one.crop_bgr for one in stills(style, most=1)]
     graph = load_graph(style, openvino_core())
@@ -111,23 +111,23 @@ def test_every_recipe_leaves_something_in_int8(name: str, recipe: Recipe, built_
     assert "FakeQuantize" in kinds and "FakeQuantize" not in [node.get_type_name() for node in graph.get_ordered_ops()]
 
 
-def test_an_engine_that_nobody_judged_is_not_taken(style: Style, reference: Reference) -> None:
-    quantize.make_int8(style, reference)
+def test_int8_engine_without_verdict_is_not_used(style: Style, reference: Reference) -> None:
+    quantize.build_int8(style, reference)
     folder = engine_cache.find(int8_key(style))
     assert folder is not None
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "verdict": None}))
     assert OpenVinoEngine(style).info.precision != "int8"
-    assert why_not_buildable(style) == "", "what was built and not judged is judged by the next build"
+    assert why_not_buildable(style) == "", "the next build checks an engine without a verdict"
 
 
-def test_without_nncf_one_line_says_how_to_get_it(
+def test_missing_nncf_gives_an_install_hint(
     style: Style, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (quantize, int8_graph):
         monkeypatch.setattr(module, "nncf_installed", lambda: False)
     with pytest.raises(NotUsableError, match=r"pip install 'veneer\[int8\]'"):
-        quantize.make_int8(style, reference)
+        quantize.build_int8(style, reference)
     assert why_not_buildable(style) == "NNCF is not installed (pip install 'veneer[int8]')"
 
 
@@ -136,7 +136,7 @@ def run_build(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
 
 
-def test_a_build_in_a_process_of_its_own_says_how_far_it_is(built_in_set: Path, style: Style) -> None:
+def test_int8_builder_reports_progress_as_json_lines(built_in_set: Path, style: Style) -> None:
     done = run_build("lips-glaze", "--size", "90x30", "--region", "lips")
     steps = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
@@ -150,13 +150,13 @@ def test_a_build_in_a_process_of_its_own_says_how_far_it_is(built_in_set: Path, 
     ("arguments", "line"),
     [(["nope"], "style 'nope'"), (["toon", "--size", "big"], "--size big"), (["toon", "--region", "lips"], "region")],
 )
-def test_a_build_that_cannot_be_is_one_line(arguments: list[str], line: str) -> None:
+def test_int8_builder_prints_one_line_on_error(arguments: list[str], line: str) -> None:
     done = run_build(*arguments)
     assert done.returncode == 2 and done.stdout == ""
     assert line in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_nothing_is_reported_to_anybody() -> None:
+def test_nncf_and_openvino_send_no_telemetry() -> None:
     code = (
         "import sys\n"
         "from engines.runtime.openvino.converted_graph import load_openvino\n"

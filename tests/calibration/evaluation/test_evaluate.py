@@ -1,4 +1,4 @@
-"""`veneer evaluate` and its scores."""
+"""`veneer evaluate` on pairs of images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from calibration.evaluate_command import evaluate
-from calibration.evaluation.ssim import psnr_db, ssim
+from calibration.evaluation.image_metrics import psnr_db, ssim
 from engines.errors import LookError, OptionsError, VeneerError
 from engines.styles import load_style
 
@@ -23,7 +23,7 @@ APP.command()(evaluate)
 
 
 def run(style: str, before: Path, after: Path, *more: str) -> str:
-    """What the command prints to stdout; its own errors come through."""
+    """Return stdout; errors of the command are raised."""
     result = CliRunner().invoke(APP, [style, "--before", str(before), "--after", str(after), *more])
     if result.exception is not None:
         raise result.exception
@@ -43,7 +43,7 @@ def write(path: Path, picture_rgb: NDArray[np.uint8]) -> None:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Three crops, and what lips-glaze makes of them, the last one in half the light."""
+    """Three crops and the output of lips-glaze, the last one at half brightness."""
     style = load_style("lips-glaze")
     for i, name in enumerate(("a.png", "b.png", "ü c.png")):
         write(tmp_path / "before" / name, crop_rgb(i))
@@ -52,21 +52,21 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "before", tmp_path / "after"
 
 
-def test_psnr_of_one_level_everywhere_is_48_db_and_of_equal_pictures_100() -> None:
+def test_psnr_is_48_db_for_one_level_and_100_for_equality() -> None:
     picture = crop_rgb(0)
     assert psnr_db(picture, picture + np.uint8(1)) == pytest.approx(48.13, abs=0.01)
     assert psnr_db(picture + np.uint8(1), picture) == pytest.approx(48.13, abs=0.01)
     assert psnr_db(picture, picture) == 100.0
 
 
-def test_ssim_is_one_for_equal_pictures_and_falls_with_noise() -> None:
+def test_ssim_is_one_for_equal_images_and_falls_with_noise() -> None:
     picture = crop_rgb(0)
     grainy = (picture + np.random.default_rng(1).integers(0, 30, picture.shape)).clip(0, 255).astype(np.uint8)
     assert ssim(picture, picture) == pytest.approx(1.0)
     assert 0.0 < ssim(picture, grainy) < 0.9
 
 
-def test_json_scores_every_picture_and_their_mean(folders: tuple[Path, Path]) -> None:
+def test_json_holds_scores_of_every_image_and_means(folders: tuple[Path, Path]) -> None:
     report: dict[str, Any] = json.loads(run("lips-glaze", *folders, "--json"))
     assert report["style"] == "lips-glaze"
     assert report["weights_sha256"] == load_style("lips-glaze").weights_digest()
@@ -79,7 +79,7 @@ def test_json_scores_every_picture_and_their_mean(folders: tuple[Path, Path]) ->
     assert report["mean"]["ssim"] == pytest.approx((2 + wrong["ssim"]) / 3, abs=1e-3)
 
 
-def test_plain_output_names_mean_and_worst(folders: tuple[Path, Path]) -> None:
+def test_text_output_names_mean_and_worst_image(folders: tuple[Path, Path]) -> None:
     text = run("lips-glaze", *folders)
     assert "lips-glaze: PSNR" in text
     assert "3 pictures" in text
@@ -94,57 +94,57 @@ def failure(kind: type[VeneerError], *arguments: Any) -> str:
     return line
 
 
-def test_unknown_style_names_the_near_ones(folders: tuple[Path, Path]) -> None:
+def test_unknown_style_suggests_similar_names(folders: tuple[Path, Path]) -> None:
     assert "lips-glaze" in failure(LookError, "lips-glase", *folders)
 
 
-def test_missing_folder(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_missing_folder_is_reported(folders: tuple[Path, Path], tmp_path: Path) -> None:
     assert "no such folder" in failure(OptionsError, "lips-glaze", tmp_path / "nowhere", folders[1])
     assert "nowhere" in failure(OptionsError, "lips-glaze", folders[0], tmp_path / "nowhere")
 
 
-def test_a_file_in_place_of_a_folder(folders: tuple[Path, Path]) -> None:
+def test_file_instead_of_a_folder_is_reported(folders: tuple[Path, Path]) -> None:
     assert "a file" in failure(OptionsError, "lips-glaze", folders[0] / "a.png", folders[1])
 
 
-def test_folder_without_pictures(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_folder_without_images_is_reported(folders: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("no picture")
     assert "no picture" in failure(OptionsError, "lips-glaze", tmp_path / "empty", folders[1])
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_picture_without_partner(folders: tuple[Path, Path], side: int) -> None:
+def test_image_without_partner_is_reported(folders: tuple[Path, Path], side: int) -> None:
     (folders[side] / "b.png").unlink()
     assert f"{folders[1 - side] / 'b.png'}" in failure(OptionsError, "lips-glaze", *folders)
 
 
-def test_pictures_of_two_sizes(folders: tuple[Path, Path]) -> None:
+def test_images_of_different_size_are_reported(folders: tuple[Path, Path]) -> None:
     write(folders[1] / "b.png", crop_rgb(1)[:20])
     line = failure(OptionsError, "lips-glaze", *folders)
     assert "90x30" in line
     assert "90x20" in line
 
 
-def test_pictures_too_small_for_ssim(folders: tuple[Path, Path]) -> None:
+def test_images_too_small_for_ssim_are_reported(folders: tuple[Path, Path]) -> None:
     for folder in folders:
         write(folder / "b.png", crop_rgb(1)[:5, :5])
     assert "11x11" in failure(OptionsError, "lips-glaze", *folders)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\nthis is no picture"])
-def test_unreadable_picture(folders: tuple[Path, Path], content: bytes) -> None:
+def test_unreadable_image_is_reported(folders: tuple[Path, Path], content: bytes) -> None:
     (folders[0] / "b.png").write_bytes(content)
     assert "b.png" in failure(OptionsError, "lips-glaze", *folders)
 
 
-def test_folder_with_the_name_of_a_picture(folders: tuple[Path, Path]) -> None:
+def test_folder_named_like_an_image_is_reported(folders: tuple[Path, Path]) -> None:
     (folders[0] / "b.png").unlink()
     (folders[0] / "b.png").mkdir()
     assert "b.png" in failure(OptionsError, "lips-glaze", *folders)
 
 
-def test_grey_and_16_bit_pictures_are_taken(folders: tuple[Path, Path]) -> None:
+def test_grey_and_16_bit_images_are_accepted(folders: tuple[Path, Path]) -> None:
     grey = crop_rgb(1)[:, :, 0]
     for folder in folders:
         assert cv2.imwrite(str(folder / "a.png"), grey)
@@ -157,7 +157,7 @@ def test_grey_and_16_bit_pictures_are_taken(folders: tuple[Path, Path]) -> None:
 
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "bar_db"), [("lips-glaze", 27.0), ("lips-bright", 29.5)])
-def test_shipped_styles_reach_their_bar_on_the_lip_pairs(name: str, bar_db: float, data_dir: Path) -> None:
+def test_shipped_lip_styles_reach_their_psnr(name: str, bar_db: float, data_dir: Path) -> None:
     lips = data_dir / "lips"
     report = json.loads(run(name, lips / "bare", lips / name.removeprefix("lips-"), "--json"))
     assert len(report["pictures"]) == 142

@@ -1,4 +1,4 @@
-"""`veneer evaluate STYLE --teacher NAME --faces DIR`: a style that copies its input, against the real toon teacher."""
+"""`veneer evaluate --teacher`: a style that copies its input, against the real toon teacher."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import calibration.evaluation.mask_leakage
 from calibration.evaluate_command import evaluate
-from calibration.evaluation.contact_sheet import chosen
+from calibration.evaluation.contact_sheet import select_rows
 from calibration.evaluation.mask_leakage import changed_outside
 from calibration.evaluation.student import Student
 from calibration.evaluation.teacher_scores import photo_scores
@@ -27,7 +27,7 @@ from engines.generators.toon_net import ToonNet
 from engines.regions.upright import PictureRegion
 from engines.styles import load_style
 from engines.training.data.aligned import AlignedRegion, load_region
-from engines.training.style_files import save_style
+from engines.training.style_card import save_style
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -38,7 +38,7 @@ ImageU8 = NDArray[np.uint8]
 
 
 def save_copying_style(home: Path, region: str = "head") -> None:
-    """Register "copy", which gives its input back, among the user's own styles."""
+    """Save the style "copy", which returns its input, among the user's own styles."""
     torch.manual_seed(0)
     net = ToonNet(channels=8, blocks=1)
     torch.nn.init.zeros_(net.out.weight)
@@ -51,7 +51,7 @@ def save_copying_style(home: Path, region: str = "head") -> None:
 
 @pytest.fixture
 def faces(tmp_path: Path, veneer_home: Path, portrait_bgr: ImageU8) -> Path:
-    """A folder with two faces, a picture without one and one that cannot be read; "copy" is a style."""
+    """A folder with two faces, an image without a face and an unreadable file; the style "copy" exists."""
     save_copying_style(veneer_home)
     folder = tmp_path / "photos"
     (folder / "more").mkdir(parents=True)
@@ -64,7 +64,7 @@ def faces(tmp_path: Path, veneer_home: Path, portrait_bgr: ImageU8) -> Path:
 
 
 def run(*arguments: object) -> str:
-    """What the command prints to stdout; its own errors come through."""
+    """Return stdout; errors of the command are raised."""
     result = CliRunner().invoke(APP, list(map(str, arguments)))
     if result.exception is not None:
         raise result.exception
@@ -79,9 +79,9 @@ def failure(kind: type[VeneerError], *arguments: object) -> str:
     return line
 
 
-def test_what_lies_beyond_the_photo_is_not_scored(tmp_path: Path, veneer_home: Path, portrait_bgr: ImageU8) -> None:
+def test_pixels_outside_the_photo_are_not_scored(tmp_path: Path, veneer_home: Path, portrait_bgr: ImageU8) -> None:
     save_copying_style(veneer_home, "frame")
-    assert cv2.imwrite(str(tmp_path / "wide.png"), portrait_bgr[:256])  # 512x256: a quarter above and below is made up
+    assert cv2.imwrite(str(tmp_path / "wide.png"), portrait_bgr[:256])  # 512x256: half is border
     collect([tmp_path / "wide.png"], tmp_path, kinds=("frame",))
 
     def teacher(region: AlignedRegion) -> ImageU8:
@@ -94,9 +94,7 @@ def test_what_lies_beyond_the_photo_is_not_scored(tmp_path: Path, veneer_home: P
     assert scores["untouched"]["psnr_db"] == 100.0
 
 
-def test_every_number_of_every_face_and_all_three_on_the_sheet(
-    faces: Path, tmp_path: Path, portrait_bgr: ImageU8
-) -> None:
+def test_json_report_and_contact_sheet_are_complete(faces: Path, tmp_path: Path, portrait_bgr: ImageU8) -> None:
     clip = write_video(tmp_path / "clip.mp4", [np.roll(portrait_bgr, 2 * i, 1)[:384] for i in range(5)])
     sheet = tmp_path / "sheet.png"
     arguments = ("copy", "--teacher", "toon", "--faces", faces, "--clip", clip, "--sheet", sheet, "--json")
@@ -108,7 +106,7 @@ def test_every_number_of_every_face_and_all_three_on_the_sheet(
     assert sorted(picture["name"] for picture in report["pictures"]) == ["commander.head", "dim.head"]
     for picture in report["pictures"]:
         copied = {key: picture[key] for key in picture["untouched"]}
-        assert copied == picture["untouched"], "a copy is as near to the teacher as the photo"
+        assert copied == picture["untouched"], "a copy scores like the unmodified photo"
         assert 15 < picture["psnr_db"] < 35
         assert 0.2 < picture["line_recall"] < 1
         assert picture["drift_percent"] == 0.0
@@ -125,10 +123,10 @@ def test_every_number_of_every_face_and_all_three_on_the_sheet(
     row = picture[40:270]
     left, middle, right = row[:, 6:262], row[:, 268:524], row[:, 530:786]
     assert (left == right).all(), "input and copy"
-    assert (left != middle).any(2).mean() > 0.5, "the teacher's own picture"
+    assert (left != middle).any(2).mean() > 0.5, "the teacher's output"
 
 
-def test_plain_output_gives_numbers_with_units_and_names_what_was_skipped(faces: Path) -> None:
+def test_text_output_has_units_and_skipped_photos(faces: Path) -> None:
     (faces / "more" / "dim.png").unlink()
     text = run("copy", "--teacher", "toon", "--faces", faces)
     for words in ("1 face,", " dB", "SSIM", "recall", "% of the eye distance", "outside the mask: 0 pixels"):
@@ -138,7 +136,7 @@ def test_plain_output_gives_numbers_with_units_and_names_what_was_skipped(faces:
     assert "torch fp32" in text
 
 
-def test_the_runtime_of_the_live_program_makes_the_same_picture(faces: Path) -> None:
+def test_live_runtime_gives_the_same_image(faces: Path) -> None:
     style, picture_rgb = load_style("copy"), cv2.imread(str(faces / "commander.png"))[:256, 100:356, ::-1]
     live = Student(style, runtime="auto")
     try:
@@ -150,7 +148,7 @@ def test_the_runtime_of_the_live_program_makes_the_same_picture(faces: Path) -> 
 
 
 @pytest.mark.parametrize("region", ["face", "person"])
-def test_other_regions(faces: Path, veneer_home: Path, region: str) -> None:
+def test_face_and_person_regions_are_evaluated(faces: Path, veneer_home: Path, region: str) -> None:
     save_copying_style(veneer_home, region)
     (faces / "more" / "dim.png").unlink()
     report = json.loads(run("copy", "--teacher", "toon", "--faces", faces, "--json"))
@@ -159,10 +157,10 @@ def test_other_regions(faces: Path, veneer_home: Path, region: str) -> None:
     assert report["mean"]["changed_outside_px"] == 0
 
 
-def test_paint_outside_the_mask_is_seen(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_outside_the_mask_are_counted(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     collect([faces / "commander.png"], tmp_path, kinds=("head",))
     region, student = load_region(tmp_path, "commander.head"), Student(load_style("copy"))
-    monkeypatch.setattr(Student, "answer_bgr", lambda self, region_bgr: 255.0 - region_bgr.astype(np.float32))
+    monkeypatch.setattr(Student, "infer_bgr", lambda self, region_bgr: 255.0 - region_bgr.astype(np.float32))
     assert changed_outside(region, student) == 0
 
     def careless(frame_bgr: ImageU8, place: PictureRegion, picture_bgr: NDArray[np.float32], strength: float) -> None:
@@ -174,9 +172,9 @@ def test_paint_outside_the_mask_is_seen(faces: Path, tmp_path: Path, monkeypatch
     assert found > 10_000
 
 
-def test_the_sheet_shows_each_picture_once_worst_first() -> None:
+def test_contact_sheet_shows_each_image_once_worst_first() -> None:
     def names(count: int) -> list[tuple[str, str]]:
-        shown = chosen([{"name": f"{psnr:02d}", "psnr_db": float(psnr)} for psnr in range(count)])
+        shown = select_rows([{"name": f"{psnr:02d}", "psnr_db": float(psnr)} for psnr in range(count)])
         return [(which, picture["name"]) for which, picture in shown]
 
     assert names(1) == [("worst", "00")]
@@ -186,11 +184,11 @@ def test_the_sheet_shows_each_picture_once_worst_first() -> None:
     ]  # fmt: skip
 
 
-def test_a_lip_style_says_what_to_use(faces: Path) -> None:
+def test_lip_style_with_teacher_suggests_pairs(faces: Path) -> None:
     assert "--before DIR" in failure(OptionsError, "lips-glaze", "--teacher", "toon", "--faces", faces)
 
 
-def test_unknown_style_and_teacher_name_the_near_ones(faces: Path) -> None:
+def test_unknown_style_or_teacher_suggests_similar_names(faces: Path) -> None:
     assert "copy" in failure(LookError, "copi", "--teacher", "toon", "--faces", faces)
     assert "toon" in failure(OptionsError, "copy", "--teacher", "tonn", "--faces", faces)
 
@@ -206,11 +204,11 @@ def test_unknown_style_and_teacher_name_the_near_ones(faces: Path) -> None:
         (("--before", ".", "--after", ".", "--sheet", "x.png"), "--sheet"),
     ],
 )
-def test_half_said_options(options: tuple[str, ...], said: str) -> None:
+def test_incomplete_options_are_reported(options: tuple[str, ...], said: str) -> None:
     assert said in failure(OptionsError, "lips-glaze", *options)
 
 
-def test_folders_without_faces(faces: Path, tmp_path: Path) -> None:
+def test_folders_without_faces_are_reported(faces: Path, tmp_path: Path) -> None:
     (faces / "commander.png").unlink()
     (faces / "more" / "dim.png").unlink()
     line = failure(OptionsError, "copy", "--teacher", "toon", "--faces", faces)
@@ -219,26 +217,26 @@ def test_folders_without_faces(faces: Path, tmp_path: Path) -> None:
     assert "no such folder" in failure(OptionsError, "copy", "--teacher", "toon", "--faces", tmp_path / "nowhere")
 
 
-def test_clips_that_cannot_be_used(faces: Path, tmp_path: Path) -> None:
+def test_unusable_clips_are_reported(faces: Path, tmp_path: Path) -> None:
     base = ("copy", "--teacher", "toon", "--faces", faces, "--clip")
     assert "no such file" in failure(SourceError, *base, tmp_path / "nowhere.mp4")
     assert "no video" in failure(SourceError, *base, faces / "wall.png")
     walls = write_video(tmp_path / "walls.mp4", [np.full((240, 320, 3), 120, np.uint8)] * 4)
-    assert "no face was found" in failure(OptionsError, *base, walls)
+    assert "no two consecutive frames" in failure(OptionsError, *base, walls)
 
 
-def test_a_sheet_that_cannot_be_written_is_known_before_the_work(faces: Path, tmp_path: Path) -> None:
+def test_unwritable_sheet_is_reported_before_the_evaluation(faces: Path, tmp_path: Path) -> None:
     base = ("copy", "--teacher", "toon", "--faces", faces, "--sheet")
     assert ".xyz" in failure(SinkError, *base, tmp_path / "sheet.xyz")
     assert "no folder" in failure(SinkError, *base, tmp_path / "nowhere" / "sheet.png")
 
 
-def test_unknown_runtime(faces: Path) -> None:
+def test_unknown_runtime_is_reported(faces: Path) -> None:
     assert "openvino" in failure(OptionsError, "copy", "--teacher", "toon", "--faces", faces, "--runtime", "tpu")
 
 
 @pytest.mark.data
-def test_a_copy_of_real_faces_on_real_clips_does_not_flicker(faces: Path, data_dir: Path) -> None:
+def test_copying_style_does_not_flicker_on_real_clips(faces: Path, data_dir: Path) -> None:
     (faces / "more" / "dim.png").unlink()
     clip = data_dir / "clips" / "intel_asl_ccby" / "milk.mkv"
     report = json.loads(run("copy", "--teacher", "toon", "--faces", faces, "--clip", clip, "--json"))
@@ -246,4 +244,4 @@ def test_a_copy_of_real_faces_on_real_clips_does_not_flicker(faces: Path, data_d
     assert found["pairs"] == found["frames"] - 1 > 30
     assert found["faceless_frames"] == 0
     assert found["ratio"] == 1.0
-    assert 0.3 < found["input_levels"] < 6, "what is left of a moving person is noise, not motion"
+    assert 0.3 < found["input_levels"] < 6, "only noise remains after motion compensation"

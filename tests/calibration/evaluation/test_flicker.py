@@ -1,4 +1,4 @@
-"""Flicker: what trembles scores above 1, what is calm below, and motion itself costs nothing."""
+"""Flicker metric on synthetic styles, still clips and moving clips."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from calibration.evaluation.flicker import moving_flicker, still_flicker
 
 ImageU8 = NDArray[np.uint8]
 SIDE = 128
-GRID = (24 * ((np.indices((SIDE, SIDE)).sum(0) // 2) % 2))[:, :, None]  # hangs on the region's pixels
+GRID = (24 * ((np.indices((SIDE, SIDE)).sum(0) // 2) % 2))[:, :, None]  # fixed to the pixel grid
 
 
 def untouched(region_rgb: ImageU8) -> ImageU8:
@@ -46,33 +46,35 @@ def still_ratio(photo_rgb: ImageU8, apply_rgb: object, *, jitter: bool) -> float
 
 
 @pytest.mark.parametrize("jitter", [False, True])
-def test_the_untouched_clip_flickers_as_its_input(photo_rgb: ImageU8, jitter: bool) -> None:
+def test_unmodified_output_has_flicker_ratio_one(photo_rgb: ImageU8, jitter: bool) -> None:
     assert still_ratio(photo_rgb, untouched, jitter=jitter) == 1.0
 
 
-def test_the_noise_of_the_clip_is_that_of_a_sensor(photo_rgb: ImageU8) -> None:
+def test_still_clip_has_the_documented_noise(photo_rgb: ImageU8) -> None:
     levels = still_flicker(photo_rgb, (SIDE, SIDE), untouched, jitter=False).input_levels
-    assert levels == pytest.approx(2 * 2 / np.sqrt(np.pi), rel=0.05), "two draws of sigma 2 are 2.26 apart on average"
+    assert levels == pytest.approx(2 * 2 / np.sqrt(np.pi), rel=0.05), (
+        "mean difference of two normal values with sigma 2"
+    )
 
 
-def test_half_the_contrast_is_half_the_flicker(photo_rgb: ImageU8) -> None:
+def test_half_the_contrast_halves_flicker(photo_rgb: ImageU8) -> None:
     assert still_ratio(photo_rgb, halved, jitter=False) == pytest.approx(0.5, abs=0.05)
 
 
-def test_pixels_that_jump_from_step_to_step_show_in_the_root_mean_square(photo_rgb: ImageU8) -> None:
+def test_quantised_output_raises_rms_flicker(photo_rgb: ImageU8) -> None:
     found = still_flicker(photo_rgb, (SIDE, SIDE), stepped, jitter=False)
     assert found.rms_ratio is not None
     assert found.rms_ratio > 1.8
     assert still_flicker(photo_rgb, (SIDE, SIDE), untouched, jitter=False).rms_ratio == 1.0
 
 
-def test_what_hangs_on_the_grid_shows_only_when_the_face_moves(photo_rgb: ImageU8) -> None:
+def test_grid_pattern_flickers_only_with_jitter(photo_rgb: ImageU8) -> None:
     assert still_ratio(photo_rgb, behind_a_grid, jitter=False) < 1.05
     assert still_ratio(photo_rgb, behind_a_grid, jitter=True) > 2
 
 
 def clip(photo_rgb: ImageU8, frames: int = 10) -> Iterator[ImageU8]:
-    """The face moving three pixels a frame and turning, with a little noise."""
+    """The face moving three pixels per frame and rotating, with noise."""
     random = np.random.default_rng(0)
     for number in range(frames):
         matrix = cv2.getRotationMatrix2D((128, 128), 1.5 * number, 0.8)
@@ -88,7 +90,7 @@ def moving_ratio(photo_rgb: ImageU8, apply_rgb: object) -> float:
     return found.ratio
 
 
-def test_motion_is_taken_out_of_a_clip(photo_rgb: ImageU8) -> None:
+def test_motion_is_compensated(photo_rgb: ImageU8) -> None:
     frames = list(clip(photo_rgb))
     raw = np.mean([np.abs(b.astype(np.float32) - a).mean() for a, b in itertools.pairwise(frames)])
     found = moving_flicker(frames, untouched)
@@ -96,13 +98,13 @@ def test_motion_is_taken_out_of_a_clip(photo_rgb: ImageU8) -> None:
     assert found.input_levels < raw / 3
 
 
-def test_on_a_clip_a_calm_drawing_scores_below_one_and_a_grid_above(photo_rgb: ImageU8) -> None:
+def test_moving_flicker_ranks_calm_below_unstable_output(photo_rgb: ImageU8) -> None:
     assert moving_ratio(photo_rgb, halved) == pytest.approx(0.5, abs=0.05)
     assert moving_ratio(photo_rgb, stepped) > 1.2
     assert moving_ratio(photo_rgb, behind_a_grid) > 1.5
 
 
-def test_a_drawing_of_another_light_each_frame_flickers(photo_rgb: ImageU8) -> None:
+def test_changing_brightness_raises_flicker(photo_rgb: ImageU8) -> None:
     lit = iter([0, 12] * 5)
 
     def lamp(region_rgb: ImageU8) -> ImageU8:
@@ -111,7 +113,7 @@ def test_a_drawing_of_another_light_each_frame_flickers(photo_rgb: ImageU8) -> N
     assert moving_ratio(photo_rgb, lamp) > 3
 
 
-def test_frames_without_a_face_and_cuts_are_not_compared(photo_rgb: ImageU8) -> None:
+def test_faceless_frames_and_cuts_are_not_compared(photo_rgb: ImageU8) -> None:
     frames: list[ImageU8 | None] = list(clip(photo_rgb, 6))
     frames[2] = None
     assert moving_flicker(frames, untouched).pairs == 3

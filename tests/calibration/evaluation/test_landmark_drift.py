@@ -1,4 +1,4 @@
-"""Landmark drift on a real face."""
+"""Landmark drift metric on a real face."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def moved(picture: ImageU8, by_px: float) -> ImageU8:
     return np.asarray(cv2.warpAffine(picture, matrix, size_wh, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def test_the_same_picture_does_not_drift_and_noise_is_small(meter: DriftMeter, face_rgb: ImageU8) -> None:
+def test_identical_images_have_no_drift(meter: DriftMeter, face_rgb: ImageU8) -> None:
     found = meter.measure(face_rgb, face_rgb)
     assert isinstance(found, Drift)
     assert found.percent == 0.0
@@ -40,15 +40,15 @@ def test_the_same_picture_does_not_drift_and_noise_is_small(meter: DriftMeter, f
     assert 0 < found.noise_percent < 1
 
 
-def test_a_moved_face_drifts_by_as_much(meter: DriftMeter, face_rgb: ImageU8) -> None:
+def test_drift_equals_the_shift_of_the_face(meter: DriftMeter, face_rgb: ImageU8) -> None:
     found = [meter.measure(face_rgb, moved(face_rgb, by_px)) for by_px in (2.0, 4.0)]
     percent = [drift.percent for drift in found if isinstance(drift, Drift)]
     eye_distance_px = 2.0 / percent[0] * 100
-    assert 33 < eye_distance_px < 43, "the eyes on this crop are about 38 pixels apart"
+    assert 33 < eye_distance_px < 43, "the eye distance in this crop is about 38 pixels"
     assert percent[1] == pytest.approx(2 * percent[0], rel=0.25)
 
 
-def test_a_mouth_drawn_lower_drifts_at_the_lips_most(meter: DriftMeter, face_rgb: ImageU8) -> None:
+def test_lowered_mouth_drifts_most_at_the_lips(meter: DriftMeter, face_rgb: ImageU8) -> None:
     rows, columns = np.mgrid[:256, :256].astype(np.float32)
     bump = 5 * np.exp(-(((rows - 125) / 16) ** 2) - ((columns - 128) / 30) ** 2)
     lower = np.asarray(cv2.remap(face_rgb, columns, rows - bump, cv2.INTER_LINEAR), np.uint8)
@@ -58,7 +58,7 @@ def test_a_mouth_drawn_lower_drifts_at_the_lips_most(meter: DriftMeter, face_rgb
     assert found.parts_percent["lips"] > found.percent
 
 
-def test_a_face_that_is_gone_is_said_to_be(meter: DriftMeter, face_rgb: ImageU8) -> None:
+def test_missing_face_is_reported(meter: DriftMeter, face_rgb: ImageU8) -> None:
     blank = np.full_like(face_rgb, 128)
     assert meter.measure(face_rgb, blank) == "output"
     assert meter.measure(blank, face_rgb) == "input"

@@ -1,4 +1,4 @@
-"""Lines of a drawing: which are found, and what missing, added, moved and blurred ones score."""
+"""Line metrics: detection, and scores of missing, added, displaced and blurred lines."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from calibration.evaluation.line_scores import line_map, line_scores
 
 ImageU8 = NDArray[np.uint8]
-ARCS = ((60, 60), (190, 70), (80, 190), (185, 190))  # middles of circles that keep clear of each other
+ARCS = ((60, 60), (190, 70), (80, 190), (185, 190))  # centres of circles that do not overlap
 
 
 def drawing(*middles: tuple[int, int], off_px: int = 0, level: int = 30) -> ImageU8:
-    """Circles drawn with a dark line of two pixels on two flat areas, (256, 256, 3)."""
+    """Circles with a dark outline of two pixels on two flat areas, (256, 256, 3)."""
     picture = np.full((256, 256, 3), 200, np.uint8)
     picture[:, 128:] = (150, 170, 190)
     for x, y in middles:
@@ -22,7 +22,7 @@ def drawing(*middles: tuple[int, int], off_px: int = 0, level: int = 30) -> Imag
     return picture
 
 
-def test_lines_are_found_and_steps_and_areas_are_none() -> None:
+def test_lines_are_detected_but_not_edges_or_areas() -> None:
     picture = drawing((60, 60))
     cv2.rectangle(picture, (150, 150), (220, 220), (20, 20, 20), -1)
     found = line_map(picture)
@@ -31,14 +31,14 @@ def test_lines_are_found_and_steps_and_areas_are_none() -> None:
     assert np.abs(np.hypot(x - 60, y - 60) - 30).max() < 2
 
 
-def test_a_picture_scores_full_against_itself() -> None:
+def test_identical_images_score_one() -> None:
     scores = line_scores(drawing(*ARCS), drawing(*ARCS))
     assert (scores.precision, scores.recall, scores.crispness) == (1.0, 1.0, 1.0)
 
 
-def test_missing_lines_cost_recall_and_added_ones_precision() -> None:
-    few, all_of_them = drawing(*ARCS[:2]), drawing(*ARCS)
-    missing, added = line_scores(few, all_of_them), line_scores(all_of_them, few)
+def test_missing_lines_lower_recall_added_lines_precision() -> None:
+    few, every = drawing(*ARCS[:2]), drawing(*ARCS)
+    missing, added = line_scores(few, every), line_scores(every, few)
     assert missing.precision == 1.0
     assert missing.recall == pytest.approx(0.5, abs=0.03)
     assert missing.crispness is not None
@@ -47,7 +47,7 @@ def test_missing_lines_cost_recall_and_added_ones_precision() -> None:
     assert added.precision == pytest.approx(0.5, abs=0.03)
 
 
-def test_a_line_one_pixel_off_is_right_and_four_off_is_wrong() -> None:
+def test_lines_match_within_the_pixel_tolerance() -> None:
     near, far = (line_scores(drawing(*ARCS, off_px=off), drawing(*ARCS)) for off in (1, 4))
     assert near.precision == near.recall == 1.0
     assert far.precision is not None
@@ -56,7 +56,7 @@ def test_a_line_one_pixel_off_is_right_and_four_off_is_wrong() -> None:
 
 
 @pytest.mark.parametrize("sigma_px", [0.8, 1.2])
-def test_blur_costs_crispness_before_it_costs_lines(sigma_px: float) -> None:
+def test_blur_lowers_crispness_before_recall(sigma_px: float) -> None:
     wanted = drawing(*ARCS)
     scores = line_scores(np.asarray(cv2.GaussianBlur(wanted, (0, 0), sigma_px), np.uint8), wanted)
     assert scores.recall is not None
@@ -65,14 +65,14 @@ def test_blur_costs_crispness_before_it_costs_lines(sigma_px: float) -> None:
     assert scores.crispness < 0.85
 
 
-def test_where_there_are_no_lines_there_is_no_share_of_them() -> None:
+def test_images_without_lines_have_no_line_scores() -> None:
     blank, lined = drawing(), drawing(*ARCS)
     missed, invented = line_scores(blank, lined), line_scores(lined, blank)
     assert (missed.precision, missed.recall) == (None, 0.0)
     assert (invented.precision, invented.recall, invented.crispness) == (0.0, None, None)
 
 
-def test_lines_of_a_real_face_survive_sensor_noise(portrait_bgr: ImageU8) -> None:
+def test_lines_of_a_real_face_are_robust_to_noise(portrait_bgr: ImageU8) -> None:
     face = np.asarray(cv2.resize(portrait_bgr[20:276, 96:352, ::-1], (256, 256)), np.uint8)
     noisy = np.clip(face + np.random.default_rng(1).normal(0, 2, face.shape), 0, 255).astype(np.uint8)
     scores = line_scores(noisy, face)

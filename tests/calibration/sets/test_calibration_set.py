@@ -1,4 +1,4 @@
-"""The calibration sets: the built-in one, and the user's own of photos and clips."""
+"""Calibration sets: the built-in set, and the user's own set of photos and clips."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from calibration.sets.set_builder import CLIP_FRAMES, built_in, own_set
 from calibration.sets.set_pictures import clips, stills
-from engines import calibration_set
-from engines.calibration_set import CASES, MARKER
+from engines.cache import calibration_set
+from engines.cache.calibration_set import CASES, MARKER
 from engines.errors import OptionsError
 from engines.styles import load_style
 from engines.training.data.aligned import load_region, region_names, save_region
 from live.sources.still_picture import write_picture
 
 
-def test_the_built_in_set_shows_every_case_as_live_would_cut_it(built_in_set: Path) -> None:
+def test_built_in_set_holds_live_crops_of_every_case(built_in_set: Path) -> None:
     toon, lips = load_style("toon"), load_style("lips-glaze")
     for style in (lips, toon, toon.on("face"), toon.on("person")):
         found = stills(style)
@@ -32,14 +32,14 @@ def test_the_built_in_set_shows_every_case_as_live_would_cut_it(built_in_set: Pa
     sharp = {case: np.mean([_edges(one.crop_bgr) for one in stills(toon) if one.case == case]) for case in CASES}
     assert sharp["noisy"] > 1.3 * sharp["plain"] and sharp["coarse"] < 0.7 * sharp["plain"]
     lit = [one.crop_bgr.mean() for one in stills(lips) if one.case == "dark"]
-    assert min(lit) > 90, "a lip network is shown dark mouths in full light"
+    assert min(lit) > 90, "dark mouths are normalised for lip networks"
 
 
 def _edges(crop_bgr: NDArray[np.uint8]) -> float:
     return float(np.abs(cv2.Laplacian(crop_bgr, cv2.CV_32F)).mean())
 
 
-def test_heads_are_turned_as_far_as_heads_turn(built_in_set: Path) -> None:
+def test_turned_case_rotates_heads_by_12_to_45_degrees(built_in_set: Path) -> None:
     tilts = {}
     for name in region_names(built_in_set):
         _, case, kind = name.rsplit(".", 2)
@@ -49,14 +49,14 @@ def test_heads_are_turned_as_far_as_heads_turn(built_in_set: Path) -> None:
     assert max(tilts["plain"]) < 10 and all(12 < tilt < 45 for tilt in tilts["turned"])
 
 
-def test_the_clip_is_one_face_that_moves_a_little(built_in_set: Path) -> None:
+def test_built_in_clip_moves_slightly(built_in_set: Path) -> None:
     (frames,) = clips(load_style("toon"))
     assert len(frames) == CLIP_FRAMES
     changes = [np.abs(now.astype(int) - before).mean() for before, now in pairwise(frames)]
     assert all(0.5 < change < 25 for change in changes)
 
 
-def test_a_set_is_made_once_and_half_a_set_is_none(built_in_set: Path) -> None:
+def test_set_is_created_once_and_ignored_if_incomplete(built_in_set: Path) -> None:
     marker, digest = (built_in_set / MARKER).read_text(), calibration_set.digest()
     before = (built_in_set / MARKER).stat().st_mtime_ns
     assert built_in() == built_in_set and (built_in_set / MARKER).stat().st_mtime_ns == before
@@ -77,7 +77,7 @@ def write_clip(path: Path, portrait_bgr: NDArray[np.uint8], frames: int) -> None
     writer.release()
 
 
-def test_photos_and_clips_become_the_users_own_set(tmp_path: Path, portrait_bgr: NDArray[np.uint8]) -> None:
+def test_photos_and_clips_are_added_to_the_own_set(tmp_path: Path, portrait_bgr: NDArray[np.uint8]) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     write_picture(photos / "me.v1.jpg", portrait_bgr)
@@ -89,25 +89,25 @@ def test_photos_and_clips_become_the_users_own_set(tmp_path: Path, portrait_bgr:
     assert done.sources == 2 and [Path(name).name for name in done.faceless] == ["wall.png"]
     assert len(done.unreadable) == 1 and "broken.jpg" in done.unreadable[0]
     toon = load_style("toon")
-    assert len(stills(toon)) == 2 * len(CASES), "one photo, and the film's first frame"
+    assert len(stills(toon)) == 2 * len(CASES), "one photo, and the first frame of the clip"
     assert [len(frames) for frames in clips(toon)] == [CLIP_FRAMES]
     assert done.regions == len(region_names(calibration_set.own_folder())) == 2 * (2 * len(CASES) + CLIP_FRAMES)
     digest = calibration_set.digest()
-    assert own_set([photos / "me.v1.jpg"]).regions == done.regions, "the same photo is no second one"
+    assert own_set([photos / "me.v1.jpg"]).regions == done.regions, "the same photo is not added twice"
     assert calibration_set.digest() == digest
     write_picture(photos / "me again.png", portrait_bgr[:, ::-1])
     assert own_set([photos / "me again.png"]).regions == done.regions + 2 * len(CASES)
-    assert calibration_set.digest() != digest, "other pictures make other engines"
+    assert calibration_set.digest() != digest, "other images give other INT8 engines"
 
 
-def test_of_many_photos_some_are_drawn_and_the_rest_is_counted(tmp_path: Path, portrait_bgr: NDArray[np.uint8]) -> None:
+def test_photos_beyond_the_maximum_are_counted(tmp_path: Path, portrait_bgr: NDArray[np.uint8]) -> None:
     for number in range(3):
         write_picture(tmp_path / f"{number}.png", np.roll(portrait_bgr, number, 1))
     done = own_set([tmp_path], most=1)
     assert (done.sources, done.left_out) == (1, 2)
 
 
-def test_what_cannot_be_collected_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collection_errors_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OptionsError, match="there is no such folder"):
         own_set([tmp_path / "nowhere"])
     with pytest.raises(OptionsError, match="no photos or clips there.*png"):
@@ -123,7 +123,7 @@ def test_what_cannot_be_collected_is_one_line(tmp_path: Path, monkeypatch: pytes
         own_set([tmp_path])
 
 
-def test_a_stop_in_the_middle_leaves_no_half_a_set(
+def test_interrupted_collection_leaves_no_valid_set(
     tmp_path: Path, portrait_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_picture(tmp_path / "me.png", portrait_bgr)

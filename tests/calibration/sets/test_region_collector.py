@@ -1,4 +1,4 @@
-"""From photos to aligned regions on disk."""
+"""Extraction of aligned regions from photos."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _photos(folder: Path) -> Path:
     return folder
 
 
-def test_every_face_becomes_a_region_and_every_other_file_is_named(tmp_path: Path) -> None:
+def test_faces_become_regions_and_other_files_are_listed(tmp_path: Path) -> None:
     out = tmp_path / "regions"
     out.mkdir()
     photos = photos_in([_photos(tmp_path / "photos")])
@@ -49,7 +49,7 @@ def test_every_face_becomes_a_region_and_every_other_file_is_named(tmp_path: Pat
     assert head.person[nose[1], nose[0]] > 180 and head.person[4, 4] < 60
 
 
-def test_a_region_shows_what_live_shows_the_generator(tmp_path: Path) -> None:
+def test_region_equals_the_live_crop(tmp_path: Path) -> None:
     from engines.regions.upright import PictureRegion, face_box
 
     portrait, face = portrait_face()
@@ -61,14 +61,14 @@ def test_a_region_shows_what_live_shows_the_generator(tmp_path: Path) -> None:
     assert np.array_equal(load_region(tmp_path, "one.head").rgb, live_bgr[:, :, ::-1])
 
 
-def test_a_folder_that_is_not_there_or_holds_no_picture_is_named(tmp_path: Path) -> None:
+def test_missing_or_empty_photo_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OptionsError, match="no such folder"):
         photos_in([tmp_path / "nowhere"])
     with pytest.raises(OptionsError, match="no pictures there"):
         photos_in([tmp_path])
 
 
-def test_a_spoilt_region_is_named_and_never_unpickled(tmp_path: Path) -> None:
+def test_damaged_region_is_reported_and_not_unpickled(tmp_path: Path) -> None:
     portrait, _ = portrait_face()
     write_picture(tmp_path / "one.png", portrait)
     collect([tmp_path / "one.png"], tmp_path, kinds=("head",), side_px=64)
@@ -77,7 +77,7 @@ def test_a_spoilt_region_is_named_and_never_unpickled(tmp_path: Path) -> None:
         load_region(tmp_path, "one.head")
 
 
-def test_landmarks_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+def test_non_finite_landmarks_are_reported(tmp_path: Path) -> None:
     portrait, _ = portrait_face()
     write_picture(tmp_path / "one.png", portrait)
     collect([tmp_path / "one.png"], tmp_path, kinds=("head",), side_px=64)
@@ -88,14 +88,14 @@ def test_landmarks_that_are_no_numbers_are_named(tmp_path: Path) -> None:
         load_region(tmp_path, "one.head")
 
 
-def test_a_photo_that_is_listed_twice_is_taken_once(tmp_path: Path) -> None:
+def test_photo_listed_twice_is_used_once(tmp_path: Path) -> None:
     folder = _photos(tmp_path / "photos")
     (folder / "again.png").symlink_to(folder / "below" / "astronaut.jpg")
     once = photos_in([folder, folder / "below", tmp_path / "photos" / ".." / "photos"])
     assert sorted(path.name for path in once) == ["again.png", "astronaut.png", "broken.jpg", "wall.png"]
 
 
-def test_an_unwritable_folder_is_one_line(tmp_path: Path) -> None:
+def test_unwritable_output_folder_is_reported(tmp_path: Path) -> None:
     portrait, _ = portrait_face()
     write_picture(tmp_path / "one.png", portrait)
     with pytest.raises(OptionsError, match="regions in"):

@@ -1,4 +1,4 @@
-"""Two processes that want the same set or the same INT8 engine: one makes it, the other waits, and both have it."""
+"""Two processes that need the same set or INT8 engine: one creates it, the other waits."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from support.root import ROOT
 
 from calibration.sets.set_builder import built_in
-from engines import calibration_set
-from engines.cache import engine_cache
-from engines.calibration_set import CASES
+from engines.cache import calibration_set, engine_cache
+from engines.cache.calibration_set import CASES
 from engines.runtime.openvino.int8_graph import int8_key
 from engines.styles import load_style
 from engines.training.data.aligned import load_region, region_names
@@ -40,7 +39,7 @@ def at_work(real):
         with log.open("a") as file:
             file.write("made\\n")
         until_s = time.monotonic() + 30
-        while not waits.exists() and time.monotonic() < until_s:  # the other one comes in the middle, however late
+        while not waits.exists() and time.monotonic() < until_s:  # the other process arrives during the work
             time.sleep(0.02)
         return real(*arguments, **options)
     return work
@@ -51,32 +50,32 @@ def go():
 
 """
 BUILT_IN = """
-from calibration import collecting
-collecting._portraits = at_work(collecting._portraits)
+from calibration.sets import set_builder
+set_builder._portraits = at_work(set_builder._portraits)
 go()
-collecting.built_in(say=say)
+set_builder.built_in(say=say)
 """
 OWN = """
-from calibration import collecting
-collecting._photo = at_work(collecting._photo)
+from calibration.sets import set_builder
+set_builder._photo = at_work(set_builder._photo)
 go()
-done = collecting.own_set([Path(sys.argv[2])], say=say)
+done = set_builder.own_set([Path(sys.argv[2])], say=say)
 print(done.sources)
 """
 INT8 = """
-from calibration import quantize
-from calibration.engine_checks.verdicts import reference_of
+from calibration.engine_checks import quantize
+from calibration.engine_checks.verdicts import load_reference
 from engines.styles import load_style
-quantize.quantised = at_work(quantize.quantised)
+quantize.quantize_graph = at_work(quantize.quantize_graph)
 style = load_style("lips-glaze")
-reference = reference_of(style)
+reference = load_reference(style)
 go()
-print(quantize.make_int8(style, reference, say=say).passed)
+print(quantize.build_int8(style, reference, say=say).passed)
 """
 
 
 def both(code: str, log: Path, folders: Sequence[Path] = ()) -> list[list[str]]:
-    """What two processes at once print, each given its folder."""
+    """Run two processes at the same time, each with its folder, and return their output lines."""
     with ExitStack() as stack:
         processes = []
         for number in range(2):
@@ -94,16 +93,16 @@ def both(code: str, log: Path, folders: Sequence[Path] = ()) -> list[list[str]]:
     return [out.splitlines() for out, _ in answers]
 
 
-def test_the_built_in_set_is_made_once(tmp_path: Path, made_set: Path) -> None:
+def test_two_processes_create_the_built_in_set_once(tmp_path: Path, made_set: Path) -> None:
     log = tmp_path / "made"
     said = both(BUILT_IN, log)
     assert log.read_text() == "made\n"
-    assert sorted(said) == [[], ["another process is making the built-in calibration set: waiting for it"]]
+    assert sorted(said) == [[], ["another process is creating the built-in calibration set: waiting for it"]]
     assert region_names(calibration_set.built_in_folder()) == region_names(made_set)
     assert calibration_set.marker(built_in()) == calibration_set.marker(made_set)
 
 
-def test_two_that_collect_lose_no_picture(tmp_path: Path, portrait_bgr: NDArray[np.uint8]) -> None:
+def test_two_processes_collect_without_losing_images(tmp_path: Path, portrait_bgr: NDArray[np.uint8]) -> None:
     for name, shift in (("one", 0), ("two", 3)):
         (tmp_path / name).mkdir()
         write_picture(tmp_path / name / "same.png", portrait_bgr)
@@ -118,7 +117,7 @@ def test_two_that_collect_lose_no_picture(tmp_path: Path, portrait_bgr: NDArray[
         load_region(folder, name)
 
 
-def test_one_int8_engine_is_made_once(tmp_path: Path, built_in_set: Path) -> None:
+def test_two_processes_build_one_int8_engine(tmp_path: Path, built_in_set: Path) -> None:
     pytest.importorskip("nncf", reason="NNCF is not installed: pip install 'veneer[int8]'")
     log = tmp_path / "made"
     said = both(INT8, log)

@@ -1,4 +1,4 @@
-"""`veneer train STYLE`, as a user calls it."""
+"""`veneer train STYLE` on the command line."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from typer.testing import CliRunner
 from calibration.train_command import train
 from engines.errors import EngineError, OptionsError
 from engines.generators.toon_net import ToonNet
-from engines.training.data.augmentation import Batch
-from engines.training.methods.paired import Learner
+from engines.training.data.paired_batches import PairedBatch
+from engines.training.methods.paired import Paired
 from live.portrait import portrait_bgr
 
 QUICK = (
     "--steps", "4", "--crop", "32", "--batch", "2", "--arg", "channels=4", "--arg", "blocks=1", "--threads", "1",
-    "--precision", "32-true",
+    "--precision", "32-true", "--workers", "0",
 )  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def own_threads() -> Iterator[None]:
-    """--threads is for the whole process: put it back."""
+    """--threads applies to the whole process."""
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
 
 
 def call(*options: object) -> str:
-    """What it prints on stdout; errors come as they are."""
+    """What the command prints; errors are raised."""
     result = CliRunner().invoke(
         train, [str(option) for option in options], catch_exceptions=False, standalone_mode=False
     )
@@ -66,10 +66,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_teacher_and_photos_make_a_style(photos: Path, tmp_path: Path) -> None:
-    said = call("my-toon", "--teacher", "toon", "--faces", photos, "--work", tmp_path / "w", "--out", tmp_path, *QUICK)
-    assert "my-toon:" in said and "dB" in said
-    assert "1 unreadable, skipped:" in said and "broken.jpg" in said
-    assert "1 no face, skipped:" in said and "wall.png" in said
+    printed = call(
+        "my-toon", "--teacher", "toon", "--faces", photos, "--work", tmp_path / "w", "--out", tmp_path, *QUICK
+    )
+    assert "my-toon:" in printed and "dB" in printed
+    assert "1 unreadable, skipped:" in printed and "broken.jpg" in printed
+    assert "1 no face, skipped:" in printed and "wall.png" in printed
     card = json.loads((tmp_path / "my-toon.json").read_text())
     assert (card["name"], card["generator"], card["region"], card["output"]) == (
         "my-toon",
@@ -79,7 +81,7 @@ def test_a_teacher_and_photos_make_a_style(photos: Path, tmp_path: Path) -> None
     )
     assert (card["teacher"], card["size_wh"], card["steps"]) == ("toon", [256, 256], 4)
     assert card["data"]["terms"] == "Public domain (NASA)."
-    assert card["objectives"] == {"l1": 1.0, "gradient": 0.5, "temporal": 0.2}
+    assert card["losses"] == {"l1": 1.0, "gradient": 0.5, "temporal": 0.2}
     assert {"held_out_psnr_db", "held_out_l1_of_255", "unpainted_psnr_db"} == set(card["scores"])
     assert card["gmac"] > 0 and card["parameters"] > 0
     ToonNet(**card["generator_args"]).load_state_dict(load_file(tmp_path / "my-toon.safetensors"))
@@ -92,9 +94,9 @@ def test_own_pairs_are_cut_by_the_face_before(tmp_path: Path) -> None:
             cv2.imwrite(str(tmp_path / side / f"{name}.png"), shown)
     cv2.imwrite(str(tmp_path / "before" / "alone.png"), portrait_bgr())
     own = ("--before", tmp_path / "before", "--after", tmp_path / "after")
-    said = call("neg", *own, "--region", "face", "--work", tmp_path / "w", "--out", tmp_path, *QUICK)
-    assert "1 without a partner" in said and "alone.png" in said
-    assert "1 no face on" in said and "wall.png" in said
+    printed = call("neg", *own, "--region", "face", "--work", tmp_path / "w", "--out", tmp_path, *QUICK)
+    assert "1 without a partner" in printed and "alone.png" in printed
+    assert "1 no face on" in printed and "wall.png" in printed
     card = json.loads((tmp_path / "neg.json").read_text())
     assert card["pairs"] == "the user's own" and "teacher" not in card
     cut = [cv2.imread(str(tmp_path / "w" / "pairs" / side / "a.png")) for side in ("before", "after")]
@@ -110,13 +112,13 @@ def test_ready_regions_are_not_cut_again(tmp_path: Path) -> None:
     assert card["output"] == "change" and card["generator_args"]["change"] == 1
 
 
-def test_without_a_folder_the_style_is_the_users_own(veneer_home: Path, tmp_path: Path) -> None:
+def test_without_out_the_style_is_the_users_own(veneer_home: Path, tmp_path: Path) -> None:
     before, after = write_pairs(make_pairs(4), tmp_path)
     call("neg", "--before", before, "--after", after, "--no-cut", "--work", tmp_path / "w", *QUICK)
     assert {path.name for path in veneer_home.rglob("neg.*")} == {"neg.safetensors", "neg.json"}
 
 
-def test_a_folder_without_faces_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_without_faces_is_one_line(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 200, 3), 120, np.uint8))
     with pytest.raises(OptionsError, match=r"no face on 1 pictures, 0 unreadable - .*photos that show faces") as caught:
         call("x", "--teacher", "toon", "--faces", tmp_path, "--work", tmp_path / "w", "--out", tmp_path / "o", *QUICK)
@@ -125,29 +127,33 @@ def test_a_folder_without_faces_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("x",), "give --teacher NAME --faces DIR, or --before DIR --after DIR"),
         (("x", "--teacher", "toon"), "give --teacher NAME --faces DIR"),
         (("x", "--teacher", "toon", "--faces", ".", "--before", ".", "--after", "."), "both kinds"),
         (("X y", "--teacher", "toon", "--faces", "."), "small letters"),
-        (("x", "--teacher", "tonn", "--faces", "."), "did you mean toon"),
+        (("x", "--teacher", "tonn", "--faces", "."), "did you mean 'toon'"),
         (("x", "--teacher", "toon", "--faces", "nowhere"), "no such folder"),
         (("x", "--teacher", "toon", "--faces", ".", "--region", "nose"), "face, head, frame, person"),
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels"), "NAME=VALUE"),
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=--5"), "channels must be a whole number"),
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=-5"), "a whole number from 4 to 256"),
+        (("x", "--teacher", "toon", "--faces", ".", "--method", "pared"), "did you mean 'paired'"),
+        (("x", "--teacher", "toon", "--faces", ".", "--method", "lips"), "data of its own command"),
+        (("x", "--teacher", "toon", "--faces", ".", "--generator", "toon_nett"), "toon_net"),
+        (("x", "--teacher", "toon", "--faces", ".", "--webcam", "1.5"), "--webcam 1.5"),
         (("x", "--teacher", "toon", "--faces", ".", "--steps", "1", "--minutes", "1"), "give one of them"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(options: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    with pytest.raises(OptionsError, match=re.escape(said)) as caught:
+def test_unusable_options_are_one_line(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match=re.escape(message)) as caught:
         call(*options, "--work", tmp_path / "w", "--out", tmp_path)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("linked", [False, True])
-def test_pictures_in_its_own_folders_are_never_touched(tmp_path: Path, linked: bool) -> None:
+def test_own_pictures_in_the_work_folder_are_kept(tmp_path: Path, linked: bool) -> None:
     before, after = write_pairs(make_pairs(3), tmp_path / "pairs")
     (tmp_path / "regions").mkdir()
     (tmp_path / "regions" / "me.png").write_bytes(b"mine")
@@ -170,20 +176,17 @@ def test_pictures_in_its_own_folders_are_never_touched(tmp_path: Path, linked: b
         assert {path: path.read_bytes() for path in there} == there
 
 
-def test_weights_that_became_no_numbers_leave_the_best_as_a_style(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    step = Learner.step
+def test_diverged_training_writes_the_best_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Paired.step
 
-    def diverges(learner: Learner, batch: Batch, number: int) -> dict[str, float]:
-        if number == 2:
-            batch.before.fill(0)
-            torch.nn.init.constant_(learner.net.get_parameter("out.weight"), float("nan"))
-        return step(learner, batch, number)
+    def diverge(method: Paired, batch: PairedBatch) -> dict[str, float]:
+        if method.parts.step == 2:
+            torch.nn.init.constant_(method.parts.networks["generator"].get_parameter("out.weight"), float("nan"))
+        return step(method, batch)
 
-    monkeypatch.setattr(Learner, "step", diverges)
+    monkeypatch.setattr(Paired, "step", diverge)
     before, after = write_pairs(make_pairs(4), tmp_path)
-    with pytest.raises(EngineError, match=r"the loss is nan at step 3; the best weights .* are in the style") as caught:
+    with pytest.raises(EngineError, match="nan at step 3; the style was written with the best weights") as caught:
         call("neg", "--before", before, "--after", after, "--no-cut", "--work", tmp_path, "--out", tmp_path, *QUICK)
     assert "\n" not in str(caught.value)
     card = json.loads((tmp_path / "neg.json").read_text())
@@ -192,47 +195,47 @@ def test_weights_that_became_no_numbers_leave_the_best_as_a_style(
     assert all(bool(torch.isfinite(tensor).all()) for tensor in weights.values())
 
 
-def test_going_on_is_in_the_checkpoints_precision(tmp_path: Path) -> None:
+def test_resuming_uses_the_checkpoints_precision(tmp_path: Path) -> None:
     before, after = write_pairs(make_pairs(4), tmp_path)
     own = ("--before", before, "--after", after, "--no-cut", "--work", tmp_path, "--out", tmp_path, *QUICK)
     call("neg", *own)
-    said = call("neg", *own, "--resume", "--precision", "bf16-mixed", "--lr", "0.5")
-    assert "training on cpu in 32-true" in said
-    assert "precision 32-true (not bf16-mixed)" in said and "peak_lr 0.006 (not 0.5)" in said
+    printed = call("neg", *own, "--resume", "--precision", "bf16-mixed", "--lr", "0.5")
+    assert "training on cpu in 32-true" in printed
+    assert "precision 32-true (not bf16-mixed)" in printed and "peak_lr 0.006 (not 0.5)" in printed
 
 
-def test_lips_are_trained_as_before(tmp_path: Path) -> None:
+def test_lips_is_a_command_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(OptionsError, match="lip pairs"):
         call("lips", "--data", tmp_path / "none", "--out", tmp_path)
 
 
-def test_the_command_is_listed_without_loading_anything_heavy() -> None:
+def test_the_command_is_listed_without_heavy_imports() -> None:
     code = "import sys, calibration.train_command; sys.exit(bool({'torch', 'cv2', 'numpy'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_help_tells_of_both() -> None:
+def test_help_lists_both_commands() -> None:
     assert {"lips", "STYLE"} <= set(call("--help").split())
     assert "--teacher" in call("STYLE", "--help")
 
 
 def test_ctrl_c_ends_with_130_and_resume_finishes(tmp_path: Path) -> None:
     before, after = write_pairs(make_pairs(4), tmp_path)
-    shared = ["--before", before, "--after", after, "--no-cut", *QUICK, "--steps", "240"]
-    asked = tmp_path / "asked"
-    program = (  # it goes on from its checkpoint when it has been asked to stop: a quick one would be done before
+    shared = ["--before", before, "--after", after, "--no-cut", *QUICK, "--steps", "240", "--workers", "1"]
+    interrupted = tmp_path / "interrupted"
+    program = (  # after its first checkpoint it waits for the signal, which a quick run would miss
         "import sys, time; from pathlib import Path; from live import cli; import typer\n"
         "from calibration.train_command import train; from engines.training.trainer import _Run\n"
-        "save, asked = _Run.save, Path(sys.argv.pop())\n"
+        "save, interrupted = _Run.save, Path(sys.argv.pop())\n"
         "def held(run):\n"
         "    save(run)\n"
-        "    while not asked.exists(): time.sleep(0.01)\n"
+        "    while not interrupted.exists(): time.sleep(0.01)\n"
         "_Run.save, cli.build = held, lambda: train\n"
         "cli.main()"
     )
 
     def start(*options: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", program, "neg", *(str(option) for option in (*shared, *options, asked))]
+        command = [sys.executable, "-c", program, "neg", *(str(option) for option in (*shared, *options, interrupted))]
         return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
     stopped = start("--work", tmp_path / "w", "--out", tmp_path / "o")
@@ -242,12 +245,12 @@ def test_ctrl_c_ends_with_130_and_resume_finishes(tmp_path: Path) -> None:
     while not checkpoint.exists() and stopped.poll() is None:
         time.sleep(0.02)
     os.kill(stopped.pid, signal.SIGINT)
-    asked.touch()
-    said = stopped.communicate()[1]
+    interrupted.touch()
+    printed = stopped.communicate()[1]
     watchdog.cancel()
-    assert stopped.returncode == 130, said
-    assert "go on with the same command and --resume" in said
-    assert "Traceback" not in said
+    assert stopped.returncode == 130, printed
+    assert "continue with the same command and --resume" in printed
+    assert "Traceback" not in printed
     assert not (tmp_path / "o" / "neg.safetensors").exists()
     call("neg", *shared, "--work", tmp_path / "w", "--out", tmp_path / "o", "--resume")
     assert json.loads((tmp_path / "o" / "neg.json").read_text())["steps"] == 240

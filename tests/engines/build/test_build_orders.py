@@ -121,8 +121,8 @@ def test_an_inaccurate_engine_is_rejected_and_recorded(
     monkeypatch.setattr(TorchEngine, "infer", lambda self, regions_bgr: real(self, regions_bgr) + 20.0)
     arguments = ["lips-glaze", "--size", "90x30", "--region", "lips", "--runtime", "openvino"]
     assert main(arguments) == 3
-    assert "of 255 off FP32" in capfd.readouterr().out.splitlines()[-1]
-    assert verdict(key).startswith("failed: on a probe it is 2")
+    assert "deviates from FP32 by" in capfd.readouterr().out.splitlines()[-1]
+    assert verdict(key).startswith("failed: it deviates from FP32 by 2")
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from support.root import ROOT
 
 from engines.generators.lip_net import LipNet
 from engines.styles import load_style
-from engines.training.data.picture_pairs import psnr_db
-from engines.training.methods.lips import load_pairs
+from engines.training.data.lip_pairs import load_lip_pairs
+from engines.training.metrics.psnr import psnr_db
 
 WEIGHTS = ROOT / "engines" / "weights"
 BARS_DB = {"lips-glaze": 27.0, "lips-bright": 29.5}
@@ -95,7 +95,7 @@ def test_the_change_of_any_flat_colour_is_bounded(name: str) -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_style_reaches_its_cards_score(name: str, data_dir: Path) -> None:
-    (pairs,) = load_pairs(data_dir / "lips", name.removeprefix("lips-"))
+    (pairs,) = load_lip_pairs(data_dir / "lips", name.removeprefix("lips-"))
     assert card(name)["data"]["pixels_sha256"] == pairs.digest()
     style = load_style(name)
     both = zip(pairs.before_rgb, pairs.after_rgb, strict=True)
@@ -107,7 +107,7 @@ def test_a_shipped_style_reaches_its_cards_score(name: str, data_dir: Path) -> N
 @pytest.mark.data
 @pytest.mark.parametrize("name", SHIPPED)
 def test_in_half_the_light_the_change_is_smaller_too(name: str, data_dir: Path) -> None:
-    (pairs,) = load_pairs(data_dir / "lips", name.removeprefix("lips-"))
+    (pairs,) = load_lip_pairs(data_dir / "lips", name.removeprefix("lips-"))
     crop = torch.from_numpy(pairs.before_rgb.transpose(0, 3, 1, 2).copy()).float() / 255
     with torch.inference_mode():
         net = shipped(name)

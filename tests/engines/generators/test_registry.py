@@ -96,7 +96,7 @@ def test_arguments_are_typed(name: str, value: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ({"count": 6}, "count must be a whole number from 1 to 5"),
         ({"count": 2.0}, "count must be a whole number"),
@@ -112,8 +112,8 @@ def test_arguments_are_typed(name: str, value: Any, expected: Any) -> None:
         ([1], "a table of names and values"),
     ],
 )
-def test_wrong_arguments_are_named(arguments: object, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_wrong_arguments_are_named(arguments: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         GeneratorSpec("net", "Net", "a test", ARGUMENTS).check(arguments)
 
 

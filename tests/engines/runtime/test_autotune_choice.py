@@ -111,8 +111,10 @@ def test_a_run_says_once_that_a_choice_is_gone(aside: bool, gone: set[str]) -> N
     looks = {name: Look(name, "", (Layer(load_style(name), 1.0),)) for name in (LIPS, "lips-bright")}
     for runtime, says in (("auto", 1), ("openvino", 0)):
         said: list[str] = []
-        look_loader = LookLoader(looks, runtime=runtime, say=said.append, aside=aside, wanted=lambda *_: ())
-        look_loader.prepare_all()
+        look_loader = LookLoader(
+            looks, runtime=runtime, say=said.append, background=aside, available_builds=lambda *_: ()
+        )
+        look_loader.load_all()
         look_loader.close()
         assert len(said) == says, said
         assert all("openvino bf16 runs" in line for line in said)

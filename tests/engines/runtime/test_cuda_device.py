@@ -69,7 +69,7 @@ def test_a_machine_without_a_driver_is_said_to_have_none() -> None:
 @pytest.mark.parametrize(
     ("driver", "says"),
     [
-        (Driver(init=100), "finds no GPU"),
+        (Driver(init=100), "finds no usable GPU"),
         (Driver(count=0), "CUDA_VISIBLE_DEVICES"),
         (Driver(code=999), "driver fails .*999"),
     ],
@@ -81,7 +81,7 @@ def test_a_gpu_that_cannot_be_used_is_said_to_be_so(driver: Driver, says: str) -
 
 @pytest.mark.parametrize(
     ("built_for", "driver_cuda", "says"),
-    [(None, (13, 0), "built without CUDA"), ("13.0", (12, 8), "runs CUDA 12.8 at most, and PyTorch wants 13.0")],
+    [(None, (13, 0), "built without CUDA"), ("13.0", (12, 8), "supports CUDA 12.8 at most, and PyTorch requires 13.0")],
 )
 def test_a_pytorch_that_cannot_use_the_gpu_says_why(
     built_for: str | None, driver_cuda: tuple[int, int], says: str, monkeypatch: pytest.MonkeyPatch
@@ -98,5 +98,5 @@ def test_a_gpu_that_pytorch_does_not_see_is_no_traceback(monkeypatch: pytest.Mon
     monkeypatch.setattr(cuda_device, "driver_device", lambda: device)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(NotUsableError, match="cannot use the NVIDIA GeForce GTX 970: it sees no GPU"):
+    with pytest.raises(NotUsableError, match="cannot use the NVIDIA GeForce GTX 970: it finds no GPU"):
         cuda_device.torch_device()

@@ -147,7 +147,7 @@ def test_bf16_that_nobody_judged_is_held_against_fp32_first(monkeypatch: pytest.
     found = fallback_engine(STYLE, info("openvino", "int8", "CPU")).info
     assert (found.runtime, found.precision) == ("openvino", "fp32")
     if tried:  # a processor without BF16 has nothing to try
-        assert "BF16 was 9.0/255 off FP32" in found.why
+        assert "BF16 deviates from FP32 by 9.0/255" in found.why
 
 
 def test_int8_does_not_go_on_for_bf16() -> None:
@@ -167,7 +167,7 @@ def test_openvino_that_cannot_be_had_leaves_pytorch(monkeypatch: pytest.MonkeyPa
     without_gpu(monkeypatch)
     found = fallback_engine(STYLE, info("torch", "fp16", GPU)).info
     assert kinds(found) == ("torch", "fp32", False) and "No module named 'openvino'" in found.why
-    with pytest.raises(EngineError, match="the last to fall back to"):
+    with pytest.raises(EngineError, match="the last fallback"):
         fallback_engine(STYLE, found)
 
 
@@ -184,7 +184,7 @@ def test_a_gpu_that_is_lost_under_tensorrt_ends_at_openvino_and_each_step_is_sai
     steps = [
         FallbackStep(lost, "tensorrt", "fp16", GPU),
         FallbackStep(lost, "torch", "fp16", GPU),
-        FallbackStep(lost, "torch", "fp32", GPU, for_numbers=True),
+        FallbackStep(lost, "torch", "fp32", GPU, only_after_nan=True),
     ]
 
     def failed(gone: EngineInfo, error: EngineError) -> bool:
@@ -199,6 +199,6 @@ def test_a_gpu_that_is_lost_under_tensorrt_ends_at_openvino_and_each_step_is_sai
     assert np.abs(painted - TorchEngine(STYLE, why="").infer(crops_bgr)).mean() < 0.5
     assert kinds(engine.info) == ("openvino", best(), False)
     assert said == [
-        "style lips-glaze: tensorrt fp16 failed: CUDA error: device lost: torch fp16 on RTX 4090 goes on",
+        "style lips-glaze: tensorrt fp16 failed: CUDA error: device lost: falling back to torch fp16 on RTX 4090",
         "style lips-glaze: torch fp16 failed: CUDA error: device lost",
     ]

@@ -159,5 +159,5 @@ def test_what_goes_on_is_as_near_as_can_be() -> None:
     assert "openvino bf16 failed while frames came in" in full.info.why
     slow = fallback_engine(style, full.info)
     assert (slow.info.runtime, slow.info.device) == ("torch", "CPU")
-    with pytest.raises(EngineError, match="the last to fall back to"):
+    with pytest.raises(EngineError, match="the last fallback"):
         fallback_engine(style, slow.info)

@@ -44,7 +44,7 @@ def test_an_int8_engine_that_openvino_does_not_take_costs_int8_alone(
     for opening in range(2):
         engine = open_engine(STYLE)
         assert (engine.info.runtime, engine.info.precision) == ("openvino", usual)
-        assert "INT8 is not made here yet" in engine.info.why
+        assert "INT8 is not built here yet" in engine.info.why
         assert engine.infer(portrait_bgr[None, 125:155, 180:270]).shape == (1, 30, 90, 3)
         said = capsys.readouterr().err.splitlines()
         assert len(said) == (1 if opening == 0 else 0)
@@ -82,7 +82,7 @@ def test_a_processor_without_bf16_runs_fp32_and_says_so(
 
 def test_fp32_is_left_out_where_it_failed_too() -> None:
     with pytest.raises(NotUsableError, match="no other precision"):
-        OpenVinoEngine(STYLE, without=("int8", "bf16", "fp32"))
+        OpenVinoEngine(STYLE, excluded=("int8", "bf16", "fp32"))
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (3, 2), (4, 3), (5, 4), (16, 4)])

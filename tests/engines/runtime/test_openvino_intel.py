@@ -55,7 +55,7 @@ def test_the_device_that_was_named_is_asked_and_paints(
     engine = open_engine(STYLE, runtime=runtime)
     assert (engine.info.runtime, engine.info.precision) == (runtime, "fp16")
     assert engine.info.device == f"Intel(R) stand-in {place}" and engine.info.key
-    assert "off FP32 on a probe" in engine.info.why
+    assert "deviates from FP32 by" in engine.info.why
     reference = TorchEngine(STYLE, why="")
     for count in (1, 4, 2, 3):
         for kind in (np.uint8, np.float32):
@@ -81,7 +81,7 @@ def test_a_device_that_is_not_there_is_one_clear_line_and_another_engine_runs(
 ) -> None:
     with_core(monkeypatch, StandInCore(("CPU", "NPU" if runtime == "openvino-gpu" else "GPU.0")))
     sees = "CPU, NPU here, and no Intel GPU" if runtime == "openvino-gpu" else "CPU, GPU.0 here, and no Intel NPU"
-    with pytest.raises(EngineError, match=f"OpenVINO sees {sees}") as caught:
+    with pytest.raises(EngineError, match=f"OpenVINO finds {sees}") as caught:
         open_engine(STYLE, runtime=runtime)
     line = str(caught.value)
     assert f"install Intel's {runtime[-3:].upper()} driver" in line and "--runtime openvino" in line
@@ -91,9 +91,9 @@ def test_a_device_that_is_not_there_is_one_clear_line_and_another_engine_runs(
 
     said: list[str] = []
     look_loader = LookLoader({"a": Look("a", "", (Layer(STYLE, 1.0),))}, runtime=runtime, say=said.append)
-    look_loader.prepare("a")
+    look_loader.load("a")
     assert [info.runtime for info in look_loader.engines()] == ["openvino"]
-    assert said == [f"{line}; the best that can be used here runs instead"]
+    assert said == [f"{line}; using the best runtime that is usable here"]
     look_loader.close()
 
 
@@ -125,9 +125,11 @@ def test_a_cache_that_spoils_the_answer_is_thrown_away(
 def test_half_precision_that_does_not_hold_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with_core(monkeypatch, StandInCore(("CPU", "GPU")))
     monkeypatch.setattr(intel_engine, "deviation_from_fp32", lambda *_: (31.0, False))
-    with pytest.raises(NotUsableError, match=r"FP16 was 31\.0/255 off FP32 on a probe"):
+    with pytest.raises(NotUsableError, match=r"FP16 deviates from FP32 by 31\.0/255 on a probe"):
         intel_engine.IntelEngine(STYLE, runtime="openvino-gpu")
-    with pytest.raises(EngineError, match=r"OpenVINO on an Intel GPU is not usable here: FP16 was 31\.0"):
+    with pytest.raises(
+        EngineError, match=r"OpenVINO on an Intel GPU is not usable here: FP16 deviates from FP32 by 31\.0"
+    ):
         open_engine(STYLE, runtime="openvino-gpu")
 
 

@@ -137,7 +137,7 @@ def test_a_precision_that_calibration_refused_is_not_taken_and_the_reason_said()
     info = OpenVinoEngine(style).info
     assert info.precision == "fp32" and info.key == engine_key(style, "fp32", device)
     bf16 = "BF16 is not used: calibration failed: mean dE 2.1, at most 0.5"
-    assert bf16 in info.why and "INT8 is not made here yet" in info.why
+    assert bf16 in info.why and "INT8 is not built here yet" in info.why
     record_verdict(engine_key(style, "bf16", device), passed=True)
     assert verdict(engine_key(style, "bf16", device)) == "passed"
     assert entries() == [], "a verdict alone is no engine"
@@ -151,7 +151,7 @@ def test_a_precision_that_is_named_is_the_one(crops_bgr: NDArray[np.uint8]) -> N
     assert off.max() < 0.01
     with pytest.raises(NotUsableError, match="int4.*int8, bf16, fp32"):
         OpenVinoEngine(style, precision="int4")
-    with pytest.raises(NotUsableError, match="INT8 is not made here yet"):
+    with pytest.raises(NotUsableError, match="INT8 is not built here yet"):
         OpenVinoEngine(style, precision="int8")
 
 

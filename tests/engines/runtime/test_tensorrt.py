@@ -52,7 +52,7 @@ def test_the_distribution_that_is_there_is_found(monkeypatch: pytest.MonkeyPatch
 
 def test_none_and_both_are_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     with_versions(monkeypatch, {})
-    with pytest.raises(NotUsableError, match=r"veneer\[tensorrt\].*veneer\[rtx\]"):
+    with pytest.raises(NotUsableError, match=r"veneer\[nvidia\].*veneer\[rtx\]"):
         installed_distribution()
     every = {"torch-tensorrt-rtx": "2", "tensorrt-rtx": "1", "torch-tensorrt": "2", "tensorrt": "11"}
     with_versions(monkeypatch, every)
@@ -110,7 +110,7 @@ class StandIn:
 
 
 def test_a_plan_that_tensorrt_does_not_take_is_built_again() -> None:
-    with pytest.raises(RuntimeError, match="does not take this plan"):
+    with pytest.raises(RuntimeError, match="rejects this plan"):
         LoadedPlan(StandIn, b"bad")
     with pytest.raises(RuntimeError, match="0 inputs and 0 outputs"):
         LoadedPlan(StandIn, b"empty")
@@ -118,19 +118,19 @@ def test_a_plan_that_tensorrt_does_not_take_is_built_again() -> None:
     said: list[str] = []
     plans = {1: b"bad", 4: b"bad"}
     folder = engine_cache.store(
-        engine_cache.cache_key(plan="foreign"), lambda folder: tensorrt_engine._write(plans, folder)
+        engine_cache.cache_key(plan="foreign"), lambda folder: tensorrt_engine._write_plans(plans, folder)
     )
     assert folder is not None
     got = engine_cache.load_or_build(
         engine_cache.cache_key(plan="foreign"),
-        read=lambda folder: tensorrt_engine._read(StandIn, folder),
+        read=lambda folder: tensorrt_engine._read_plans(StandIn, folder),
         make=lambda: {1: b"new", 4: b"new"},
-        write=tensorrt_engine._write,
+        write=tensorrt_engine._write_plans,
         about=engine_cache.EntryDescription(),
         say=said.append,
     )
     assert got == {1: b"new", 4: b"new"}
-    assert len(said) == 1 and "does not take this plan" in said[0]
+    assert len(said) == 1 and "rejects this plan" in said[0]
     assert sorted(path.name for path in folder.glob("*.plan")) == ["faces-1.plan", "faces-4.plan"]
 
 
@@ -146,14 +146,14 @@ def test_a_plan_of_another_gpu_is_not_built_again_in_front_of_the_picture(monkey
     monkeypatch.setattr(tensorrt_engine, "LoadedPlan", LoadedPlan)
     style = load_style("lips-glaze")
     engine_cache.store(
-        engine_key(style, DEVICE, RTX), lambda folder: tensorrt_engine._write({1: b"bad", 4: b"bad"}, folder)
+        engine_key(style, DEVICE, RTX), lambda folder: tensorrt_engine._write_plans({1: b"bad", 4: b"bad"}, folder)
     )
     said: list[str] = []
     for _ in range(2):
         with pytest.raises(NotUsableError, match="not built yet.*veneer engines build"):
             TensorRtEngine(style, build=False, say=said.append)
     assert built == []
-    assert len(said) == 1 and "does not take this plan" in said[0]
+    assert len(said) == 1 and "rejects this plan" in said[0]
 
 
 def with_stand_ins(monkeypatch: pytest.MonkeyPatch, spoil: float = 1.0) -> list[int]:
@@ -172,8 +172,8 @@ def with_stand_ins(monkeypatch: pytest.MonkeyPatch, spoil: float = 1.0) -> list[
     monkeypatch.setattr(tensorrt_engine, "torch_device", lambda: DEVICE)
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", StandIn)  # type: ignore[arg-type]
     monkeypatch.setattr(tensorrt_engine, "LoadedPlan", lambda trt, plan: plan)
-    monkeypatch.setattr(tensorrt_engine, "_built", build)
-    monkeypatch.setattr(tensorrt_engine, "_run", run)
+    monkeypatch.setattr(tensorrt_engine, "_build_plans", build)
+    monkeypatch.setattr(tensorrt_engine, "_static_run", run)
     monkeypatch.setattr(tensorrt_engine, "eager_reference", lambda net, device: cuda_engine.eager_reference(net, "cpu"))
     real = cuda_engine.record_network
     monkeypatch.setattr(cuda_engine, "record_network", lambda *arguments: real(*arguments, device="cpu"))
@@ -186,7 +186,7 @@ def test_it_is_built_once_and_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -
     for build in (True, False):
         made = TensorRtEngine(style, build=build)
         assert (made.info.runtime, made.info.precision, made.info.device) == ("tensorrt", "fp16", DEVICE.name)
-        assert "off FP32 on a probe" in made.info.why
+        assert "deviates from FP32 by" in made.info.why
     assert built == [1]
     (entry,) = engine_cache.entries()
     assert (entry.key, entry.about.style, entry.about.shape) == (made.info.key, "lips-glaze", "90x30")
@@ -195,10 +195,10 @@ def test_it_is_built_once_and_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -
 def test_a_plan_that_answers_wrongly_is_refused_and_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
     built = with_stand_ins(monkeypatch, spoil=1.5)
     for _ in range(2):
-        with pytest.raises(NotUsableError, match="of 255 off FP32"):
+        with pytest.raises(NotUsableError, match="deviates from FP32 by"):
             TensorRtEngine(load_style("lips-glaze"))
     assert built == [1]
-    assert [entry.verdict[:17] for entry in engine_cache.entries()] == ["failed: on a prob"]
+    assert [entry.verdict[:19] for entry in engine_cache.entries()] == ["failed: it deviates"]
 
 
 CROPS = np.random.default_rng(0).integers(0, 256, (2, 30, 90, 3), dtype=np.uint8)
@@ -213,10 +213,10 @@ def test_where_it_fails_pytorch_in_half_precision_goes_on(monkeypatch: pytest.Mo
     def lost(*_: object) -> bool:
         raise RuntimeError("TensorRT could not run the engine")
 
-    monkeypatch.setattr(made._steps[0].way._several, "run", lost)  # type: ignore[attr-defined]
+    monkeypatch.setattr(made._steps[0].infer._several, "run", lost)  # type: ignore[attr-defined]
     assert np.abs(made.infer(CROPS) - expected).max() < 4.0
     assert (made.info.runtime, made.info.precision, made.info.device) == ("torch", "fp16", DEVICE.name)
-    assert said[-1].endswith("TensorRT could not run the engine: torch fp16 on NVIDIA GeForce RTX 4090 goes on")
+    assert said[-1].endswith("TensorRT could not run the engine: falling back to torch fp16 on NVIDIA GeForce RTX 4090")
 
 
 @pytest.mark.parametrize("why", ["calibration", "memory"])
@@ -232,7 +232,7 @@ def test_half_precision_that_cannot_be_had_beside_it_is_left_out(why: str, monke
         key = cuda_engine.engine_key(style, "fp16", DEVICE)
         record_verdict(key, passed=False, because="mean dE 2.1, at most 0.5")
     made = TensorRtEngine(style)
-    monkeypatch.setattr(made._steps[0].way._several, "run", full)  # type: ignore[attr-defined]
+    monkeypatch.setattr(made._steps[0].infer._several, "run", full)  # type: ignore[attr-defined]
     assert made.infer(CROPS).shape == CROPS.shape
     assert (made.info.runtime, made.info.precision) == ("torch", "fp32"), "the GPU is not given up for that"
 
@@ -245,7 +245,7 @@ def has_tensorrt() -> bool:
 
 
 @on_gpu
-@pytest.mark.skipif(not has_tensorrt(), reason=f"no TensorRT to run: {distribution.EXTRAS}")
+@pytest.mark.skipif(not has_tensorrt(), reason=f"no TensorRT to run: {distribution.INSTALL}")
 def test_on_a_gpu_it_is_built_once_and_paints_what_the_reference_paints(
     portrait_bgr: NDArray[np.uint8], veneer_home: Path
 ) -> None:

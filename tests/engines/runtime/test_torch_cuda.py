@@ -89,7 +89,7 @@ class Overflows(nn.Module):
 def test_a_network_that_overflows_in_half_precision_is_refused() -> None:
     full = eager_reference(Overflows(), "cpu")
     half = record_network(Overflows(), (96, 32), "fp16", device="cpu")
-    with pytest.raises(NotUsableError, match="off FP32"):
+    with pytest.raises(NotUsableError, match="deviates from FP32"):
         max_deviation(half, full, (96, 32))
     assert max_deviation(record_network(Overflows(), (96, 32), "fp32", device="cpu"), full, (96, 32)) < 0.01
 
@@ -113,7 +113,7 @@ def engine(answers: Sequence[float | Exception], said: list[str]) -> FallbackEng
     info = EngineInfo("lips-glaze", "tensorrt", "fp16", GPU, "fast", "0123")
     kinds = [("tensorrt", "fp16"), ("torch", "fp16"), ("torch", "fp32")]
     steps = [
-        FallbackStep(way(answer), *kind, GPU, for_numbers=kind == ("torch", "fp32"))
+        FallbackStep(way(answer), *kind, GPU, only_after_nan=kind == ("torch", "fp32"))
         for answer, kind in zip(answers, kinds, strict=True)
     ]
     return FallbackEngine(info, steps, say=said.append)
@@ -128,10 +128,10 @@ def test_frames_go_on_where_the_gpu_fails_and_it_is_said_once(
     for _ in range(3):
         assert (made.infer(crops_bgr) == 5.0).all()
     assert len(said) == 1 and said[0].startswith("style lips-glaze: tensorrt fp16 ")
-    assert said[0].endswith("torch fp16 on RTX 4090 goes on") and "\n" not in said[0]
+    assert said[0].endswith("falling back to torch fp16 on RTX 4090") and "\n" not in said[0]
     assert (made.info.runtime, made.info.precision, made.info.device) == ("torch", "fp16", GPU)
     assert made.info.key == "", "the verdict was on another engine"
-    assert "goes on" in made.info.why
+    assert "falling back to" in made.info.why
 
 
 def test_what_half_precision_does_not_hold_full_precision_on_the_gpu_does(crops_bgr: NDArray[np.uint8]) -> None:
@@ -139,8 +139,8 @@ def test_what_half_precision_does_not_hold_full_precision_on_the_gpu_does(crops_
     made = engine([NAN, NAN, 7.0], said)
     assert (made.infer(crops_bgr) == 7.0).all(), "no frame is lost"
     assert [line.rpartition(": ")[2] for line in said] == [
-        "torch fp16 on RTX 4090 goes on",
-        "torch fp32 on RTX 4090 goes on",
+        "falling back to torch fp16 on RTX 4090",
+        "falling back to torch fp32 on RTX 4090",
     ]
     assert (made.info.precision, made.info.device) == ("fp32", GPU)
 
@@ -181,7 +181,7 @@ def test_the_engine_says_what_it_is_and_paints(crops_bgr: NDArray[np.uint8], mon
     style = load_style("lips-glaze")
     half, full = TorchCudaEngine(style), TorchCudaEngine(style, precision="fp32")
     assert (half.info.runtime, half.info.precision, half.info.device) == ("torch", "fp16", "NVIDIA GeForce RTX 4090")
-    assert "off FP32 on a probe" in half.info.why
+    assert "deviates from FP32 by" in half.info.why
     assert len({half.info.key, full.info.key, ""}) == 3
     assert np.abs(half.infer(crops_bgr) - full.infer(crops_bgr)).max() < 4.0
 
@@ -230,9 +230,9 @@ def test_where_compiling_fails_the_network_runs_as_it_is(
     style = load_style("lips-glaze")
     made = TorchCudaEngine(style, autotune=True, say=said.append)
     (line,) = said
-    why = "no Triton here" if how == "crash" else "of 255 off FP32"
+    why = "no Triton here" if how == "crash" else "deviates from FP32 by"
     assert line.startswith("style lips-glaze: torch.compile (max-autotune) cannot be used (") and why in line
-    assert line.endswith("the network runs as it is") and "\n" not in line
+    assert line.endswith("the network runs uncompiled") and "\n" not in line
     assert "cannot be used" in made.info.why and made.info.key == TorchCudaEngine(style).info.key
     assert np.abs(made.infer(crops_bgr) - TorchEngine(style, why="").infer(crops_bgr)).max() < 4.0
 

@@ -1,4 +1,4 @@
-"""One thread for all tests of the kit."""
+"""One thread for all tests of the training."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def same_threads(one_thread: None) -> None:
-    """Equal bytes are promised for equal numbers of threads."""
+    """Equal weights are promised for equal numbers of threads."""

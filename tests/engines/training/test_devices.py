@@ -1,4 +1,4 @@
-"""The process that trains."""
+"""The device of a training process."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 from engines.training import devices
 
 
-def test_several_devices_wait_hours_for_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {}
+def test_devices_wait_hours_for_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    requested: dict[str, Any] = {}
 
     def fabric(**options: Any) -> Any:
-        asked.update(options)
+        requested.update(options)
         return SimpleNamespace(launch=lambda: None)
 
     monkeypatch.setattr(devices, "Fabric", fabric)
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     devices.make_fabric("32-true")
-    assert asked["strategy"]._timeout.total_seconds() > 12 * 3600
+    assert requested["strategy"]._timeout.total_seconds() > 12 * 3600

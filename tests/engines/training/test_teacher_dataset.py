@@ -1,11 +1,10 @@
-"""Pairs by a teacher, from regions of the portrait."""
+"""Pairs drawn by a teacher from regions of the portrait."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import pickle
-import re
 import shutil
 import signal
 import subprocess
@@ -22,14 +21,14 @@ from support.root import ROOT
 from engines.errors import OptionsError
 from engines.training.data.aligned import load_region, save_region
 from engines.training.teachers import load_teacher, teacher_dataset
-from engines.training.teachers.teacher_dataset import make_pairs, source_digest
+from engines.training.teachers.teacher_dataset import draw_pairs, source_digest
 
 SIDE = 64
 
 
 @pytest.fixture(scope="module")
 def regions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three small regions: a teacher takes half a second for a whole one."""
+    """Three regions of the portrait."""
     folder = tmp_path_factory.mktemp("regions")
     region = portrait_region("head")
     for i in range(3):
@@ -48,11 +47,11 @@ def rgb(path: Path) -> np.ndarray:
     return picture[:, :, ::-1]
 
 
-def test_pairs_are_the_region_and_what_the_teacher_makes_of_it(regions: Path, tmp_path: Path) -> None:
-    told: list[int] = []
-    made = make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1, lights=1, on_pair=told.append)
-    assert (made.made, made.there, made.unreadable) == (6, 0, [])
-    assert told == [6] * 6
+def test_pairs_are_the_region_and_its_drawing(regions: Path, tmp_path: Path) -> None:
+    totals: list[int] = []
+    result = draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1, lights=1, on_pair=totals.append)
+    assert (result.drawn, result.existing, result.unreadable) == (6, 0, [])
+    assert totals == [6] * 6
     region = load_region(regions, "r1")
     for side, picture in (("before", region.rgb), ("after", load_teacher("toon")(region))):
         small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
@@ -61,28 +60,28 @@ def test_pairs_are_the_region_and_what_the_teacher_makes_of_it(regions: Path, tm
     assert np.abs(plain - lit).mean() > 1
 
 
-def test_two_processes_make_the_same_and_a_stopped_run_goes_on(regions: Path, tmp_path: Path) -> None:
-    make_pairs(regions, "toon", tmp_path / "one", side_px=SIDE, processes=1)
+def test_two_processes_draw_the_same_and_resume(regions: Path, tmp_path: Path) -> None:
+    draw_pairs(regions, "toon", tmp_path / "one", side_px=SIDE, processes=1)
     two = tmp_path / "two"
-    make_pairs(regions, "toon", two, side_px=SIDE, processes=2)
+    draw_pairs(regions, "toon", two, side_px=SIDE, processes=2)
     assert pictures(two) == pictures(tmp_path / "one")
     (two / "after" / "r0.png").unlink()
     kept_ns = (two / "after" / "r1.png").stat().st_mtime_ns
-    made = make_pairs(regions, "toon", two, side_px=SIDE, processes=1)
-    assert (made.made, made.there) == (1, 2)
+    result = draw_pairs(regions, "toon", two, side_px=SIDE, processes=1)
+    assert (result.drawn, result.existing) == (1, 2)
     assert (two / "after" / "r1.png").stat().st_mtime_ns == kept_ns
     assert pictures(two) == pictures(tmp_path / "one")
 
 
-def test_another_teacher_or_its_changed_source_makes_them_anew(
+def test_another_teacher_or_source_draws_all_again(
     regions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
+    draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
     drawn = pictures(tmp_path)
     monkeypatch.setattr(teacher_dataset, "source_digest", lambda *_args, **_named: "changed")
-    assert make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).made == 3
+    assert draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).drawn == 3
     monkeypatch.undo()
-    assert make_pairs(regions, "retouch", tmp_path, side_px=SIDE, processes=1, blemished=1).made == 6
+    assert draw_pairs(regions, "retouch", tmp_path, side_px=SIDE, processes=1, blemished=1).drawn == 6
     assert json.loads((tmp_path / "made.json").read_text())["teacher"] == "retouch"
     assert pictures(tmp_path)["after/r0.png"] != drawn["after/r0.png"]
     spotted, clean = (rgb(tmp_path / "before" / f"r0{end}.png").astype(int) for end in ("~b1", ""))
@@ -90,65 +89,65 @@ def test_another_teacher_or_its_changed_source_makes_them_anew(
     assert pictures(tmp_path)["after/r0~b1.png"] == pictures(tmp_path)["after/r0.png"]
 
 
-def test_the_digest_follows_the_teacher_and_not_its_neighbours() -> None:
+def test_the_digest_depends_on_the_teacher_only() -> None:
     assert source_digest("toon") != source_digest("sketch")
     assert source_digest("toon") == source_digest("toon")
     assert source_digest("retouch", blemishes=True) != source_digest("retouch")
 
 
-def test_an_unreadable_region_is_named_and_the_others_are_made(regions: Path, tmp_path: Path) -> None:
+def test_an_unreadable_region_is_named_and_skipped(regions: Path, tmp_path: Path) -> None:
     broken = tmp_path / "regions"
     broken.mkdir()
     for path in regions.iterdir():
         (broken / path.name).write_bytes(path.read_bytes())
     (broken / "r1.npz").write_bytes(b"no npz")
-    made = make_pairs(broken, "toon", tmp_path / "out", side_px=SIDE, processes=1)
-    assert made.made == 2
-    assert len(made.unreadable) == 1 and made.unreadable[0].startswith("r1:")
+    result = draw_pairs(broken, "toon", tmp_path / "out", side_px=SIDE, processes=1)
+    assert result.drawn == 2
+    assert len(result.unreadable) == 1 and result.unreadable[0].startswith("r1:")
 
 
-def test_what_cannot_be_made_is_said_in_one_line(regions: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionsError, match="did you mean toon"):
-        make_pairs(regions, "tonn", tmp_path / "a")
+def test_what_cannot_be_drawn_is_one_line(regions: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match="did you mean 'toon'"):
+        draw_pairs(regions, "tonn", tmp_path / "a")
     (tmp_path / "empty").mkdir()
     with pytest.raises(OptionsError, match="photos that show faces"):
-        make_pairs(tmp_path / "empty", "toon", tmp_path / "b")
+        draw_pairs(tmp_path / "empty", "toon", tmp_path / "b")
     own = tmp_path / "own" / "before"
     own.mkdir(parents=True)
     (own / "mine.png").write_bytes(b"a picture of mine")
     with pytest.raises(OptionsError, match="not made there"):
-        make_pairs(regions, "toon", tmp_path / "own")
+        draw_pairs(regions, "toon", tmp_path / "own")
     assert (own / "mine.png").read_bytes() == b"a picture of mine"
 
 
-def test_pairs_of_regions_that_are_gone_are_taken_away(regions: Path, tmp_path: Path) -> None:
+def test_pairs_without_a_region_are_deleted(regions: Path, tmp_path: Path) -> None:
     fewer = tmp_path / "regions"
     shutil.copytree(regions, fewer)
-    make_pairs(fewer, "toon", tmp_path / "out", side_px=SIDE, processes=1)
+    draw_pairs(fewer, "toon", tmp_path / "out", side_px=SIDE, processes=1)
     (fewer / "r2.png").unlink()
-    made = make_pairs(fewer, "toon", tmp_path / "out", side_px=SIDE, processes=1)
-    assert (made.made, made.there) == (0, 2)
+    result = draw_pairs(fewer, "toon", tmp_path / "out", side_px=SIDE, processes=1)
+    assert (result.drawn, result.existing) == (0, 2)
     assert {name.split("/")[1] for name in pictures(tmp_path / "out")} == {"r0.png", "r1.png"}
 
 
-def test_a_damaged_marker_makes_them_anew(regions: Path, tmp_path: Path) -> None:
-    make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
+def test_a_damaged_marker_draws_all_again(regions: Path, tmp_path: Path) -> None:
+    draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
     (tmp_path / "made.json").write_bytes(b"")
-    assert make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).made == 3
+    assert draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).drawn == 3
 
 
-def test_what_a_worker_process_says_arrives_as_it_was_said() -> None:
-    said = pickle.loads(pickle.dumps(OptionsError("pair x.png", "No space left", "make room")))
-    assert type(said) is OptionsError
-    assert (str(said), said.do) == ("pair x.png: No space left - make room", "make room")
+def test_errors_of_worker_processes_keep_their_parts() -> None:
+    error = pickle.loads(pickle.dumps(OptionsError("pair x.png", "No space left", "make room")))
+    assert type(error) is OptionsError
+    assert (str(error), error.do) == ("pair x.png: No space left - make room", "make room")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_processes_that_draw_end_with_a_killed_parent(how: signal.Signals) -> None:
+def test_drawing_processes_end_with_a_killed_parent(how: signal.Signals) -> None:
     code = (
         "import multiprocessing, os, time; from concurrent.futures import ProcessPoolExecutor as Pool\n"
-        "from engines.training.kit import pairs_made\n"
-        "pool = Pool(1, multiprocessing.get_context('spawn'), initializer=pairs_made._start)\n"
+        "from engines.training.teachers import teacher_dataset\n"
+        "pool = Pool(1, multiprocessing.get_context('spawn'), initializer=teacher_dataset._start_process)\n"
         "print(pool.submit(os.getpid).result(), flush=True)\n"
         "pool.submit(time.sleep, 40).result()"
     )
@@ -156,12 +155,15 @@ def test_processes_that_draw_end_with_a_killed_parent(how: signal.Signals) -> No
     assert parent.stdout is not None
     assert int(parent.stdout.readline()) != parent.pid
     parent.send_signal(how)
-    parent.communicate(timeout=20)  # the end of the output: nobody holds it open any more
+    parent.communicate(timeout=20)  # the output ends when no process holds it open
 
 
-def test_a_full_disk_leaves_only_whole_pictures(regions: Path, tmp_path: Path) -> None:
-    with full_disk(after_bytes=2000), pytest.raises(OptionsError, match=re.escape("make room; what was made is kept")):
-        make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
+def test_a_full_disk_leaves_complete_pictures_only(regions: Path, tmp_path: Path) -> None:
+    with (
+        full_disk(after_bytes=2000),
+        pytest.raises(OptionsError, match="make room; finished pairs are kept"),
+    ):
+        draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
     assert pictures(tmp_path) == {}
-    assert not list(tmp_path.rglob("*.part"))
-    assert make_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).made == 3
+    assert not list(tmp_path.rglob("*.part*"))
+    assert draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).drawn == 3

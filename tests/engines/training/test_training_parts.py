@@ -1,37 +1,52 @@
-"""Parts of the training: how pairs are varied, how they are parted into folds, the optimiser."""
+"""Parts of the training: augmentation of lip pairs, folds, the optimiser, the registry of methods."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+import pytest
 import torch
+from support.kit_parts import lip_crops
 from torch.nn import functional as F
 
-from engines.training.data.picture_pairs import split_folds
-from engines.training.methods import lips
+from engines.errors import OptionsError
+from engines.training.data.lip_pairs import LipBatches, LipPairs, split_folds
+from engines.training.methods import load_method, method_names
 from engines.training.optimisers.soap import Soap
 
 
-def test_pairs_are_mirrored_and_lit_alike() -> None:
-    crop = torch.rand(64, 3, 30, 90)
-    dice = torch.Generator().manual_seed(0)
-    recipe = replace(lips.Recipe(), lit_share=0.5)
-    lit, painted = lips._augmented(crop, crop * 0.5, recipe, dice)
-    assert torch.allclose(lit * 0.5, painted, atol=1e-6)
-    as_was = (lit == crop).flatten(1).all(1)
-    mirrored = (lit == crop.flip(3)).flatten(1).all(1)
-    darkest = (lit.flatten(1).amax(1) < 0.6).sum()
-    assert as_was.any()
-    assert mirrored.any()
-    assert darkest > 3
+def test_lip_pairs_are_mirrored_and_relit_alike() -> None:
+    before = np.random.default_rng(0).integers(0, 256, (64, 30, 90, 3), np.uint8)
+    batches = LipBatches(
+        LipPairs("x", before, before // 2 * 2, ""), batch=64, lit_share=0.5, gain=(0.35, 1.15), tint=0.08, seed=0
+    )
+    lit, painted = batches[0]
+    assert float((lit - painted).abs().max()) < 1.3 / 255
+    assert 3 < int((lit.flatten(1).amax(1) < 0.6).sum()) < 40
 
 
-def test_folds_hold_every_picture_once_and_keep_twins_together() -> None:
-    dice = np.random.default_rng(0)
-    pictures = dice.integers(0, 256, (20, 30, 90, 3), np.uint8)
+def test_lip_batches_depend_on_the_step_only() -> None:
+    pairs = LipPairs("x", *lip_crops(7), "")
+    options = {"batch": 2, "lit_share": 0.5, "gain": (0.35, 1.15), "tint": 0.08, "seed": 3}
+    forwards, backwards = LipBatches(pairs, **options), LipBatches(pairs, **options)  # type: ignore[arg-type]
+    ones = [forwards[step] for step in range(9)]
+    for step in (8, 3, 4):
+        assert all(torch.equal(*both) for both in zip(ones[step], backwards[step], strict=True))
+    assert forwards.steps_per_epoch == 4
+    assert len(ones[3][0]) == 1
+
+
+def test_methods_are_found_by_name() -> None:
+    assert {"paired", "lips"} <= set(method_names())
+    assert load_method("paired").name == "paired"
+    with pytest.raises(OptionsError, match="did you mean 'paired'"):
+        load_method("pared")
+
+
+def test_folds_keep_near_duplicates_together() -> None:
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (20, 30, 90, 3), np.uint8)
     for i in range(5):
-        pictures[i + 10] = np.clip(pictures[i].astype(int) // 2 + dice.integers(0, 9, pictures[i].shape), 0, 255)
+        pictures[i + 10] = np.clip(pictures[i].astype(int) // 2 + rng.integers(0, 9, pictures[i].shape), 0, 255)
     parts = split_folds(pictures, 4, seed=1)
     assert sorted(i for part in parts for i in part) == list(range(20))
     assert all((i in part) == (i + 10 in part) for part in parts for i in range(5))
@@ -39,16 +54,16 @@ def test_folds_hold_every_picture_once_and_keep_twins_together() -> None:
     assert parts == split_folds(pictures, 4, seed=1) != split_folds(pictures, 4, seed=2)
 
 
-def test_soap_solves_what_is_badly_scaled() -> None:
+def test_soap_solves_an_ill_conditioned_problem() -> None:
     torch.manual_seed(0)
     seen = torch.randn(256, 8) @ torch.diag(torch.logspace(0, -2, 8)) @ torch.randn(8, 8)
-    wanted = seen @ torch.randn(8, 4) + 0.5
+    target = seen @ torch.randn(8, 4) + 0.5
     layer = torch.nn.Linear(8, 4)
     optimizer = Soap(layer.parameters(), lr=0.1)
     first = 0.0
     for step in range(300):
         optimizer.param_groups[0]["lr"] = 0.1 * (1 - step / 300)
-        loss = F.mse_loss(layer(seen), wanted)
+        loss = F.mse_loss(layer(seen), target)
         first = first or loss.item()
         optimizer.zero_grad()
         loss.backward()

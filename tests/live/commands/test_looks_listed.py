@@ -1,10 +1,10 @@
-"""`veneer looks` says of each look all that is shown without a face."""
+"""`veneer looks` lists what each look shows without a face."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from support.cli_parts import veneer
+from support.cli_parts import call
 
 OWN = """
 [looks.patient]
@@ -24,9 +24,9 @@ layers = [{ style = "toon" }]
 """
 
 
-def test_the_list_says_how_long_a_frame_is_held_and_what_follows(tmp_path: Path) -> None:
+def test_list_shows_the_fallback_of_each_look(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(OWN)
-    listed = veneer("looks", "--looks-file", tmp_path / "own.toml")
+    listed = call("looks", "--looks-file", tmp_path / "own.toml")
     assert listed.returncode == 0, listed.stderr
     ends = {line[3:].split()[0]: line.partition("(")[2] for line in listed.stdout.splitlines()}
     assert ends["toon"] == "no face: hold 0.5 s, then blur)"

@@ -1,4 +1,4 @@
-"""Callers that mean no good, and folders that others prepared."""
+"""Malicious clients, and folders prepared by other users."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from hypothesis import strategies as st
 from support.ctl_programs import LOOKS, raw, request, serving
 
 from engines.errors import OptionsError
-from live.control.control_socket import MOST_CONNECTIONS, ControlServer, send_command
+from live.control.control_socket import MAX_CONNECTIONS, ControlServer, send_command
 from live.control.control_transport import LoopbackTransport, Transport, UnixTransport
 from live.control.controls import Controls
 
 
 @pytest.fixture(params=[UnixTransport, LoopbackTransport])
 def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Transport:
-    made: Transport = request.param(tmp_path / "run")
-    return made
+    transport: Transport = request.param(tmp_path / "run")
+    return transport
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="file modes mean nothing on Windows")
-def test_only_the_user_can_reach_what_it_listens_on(transport: Transport) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
+def test_socket_and_folder_are_private(transport: Transport) -> None:
     transport.folder.mkdir(mode=0o755)
     with serving(transport):
         assert stat.S_IMODE(transport.folder.stat().st_mode) == 0o700
@@ -41,9 +41,9 @@ def test_only_the_user_can_reach_what_it_listens_on(transport: Transport) -> Non
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="this system does not tell who calls")
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can be two users at once")
-def test_another_user_is_refused_even_where_the_modes_would_let_him_in() -> None:
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="this system does not report the client's user")
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root to run as another user")
+def test_another_user_is_refused_with_open_file_modes() -> None:
     talk = """
 import socket, sys
 connection = socket.socket(socket.AF_UNIX)
@@ -58,7 +58,7 @@ print(connection.recv(4096).decode())
             (file,) = transport.folder.iterdir()
             for path, mode in ((Path(top), 0o755), (transport.folder, 0o755), (file, 0o666)):
                 path.chmod(mode)
-            python = Path("/usr/bin/python3")  # one that the other user may run, wherever the tests' own lies
+            python = Path("/usr/bin/python3")  # executable by the other user
             if not python.exists():
                 pytest.skip(f"no {python}")
             command = [str(python), "-c", talk, str(file)]
@@ -68,15 +68,15 @@ print(connection.recv(4096).decode())
             assert controls.read().look == "none"
 
 
-def test_a_folder_that_is_not_ours_is_neither_used_nor_believed(tmp_path: Path) -> None:
-    (tmp_path / "theirs").mkdir()
-    (tmp_path / "run").symlink_to(tmp_path / "theirs")
-    for made in (UnixTransport(tmp_path / "run"), LoopbackTransport(tmp_path / "run")):
+def test_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "foreign")
+    for transport in (UnixTransport(tmp_path / "run"), LoopbackTransport(tmp_path / "run")):
         with pytest.raises(OptionsError, match="not a folder of this user"):
-            ControlServer(Controls(LOOKS, look="none"), transport=made).start()
+            ControlServer(Controls(LOOKS, look="none"), transport=transport).start()
         with pytest.raises(OptionsError, match="not a folder of this user"):
-            send_command(["status"], transport=made)
-    assert not list((tmp_path / "theirs").iterdir())
+            send_command(["status"], transport=transport)
+    assert not list((tmp_path / "foreign").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_folder_that_is_not_ours_is_neither_used_nor_believed(tmp_path: Path) 
         b'{"words": ["look", "glaze"]',
     ],
 )
-def test_a_malformed_request_gets_an_error_and_does_no_harm(transport: Transport, sent: bytes) -> None:
+def test_malformed_request_gets_an_error(transport: Transport, sent: bytes) -> None:
     with serving(transport) as (controls, _):
         answer = raw(transport, sent, end=True)
         assert answer == b"" or json.loads(answer)["ok"] is False
@@ -104,18 +104,18 @@ def test_a_malformed_request_gets_an_error_and_does_no_harm(transport: Transport
         assert send_command(["look", "glaze"], transport=transport) == "look glaze"
 
 
-def test_a_request_that_is_too_long_is_told_so(transport: Transport) -> None:
+def test_too_long_request_gets_an_error(transport: Transport) -> None:
     with serving(transport) as (controls, _):
         for sent in (b"x" * 4097 + b"\n", b"x" * 200_000):
             assert "4096" in json.loads(raw(transport, sent))["error"]
         padding = 4096 - len(request(transport, "look", "glaze", "")) + 1
         longest = request(transport, "look", "glaze", " " * padding)
-        assert len(longest) == 4097  # with the line's end
+        assert len(longest) == 4097  # including the line feed
         assert json.loads(raw(transport, longest)) == {"ok": True, "says": "look glaze"}
         assert controls.read().look == "glaze"
 
 
-def test_a_request_in_single_bytes_is_understood_and_an_endless_one_is_cut_off(transport: Transport) -> None:
+def test_slow_request_is_read_and_an_endless_one_cut_off(transport: Transport) -> None:
     with serving(transport) as (controls, _):
         with transport.connect(os.getpid(), 10) as connection:
             for byte in request(transport, "look", "glaze"):
@@ -126,59 +126,59 @@ def test_a_request_in_single_bytes_is_understood_and_an_endless_one_is_cut_off(t
             answer, began_s = b"", time.monotonic()
             while not answer and time.monotonic() - began_s < 30:
                 with contextlib.suppress(TimeoutError):
-                    connection.sendall(b"x")  # never the end of the line
+                    connection.sendall(b"x")  # without a line feed
                     answer = connection.recv(4096)
             assert "within 2 s" in json.loads(answer)["error"]
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=300), st.text(max_size=100).map(str.encode)), min_size=1, max_size=3))
-def test_no_bytes_bring_the_server_down(pieces: list[bytes]) -> None:
-    for transport in _standing():
+def test_server_survives_any_bytes(pieces: list[bytes]) -> None:
+    for transport in _running_servers():
         answer = raw(transport, b"\n".join(pieces), end=True)
         assert answer == b"" or json.loads(answer)["ok"] is False
         assert json.loads(raw(transport, request(transport, "look", "2"))) == {"ok": True, "says": "look glaze"}
 
 
-_STANDING: list[Transport] = []
+_SERVERS: list[Transport] = []
 
 
-def _standing() -> list[Transport]:
-    return _STANDING
+def _running_servers() -> list[Transport]:
+    return _SERVERS
 
 
 @pytest.fixture(autouse=True, scope="module")
-def standing_servers() -> Iterator[None]:
+def running_servers() -> Iterator[None]:
     """One server of each kind for all the examples of a property."""
     with tempfile.TemporaryDirectory() as top, contextlib.ExitStack() as stack:
         for kind in (UnixTransport, LoopbackTransport):
             transport = kind(Path(top) / kind.__name__)
             stack.enter_context(serving(transport))
-            _STANDING.append(transport)
+            _SERVERS.append(transport)
         yield
-        _STANDING.clear()
+        _SERVERS.clear()
 
 
-def test_idle_callers_keep_nobody_waiting_and_too_many_are_told(transport: Transport) -> None:
+def test_idle_clients_do_not_block_others(transport: Transport) -> None:
     with serving(transport), contextlib.ExitStack() as stack:
-        for _ in range(MOST_CONNECTIONS - 1):
+        for _ in range(MAX_CONNECTIONS - 1):
             stack.enter_context(transport.connect(os.getpid(), 10))
         assert send_command(["look", "glaze"], transport=transport) == "look glaze"
         deadline_s = time.monotonic() + 30
         busy = b""
-        while b"served already" not in busy and time.monotonic() < deadline_s:
+        while b"connected already" not in busy and time.monotonic() < deadline_s:
             stack.enter_context(transport.connect(os.getpid(), 10))
             busy = raw(transport, request(transport, "look", "bright"))
         assert json.loads(busy)["ok"] is False
-        stack.close()  # the idle ones leave
+        stack.close()  # disconnect the idle clients
         while time.monotonic() < deadline_s:
             with contextlib.suppress(OptionsError):
                 assert send_command(["look", "bright"], transport=transport) == "look bright"
                 return
-    pytest.fail("it serves nobody once it was full")
+    pytest.fail("no client is served after the limit was reached")
 
 
-def test_the_loopback_port_wants_the_token(tmp_path: Path) -> None:
+def test_loopback_port_requires_the_token(tmp_path: Path) -> None:
     transport = LoopbackTransport(tmp_path / "run")
     with serving(transport) as (controls, _):
         for token in ({}, {"token": "0" * 64}, {"token": None}, {"token": "ü"}, {"token": ["a"]}):
@@ -188,7 +188,7 @@ def test_the_loopback_port_wants_the_token(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"port": "x", "token": "y"}', '{"port": "99999999", "token": "y"}'])
-def test_a_damaged_token_file_counts_as_no_program(tmp_path: Path, text: str) -> None:
+def test_damaged_token_file_counts_as_no_program(tmp_path: Path, text: str) -> None:
     transport = LoopbackTransport(tmp_path)
     (tmp_path / "veneer-1.port").write_text(text)
     with pytest.raises(OptionsError, match="no running veneer"):

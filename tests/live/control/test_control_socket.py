@@ -1,4 +1,4 @@
-"""Commands from another process: real sockets, real processes."""
+"""Commands from another process, with real sockets and processes."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from support.pipeline_parts import ends_soon
 from engines.errors import OptionsError
 from engines.paths import runtime_dir
 from live.control.control_protocol import status_lines
-from live.control.control_socket import MOST_CONNECTIONS, ControlServer, send_command
+from live.control.control_socket import MAX_CONNECTIONS, ControlServer, send_command
 from live.control.control_transport import LoopbackTransport, Transport, UnixTransport
 from live.control.controls import Controls
 
 
 @pytest.fixture(params=[UnixTransport, LoopbackTransport])
 def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Transport:
-    made: Transport = request.param(tmp_path / "run")
-    return made
+    transport: Transport = request.param(tmp_path / "run")
+    return transport
 
 
-def test_a_command_arrives_and_the_answer_comes_back(transport: Transport) -> None:
+def test_command_is_executed_and_answered(transport: Transport) -> None:
     with serving(transport) as (controls, _):
         assert send_command(["look", "glaze"], transport=transport) == "look glaze"
         assert send_command(["strength", "-"], transport=transport) == "strength 0.9"
         assert (controls.read().look, controls.read().strength) == ("glaze", 0.9)
 
 
-def test_a_refused_command_says_why_and_changes_nothing(transport: Transport) -> None:
+def test_refused_command_names_the_reason(transport: Transport) -> None:
     with serving(transport) as (controls, _):
         with pytest.raises(OptionsError) as caught:
             send_command(["look", "glase"], transport=transport)
-        assert str(caught.value) == "look 'glase': there is no such look - did you mean glaze?"
+        assert str(caught.value) == "look 'glase': there is no such look - did you mean 'glaze'?"
         assert controls.read().look == "none"
 
 
-def test_status_tells_the_settings_and_what_the_program_knows(transport: Transport) -> None:
+def test_status_lists_settings_and_measurements(transport: Transport) -> None:
     def status() -> dict[str, object]:
         return {
             "fps": 61.23456,
@@ -71,7 +71,7 @@ def test_status_tells_the_settings_and_what_the_program_knows(transport: Transpo
         ]
 
 
-def test_a_status_that_fails_is_reported_and_the_server_goes_on(transport: Transport) -> None:
+def test_server_survives_an_error_in_status(transport: Transport) -> None:
     def status() -> dict[str, object]:
         raise RuntimeError("no timings yet")
 
@@ -81,20 +81,20 @@ def test_a_status_that_fails_is_reported_and_the_server_goes_on(transport: Trans
         assert send_command(["look", "2"], transport=transport) == "look glaze"
 
 
-def test_status_lines_of_nothing() -> None:
+def test_empty_status_has_no_lines() -> None:
     assert status_lines({}) == []
     assert status_lines({"engines": []}) == ["engines: none"]
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     server = ControlServer(Controls(LOOKS, look="none"), transport=UnixTransport(tmp_path / "file" / "run"))
-    with pytest.raises(OptionsError, match=r"control folder .*/file/run: .* - point VENEER_HOME"):
+    with pytest.raises(OptionsError, match=r"control folder .*/file/run: .* - set VENEER_HOME"):
         server.start()
     server.close()
 
 
-def test_a_path_too_long_for_a_socket_still_works_and_stays_private(tmp_path: Path) -> None:
+def test_path_too_long_for_a_socket_works_and_is_private(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 90) / "run"
     with serving(UnixTransport(deep)):
         other_side = UnixTransport(deep)
@@ -103,10 +103,10 @@ def test_a_path_too_long_for_a_socket_still_works_and_stays_private(tmp_path: Pa
     other_side.folder.rmdir()
 
 
-def test_closing_is_quick_with_callers_on_the_line_and_leaves_nothing(transport: Transport) -> None:
+def test_close_is_quick_while_clients_are_connected(transport: Transport) -> None:
     before = threading.active_count()
     with serving(transport) as (_, server), contextlib.ExitStack() as stack:
-        for _ in range(MOST_CONNECTIONS + 2):
+        for _ in range(MAX_CONNECTIONS + 2):
             stack.enter_context(transport.connect(os.getpid(), 10))
         closing = threading.Thread(target=server.close)
         closing.start()
@@ -121,18 +121,18 @@ def test_closing_is_quick_with_callers_on_the_line_and_leaves_nothing(transport:
         send_command(["status"], transport=transport)
 
 
-def test_a_server_that_was_never_started_can_be_closed(transport: Transport) -> None:
+def test_server_can_be_closed_before_start(transport: Transport) -> None:
     ControlServer(Controls(LOOKS, look="none"), transport=transport).close()
 
 
-def test_one_process_listens_once(transport: Transport) -> None:
+def test_process_listens_only_once(transport: Transport) -> None:
     with serving(transport):
         with pytest.raises(OptionsError, match="already"):
             ControlServer(Controls(LOOKS, look="none"), transport=transport).start()
         assert send_command(["look", "glaze"], transport=transport) == "look glaze"
 
 
-def test_what_dead_programs_left_is_swept_at_the_next_start(transport: Transport) -> None:
+def test_files_of_ended_programs_are_removed_at_start(transport: Transport) -> None:
     code = f"""
 import os, pathlib
 from live.control.controls import Controls
@@ -146,13 +146,13 @@ os._exit(9)
     assert transport.pids() == [dead.pid]
     with pytest.raises(OptionsError, match="no running veneer"):
         send_command(["status"], transport=transport)
-    (transport.folder / "veneer-notes.sock").write_text("not ours")
+    (transport.folder / "veneer-notes.sock").write_text("another file")
     with serving(transport):
         assert transport.pids() == [os.getpid()]
         assert (transport.folder / "veneer-notes.sock").exists()
 
 
-def test_two_real_programs_are_told_apart() -> None:
+def test_two_programs_are_addressed_by_pid() -> None:
     with pytest.raises(OptionsError, match="no running veneer - start one with `veneer run`"):
         send_command(["status"])
     with program() as first:
@@ -170,10 +170,10 @@ def test_two_real_programs_are_told_apart() -> None:
             assert "look: bright" in send_command(["status"], pid=second.pid)
             second.kill()
             second.wait(30)
-        assert send_command(["status"]).splitlines()[0] == "look: glaze"  # one is left, and is found without --pid
+        assert send_command(["status"]).splitlines()[0] == "look: glaze"  # with one program left, --pid is not needed
 
 
-def test_quit_is_answered_although_the_program_ends() -> None:
+def test_quit_is_answered_before_the_program_ends() -> None:
     with program() as process:
         assert send_command(["quit"]) == "quit"
         assert process.wait(30) == 0
@@ -183,7 +183,7 @@ def test_quit_is_answered_although_the_program_ends() -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot pause a process")
-def test_a_program_that_hangs_is_given_up_on() -> None:
+def test_program_that_hangs_gives_a_timeout() -> None:
     with program() as process:
         process.send_signal(signal.SIGSTOP)
         with pytest.raises(OptionsError, match=rf"process id {process.pid} did not answer within 0\.5 s"):
@@ -193,7 +193,7 @@ def test_a_program_that_hangs_is_given_up_on() -> None:
 
 
 def run_ctl(*words: str) -> subprocess.CompletedProcess[str]:
-    """The sub-command as the `veneer` command runs it, saying what it had to load."""
+    """Run the sub-command in a process that reports heavy modules."""
     code = """
 import atexit, sys, typer
 from live.commands.ctl_command import ctl
@@ -204,7 +204,7 @@ typer.run(ctl)
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
-def test_the_command_line_prints_the_answer_and_loads_nothing_heavy() -> None:
+def test_ctl_prints_the_answer_and_loads_nothing_heavy() -> None:
     with program() as process:
         done = run_ctl("look", "glaze")
         assert (done.stdout, done.stderr, done.returncode) == ("look glaze\n", "", 0)

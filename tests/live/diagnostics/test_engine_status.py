@@ -36,7 +36,7 @@ def test_the_verdict_on_the_engine_that_runs_is_in_the_status_and_in_the_preview
     look_loader = session.pipeline.parts.look_loader
     if passed is not None:
         judge_glaze(passed)
-    look_loader.prepare("glaze")
+    look_loader.load("glaze")
     (info,) = look_loader.engines("glaze")
     transport = UnixTransport(tmp_path / "run")
     with ControlServer(session.controls, status=session._status, transport=transport):

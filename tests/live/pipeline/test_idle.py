@@ -20,7 +20,7 @@ from engines.looks import load_looks
 from live.control.controls import Command, Controls
 from live.options import LiveOptions
 from live.pipeline.frame import Frame
-from live.pipeline.viewer_presence import ViewerPresence, may_rest
+from live.pipeline.viewer_presence import ViewerPresence, can_idle
 from live.render.privacy_fallback import card
 from live.session import Session
 from live.sinks.virtual_camera import VirtualCameraSink
@@ -51,7 +51,7 @@ def _until(true: Callable[[], bool], timeout_s: float = 60.0) -> bool:
 
 def test_somebody_watches_until_the_last_reader_has_been_gone_for_a_while() -> None:
     clock = Clock()
-    viewers = ViewerPresence(_controls(), linger_s=3.0, clock=clock)
+    viewers = ViewerPresence(_controls(), grace_period_s=3.0, clock=clock)
     assert viewers.watched(), "nobody knows yet"
     viewers.report("/dev/video10", 1)
     viewers.report("/dev/video11", 0)
@@ -69,7 +69,7 @@ def test_somebody_watches_until_the_last_reader_has_been_gone_for_a_while() -> N
 
 def test_a_recording_and_a_snapshot_want_frames() -> None:
     clock, controls = Clock(), _controls()
-    viewers = ViewerPresence(controls, linger_s=3.0, clock=clock)
+    viewers = ViewerPresence(controls, grace_period_s=3.0, clock=clock)
     viewers.report("/dev/video10", 0)
     clock.now_s += 10
     assert not viewers.watched()
@@ -87,24 +87,24 @@ def test_a_recording_and_a_snapshot_want_frames() -> None:
 @pytest.mark.parametrize(
     ("options", "live", "system", "why"),
     [
-        (LiveOptions(), True, "darwin", "only Linux's v4l2loopback tells"),
-        (LiveOptions(sinks=("virtual-camera", "window")), True, "linux", "window always watches"),
-        (LiveOptions(sinks=("file:a.mp4",)), True, "linux", "file:a.mp4 always watches"),
-        (LiveOptions(frames=10), True, "linux", "--frames wants frames"),
-        (LiveOptions(source="clip.mp4"), False, "linux", "clip.mp4 is no camera"),
+        (LiveOptions(), True, "darwin", "only Linux's v4l2loopback reports"),
+        (LiveOptions(sinks=("virtual-camera", "window")), True, "linux", "window always counts as watched"),
+        (LiveOptions(sinks=("file:a.mp4",)), True, "linux", "file:a.mp4 always counts as watched"),
+        (LiveOptions(frames=10), True, "linux", "--frames needs frames"),
+        (LiveOptions(source="clip.mp4"), False, "linux", "clip.mp4 is not a camera"),
     ],
 )
 def test_it_says_why_it_cannot_idle(options: LiveOptions, live: bool, system: str, why: str) -> None:
-    assert not may_rest(options, live=live, system=system)
+    assert not can_idle(options, live=live, system=system)
     asked = LiveOptions(source=options.source, sinks=options.sinks, frames=options.frames, idle=True)
     with pytest.raises(OptionsError, match=f"^--idle: {why}"):
-        may_rest(asked, live=live, system=system)
+        can_idle(asked, live=live, system=system)
 
 
 def test_it_idles_by_itself_where_it_can_and_not_when_told_not_to() -> None:
-    assert may_rest(LiveOptions(sinks=("virtual-camera:/dev/video10",)), live=True, system="linux")
-    assert may_rest(LiveOptions(idle=True), live=True, system="linux")
-    assert not may_rest(LiveOptions(idle=False), live=True, system="linux")
+    assert can_idle(LiveOptions(sinks=("virtual-camera:/dev/video10",)), live=True, system="linux")
+    assert can_idle(LiveOptions(idle=True), live=True, system="linux")
+    assert not can_idle(LiveOptions(idle=False), live=True, system="linux")
 
 
 def _idle_source(viewers: ViewerPresence, said: list[str], **how: object) -> tuple[IdleSource, list[FakeSource]]:
@@ -130,7 +130,7 @@ class _Busy(FakeSource):
 
 
 def test_the_camera_is_let_go_and_taken_again_and_frames_count_on() -> None:
-    viewers, said = ViewerPresence(_controls(), linger_s=0.0), []
+    viewers, said = ViewerPresence(_controls(), grace_period_s=0.0), []
     source, made = _idle_source(viewers, said)
     source.open()
     assert [source.read().frame_id for _ in range(3)] == [0, 1, 2]
@@ -150,7 +150,7 @@ def test_the_camera_is_let_go_and_taken_again_and_frames_count_on() -> None:
 
 
 def test_a_camera_that_somebody_took_meanwhile_is_waited_for() -> None:
-    viewers, said = ViewerPresence(_controls(), linger_s=0.0), []
+    viewers, said = ViewerPresence(_controls(), grace_period_s=0.0), []
     source, made = _idle_source(viewers, said, busy=True)
     source.open()
     viewers.report("/dev/video10", 0)
@@ -165,7 +165,7 @@ def test_a_camera_that_somebody_took_meanwhile_is_waited_for() -> None:
 
 
 def test_a_rest_ends_at_once_when_a_reader_comes_or_the_program_ends() -> None:
-    viewers = ViewerPresence(_controls(), linger_s=0.0)
+    viewers = ViewerPresence(_controls(), grace_period_s=0.0)
     source, _ = _idle_source(viewers, [])
     source.open()
     viewers.report("/dev/video10", 0)
@@ -178,7 +178,7 @@ def _frame(level: int, captured_s: float) -> Frame:
 
 
 def test_whoever_comes_sees_the_card_and_then_only_new_frames(tmp_path: Path) -> None:
-    viewers, cameras = ViewerPresence(_controls(), linger_s=0.0), FakeVirtualCameras()
+    viewers, cameras = ViewerPresence(_controls(), grace_period_s=0.0), FakeVirtualCameras()
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path)
     sink.set_viewers(viewers, lambda line: None)
     sink.open(size_wh=(64, 48), fps=30)
@@ -203,13 +203,13 @@ def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatc
     driver, cameras, viewers = (
         FakeLoopback(has_event=True),
         FakeVirtualCameras(),
-        ViewerPresence(_controls(), linger_s=0.1),
+        ViewerPresence(_controls(), grace_period_s=0.1),
     )
     tracked: list[int] = []
     tracker = FakeTracker(lambda frame: tracked.append(frame.frame_id) or ())
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path, loopback=driver.opener)
     sink.set_viewers(viewers, lambda line: None)
-    driver.written((64, 48))
+    driver.write_frame((64, 48))
     made: list[FakeSource] = []
 
     def again() -> FakeSource:
@@ -248,7 +248,7 @@ def test_a_run_idles_where_it_can_and_the_status_says_whether_somebody_watches()
 
 
 def test_idle_with_a_window_is_refused_in_one_line() -> None:
-    with pytest.raises(OptionsError, match=r"^--idle: (window always watches|only Linux)"):
+    with pytest.raises(OptionsError, match=r"^--idle: (window always counts as watched|only Linux)"):
         Session(LiveOptions(source="demo", sinks=("virtual-camera", "window"), idle=True))
 
 

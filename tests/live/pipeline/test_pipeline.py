@@ -20,9 +20,9 @@ from support.pipeline_parts import in_background, number_of, numbered, pipeline
 from engines.looks import Look, load_looks
 from live.control.controls import Command
 from live.pipeline.frame import Face, Frame, ImageU8
-from live.render.look_loader import LookLoader, ReadyLayer, ReadyLook
+from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.render.look_sheet import find_faces
-from live.render.painter import Painter, StageMs
+from live.render.painter import Painter, PaintStats
 from live.render.privacy_fallback import card
 
 
@@ -83,22 +83,22 @@ def test_landmarks_belong_to_the_very_frame_they_are_painted_on() -> None:
 
     hits: list[bool] = []
 
-    class MarkWardrobe(LookLoader):
-        def prepare(self, name: str) -> ReadyLook:
-            return ReadyLook(Look(name, "", ()), (ReadyLayer(1.0, None, None, None),))
+    class MarkLookLoader(LookLoader):
+        def load(self, name: str) -> LoadedLook:
+            return LoadedLook(Look(name, "", ()), (LoadedLayer(1.0, None, None, None),))
 
     class Watching(Painter):
         """Notes whether the landmarks hit the mark of the frame they came with."""
 
-        def paint(self, frame_bgr: ImageU8, faces: tuple[Face, ...], *_: object, **__: object) -> StageMs:
+        def paint(self, frame_bgr: ImageU8, faces: tuple[Face, ...], *_: object, **__: object) -> PaintStats:
             hits.append(bool(frame_bgr[100, int(faces[0].landmarks_xy[0, 0]), 0] == 255))
-            return StageMs()
+            return PaintStats()
 
     run = pipeline(
         FakeSource(marked, live=True, interval_s=0.002, frames=200),
         [KeepingSink(live=True, slow_s=0.01)],
         tracker=FakeTracker(face_at_mark),
-        look_loader=MarkWardrobe(load_looks(), runtime="auto", say=print),
+        look_loader=MarkLookLoader(load_looks(), runtime="auto", say=print),
     )
     run._renderer._painter = Watching()
     run.run()
@@ -219,7 +219,7 @@ def test_a_switch_shows_on_the_next_frame(portrait_bgr: ImageU8) -> None:
         looks=found,
         on_frame=switch,
     )
-    run.parts.look_loader.prepare("matte-red")
+    run.parts.look_loader.load("matte-red")
     run.run()
     styles_in_use = [not np.array_equal(frame.bgr, portrait_bgr) for frame in sink.frames]
     assert styles_in_use == [False] * 6 + [True] * 6

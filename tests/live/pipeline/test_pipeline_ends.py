@@ -24,8 +24,9 @@ from support.pipeline_parts import ends_soon, in_background, numbered, pipeline
 from engines.errors import EngineError, SinkError, SourceError, TrackingError
 from engines.looks import Look, load_looks
 from engines.runtime.base import EngineInfo
+from engines.runtime.hot_swap import HotSwapEngine
 from live.pipeline.frame import Face, Frame, ImageU8
-from live.render.look_loader import LookLoader, ReadyLayer, ReadyLook
+from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.render.look_sheet import find_faces
 from live.render.privacy_fallback import card
 
@@ -86,17 +87,17 @@ def test_a_thread_that_hangs_for_ever_does_not_hold_up_the_end(stuck: str) -> No
     assert errors == []
 
 
-class SlowWardrobe(LookLoader):
+class SlowLookLoader(LookLoader):
     """A wardrobe that takes for ever, like a library that hangs while loading."""
 
-    def prepare(self, name: str) -> ReadyLook:
+    def load(self, name: str) -> LoadedLook:
         threading.Event().wait()
         raise AssertionError
 
 
 def test_the_end_comes_quickly_while_the_look_is_still_being_made() -> None:
     run = pipeline(
-        FakeSource(numbered), [KeepingSink()], look_loader=SlowWardrobe(load_looks(), runtime="auto", say=print)
+        FakeSource(numbered), [KeepingSink()], look_loader=SlowLookLoader(load_looks(), runtime="auto", say=print)
     )
     thread, _ = in_background(run)
     time.sleep(0.2)
@@ -128,9 +129,10 @@ def test_an_engine_that_fails_shows_what_the_look_says_and_the_frames_go_on(
     engine = type("Engine", (NanEngine,), {"infer": infer})()
 
     class Broken(LookLoader):
-        def prepare(self, name: str) -> ReadyLook:
-            return ReadyLook(
-                Look(name, "", (), no_face), (ReadyLayer(1.0, engine, None, (90, 30), (113.0, 118.0, 186.0)),)
+        def load(self, name: str) -> LoadedLook:
+            return LoadedLook(
+                Look(name, "", (), no_face),
+                (LoadedLayer(1.0, HotSwapEngine(engine), None, (90, 30), (113.0, 118.0, 186.0)),),
             )
 
     said: list[str] = []

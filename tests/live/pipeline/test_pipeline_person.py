@@ -11,23 +11,24 @@ from support.head_parts import NegativeEngine, portrait_face, portrait_person
 from support.pipeline_parts import pipeline
 
 from engines.looks import Look, load_looks
+from engines.runtime.hot_swap import HotSwapEngine
 from live.control.controls import ControlState
 from live.pipeline.frame import Frame, ImageU8, TrackedFrame
 from live.pipeline.timing import Timings
 from live.render.frame_renderer import FrameRenderer
-from live.render.look_loader import LookLoader, ReadyLayer, ReadyLook
+from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.render.privacy_fallback import blurred
 
 LOOK = replace(load_looks()["toon"], name="negative")
 
 
-class NegativeWardrobe(LookLoader):
+class NegativeLookLoader(LookLoader):
     """The toon look with a network's stand-in; others paint nothing."""
 
-    def prepare(self, name: str) -> ReadyLook:
-        layers = (ReadyLayer(1.0, NegativeEngine(), None, (448, 256), None, "person", "picture"),)
-        self._ready[name] = ReadyLook(self._looks[name], layers if name == "negative" else ())
-        return self._ready[name]
+    def load(self, name: str) -> LoadedLook:
+        layers = (LoadedLayer(1.0, HotSwapEngine(NegativeEngine()), None, (448, 256), None, "person", "picture"),)
+        self._loaded[name] = LoadedLook(self._looks[name], layers if name == "negative" else ())
+        return self._loaded[name]
 
 
 def _room() -> ImageU8:
@@ -37,7 +38,7 @@ def _room() -> ImageU8:
 
 def test_not_even_the_first_frame_of_a_film_draws_the_room() -> None:
     room = _room()
-    look_loader = NegativeWardrobe({"negative": LOOK}, runtime="auto", say=print)
+    look_loader = NegativeLookLoader({"negative": LOOK}, runtime="auto", say=print)
     sink = KeepingSink()
     _, face = portrait_face()
     moved = replace(face, landmarks_xy=face.landmarks_xy + np.float32([200, 0]))
@@ -55,12 +56,12 @@ def test_not_even_the_first_frame_of_a_film_draws_the_room() -> None:
 
 def test_a_frame_on_which_nobody_looked_for_the_person_is_covered_as_the_look_says() -> None:
     bare, face = portrait_face()
-    look_loader = NegativeWardrobe({"none": Look("none", "", ()), "negative": LOOK}, runtime="auto", say=print)
+    look_loader = NegativeLookLoader({"none": Look("none", "", ()), "negative": LOOK}, runtime="auto", say=print)
     frame_renderer = FrameRenderer(look_loader, Timings(), print)
-    frame_renderer.wear(look_loader.prepare("negative"))
+    frame_renderer.select(look_loader.load("negative"))
     state = ControlState(look="negative")
-    first = frame_renderer.compose(TrackedFrame(Frame(bare.copy(), 0, 0.0), (face,), 1.0, portrait_person()), state)
-    held = frame_renderer.compose(TrackedFrame(Frame(bare.copy(), 1, 0.03), (face,), 1.0, None), state)
+    first = frame_renderer.render(TrackedFrame(Frame(bare.copy(), 0, 0.0), (face,), 1.0, portrait_person()), state)
+    held = frame_renderer.render(TrackedFrame(Frame(bare.copy(), 1, 0.03), (face,), 1.0, None), state)
     assert np.array_equal(held.bgr, first.bgr)
-    late = frame_renderer.compose(TrackedFrame(Frame(bare.copy(), 2, 2.0), (face,), 1.0, None), state)
+    late = frame_renderer.render(TrackedFrame(Frame(bare.copy(), 2, 2.0), (face,), 1.0, None), state)
     assert np.array_equal(late.bgr, blurred(bare))

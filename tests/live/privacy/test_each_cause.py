@@ -15,7 +15,7 @@ from support.pipeline_parts import ends_soon
 
 from live.control.controls import Command
 from live.pipeline.frame import Frame
-from live.render.look_loader import ReadyLook
+from live.render.look_loader import LoadedLook
 
 # For whoever runs the program a warning is no error: it must not be what keeps a frame from leaving.
 as_users_run_it = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -78,13 +78,13 @@ def test_a_bare_picture_that_stays_is_hidden_as_soon_as_a_covering_look_is_asked
 def test_a_covering_look_that_is_not_ready_or_never_will_be_is_a_blur(
     show: Callable[..., Show], broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, may_be_made = TroubledLookLoader.prepare, threading.Event()
+    real, may_be_made = TroubledLookLoader.load, threading.Event()
 
-    def prepare(look_loader: TroubledLookLoader, name: str) -> ReadyLook:
+    def load(look_loader: TroubledLookLoader, name: str) -> LoadedLook:
         assert name != "sketch" or may_be_made.wait(60)
         return real(look_loader, name)
 
-    monkeypatch.setattr(TroubledLookLoader, "prepare", prepare)
+    monkeypatch.setattr(TroubledLookLoader, "load", load)
     it = show("none", broken=broken)
     it.see(bare)
     it.controls.apply(Command("look", "sketch"))

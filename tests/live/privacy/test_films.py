@@ -19,7 +19,7 @@ from live.pipeline.frame import Face, Frame, TrackedFrame
 from live.pipeline.pipeline import Parts, Pipeline
 from live.pipeline.timing import Timings
 from live.render.frame_renderer import FrameRenderer
-from live.render.look_loader import LookLoader, ReadyLook
+from live.render.look_loader import LoadedLook, LookLoader
 
 _SCENE = scenes(SMALL_WH, 1)[0]
 
@@ -57,7 +57,7 @@ def _switch(controls: Controls, look: str) -> Callable[[Frame, ControlState], No
 def test_a_switch_blurs_no_frame_and_leaves_none_bare() -> None:
     """A blur between two looks would be a flaw; the frames that were tracked before the switch are drawn, too."""
     look_loader, controls = _look_loader(), Controls(tuple(the_looks()), look="none")
-    look_loader.prepare_all()
+    look_loader.load_all()
     assert _kinds(look_loader, controls, on_frame=_switch(controls, "toon")) == "b" * 6 + "d" * 14
 
 
@@ -65,11 +65,11 @@ def test_a_look_that_is_not_ready_yet_is_waited_for() -> None:
     asked = threading.Event()
 
     class Waiting(TroubledLookLoader):
-        def prepare(self, name: str) -> ReadyLook:
-            if threading.current_thread().name == "compose":
+        def load(self, name: str) -> LoadedLook:
+            if threading.current_thread().name == "render":
                 asked.set()
             assert name != "sketch" or asked.wait(20), "the film did not ask for it"
-            return super().prepare(name)
+            return super().load(name)
 
     look_loader = Waiting(the_looks(), Troubles(), slow_s=0.0, broken="")
     controls = Controls(tuple(the_looks()), look="none")
@@ -92,13 +92,13 @@ def test_a_frame_is_made_and_recorded_by_one_and_the_same_state() -> None:
 
         def read(self) -> ControlState:
             state = super().read()
-            if threading.current_thread().name != "compose":
+            if threading.current_thread().name != "render":
                 return state
             self.reads += 1
             return replace(state, look=("toon", "none")[self.reads % 2])
 
     look_loader, states = _look_loader(), list[str]()
-    look_loader.prepare_all()
+    look_loader.load_all()
     controls = Restless(tuple(the_looks()), look="toon")
     kinds = _kinds(look_loader, controls, on_frame=lambda frame, state: states.append(state.look))
     assert kinds == "".join({"toon": "d", "none": "b"}[look] for look in states) and set(kinds) == {"d", "b"}
@@ -108,13 +108,13 @@ def test_a_look_is_put_on_with_the_first_frame_on_which_the_person_was_looked_fo
     """The frame before that keeps what is worn, where a blur would be a flaw."""
     look_loader, (bgr, face) = _look_loader(), portrait_face()
     frame_renderer = FrameRenderer(look_loader, Timings(), print)
-    frame_renderer.wear(look_loader.prepare("none"))
-    look_loader.prepare("toon")
+    frame_renderer.select(look_loader.load("none"))
+    look_loader.load("toon")
     tracked = TrackedFrame(Frame(bgr, 0, 0.0), (face,), 1.0, None)
-    before = frame_renderer.compose(tracked, ControlState("toon"))
+    before = frame_renderer.render(tracked, ControlState("toon"))
     assert np.array_equal(before.bgr, portrait_face()[0])
-    after = frame_renderer.compose(replace(tracked, person=portrait_person()), ControlState("toon"))
-    assert after.cover == 1.0 and not is_smooth(after.bgr)
+    after = frame_renderer.render(replace(tracked, person=portrait_person()), ControlState("toon"))
+    assert after.coverage == 1.0 and not is_smooth(after.bgr)
 
 
 def test_the_face_that_cannot_be_painted_is_hidden() -> None:

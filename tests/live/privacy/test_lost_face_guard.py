@@ -16,6 +16,7 @@ from live.pipeline.frame import Face, Frame, ImageU8, TrackedFrame
 from live.pipeline.timing import Timings
 from live.render.frame_renderer import FrameRenderer
 from live.render.look_loader import LookLoader
+from live.render.privacy_policy import PrivacyPolicy
 
 _TWO = scenes(SMALL_WH, 2)[0]
 _LEFT, _RIGHT = _TWO.faces
@@ -28,13 +29,15 @@ class _Film:
         looks = the_looks() | {"faces": _faces_alone()}
         look_loader = TroubledLookLoader(looks, Troubles(), slow_s=0.0, broken="")
         self.look, self.number = look, 0
-        self.frame_renderer = FrameRenderer(look_loader, Timings(), print, look_of=lambda state: looks[state.look])
-        self.frame_renderer.wear(look_loader.prepare(look))
+        self.frame_renderer = FrameRenderer(
+            look_loader, Timings(), print, policy=PrivacyPolicy(lambda state: looks[state.look])
+        )
+        self.frame_renderer.select(look_loader.load(look))
 
     def frame(self, found: tuple[Face, ...], *, there: tuple[Face, ...], scene: Scene = _TWO) -> Frame:
         self.number += 1
         frame = Frame(scene.bgr.copy(), self.number, self.number / 30)
-        return self.frame_renderer.compose(TrackedFrame(frame, found, 1.0, _persons(there)), ControlState(self.look))
+        return self.frame_renderer.render(TrackedFrame(frame, found, 1.0, _persons(there)), ControlState(self.look))
 
     def kinds(self, frames: int, found: tuple[Face, ...], *, there: tuple[Face, ...], scene: Scene = _TWO) -> str:
         """b(are), d(rawn), c(ard), s(oft), a letter a frame."""
@@ -99,7 +102,7 @@ def test_whoever_looks_for_persons_and_does_not_even_see_the_other_one_is_not_be
     assert "b" not in {_seen(frame) for frame in held}
     if look != "head":  # which says card at once
         assert all(frame.bgr is last.bgr for frame in held[:14])
-    assert film.frame(_TWO.faces, there=()).cover == 1.0 and film.kinds(1, _TWO.faces, there=()) == "d"
+    assert film.frame(_TWO.faces, there=()).coverage == 1.0 and film.kinds(1, _TWO.faces, there=()) == "d"
 
 
 def test_where_the_place_shows_nobody_the_last_drawing_is_held_for_the_looks_own_time() -> None:
@@ -166,11 +169,11 @@ def test_whoever_stands_now_where_another_one_left_is_not_taken_for_that_one() -
 def test_what_make_up_misses_is_no_reason_to_hold() -> None:
     looks = {"red": the_looks()["matte-red"]}
     look_loader = LookLoader(looks, runtime="auto", say=print)
-    frame_renderer = FrameRenderer(look_loader, Timings(), print, look_of=lambda state: looks["red"])
-    frame_renderer.wear(look_loader.prepare("red"))
+    frame_renderer = FrameRenderer(look_loader, Timings(), print, policy=PrivacyPolicy(lambda state: looks["red"]))
+    frame_renderer.select(look_loader.load("red"))
     for number, found in enumerate([_TWO.faces, (_LEFT,), (_LEFT,)]):
         frame = Frame(_TWO.bgr.copy(), number, number / 30)
-        assert frame_renderer.compose(TrackedFrame(frame, found, 1.0), ControlState("red")).bgr is frame.bgr
+        assert frame_renderer.render(TrackedFrame(frame, found, 1.0), ControlState("red")).bgr is frame.bgr
 
 
 def _half(scene: Scene) -> Scene:

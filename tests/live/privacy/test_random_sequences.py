@@ -81,7 +81,7 @@ class Sequence:
                 self.states.append(controls.seen.state)
 
         monkeypatch.setattr(live.recording.recorder, "VideoFileSink", WatchedFile)
-        monkeypatch.setattr(live.recording.recorder, "STOP_WITHIN_S", 60.0)  # each film is looked at once it is whole
+        monkeypatch.setattr(live.recording.recorder, "STOP_TIMEOUT_S", 60.0)  # each film is looked at once it is whole
 
     def _break_segmenter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         real, troubles = PersonSegmenter.mask, self.troubles

@@ -19,15 +19,16 @@ from live.pipeline.pipeline import Parts, Pipeline
 from live.pipeline.timing import Timings
 from live.render.frame_renderer import FrameRenderer
 from live.render.look_loader import LookLoader
-from live.render.privacy_fallback import PrivacyFallback, blurred, wanted_cover
+from live.render.privacy_fallback import blurred
+from live.render.privacy_policy import PrivacyPolicy, required_coverage
 from live.tracking.face_mesh import FaceMeshTracker
 
 
 def _renderer(look: str) -> tuple[FrameRenderer, LookLoader, dict[str, Look]]:
     looks = the_looks()
     look_loader = TroubledLookLoader(looks, Troubles(), slow_s=0.0, broken="")
-    frame_renderer = FrameRenderer(look_loader, Timings(), print, look_of=lambda state: looks[state.look])
-    frame_renderer.wear(look_loader.prepare(look))
+    frame_renderer = FrameRenderer(look_loader, Timings(), print, policy=PrivacyPolicy(lambda state: looks[state.look]))
+    frame_renderer.select(look_loader.load(look))
     return frame_renderer, look_loader, looks
 
 
@@ -38,39 +39,39 @@ def _tracked(number: int, *, found: bool = True) -> TrackedFrame:
 
 def test_a_picture_held_from_a_lower_strength_is_not_shown_at_a_higher_one() -> None:
     frame_renderer, *_ = _renderer("toon")
-    faint = frame_renderer.compose(_tracked(0), ControlState("toon", strength=0.3))
-    assert faint.cover == pytest.approx(0.3)
-    held = frame_renderer.compose(_tracked(1, found=False), ControlState("toon", strength=0.3))
+    faint = frame_renderer.render(_tracked(0), ControlState("toon", strength=0.3))
+    assert faint.coverage == pytest.approx(0.3)
+    held = frame_renderer.render(_tracked(1, found=False), ControlState("toon", strength=0.3))
     assert held.bgr is faint.bgr
-    raised = frame_renderer.compose(_tracked(2, found=False), ControlState("toon", strength=1.0))
-    assert is_smooth(raised.bgr) and raised.cover == 1.0
+    raised = frame_renderer.render(_tracked(2, found=False), ControlState("toon", strength=1.0))
+    assert is_smooth(raised.bgr) and raised.coverage == 1.0
 
 
 def test_a_face_that_an_easy_going_look_left_bare_is_hidden_once_a_covering_one_is_asked_for() -> None:
     toon, sketch = the_looks()["toon"], the_looks()["sketch"]
     looks = {"easy": replace(toon, name="easy", layers=toon.layers[1:], no_face="raw"), "sketch": sketch}
     look_loader = TroubledLookLoader(looks, Troubles(), slow_s=0.0, broken="")
-    frame_renderer = FrameRenderer(look_loader, Timings(), print, look_of=lambda state: looks[state.look])
-    frame_renderer.wear(look_loader.prepare("easy"))
+    frame_renderer = FrameRenderer(look_loader, Timings(), print, policy=PrivacyPolicy(lambda state: looks[state.look]))
+    frame_renderer.select(look_loader.load("easy"))
     far = _tracked(0)
     away = (replace(far.faces[0], landmarks_xy=far.faces[0].landmarks_xy + np.float32(1000)),)
-    easy = frame_renderer.compose(replace(far, faces=away), ControlState("easy"))
-    assert np.array_equal(easy.bgr, portrait_face()[0]) and easy.cover == 0.0
-    waiting = frame_renderer.compose(replace(_tracked(1), faces=away), ControlState("sketch"))
+    easy = frame_renderer.render(replace(far, faces=away), ControlState("easy"))
+    assert np.array_equal(easy.bgr, portrait_face()[0]) and easy.coverage == 0.0
+    waiting = frame_renderer.render(replace(_tracked(1), faces=away), ControlState("sketch"))
     assert is_smooth(waiting.bgr), "the sketch is not ready, and what is worn meanwhile hides nothing"
 
 
 def test_what_is_held_under_the_mirror_is_mirrored() -> None:
     frame_renderer, *_ = _renderer("toon")
-    shown = frame_renderer.compose(_tracked(0), ControlState("toon", mirror=True))
-    assert frame_renderer.compose(_tracked(1, found=False), ControlState("toon", mirror=True)).bgr is shown.bgr
+    shown = frame_renderer.render(_tracked(0), ControlState("toon", mirror=True))
+    assert frame_renderer.render(_tracked(1, found=False), ControlState("toon", mirror=True)).bgr is shown.bgr
 
 
 def test_strength_nought_shows_the_bare_face_for_that_is_what_it_says() -> None:
     frame_renderer, *_ = _renderer("toon")
-    shown = frame_renderer.compose(_tracked(0), ControlState("toon", strength=0.0))
-    assert np.array_equal(shown.bgr, portrait_face()[0]) and shown.cover == 0.0
-    lost = frame_renderer.compose(_tracked(30, found=False), ControlState("toon", strength=0.0))
+    shown = frame_renderer.render(_tracked(0), ControlState("toon", strength=0.0))
+    assert np.array_equal(shown.bgr, portrait_face()[0]) and shown.coverage == 0.0
+    lost = frame_renderer.render(_tracked(30, found=False), ControlState("toon", strength=0.0))
     assert is_smooth(lost.bgr) or lost.bgr is shown.bgr
 
 
@@ -78,19 +79,19 @@ def test_held_pictures_count_the_films_own_time() -> None:
     """A film that is worked through slowly or fast looks the same."""
     frame_renderer, *_ = _renderer("toon")
     bgr, _ = portrait_face()
-    first = frame_renderer.compose(replace(_tracked(0), frame=Frame(bgr, 0, 0.0, 10.0)), ControlState("toon"))
+    first = frame_renderer.render(replace(_tracked(0), frame=Frame(bgr, 0, 0.0, 10.0)), ControlState("toon"))
     for number, (captured_s, pts_s, held) in enumerate([(60.0, 10.4, True), (0.1, 10.6, False), (0.1, 9.0, False)], 1):
         lost = replace(_tracked(number, found=False), frame=Frame(bgr.copy(), number, captured_s, pts_s))
-        assert (frame_renderer.compose(lost, ControlState("toon")).bgr is first.bgr) is held
+        assert (frame_renderer.render(lost, ControlState("toon")).bgr is first.bgr) is held
 
 
 def test_only_looks_that_cover_and_do_not_say_raw_demand_a_cover() -> None:
     looks = the_looks()
-    wanted = {name: wanted_cover(look, 0.8) for name, look in looks.items()}
+    wanted = {name: required_coverage(look, 0.8) for name, look in looks.items()}
     assert wanted.pop("none") == wanted.pop("matte-red") == 0.0
     assert set(wanted.values()) == {0.8}
-    assert wanted_cover(replace(looks["toon"], then="raw"), 1.0) == 0.0
-    assert wanted_cover(replace(looks["toon"], no_face="raw"), 1.0) == 0.0
+    assert required_coverage(replace(looks["toon"], then="raw"), 1.0) == 0.0
+    assert required_coverage(replace(looks["toon"], no_face="raw"), 1.0) == 0.0
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # outside the tests they keep no frame from leaving
@@ -98,14 +99,14 @@ def test_a_mouth_one_point_of_which_is_nowhere_is_not_shown_bare_where_the_look_
     looks = {"red": replace(the_looks()["matte-red"], name="red", no_face="blur")}
     look_loader = LookLoader(looks, runtime="auto", say=print)
     frame_renderer = FrameRenderer(look_loader, Timings(), print)
-    frame_renderer.wear(look_loader.prepare("red"))
+    frame_renderer.select(look_loader.load("red"))
     whole = _tracked(0)
-    assert not is_smooth(frame_renderer.compose(whole, ControlState("red")).bgr)
+    assert not is_smooth(frame_renderer.render(whole, ControlState("red")).bgr)
     for value in (np.nan, np.inf, 1e7):
         torn_xy = whole.faces[0].landmarks_xy.copy()
         torn_xy[13] = value  # the middle of the upper lip
         torn = replace(_tracked(1), faces=(replace(whole.faces[0], landmarks_xy=torn_xy),))
-        assert is_smooth(frame_renderer.compose(torn, ControlState("red")).bgr), value
+        assert is_smooth(frame_renderer.render(torn, ControlState("red")).bgr), value
 
 
 @pytest.mark.parametrize("size_wh", [(640, 480), (1280, 720), (1920, 1080)])
@@ -117,12 +118,14 @@ def test_a_blur_leaves_a_few_dozen_colours_however_large_the_frame_is(size_wh: t
     assert int(np.abs(soft.astype(int) - again).max()) < 26
 
 
-def test_a_held_frame_is_not_held_for_ever_where_time_runs_backwards() -> None:
-    cover, look = PrivacyFallback(), the_looks()["toon"]
-    painted = Frame(np.full((48, 64, 3), 9, np.uint8), 0, 100.0, cover=1.0)
-    cover.painted(painted, look, 100.0)
-    assert cover.over(replace(painted, bgr=painted.bgr.copy()), look, 100.3).bgr is painted.bgr
-    assert cover.over(replace(painted, bgr=painted.bgr.copy()), look, 40.0).bgr is not painted.bgr
+def test_a_held_frame_expires_when_time_runs_backwards() -> None:
+    look_loader = TroubledLookLoader(the_looks(), Troubles(), slow_s=0.0, broken="")
+    policy, toon = PrivacyPolicy(), look_loader.load("toon")
+    painted = Frame(np.full((48, 64, 3), 9, np.uint8), 0, 100.0)
+    assert policy.after_painting(painted, toon, 1.0, bare_faces=0).coverage == 1.0
+    for captured_s, held in ((100.3, True), (40.0, False)):
+        later = replace(painted, bgr=painted.bgr.copy(), captured_s=captured_s)
+        assert (policy.after_painting(later, toon, 1.0, bare_faces=None).bgr is painted.bgr) is held
 
 
 @pytest.mark.parametrize("look", ["toon", "sketch", "toon-glaze"])

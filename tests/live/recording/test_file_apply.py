@@ -1,4 +1,4 @@
-"""`veneer apply` on files: nothing of the user's is lost, and the exit code says what happened."""
+"""`veneer apply`: existing files are kept, errors are reported, exit codes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.apply_parts import HANG_S, avi, files, film, one_line, started, until, veneer
+from support.apply_parts import avi, files, film, one_line, started, veneer
+from support.cli_parts import HANG_S, until
 from support.never_bare_judge import is_smooth
 from support.sink_clips import read_pictures
 
 from engines.errors import SourceError
 from live.options import LiveOptions
 from live.pipeline.frame import Frame, ImageU8
-from live.recording import file_apply as applying
+from live.recording import file_apply
 from live.render.painter import Painter
 from live.sinks.video_file import VideoFileSink
 from live.sources.still_picture import read_picture, write_picture
@@ -34,7 +35,7 @@ def test_the_input_is_never_overwritten(tmp_path: Path, portrait_bgr: ImageU8, o
     assert (tmp_path / "a.png").read_bytes() == before
 
 
-def test_a_folder_within_a_folder_is_no_way_round_that(tmp_path: Path, portrait_bgr: ImageU8) -> None:
+def test_nested_folders_do_not_overwrite_inputs(tmp_path: Path, portrait_bgr: ImageU8) -> None:
     inner = tmp_path / "nest" / "sub" / "sub"
     inner.mkdir(parents=True)
     for path in (inner / "a.png", inner.parent / "a.png", inner.parent / "b.png"):
@@ -47,7 +48,7 @@ def test_a_folder_within_a_folder_is_no_way_round_that(tmp_path: Path, portrait_
     assert files(tmp_path / "nest") == ["a.png", "b.png", "sub/a.png", "sub/b.png", "sub/sub/a.png"]
 
 
-def test_two_films_of_one_name_become_two_films(tmp_path: Path) -> None:
+def test_videos_with_equal_stems_get_different_outputs(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     avi(source / "clip.avi", 3)
@@ -60,7 +61,7 @@ def test_two_films_of_one_name_become_two_films(tmp_path: Path) -> None:
     assert lengths == [3, 5, 4]
 
 
-def test_a_stopped_film_leaves_the_old_one_and_keeps_what_was_made(tmp_path: Path) -> None:
+def test_interrupted_video_keeps_old_and_partial_file(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     film(source / "a.mp4", 4000, size_wh=(320, 240))
@@ -70,18 +71,18 @@ def test_a_stopped_film_leaves_the_old_one_and_keeps_what_was_made(tmp_path: Pat
     before = film(out / "a.mp4", 3).read_bytes()
     part = out / "a.part.mp4"
     with started("apply", source, out, "--look", "none") as run:
-        until(lambda: part.exists() and part.stat().st_size > 5000, "some of the film")
+        until(lambda: part.exists() and part.stat().st_size > 5000, "part of the video")
         run.send_signal(signal.SIGINT)
-        _, said = run.communicate(timeout=HANG_S)
-    assert run.returncode == 130, said
-    assert "a.part.mp4 holds them" in said and "Traceback" not in said
-    assert "0 of 2 files done" in said
+        _, stderr = run.communicate(timeout=HANG_S)
+    assert run.returncode == 130, stderr
+    assert "a.part.mp4 holds them" in stderr and "Traceback" not in stderr
+    assert "0 of 2 files done" in stderr
     assert (out / "a.mp4").read_bytes() == before
     assert 1 < len(read_pictures(part)[0]) < 4000
-    assert files(out) == ["a.mp4", "a.part.mp4"], "the folder was stopped too"
+    assert files(out) == ["a.mp4", "a.part.mp4"], "the batch was interrupted too"
 
 
-def test_a_finished_film_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+def test_finished_video_replaces_the_old_one(tmp_path: Path) -> None:
     film(tmp_path / "in.mp4", 6)
     film(tmp_path / "out.mp4", 3)
     (tmp_path / "out.part.mp4").write_bytes(b"of another day")
@@ -93,14 +94,14 @@ def test_a_finished_film_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("in_folder", [False, True])
-def test_a_film_that_breaks_off_is_delivered_and_the_exit_code_says_so(tmp_path: Path, in_folder: bool) -> None:
-    source, made = tmp_path / "in", VideoFileSink(tmp_path / "whole.mkv")
+def test_truncated_video_is_converted_with_exit_code_2(tmp_path: Path, in_folder: bool) -> None:
+    source, sink = tmp_path / "in", VideoFileSink(tmp_path / "whole.mkv")
     source.mkdir()
     noise = np.random.default_rng(0)
-    made.open(size_wh=(160, 120), fps=25)
+    sink.open(size_wh=(160, 120), fps=25)
     for index in range(60):
-        made.send(Frame(noise.integers(0, 256, (120, 160, 3), dtype=np.uint8), index, 0.0, index / 25))
-    made.close()
+        sink.send(Frame(noise.integers(0, 256, (120, 160, 3), dtype=np.uint8), index, 0.0, index / 25))
+    sink.close()
     data = (tmp_path / "whole.mkv").read_bytes()
     (source / "cut.mkv").write_bytes(data[: len(data) // 2])
     out = tmp_path / "out" / "cut.mkv"
@@ -112,7 +113,7 @@ def test_a_film_that_breaks_off_is_delivered_and_the_exit_code_says_so(tmp_path:
     assert 10 < len(read_pictures(out)[0]) < 60
 
 
-def test_a_picture_is_known_by_what_is_in_it(tmp_path: Path, portrait_bgr: ImageU8) -> None:
+def test_picture_is_recognised_by_content(tmp_path: Path, portrait_bgr: ImageU8) -> None:
     write_picture(tmp_path / "a.png", portrait_bgr)
     (tmp_path / "a.png").rename(tmp_path / "a.dat")
     done = veneer("apply", tmp_path / "a.dat", tmp_path / "b.png", "--look", "matte-red")
@@ -120,9 +121,7 @@ def test_a_picture_is_known_by_what_is_in_it(tmp_path: Path, portrait_bgr: Image
     assert (read_picture(tmp_path / "b.png") != portrait_bgr).any()
 
 
-def test_links_in_a_circle_and_broken_ones_are_named_and_the_rest_is_done(
-    tmp_path: Path, portrait_bgr: ImageU8
-) -> None:
+def test_broken_links_are_named_and_the_batch_continues(tmp_path: Path, portrait_bgr: ImageU8) -> None:
     source = tmp_path / "in"
     source.mkdir()
     write_picture(source / "a.png", portrait_bgr)
@@ -134,7 +133,7 @@ def test_links_in_a_circle_and_broken_ones_are_named_and_the_rest_is_done(
     assert files(tmp_path / "out") == ["a.png"]
 
 
-def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_done(
+def test_unreadable_file_is_named_and_the_batch_continues(
     tmp_path: Path, portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = tmp_path / "in"
@@ -144,19 +143,19 @@ def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_done(
     (source / "locked.png").chmod(0)
     real = Path.open
 
-    def as_others_see_it(self: Path, *args: Any, **kwargs: Any) -> Any:  # permissions do not bind root
+    def deny(self: Path, *args: Any, **kwargs: Any) -> Any:  # permissions do not apply to root
         if self.name == "locked.png":
             raise PermissionError(13, "Permission denied")
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "open", as_others_see_it)
-    assert applying.apply_to(source, tmp_path / "out", LiveOptions(look="none")) == 2
+    monkeypatch.setattr(Path, "open", deny)
+    assert file_apply.apply_to(source, tmp_path / "out", LiveOptions(look="none")) == 2
     assert "locked.png" in capsys.readouterr().err
     assert files(tmp_path / "out") == ["a.png"]
 
 
 @pytest.mark.parametrize(("rule", "shown"), [("blur", False), ("card", False), ("hold", False), ("raw", True)])
-def test_a_mouth_too_small_to_paint_is_not_shown_bare(
+def test_mouth_too_small_to_paint_is_not_shown_bare(
     tmp_path: Path, portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch, rule: str, shown: bool
 ) -> None:
     import live.render.painter
@@ -164,17 +163,17 @@ def test_a_mouth_too_small_to_paint_is_not_shown_bare(
     toml = f'[looks.mine]\nabout = "a"\nno_face = "{rule}"\nlayers = [{{ style = "lips-glaze" }}]\n'
     (tmp_path / "looks.toml").write_text(toml)
     write_picture(tmp_path / "a.png", portrait_bgr)
-    monkeypatch.setattr(live.render.painter, "lips_region", lambda *_, **__: None)  # as it answers for a tiny mouth
+    monkeypatch.setattr(live.render.painter, "lips_region", lambda *_, **__: None)  # its result for a tiny mouth
     options = LiveOptions(look="mine", looks_file=tmp_path / "looks.toml")
-    assert applying.apply_to(tmp_path / "a.png", tmp_path / "b.png", options) == 0
+    assert file_apply.apply_to(tmp_path / "a.png", tmp_path / "b.png", options) == 0
     assert np.array_equal(read_picture(tmp_path / "b.png"), portrait_bgr) == shown
 
 
 @pytest.mark.parametrize("in_folder", [False, True])
-def test_a_picture_on_which_no_face_is_found_is_blurred_under_a_drawn_look(
+def test_picture_without_a_face_is_blurred_by_a_drawn_look(
     tmp_path: Path, portrait_bgr: ImageU8, in_folder: bool
 ) -> None:
-    """Somebody may be on it all the same."""
+    """It may show a person all the same."""
     source, faceless_bgr = tmp_path / "in", np.ascontiguousarray(portrait_bgr[220:])
     source.mkdir()
     write_picture(source / "back.png", faceless_bgr)
@@ -185,7 +184,7 @@ def test_a_picture_on_which_no_face_is_found_is_blurred_under_a_drawn_look(
 
 
 @pytest.mark.parametrize("part", [Painter, PersonSegmenter, FaceMeshTracker])
-def test_a_picture_that_a_library_breaks_on_is_named_and_not_written_and_the_rest_is_done(
+def test_library_error_names_the_file_and_the_batch_continues(
     tmp_path: Path, portrait_bgr: ImageU8, part: type, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
@@ -202,7 +201,7 @@ def test_a_picture_that_a_library_breaks_on_is_named_and_not_written_and_the_res
         return real(self, *given, **more)
 
     monkeypatch.setattr(part, call, breaks_once)
-    assert applying.apply_to(source, out, LiveOptions(look="toon")) == 2
+    assert file_apply.apply_to(source, out, LiveOptions(look="toon")) == 2
     assert "not done: a.png: look toon: RuntimeError: graph is broken\n" in capsys.readouterr().err
     assert files(out) == ["b.png"]
 
@@ -217,13 +216,13 @@ def test_a_picture_that_a_library_breaks_on_is_named_and_not_written_and_the_res
         (["demo", "--output", "~nosuchuser/a.mp4"], "no such user"),
     ],
 )
-def test_what_cannot_be_is_one_clear_line(tmp_path: Path, arguments: list[str], says: str) -> None:
+def test_invalid_arguments_are_one_line_errors(tmp_path: Path, arguments: list[str], says: str) -> None:
     assert says in one_line(veneer(*arguments, cwd=tmp_path))
 
 
-def test_a_pipe_as_input_does_not_hang(tmp_path: Path) -> None:
+def test_pipe_as_input_does_not_hang(tmp_path: Path) -> None:
     if not hasattr(os, "mkfifo"):
         pytest.skip("no named pipes on this system")
     os.mkfifo(tmp_path / "in.png")
     with pytest.raises(SourceError, match="pipe"):
-        applying.apply_to(tmp_path / "in.png", tmp_path / "out.png", LiveOptions())
+        file_apply.apply_to(tmp_path / "in.png", tmp_path / "out.png", LiveOptions())

@@ -1,4 +1,4 @@
-"""Recordings that are started, ended and lost in a hurry: each is kept, or said to be lost."""
+"""Recorder: quick succession of recordings, failures, snapshots and panic."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ from live.render.privacy_fallback import card
 from live.sinks.video_file import VideoFileSink
 from live.sources.still_picture import read_picture
 
-FACE = 100  # the grey of what the camera sees
+FACE = 100  # grey level of the camera's frames
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether a film is whole in 2 s on this machine is not what is asked here."""
-    monkeypatch.setattr(live.recording.recorder, "STOP_WITHIN_S", 60.0)
+def long_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow a slow test machine more than 2 s to finish a recording."""
+    monkeypatch.setattr(live.recording.recorder, "STOP_TIMEOUT_S", 60.0)
 
 
-class Desk:
-    """A capture, and a hand on its keys."""
+class Setup:
+    """A recorder, its controls, and a source of frames."""
 
     def __init__(self, folder: Path) -> None:
-        self.controls, self.said = Controls(("none",), look="none"), list[str]()
+        self.controls, self.lines = Controls(("none",), look="none"), list[str]()
         self.pictures, self.videos = folder / "p", folder / "v"
-        self.capture = Recorder(
-            self.controls, say=self.said.append, fps=30, pictures_dir=self.pictures, videos_dir=self.videos
+        self.recorder = Recorder(
+            self.controls, say=self.lines.append, fps=30, pictures_dir=self.pictures, videos_dir=self.videos
         )
         self._number = 0
 
-    def press(self, verb: str, argument: str | None = None, frames: int = 1) -> None:
-        """Press a key; then so many frames come by, each with the face in it, as the composer makes them."""
+    def command(self, verb: str, argument: str | None = None, frames: int = 1) -> None:
+        """Apply a command; then pass frames to the recorder."""
         self.controls.apply(Command(verb, argument))
         for _ in range(frames):
             self._number += 1
-            self.capture(plain_frame(FACE, captured_s=self._number / 30), self.controls.read())
+            self.recorder(plain_frame(FACE, captured_s=self._number / 30), self.controls.read())
 
     def record(self, switch: str, frames: int = 1) -> None:
-        self.press("record", switch, frames)
+        self.command("record", switch, frames)
 
-    def heard(self, word: str) -> bool:
+    def wait_for(self, text: str) -> bool:
         end_s = time.monotonic() + 60
-        while not any(word in line for line in self.said) and time.monotonic() < end_s:
+        while not any(text in line for line in self.lines) and time.monotonic() < end_s:
             time.sleep(0.005)
-        return any(word in line for line in self.said)
+        return any(text in line for line in self.lines)
 
 
-def test_two_recordings_of_one_second_are_both_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second one is named while the file of the first is not there yet."""
+def test_two_recordings_within_a_second_are_both_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is named before the file of the first exists."""
     both = threading.Event()
 
     class Slow(VideoFileSink):
@@ -66,19 +66,19 @@ def test_two_recordings_of_one_second_are_both_kept(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(live.recording.recorder, "VideoFileSink", Slow)
     monkeypatch.setattr(live.recording.recorder.time, "strftime", lambda form: "veneer-now")
-    desk = Desk(tmp_path)
+    setup = Setup(tmp_path)
     for switch in ("on", "off", "on"):
-        desk.record(switch)
+        setup.record(switch)
     both.set()
-    assert desk.heard("recorded 1 frames")
-    desk.record("off")
-    desk.capture.close()
-    films = sorted(desk.videos.iterdir())
+    assert setup.wait_for("recorded 1 frames")
+    setup.record("off")
+    setup.recorder.close()
+    films = sorted(setup.videos.iterdir())
     assert [film.name for film in films] == ["veneer-now-2.mp4", "veneer-now.mp4"]
     assert all(len(read_pictures(film)[0]) == 1 for film in films)
 
 
-def test_after_a_recording_that_failed_the_next_one_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recording_works_after_a_failed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fails = [True]
 
     class Full(VideoFileSink):
@@ -88,70 +88,70 @@ def test_after_a_recording_that_failed_the_next_one_records(tmp_path: Path, monk
             super().open(size_wh=size_wh, fps=fps)
 
     monkeypatch.setattr(live.recording.recorder, "VideoFileSink", Full)
-    desk = Desk(tmp_path)
-    desk.record("on")
-    assert desk.heard("recording ended: writing: no room is left on the disk - free some")
-    assert not desk.controls.read().recording
-    desk.record("on", frames=3)  # at once, before the loop has seen that the first one is over
-    desk.record("off")
-    assert desk.heard("recorded")
-    desk.capture.close()
-    (film,) = desk.videos.iterdir()
+    setup = Setup(tmp_path)
+    setup.record("on")
+    assert setup.wait_for("recording ended: writing: no room is left on the disk - free some")
+    assert not setup.controls.read().recording
+    setup.record("on", frames=3)  # before the recorder has noticed the failure
+    setup.record("off")
+    assert setup.wait_for("recorded")
+    setup.recorder.close()
+    (film,) = setup.videos.iterdir()
     assert read_pictures(film)[0]
 
 
-def test_a_folder_that_cannot_be_written_ends_the_recording_alone(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.videos.write_text("in the way")
-    desk.record("on")
-    assert desk.heard("recording ended") and not desk.controls.read().recording
-    desk.capture.close()
+def test_unwritable_folder_ends_only_the_recording(tmp_path: Path) -> None:
+    setup = Setup(tmp_path)
+    setup.videos.write_text("a file")
+    setup.record("on")
+    assert setup.wait_for("recording ended") and not setup.controls.read().recording
+    setup.recorder.close()
 
 
-def test_a_recording_that_was_removed_is_said_to_be_lost(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.record("on", frames=2)
-    assert desk.heard("recording ")
+def test_removed_recording_is_reported_as_lost(tmp_path: Path) -> None:
+    setup = Setup(tmp_path)
+    setup.record("on", frames=2)
+    assert setup.wait_for("recording ")
     end_s = time.monotonic() + 20
-    while not (films := list(desk.videos.iterdir())) and time.monotonic() < end_s:
+    while not (films := list(setup.videos.iterdir())) and time.monotonic() < end_s:
         time.sleep(0.005)
     films[0].unlink()
-    desk.record("off")
-    assert desk.heard("recording lost")
-    desk.capture.close()
+    setup.record("off")
+    assert setup.wait_for("recording lost")
+    setup.recorder.close()
 
 
-def test_while_the_card_is_shown_no_snapshot_shows_what_is_behind_it(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.press("panic", "on")
-    desk.press("snapshot", frames=3)
-    assert desk.said == ["no snapshot while the card is shown"], "said at once, and once"
-    desk.press("panic", "off", frames=3)
-    desk.capture.close()
-    assert not desk.pictures.exists(), "it is not made up for behind his back, either"
-    desk.press("snapshot")
-    desk.capture.close()
-    (snapshot,) = desk.pictures.iterdir()
-    assert (read_picture(snapshot) == FACE).all(), "afterwards there are snapshots again"
+def test_no_snapshot_while_the_card_is_shown(tmp_path: Path) -> None:
+    setup = Setup(tmp_path)
+    setup.command("panic", "on")
+    setup.command("snapshot", frames=3)
+    assert setup.lines == ["no snapshot while the card is shown"], "reported once"
+    setup.command("panic", "off", frames=3)
+    setup.recorder.close()
+    assert not setup.pictures.exists(), "the snapshot is not taken later"
+    setup.command("snapshot")
+    setup.recorder.close()
+    (snapshot,) = setup.pictures.iterdir()
+    assert (read_picture(snapshot) == FACE).all(), "snapshots work again afterwards"
 
 
-def test_a_snapshot_that_panic_overtakes_is_not_taken(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.press("snapshot", frames=0)
-    desk.press("panic", "on")
-    desk.capture.close()
-    assert not desk.pictures.exists()
+def test_panic_cancels_a_pending_snapshot(tmp_path: Path) -> None:
+    setup = Setup(tmp_path)
+    setup.command("snapshot", frames=0)
+    setup.command("panic", "on")
+    setup.recorder.close()
+    assert not setup.pictures.exists()
 
 
-def test_while_the_card_is_shown_the_recording_holds_the_card(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.press("panic", "on")
-    desk.record("on", frames=3)
-    desk.record("off")
-    assert desk.heard("recorded")
-    desk.capture.close()
-    (film,) = desk.videos.iterdir()
+def test_recording_contains_the_card_while_it_is_shown(tmp_path: Path) -> None:
+    setup = Setup(tmp_path)
+    setup.command("panic", "on")
+    setup.record("on", frames=3)
+    setup.record("off")
+    assert setup.wait_for("recorded")
+    setup.recorder.close()
+    (film,) = setup.videos.iterdir()
     shown = read_pictures(film)[0]
     shown_card = card((64, 48)).astype(int)
-    assert np.abs(shown_card - FACE).mean() > 30, "they can be told apart"
+    assert np.abs(shown_card - FACE).mean() > 30, "card and frame differ"
     assert shown and all(np.abs(picture - shown_card).mean() < 8 for picture in shown)

@@ -1,4 +1,4 @@
-"""The file under a recording: at every moment the disk holds something that plays."""
+"""RecordingFile: the file on disk can be played at any moment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _open(path: Path) -> RecordingFile:
     return RecordingFile(descriptor)
 
 
-def test_writes_wait_and_earlier_places_come_last(tmp_path: Path) -> None:
+def test_overwrites_are_written_last(tmp_path: Path) -> None:
     path = tmp_path / "file"
     file = _open(path)
     file.write(b"headbody")
@@ -42,7 +42,7 @@ def test_writes_wait_and_earlier_places_come_last(tmp_path: Path) -> None:
     file.close_descriptor()
 
 
-def test_places_that_are_not_yet_on_the_disk_are_overwritten_in_memory(tmp_path: Path) -> None:
+def test_pending_data_is_overwritten_in_memory(tmp_path: Path) -> None:
     file = _open(tmp_path / "file")
     file.write(b"size....")
     file.seek(-4, io.SEEK_CUR)
@@ -55,7 +55,7 @@ def test_places_that_are_not_yet_on_the_disk_are_overwritten_in_memory(tmp_path:
     assert (tmp_path / "file").read_bytes() == b"size1234\0\0z"
 
 
-def test_after_a_failed_write_the_settled_part_is_untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write_leaves_flushed_data_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     file = _open(path)
     file.write(b"whole")
@@ -80,8 +80,8 @@ def test_after_a_failed_write_the_settled_part_is_untouched(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_cut_after_any_write_the_video_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
-    """What the disk holds after each single system call is kept, and must play from the first fragment on."""
+def test_video_truncated_after_any_write_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """The file after each write call must be playable from the first fragment on."""
     path = tmp_path / f"clip.{suffix}"
     states: list[bytes] = []
     real_write = os.write
@@ -104,13 +104,13 @@ def test_cut_after_any_write_the_video_plays(tmp_path: Path, monkeypatch: pytest
             with av.open(io.BytesIO(state), "r") as container:
                 counts.append(len(list(container.decode(video=0))))
         except av.error.FFmpegError:
-            counts.append(0)  # only allowed before the first fragment: counts never go back
+            counts.append(0)  # valid only before the first fragment, because counts must not decrease
     assert counts == sorted(counts)
     assert counts[-1] == 90
     assert len([count for count in counts if count]) > 4
 
 
-def test_a_finished_mp4_has_one_index(tmp_path: Path) -> None:
+def test_finished_mp4_has_one_index(tmp_path: Path) -> None:
     if "hybrid" not in _container_options("mp4")["movflags"]:
         pytest.skip("this PyAV's FFmpeg is older than 8.1: files stay in fragments")
     path = tmp_path / "clip.mp4"

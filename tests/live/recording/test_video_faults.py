@@ -1,4 +1,4 @@
-"""What is left of a recording when the program is killed, interrupted, or runs out of disk; names that cannot be."""
+"""Recordings after a kill, an interrupt, a full disk or an encoder error; invalid output names."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def _wait_for_frame(process: subprocess.Popen[str], number: int) -> None:
     for line in process.stdout:
         if line.strip() == str(number):
             return
-    pytest.fail("the recorder ended by itself")
+    pytest.fail("the recording ended")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
-def test_a_killed_recording_plays_up_to_about_its_last_second(tmp_path: Path, suffix: str) -> None:
+def test_killed_recording_plays_up_to_its_last_second(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"clip.{suffix}"
     with _recorder(path, "on") as process:
         _wait_for_frame(process, 150)
@@ -56,20 +56,20 @@ def test_a_killed_recording_plays_up_to_about_its_last_second(tmp_path: Path, su
     assert times_s == pytest.approx([number / 30 for number in range(len(times_s))], abs=1e-3)
 
 
-def test_ctrl_c_leaves_a_whole_file(tmp_path: Path) -> None:
+def test_ctrl_c_leaves_a_complete_file(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     with _recorder(path, "on") as process:
         _wait_for_frame(process, 60)
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=HANG_S)
-    lines = said.split()
+        output, _ = process.communicate(timeout=HANG_S)
+    lines = output.split()
     assert lines[-2:] == ["interrupted", "closed"]
     sent = max(int(line) for line in ["60", *lines] if line.isdigit())
     assert len(read_pictures(path)[0]) >= sent
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_error_of_the_encoder_leaves_what_came_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encoder_error_keeps_earlier_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "clip.mp4"
     sink = VideoFileSink(path)
     sink.open(size_wh=(64, 48), fps=30)
@@ -83,14 +83,14 @@ def test_an_error_of_the_encoder_leaves_what_came_before(tmp_path: Path, monkeyp
         patched.setattr(video_file, "bgr_to_yuv420", broken)
         with pytest.raises(SinkError, match="the encoder is broken"):
             sink.send(plain_frame(1, pts_s=2.0))
-    sink.send(plain_frame(1, pts_s=2.1))  # nothing more is taken, and nothing more is said
+    sink.send(plain_frame(1, pts_s=2.1))  # ignored without another error
     sink.close()
     assert len(read_pictures(path)[0]) >= 60 - 20
 
 
 def _check_cut_short(path: Path, process: subprocess.Popen[str]) -> None:
-    said, _ = process.communicate(timeout=HANG_S)
-    lines = said.splitlines()
+    output, _ = process.communicate(timeout=HANG_S)
+    lines = output.splitlines()
     assert lines[-1] == "closed", lines[-5:]
     assert lines[-2].startswith(f"error writing {path}: no room is left on the disk - free some space"), lines[-2]
     assert lines[-2].endswith(f"what was recorded until then plays: {path}")
@@ -100,7 +100,7 @@ def _check_cut_short(path: Path, process: subprocess.Popen[str]) -> None:
     assert times_s == pytest.approx([number / 30 for number in range(len(times_s))], abs=1e-4)
 
 
-def test_a_file_that_may_not_grow_any_further(tmp_path: Path) -> None:
+def test_file_size_limit_keeps_a_playable_recording(tmp_path: Path) -> None:
     pytest.importorskip("resource", reason="this system cannot limit the size of files")
     path = tmp_path / "clip.mp4"
     with _recorder(path, "limit") as process:
@@ -116,7 +116,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     except OSError:
         mounted = False
     if not mounted:
-        pytest.skip("a small disk cannot be mounted here (root is needed)")
+        pytest.skip("mounting a small file system needs root")
     try:
         with _recorder(disk / "clip.mp4", "full") as process:
             _check_cut_short(disk / "clip.mp4", process)
@@ -135,7 +135,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         ("pipe.mp4", "device or pipe"),
     ],
 )
-def test_names_that_cannot_be_are_refused_at_once(tmp_path: Path, name: str, got: str) -> None:
+def test_invalid_output_names_are_rejected(tmp_path: Path, name: str, got: str) -> None:
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "file.txt").write_text("")
     if name == "pipe.mp4":
@@ -148,7 +148,7 @@ def test_names_that_cannot_be_are_refused_at_once(tmp_path: Path, name: str, got
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_that_goes_away_before_the_start(tmp_path: Path) -> None:
+def test_folder_removed_before_open_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     sink = VideoFileSink(folder / "clip.mp4")
@@ -158,22 +158,20 @@ def test_a_folder_that_goes_away_before_the_start(tmp_path: Path) -> None:
     sink.close()
 
 
-def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+def test_unwritable_folder_is_reported(tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
-    if os.access(locked, os.W_OK):  # root may write everywhere but into the kernel's own folders
+    if os.access(locked, os.W_OK):  # root may write everywhere except in /proc
         locked = Path("/proc/self")
         if not locked.is_dir():
-            pytest.skip("no folder here that this user may not write")
+            pytest.skip("there is no folder that this user may not write")
     with pytest.raises(SinkError) as caught:
         VideoFileSink(locked / "clip.mp4").open(size_wh=(64, 48), fps=30)
     assert caught.value.asked == f"writing {locked / 'clip.mp4'}"
     assert "folder of your own" in caught.value.do
 
 
-def test_a_file_in_the_way_that_cannot_be_replaced_is_said_with_the_place_of_the_new_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_rename_names_the_finished_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"open in a player")
 
@@ -213,9 +211,7 @@ sink.close()
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
-def test_a_disk_that_is_full_before_anything_plays_leaves_no_file_and_promises_none(
-    tmp_path: Path, suffix: str
-) -> None:
+def test_disk_full_before_first_fragment_leaves_no_file(tmp_path: Path, suffix: str) -> None:
     pytest.importorskip("resource", reason="this system cannot limit the size of files")
     command = [sys.executable, "-c", _FULL_AT_ONCE, str(tmp_path / f"clip.{suffix}")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -230,7 +226,7 @@ def test_a_disk_that_is_full_before_anything_plays_leaves_no_file_and_promises_n
     ("name", "got"),
     [("x" * 300 + ".mp4", "name too long"), ("~nosuchuser/clip.mp4", "no such user")],
 )
-def test_names_that_the_system_refuses_are_one_clear_line(name: str, got: str) -> None:
+def test_names_refused_by_the_system_are_one_line(name: str, got: str) -> None:
     with pytest.raises(VeneerError, match=got) as caught:
         VideoFileSink(name)
     assert caught.value.do and "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What comes out of the video file sink: count, times, colours, sizes, names."""
+"""VideoFileSink: frame count, timestamps, colours, sizes, file names."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def _record(path: Path, frames: list[Frame], *, fps: float = 30.0) -> VideoFileS
 
 
 def _chart(colors_rgb: NDArray[Any], cell_px: int = 32) -> ImageU8:
-    """A row of plain fields, BGR."""
+    """Return a row of flat patches, (64, 32 N, 3) uint8 BGR."""
     row = np.repeat(colors_rgb[:, ::-1].astype(np.uint8), cell_px, axis=0)
     return np.ascontiguousarray(np.broadcast_to(row, (cell_px * 2, *row.shape)))
 
 
 @pytest.mark.parametrize(("suffix", "precision_s"), [("mp4", 1e-5), ("m4v", 1e-5), ("mov", 1e-5), ("mkv", 6e-4)])
-def test_every_frame_comes_back_in_order_at_its_own_time(tmp_path: Path, suffix: str, precision_s: float) -> None:
+def test_recorded_frames_keep_order_and_timestamps(tmp_path: Path, suffix: str, precision_s: float) -> None:
     rng = np.random.default_rng(3)
-    times_s = (0.25 + np.cumsum(rng.uniform(0.005, 0.08, 120))).tolist()  # a camera that comes as it likes
+    times_s = (0.25 + np.cumsum(rng.uniform(0.005, 0.08, 120))).tolist()  # an irregular camera
     levels = [(number * 37) % 200 + 20 for number in range(120)]
     path = tmp_path / f"clip.{suffix}"
     _record(path, [plain_frame(level, pts_s=at) for level, at in zip(levels, times_s, strict=True)])
@@ -50,20 +50,20 @@ def test_every_frame_comes_back_in_order_at_its_own_time(tmp_path: Path, suffix:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_live_recording_begins_at_zero_and_keeps_the_capture_times(tmp_path: Path) -> None:
+def test_live_recording_starts_at_zero(tmp_path: Path) -> None:
     path = tmp_path / "live.mp4"
     _record(path, [plain_frame(100, captured_s=4711.5 + at) for at in (0.0, 0.03, 0.2, 0.21)])
     assert read_pictures(path)[1] == pytest.approx([0.0, 0.03, 0.2, 0.21], abs=1e-5)
 
 
-def test_a_recording_that_joins_a_film_in_its_middle_begins_at_zero(tmp_path: Path) -> None:
+def test_recording_from_mid_file_starts_at_zero(tmp_path: Path) -> None:
     path = tmp_path / "part.mp4"
     picture_bgr = plain_frame(100).bgr
     _record(path, [Frame(picture_bgr, 1500 + number, 0.0, 60.0 + number / 25) for number in range(3)])
     assert read_pictures(path)[1] == pytest.approx([0.0, 0.04, 0.08], abs=1e-5)
 
 
-def test_times_that_stand_still_or_go_back_still_grow(tmp_path: Path) -> None:
+def test_recorded_timestamps_strictly_increase(tmp_path: Path) -> None:
     path = tmp_path / "back.mp4"
     _record(path, [plain_frame(100, pts_s=at) for at in (-0.5, 0.0, 0.5, 0.5, 0.1, 0.6)])
     _, got_s = read_pictures(path)
@@ -73,7 +73,7 @@ def test_times_that_stand_still_or_go_back_still_grow(tmp_path: Path) -> None:
     assert got_s[-1] == pytest.approx(0.6)
 
 
-def test_the_last_frame_lasts_as_long_as_the_others(tmp_path: Path) -> None:
+def test_last_frame_has_a_regular_duration(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     _record(path, [plain_frame(100, pts_s=number / 25) for number in range(50)], fps=25)
     with av.open(str(path)) as container:
@@ -82,7 +82,7 @@ def test_the_last_frame_lasts_as_long_as_the_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
-def test_colours_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str) -> None:
+def test_recorded_colours_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str) -> None:
     monkeypatch.setattr(video_encoder, "ENCODERS", [e for e in video_encoder.ENCODERS if e.name == encoder])
     steps = (16, 96, 176, 240)
     skins = [[255, 224, 189], [198, 134, 66], [141, 85, 36], [77, 43, 30], [180, 20, 45], [220, 110, 120]]
@@ -96,7 +96,7 @@ def test_colours_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enco
         assert difference.max() <= 2.0, colors_rgb[difference.argmax()]
 
 
-def test_the_video_says_which_colours_it_means(tmp_path: Path) -> None:
+def test_video_is_tagged_bt709(tmp_path: Path) -> None:
     if shutil.which("ffprobe") is None:
         pytest.skip("ffprobe (package ffmpeg) is not installed")
     path = tmp_path / "clip.mp4"
@@ -104,24 +104,24 @@ def test_the_video_says_which_colours_it_means(tmp_path: Path) -> None:
     command = ["ffprobe", "-v", "error", "-count_frames", "-show_streams", "-of", "json", str(path)]
     stream = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)["streams"][0]
     assert (stream["codec_name"], stream["pix_fmt"], stream["nb_read_frames"]) == ("h264", "yuv420p", "30")
-    said = [stream[key] for key in ("color_space", "color_primaries", "color_transfer", "color_range")]
-    assert said == ["bt709", "bt709", "bt709", "tv"]
+    tags = [stream[key] for key in ("color_space", "color_primaries", "color_transfer", "color_range")]
+    assert tags == ["bt709", "bt709", "bt709", "tv"]
 
 
 @pytest.mark.parametrize(
     ("size_wh", "coded_wh"), [((641, 361), (642, 362)), ((1, 1), (16, 16)), ((17, 300), (18, 300))]
 )
-def test_odd_sizes_grow_by_their_own_edge(tmp_path: Path, size_wh: tuple[int, int], coded_wh: tuple[int, int]) -> None:
+def test_odd_sizes_are_padded_with_edges(tmp_path: Path, size_wh: tuple[int, int], coded_wh: tuple[int, int]) -> None:
     picture_bgr = np.full((size_wh[1], size_wh[0], 3), 40, np.uint8)
     picture_bgr[:, -1] = 200
     path = tmp_path / "odd.mp4"
     _record(path, [Frame(picture_bgr, number, 0.0, number / 30) for number in range(3)])
     pictures, _ = read_pictures(path)
     assert pictures[0].shape[1::-1] == coded_wh
-    assert abs(int(pictures[0][:, -1].mean()) - 200) < 12  # no black line at the right
+    assert abs(int(pictures[0][:, -1].mean()) - 200) < 12  # no black line at the right edge
 
 
-def test_a_frame_of_another_size_is_fitted_in(tmp_path: Path) -> None:
+def test_frame_of_another_size_is_fitted_into_the_video(tmp_path: Path) -> None:
     path = tmp_path / "sizes.mp4"
     tall = Frame(np.full((480, 120, 3), 200, np.uint8), 1, 0.0, 0.1)
     _record(path, [plain_frame(200, pts_s=0.0, size_wh=(320, 240)), tall])
@@ -131,13 +131,13 @@ def test_a_frame_of_another_size_is_fitted_in(tmp_path: Path) -> None:
     assert pictures[1][:, 20].mean() < 10
 
 
-def test_8k_is_taken(tmp_path: Path) -> None:
+def test_8k_frames_are_recorded(tmp_path: Path) -> None:
     path = tmp_path / "large.mp4"
     _record(path, [plain_frame(90, pts_s=0.0, size_wh=(7680, 4320))])
     assert read_pictures(path)[0][0].shape == (4320, 7680, 3)
 
 
-def test_without_an_h264_encoder_mpeg4_is_used_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mpeg4_fallback_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [encoder.name for encoder in video_encoder.ENCODERS]
     working = [video_encoder.Encoder("h264_that_is_not_there", 90000, ()), video_encoder.ENCODERS[names.index("mpeg4")]]
     monkeypatch.setattr(video_encoder, "ENCODERS", working)
@@ -148,12 +148,12 @@ def test_without_an_h264_encoder_mpeg4_is_used_and_said(tmp_path: Path, monkeypa
     assert read_pictures(tmp_path / "old.mp4")[1] == pytest.approx(times_s, abs=2e-5)
 
 
-def test_h264_is_the_first_choice_and_needs_no_word(tmp_path: Path) -> None:
+def test_h264_is_preferred_without_a_warning(tmp_path: Path) -> None:
     sink = _record(tmp_path / "clip.mp4", [plain_frame(100, pts_s=0.0)])
     assert (sink.encoder_name, sink.warning) == ("libx264", None)
 
 
-def test_no_encoder_at_all_is_an_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_encoder_is_an_error_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video_encoder, "ENCODERS", [])
     sink = VideoFileSink(tmp_path / "clip.mp4")
     with pytest.raises(SinkError, match="no video encoder"):
@@ -163,13 +163,13 @@ def test_no_encoder_at_all_is_an_error_and_leaves_nothing(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("fps", [0.0, float("nan"), 29.97, 1e9])
-def test_any_rate_will_do(tmp_path: Path, fps: float) -> None:
+def test_any_frame_rate(tmp_path: Path, fps: float) -> None:
     path = tmp_path / "clip.mp4"
     _record(path, [plain_frame(100, pts_s=number / 30) for number in range(4)], fps=fps)
     assert len(read_pictures(path)[1]) == 4
 
 
-def test_an_existing_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+def test_existing_file_is_kept_until_the_new_one_is_done(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"precious")
     sink = VideoFileSink(path)
@@ -183,7 +183,7 @@ def test_an_existing_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_rest_of_a_killed_recording_is_not_overwritten(tmp_path: Path) -> None:
+def test_part_file_of_a_killed_recording_is_kept(tmp_path: Path) -> None:
     for name in ("clip.mp4", "clip.part.mp4"):
         (tmp_path / name).write_bytes(b"precious")
     _record(tmp_path / "clip.mp4", [plain_frame(100, pts_s=0.0)])
@@ -192,7 +192,7 @@ def test_the_rest_of_a_killed_recording_is_not_overwritten(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("opened", [False, True])
-def test_without_a_frame_there_is_no_file_and_the_old_one_stays(tmp_path: Path, opened: bool) -> None:
+def test_sink_without_frames_leaves_existing_files(tmp_path: Path, opened: bool) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"precious")
     for name in ("clip.mp4", "new.mp4"):
         sink = VideoFileSink(tmp_path / name)
@@ -203,7 +203,7 @@ def test_without_a_frame_there_is_no_file_and_the_old_one_stays(tmp_path: Path, 
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {"clip.mp4": b"precious"}
 
 
-def test_what_is_sent_after_the_end_is_not_an_error(tmp_path: Path) -> None:
+def test_send_after_close_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     sink = _record(path, [plain_frame(100, pts_s=0.0)])
     size_bytes = path.stat().st_size
@@ -212,7 +212,7 @@ def test_what_is_sent_after_the_end_is_not_an_error(tmp_path: Path) -> None:
     assert path.stat().st_size == size_bytes
 
 
-def test_the_frame_stays_as_it_is(tmp_path: Path) -> None:
+def test_frame_is_not_modified(tmp_path: Path) -> None:
     frame = plain_frame(100, pts_s=0.0, size_wh=(63, 47))
     _record(tmp_path / "clip.mp4", [frame])
     assert frame.bgr.shape == (47, 63, 3)

@@ -1,4 +1,4 @@
-"""The sound of a recording: which kinds are copied, that it stays in step, and what happens where it breaks."""
+"""The sound of recordings: copied codecs, synchronisation, damaged and missing sound."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def _sound_codec(path: Path) -> str:
         ("mp2", "mkv", ""),
     ],
 )
-def test_sound_arrives_in_step(tmp_path: Path, codec: str, source_suffix: str, copied_into: str, suffix: str) -> None:
+def test_sound_is_synchronous(tmp_path: Path, codec: str, source_suffix: str, copied_into: str, suffix: str) -> None:
     source = write_sound(tmp_path / f"sound.{source_suffix}", codec, (0.5, 1.75), 3.0)
     with av.open(str(source)) as container:
-        zero_s = (container.start_time or 0) / 1e6  # where the file's own clock begins (a broadcast begins late)
+        zero_s = (container.start_time or 0) / 1e6  # the file's start time (broadcasts start late)
     path = tmp_path / f"clip.{suffix}"
     sink = _record(path, source, seconds=3.0)
     heard_s = beeps_heard(path)
     assert heard_s == pytest.approx([at - zero_s for at in beeps_heard(source)], abs=0.012)
-    assert heard_s == pytest.approx([0.5, 1.75], abs=0.06)  # some codecs begin a little late
+    assert heard_s == pytest.approx([0.5, 1.75], abs=0.06)  # some codecs start slightly late
     if suffix in copied_into:
         assert _sound_codec(path) == _sound_codec(source)
         assert sink.warning is None
@@ -60,7 +60,7 @@ def test_sound_arrives_in_step(tmp_path: Path, codec: str, source_suffix: str, c
     assert len(read_pictures(path)[1]) == 75
 
 
-def test_sound_that_begins_later_than_the_pictures_keeps_its_place(tmp_path: Path) -> None:
+def test_late_sound_keeps_its_offset(tmp_path: Path) -> None:
     source = tmp_path / "film.mkv"
     late = write_sound(tmp_path / "late.mp4", "aac", (0.25,), 1.0, start_s=1.0)
     first = VideoFileSink(source, audio_from=late)  # pictures from 0 s, sound from 1 s
@@ -73,7 +73,7 @@ def test_sound_that_begins_later_than_the_pictures_keeps_its_place(tmp_path: Pat
     assert beeps_heard(tmp_path / "again.mp4") == pytest.approx([offset_s], abs=0.012)
 
 
-def test_pictures_that_begin_later_than_the_sound_keep_their_place(tmp_path: Path) -> None:
+def test_late_pictures_keep_their_offset(tmp_path: Path) -> None:
     source = write_sound(tmp_path / "sound.mp4", "aac", (0.5, 1.5), 2.0)
     path = tmp_path / "clip.mp4"
     _record(path, source, seconds=1.0, first_s=1.0)
@@ -89,7 +89,7 @@ def test_sound_ends_with_the_last_picture(tmp_path: Path) -> None:
     assert len(beeps_heard(path)) == 1
 
 
-def test_sound_that_ends_first_leaves_the_pictures_whole(tmp_path: Path) -> None:
+def test_short_sound_does_not_shorten_the_pictures(tmp_path: Path) -> None:
     source = write_sound(tmp_path / "sound.mp4", "aac", (0.1,), 0.5)
     path = tmp_path / "clip.mp4"
     _record(path, source, seconds=3.0)
@@ -99,7 +99,7 @@ def test_sound_that_ends_first_leaves_the_pictures_whole(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 @pytest.mark.parametrize("codec", ["aac", "ac3"])
-def test_pictures_that_end_before_the_sound_begins(tmp_path: Path, codec: str, suffix: str) -> None:
+def test_video_that_ends_before_its_sound_starts(tmp_path: Path, codec: str, suffix: str) -> None:
     film = tmp_path / "film.mkv"
     with av.open(str(film), "w") as container:  # pictures at 0 s, sound at 2 s
         video = container.add_stream("libx264", rate=FPS)
@@ -119,7 +119,7 @@ def test_pictures_that_end_before_the_sound_begins(tmp_path: Path, codec: str, s
     assert len(read_pictures(path)[1]) == 25
 
 
-def test_a_file_without_sound_gives_pictures_and_a_word(tmp_path: Path) -> None:
+def test_file_without_sound_is_recorded_with_a_warning(tmp_path: Path) -> None:
     silent = tmp_path / "silent.mp4"
     sink = VideoFileSink(silent)
     sink.open(size_wh=(64, 48), fps=FPS)
@@ -131,14 +131,14 @@ def test_a_file_without_sound_gives_pictures_and_a_word(tmp_path: Path) -> None:
         assert not container.streams.audio
 
 
-def test_a_file_that_is_none_gives_pictures_and_a_word(tmp_path: Path) -> None:
+def test_unreadable_sound_file_is_recorded_with_a_warning(tmp_path: Path) -> None:
     (tmp_path / "junk.mp4").write_bytes(b"no film at all " * 100)
     sink = _record(tmp_path / "clip.mp4", tmp_path / "junk.mp4", seconds=1.0)
     assert sink.warning is not None and sink.warning.startswith("no sound: junk.mp4 cannot be read")
     assert len(read_pictures(tmp_path / "clip.mp4")[1]) == 25
 
 
-def test_a_missing_file_is_an_error_and_nothing_is_made(tmp_path: Path) -> None:
+def test_missing_sound_file_is_an_error_without_output(tmp_path: Path) -> None:
     sink = VideoFileSink(tmp_path / "clip.mp4", audio_from=tmp_path / "gone.mp4")
     with pytest.raises(SinkError, match="no such file"):
         sink.open(size_wh=(64, 48), fps=FPS)
@@ -147,7 +147,7 @@ def test_a_missing_file_is_an_error_and_nothing_is_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", ["aac", "mp2"])
-def test_sound_that_breaks_off_does_not_end_the_pictures(tmp_path: Path, codec: str) -> None:
+def test_damaged_sound_does_not_end_the_pictures(tmp_path: Path, codec: str) -> None:
     whole = write_sound(tmp_path / "whole.mkv", codec, (0.5, 2.5), 4.0).read_bytes()
     broken = tmp_path / "broken.mkv"
     noise = bytes((number * 97 + 13) % 256 for number in range(len(whole) // 3))
@@ -157,7 +157,7 @@ def test_sound_that_breaks_off_does_not_end_the_pictures(tmp_path: Path, codec: 
     assert beeps_heard(tmp_path / "clip.mp4")[0] == pytest.approx(0.5, abs=0.06)
 
 
-def test_a_film_may_be_replaced_by_itself(tmp_path: Path) -> None:
+def test_video_may_replace_its_own_sound_source(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     _record(film, write_sound(tmp_path / "sound.mp4", "aac", (0.5,), 2.0), seconds=2.0)
     _record(film, film, seconds=2.0)

@@ -40,7 +40,7 @@ def _scene() -> tuple[ImageU8, Face, ImageU8]:
 def _worn(look: str, look_loader: LookLoader) -> ImageU8:
     frame_bgr, face, person = _scene()
     worn_bgr = frame_bgr.copy()
-    Painter().paint(worn_bgr, (face,), look_loader.prepare(look), 1.0, at_s=0.0, person=person)
+    Painter().paint(worn_bgr, (face,), look_loader.load(look), 1.0, at_s=0.0, person=person)
     return worn_bgr
 
 
@@ -114,7 +114,7 @@ def test_soft_evens_the_skin_and_leaves_eyes_brows_hair_and_room(look_loader: Lo
         cv2.circle(spotted, (int(x), int(y)), 3, (90, 100, 190), -1, cv2.LINE_AA)
     spotted = cv2.GaussianBlur(spotted, (0, 0), 1.0)
     worn_bgr = spotted.copy()
-    Painter().paint(worn_bgr, (face,), look_loader.prepare("soft"), 1.0, at_s=0.0)
+    Painter().paint(worn_bgr, (face,), look_loader.load("soft"), 1.0, at_s=0.0)
 
     def seen(picture: ImageU8) -> float:
         lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)

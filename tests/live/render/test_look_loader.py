@@ -32,7 +32,7 @@ from live.portrait import portrait_bgr
 from live.render import look_loader as look_loader_module
 from live.render.look_loader import LookLoader
 from live.render.look_sheet import find_faces
-from live.upgrades.engine_upgrades import kind
+from live.upgrades.engine_upgrades import runtime_and_precision
 
 
 def looks_of(*styles: Style) -> dict[str, Look]:
@@ -48,12 +48,12 @@ def test_a_runtime_that_cannot_be_had_is_said_once_and_the_best_goes_on(monkeypa
     look_loader = LookLoader(
         looks_of(load_style("lips-glaze"), load_style("lips-bright")), runtime="tensorrt", say=said.append
     )
-    look_loader.prepare_all()
+    look_loader.load_all()
     assert [info.runtime for info in look_loader.engines()] == ["openvino", "openvino"]
     (line,) = said
     assert line.startswith("runtime tensorrt: TensorRT is not usable here: there is no NVIDIA driver")
     assert selector._remedy("tensorrt", "") in line, "which extra, where it is not installed"
-    assert line.endswith("; the best that can be used here runs instead")
+    assert line.endswith("; using the best runtime that is usable here")
     look_loader.close()
 
 
@@ -88,7 +88,7 @@ def said_with(runtime: str) -> list[str]:
     said: list[str] = []
     looks = looks_of(load_style("lips-glaze"), load_style("lips-bright"))
     look_loader = LookLoader(looks, runtime=runtime, say=said.append)
-    look_loader.prepare_all()
+    look_loader.load_all()
     look_loader.close()
     return said
 
@@ -136,16 +136,16 @@ def test_weights_that_are_no_good_are_no_matter_of_the_runtime() -> None:
     style.weights.write_bytes(b"nothing")
     look_loader = LookLoader(looks_of(style), runtime="openvino", say=print)
     with pytest.raises(EngineError, match="weights .* not usable"):
-        look_loader.prepare("mine")
+        look_loader.load("mine")
 
 
 def test_a_film_waits_for_its_graph() -> None:
     style = own_style()
     look_loader = LookLoader(looks_of(style), runtime="auto", say=print)
-    look_loader.prepare("mine")
+    look_loader.load("mine")
     assert [info.runtime for info in look_loader.engines()] == ["openvino"]
     assert graph_available(style)
-    assert look_loader.progress() == ""
+    assert look_loader.upgrades.progress() == ""
     look_loader.close()
 
 
@@ -194,10 +194,10 @@ def run_with(
 def test_nan_while_live_is_said_and_another_engine_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     faltering(monkeypatch, after=30)
     said: list[str] = []
-    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, aside=True)
+    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, background=True)
     sink = KeepingSink(live=True)
     pipeline, thread = run_with(look_loader, sink, said, live=True)
-    wait_for(lambda: any("goes on" in line for line in said))
+    wait_for(lambda: any("falling back to" in line for line in said))
     (info,) = look_loader.engines()
     assert "failed while frames came in" in info.why
     newest = sink.frames[-1].frame_id
@@ -206,7 +206,7 @@ def test_nan_while_live_is_said_and_another_engine_goes_on(monkeypatch: pytest.M
     thread.join(20)
     assert painted(sink.frames[0].bgr) and painted(sink.frames[-1].bgr)
     (line,) = said
-    assert "gave NaN or infinity: " in line and line.endswith("goes on") and "\n" not in line
+    assert "gave NaN or infinity: falling back to " in line and "\n" not in line
 
 
 @pytest.mark.parametrize("another", [True, False])
@@ -220,17 +220,18 @@ def test_a_failure_is_the_wardrobes_to_tell_as_long_as_another_engine_goes_on(
     if not another:
         monkeypatch.setattr(look_loader_module, "fallback_engine", nothing_left)
     said: list[str] = []
-    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, aside=True)
-    (layer,) = look_loader.prepare("lips-glaze").layers
+    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, background=True)
+    (layer,) = look_loader.load("lips-glaze").layers
     assert layer.engine is not None and layer.size_wh is not None
     region_bgr = np.zeros((1, layer.size_wh[1], layer.size_wh[0], 3), np.uint8)
     other = EngineError("style toon", "it failed")
     with pytest.raises(EngineError, match="gave NaN") as caught:
         layer.engine.infer(region_bgr)
     wait_for(lambda: len(said) == 1)
-    assert ("goes on" in said[0]) == look_loader.mends(caught.value) == another
+    assert ("falling back to" in said[0]) == look_loader.is_replacing_engine(caught.value) == another
     assert another or "the last to fall back to" in said[0]
-    assert not look_loader.mends(other) and not look_loader.mends(ValueError("style lips-glaze"))
+    assert not look_loader.is_replacing_engine(other)
+    assert not look_loader.is_replacing_engine(ValueError("style lips-glaze"))
     look_loader.close()
 
 
@@ -243,7 +244,7 @@ def test_nan_in_a_film_costs_no_frame_its_paint(monkeypatch: pytest.MonkeyPatch)
     thread.join(120)
     assert len(sink.frames) == 40 and all(painted(frame.bgr) for frame in sink.frames)
     (line,) = said
-    assert "gave NaN or infinity" in line and line.endswith("goes on")
+    assert "gave NaN or infinity: falling back to " in line
 
 
 def wait_for(done: Callable[[], bool]) -> None:
@@ -258,8 +259,11 @@ def test_the_engine_that_goes_on_is_the_same_for_all_looks() -> None:
     looks = looks_of(style) | {"half": Look("half", "", (Layer(style, 0.5),))}
     said: list[str] = []
     look_loader = LookLoader(looks, runtime="torch", say=said.append)
-    look_loader.prepare_all()
+    look_loader.load_all()
     (made,) = look_loader._engines.values()
     made.engine.swap(OpenVinoEngine(style))
-    assert [kind(info)[0] for name in looks for info in look_loader.engines(name)] == ["openvino", "openvino"]
+    assert [runtime_and_precision(info)[0] for name in looks for info in look_loader.engines(name)] == [
+        "openvino",
+        "openvino",
+    ]
     look_loader.close()

@@ -40,7 +40,7 @@ def painted(
     at_s: float = 0.0,
 ) -> ImageU8:
     styles_in_use = picture.copy()
-    (painter or Painter()).paint(styles_in_use, faces, look_loader.prepare(look), 1.0, at_s=at_s)
+    (painter or Painter()).paint(styles_in_use, faces, look_loader.load(look), 1.0, at_s=at_s)
     return styles_in_use
 
 

@@ -13,7 +13,7 @@ from engines.looks import load_looks
 from engines.regions.masks import region_mask
 from engines.regions.upright import FACE_OVAL, PictureRegion, face_box
 from live.pipeline.frame import Face
-from live.render.look_loader import ReadyLayer, ReadyLook
+from live.render.look_loader import LoadedLayer, LoadedLook
 from live.render.painter import Painter
 
 
@@ -35,7 +35,7 @@ def test_no_pixel_of_the_face_stays_bare(regions: tuple[str, ...], seen: bool) -
     look = negative_look(*regions[:1]) if len(regions) == 1 else negative_look(*regions)
     worn_bgr = frame_bgr.copy()
     spent = Painter().paint(worn_bgr, (face,), look, 1.0, at_s=0.0, person=person)
-    assert spent.bare == 0
+    assert spent.bare_faces == 0
     inside = _face_pixels(frame_bgr.shape, face)
     off = np.abs(worn_bgr[inside].astype(int) - (255 - frame_bgr[inside].astype(int)))
     assert np.percentile(off, 99) < 40 and off.mean() < 5
@@ -98,7 +98,7 @@ def test_a_face_too_small_to_draw_is_counted_bare() -> None:
     frame_bgr, face = portrait_face()
     tiny = Face(0, face.landmarks_xy * 0.02)
     spent = Painter().paint(frame_bgr, (tiny,), negative_look("head"), 1.0, at_s=0.0, person=portrait_person())
-    assert spent.bare == 1
+    assert spent.bare_faces == 1
 
 
 def test_a_network_that_gives_no_numbers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,19 +126,19 @@ def test_a_mouth_out_of_sight_leaves_no_drawn_face_bare() -> None:
     lips = load_looks()["matte-red"].layers[0]
     assert isinstance(lips.style, Shade)
     drawn = negative_look("head")
-    both = ReadyLook(drawn.look, (ReadyLayer(1.0, None, lips.style, None), *drawn.layers))
+    both = LoadedLook(drawn.look, (LoadedLayer(1.0, None, lips.style, None), *drawn.layers))
     low = Face(0, face.landmarks_xy + np.float32([0, frame_bgr.shape[0] - face.landmarks_xy[0, 1] + 30]))
     spent = Painter().paint(frame_bgr, (low,), both, 1.0, at_s=0.0, person=portrait_person())
-    assert spent.bare == 0
-    only_lips = ReadyLook(drawn.look, both.layers[:1])
-    assert Painter().paint(frame_bgr, (low,), only_lips, 1.0, at_s=0.0).bare == 1
+    assert spent.bare_faces == 0
+    only_lips = LoadedLook(drawn.look, both.layers[:1])
+    assert Painter().paint(frame_bgr, (low,), only_lips, 1.0, at_s=0.0).bare_faces == 1
 
 
 def test_an_absurd_face_is_bare_and_nothing_breaks() -> None:
     frame_bgr, face = portrait_face()
     huge = Face(0, face.landmarks_xy * 3000)
     spent = Painter().paint(frame_bgr, (huge,), negative_look("head"), 1.0, at_s=0.0, person=portrait_person())
-    assert spent.bare == 1
+    assert spent.bare_faces == 1
 
 
 def test_memory_that_runs_out_is_an_error_that_the_look_can_cover(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,5 +147,5 @@ def test_memory_that_runs_out_is_an_error_that_the_look_can_cover(monkeypatch: p
 
     frame_bgr, face = portrait_face()
     monkeypatch.setattr(NegativeEngine, "infer", full)
-    with pytest.raises(EngineError, match="look negative.*MemoryError"):
+    with pytest.raises(EngineError, match="style negative.*MemoryError"):
         Painter().paint(frame_bgr, (face,), negative_look("head"), 1.0, at_s=0.0, person=portrait_person())

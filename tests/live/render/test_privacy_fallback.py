@@ -7,35 +7,40 @@ import pytest
 
 from engines.looks import Look
 from live.pipeline.frame import Frame, ImageU8
+from live.render.look_loader import LoadedLook
 from live.render.look_sheet import find_faces
-from live.render.privacy_fallback import PrivacyFallback, blurred, card, stays_s
+from live.render.privacy_fallback import blurred, card
+from live.render.privacy_policy import PrivacyPolicy, max_age_s
 
 
-def ground(value: int) -> ImageU8:
-    return np.full((48, 64, 3), value, np.uint8)
+def _frame(value: int, at_s: float, width: int = 64) -> Frame:
+    return Frame(np.full((48, width, 3), value, np.uint8), 0, at_s)
+
+
+def _shown(policy: PrivacyPolicy, frame: Frame, look: Look) -> ImageU8:
+    """What is shown for a frame that could not be painted."""
+    return policy.after_painting(frame, LoadedLook(look, ()), 1.0, bare_faces=None).bgr
 
 
 def test_raw_shows_the_frame_itself() -> None:
-    frame = ground(7)
-    assert PrivacyFallback().instead(frame, Look("a", "", (), "raw"), 0.0) is frame
+    frame = _frame(7, 0.0)
+    assert _shown(PrivacyPolicy(), frame, Look("a", "", (), "raw")) is frame.bgr
 
 
-def test_hold_shows_the_last_painted_frame_then_what_follows() -> None:
-    cover, look = PrivacyFallback(), Look("a", "", (), "hold", 0.5, "card")
-    painted, bare = ground(1), ground(2)
-    assert np.array_equal(cover.instead(bare, look, 9.0), card((64, 48))), "nothing to hold yet"
-    cover.painted(Frame(painted, 0, 10.0), look, 10.0)
-    assert cover.instead(bare, look, 10.4) is painted
-    assert np.array_equal(cover.instead(bare, look, 10.6), card((64, 48)))
+def test_hold_shows_the_last_painted_frame_then_the_next() -> None:
+    policy, look = PrivacyPolicy(), Look("a", "", (), "hold", 0.5, "card")
+    assert np.array_equal(_shown(policy, _frame(2, 9.0), look), card((64, 48))), "there is no frame to hold yet"
+    painted = policy.after_painting(_frame(1, 10.0), LoadedLook(look, ()), 1.0, bare_faces=0)
+    assert _shown(policy, _frame(2, 10.4), look) is painted.bgr
+    assert np.array_equal(_shown(policy, _frame(2, 10.6), look), card((64, 48)))
 
 
 def test_a_frame_of_another_look_or_size_is_not_held() -> None:
-    cover = PrivacyFallback()
+    policy = PrivacyPolicy()
     one, other = Look("one", "", (), "hold", 9.0, "card"), Look("other", "", (), "hold", 9.0, "card")
-    cover.painted(Frame(ground(1), 0, 0.0), one, 0.0)
-    assert np.array_equal(cover.instead(ground(2), other, 0.1), card((64, 48)))
-    wide = np.zeros((48, 80, 3), np.uint8)
-    assert np.array_equal(cover.instead(wide, one, 0.1), card((80, 48)))
+    policy.after_painting(_frame(1, 0.0), LoadedLook(one, ()), 1.0, bare_faces=0)
+    assert np.array_equal(_shown(policy, _frame(2, 0.1), other), card((64, 48)))
+    assert np.array_equal(_shown(policy, _frame(0, 0.1, width=80), one), card((80, 48)))
 
 
 def test_nobody_is_found_on_a_blurred_frame(portrait_bgr: ImageU8) -> None:
@@ -64,4 +69,4 @@ def test_card_and_blur_come_in_every_size(size_wh: tuple[int, int]) -> None:
     ],
 )
 def test_how_long_a_picture_stays_while_a_stage_is_late(no_face: str, hold_s: float, then: str, stays: float) -> None:
-    assert stays_s(Look("a", "", (), no_face, hold_s, then)) == stays
+    assert max_age_s(Look("a", "", (), no_face, hold_s, then)) == stays

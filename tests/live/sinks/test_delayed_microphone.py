@@ -1,4 +1,4 @@
-"""A microphone as late as the picture: on a real PulseAudio server with a silent room, and said where there is none."""
+"""Microphone delay: on a real PulseAudio server with a silent source, and the message without a server."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from live.sinks.delayed_microphone import MICROPHONE, DelayedMicrophone, Microph
 
 
 class Lines:
-    """Keeps what was said."""
+    """Collects printed lines."""
 
     def __init__(self) -> None:
         self.all: list[str] = []
-        self._came = threading.Condition()
+        self._changed = threading.Condition()
 
     def __call__(self, line: str) -> None:
-        with self._came:
+        with self._changed:
             self.all.append(line)
-            self._came.notify_all()
+            self._changed.notify_all()
 
     def wait_for(self, number: int) -> bool:
-        with self._came:
-            return self._came.wait_for(lambda: len(self.all) >= number, 60)
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.all) >= number, 60)
 
 
 def _pactl(*words: str) -> str:
@@ -39,14 +39,14 @@ def _pactl(*words: str) -> str:
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """PulseAudio with one microphone that hears a silent room; no sound card and no other server is touched."""
+    """A private PulseAudio server with one silent microphone; no sound card and no other server is used."""
     if not (shutil.which("pulseaudio") and shutil.which("pactl")):
-        pytest.skip("there is no pulseaudio here (apt install pulseaudio pulseaudio-utils)")
+        pytest.skip("pulseaudio is not installed (apt install pulseaudio pulseaudio-utils)")
     home = tmp_path_factory.mktemp("p")
     for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(home))
     monkeypatch.setenv("PULSE_SERVER", f"unix:{home}/s")
-    real = DelayedMicrophone._call  # its limits, 0.4 s at the end, are for a server that hangs, not for a busy machine
+    real = DelayedMicrophone._call  # its short timeouts would fail on a busy machine
     monkeypatch.setattr(DelayedMicrophone, "_call", lambda self, *words, **_: real(self, *words, timeout_s=60.0))
     modules = (
         f"module-native-protocol-unix auth-anonymous=1 socket={home}/s",
@@ -76,7 +76,8 @@ def _sources() -> dict[str, str]:
     return {source["name"]: source["description"] for source in listed}
 
 
-def test_a_second_microphone_gives_the_sound_later_and_is_gone_at_the_end(server: None) -> None:
+@pytest.mark.serial
+def test_delayed_microphone_exists_during_the_run_only(server: None) -> None:
     before, lines = _pactl("list", "short", "modules"), Lines()
     latency_ms = [None, 80.0]
     delay = MicrophoneDelay(lambda: latency_ms[-1], lines, check_s=0.05)
@@ -86,7 +87,7 @@ def test_a_second_microphone_gives_the_sound_later_and_is_gone_at_the_end(server
     assert "the sound of mic" in lines.all[0]
     assert _sources()["veneer_microphone"] == MICROPHONE
     assert [("source=mic" in line, "latency_msec=80" in line) for line in _loopbacks()] == [(True, True)]
-    latency_ms.append(100.0)  # too little to trouble the sound
+    latency_ms.append(100.0)  # below the threshold of a change
     time.sleep(0.3)
     latency_ms.append(150.0)
     assert lines.wait_for(2)
@@ -97,8 +98,9 @@ def test_a_second_microphone_gives_the_sound_later_and_is_gone_at_the_end(server
     assert _pactl("list", "short", "modules") == before
 
 
-def test_what_a_killed_run_left_behind_is_replaced(server: None) -> None:
-    DelayedMicrophone().set(90)  # and then it was killed
+@pytest.mark.serial
+def test_modules_of_a_killed_run_are_replaced(server: None) -> None:
+    DelayedMicrophone().set(90)  # and never removed, as by a killed run
     second = DelayedMicrophone()
     assert second.set(120) == "mic"
     assert ["latency_msec=120" in line for line in _loopbacks()] == [True]
@@ -107,7 +109,8 @@ def test_what_a_killed_run_left_behind_is_replaced(server: None) -> None:
     assert "veneer" not in _pactl("list", "short", "modules")
 
 
-def test_a_microphone_that_is_none_is_not_delayed(server: None) -> None:
+@pytest.mark.serial
+def test_monitor_source_is_not_delayed(server: None) -> None:
     _pactl("set-default-source", "room.monitor")
     before = _pactl("list", "short", "modules")
     with pytest.raises(SoundServerError, match=r"the default microphone is room\.monitor, which cannot be delayed"):
@@ -115,7 +118,7 @@ def test_a_microphone_that_is_none_is_not_delayed(server: None) -> None:
     assert _pactl("list", "short", "modules") == before
 
 
-def _said(latency_ms: Callable[[], float | None], microphone: DelayedMicrophone | None) -> list[str]:
+def _messages(latency_ms: Callable[[], float | None], microphone: DelayedMicrophone | None) -> list[str]:
     lines = Lines()
     delay = MicrophoneDelay(latency_ms, lines, microphone=microphone, check_s=0.02)
     delay.start()
@@ -124,23 +127,23 @@ def _said(latency_ms: Callable[[], float | None], microphone: DelayedMicrophone 
     return lines.all
 
 
-def test_without_a_sound_server_the_number_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    by_hand = "set this delay in your call program or in OBS"
-    (line,) = _said(lambda: 64.0, DelayedMicrophone(str(tmp_path / "no-pactl")))
+def test_missing_sound_server_prints_the_delay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manual = "set this delay in your call program or in OBS"
+    (line,) = _messages(lambda: 64.0, DelayedMicrophone(str(tmp_path / "no-pactl")))
     assert line.startswith("mic delay: the picture is 64 ms later than the sound; ")
     assert "does not answer" in line
-    assert by_hand in line
+    assert manual in line
     monkeypatch.setenv("PATH", os.fspath(tmp_path))
-    (line,) = _said(lambda: 64.0, None)
-    assert line.startswith(f"mic delay: the picture is 64 ms later than the sound; {by_hand}")
+    (line,) = _messages(lambda: 64.0, None)
+    assert line.startswith(f"mic delay: the picture is 64 ms later than the sound; {manual}")
 
 
-def test_what_nobody_notices_is_left_alone(tmp_path: Path) -> None:
-    (line,) = _said(lambda: 6.4, DelayedMicrophone(str(tmp_path / "no-pactl")))
+def test_unnoticeable_latency_is_not_compensated(tmp_path: Path) -> None:
+    (line,) = _messages(lambda: 6.4, DelayedMicrophone(str(tmp_path / "no-pactl")))
     assert line == "mic delay: the picture is 6 ms later than the sound, which is not noticeable; no delay is set"
 
 
-def test_a_run_that_was_too_short_says_so(tmp_path: Path) -> None:
+def test_too_short_run_is_reported(tmp_path: Path) -> None:
     lines = Lines()
     delay = MicrophoneDelay(lambda: None, lines, microphone=DelayedMicrophone(str(tmp_path / "no-pactl")), check_s=0.02)
     delay.start()

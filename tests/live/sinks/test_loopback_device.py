@@ -1,4 +1,4 @@
-"""The ioctls of v4l2loopback, against a stand-in for the driver; the real one is asked in tests/vm."""
+"""LoopbackDevice and StandbyPicture with a fake driver; tests/vm uses the real one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from live.sinks.v4l2loopback import loopback_device as wire
 from live.sinks.v4l2loopback.loopback_device import LoopbackDevice
 from live.sinks.v4l2loopback.standby_picture import StandbyPicture, reopen_for_writers
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback exists on Linux only")
 
 
 def _picture(level: int = 90) -> np.ndarray:
@@ -23,8 +23,8 @@ def _picture(level: int = 90) -> np.ndarray:
     return picture_bgr
 
 
-def test_the_requests_are_those_of_the_kernels_headers() -> None:
-    # As a C compiler prints them from linux/videodev2.h on x86-64.
+def test_ioctl_numbers_match_the_kernel_headers() -> None:
+    # Values printed by a C program that includes linux/videodev2.h on x86-64.
     assert (wire.QUERYCAP, wire.G_FMT, wire.REQBUFS, wire.QUERYBUF) == (0x80685600, 0xC0D05604, 0xC0145608, 0xC0585609)
     assert (wire.G_CTRL, wire.S_CTRL, wire.QUERYCTRL) == (0xC008561B, 0xC008561C, 0xC0445624)
     assert (wire.DQEVENT, wire.SUBSCRIBE_EVENT) == (0x80885659, 0x4020565A)
@@ -32,9 +32,9 @@ def test_the_requests_are_those_of_the_kernels_headers() -> None:
 
 
 @pytest.mark.parametrize("has_event", [False, True])
-def test_the_timeout_picture_is_the_one_given_also_the_second_time(has_event: bool) -> None:
+def test_timeout_picture_can_be_set_repeatedly(has_event: bool) -> None:
     driver = FakeLoopback(has_event=has_event)
-    driver.written((64, 48))
+    driver.write_frame((64, 48))
     for level in (90, 200):
         with driver.opener("/dev/video10") as device:
             device.set_timeout_picture(_picture(level))
@@ -43,69 +43,69 @@ def test_the_timeout_picture_is_the_one_given_also_the_second_time(has_event: bo
         shown_bgr = cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420)
         assert np.abs(shown_bgr.astype(int) - _picture(level)).mean() < 3
     with driver.opener("/dev/video10") as other:
-        assert not driver.openers[other.descriptor].timeout_io, "a reader that comes now must get the frames"
+        assert not driver.openers[other.descriptor].timeout_io, "a new reader must get the frames"
     assert driver.openers == {}
 
 
-def test_only_v4l2loopback_is_taken() -> None:
+def test_other_drivers_are_rejected() -> None:
     driver = FakeLoopback(name="vivid")
     with pytest.raises(OSError, match="no v4l2loopback device"):
         LoopbackDevice("/dev/video0", driver)
     assert driver.openers == {}
 
 
-def test_it_guards_from_before_the_first_frame_on() -> None:
+def test_timeout_picture_can_be_set_before_the_first_frame() -> None:
     driver = FakeLoopback()
-    driver.agreed((64, 48))
-    stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
-    assert stand_by.activate(_picture()) == ""
+    driver.negotiate((64, 48))
+    standby = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
+    assert standby.activate(_picture()) == ""
     assert driver.timeout_picture is not None
-    stand_by.close()
+    standby.close()
 
 
 @pytest.mark.parametrize("has_event", [False, True])
-def test_no_timeout_is_owed_to_the_reader_of_the_next_program(has_event: bool) -> None:
+def test_close_leaves_no_pending_timeout(has_event: bool) -> None:
     driver = FakeLoopback(has_event=has_event)
-    driver.written((64, 48))
-    stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
-    stand_by.activate(_picture())
-    driver.silence()
-    stand_by.close()
-    driver.writer_is_gone()
-    assert not driver.owes_timeout
+    driver.write_frame((64, 48))
+    standby = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
+    standby.activate(_picture())
+    driver.time_out()
+    standby.close()
+    driver.close_writer()
+    assert not driver.has_pending_timeout
 
 
-def test_without_a_format_and_for_strange_streams_it_says_why_not() -> None:
+def test_unsupported_streams_are_explained() -> None:
     driver = FakeLoopback()
-    stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
-    assert stand_by.activate(_picture()) == "Invalid argument"
-    driver.written((64, 48), b"YUYV")
-    assert stand_by.activate(_picture()) == "the device carries 'YUYV', only 'YU12' is supported"
-    driver.written((128, 96))
-    assert "(128, 96)" in stand_by.activate(_picture())
-    assert not stand_by.is_active
-    stand_by.close()
+    standby = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
+    assert standby.activate(_picture()) == "Invalid argument"
+    driver.write_frame((64, 48), b"YUYV")
+    assert standby.activate(_picture()) == "the device carries 'YUYV', only 'YU12' is supported"
+    driver.write_frame((128, 96))
+    assert "(128, 96)" in standby.activate(_picture())
+    assert not standby.is_active
+    standby.close()
     assert driver.timeout_ms == 0
     assert driver.openers == {}
 
 
-@pytest.mark.parametrize(("fps", "silent_ms"), [(30.0, 1000), (1.0, 3000)])
-def test_the_card_comes_when_frames_fail_to_and_the_device_is_left_as_it_was(fps: float, silent_ms: int) -> None:
+@pytest.mark.parametrize(("fps", "timeout_ms_expected"), [(30.0, 1000), (1.0, 3000)])
+def test_timeout_is_set_and_restored(fps: float, timeout_ms_expected: int) -> None:
     driver = FakeLoopback()
-    driver.written((64, 48))
+    driver.write_frame((64, 48))
     with driver.opener("/dev/video10") as device:
         device.set_timeout_ms(7000)
-    stand_by = StandbyPicture("/dev/video10", fps=fps, opener=driver.opener)
-    assert stand_by.activate(_picture()) == ""
-    assert (stand_by.is_active, driver.timeout_ms) == (True, silent_ms)
-    stand_by.close()
-    stand_by.close()
+    standby = StandbyPicture("/dev/video10", fps=fps, opener=driver.opener)
+    assert standby.activate(_picture()) == ""
+    assert (standby.is_active, driver.timeout_ms) == (True, timeout_ms_expected)
+    standby.close()
+    standby.close()
     assert driver.timeout_ms == 7000
 
 
-def test_what_a_killed_run_left_behind_is_not_taken_for_the_users_setting() -> None:
+def test_timeout_left_by_a_killed_run_is_not_restored() -> None:
     driver = FakeLoopback()
-    driver.written((64, 48))
+    driver.write_frame((64, 48))
     StandbyPicture("/dev/video10", fps=30, opener=driver.opener).activate(_picture())
     driver.kill()
     second = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
@@ -114,7 +114,7 @@ def test_what_a_killed_run_left_behind_is_not_taken_for_the_users_setting() -> N
     assert driver.timeout_ms == 0
 
 
-def test_an_event_carries_the_number_of_readers() -> None:
+def test_event_carries_the_number_of_readers() -> None:
     driver = FakeLoopback(has_event=True)
     with driver.opener("/dev/video10") as device:
         device.subscribe_usage()
@@ -122,35 +122,35 @@ def test_an_event_carries_the_number_of_readers() -> None:
         assert [device.next_usage() for _ in range(3)] == [0, 2, None]
 
 
-def test_where_there_is_no_event_it_says_so() -> None:
+def test_driver_without_events_refuses_subscription() -> None:
     with FakeLoopback().opener("/dev/video10") as device, pytest.raises(OSError) as caught:
         device.subscribe_usage()
     assert caught.value.errno == errno.EINVAL
 
 
 @pytest.mark.parametrize("dies", [False, True])
-def test_after_a_run_the_device_takes_the_next_writer(dies: bool) -> None:
+def test_device_accepts_a_writer_after_the_run(dies: bool) -> None:
     driver = FakeLoopback()
-    driver.written((64, 48))
-    stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
-    stand_by.activate(_picture())
-    assert not driver.takes_writers
+    driver.write_frame((64, 48))
+    standby = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
+    standby.activate(_picture())
+    assert not driver.accepts_writers
     if dies:
         driver.kill()
     else:
-        stand_by.close()
-    driver.writer_is_gone()
-    assert driver.takes_writers
+        standby.close()
+    driver.close_writer()
+    assert driver.accepts_writers
 
 
-def test_a_device_that_others_left_shut_is_freed_and_one_in_use_is_not() -> None:
+def test_device_refusing_writers_is_reopened_unless_in_use() -> None:
     driver = FakeLoopback()
-    driver.written((64, 48))
+    driver.write_frame((64, 48))
     reopen_for_writers("/dev/video10", opener=driver.opener)
-    assert not driver.takes_writers, "somebody writes to it"
-    driver.writer_is_gone()
+    assert not driver.accepts_writers, "it has a writer"
+    driver.close_writer()
     reopen_for_writers("/dev/video10", opener=driver.opener)
-    assert driver.takes_writers
+    assert driver.accepts_writers
     reopen_for_writers("/dev/video10", opener=driver.opener)
-    assert driver.takes_writers
+    assert driver.accepts_writers
     assert driver.openers == {}

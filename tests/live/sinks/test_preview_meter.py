@@ -1,4 +1,4 @@
-"""The meter is readable, stays in its corner, and never breaks a picture."""
+"""The preview meter: readable, within its area, for any text and size."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ def _drawn(size_wh: tuple[int, int], text: MeterText, level: int = 128) -> Image
     return picture_bgr
 
 
-def _touched(picture_bgr: ImageU8, level: int = 128) -> tuple[slice, slice]:
+def _changed_area(picture_bgr: ImageU8, level: int = 128) -> tuple[slice, slice]:
     rows, columns = np.nonzero((picture_bgr != level).any(axis=2))
     return slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1)
 
 
 @pytest.mark.parametrize("size_wh", [(640, 480), (1280, 720), (1920, 1080)])
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_the_strip_is_light_on_dark_and_leaves_the_picture_alone(size_wh: tuple[int, int], level: int) -> None:
+def test_strip_is_light_on_dark_in_the_corner(size_wh: tuple[int, int], level: int) -> None:
     picture_bgr = _drawn(size_wh, MeterText(LINES), level)
-    rows, columns = _touched(picture_bgr, level)
+    rows, columns = _changed_area(picture_bgr, level)
     assert (rows.start, columns.start) == (0, 0)
     assert rows.stop <= size_wh[1] * 0.12
     assert columns.stop <= size_wh[0] * 0.6
     strip = picture_bgr[rows, columns].astype(int)
     background = np.median(strip)
     assert strip.max() >= 200
-    assert background <= 110, "white text cannot be read on this"
-    assert (strip.mean(axis=2) > background + 80).mean() > 0.03, "there is hardly any text"
+    assert background <= 110, "the background is dark enough for white text"
+    assert (strip.mean(axis=2) > background + 80).mean() > 0.03, "there is text"
 
 
-def test_nothing_to_say_changes_nothing() -> None:
+def test_empty_text_changes_nothing() -> None:
     assert (_drawn((640, 480), MeterText(())) == 128).all()
 
 
 @pytest.mark.parametrize("size_wh", [(640, 480), (1280, 720), (1920, 1080)])
-def test_the_help_is_in_the_middle_and_whole(size_wh: tuple[int, int]) -> None:
-    rows, columns = _touched(_drawn(size_wh, MeterText((), HELP)))
+def test_help_is_centred_and_complete(size_wh: tuple[int, int]) -> None:
+    rows, columns = _changed_area(_drawn(size_wh, MeterText((), HELP)))
     assert abs((columns.start + columns.stop) - size_wh[0]) <= 2
     assert abs((rows.start + rows.stop) - size_wh[1]) <= 2
-    fewer_rows, _ = _touched(_drawn(size_wh, MeterText((), HELP[:-1])))
-    assert fewer_rows.stop - fewer_rows.start < rows.stop - rows.start, "the last line is cut off"
+    fewer_rows, _ = _changed_area(_drawn(size_wh, MeterText((), HELP[:-1])))
+    assert fewer_rows.stop - fewer_rows.start < rows.stop - rows.start, "the last line is visible"
 
 
 @pytest.mark.parametrize(("banner", "has_dot"), [("recording", True), ("recording, frozen", True), ("frozen", False)])
@@ -66,18 +66,18 @@ def test_only_a_recording_has_a_red_dot(banner: str, has_dot: bool) -> None:
         assert columns.min() > 640
 
 
-def test_long_lines_go_on_in_the_next_row_and_longer_ones_are_cut() -> None:
-    one_row, _ = _touched(_drawn((640, 480), MeterText(("a few words",))))
-    rows, columns = _touched(_drawn((640, 480), MeterText(("   ".join(["a few words"] * 12),))))
+def test_long_lines_wrap_and_long_figures_are_truncated() -> None:
+    one_row, _ = _changed_area(_drawn((640, 480), MeterText(("a few words",))))
+    rows, columns = _changed_area(_drawn((640, 480), MeterText(("   ".join(["a few words"] * 12),))))
     assert rows.stop > 1.5 * one_row.stop
     assert columns.stop <= 640
-    rows, columns = _touched(_drawn((640, 480), MeterText(("without-a-gap-" * 30,))))
+    rows, columns = _changed_area(_drawn((640, 480), MeterText(("without-a-gap-" * 30,))))
     assert rows.stop == one_row.stop
     assert columns.stop <= 640
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (1, 500), (500, 1), (60, 40), (160, 120), (200, 60), (7680, 4320)])
-def test_any_picture_size_will_do(size_wh: tuple[int, int]) -> None:
+def test_any_picture_size(size_wh: tuple[int, int]) -> None:
     picture_bgr = _drawn(size_wh, MeterText(LINES, HELP, "recording"))
     assert picture_bgr.shape == (size_wh[1], size_wh[0], 3)
 
@@ -85,18 +85,18 @@ def test_any_picture_size_will_do(size_wh: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     "words", ["", "   ", "\t", "rouge à lèvres", "10 \N{EN DASH} 20 ms · 50\N{MULTIPLICATION SIGN}", "口紅", "\n", "\0"]
 )
-def test_any_words_will_do(words: str) -> None:
+def test_any_text(words: str) -> None:
     picture_bgr = _drawn((640, 480), MeterText((words,), (words,), words))
     assert picture_bgr.shape == (480, 640, 3)
 
 
-def test_accents_are_dropped_not_the_letters() -> None:
+def test_accents_are_dropped_from_letters() -> None:
     accented = _drawn((640, 480), MeterText(("rouge à lèvres",)))
     assert (accented == _drawn((640, 480), MeterText(("rouge a levres",)))).all()
 
 
-def test_a_picture_that_is_a_part_of_a_larger_one_is_drawn_on_in_place() -> None:
+def test_view_of_a_larger_picture_is_drawn_in_place() -> None:
     large_bgr = _grey((1280, 720))
     draw_meter(large_bgr[100:580, 200:840], MeterText(LINES))
-    rows, columns = _touched(large_bgr)
+    rows, columns = _changed_area(large_bgr)
     assert (rows.start, columns.start) == (100, 200)

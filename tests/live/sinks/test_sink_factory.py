@@ -1,4 +1,4 @@
-"""From the words after --sink to a sink."""
+"""open_sink: every kind of --sink, and suggestions for unknown ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _open(text: str, audio_from: Path | None = None) -> FrameSink:
     return open_sink(text, on_key=lambda _: None, meter=lambda: MeterText(()), audio_from=audio_from)
 
 
-def test_every_kind(tmp_path: Path) -> None:
+def test_every_sink_kind(tmp_path: Path) -> None:
     kinds = {
         "virtual-camera": VirtualCameraSink,
         "virtual-camera:/dev/video10": VirtualCameraSink,
@@ -39,7 +39,7 @@ def test_every_kind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_the_window_wants_the_main_thread_and_only_files_want_every_frame(tmp_path: Path) -> None:
+def test_sink_properties_main_thread_and_live(tmp_path: Path) -> None:
     sinks = [_open(text) for text in ("virtual-camera", "window", f"file:{tmp_path}/out.mp4", "null")]
     assert [sink.main_thread for sink in sinks] == [False, True, False, False]
     assert [sink.live for sink in sinks] == [True, True, False, False]
@@ -64,7 +64,7 @@ def test_only_the_window_wants_the_main_thread_and_only_files_want_every_frame(t
         ("null:1", "write null"),
     ],
 )
-def test_wrong_words_get_the_nearest_right_ones(text: str, do: str) -> None:
+def test_unknown_sink_suggests_the_nearest(text: str, do: str) -> None:
     with pytest.raises(OptionsError) as caught:
         _open(text)
     assert do in caught.value.do
@@ -72,12 +72,12 @@ def test_wrong_words_get_the_nearest_right_ones(text: str, do: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_cannot_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:
+def test_unwritable_file_is_reported_at_creation(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="does not exist"):
         _open(f"file:{tmp_path}/gone/out.mp4")
 
 
-def test_a_path_may_hold_a_colon_and_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_may_contain_colon_and_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     sink = _open("file:~/take 1.mp4")
@@ -86,7 +86,7 @@ def test_a_path_may_hold_a_colon_and_a_tilde(tmp_path: Path, monkeypatch: pytest
     assert _open(f"file:{tmp_path}/12:30.mp4").name == f"file:{tmp_path}/12:30.mp4"
 
 
-def test_the_null_sink_counts(tmp_path: Path) -> None:
+def test_null_sink_counts_frames(tmp_path: Path) -> None:
     sink = NullSink()
     sink.open(size_wh=(64, 48), fps=30)
     for number in range(3):

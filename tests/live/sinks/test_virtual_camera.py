@@ -1,4 +1,4 @@
-"""The virtual camera sink: sizes, pace, and one line with the exact steps when it does not open."""
+"""VirtualCameraSink: sizes, locks, and error messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _sink(cameras: FakeVirtualCameras, tmp_path: Path, device: str | None = None
     return VirtualCameraSink(device, camera=cameras, lock_dir=tmp_path)
 
 
-def test_frames_reach_the_camera_as_they_are(tmp_path: Path) -> None:
+def test_frames_reach_the_camera_unchanged(tmp_path: Path) -> None:
     cameras = FakeVirtualCameras()
     sink = _sink(cameras, tmp_path)
     sink.open(size_wh=(1280, 720), fps=29.97)
@@ -61,7 +61,7 @@ def test_odd_and_tiny_sizes(tmp_path: Path, size_wh: tuple[int, int], camera_wh:
     assert cameras.opened[0].frames[0].shape == (camera_wh[1], camera_wh[0], 3)
 
 
-def test_an_odd_size_has_no_black_edge(tmp_path: Path) -> None:
+def test_odd_size_has_no_black_edge(tmp_path: Path) -> None:
     cameras = FakeVirtualCameras()
     sink = _sink(cameras, tmp_path)
     sink.open(size_wh=(641, 481), fps=30)
@@ -70,7 +70,7 @@ def test_an_odd_size_has_no_black_edge(tmp_path: Path) -> None:
     assert (cameras.opened[0].frames[0] == 100).all()
 
 
-def test_later_frames_of_another_size_are_fitted_in(tmp_path: Path) -> None:
+def test_frames_of_another_size_are_fitted_into_the_camera(tmp_path: Path) -> None:
     cameras = FakeVirtualCameras()
     sink = _sink(cameras, tmp_path)
     sink.open(size_wh=(640, 480), fps=30)
@@ -84,7 +84,7 @@ def test_later_frames_of_another_size_are_fitted_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
-def test_an_unknown_rate_is_no_obstacle(tmp_path: Path, fps: float) -> None:
+def test_unknown_frame_rate_uses_the_default(tmp_path: Path, fps: float) -> None:
     cameras = FakeVirtualCameras()
     sink = _sink(cameras, tmp_path)
     sink.open(size_wh=(640, 480), fps=fps)
@@ -99,11 +99,11 @@ def test_send_does_not_wait(tmp_path: Path) -> None:
     began_s = time.monotonic()
     for _ in range(20):
         sink.send(_frame((64, 48)))
-    assert time.monotonic() - began_s < 10, "20 frames at 1 frame a second would take 20 s"
+    assert time.monotonic() - began_s < 10, "20 paced frames would take 20 s"
     sink.close()
 
 
-def test_a_camera_that_goes_away_is_an_error_in_one_line(tmp_path: Path) -> None:
+def test_lost_camera_is_a_one_line_error(tmp_path: Path) -> None:
     cameras = FakeVirtualCameras()
     sink = _sink(cameras, tmp_path)
     sink.open(size_wh=(64, 48), fps=30)
@@ -115,7 +115,7 @@ def test_a_camera_that_goes_away_is_an_error_in_one_line(tmp_path: Path) -> None
     assert cameras.opened[0].closed == 1
 
 
-def test_close_is_idempotent_and_later_frames_are_nothing(tmp_path: Path) -> None:
+def test_close_is_idempotent_and_later_frames_are_ignored(tmp_path: Path) -> None:
     sink = _sink(FakeVirtualCameras(), tmp_path)
     sink.close()
     sink.open(size_wh=(64, 48), fps=30)
@@ -124,9 +124,9 @@ def test_close_is_idempotent_and_later_frames_are_nothing(tmp_path: Path) -> Non
     sink.send(_frame((64, 48)))
 
 
-def test_the_real_library_without_a_driver_gives_the_steps(tmp_path: Path) -> None:
+def test_missing_driver_gives_installation_steps(tmp_path: Path) -> None:
     if not sys.platform.startswith("linux"):
-        pytest.skip("asks for Linux's own virtual camera")
+        pytest.skip("v4l2loopback exists on Linux only")
     if loopback_devices():
         pytest.skip("this system has a virtual camera")
     sink = VirtualCameraSink(lock_dir=tmp_path)
@@ -139,7 +139,7 @@ def test_the_real_library_without_a_driver_gives_the_steps(tmp_path: Path) -> No
     sink.close()
 
 
-def test_a_second_one_on_the_same_camera_is_told_who_has_it(tmp_path: Path) -> None:
+def test_second_sink_on_a_camera_names_the_first(tmp_path: Path) -> None:
     first, second = (_sink(FakeVirtualCameras(), tmp_path, "/dev/video10") for _ in range(2))
     first.open(size_wh=(64, 48), fps=30)
     with pytest.raises(SinkError, match=rf"another veneer is sending to it \(process {os.getpid()}\)"):
@@ -150,7 +150,7 @@ def test_a_second_one_on_the_same_camera_is_told_who_has_it(tmp_path: Path) -> N
     second.close()
 
 
-def test_two_cameras_may_run_at_once(tmp_path: Path) -> None:
+def test_two_cameras_run_at_once(tmp_path: Path) -> None:
     sinks = [_sink(FakeVirtualCameras(), tmp_path, device) for device in ("/dev/video10", "/dev/video11")]
     for sink in sinks:
         sink.open(size_wh=(64, 48), fps=30)
@@ -158,7 +158,7 @@ def test_two_cameras_may_run_at_once(tmp_path: Path) -> None:
         sink.close()
 
 
-def test_a_link_to_the_device_is_the_same_device(tmp_path: Path) -> None:
+def test_link_to_a_device_shares_its_lock(tmp_path: Path) -> None:
     (tmp_path / "veneer-camera").symlink_to("/dev/video10")
     first = _sink(FakeVirtualCameras(), tmp_path, "/dev/video10")
     first.open(size_wh=(64, 48), fps=30)
@@ -167,8 +167,8 @@ def test_a_link_to_the_device_is_the_same_device(tmp_path: Path) -> None:
     first.close()
 
 
-@pytest.mark.parametrize("refuses", [False, True], ids=["driver lets two in", "driver refuses"])
-def test_a_second_one_without_a_device_name_is_told_too(tmp_path: Path, refuses: bool) -> None:
+@pytest.mark.parametrize("refuses", [False, True], ids=["driver accepts both", "driver refuses"])
+def test_second_sink_without_device_name_names_the_first(tmp_path: Path, refuses: bool) -> None:
     first = _sink(FakeVirtualCameras(), tmp_path)
     first.open(size_wh=(64, 48), fps=30)
     cameras = FakeVirtualCameras(RuntimeError("Device or resource busy") if refuses else None)
@@ -178,7 +178,7 @@ def test_a_second_one_without_a_device_name_is_told_too(tmp_path: Path, refuses:
     first.close()
 
 
-def test_the_lock_of_another_process_counts_and_ends_with_it(tmp_path: Path) -> None:
+def test_lock_of_another_process_ends_with_it(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from live.sinks.v4l2loopback.device_lock import DeviceLock;"
         f"lock = DeviceLock('/dev/video10', Path({str(tmp_path)!r}));"
@@ -198,14 +198,14 @@ def test_the_lock_of_another_process_counts_and_ends_with_it(tmp_path: Path) -> 
     sink.close()
 
 
-def test_a_folder_without_room_for_locks_does_not_keep_the_camera_from_the_user(tmp_path: Path) -> None:
+def test_unwritable_lock_folder_does_not_block_the_camera(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     lock = DeviceLock("/dev/video10", tmp_path / "file" / "locks")
     assert lock.acquire()
     lock.release()
 
 
-def test_a_failed_open_lets_go_of_the_lock(tmp_path: Path) -> None:
+def test_failed_open_releases_the_lock(tmp_path: Path) -> None:
     cameras = FakeVirtualCameras(RuntimeError("no such thing"))
     with pytest.raises(SinkError):
         _sink(cameras, tmp_path, "/dev/video10").open(size_wh=(64, 48), fps=30)

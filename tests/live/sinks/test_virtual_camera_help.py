@@ -1,4 +1,4 @@
-"""Why a virtual camera does not open here: what is said on a system in this or that state (made as files)."""
+"""Explanations of a virtual camera that does not open, for system states simulated by files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from live.v4l2_devices import programs_using
 
 @pytest.fixture
 def linux(tmp_path: Path) -> LinuxPaths:
-    """A Linux with v4l2loopback loaded and one device, /dev/video10, which anybody may open."""
+    """A Linux system with v4l2loopback loaded and one accessible device, /dev/video10."""
     paths = LinuxPaths(*(tmp_path / name for name in ("dev", "sys", "proc", "modules", "os-release")))
     for folder in (paths.dev, paths.proc, paths.sys / "module" / "v4l2loopback"):
         folder.mkdir(parents=True)
@@ -28,7 +28,7 @@ def _explain(device: str | None, failure: str, paths: LinuxPaths) -> tuple[str, 
     return explain_open_failure(device, failure, system="linux", paths=paths)
 
 
-def test_the_module_is_installed_but_not_loaded(linux: LinuxPaths) -> None:
+def test_module_installed_but_not_loaded(linux: LinuxPaths) -> None:
     (linux.sys / "module" / "v4l2loopback").rmdir()
     folder = linux.modules / os.uname().release
     folder.mkdir(parents=True)
@@ -50,7 +50,7 @@ def test_the_module_is_installed_but_not_loaded(linux: LinuxPaths) -> None:
         (None, "v4l2loopback-dkms"),
     ],
 )
-def test_the_module_is_not_installed(linux: LinuxPaths, os_release: str | None, install: str) -> None:
+def test_module_not_installed(linux: LinuxPaths, os_release: str | None, install: str) -> None:
     (linux.sys / "module" / "v4l2loopback").rmdir()
     if os_release is not None:
         linux.os_release.write_text(os_release)
@@ -60,7 +60,7 @@ def test_the_module_is_not_installed(linux: LinuxPaths, os_release: str | None, 
     assert do.endswith(LOAD_MODULE)
 
 
-def test_loaded_without_a_device(linux: LinuxPaths) -> None:
+def test_module_without_a_device(linux: LinuxPaths) -> None:
     (linux.sys / "devices" / "virtual" / "video4linux" / "video10").rmdir()
     got, do = _explain(None, "", linux)
     assert "has no device" in got
@@ -68,18 +68,18 @@ def test_loaded_without_a_device(linux: LinuxPaths) -> None:
 
 
 @pytest.mark.parametrize(("name", "got"), [("video77", "does not exist"), ("video0", "is no virtual camera")])
-def test_the_wrong_device(linux: LinuxPaths, name: str, got: str) -> None:
+def test_wrong_device(linux: LinuxPaths, name: str, got: str) -> None:
     (linux.dev / "video0").write_text("a webcam")
-    said, do = _explain(str(linux.dev / name), "", linux)
-    assert got in said
+    actual, do = _explain(str(linux.dev / name), "", linux)
+    assert got in actual
     assert do == f"use {linux.dev / 'video10'}"
 
 
-def test_a_device_that_this_user_may_not_open(linux: LinuxPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_permission_names_the_group(linux: LinuxPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "open", refused)  # root, as which tests may run, is never refused
+    monkeypatch.setattr(os, "open", refused)  # permissions do not apply to root
     monkeypatch.setattr(Path, "group", lambda _: "video")
     got, do = _explain(None, "", linux)
     assert got == f"you may not write to {linux.dev / 'video10'}"
@@ -89,7 +89,7 @@ def test_a_device_that_this_user_may_not_open(linux: LinuxPaths, monkeypatch: py
 @pytest.mark.parametrize(
     "failure", ["Device or resource busy", "'v4l2loopback' backend: Device /dev/video10 is not a video output device."]
 )
-def test_a_busy_device_names_its_program(linux: LinuxPaths, failure: str) -> None:
+def test_busy_device_names_its_program(linux: LinuxPaths, failure: str) -> None:
     for number, name in ((4711, "obs"), (4712, "unrelated")):
         (linux.proc / str(number) / "fd").mkdir(parents=True)
         (linux.proc / str(number) / "comm").write_text(f"{name}\n")
@@ -101,12 +101,12 @@ def test_a_busy_device_names_its_program(linux: LinuxPaths, failure: str) -> Non
     assert "close that program" in do
 
 
-def test_a_busy_device_whose_program_may_not_be_seen(linux: LinuxPaths) -> None:
+def test_busy_device_of_an_invisible_program(linux: LinuxPaths) -> None:
     got, _ = _explain(None, "Device or resource busy", linux)
     assert got.endswith("is in use by another program")
 
 
-def test_an_unknown_refusal_is_passed_on_in_one_line(linux: LinuxPaths) -> None:
+def test_unknown_refusal_is_one_line(linux: LinuxPaths) -> None:
     got, do = _explain(None, "'v4l2loopback' backend: VIDIOC_S_FMT\nfailed", linux)
     assert got.endswith("refuses: 'v4l2loopback' backend: VIDIOC_S_FMT failed")
     assert do.endswith(LOAD_MODULE)
@@ -125,7 +125,7 @@ def test_real_programs_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])
-def test_elsewhere_obs_is_the_way(system: str) -> None:
+def test_windows_and_macos_recommend_obs(system: str) -> None:
     got, do = explain_open_failure(
         None, "'obs' backend: OBS Virtual Camera device not found! Did you install OBS?", system=system
     )

@@ -1,4 +1,4 @@
-"""The preview window on a real screen: what is seen, which keys arrive, how it closes, and no screen at all."""
+"""The preview window on a real X server: picture, keys, closing, and missing screens."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ HANG_S = 60
 
 @pytest.fixture(scope="module")
 def display() -> Iterator[str]:
-    """A screen of 1600x900 pixels."""
+    """An X server with a screen of 1600x900 pixels."""
     need("Xvfb", "xdotool")
     with x_server() as name:
         yield name
 
 
 class _Window:
-    """The program with the window, and what it has printed so far."""
+    """The program with the window, and the lines it has printed."""
 
     def __init__(self, process: subprocess.Popen[str], display: str) -> None:
         self.process, self.display = process, display
@@ -61,15 +61,15 @@ class _Window:
             assert self.reader.is_alive() or self.lines.count(line) >= times, self.lines
             time.sleep(0.05)
 
-    def press(self, name: str, *, heard: str | None = None) -> None:
-        """A real press; `heard` is waited for, as of several at once OpenCV tells the last one only."""
-        times = self.lines.count(heard) + 1 if heard else 0
+    def press(self, name: str, *, expected: str | None = None) -> None:
+        """Press a key; wait for the line `expected`, because OpenCV reports only the last of several keys at once."""
+        times = self.lines.count(expected) + 1 if expected else 0
         xdotool(self.display, "windowfocus", str(self.id))
         time.sleep(0.15)
         xdotool(self.display, "key", name)
         time.sleep(0.15)
-        if heard:
-            self.wait_for(heard, times=times)
+        if expected:
+            self.wait_for(expected, times=times)
 
 
 @contextlib.contextmanager
@@ -77,9 +77,9 @@ def _window(
     display: str, size_wh: tuple[int, int] = (640, 480), environment: dict[str, str] | None = None
 ) -> Iterator[_Window]:
     command = [sys.executable, str(PROGRAM), str(size_wh[0]), str(size_wh[1])]
-    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "DISPLAY": display, **(environment or {})}
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "DISPLAY": display, **(environment or {})}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=surroundings
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables
     ) as process:
         window = _Window(process, display)
         try:
@@ -87,19 +87,19 @@ def _window(
             yield window
         finally:
             process.kill()
-            window.reader.join(HANG_S)  # nobody reads from what is closed next
+            window.reader.join(HANG_S)  # before its pipe is closed
 
 
 def _screenshot(display: str) -> ImageU8:
     from PIL import ImageGrab, features
 
     if not features.check("xcb"):
-        pytest.skip("this Pillow cannot take pictures of an X screen")
+        pytest.skip("this Pillow cannot capture an X screen")
     return np.asarray(ImageGrab.grab(xdisplay=display).convert("RGB"))[:, :, ::-1].astype(np.uint8)
 
 
-def _shown_on(display: str) -> ImageU8:
-    """The screen, once both lower corners of the picture are on it; or as it is, where they never come."""
+def _screenshot_with_picture(display: str) -> ImageU8:
+    """Return the screen once both lower corners of the picture are visible, or after the timeout."""
     deadline_s = time.monotonic() + HANG_S
     while True:
         screen_bgr = _screenshot(display)
@@ -109,36 +109,39 @@ def _shown_on(display: str) -> ImageU8:
         time.sleep(0.1)
 
 
+@pytest.mark.serial
 @pytest.mark.screen
-def test_the_picture_is_seen_with_the_meter_on_it(display: str) -> None:
+def test_window_shows_picture_and_meter(display: str) -> None:
     with _window(display) as window:
-        screen_bgr = _shown_on(display)
+        screen_bgr = _screenshot_with_picture(display)
         window.press("q")
         window.wait_for("end")
     shown = screen_bgr[:480, :640].astype(int)
     assert np.abs(shown[300:470, 10:310] - (200, 60, 20)).max() <= 3
     assert np.abs(shown[300:470, 330:630] - (20, 210, 230)).max() <= 3
     strip = shown[0:45, 0:150]
-    assert strip.max() > 200 and np.median(strip) < 110  # light words on a dark strip
+    assert strip.max() > 200 and np.median(strip) < 110  # light text on a dark strip
     red = (shown[:, :, 2] > 190) & (shown[:, :, 1] < 100) & (shown[:, :, 0] < 100)
     assert red[:80, 400:].any()  # the dot of "recording"
 
 
+@pytest.mark.serial
 @pytest.mark.screen
-def test_keys_arrive_by_name_and_nothing_else_is_printed(display: str) -> None:
+def test_keys_are_reported_by_name(display: str) -> None:
     heard = {"1": "1", "9": "9", "bracketleft": "[", "bracketright": "]", "m": "m", "M": "m", "question": "?", "H": "h",
              "F1": None, "Left": None, "Shift_L": None, "Escape": "esc", "q": "q"}  # fmt: skip
     with _window(display) as window:
         for name, line in heard.items():
-            window.press(name, heard=line)
+            window.press(name, expected=line)
         window.wait_for("closed")
         window.process.wait(HANG_S)
         lines = window.lines
     assert lines == ["open", "1", "9", "[", "]", "m", "m", "?", "h", "esc", "q", "end", "closed"]
 
 
+@pytest.mark.serial
 @pytest.mark.screen
-def test_the_close_button_is_q_and_the_window_stays_away(display: str) -> None:
+def test_close_button_reports_q_and_stays_closed(display: str) -> None:
     with _window(display) as window:
         press_close_button(display, window.id)
         window.wait_for("closed")
@@ -147,20 +150,22 @@ def test_the_close_button_is_q_and_the_window_stays_away(display: str) -> None:
     assert lines == ["open", "q", "end", "closed"]
 
 
+@pytest.mark.serial
 @pytest.mark.screen
 @pytest.mark.parametrize("size_wh", [(1, 1), (160, 120), (3840, 2160), (300, 2000)])
-def test_any_frame_size_is_shown_in_a_window_of_sensible_size(display: str, size_wh: tuple[int, int]) -> None:
+def test_window_size_is_limited_for_any_frame_size(display: str, size_wh: tuple[int, int]) -> None:
     with _window(display, size_wh) as window:
-        said = xdotool(display, "getwindowgeometry", "--shell", str(window.id)).splitlines()
+        lines = xdotool(display, "getwindowgeometry", "--shell", str(window.id)).splitlines()
         window.press("q")
         window.wait_for("end")
-    geometry = dict(line.split("=") for line in said)
+    geometry = dict(line.split("=") for line in lines)
     assert int(geometry["WIDTH"]) <= INITIAL_SIZE_WH[0] and int(geometry["HEIGHT"]) <= INITIAL_SIZE_WH[1]
     assert int(geometry["WIDTH"]) >= MIN_SIZE_WH[0] - 1 or int(geometry["HEIGHT"]) >= MIN_SIZE_WH[1] - 1
 
 
+@pytest.mark.serial
 @pytest.mark.screen
-def test_what_a_wayland_desktop_sets_does_not_end_the_program(display: str) -> None:
+def test_wayland_variables_do_not_abort_the_program(display: str) -> None:
     desktop = {"QT_QPA_PLATFORM": "wayland", "XDG_SESSION_TYPE": "wayland", "WAYLAND_DISPLAY": "wayland-0"}
     with _window(display, environment=desktop) as window:
         window.press("q")
@@ -170,10 +175,10 @@ def test_what_a_wayland_desktop_sets_does_not_end_the_program(display: str) -> N
 
 def _run_without_screen(**environment: str) -> str:
     hidden = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    surroundings = {**hidden, "PYTHONPATH": str(ROOT), **environment}
+    variables = {**hidden, "PYTHONPATH": str(ROOT), **environment}
     done = subprocess.run(
         [sys.executable, str(PROGRAM), "640", "480"],
-        env=surroundings,
+        env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -183,7 +188,7 @@ def _run_without_screen(**environment: str) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux can be without a screen")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="screens are checked on Linux only")
 @pytest.mark.parametrize(
     ("environment", "got"),
     [
@@ -196,15 +201,15 @@ def _run_without_screen(**environment: str) -> str:
         ({"DISPLAY": "nonsense"}, "the screen DISPLAY=nonsense cannot be reached"),
     ],
 )
-def test_without_a_screen_there_is_one_line_and_no_crash(environment: dict[str, str], got: str) -> None:
-    said = _run_without_screen(**environment)
-    assert said.startswith(f"error preview window: {got} - ")
-    assert said.count("\n") == 1
-    assert "--sink" in said
+def test_missing_screen_is_one_line_without_a_crash(environment: dict[str, str], got: str) -> None:
+    output = _run_without_screen(**environment)
+    assert output.startswith(f"error preview window: {got} - ")
+    assert output.count("\n") == 1
+    assert "--sink" in output
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks for Linux's libraries")
-def test_a_missing_system_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="libraries are checked on Linux only")
+def test_missing_system_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "libqxcb.so"
     broken.write_bytes(b"")
     monkeypatch.setattr(display_module, "_x11_plugin", lambda: broken)
@@ -234,7 +239,7 @@ def test_key_codes(code: int, name: str | None) -> None:
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (640, 480), (1280, 720), (7680, 4320), (1, 5000), (5000, 1)])
-def test_pictures_are_shown_at_a_size_that_can_be_seen(size_wh: tuple[int, int]) -> None:
+def test_preview_size_is_within_limits(size_wh: tuple[int, int]) -> None:
     width, height = _scaled_into(size_wh, MIN_SIZE_WH, MAX_SIZE_WH)
     assert 1 <= width <= MAX_SIZE_WH[0]
     assert 1 <= height <= MAX_SIZE_WH[1]
@@ -243,7 +248,7 @@ def test_pictures_are_shown_at_a_size_that_can_be_seen(size_wh: tuple[int, int])
         assert width / height == pytest.approx(size_wh[0] / size_wh[1], rel=0.01)
 
 
-def test_before_opening_and_after_closing_nothing_happens() -> None:
+def test_unopened_window_ignores_calls() -> None:
     sink = WindowSink(on_key=lambda _: None, meter=lambda: MeterText(()))
     assert (sink.name, sink.live, sink.main_thread) == ("window", True, True)
     sink.pump()

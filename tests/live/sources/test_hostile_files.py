@@ -1,4 +1,4 @@
-"""Pictures, videos and face models that lie about themselves cost neither memory nor time, nor reach out."""
+"""Malicious pictures, videos and face models: no excessive memory or time, no access to other files or the network."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ SAVED = [
 
 @pytest.mark.parametrize(("kind", "options"), SAVED)
 @pytest.mark.parametrize("size_wh", [(1, 1), (3, 700), (1291, 17)])
-def test_the_header_says_the_size_that_is_decoded(
-    kind: str, options: dict[str, object], size_wh: tuple[int, int]
-) -> None:
+def test_header_size_equals_decoded_size(kind: str, options: dict[str, object], size_wh: tuple[int, int]) -> None:
     file = io.BytesIO()
     Image.new("RGB", size_wh, (9, 99, 199)).save(file, kind, **options)
     assert header_size_wh(file.getvalue()) == size_wh
@@ -44,7 +42,7 @@ def test_the_header_says_the_size_that_is_decoded(
     assert decoded is not None and decoded.shape[1::-1] == size_wh
 
 
-def test_big_endian_tiffs_and_old_bitmaps_say_their_size_too() -> None:
+def test_size_of_big_endian_tiffs_and_old_bitmaps() -> None:
     entries = struct.pack(">HHHIHH", 2, 256, 3, 1, 640, 0) + struct.pack(">HHII", 257, 4, 1, 480)
     assert header_size_wh(b"MM\0*" + struct.pack(">I", 8) + entries) == (640, 480)
     assert header_size_wh(b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 320, 200, 1, 24)) == (320, 200)
@@ -52,7 +50,7 @@ def test_big_endian_tiffs_and_old_bitmaps_say_their_size_too() -> None:
 
 
 def _png(width: int, height: int) -> bytes:
-    """A whole, valid PNG of one grey, as large as one likes and next to nothing in the file."""
+    """Return a valid grey PNG of any size that compresses to a small file."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -63,7 +61,7 @@ def _png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def test_a_picture_that_unpacks_to_gigabytes_is_never_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decompression_bomb_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bomb.png").write_bytes(_png(20_000, 20_000))
     assert (tmp_path / "bomb.png").stat().st_size < 1_000_000
     monkeypatch.setattr(cv2, "imdecode", None)
@@ -71,12 +69,12 @@ def test_a_picture_that_unpacks_to_gigabytes_is_never_decoded(tmp_path: Path, mo
         read_picture(tmp_path / "bomb.png")
 
 
-def test_what_a_telephone_takes_is_not_too_large() -> None:
+def test_phone_photos_are_below_the_size_limit() -> None:
     assert MAX_PIXELS >= 12_000 * 9_000
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "bmp", "tiff"])
-def test_a_false_size_in_any_kind_is_refused(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_false_size_is_rejected_in_any_format(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.BytesIO()
     Image.new("RGB", (300, 200)).save(file, kind, **({"lossless": True} if kind == "webp" else {}))
     data, huge = bytearray(file.getvalue()), {"jpeg": 0xFFFF, "bmp": 99_999, "tiff": 99_999}.get(kind, 0)
@@ -98,10 +96,8 @@ def test_a_false_size_in_any_kind_is_refused(tmp_path: Path, kind: str, monkeypa
         read_picture(tmp_path / f"false.{kind}")
 
 
-def test_a_png_chunk_that_says_more_than_the_file_has_never_reaches_opencv(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """OpenCV 4.11 takes 2.9 GB and five seconds for such a file of 77 bytes."""
+def test_png_chunk_longer_than_the_file_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV 4.11 would allocate 2.9 GB and take five seconds for such a file of 77 bytes."""
     whole = _png(5, 5)
     place = whole.index(b"IDAT") - 4
     monkeypatch.setattr(cv2, "imdecode", None)
@@ -116,20 +112,20 @@ def test_a_png_chunk_that_says_more_than_the_file_has_never_reaches_opencv(
             read_picture(tmp_path / "chunk.png")
 
 
-def test_what_follows_a_png_is_left_out() -> None:
+def test_data_after_a_png_is_dropped() -> None:
     assert trim_png(_png(5, 5) + b"and more") == _png(5, 5)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_pipes_and_devices_are_no_pictures(tmp_path: Path) -> None:
+def test_pipes_and_devices_are_not_read_as_pictures(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", Path("/dev/zero")):
-        with pytest.raises(SourceError, match="no plain file"):
+        with pytest.raises(SourceError, match="not a regular file"):
             read_picture(path)
 
 
-def test_a_video_whose_pictures_are_too_large_is_refused(tmp_path: Path) -> None:
-    """12000x12000 pixels of black in half a megabyte; FFmpeg is told the limit before it takes memory for them."""
+def test_video_with_too_large_frames_is_rejected(tmp_path: Path) -> None:
+    """12000x12000 black pixels in half a megabyte; FFmpeg checks the limit before it allocates memory."""
     with av.open(str(tmp_path / "huge.avi"), "w") as container:
         stream = container.add_stream("png", rate=25)
         stream.width, stream.height, stream.pix_fmt = 12_000, 12_000, "gray"
@@ -141,8 +137,8 @@ def test_a_video_whose_pictures_are_too_large_is_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("kind", ["hls", "concat"])
-def test_a_list_that_calls_itself_a_video_opens_nothing(tmp_path: Path, kind: str) -> None:
-    """Neither a file beside it nor an address: FFmpeg would follow both."""
+def test_playlist_named_as_video_opens_nothing(tmp_path: Path, kind: str) -> None:
+    """Neither a file nor a network address; FFmpeg alone would open both."""
     write_video(tmp_path / "private.ts", [numbered(index) for index in range(3)])
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.5)
@@ -158,12 +154,12 @@ def test_a_list_that_calls_itself_a_video_opens_nothing(tmp_path: Path, kind: st
             server.accept()
 
 
-def _bundle(*, packed: bool = False, **files: bytes) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as archive:
+def _bundle(*, compressed: bool = False, **files: bytes) -> bytes:
+    bundle = io.BytesIO()
+    with zipfile.ZipFile(bundle, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
             archive.writestr(name.replace("_tflite", ".tflite"), content)
-    return made.getvalue()
+    return bundle.getvalue()
 
 
 MODEL = b"\x1c\0\0\0TFL3" + bytes(40)
@@ -177,30 +173,30 @@ MODELS = {"face_detector_tflite": MODEL, "face_landmarks_detector_tflite": MODEL
         (b"TFL3" * 10, "no model bundle"),
         (_bundle(face_detector_tflite=MODEL), r"no face_landmarks_detector\.tflite in it"),
         (_bundle(**{**MODELS, "face_detector_tflite": b"\x80\x04}."}), "no TensorFlow Lite file"),
-        (_bundle(**MODELS, bomb=bytes(50_000_000), packed=True), "is compressed"),
+        (_bundle(**MODELS, bomb=bytes(50_000_000), compressed=True), "is compressed"),
         (_bundle(**MODELS, **{f"x{i}": b"" for i in range(15)}), "it holds 17 files"),
         (_bundle(**MODELS)[:-30], "no model bundle"),
     ],
 )
-def test_what_is_no_face_model_is_one_line(tmp_path: Path, content: bytes, says: str) -> None:
+def test_invalid_face_model_is_a_one_line_error(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "face.task").write_bytes(content)
     with pytest.raises(TrackingError, match=rf"face model .*face\.task: .*{says}") as caught:
         read_task(tmp_path / "face.task")
     assert str(caught.value).isprintable()
 
 
-def test_a_face_model_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+def test_oversized_face_model_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "face.task").open("wb") as file:
         file.truncate(task_file.MAX_BYTES + 1)
     with pytest.raises(TrackingError, match=r"64\.0 MB, more than 64"):
         read_task(tmp_path / "face.task")
 
 
-def test_a_bundle_as_mediapipe_makes_them_is_taken(tmp_path: Path) -> None:
+def test_valid_model_bundle_is_read(tmp_path: Path) -> None:
     (tmp_path / "face.task").write_bytes(samples.tasks()[0])
     assert read_task(tmp_path / "face.task") == samples.tasks()[0]
 
 
 @pytest.mark.data
-def test_the_real_one_is_taken(data_dir: Path) -> None:
+def test_mediapipes_model_is_read(data_dir: Path) -> None:
     assert len(read_task(data_dir / "models" / "face_landmarker.task")) > 1_000_000

@@ -1,4 +1,4 @@
-"""A camera is asked for the right things, survives what drivers do, and is waited for when it is pulled out."""
+"""CameraSource: format negotiation, raw formats, reconnection, frame rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from live.sources import camera_source as camera_module
 from live.sources.camera_devices import CameraNode
 from live.sources.camera_source import CameraSource
 
-on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device files are looked at on Linux only")
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device files exist on Linux only")
 
 
 def source_of(camera: FakeCamera, **more: Any) -> CameraSource:
@@ -26,7 +26,7 @@ def source_of(camera: FakeCamera, **more: Any) -> CameraSource:
 
 
 def next_frame(source: CameraSource, limit_s: float = 20.0) -> Frame:
-    """Ask again while nothing comes, as the pipeline does."""
+    """Read again after each timeout, as the pipeline does."""
     until_s = time.monotonic() + limit_s
     while time.monotonic() < until_s:
         try:
@@ -38,27 +38,27 @@ def next_frame(source: CameraSource, limit_s: float = 20.0) -> Frame:
     raise AssertionError(f"no frame within {limit_s} s")
 
 
-def mjpg_asked(camera: FakeCamera) -> list[int]:
+def mjpg_requests(camera: FakeCamera) -> list[int]:
     mjpg = cv2.VideoWriter_fourcc(*"MJPG")
-    return [n for n, (prop, value) in enumerate(camera.asked) if prop == cv2.CAP_PROP_FOURCC and value == mjpg]
+    return [n for n, (prop, value) in enumerate(camera.requests) if prop == cv2.CAP_PROP_FOURCC and value == mjpg]
 
 
-def test_mjpg_is_asked_for_before_the_size_at_720p() -> None:
+def test_mjpg_is_requested_before_the_size_at_720p() -> None:
     camera = FakeCamera()
     source_of(camera, size_wh=(1280, 720)).open()
-    sizes = [n for n, (prop, _) in enumerate(camera.asked) if prop == cv2.CAP_PROP_FRAME_WIDTH]
-    assert mjpg_asked(camera) and mjpg_asked(camera)[0] < sizes[0]
-    assert (cv2.CAP_PROP_BUFFERSIZE, 1) in camera.asked
+    sizes = [n for n, (prop, _) in enumerate(camera.requests) if prop == cv2.CAP_PROP_FRAME_WIDTH]
+    assert mjpg_requests(camera) and mjpg_requests(camera)[0] < sizes[0]
+    assert (cv2.CAP_PROP_BUFFERSIZE, 1) in camera.requests
 
 
-def test_a_small_picture_is_left_in_the_cameras_own_format() -> None:
+def test_small_size_keeps_the_cameras_format() -> None:
     camera = FakeCamera(size_wh=(640, 480))
     source_of(camera, size_wh=(640, 480)).open()
-    assert not mjpg_asked(camera)
-    assert (cv2.CAP_PROP_FRAME_WIDTH, 640) in camera.asked
+    assert not mjpg_requests(camera)
+    assert (cv2.CAP_PROP_FRAME_WIDTH, 640) in camera.requests
 
 
-def test_frames_count_up_and_are_arrays_of_their_own() -> None:
+def test_frames_have_increasing_ids_and_own_arrays() -> None:
     source = source_of(FakeCamera())
     source.open()
     frames = [next_frame(source) for _ in range(4)]
@@ -68,7 +68,7 @@ def test_frames_count_up_and_are_arrays_of_their_own() -> None:
     assert frames[0].captured_s <= frames[1].captured_s <= time.monotonic()
 
 
-def test_the_size_is_what_comes_not_what_was_asked() -> None:
+def test_actual_camera_size_is_reported() -> None:
     source = source_of(FakeCamera(size_wh=(960, 540)), size_wh=(1280, 720))
     assert source.open().size_wh == (960, 540)
     assert next_frame(source).size_wh == (960, 540)
@@ -102,7 +102,7 @@ def raw_forms() -> dict[str, tuple[NDArray[Any], str]]:
 
 
 @pytest.mark.parametrize("form", raw_forms())
-def test_what_the_driver_leaves_undecoded_is_decoded(form: str) -> None:
+def test_raw_driver_formats_are_decoded(form: str) -> None:
     raw, fourcc = raw_forms()[form]
     source = source_of(FakeCamera(lambda _: raw.copy(), size_wh=(64, 48), fourcc=fourcc))
     source.open()
@@ -113,15 +113,15 @@ def test_what_the_driver_leaves_undecoded_is_decoded(form: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_a_grey_camera_gives_a_grey_picture(depth: type) -> None:
+def test_grey_camera_gives_a_grey_picture(depth: type) -> None:
     grey = np.full((48, 64), 100 if depth is np.uint8 else 100 << 8, depth)
     source = source_of(FakeCamera(lambda _: grey.copy(), size_wh=(64, 48), fourcc="GREY"))
     source.open()
     assert np.array_equal(next_frame(source).bgr, np.full((48, 64, 3), 100, np.uint8))
 
 
-def test_a_broken_picture_now_and_then_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    # No time goes by: where this machine stands still for a second, the camera would count as silent.
+def test_occasional_broken_frames_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The clock is frozen: a pause of the test machine would count as a silent camera.
     monkeypatch.setattr(camera_module, "time", SimpleNamespace(monotonic=lambda: 100.0))
     broken = np.frombuffer(b"\xff\xd8 and no more", np.uint8).reshape(1, -1)
     good = patches_bgr((1280, 720))
@@ -133,7 +133,7 @@ def test_a_broken_picture_now_and_then_costs_nothing(monkeypatch: pytest.MonkeyP
     assert camera.opened == 1
 
 
-def test_an_unplugged_camera_is_waited_for_and_the_ids_go_on() -> None:
+def test_reconnected_camera_continues_frame_ids() -> None:
     camera = FakeCamera()
     source = source_of(camera)
     source.open()
@@ -143,71 +143,71 @@ def test_an_unplugged_camera_is_waited_for_and_the_ids_go_on() -> None:
     while camera.opened < 3 and time.monotonic() < began_s + 20:
         with pytest.raises(TimeoutError, match="camera 0"):
             source.read()
-    assert camera.opened == camera.released == 3, "what was opened in vain is let go"
-    assert time.monotonic() - began_s >= 0.7, "tried again after 0.25 and 0.5 seconds, not all the time"
+    assert camera.opened == camera.released == 3, "failed captures are released"
+    assert time.monotonic() - began_s >= 0.7, "attempts are separated by 0.25 and 0.5 seconds"
     camera.plugged = True
     assert [next_frame(source).frame_id for _ in range(2)] == [3, 4]
 
 
-class Unplugged(FakeCameraDevices):
-    """The system's list while a camera is not plugged in, until `back` is set: then under the file it is put to."""
+class PluggableDevices(FakeCameraDevices):
+    """A list of cameras with one camera that can be unplugged, and plugged in under another device file."""
 
     def __init__(self) -> None:
         super().__init__("Webcam")
         self._nodes = [CameraNode("/dev/video0", "Webcam", "usb1/1-1 0")]
 
-    def pull(self) -> None:
+    def unplug(self) -> None:
         self._nodes = []
 
-    def put_back(self, path: str, *others: CameraNode) -> None:
+    def plug_in(self, path: str, *others: CameraNode) -> None:
         self._nodes = [*others, CameraNode(path, "Webcam", "usb1/1-1 0")]
 
 
 @on_linux
-def test_while_it_is_not_there_nothing_is_opened_and_once_it_is_there_it_is_tried_at_once() -> None:
-    camera, devices = FakeCamera(), Unplugged()
+def test_camera_opens_as_soon_as_it_is_plugged_in_again() -> None:
+    camera, devices = FakeCamera(), PluggableDevices()
     source = CameraSource(0, opener=camera.opener, devices=devices)
     source.open()
     next_frame(source)
     camera.plugged = False
-    devices.pull()
+    devices.unplug()
     for _ in range(3):
         with pytest.raises(TimeoutError):
             source.read()
     assert camera.opened == 1
     camera.plugged = True
-    devices.put_back("/dev/video0")
-    assert source.read() is not None, "the very next read brings a picture"
+    devices.plug_in("/dev/video0")
+    assert source.read() is not None, "the next read returns a frame"
 
 
 @on_linux
-def test_a_camera_that_comes_back_under_another_number_is_found_among_others() -> None:
-    camera, devices, asked = FakeCamera(), Unplugged(), []
+def test_reconnected_camera_with_new_number_is_found() -> None:
+    camera, devices, opened = FakeCamera(), PluggableDevices(), []
 
     def opener(device: int | str) -> FakeCapture:
-        asked.append(device)
+        opened.append(device)
         return camera.opener(device)
 
     source = CameraSource(0, opener=opener, devices=devices)
     source.open()
     next_frame(source)
     camera.plugged = False
-    devices.pull()
+    devices.unplug()
     with pytest.raises(TimeoutError):
         source.read()
     camera.plugged = True
-    devices.put_back("/dev/video3", CameraNode("/dev/video1", "Webcam", "usb2/2-1 0"))
+    devices.plug_in("/dev/video3", CameraNode("/dev/video1", "Webcam", "usb2/2-1 0"))
     next_frame(source)
-    assert asked == [0, "/dev/video3"], "its twin at another plug is not taken"
+    assert opened == [0, "/dev/video3"], "an equal camera at another port is not used"
 
 
 @on_linux
-def test_another_camera_in_the_place_that_was_asked_for_is_taken() -> None:
-    camera, devices = FakeCamera(), Unplugged()
+def test_replacement_camera_at_the_same_path_is_used() -> None:
+    camera, devices = FakeCamera(), PluggableDevices()
     source = CameraSource(0, opener=camera.opener, devices=devices)
     source.open()
     camera.plugged = False
-    devices.pull()
+    devices.unplug()
     with pytest.raises(TimeoutError):
         source.read()
     camera.plugged = True
@@ -215,8 +215,8 @@ def test_another_camera_in_the_place_that_was_asked_for_is_taken() -> None:
     assert next_frame(source).size_wh == (1280, 720)
 
 
-def test_a_camera_that_is_slow_to_its_first_picture_gets_the_time_when_it_comes_back_too() -> None:
-    """Many webcams take more than a second; giving up sooner each time would be giving up for ever."""
+def test_slow_first_frame_after_reconnection_is_awaited() -> None:
+    """Many webcams need more than a second for their first frame."""
     camera = FakeCamera()
     source = source_of(camera)
     source.open()
@@ -229,10 +229,10 @@ def test_a_camera_that_is_slow_to_its_first_picture_gets_the_time_when_it_comes_
     camera.fail_reads = {first, first + 1, first + 2}
     camera.on_read = lambda: time.sleep(0.5 if camera.reads in camera.fail_reads else 0)
     next_frame(source)
-    assert camera.opened == 2, "it was opened once, and waited for"
+    assert camera.opened == 2, "it was reopened once"
 
 
-def test_a_camera_that_falls_silent_is_reopened() -> None:
+def test_silent_camera_is_reopened() -> None:
     camera = FakeCamera()
     source = source_of(camera)
     source.open()
@@ -245,8 +245,8 @@ def test_a_camera_that_falls_silent_is_reopened() -> None:
     assert camera.opened >= 2
 
 
-def test_the_rate_is_measured_over_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The driver says 30, but a picture comes every 1/15 s: 15, not 16 or 14.5."""
+def test_measured_rate_uses_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver reports 30, but a frame arrives every 1/15 s."""
     now_s = [100.0]
     monkeypatch.setattr(camera_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     camera = FakeCamera(driver_fps=30.0)
@@ -263,7 +263,7 @@ def test_the_rate_is_measured_over_intervals(monkeypatch: pytest.MonkeyPatch) ->
     assert source.measured_fps == pytest.approx(15.0, rel=1e-6)
     for _ in range(30):
         source.read()
-    assert (cv2.CAP_PROP_BUFFERSIZE, 2) in camera.asked, "half the rate: perhaps one buffer is too few"
+    assert (cv2.CAP_PROP_BUFFERSIZE, 2) in camera.requests, "at half the rate a second buffer is requested"
     for _ in range(200):
         source.read()
-    assert camera.asked.count((cv2.CAP_PROP_BUFFERSIZE, 2)) == 1
+    assert camera.requests.count((cv2.CAP_PROP_BUFFERSIZE, 2)) == 1

@@ -1,4 +1,4 @@
-"""Closing a camera never waits for its driver, and ends whatever waits for a camera."""
+"""CameraSource.close never waits for the driver, and ends every wait for a camera."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def test_close_does_not_wait_for_a_hanging_driver() -> None:
     assert camera.hangs.wait(10)
     source.close()
     source.close()
-    assert reader.is_alive(), "it has returned while the driver hangs, which is half a minute"
-    assert camera.released == 0, "never pulled away under the driver"
-    camera.let_go.set()
+    assert reader.is_alive(), "the driver still hangs"
+    assert camera.released == 0, "not released while the driver uses it"
+    camera.resume.set()
     reader.join(30)
     assert returned == [None] and camera.released == 1
     assert source.read() is None
 
 
-def test_close_ends_the_waiting_for_an_unplugged_camera() -> None:
+def test_close_ends_the_wait_for_a_disconnected_camera() -> None:
     camera = FakeCamera()
     source = source_of(camera)
     source.open()

@@ -1,4 +1,4 @@
-"""A camera that does not open says why, and which cameras there are."""
+"""Error messages of cameras that do not open."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="devi
     ],
     ids=["none", "other number", "busy", "held", "permission", "gone", "metadata", "silent"],
 )
-def test_a_camera_that_does_not_open_says_why(devices: FakeCameraDevices, got: str, do: str) -> None:
+def test_camera_open_failure_is_explained(devices: FakeCameraDevices, got: str, do: str) -> None:
     camera = FakeCamera()
     camera.plugged = False
     source = CameraSource(3, opener=camera.opener, devices=devices)
@@ -53,7 +53,7 @@ def test_a_camera_that_does_not_open_says_why(devices: FakeCameraDevices, got: s
     assert camera.released == camera.opened
 
 
-def test_a_camera_that_opens_but_sends_nothing_is_let_go() -> None:
+def test_camera_without_frames_is_released() -> None:
     camera = FakeCamera()
     camera.sends = False
     source = CameraSource(0, opener=camera.opener, devices=FakeCameraDevices("Webcam"), first_frame_timeout_s=0.2)
@@ -63,28 +63,28 @@ def test_a_camera_that_opens_but_sends_nothing_is_let_go() -> None:
 
 
 @on_linux
-def test_a_real_missing_camera_is_one_quiet_error(capfd: pytest.CaptureFixture[str]) -> None:
+def test_missing_camera_prints_nothing_else(capfd: pytest.CaptureFixture[str]) -> None:
     source = CameraSource("/dev/video987")
     with pytest.raises(SourceError, match="/dev/video987"):
         source.open()
     source.close()
-    said = capfd.readouterr()
-    assert said.out == said.err == "", "OpenCV's own warnings stay off the terminal"
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == "", "OpenCV's own warnings are suppressed"
 
 
 @on_linux
-def test_only_devices_that_give_pictures_are_listed(tmp_path: Path) -> None:
+def test_only_capture_devices_are_listed(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
     (tmp_path / "video0.txt").touch()
     assert SystemCameraDevices(tmp_path).nodes() == []
 
 
 @on_linux
-def test_a_camera_is_known_again_by_its_name_and_its_plug(tmp_path: Path) -> None:
+def test_camera_is_identified_by_name_and_bus_location(tmp_path: Path) -> None:
     dev, sys_class = tmp_path / "dev", tmp_path / "class"
     dev.mkdir()
 
-    def plug_in(number: int, name: str, port: str, index: int = 0) -> None:
+    def add_device(number: int, name: str, port: str, index: int = 0) -> None:
         (dev / f"video{number}").touch()
         entry, device = sys_class / f"video{number}", tmp_path / "bus" / port
         device.mkdir(parents=True, exist_ok=True)
@@ -93,15 +93,15 @@ def test_a_camera_is_known_again_by_its_name_and_its_plug(tmp_path: Path) -> Non
         (entry / "index").write_text(f"{index}\n")
         (entry / "device").symlink_to(device)
 
-    plug_in(0, "Webcam", "1-1")
-    plug_in(1, "Webcam", "1-1", index=1)  # what it says of its pictures
-    plug_in(2, "Webcam", "1-2")
+    add_device(0, "Webcam", "1-1")
+    add_device(1, "Webcam", "1-1", index=1)  # the metadata device of the first
+    add_device(2, "Webcam", "1-2")
     devices = SystemCameraDevices(dev, sys_class)
     first = devices.node(str(dev / "video0"))
     assert first is not None and first.name == "Webcam" and devices.find_again(first) == first
     (dev / "video0").unlink()
     assert devices.node(str(dev / "video0")) is None and devices.find_again(first) is None
-    plug_in(7, "Webcam", "1-1")
+    add_device(7, "Webcam", "1-1")
     assert devices.find_again(first) == devices.node(str(dev / "video7"))
     (dev / "by-name").symlink_to(dev / "video2")
     linked = devices.node(str(dev / "by-name"))
@@ -109,14 +109,14 @@ def test_a_camera_is_known_again_by_its_name_and_its_plug(tmp_path: Path) -> Non
 
 
 @on_linux
-def test_what_is_no_device_is_not_called_a_camera_or_none(tmp_path: Path) -> None:
+def test_capture_only_is_unknown_for_ordinary_files(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
     assert is_capture_only(str(tmp_path / "video0")) is None
     assert is_capture_only(str(tmp_path / "video1")) is None
 
 
 @on_linux
-def test_the_program_that_holds_a_device_is_named(tmp_path: Path) -> None:
+def test_program_using_a_device_is_named(tmp_path: Path) -> None:
     device = tmp_path / "video0"
     device.touch()
     assert SystemCameraDevices().programs_using(str(device)) == []

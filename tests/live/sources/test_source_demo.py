@@ -1,4 +1,4 @@
-"""The demo shows a face that trackers find, moves smoothly, and leaves the picture once in every cycle."""
+"""DemoSource: a detectable, smoothly moving face that leaves the picture once per cycle."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def frames_of(source: DemoSource) -> Iterator[Frame]:
 
 @pytest.fixture(scope="module")
 def find_face() -> Iterator[Callable[[Picture], Points | None]]:
-    """MediaPipe's face mesh itself: (478, 2) pixels of the face, or None."""
+    """MediaPipe's face mesh: returns the landmarks, (478, 2) float32 pixels, or None."""
     with quiet_stderr():
         from mediapipe.python.solutions.face_mesh import FaceMesh
 
@@ -49,26 +49,26 @@ def find_face() -> Iterator[Callable[[Picture], Points | None]]:
     mesh.close()
 
 
-def test_a_face_is_found_all_the_way_but_while_it_is_gone(find_face: Callable[[Picture], Points | None]) -> None:
-    found, gone = [], []
+def test_face_is_detected_except_while_absent(find_face: Callable[[Picture], Points | None]) -> None:
+    visible, absent = [], []
     for frame in frames_of(DemoSource(fps=5, pace=False, frames=60)):
         assert frame.pts_s is not None
         points = find_face(frame.bgr)
         if ABSENT_S[0] <= frame.pts_s <= ABSENT_S[1]:
-            gone.append(points)
+            absent.append(points)
         else:
-            found.append(points)
-    assert len(gone) >= 5 and all(points is None for points in gone)
-    faces = [points for points in found if points is not None]
-    assert len(faces) >= 0.85 * len(found)
+            visible.append(points)
+    assert len(absent) >= 5 and all(points is None for points in absent)
+    faces = [points for points in visible if points is not None]
+    assert len(faces) >= 0.85 * len(visible)
     heights_px = [float(np.hypot(*(points[RIM[0]] - points[RIM[1]]))) for points in faces]
-    assert 190 <= heights_px[0] <= 270, "at first the face is as large as before a webcam"
-    assert max(heights_px) > 1.25 * min(heights_px), "it comes nearer"
+    assert 190 <= heights_px[0] <= 270, "the face has the size of one before a webcam"
+    assert max(heights_px) > 1.25 * min(heights_px), "it approaches"
     turns = [np.degrees(np.arctan2(*(points[RIM[3]] - points[RIM[2]])[::-1])) for points in faces]
-    assert min(turns) < -12 and max(turns) > 12, "it turns both ways"
+    assert min(turns) < -12 and max(turns) > 12, "it turns to both sides"
 
 
-def test_nobody_is_there_while_gone() -> None:
+def test_picture_is_empty_while_absent() -> None:
     empty = [
         frame.bgr
         for frame in frames_of(DemoSource(fps=10, pace=False, frames=120))
@@ -76,10 +76,10 @@ def test_nobody_is_there_while_gone() -> None:
     ]
     assert len(empty) >= 10
     assert all(np.array_equal(picture, empty[0]) for picture in empty)
-    assert empty[0].std() < 30, "a wall"
+    assert empty[0].std() < 30, "only the wall"
 
 
-def test_a_frame_depends_on_its_number_alone() -> None:
+def test_frame_depends_only_on_its_number() -> None:
     once = {frame.frame_id: frame.bgr for frame in frames_of(DemoSource(pace=False, frames=40))}
     again = DemoSource(pace=True, fps=30, frames=4)
     again.open()
@@ -87,10 +87,10 @@ def test_a_frame_depends_on_its_number_alone() -> None:
     while (frame := again.read()) is not None:
         assert np.array_equal(frame.bgr, once[frame.frame_id])
     half = [frame.bgr for frame in frames_of(DemoSource(pace=False, fps=15, frames=20))]
-    assert all(np.array_equal(bgr, once[2 * index]) for index, bgr in enumerate(half)), "time goes by the frame rate"
+    assert all(np.array_equal(bgr, once[2 * index]) for index, bgr in enumerate(half)), "half the rate"
 
 
-def test_the_same_comes_again_after_a_cycle() -> None:
+def test_pose_repeats_after_a_cycle() -> None:
     for time_s in np.linspace(0, CYCLE_S, 50):
         one, next_one = pose_at(float(time_s)), pose_at(float(time_s) + CYCLE_S)
         assert (one.x, one.y, one.turn_rad, one.zoom) == pytest.approx(
@@ -98,7 +98,7 @@ def test_the_same_comes_again_after_a_cycle() -> None:
         )
 
 
-def test_it_moves_smoothly_except_out_of_sight() -> None:
+def test_pose_changes_smoothly_while_visible() -> None:
     for frame in range(int(CYCLE_S * 30)):
         now_s = frame / 30
         if ABSENT_S[0] <= now_s <= ABSENT_S[1]:
@@ -121,7 +121,7 @@ def test_each_frame_is_an_array_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (31, 17), (640, 480), (720, 1280), (1920, 1080)])
-def test_it_has_every_size(size_wh: tuple[int, int]) -> None:
+def test_demo_supports_any_size(size_wh: tuple[int, int]) -> None:
     source = DemoSource(size_wh=size_wh, fps=4, pace=False, frames=48)
     assert source.open().size_wh == size_wh
     for _ in range(48):
@@ -131,8 +131,8 @@ def test_it_has_every_size(size_wh: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size_wh", [(640, 480), (480, 640), (640, 360)])
-def test_the_cut_at_the_bottom_of_the_portrait_is_never_seen(size_wh: tuple[int, int]) -> None:
-    """Wherever the person stands in the picture, the body goes on to the lower edge."""
+def test_lower_edge_of_the_portrait_is_never_visible(size_wh: tuple[int, int]) -> None:
+    """The body reaches the lower edge of the frame in every pose."""
     source = DemoSource(size_wh=size_wh, fps=10, pace=False, frames=120)
     source.open()
     pictures = [frame.bgr.astype(int) for frame in iter(source.read, None)]
@@ -140,10 +140,10 @@ def test_the_cut_at_the_bottom_of_the_portrait_is_never_seen(size_wh: tuple[int,
     for bgr in pictures:
         person = np.abs(bgr - wall).max(axis=2) > 24
         lowest = person[-1].sum()
-        assert lowest >= 0.5 * person[-size_wh[1] // 8].sum(), "the last row holds as much of the body as those above"
+        assert lowest >= 0.5 * person[-size_wh[1] // 8].sum(), "the body reaches the last row"
 
 
-def test_it_is_paced_like_a_camera_and_ends_when_closed() -> None:
+def test_paced_demo_behaves_like_a_camera() -> None:
     source = DemoSource(size_wh=(320, 180), fps=50, pace=True)
     source.open()
     assert source.live
@@ -162,13 +162,13 @@ def test_it_is_paced_like_a_camera_and_ends_when_closed() -> None:
     assert source.read() is None
 
 
-def test_unpaced_frames_carry_their_times() -> None:
+def test_unpaced_frames_have_timestamps() -> None:
     frames = list(frames_of(DemoSource(size_wh=(320, 180), fps=25, pace=False, frames=5)))
     assert [frame.pts_s for frame in frames] == pytest.approx([0, 0.04, 0.08, 0.12, 0.16])
     assert all(here.captured_s <= there.captured_s for here, there in itertools.pairwise(frames))
 
 
-def test_it_starts_without_the_heavy_libraries() -> None:
+def test_demo_imports_no_large_libraries() -> None:
     script = (
         "import sys; from live.sources.demo_source import DemoSource; s = DemoSource(pace=False); s.open(); s.read();"
         "print([name for name in ('skimage', 'scipy', 'mediapipe', 'torch', 'av') if name in sys.modules])"

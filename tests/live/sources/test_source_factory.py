@@ -1,4 +1,4 @@
-"""What is written after --source finds the source that is meant, or says what is near."""
+"""open_source: every kind of --source, and suggestions for unknown ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_demo() -> None:
+def test_demo_source() -> None:
     source = opened("demo", frames=2, fps=10.0)
     assert isinstance(source, DemoSource) and not source.live
     info = source.open()
@@ -49,37 +49,37 @@ def test_the_demo() -> None:
     assert opened("demo", pace=True).live
 
 
-def test_cameras() -> None:
+def test_camera_source() -> None:
     assert isinstance(opened("0"), CameraSource)
     assert isinstance(opened("12"), CameraSource)
     assert isinstance(opened("/dev/video0"), CameraSource)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device files are read on Linux only")
-def test_a_missing_camera_device_is_the_cameras_own_error() -> None:
+def test_missing_camera_device_is_reported_on_open() -> None:
     source = opened("/dev/video987")
     with pytest.raises(SourceError, match="/dev/video987"):
         source.open()
 
 
 @pytest.mark.parametrize("name", ["face.png", "face.jpg", "face.webp", "face.tiff", "face.bmp"])
-def test_pictures(folder: Path, name: str) -> None:
+def test_picture_source(folder: Path, name: str) -> None:
     source = opened(folder / name)
     assert isinstance(source, StillPictureSource) and not source.live
     assert source.open().size_wh == (32, 16)
-    assert opened(folder / name, pace=True).live, "shown live, a picture comes again and again"
+    assert opened(folder / name, pace=True).live, "shown live, a picture is repeated"
     assert not opened(folder / name, pace=True, repeat=False).live
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.avi"])
-def test_videos(folder: Path, name: str) -> None:
+def test_video_source(folder: Path, name: str) -> None:
     source = opened(folder / name)
     assert isinstance(source, VideoSource)
     assert source.open().size_wh == (32, 16)
     source.close()
 
 
-def test_a_file_is_what_is_in_it_not_what_it_is_called(folder: Path) -> None:
+def test_file_type_is_determined_by_content(folder: Path) -> None:
     (folder / "face.png").rename(folder / "really a face.mp4")
     (folder / "clip.mp4").rename(folder / "really a clip.png")
     (folder / "clip.mkv").rename(folder / "no suffix")
@@ -91,13 +91,13 @@ def test_a_file_is_what_is_in_it_not_what_it_is_called(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["text.png", "text.mp4", "text"])
-def test_a_text_file_is_neither(tmp_path: Path, name: str) -> None:
+def test_text_file_is_rejected(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("dear diary\n" * 20)
     with pytest.raises(SourceError, match=f"{name}'"):
         opened(tmp_path / name).open()
 
 
-def test_a_missing_file_brings_the_nearest_names(folder: Path) -> None:
+def test_missing_file_suggests_similar_names(folder: Path) -> None:
     with pytest.raises(SourceError) as caught:
         opened(folder / "clip1.mp4")
     assert "no such file" in caught.value.got
@@ -108,18 +108,18 @@ def test_a_missing_file_brings_the_nearest_names(folder: Path) -> None:
         opened(folder / "nowhere" / "clip.mp4")
 
 
-def test_a_folder_is_work_for_apply(folder: Path) -> None:
+def test_folder_as_source_suggests_apply(folder: Path) -> None:
     with pytest.raises(OptionsError, match="veneer apply"):
         opened(folder)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "-1", "http://example.org/live.m3u8"])
-def test_what_can_be_no_source(text: str) -> None:
+def test_invalid_source_names(text: str) -> None:
     with pytest.raises(OptionsError, match="neither a camera nor a file") as caught:
         opened(text)
     assert "demo" in caught.value.do
 
 
-def test_a_file_in_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_in_path_is_expanded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME" if sys.platform != "win32" else "USERPROFILE", str(folder))
     assert isinstance(opened("~/face.png"), StillPictureSource)

@@ -1,4 +1,4 @@
-"""A video's frames come whole, in order, upright and at their own times."""
+"""VideoSource: order, timestamps, orientation, damaged files, pacing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def video(tmp_path: Path) -> Path:
     return write_video(tmp_path / "clip.mp4", [numbered(index) for index in range(30)], movflags="faststart")
 
 
-def test_every_frame_comes_in_order_at_its_own_time(video: Path) -> None:
+def test_video_frames_keep_order_and_timestamps(video: Path) -> None:
     source = VideoSource(video)
     info = source.open()
     assert not source.live
@@ -50,10 +50,10 @@ def test_each_frame_is_an_array_of_its_own(video: Path) -> None:
     kept = second.bgr.copy()
     first.bgr[:] = 0
     assert np.array_equal(second.bgr, kept)
-    assert [number_in(frame.bgr) for frame in all_frames(source)] == list(range(2, 30)), "painting harms no later frame"
+    assert [number_in(frame.bgr) for frame in all_frames(source)] == list(range(2, 30)), "unaffected by writes"
 
 
-def test_pixels_that_need_no_conversion_are_not_the_decoders_own(tmp_path: Path) -> None:
+def test_unconverted_pixels_are_copied_from_the_decoder(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "raw.avi"), "w") as container:
         stream = container.add_stream("rawvideo", rate=25)
         stream.width, stream.height, stream.pix_fmt = *SIZE_WH, "bgr24"
@@ -68,7 +68,7 @@ def test_pixels_that_need_no_conversion_are_not_the_decoders_own(tmp_path: Path)
         assert np.array_equal(frame.bgr, numbered(index)) and frame.bgr.flags.writeable
 
 
-def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
+def test_variable_frame_rate_keeps_timestamps(tmp_path: Path) -> None:
     stamps_ms = [0, 40, 60, 200, 210, 700, 1900, 1940]
     path = write_video(tmp_path / "vfr.mkv", [numbered(index) for index in range(8)], stamps_ms=stamps_ms)
     source = VideoSource(path)
@@ -76,7 +76,7 @@ def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
     assert [frame.pts_s for frame in all_frames(source)] == pytest.approx([ms / 1000 for ms in stamps_ms], abs=2e-3)
 
 
-def test_a_stream_without_timestamps_counts_its_frames(tmp_path: Path) -> None:
+def test_stream_without_timestamps_uses_the_frame_rate(tmp_path: Path) -> None:
     path = write_video(tmp_path / "bare.h264", [numbered(index) for index in range(20)])
     source = VideoSource(path)
     info = source.open()
@@ -85,17 +85,17 @@ def test_a_stream_without_timestamps_counts_its_frames(tmp_path: Path) -> None:
     assert [frame.pts_s for frame in frames] == pytest.approx([index / info.fps for index in range(20)])
 
 
-def test_times_only_grow_whatever_the_stamps_say() -> None:
+def test_stream_positions_strictly_increase() -> None:
     clock = StreamClock(0.04, 10.0)
     stamps_s = [10.0, 10.04, 10.04, 10.03, 10.12, None, 2.0, 2.04, 9000.0, 9000.04]
     places_s = [clock.position_s(stamp_s) for stamp_s in stamps_s]
     assert all(after > before for before, after in itertools.pairwise(places_s))
-    assert places_s[0] == 0.0 and places_s[4] == pytest.approx(0.12), "a doubled stamp shifts nothing after it"
-    assert places_s[5:] == pytest.approx([0.16, 0.20, 0.24, 0.28, 0.32]), "a clock set anew goes on by one frame"
+    assert places_s[0] == 0.0 and places_s[4] == pytest.approx(0.12), "a repeated timestamp does not shift later ones"
+    assert places_s[5:] == pytest.approx([0.16, 0.20, 0.24, 0.28, 0.32]), "one frame after a clock reset"
 
 
-def turn(path: Path, matrix: Sequence[int]) -> None:
-    """Write a display matrix (a, b, c, d) into the MP4's track header, as a phone does."""
+def set_display_matrix(path: Path, matrix: Sequence[int]) -> None:
+    """Write a display matrix (a, b, c, d) into the MP4's track header, as phones do."""
     data = bytearray(path.read_bytes())
     a, b, c, d = (65536 * number for number in matrix)
     struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
@@ -103,7 +103,7 @@ def turn(path: Path, matrix: Sequence[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("matrix", "seen"),
+    ("matrix", "expected"),
     [
         ((0, 1, -1, 0), lambda p: np.rot90(p, -1)),
         ((-1, 0, 0, -1), lambda p: np.rot90(p, 2)),
@@ -114,17 +114,17 @@ def turn(path: Path, matrix: Sequence[int]) -> None:
     ],
     ids=["clockwise", "upside down", "counterclockwise", "mirrored", "flipped", "transposed"],
 )
-def test_a_turned_video_is_upright(video: Path, matrix: Sequence[int], seen: Any) -> None:
+def test_display_matrix_is_applied(video: Path, matrix: Sequence[int], expected: Any) -> None:
     as_stored = VideoSource(video)
     as_stored.open()
-    want = seen(all_frames(as_stored)[3].bgr)
-    turn(video, matrix)
+    want_bgr = expected(all_frames(as_stored)[3].bgr)
+    set_display_matrix(video, matrix)
     source = VideoSource(video)
-    assert source.open().size_wh == (want.shape[1], want.shape[0])
-    assert np.array_equal(all_frames(source)[3].bgr, want)
+    assert source.open().size_wh == (want_bgr.shape[1], want_bgr.shape[0])
+    assert np.array_equal(all_frames(source)[3].bgr, want_bgr)
 
 
-def test_pixels_that_are_not_square_are_made_square(tmp_path: Path) -> None:
+def test_non_square_pixels_are_corrected(tmp_path: Path) -> None:
     path = write_video(tmp_path / "wide.mp4", [numbered(index) for index in range(5)], pixel_aspect=Fraction(4, 3))
     source = VideoSource(path)
     assert source.open().size_wh == (256, 128)
@@ -132,7 +132,7 @@ def test_pixels_that_are_not_square_are_made_square(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv"])
-def test_of_a_cut_off_file_the_good_part_comes(tmp_path: Path, name: str) -> None:
+def test_truncated_file_returns_its_intact_frames(tmp_path: Path, name: str) -> None:
     rng = np.random.default_rng(1)
     pictures = [cv2.add(numbered(index), rng.integers(0, 24, (128, 192, 3), np.uint8)) for index in range(30)]
     whole = write_video(tmp_path / name, pictures, movflags="faststart") if name.endswith("mp4") else None
@@ -143,11 +143,11 @@ def test_of_a_cut_off_file_the_good_part_comes(tmp_path: Path, name: str) -> Non
     source.open()
     frames = all_frames(source)
     assert 10 <= len(frames) < 30
-    assert [number_in(frame.bgr) for frame in frames] == list(range(len(frames))), "no smeared frame among them"
+    assert [number_in(frame.bgr) for frame in frames] == list(range(len(frames))), "no frame with artefacts"
     assert source.warning == f"the file is truncated; {len(frames)} frames were read"
 
 
-def test_damage_in_the_middle_is_passed_over(video: Path) -> None:
+def test_damaged_packets_are_skipped(video: Path) -> None:
     data = bytearray(video.read_bytes())
     start = data.index(b"mdat") + 4
     middle = start + (len(data) - start) // 2
@@ -156,10 +156,10 @@ def test_damage_in_the_middle_is_passed_over(video: Path) -> None:
     source = VideoSource(video)
     source.open()
     numbers = [number_in(frame.bgr) for frame in all_frames(source)]
-    assert len(numbers) >= 20 and numbers[-1] == 29, "it goes on to the end"
+    assert len(numbers) >= 20 and numbers[-1] == 29, "decoding continues to the end"
 
 
-def test_what_is_no_video_is_one_clear_line(tmp_path: Path, video: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_invalid_videos_are_one_line_errors(tmp_path: Path, video: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with wave.open(str(tmp_path / "sound.mp4"), "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
         sound.writeframes(bytes(16000))
@@ -186,7 +186,7 @@ def test_what_is_no_video_is_one_clear_line(tmp_path: Path, video: Path, capfd: 
     assert capfd.readouterr().err == ""
 
 
-def test_the_sound_is_known(tmp_path: Path, video: Path) -> None:
+def test_sound_track_is_detected(tmp_path: Path, video: Path) -> None:
     path = write_video(tmp_path / "talks.mp4", [numbered(index) for index in range(5)], sound_s=0.2)
     talks, silent = VideoSource(path), VideoSource(video)
     talks.open()
@@ -195,7 +195,7 @@ def test_the_sound_is_known(tmp_path: Path, video: Path) -> None:
     assert not silent.has_audio and silent.audio_path is None
 
 
-def test_paced_frames_take_their_time_and_late_ones_still_come(video: Path) -> None:
+def test_paced_frames_wait_and_late_frames_are_kept(video: Path) -> None:
     source = VideoSource(video, pace=True)
     source.open()
     began_s = time.monotonic()
@@ -206,7 +206,7 @@ def test_paced_frames_take_their_time_and_late_ones_still_come(video: Path) -> N
     assert time.monotonic() - began_s >= 9 / 25 - 0.01
     time.sleep(0.3)
     rest = all_frames(source)
-    assert [frame.frame_id for frame in rest] == list(range(10, 30)), "late is not lost"
+    assert [frame.frame_id for frame in rest] == list(range(10, 30)), "late frames are kept"
     assert all(frame.captured_s >= began_s + (frame.pts_s or 0) - 0.01 for frame in rest)
 
 
@@ -218,7 +218,7 @@ def test_close_ends_a_long_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     began_s = time.monotonic()
     with pytest.raises(TimeoutError):
         source.read()
-    monkeypatch.setattr(pace, "MAX_WAIT_S", 15.0)  # a second may be over before the closing, too
+    monkeypatch.setattr(pace, "MAX_WAIT_S", 15.0)  # so that the wait does not end by itself
     threading.Timer(0.1, source.close).start()
     assert source.read() is None
     assert time.monotonic() - began_s < 10

@@ -1,4 +1,4 @@
-"""A video's colours come back as they were, whatever matrix and range they were coded with."""
+"""VideoSource decodes every YUV matrix and range to the original colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.video_files import Picture, all_frames
 from live.pipeline.frame import Frame
 from live.sources.video_source import VideoSource
 
-AV_BT709, AV_BT601, AV_LIMITED, AV_FULL = 1, 6, 1, 2  # the numbers of ITU-T H.273, and FFmpeg's of the range
+AV_BT709, AV_BT601, AV_LIMITED, AV_FULL = 1, 6, 1, 2  # matrix numbers of ITU-T H.273, range numbers of FFmpeg
 
 
 def chart_bgr(rows: int, columns: int) -> Picture:
@@ -23,8 +23,8 @@ def chart_bgr(rows: int, columns: int) -> Picture:
     return colours
 
 
-def write_chart(path: Path, size_wh: tuple[int, int], matrix: int, colour_range: int, *, told: bool) -> Picture:
-    """A chart of flat patches, made YUV here by the standard's own formula (Kr, Kb of BT.709 and BT.601)."""
+def write_chart(path: Path, size_wh: tuple[int, int], matrix: int, colour_range: int, *, tagged: bool) -> Picture:
+    """Write a chart of flat patches, converted to YUV by the formula of BT.709 or BT.601; return its BGR colours."""
     width, height = size_wh
     colours = chart_bgr(6, 8)
     k_red, k_blue = (0.2126, 0.0722) if matrix == AV_BT709 else (0.299, 0.114)
@@ -43,11 +43,11 @@ def write_chart(path: Path, size_wh: tuple[int, int], matrix: int, colour_range:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": "4", "preset": "veryfast"}
-        if told:
+        if tagged:
             stream.codec_context.colorspace, stream.codec_context.color_range = matrix, colour_range
         for index in range(4):
             frame = av.VideoFrame.from_ndarray(i420, format="yuv420p")
-            if told:
+            if tagged:
                 frame.colorspace, frame.color_range = matrix, colour_range
             frame.pts = index
             container.mux(stream.encode(frame))
@@ -66,10 +66,8 @@ def colour_errors(frame: Frame, colours: Picture) -> NDArray[np.float64]:
 @pytest.mark.parametrize("size_wh", [(640, 480), (1280, 720)], ids=["480p", "720p"])
 @pytest.mark.parametrize("colour_range", [AV_LIMITED, AV_FULL], ids=["limited", "full"])
 @pytest.mark.parametrize("matrix", [AV_BT709, AV_BT601], ids=["bt709", "bt601"])
-def test_colours_come_back_as_they_were(
-    tmp_path: Path, matrix: int, colour_range: int, size_wh: tuple[int, int]
-) -> None:
-    colours = write_chart(tmp_path / "chart.mp4", size_wh, matrix, colour_range, told=True)
+def test_decoded_colours_match(tmp_path: Path, matrix: int, colour_range: int, size_wh: tuple[int, int]) -> None:
+    colours = write_chart(tmp_path / "chart.mp4", size_wh, matrix, colour_range, tagged=True)
     source = VideoSource(tmp_path / "chart.mp4")
     source.open()
     errors = colour_errors(all_frames(source)[-1], colours)
@@ -77,8 +75,8 @@ def test_colours_come_back_as_they_were(
 
 
 @pytest.mark.parametrize(("size_wh", "matrix"), [((1280, 720), AV_BT709), ((640, 480), AV_BT601)])
-def test_untold_colours_go_by_the_size_as_in_players(tmp_path: Path, size_wh: tuple[int, int], matrix: int) -> None:
-    colours = write_chart(tmp_path / "chart.mp4", size_wh, matrix, AV_LIMITED, told=False)
+def test_unspecified_matrix_depends_on_the_size(tmp_path: Path, size_wh: tuple[int, int], matrix: int) -> None:
+    colours = write_chart(tmp_path / "chart.mp4", size_wh, matrix, AV_LIMITED, tagged=False)
     source = VideoSource(tmp_path / "chart.mp4")
     source.open()
     assert colour_errors(all_frames(source)[-1], colours).max() < 2.0

@@ -1,4 +1,4 @@
-"""Pictures of every common kind are read upright and in true colours; writing never leaves half a file."""
+"""Still pictures: reading (orientation, depth, alpha), atomic writing, and StillPictureSource."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from live.sources.still_picture import StillPictureSource, read_picture, write_p
 
 Picture = NDArray[np.uint8]
 
-# How a picture lies in the file, for each EXIF orientation, so that it is seen upright.
+# Transformation of an upright picture to the stored one, by EXIF orientation.
 STORED = {
     1: lambda p: p,
     2: lambda p: p[:, ::-1],
@@ -39,7 +39,7 @@ def quarters_bgr() -> Picture:
 
 
 def same(one: Picture, other: Picture, within: int = 6) -> bool:
-    """Equal in the middle of the flat parts, away from the edges that JPEG smears."""
+    """Compare without the edges between the flat parts, which JPEG blurs."""
     assert one.shape == other.shape
     inside = np.ones(one.shape[:2], bool)
     for axis, size in enumerate(one.shape[:2]):
@@ -50,7 +50,7 @@ def same(one: Picture, other: Picture, within: int = 6) -> bool:
 
 @pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff"])
-def test_a_turned_picture_is_seen_upright(tmp_path: Path, kind: str, orientation: int) -> None:
+def test_exif_orientation_is_applied(tmp_path: Path, kind: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored_rgb = np.ascontiguousarray(STORED[orientation](quarters_bgr())[:, :, ::-1])
@@ -59,7 +59,7 @@ def test_a_turned_picture_is_seen_upright(tmp_path: Path, kind: str, orientation
     assert same(read_picture(tmp_path / f"turned.{kind}"), quarters_bgr())
 
 
-def test_a_turned_picture_with_transparency_is_seen_upright(tmp_path: Path) -> None:
+def test_exif_orientation_of_a_transparent_picture(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     stored_rgb = np.ascontiguousarray(STORED[6](quarters_bgr())[:, :, ::-1])
@@ -79,12 +79,12 @@ def test_grey_16_bit_and_transparent_pictures_become_bgr(tmp_path: Path, suffix:
     assert np.array_equal(read_picture(tmp_path / f"grey{suffix}"), np.full((32, 48, 3), 77, np.uint8))
     for name in ("clear", "both"):
         seen = read_picture(tmp_path / (name + suffix))
-        assert (seen[:, :24] == 255).all(), "clear parts are white"
+        assert (seen[:, :24] == 255).all(), "transparent parts are white"
         assert np.abs(seen[:, 24:].astype(int) - quarters_bgr()[:, 24:]).max() <= 1
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".PNG"])
-def test_what_is_written_is_read_again(tmp_path: Path, suffix: str) -> None:
+def test_written_picture_is_read_back(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"Gesicht 面 é{suffix}"
     write_picture(path, quarters_bgr())
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
@@ -92,7 +92,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (7680, 4320)])
-def test_the_smallest_and_the_largest(tmp_path: Path, size_wh: tuple[int, int]) -> None:
+def test_smallest_and_largest_picture(tmp_path: Path, size_wh: tuple[int, int]) -> None:
     write_picture(tmp_path / "size.jpg", np.full((size_wh[1], size_wh[0], 3), 128, np.uint8))
     source = StillPictureSource(tmp_path / "size.jpg", repeat=False)
     assert source.open().size_wh == size_wh
@@ -101,14 +101,14 @@ def test_the_smallest_and_the_largest(tmp_path: Path, size_wh: tuple[int, int]) 
     source.close()
 
 
-def test_a_colour_profile_makes_no_noise(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    profile = b"no profile at all" * 20  # what libpng would complain about on the terminal
+def test_colour_profile_prints_no_warning(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    profile = b"no profile at all" * 20  # libpng prints a warning about it
     Image.fromarray(quarters_bgr()[:, :, ::-1]).save(tmp_path / "p.png", icc_profile=profile)
     assert np.array_equal(read_picture(tmp_path / "p.png"), quarters_bgr())
     assert capfd.readouterr().err == ""
 
 
-def test_what_is_no_picture_is_one_clear_line(tmp_path: Path) -> None:
+def test_invalid_pictures_are_one_line_errors(tmp_path: Path) -> None:
     whole = io.BytesIO()
     Image.fromarray(quarters_bgr()).save(whole, "png")
     contents = {"text.jpg": b"dear diary", "empty.png": b"", "cut.png": whole.getvalue()[:40]}
@@ -122,7 +122,7 @@ def test_what_is_no_picture_is_one_clear_line(tmp_path: Path) -> None:
         assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_one_picture_is_one_frame(tmp_path: Path) -> None:
+def test_single_picture_is_one_frame(tmp_path: Path) -> None:
     write_picture(tmp_path / "one.png", quarters_bgr())
     source = StillPictureSource(tmp_path / "one.png", repeat=False)
     info = source.open()
@@ -133,7 +133,7 @@ def test_one_picture_is_one_frame(tmp_path: Path) -> None:
     assert source.read() is None and source.read() is None
 
 
-def test_a_repeated_picture_comes_at_its_rate_and_can_be_painted_on(tmp_path: Path) -> None:
+def test_repeated_picture_keeps_its_rate_and_is_writable(tmp_path: Path) -> None:
     write_picture(tmp_path / "again.png", quarters_bgr())
     source = StillPictureSource(tmp_path / "again.png", fps=100, repeat=True)
     info = source.open()
@@ -149,7 +149,7 @@ def test_a_repeated_picture_comes_at_its_rate_and_can_be_painted_on(tmp_path: Pa
     assert source.read() is None
 
 
-def test_close_ends_the_waiting_for_the_next_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_close_ends_the_wait_for_the_next_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_picture(tmp_path / "slow.png", quarters_bgr())
     source = StillPictureSource(tmp_path / "slow.png", fps=0.05, repeat=True)
     source.open()
@@ -157,13 +157,13 @@ def test_close_ends_the_waiting_for_the_next_frame(tmp_path: Path, monkeypatch: 
     began_s = time.monotonic()
     with pytest.raises(TimeoutError):
         source.read()
-    monkeypatch.setattr(pace, "MAX_WAIT_S", 15.0)  # a second may be over before the closing, too
+    monkeypatch.setattr(pace, "MAX_WAIT_S", 15.0)  # so that the wait does not end by itself
     threading.Timer(0.1, source.close).start()
     assert source.read() is None
     assert time.monotonic() - began_s < 10
 
 
-def test_what_cannot_be_written_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_unwritable_picture_is_reported_and_old_file_kept(tmp_path: Path) -> None:
     write_picture(tmp_path / "kept.jpg", quarters_bgr())
     before = (tmp_path / "kept.jpg").read_bytes()
     too_wide = np.zeros((1, 70000, 3), np.uint8)

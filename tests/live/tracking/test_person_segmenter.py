@@ -1,4 +1,4 @@
-"""Who is a person, on the NASA portrait."""
+"""PersonSegmenter on the built-in portrait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from live.tracking.person_segmenter import PersonSegmenter
 
 
 @pytest.mark.parametrize("shape_hw", [(512, 512), (720, 1280), (900, 600)])
-def test_the_face_is_a_person_and_the_wall_is_none(shape_hw: tuple[int, int]) -> None:
+def test_mask_contains_the_face_and_not_the_wall(shape_hw: tuple[int, int]) -> None:
     portrait, face = portrait_face()
     wall = portrait[20, 20].tolist()
     height, width = shape_hw
@@ -27,21 +27,21 @@ def test_the_face_is_a_person_and_the_wall_is_none(shape_hw: tuple[int, int]) ->
     assert mask[:4, :4].max() < 60
 
 
-def test_the_outline_rests_while_the_frame_trembles_and_follows_a_move_at_once() -> None:
+def test_outline_ignores_noise_and_follows_motion() -> None:
     portrait, _ = portrait_face()
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
 
-    def trembling() -> np.ndarray:
-        return np.clip(portrait + dice.normal(0, 6, portrait.shape), 0, 255).astype(np.uint8)
+    def noisy() -> np.ndarray:
+        return np.clip(portrait + rng.normal(0, 6, portrait.shape), 0, 255).astype(np.uint8)
 
-    unrest = {}
+    jitter = {}
     for still in (True, False):
         with PersonSegmenter(still=still) as segmenter:
-            masks = np.stack([segmenter.mask(trembling()).astype(int) for _ in range(12)])[4:]
-            unrest[still] = float(np.abs(np.diff(masks, axis=0)).mean())
+            masks = np.stack([segmenter.mask(noisy()).astype(int) for _ in range(12)])[4:]
+            jitter[still] = float(np.abs(np.diff(masks, axis=0)).mean())
             moved = segmenter.mask(np.roll(portrait, 160, axis=1))
         if still:
             fresh = moved
         else:
             assert np.abs(moved.astype(int) - fresh).mean() < 6
-    assert unrest[False] < 0.6 * unrest[True]
+    assert jitter[False] < 0.6 * jitter[True]

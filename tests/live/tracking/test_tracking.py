@@ -1,4 +1,4 @@
-"""Faces are found, keep their ids, stand still when they stand still, and are followed when they move."""
+"""Face tracking: detection, ids, smoothing, far faces, and model errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from live.tracking.face_mesh import FaceMeshTracker, _relative_xy
 
 
 def placed(portrait_bgr: ImageU8, scale: float, at_xy: tuple[float, float], size_wh: tuple[int, int]) -> ImageU8:
-    """The portrait on a grey ground, its upper left corner at `at_xy`."""
+    """Return the portrait on a grey background, its upper left corner at `at_xy`."""
     matrix = np.array([[scale, 0, at_xy[0]], [0, scale, at_xy[1]]])
     ground = np.full((size_wh[1], size_wh[0], 3), 90, np.uint8)
     cv2.warpAffine(portrait_bgr, matrix, size_wh, ground, cv2.INTER_AREA, cv2.BORDER_TRANSPARENT)
@@ -35,9 +35,9 @@ def frame(bgr: ImageU8, index: int) -> Frame:
 
 @pytest.fixture
 def tracker() -> Iterator[FaceMeshTracker]:
-    made = FaceMeshTracker(max_faces=4)
-    yield made
-    made.close()
+    tracker = FaceMeshTracker(max_faces=4)
+    yield tracker
+    tracker.close()
 
 
 def test_landmarks_lie_on_the_face(tracker: FaceMeshTracker, portrait_bgr: ImageU8) -> None:
@@ -47,13 +47,13 @@ def test_landmarks_lie_on_the_face(tracker: FaceMeshTracker, portrait_bgr: Image
     assert np.hypot(*(mouth - (223, 140))) < 12, "the mouth of the portrait lies near (223, 140)"
 
 
-def test_a_face_far_away_is_found_too(tracker: FaceMeshTracker, portrait_bgr: ImageU8) -> None:
+def test_far_face_is_found(tracker: FaceMeshTracker, portrait_bgr: ImageU8) -> None:
     found = [tracker.track(frame(placed(portrait_bgr, 0.7, (500, 200), (1280, 720)), index)) for index in range(20)]
-    assert sum(map(len, found)) >= 10, "the portrait's face is 60 pixels wide in a 1280 wide picture"
+    assert sum(map(len, found)) >= 10, "the face is 60 pixels wide in a 1280-pixel-wide frame"
 
 
 def portraits_in_a_row(portrait_bgr: ImageU8, widths_px: list[int]) -> tuple[ImageU8, list[float]]:
-    """Faces of these widths side by side in 1280x720, and where their middles lie across."""
+    """Return faces of these widths side by side in 1280x720, and the x of their centres."""
     ground = np.full((720, 1280, 3), 90, np.uint8)
     left, middles_x = 20, []
     for width_px in widths_px:
@@ -80,10 +80,10 @@ def test_four_far_faces_are_all_found(portrait_bgr: ImageU8, still: bool) -> Non
     widths_px = sorted(float(np.ptp(face.landmarks_xy[:, 0])) for face in found[-1])
     assert widths_px == pytest.approx([64, 78, 92, 100], rel=0.12)
     if not still:
-        assert len({tuple(face.face_id for face in faces) for faces in found[12:]}) == 1, "the ids stay"
+        assert len({tuple(face.face_id for face in faces) for faces in found[12:]}) == 1, "the ids are constant"
 
 
-def test_a_far_face_is_found_beside_a_near_one(portrait_bgr: ImageU8) -> None:
+def test_far_face_is_found_beside_a_near_one(portrait_bgr: ImageU8) -> None:
     picture, expected_x = portraits_in_a_row(portrait_bgr, [149, 64])
     tracker = FaceMeshTracker(max_faces=2)
     faces = [tracker.track(frame(picture, index)) for index in range(12)][-1]
@@ -91,14 +91,14 @@ def test_a_far_face_is_found_beside_a_near_one(portrait_bgr: ImageU8) -> None:
     assert middles_x(faces) == pytest.approx(expected_x, abs=15)
 
 
-def test_no_more_faces_than_asked_for(portrait_bgr: ImageU8) -> None:
+def test_no_more_faces_than_requested(portrait_bgr: ImageU8) -> None:
     picture, _ = portraits_in_a_row(portrait_bgr, [64, 78, 92, 100])
     tracker = FaceMeshTracker(max_faces=2)
     assert max(len(tracker.track(frame(picture, index))) for index in range(25)) == 2
     tracker.close()
 
 
-def test_a_near_face_wins_over_a_far_one_that_was_there_first(portrait_bgr: ImageU8) -> None:
+def test_near_face_has_priority_over_a_far_one(portrait_bgr: ImageU8) -> None:
     alone, _ = portraits_in_a_row(portrait_bgr, [64])
     beside, (_, near_x) = portraits_in_a_row(portrait_bgr, [64, 149])
     tracker = FaceMeshTracker(max_faces=1)
@@ -109,7 +109,7 @@ def test_a_near_face_wins_over_a_far_one_that_was_there_first(portrait_bgr: Imag
     assert all(faces_x == pytest.approx([near_x], abs=20) for faces_x in seen_x[15:]), "found within half a second"
 
 
-def test_a_far_face_that_walks_is_followed(portrait_bgr: ImageU8) -> None:
+def test_moving_far_face_is_tracked(portrait_bgr: ImageU8) -> None:
     tracker = FaceMeshTracker(max_faces=1, smooth=False)
     pictures = (placed(portrait_bgr, 0.7, (10 + 8 * index, 200), (1280, 720)) for index in range(90))
     found = [tracker.track(frame(picture, index)) for index, picture in enumerate(pictures)]
@@ -119,7 +119,7 @@ def test_a_far_face_that_walks_is_followed(portrait_bgr: ImageU8) -> None:
     assert all(abs(middles_x(faces)[0] - x) < 15 for faces, x in zip(found, expected_x, strict=True) if faces)
 
 
-def test_frames_may_change_their_size_while_a_far_face_is_followed(portrait_bgr: ImageU8) -> None:
+def test_frame_size_may_change_while_tracking_a_far_face(portrait_bgr: ImageU8) -> None:
     tracker = FaceMeshTracker(max_faces=1)
     wide = placed(portrait_bgr, 0.85, (850, 180), (1280, 720))
     assert len([tracker.track(frame(wide, index)) for index in range(5)][-1]) == 1
@@ -128,64 +128,62 @@ def test_frames_may_change_their_size_while_a_far_face_is_followed(portrait_bgr:
     tracker.close()
 
 
-def test_one_near_face_costs_no_search_for_far_ones(portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_near_face_prevents_far_face_search(portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
     from mediapipe.python.solutions import face_detection
 
-    monkeypatch.setattr(face_detection, "FaceDetection", None)  # a search would end in an error
+    monkeypatch.setattr(face_detection, "FaceDetection", None)  # a search would raise an error
     tracker = FaceMeshTracker(max_faces=1)
     picture, _ = portraits_in_a_row(portrait_bgr, [180, 64])
     assert all(len(tracker.track(frame(picture, index))) == 1 for index in range(30))
     tracker.close()
 
 
-def test_losing_a_face_for_the_first_time_loads_nothing(portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading took 50 ms in the middle of the stream: the picture stood still."""
+def test_first_lost_face_loads_no_model_in_the_stream(portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading in the stream would stall it for 50 ms."""
     loaded_by: list[str] = []
 
-    def noting(what: Callable[..., Any]) -> Callable[..., Any]:
+    def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
         def load(*given: Any, **named: Any) -> Any:
             loaded_by.append(threading.current_thread().name)
-            return what(*given, **named)
+            return function(*given, **named)
 
         return load
 
     tracker = FaceMeshTracker(max_faces=1)
     tracker.open()
-    monkeypatch.setattr(far_faces, "_new_detector", noting(far_faces._new_detector))
-    monkeypatch.setattr(face_mesh, "_Mesh", noting(face_mesh._Mesh))
+    monkeypatch.setattr(far_faces, "_new_detector", recorded(far_faces._new_detector))
+    monkeypatch.setattr(face_mesh, "_Mesh", recorded(face_mesh._Mesh))
     near, far = placed(portrait_bgr, 2.6, (0, -60), (1280, 720)), placed(portrait_bgr, 0.7, (900, 200), (1280, 720))
     assert tracker.track(frame(near, 0))
-    assert any(tracker.track(frame(far, index)) for index in range(1, 30)), "it is found far off"
+    assert any(tracker.track(frame(far, index)) for index in range(1, 30)), "the far face is found"
     tracker.close()
     assert len(loaded_by) == 2 and threading.current_thread().name not in loaded_by
 
 
-def test_a_near_face_does_not_wait_for_what_only_far_ones_need(
-    portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody sits down, and there is room for a second face: the search for it finds nobody, and needs no mesh."""
+def test_near_face_does_not_wait_for_far_face_models(portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one near face and a limit of two, the search for a far face finds none and needs no mesh."""
     tracker = FaceMeshTracker(max_faces=2)
     tracker.open()
-    tracker.track(frame(np.full((720, 1280, 3), 90, np.uint8), 0))  # the search has its detector from now on
-    going_on, waited = threading.Event(), []
+    tracker.track(frame(np.full((720, 1280, 3), 90, np.uint8), 0))  # loads the detector of the search
+    resume, waited = threading.Event(), []
 
     def late(*_given: Any, **_named: Any) -> Any:
-        waited.append(not going_on.wait(20))
-        raise RuntimeError("nobody asked for it")
+        waited.append(not resume.wait(20))
+        raise RuntimeError("not needed")
 
     monkeypatch.setattr(face_mesh, "_Mesh", late)
     assert len(tracker.track(frame(placed(portrait_bgr, 2.6, (0, -60), (1280, 720)), 40))) == 1
-    going_on.set()
+    resume.set()
     tracker.close()
-    assert waited == [False], "the mesh was still being loaded when the face was already there"
+    assert waited == [False], "the face was returned before the mesh was loaded"
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (7, 300), (23, 23), (5000, 30)])
-def test_frames_too_small_for_a_face_have_none(tracker: FaceMeshTracker, size_wh: tuple[int, int]) -> None:
+def test_tiny_frames_have_no_faces(tracker: FaceMeshTracker, size_wh: tuple[int, int]) -> None:
     assert tracker.track(frame(np.zeros((size_wh[1], size_wh[0], 3), np.uint8), 0)) == ()
 
 
-def test_an_8k_frame_gives_landmarks_in_its_own_pixels(tracker: FaceMeshTracker, portrait_bgr: ImageU8) -> None:
+def test_landmarks_of_an_8k_frame_are_in_its_pixels(tracker: FaceMeshTracker, portrait_bgr: ImageU8) -> None:
     (face,) = tracker.track(frame(placed(portrait_bgr, 8.0, (1500, 0), (7680, 4320)), 0))
     mouth = (face.landmarks_xy[[61, 291]].mean(0) - np.array([1500, 0])) / 8
     assert np.hypot(*(mouth - (223, 140))) < 12
@@ -222,7 +220,7 @@ def base_xy(portrait_bgr: ImageU8) -> Floats:
     return face.landmarks_xy
 
 
-def test_a_still_face_trembles_less(base_xy: Floats) -> None:
+def test_still_face_has_less_jitter(base_xy: Floats) -> None:
     identity = FaceIdentity()
     raw = face_track(base_xy, np.zeros((90, 2)), 0.2)
     smooth = [identity.assign([xy], index / 30)[0].landmarks_xy for index, xy in enumerate(raw)]
@@ -231,7 +229,7 @@ def test_a_still_face_trembles_less(base_xy: Floats) -> None:
     assert moved_smooth < 0.4 * moved_raw
 
 
-def test_a_moving_face_is_followed_at_once(base_xy: Floats) -> None:
+def test_moving_face_is_followed_without_lag(base_xy: Floats) -> None:
     identity = FaceIdentity()
     speed_px = 8.0  # a frame, at 30 fps: a brisk turn
     offsets = np.stack([np.arange(40) * speed_px, np.zeros(40)], 1)
@@ -241,7 +239,7 @@ def test_a_moving_face_is_followed_at_once(base_xy: Floats) -> None:
     assert behind_px.max() < 0.25 * speed_px, "less than a quarter of a frame behind"
 
 
-def test_ids_survive_a_short_loss_and_end_after_a_long_one(base_xy: Floats) -> None:
+def test_face_id_survives_a_short_loss_only(base_xy: Floats) -> None:
     identity = FaceIdentity()
     first = identity.assign([base_xy], 0.0)[0].face_id
     assert identity.assign([], 0.2) == ()
@@ -249,21 +247,21 @@ def test_ids_survive_a_short_loss_and_end_after_a_long_one(base_xy: Floats) -> N
     assert identity.assign([base_xy], 3.0)[0].face_id != first
 
 
-def test_a_landmark_at_zero_is_read_point_by_point() -> None:
+def test_landmark_at_zero_is_read_point_by_point() -> None:
     from mediapipe.framework.formats import landmark_pb2
 
     points = landmark_pb2.NormalizedLandmarkList()
     for index in range(478):
         points.landmark.add(x=index / 478, y=0.5, z=-0.1)
     expected = np.array([(p.x, p.y) for p in points.landmark], np.float32)
-    assert np.array_equal(_relative_xy(points), expected)  # landmark 0 has x = 0, which the wire form leaves out or not
+    assert np.array_equal(_relative_xy(points), expected)  # landmark 0 has x = 0, which the wire format may omit
     points.landmark[3].ClearField("y")
     expected[3, 1] = 0
     assert np.array_equal(_relative_xy(points), expected)
 
 
 @pytest.mark.data
-def test_the_landmarker_task_agrees_with_the_mesh(data_dir: Path, portrait_bgr: ImageU8, base_xy: Floats) -> None:
+def test_landmarker_task_agrees_with_the_mesh(data_dir: Path, portrait_bgr: ImageU8, base_xy: Floats) -> None:
     tracker = FaceLandmarkerTracker(data_dir / "models" / "face_landmarker.task")
     (face,) = tracker.track(frame(portrait_bgr, 0))
     tracker.close()
@@ -272,7 +270,7 @@ def test_the_landmarker_task_agrees_with_the_mesh(data_dir: Path, portrait_bgr: 
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a model"])
-def test_an_unusable_face_model_is_one_clear_line(tmp_path: Path, content: bytes | None) -> None:
+def test_unusable_face_model_is_a_one_line_error(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "face.task"
     if content is not None:
         path.write_bytes(content)
@@ -283,18 +281,18 @@ def test_an_unusable_face_model_is_one_clear_line(tmp_path: Path, content: bytes
 
 @pytest.mark.data
 @pytest.mark.parametrize("clip", ["want", "school", "eat"])
-def test_looking_for_four_faces_follows_the_only_one_just_as_well(data_dir: Path, clip: str) -> None:
-    """MediaPipe now and then finds the same face twice, the second one off: paint would jump to the chin."""
+def test_four_face_mode_tracks_a_single_face_equally_well(data_dir: Path, clip: str) -> None:
+    """MediaPipe sometimes finds a face twice, the second one shifted; the shifted one must not be used."""
     source = VideoSource(data_dir / "clips" / "intel_asl_ccby" / f"{clip}.mkv")
     source.open()
     one, four = FaceMeshTracker(max_faces=1), FaceMeshTracker(max_faces=4)
     frames = 0
     while (frame := source.read()) is not None:
-        alone, among = one.track(frame), four.track(frame)
+        single, multiple = one.track(frame), four.track(frame)
         frames += 1
-        assert len(alone) == len(among) == 1
-        apart = np.hypot(*(alone[0].landmarks_xy.mean(0) - among[0].landmarks_xy.mean(0)))
-        assert apart < 0.08 * np.ptp(alone[0].landmarks_xy[:, 0]), f"frame {frames}"
+        assert len(single) == len(multiple) == 1
+        distance_px = np.hypot(*(single[0].landmarks_xy.mean(0) - multiple[0].landmarks_xy.mean(0)))
+        assert distance_px < 0.08 * np.ptp(single[0].landmarks_xy[:, 0]), f"frame {frames}"
     assert frames > 40
     for part in (one, four, source):
         part.close()

@@ -34,31 +34,31 @@ TORCH = ["torch fp32"]
 def test_a_builder_that_failed_is_not_tried_again_but_for_another_key_or_by_a_person(
     mode: str, reason: str, lock: Path, shows: list[Show]
 ) -> None:
-    first = Show([load_style(LIPS)], wanted=keyed(mode, lock, "k", limit_s=4.0 if mode == "hang" else 600.0))
+    first = Show([load_style(LIPS)], available_builds=keyed(mode, lock, "k", limit_s=4.0 if mode == "hang" else 600.0))
     shows.append(first)
     assert first.says("is not used: " + reason), first.said
     (failure,) = failed_builds.all_failures()
     assert str(failure).startswith(f"stand-in of lips-glaze 90x30: {reason} on ")
 
-    second = Show([load_style(LIPS)], wanted=keyed("good", lock, "k"))
+    second = Show([load_style(LIPS)], available_builds=keyed("good", lock, "k"))
     shows.append(second)
     line = f"not built again: stand-in of lips-glaze before {failure.until}: {reason} on {failure.date}"
     assert second.says(f"{line} (veneer engines build tries now)"), second.said
-    assert second.frames_go_on() and second.until(lambda: not second.look_loader.upgrades.busy())
+    assert second.frames_go_on() and second.until(lambda: not second.look_loader.upgrades.is_running())
     assert second.runs_on() == TORCH and len(second.said) == 1
 
-    third = Show([load_style(LIPS)], wanted=keyed("good", lock, "another driver's"))
+    third = Show([load_style(LIPS)], available_builds=keyed("good", lock, "another driver's"))
     shows.append(third)
-    assert third.says("from now on"), third.said
+    assert third.says("now runs on"), third.said
     assert failed_builds.clear_failures(LIPS) == 1  # as `veneer engines build` does
-    fourth = Show([load_style(LIPS)], wanted=keyed("good", lock, "k"))
+    fourth = Show([load_style(LIPS)], available_builds=keyed("good", lock, "k"))
     shows.append(fourth)
-    assert fourth.says("from now on"), fourth.said
+    assert fourth.says("now runs on"), fourth.said
 
 
 def test_a_builder_that_says_that_it_cannot_now_is_tried_at_the_next_start(lock: Path, shows: list[Show]) -> None:
     for _ in range(2):
-        show = Show([load_style(LIPS)], wanted=keyed("cannot", lock, "k"))
+        show = Show([load_style(LIPS)], available_builds=keyed("cannot", lock, "k"))
         shows.append(show)
         assert show.says("NNCF is not installed"), show.said
         assert failed_builds.all_failures() == []
@@ -66,26 +66,29 @@ def test_a_builder_that_says_that_it_cannot_now_is_tried_at_the_next_start(lock:
 
 def test_without_builds_nothing_is_built_and_one_line_says_what_could_be(lock: Path, shows: list[Show]) -> None:
     styles = [load_style(LIPS), load_style("lips-bright")]
-    show = Show(styles, wanted=ordered("good", lock), build=False)
+    show = Show(styles, available_builds=ordered("good", lock), build=False)
     shows.append(show)
     assert show.says("--no-build"), show.said
-    assert show.frames_go_on() and not show.look_loader.upgrades.busy()
+    assert show.frames_go_on() and not show.look_loader.upgrades.is_running()
     assert show.runs_on("both") == TORCH * 2 and not lock.exists()
     assert show.said == [
-        "nothing is built in this run (--no-build), which could have: stand-in of lips-glaze, stand-in of lips-bright"
+        "--no-build: these engines could be built and are not: stand-in of lips-glaze, stand-in of lips-bright"
     ]
 
 
 @pytest.mark.parametrize(
     ("modes", "says"),
     [
-        (("good", "good"), ["style lips-glaze runs on openvino bf16 from now on, before on torch fp32"]),
-        (("crash", "crash"), ["stand-in of lips-glaze is not used: its builder crashed (SIGSEGV); torch fp32 goes on"]),
+        (("good", "good"), ["style lips-glaze now runs on openvino bf16, before on torch fp32"]),
+        (
+            ("crash", "crash"),
+            ["stand-in of lips-glaze is not used: its builder crashed (SIGSEGV); torch fp32 stays in use"],
+        ),
         (
             ("good", "crash"),
             [
-                "style lips-glaze 90x30 runs on openvino bf16 from now on, before on torch fp32",
-                "stand-in of lips-glaze 96x32 is not used: its builder crashed (SIGSEGV); torch fp32 goes on",
+                "style lips-glaze 90x30 now runs on openvino bf16, before on torch fp32",
+                "stand-in of lips-glaze 96x32 is not used: its builder crashed (SIGSEGV); torch fp32 stays in use",
             ],
         ),
     ],
@@ -100,11 +103,11 @@ def test_a_style_that_runs_at_two_sizes_is_said_once(modes: tuple[str, str], say
 
     said: list[str] = []
     looks = {"two": Look("two", "", (Layer(large, 0.5), Layer(small, 0.5)))}
-    look_loader = LookLoader(looks, runtime="torch", say=said.append, aside=True, wanted=wanted)
+    look_loader = LookLoader(looks, runtime="torch", say=said.append, background=True, available_builds=wanted)
     try:
-        look_loader.prepare_all()
+        look_loader.load_all()
         until_s = time.monotonic() + PATIENCE_S
-        while look_loader.upgrades.busy() and time.monotonic() < until_s:
+        while look_loader.upgrades.is_running() and time.monotonic() < until_s:
             time.sleep(0.02)
     finally:
         look_loader.close()
@@ -122,7 +125,7 @@ def test_a_bad_engine_that_lies_in_the_cache_is_not_taken_from_there_by_the_next
     before = OpenVinoEngine(load_style(LIPS)).info
     with monkeypatch.context() as patch:
         patch.setattr(engine_acceptance, "open_engine", spoilt(by))
-        show = Show([load_style(LIPS)], wanted=keyed("good", lock, "k"))
+        show = Show([load_style(LIPS)], available_builds=keyed("good", lock, "k"))
         shows.append(show)
         assert show.says("is not used: it "), show.said
     assert len(failed_builds.all_failures()) == 1

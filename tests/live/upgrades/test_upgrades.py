@@ -50,7 +50,7 @@ class Watched:
 def test_frames_go_on_while_an_engine_is_built_opened_tried_put_in_and_the_old_one_closed(
     lock: Path, shows: list[Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    show = Show([load_style(LIPS)], wanted=ordered("wait", lock))
+    show = Show([load_style(LIPS)], available_builds=ordered("wait", lock))
     shows.append(show)
     went_on: list[str] = []
 
@@ -63,7 +63,7 @@ def test_frames_go_on_while_an_engine_is_built_opened_tried_put_in_and_the_old_o
         return Watched(open_engine(style, **more), lambda: passes("it was tried"))
 
     monkeypatch.setattr(engine_acceptance, "open_engine", opened)
-    assert show.until(lambda: "stand-in: at work 1/3" in show.look_loader.progress())
+    assert show.until(lambda: "stand-in: building 1/3" in show.look_loader.upgrades.progress())
     (old,) = show.look_loader._engines.values()
     inner = old.engine._engine
     close = inner.close
@@ -76,18 +76,18 @@ def test_frames_go_on_while_an_engine_is_built_opened_tried_put_in_and_the_old_o
     assert show.frames_go_on() and show.frames_go_on(), "the picture stood still while it was built"
     assert show.runs_on() == TORCH
     Path(f"{lock}-{LIPS}.go").touch()
-    assert show.says("from now on, before on torch fp32")
+    assert show.says(", before on torch fp32")
     assert went_on == ["it was opened", "it was tried", "it was tried", "the old one was closed"]
     assert show.runs_on()[0].startswith("openvino")
     assert show.frames_go_on()
-    assert show.look_loader.progress() == ""
+    assert show.look_loader.upgrades.progress() == ""
     assert len(show.said) == 1
 
 
 def test_every_frame_is_painted_before_through_and_after_the_exchange(lock: Path, shows: list[Show]) -> None:
-    show = Show([load_style(LIPS)], wanted=ordered("good", lock))
+    show = Show([load_style(LIPS)], available_builds=ordered("good", lock))
     shows.append(show)
-    assert show.says("from now on")
+    assert show.says("now runs on")
     assert show.frames_go_on()
     assert all_painted(show)
 
@@ -103,18 +103,18 @@ def all_painted(show: Show) -> bool:
 @pytest.mark.parametrize(
     ("mode", "says"),
     [
-        ("crash", "stand-in of lips-glaze is not used: its builder crashed (SIGSEGV); torch fp32 goes on"),
+        ("crash", "stand-in of lips-glaze is not used: its builder crashed (SIGSEGV); torch fp32 stays in use"),
         ("hang", "stand-in of lips-glaze is not used: its builder took longer than 4 s and was ended; torch"),
-        ("refuse", "stand-in of lips-glaze is not used: failed: mean dE 3.1, at most 1.0; torch fp32 goes on"),
-        ("cannot", "stand-in of lips-glaze is not used: NNCF is not installed; torch fp32 goes on"),
+        ("refuse", "stand-in of lips-glaze is not used: failed: mean dE 3.1, at most 1.0; torch fp32 stays in use"),
+        ("cannot", "stand-in of lips-glaze is not used: NNCF is not installed; torch fp32 stays in use"),
     ],
 )
 def test_a_builder_that_fails_leaves_the_picture_as_it_was(mode: str, says: str, lock: Path, shows: list[Show]) -> None:
-    show = Show([load_style(LIPS)], wanted=ordered(mode, lock, limit_s=4.0 if mode == "hang" else 600.0))
+    show = Show([load_style(LIPS)], available_builds=ordered(mode, lock, limit_s=4.0 if mode == "hang" else 600.0))
     shows.append(show)
     assert show.says(says), show.said
     assert show.frames_go_on()
-    assert show.runs_on() == TORCH and show.look_loader.progress() == ""
+    assert show.runs_on() == TORCH and show.look_loader.upgrades.progress() == ""
     assert len(show.said) == 1, "once, in one line"
     assert all_painted(show)
     assert gone(Path(f"{lock}-{LIPS}"))
@@ -128,7 +128,7 @@ def broken(style: Style, **more: Any) -> Engine:
     ("opened", "says"),
     [
         (spoilt(lambda given: given * np.float32("nan")), "it gives NaN or infinity"),
-        (spoilt(lambda given: given + 30), "of 255 off the engine before it, at most 7.6"),
+        (spoilt(lambda given: given + 30), "of 255 from the engine in use, at most 7.6 is allowed"),
         (spoilt(lambda given: given[..., :2]), "it fails ("),
         (lambda style, **more: open_engine(style, runtime="torch"), "it gives torch fp32"),
         (broken, "it fails (no room on the GPU)"),
@@ -138,7 +138,7 @@ def test_a_bad_engine_is_never_put_in(
     opened: Callable[..., Engine], says: str, lock: Path, shows: list[Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_acceptance, "open_engine", opened)
-    show = Show([load_style(LIPS)], wanted=ordered("good", lock))
+    show = Show([load_style(LIPS)], available_builds=ordered("good", lock))
     shows.append(show)
     assert show.says("stand-in of lips-glaze is not used: ") and says in show.said[0], show.said
     assert show.runs_on() == TORCH and show.frames_go_on()
@@ -147,8 +147,8 @@ def test_a_bad_engine_is_never_put_in(
 
 
 def test_the_end_comes_in_the_middle_of_a_build_and_leaves_no_builder(lock: Path) -> None:
-    show = Show([load_style(LIPS)], wanted=ordered("hang", lock))
-    assert show.until(lambda: "at work" in show.look_loader.progress())
+    show = Show([load_style(LIPS)], available_builds=ordered("hang", lock))
+    assert show.until(lambda: ": building" in show.look_loader.upgrades.progress())
     show.pipeline.stop()
     show.thread.join(2.0 + 8.0)  # 2 s are promised; a loaded machine gets some more to notice
     assert not show.thread.is_alive()
@@ -160,19 +160,19 @@ def test_a_look_that_is_switched_to_meanwhile_works_and_looks_that_share_an_engi
     lock: Path, shows: list[Show]
 ) -> None:
     first, second = load_style(LIPS), load_style("lips-bright")
-    show = Show([first, second], wanted=ordered("wait", lock))
+    show = Show([first, second], available_builds=ordered("wait", lock))
     shows.append(show)
-    assert show.until(lambda: "at work" in show.look_loader.progress())
-    assert f"building {LIPS}" in show.look_loader.progress(), "what is worn comes first"
+    assert show.until(lambda: ": building" in show.look_loader.upgrades.progress())
+    assert f"building {LIPS}" in show.look_loader.upgrades.progress(), "what is worn comes first"
     show.controls.apply(Command("look", "both"))
     assert show.frames_go_on() and show.runs_on() == TORCH * 2
     Path(f"{lock}-{LIPS}.go").touch()
-    assert show.says(f"style {LIPS} runs on openvino")
+    assert show.says(f"style {LIPS} now runs on openvino")
     for name in (LIPS, "both"):
         assert show.runs_on(name)[0].startswith("openvino")
     assert show.runs_on("both")[1:] == show.runs_on("lips-bright") == TORCH
     Path(f"{lock}-lips-bright.go").touch()
-    assert show.says("style lips-bright runs on openvino")
+    assert show.says("style lips-bright now runs on openvino")
     assert show.runs_on("both")[1] == show.runs_on("lips-bright")[0]
     assert show.frames_go_on()
 
@@ -185,10 +185,10 @@ def test_an_own_style_is_shown_at_once_and_really_converted_meanwhile(
     shows.append(show)
     assert show.sink.wait_for(lambda frames: len(frames) > MANY, 60.0)
     assert show.runs_on() == TORCH
-    assert show.until(lambda: "building mine OpenVINO" in show.look_loader.progress())
+    assert show.until(lambda: "building mine OpenVINO" in show.look_loader.upgrades.progress())
     builds.may_begin.set()
     assert show.frames_go_on()
-    assert show.says("style mine runs on openvino", BUILD_S), show.said
+    assert show.says("style mine now runs on openvino", BUILD_S), show.said
     assert show.frames_go_on()
 
 
@@ -206,14 +206,14 @@ def test_int8_is_really_built_judged_and_put_in_while_frames_go_on(
 
     def over() -> bool:
         assert show.frames_go_on(), f"the picture stood still after {builds.steps[-1:]}"
-        return any("from now on" in line or "is not used" in line for line in show.said)
+        return any("now runs on" in line or "is not used" in line for line in show.said)
 
     assert show.until(over, BUILD_S), (show.said, builds.steps)
     assert {"set", "quantise", "judge"} <= {step.split()[0] for step in builds.steps}
     (info,) = show.look_loader.engines()
     said = verdict(int8_graph.int8_key(style))
     if said == "passed":
-        assert show.said == [f"style {LIPS} runs on openvino int8 from now on, before on openvino {before}"]
+        assert show.said == [f"style {LIPS} now runs on openvino int8, before on openvino {before}"]
         assert (info.precision, info.verdict) == ("int8", "passed")
     else:  # where the processor's own INT8 is coarser
         assert said.startswith("failed: ") and info.precision == before and "is not used" in show.said[0]

@@ -49,33 +49,33 @@ def test_a_build_ends_when_nobody_watches_and_is_begun_anew_as_if_it_had_never_b
     def wanted(*about: Any) -> Any:
         return keyed(mode_now[0], lock, "k")(*about)
 
-    show = Show([load_style(LIPS)], wanted=wanted, watched=lambda: bool(watchers))
+    show = Show([load_style(LIPS)], available_builds=wanted, has_viewers=lambda: bool(watchers))
     shows.append(show)
     assert show.frames_go_on() and show.frames_go_on()
-    assert begun == [] and show.look_loader.progress() == "" and not lock.with_name(f"alive-{LIPS}").exists()
+    assert begun == [] and show.look_loader.upgrades.progress() == "" and not lock.with_name(f"alive-{LIPS}").exists()
 
     watchers.append("a call")
-    assert show.until(lambda: "at work" in show.look_loader.progress())
+    assert show.until(lambda: ": building" in show.look_loader.upgrades.progress())
     watchers.clear()
-    assert show.until(lambda: show.look_loader.progress() == "")
+    assert show.until(lambda: show.look_loader.upgrades.progress() == "")
     assert gone(Path(f"{lock}-{LIPS}")), "it and what it started are gone"
     assert show.frames_go_on() and show.frames_go_on()
-    assert len(begun) == 1 and show.look_loader.upgrades.busy()
+    assert len(begun) == 1 and show.look_loader.upgrades.is_running()
     assert show.said == [] and failed_builds.all_failures() == []
 
     mode_now[0] = "wait"
     Path(f"{lock}-{LIPS}.go").touch()
     watchers.append("the next call")
-    assert show.says("from now on, before on torch fp32"), show.said
+    assert show.says(", before on torch fp32"), show.said
     assert len(begun) == 2 and len(show.said) == 1
-    assert show.until(lambda: not show.look_loader.upgrades.busy()), "nothing is left to be built"
+    assert show.until(lambda: not show.look_loader.upgrades.is_running()), "nothing is left to be built"
 
 
 def test_the_end_of_the_program_does_not_wait_for_somebody_to_watch(lock: Path, begun: list[str]) -> None:
-    show = Show([load_style(LIPS)], wanted=ordered("good", lock), watched=lambda: False)
-    assert show.frames_go_on() and show.until(show.look_loader.upgrades.busy)
+    show = Show([load_style(LIPS)], available_builds=ordered("good", lock), has_viewers=lambda: False)
+    assert show.frames_go_on() and show.until(show.look_loader.upgrades.is_running)
     show.end()
-    assert show.until(lambda: not show.look_loader.upgrades.busy())
+    assert show.until(lambda: not show.look_loader.upgrades.is_running())
     assert begun == [] and show.said == []
 
 
@@ -87,23 +87,23 @@ def test_a_run_builds_only_while_its_virtual_camera_is_read(
     monkeypatch.setattr("live.session.say", said.append)
     driver = FakeLoopback(has_event=True)
     sink = VirtualCameraSink(camera=FakeVirtualCameras(), lock_dir=tmp_path / "locks", loopback=driver.opener)
-    driver.written((320, 240))
+    driver.write_frame((320, 240))
     options = LiveOptions(source="demo", look="glaze", runtime="torch", size_wh=(320, 240))
     session = Session(options, sinks=[sink], looks={"glaze": load_looks()["glaze"]}, ctl=False)
     look_loader, viewers = session.pipeline.parts.look_loader, session._viewers
     assert viewers is not None
-    monkeypatch.setattr(viewers, "_linger_s", 0.1)
-    monkeypatch.setattr(look_loader.upgrades, "_wanted", ordered("wait", lock))
+    monkeypatch.setattr(viewers, "_grace_period_s", 0.1)
+    monkeypatch.setattr(look_loader.upgrades, "_available_builds", ordered("wait", lock))
     driver.set_readers(1)
     thread, errors = in_background(session.pipeline)
     try:
-        assert until(lambda: "at work" in look_loader.progress())
+        assert until(lambda: ": building" in look_loader.upgrades.progress())
         driver.set_readers(0)
-        assert until(lambda: look_loader.progress() == "")
+        assert until(lambda: look_loader.upgrades.progress() == "")
         assert gone(Path(f"{lock}-{LIPS}")) and not viewers.watched()
         driver.set_readers(1)
         Path(f"{lock}-{LIPS}.go").touch()
-        assert until(lambda: any("from now on" in line for line in said)), said
+        assert until(lambda: any("now runs on" in line for line in said)), said
         assert len(begun) == 2
     finally:
         session.pipeline.stop()

@@ -27,17 +27,17 @@ def largest_gap_s(show: Show, first: int, last: int) -> float:
 def gaps_s(lock: Path, shows: list[Show]) -> tuple[float, float]:
     """The largest gap before a builder's start, and from there until some frames after the exchange."""
     built: list[bool] = []
-    show = Show([load_style(LIPS)], wanted=ordered("wait", lock), watched=lambda: bool(built))
+    show = Show([load_style(LIPS)], available_builds=ordered("wait", lock), has_viewers=lambda: bool(built))
     shows.append(show)
     assert show.frames_go_on()
     first = len(show.painted_s) - 1
     assert all(show.frames_go_on() for _ in range(4))
     start = len(show.painted_s) - 1
     built.append(True)
-    assert show.until(lambda: "at work" in show.look_loader.progress())
+    assert show.until(lambda: ": building" in show.look_loader.upgrades.progress())
     assert show.frames_go_on()
     Path(f"{lock}-{LIPS}.go").touch()
-    assert show.says("from now on, before on torch fp32"), show.said
+    assert show.says(", before on torch fp32"), show.said
     assert show.frames_go_on()
     show.end()
     show.sink.frames.clear()  # a gigabyte, in many runs

@@ -1,4 +1,4 @@
-"""Made-up blemishes."""
+"""Synthetic blemishes."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ def _assert_varied(region: AlignedRegion) -> None:
     assert max(np.abs(change).mean() for change in changes) < 8, "no longer the same face"
 
 
-def test_there_are_spots_redness_and_shine_among_them_and_a_face_is_left() -> None:
+def test_spots_redness_and_shine_occur_and_the_face_remains() -> None:
     _assert_varied(portrait_region("face"))
 
 
 @pytest.mark.data
-def test_dark_skin_has_them_too(data_dir: Path) -> None:
+def test_dark_skin_gets_blemishes(data_dir: Path) -> None:
     _assert_varied(photo_region(data_dir / DARK, "face"))
 
 
-def test_without_skin_nothing_changes() -> None:
+def test_without_skin_the_picture_is_unchanged() -> None:
     region = portrait_region("face")
     away = replace(region, landmarks_xy=region.landmarks_xy + 5000, person=np.zeros_like(region.person))
     assert np.array_equal(add_blemishes(away, np.random.default_rng(0)).rgb, region.rgb)

@@ -1,4 +1,4 @@
-"""Parts of a face: where they lie, what they leave out, and that they do not tremble."""
+"""Masks of the parts of a face: position, exclusions and stability."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MASKS = [field.name for field in fields(Parts) if field.name not in ("skin_lab"
 
 
 def _at(mask: NDArray[np.float32], *landmarks: int) -> float:
-    """A mask's value at the middle of some landmarks of the portrait's head."""
+    """The value of a mask at the mean of some landmarks of the portrait's head region."""
     x, y = portrait_region("head").landmarks_xy[list(landmarks)].mean(0)
     return float(mask[int(y), int(x)])
 
 
 @pytest.mark.parametrize("kind", ["face", "head", "frame"])
-def test_every_mask_has_the_regions_size_and_lies_between_0_and_1(kind: str) -> None:
+def test_masks_have_the_size_of_the_region_and_are_0_to_1(kind: str) -> None:
     parts = portrait_parts(kind)
     for name in _MASKS:
         mask = getattr(parts, name)
@@ -33,7 +33,7 @@ def test_every_mask_has_the_regions_size_and_lies_between_0_and_1(kind: str) -> 
         assert mask.max() > 0.3, f"{name} is nowhere"
 
 
-def test_parts_lie_where_a_person_sees_them() -> None:
+def test_parts_lie_at_their_landmarks() -> None:
     parts = portrait_parts("head")
     assert min(_at(parts.eyes, 468), _at(parts.eyes, 473)) > 0.8
     assert min(_at(parts.irises, 468), _at(parts.irises, 473)) > 0.8
@@ -45,7 +45,7 @@ def test_parts_lie_where_a_person_sees_them() -> None:
     assert min(_at(parts.face, index) for index in (4, 50, 280, 151)) > 0.95
 
 
-def test_skin_is_cheeks_and_forehead_but_no_feature() -> None:
+def test_skin_is_cheeks_and_forehead_without_features() -> None:
     parts = portrait_parts("head")
     assert min(_at(parts.skin, index) for index in (50, 280, 205, 425, 151)) > 0.9
     for name in ("eyes", "brows", "mouth_opening"):
@@ -53,7 +53,7 @@ def test_skin_is_cheeks_and_forehead_but_no_feature() -> None:
         assert float((parts.skin * mask).sum() / mask.sum()) < 0.3, name
 
 
-def test_hair_is_above_the_forehead_and_not_on_the_face_or_behind() -> None:
+def test_hair_is_above_the_forehead_only() -> None:
     parts = portrait_parts("head")
     top_x, top_y = portrait_region("head").landmarks_xy[10]
     assert parts.hair[int(top_y - 0.25 * parts.face_px), int(top_x)] > 0.6
@@ -62,7 +62,7 @@ def test_hair_is_above_the_forehead_and_not_on_the_face_or_behind() -> None:
     assert parts.person[5:40, 5:40].max() < 0.1
 
 
-def test_a_little_noise_hardly_moves_the_masks() -> None:
+def test_noise_hardly_changes_the_masks() -> None:
     region = portrait_region("head")
     rng = np.random.default_rng(0)
     noisy = np.clip(region.rgb + rng.normal(0, 3, region.rgb.shape), 0, 255).astype(np.uint8)
@@ -74,14 +74,14 @@ def test_a_little_noise_hardly_moves_the_masks() -> None:
         assert change.mean() < 0.005, name
 
 
-def test_landmarks_outside_the_picture_do_no_harm() -> None:
+def test_landmarks_outside_the_picture_are_harmless() -> None:
     region = portrait_region("head")
     parts = find_parts(replace(region, landmarks_xy=region.landmarks_xy + np.float32(400)))
     assert all(np.isfinite(getattr(parts, name)).all() for name in _MASKS)
 
 
 @pytest.mark.data
-def test_the_skins_colour_is_the_persons_own(data_dir: Path) -> None:
+def test_the_skin_colour_is_that_of_the_person(data_dir: Path) -> None:
     dark, pale = (find_parts(photo_region(data_dir / name, "head")) for name in (DARK, PALE))
     assert dark.skin_lab[0] < 50 < 60 < pale.skin_lab[0]
     assert min(dark.skin.sum() / dark.face.sum(), pale.skin.sum() / pale.face.sum()) > 0.6
@@ -89,8 +89,8 @@ def test_the_skins_colour_is_the_persons_own(data_dir: Path) -> None:
 
 @pytest.mark.data
 @pytest.mark.parametrize("photo", [PALE, BROWN])
-def test_the_neck_is_skin_too(data_dir: Path, photo: str) -> None:
-    """Where it is lit; a neck in the deep shade of the chin is not told from hair."""
+def test_the_neck_is_skin(data_dir: Path, photo: str) -> None:
+    """If it is lit: a neck in deep shade cannot be distinguished from hair."""
     region = photo_region(data_dir / photo, "head")
     parts = find_parts(region)
     x, y = region.landmarks_xy[152]

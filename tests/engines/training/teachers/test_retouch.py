@@ -1,4 +1,4 @@
-"""The retouched face."""
+"""The retouch teacher."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _band(rgb: NDArray[np.uint8], fine_px: float, coarse_px: float) -> float:
-    """How much lies between two sizes of detail on the cheeks."""
+    """The standard deviation of a band of detail on the cheeks."""
     light = _lab(rgb)[..., 0]
     band = cv2.GaussianBlur(light, (0, 0), fine_px) - cv2.GaussianBlur(light, (0, 0), coarse_px)
     region = portrait_region("face")
@@ -41,12 +41,12 @@ def test_only_the_skin_changes() -> None:
     assert changed[parts.brows > 0.8].mean() < 0.1
 
 
-def test_is_the_same_every_time_and_found_by_name() -> None:
+def test_retouch_is_deterministic_and_found_by_name() -> None:
     region = portrait_region("face")
     assert np.array_equal(load_teacher("retouch")(region), retouch(region))
 
 
-def test_pores_stay_and_blotches_go() -> None:
+def test_pores_are_kept_and_blotches_removed() -> None:
     region = portrait_region("face")
     done = retouch(region)
     assert _band(done, 0.3, 1.4) > 0.6 * _band(region.rgb, 0.3, 1.4), "plastic"
@@ -75,35 +75,35 @@ def _spotted(region: AlignedRegion) -> AlignedRegion:
 
 def _assert_spots_go(clean: AlignedRegion) -> None:
     spotted = _spotted(clean)
-    done, wanted = _lab(retouch(spotted)), _lab(retouch(clean))
+    done, expected = _lab(retouch(spotted)), _lab(retouch(clean))
     for x, y in clean.landmarks_xy[[50, 280]].astype(int):
         at = np.s_[y - 3 : y + 4, x - 3 : x + 4]
         was = np.abs(_lab(spotted.rgb)[at] - _lab(clean.rgb)[at]).mean((0, 1))
-        left = np.abs(done[at] - wanted[at]).mean((0, 1))
+        left = np.abs(done[at] - expected[at]).mean((0, 1))
         assert left[0] < 0.5 * was[0] and left[1] < 0.5 * was[1], f"a spot at {x}, {y} is still there"
 
 
-def test_spots_go() -> None:
+def test_spots_are_removed() -> None:
     _assert_spots_go(portrait_region("face"))
 
 
 @pytest.mark.data
 @pytest.mark.parametrize("person", [BROWN, DARK])
-def test_spots_go_on_darker_skin(data_dir: Path, person: str) -> None:
+def test_spots_are_removed_on_darker_skin(data_dir: Path, person: str) -> None:
     _assert_spots_go(photo_region(data_dir / person, "face"))
 
 
-def test_a_blemished_face_comes_out_closer_to_the_clean_one() -> None:
+def test_retouch_brings_a_blemished_face_closer_to_clean() -> None:
     clean, skin = portrait_region("face"), portrait_parts("face").skin > 0.5
-    wanted = _lab(retouch(clean))[skin]
+    expected = _lab(retouch(clean))[skin]
     for seed in range(3):
         blemished = add_blemishes(clean, np.random.default_rng(seed))
-        before, after = (np.abs(_lab(rgb)[skin] - wanted).mean() for rgb in (blemished.rgb, retouch(blemished)))
+        before, after = (np.abs(_lab(rgb)[skin] - expected).mean() for rgb in (blemished.rgb, retouch(blemished)))
         assert after < before
 
 
-def test_a_beard_is_left_alone() -> None:
-    """Hair drawn over chin and cheeks is not combed away as if it were a blemish."""
+def test_beards_are_unchanged() -> None:
+    """Hair drawn over chin and cheeks is not removed as a blemish."""
     region = portrait_region("face")
     rng = np.random.default_rng(0)
     chin = cv2.boundingRect(region.landmarks_xy[[172, 397, 152, 17]].astype(np.float32))
@@ -117,7 +117,7 @@ def test_a_beard_is_left_alone() -> None:
     assert np.abs(change).mean() < 2.0
 
 
-def test_without_skin_nothing_changes() -> None:
+def test_without_skin_the_picture_is_unchanged() -> None:
     region = portrait_region("face")
     away = replace(region, landmarks_xy=region.landmarks_xy + 5000, person=np.zeros_like(region.person))
     assert np.array_equal(retouch(away), region.rgb)

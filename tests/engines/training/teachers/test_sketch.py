@@ -1,4 +1,4 @@
-"""The pencil drawing."""
+"""The sketch teacher."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from engines.training.teachers.sketch import sketch
 
 
 def _cheeks(region: AlignedRegion, drawn: NDArray[np.uint8]) -> float:
-    """Median grey round the middle of both cheeks."""
+    """The median grey around the centre of both cheeks."""
     xy = region.landmarks_xy[[50, 280]].astype(int)
     return float(np.median([drawn[y - 8 : y + 9, x - 8 : x + 9].mean(-1) for x, y in xy]))
 
 
 @pytest.mark.parametrize("kind", ["head", "face", "frame"])
-def test_is_graphite_on_warm_paper(kind: str) -> None:
+def test_the_drawing_is_graphite_on_warm_paper(kind: str) -> None:
     drawn = sketch(portrait_region(kind)).astype(int)
     assert drawn.shape == (512, 512, 3)
     spread = drawn.max(-1) - drawn.min(-1)
@@ -34,12 +34,12 @@ def test_is_graphite_on_warm_paper(kind: str) -> None:
     assert np.percentile(drawn.mean(-1), 1) < 110, "nothing dark in it"
 
 
-def test_is_the_same_every_time_and_found_by_name() -> None:
+def test_sketch_is_deterministic_and_found_by_name() -> None:
     region = portrait_region("head")
     assert np.array_equal(load_teacher("sketch")(region), sketch(region))
 
 
-def test_features_are_darker_than_the_skin_round_them() -> None:
+def test_features_are_darker_than_the_skin_around_them() -> None:
     drawn, parts = sketch(portrait_region("head")).mean(-1), portrait_parts("head")
     skin = np.median(drawn[parts.skin > 0.9])
     for feature in (parts.eyes, parts.brows, parts.nostrils):
@@ -47,7 +47,7 @@ def test_features_are_darker_than_the_skin_round_them() -> None:
 
 
 @pytest.mark.data
-def test_every_skin_reads_as_its_own_tone_and_none_turns_black(data_dir: Path) -> None:
+def test_skin_tones_keep_their_order_and_never_turn_black(data_dir: Path) -> None:
     greys = []
     for person in (PALE, BROWN, DARK):
         region = photo_region(data_dir / person, "head")
@@ -60,7 +60,7 @@ def test_every_skin_reads_as_its_own_tone_and_none_turns_black(data_dir: Path) -
     assert pale > brown + 8 and brown > dark + 4 and dark < 190
 
 
-def test_the_room_is_drawn_like_the_person_whatever_the_mask_says() -> None:
+def test_the_background_is_drawn_without_a_person_mask() -> None:
     region = portrait_region("head")
     alone = sketch(region).mean(-1)
     part_of_it = sketch(replace(region, person=np.full_like(region.person, 255))).mean(-1)
@@ -84,7 +84,7 @@ def test_the_hatching_moves_with_the_picture(step: int) -> None:
     assert np.abs(change).mean() < 1.0
 
 
-def test_noise_of_the_camera_is_not_made_stronger() -> None:
+def test_camera_noise_is_not_amplified() -> None:
     region = portrait_region("head")
     noise = np.random.default_rng(1).normal(0, 3, region.rgb.shape)
     noisy = replace(region, rgb=np.clip(np.rint(region.rgb + noise), 0, 255).astype(np.uint8))
@@ -93,7 +93,7 @@ def test_noise_of_the_camera_is_not_made_stronger() -> None:
     assert change_out < 1.2 * change_in
 
 
-def test_a_dark_room_leaves_a_drawing_that_can_be_read() -> None:
+def test_a_dark_photo_gives_a_readable_drawing() -> None:
     region = portrait_region("head")
     drawn = sketch(replace(region, rgb=(region.rgb * 0.3).astype(np.uint8)))
     parts = portrait_parts("head")

@@ -1,4 +1,4 @@
-"""The toon: a drawing (flat tones, dark lines) of the same person, in the person's own colours."""
+"""The toon teacher: flat tones and dark lines, in the person's own colours."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _texture(rgb: NDArray[np.uint8], mask: NDArray[np.float32]) -> float:
-    """How much a surface's lightness usually changes within a few pixels; few lines and borders do not count."""
+    """The typical change of lightness within a few pixels; lines and borders hardly count."""
     lightness = _lab(rgb)[..., 0]
     fine = np.abs(lightness - cv2.GaussianBlur(lightness, (0, 0), 3.0))
     return float(np.median(fine[mask > 0.5]))
@@ -39,18 +39,18 @@ def _mean(rgb: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.float
 
 
 @pytest.mark.parametrize("kind", ["face", "head", "frame"])
-def test_every_kind_of_region_is_drawn_at_its_size(kind: str) -> None:
+def test_regions_are_drawn_at_their_own_size(kind: str) -> None:
     drawn, region = _drawn(kind), portrait_region(kind)
     assert drawn.shape == region.rgb.shape
     assert drawn.dtype == np.uint8
     assert np.abs(drawn.astype(int) - region.rgb).mean() > 3, "nothing was drawn"
 
 
-def test_it_is_the_teacher_of_that_name() -> None:
+def test_toon_is_found_by_name() -> None:
     assert load_teacher("toon") is toon
 
 
-def test_the_same_region_gives_the_same_picture_and_is_left_alone() -> None:
+def test_toon_is_deterministic_and_keeps_its_input() -> None:
     region = portrait_region("head")
     before = region.rgb.copy()
     np.testing.assert_array_equal(toon(region), _drawn("head"))
@@ -65,7 +65,7 @@ def test_skin_and_background_are_flat() -> None:
     assert _texture(_drawn("head"), behind) < 0.5 * _texture(region.rgb, behind)
 
 
-def test_dark_lines_are_drawn_round_the_eyes_and_the_head() -> None:
+def test_eyes_and_head_have_dark_outlines() -> None:
     region, parts = portrait_region("head"), portrait_parts("head")
     darker = _lab(region.rgb)[..., 0] - _lab(_drawn("head"))[..., 0]
     rim = cv2.GaussianBlur(parts.person, (0, 0), 6.0)
@@ -75,8 +75,8 @@ def test_dark_lines_are_drawn_round_the_eyes_and_the_head() -> None:
         assert (darker[where] > 8).mean() < 0.6, f"{name}: a line, no blot"
 
 
-def test_it_is_still_the_same_picture() -> None:
-    """At a size where lines and texture count for little, the drawing looks like the photo."""
+def test_a_reduced_drawing_resembles_the_photo() -> None:
+
     small = [
         cv2.resize(rgb, (32, 32), interpolation=cv2.INTER_AREA) for rgb in (_drawn("head"), portrait_region("head").rgb)
     ]
@@ -84,7 +84,7 @@ def test_it_is_still_the_same_picture() -> None:
     assert np.corrcoef(lightness[0], lightness[1])[0, 1] > 0.97
 
 
-def test_noise_is_drawn_smaller_than_it_was() -> None:
+def test_noise_is_reduced() -> None:
     region = portrait_region("head")
     noise = np.random.default_rng(0).normal(0, 5, region.rgb.shape)
     noisy = np.clip(np.rint(region.rgb + noise), 0, 255).astype(np.uint8)
@@ -92,8 +92,8 @@ def test_noise_is_drawn_smaller_than_it_was() -> None:
     assert change < 0.5 * np.abs(noisy.astype(float) - region.rgb).mean()
 
 
-def test_a_part_turn_of_the_light_changes_it_by_a_part() -> None:
-    """No hard threshold: a hundredth more light never makes a pixel jump."""
+def test_a_small_change_of_light_changes_little() -> None:
+    """There is no hard threshold: 1 % more light changes no pixel abruptly."""
     region = portrait_region("head")
     lighter = np.clip(np.rint(region.rgb * 1.01), 0, 255).astype(np.uint8)
     change = np.abs(toon(replace(region, rgb=lighter)).astype(float) - _drawn("head"))
@@ -108,7 +108,7 @@ def _skin_before_and_after(region: AlignedRegion) -> tuple[NDArray[np.float32], 
 
 @pytest.mark.data
 @pytest.mark.parametrize("photo", [PALE, BROWN, DARK])
-def test_skin_keeps_its_lightness_and_hue_and_gains_colour(data_dir: Path, photo: str) -> None:
+def test_skin_keeps_lightness_and_hue_and_gains_chroma(data_dir: Path, photo: str) -> None:
     photo_lab, drawn_lab = _skin_before_and_after(photo_region(data_dir / photo, "head"))
     assert abs(drawn_lab[0] - photo_lab[0]) < 4
     photo_chroma, drawn_chroma = (float(np.hypot(lab[1], lab[2])) for lab in (photo_lab, drawn_lab))

@@ -1,4 +1,4 @@
-"""The line that says what is going on is for the terminal only."""
+"""The status line is shown on a terminal only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 
 CODE = """
 import time
-from engines.status_line import status_line
+from engines.build.status_line import status_line
 with status_line() as say:
     say("at work on [toon]")
     time.sleep(0.3)
@@ -22,7 +22,7 @@ with status_line() as say:
 """
 
 
-def test_results_go_to_the_file_and_the_words_to_the_terminal(tmp_path: Path) -> None:
+def test_status_goes_to_the_terminal_and_output_to_the_file(tmp_path: Path) -> None:
     import pty
 
     ours, its = pty.openpty()
@@ -38,6 +38,6 @@ def test_results_go_to_the_file_and_the_words_to_the_terminal(tmp_path: Path) ->
     assert "at work on [toon]" in seen and "result" not in seen
 
 
-def test_without_a_terminal_nothing_is_shown() -> None:
+def test_no_status_without_a_terminal() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.stderr == "" and done.stdout.startswith("a result")

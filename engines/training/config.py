@@ -1,0 +1,77 @@
+"""TrainConfig: the settings that every training method has. Methods add their own fields in a subclass."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from engines.errors import OptionsError
+from engines.option_fields import check_ranges
+
+LOCAL = {"local": True}  # field metadata: a setting of this machine, not written to checkpoints and style cards
+
+ConfigT = TypeVar("ConfigT", bound="TrainConfig")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """What the trainer reads. Fields with a `typer.Option` are options of `veneer train STYLE`.
+
+    Attributes:
+        generator: Name of the generator, see `engines.generators.registry`.
+        generator_args: Arguments of its constructor.
+        steps: Number of training steps. The learning rate follows one cycle over them.
+        batch: Batch size on each device.
+        peak_lr: Largest learning rate.
+        warm_up_steps: Steps of linear warm-up. A half cosine decays the learning rate to zero from there.
+        ema_decay: Decay of the exponential moving average (EMA) of the weights. The average is what is exported.
+        check_every: Steps between two validations. Each writes a checkpoint.
+        patience: Validations without improvement before early stopping.
+        precision: As Lightning Fabric names it: "32-true", "bf16-mixed" or "16-mixed".
+        seed: Seed of every random number. On the CPU, equal seeds and thread counts give equal weights.
+        workers: Processes that prepare batches; 0 prepares them in the training process.
+    """
+
+    generator: str = "toon_net"
+    generator_args: Mapping[str, Any] = field(default_factory=dict)
+    steps: Annotated[int, typer.Option(help="Training steps.", min=1)] = 12_000
+    batch: Annotated[int, typer.Option(help="Batch size.", min=1)] = 16
+    peak_lr: Annotated[float, typer.Option("--lr", help="Peak learning rate.", min=0)] = 6e-3
+    warm_up_steps: int = 100
+    ema_decay: float = 0.997
+    check_every: int = 500
+    patience: int = 20
+    precision: Annotated[
+        str, typer.Option(help="32-true, bf16-mixed or 16-mixed.", show_default="bf16-mixed if fast, else 32-true")
+    ] = "bf16-mixed"
+    seed: Annotated[int, typer.Option(help="On the CPU, the same seed gives the same weights.", min=0)] = 0
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that prepare batches.", min=0, show_default="half of the processors")
+    ] = field(default=None, metadata=LOCAL)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if min(self.steps, self.batch, self.check_every, self.patience) < 1:
+            got = f"{self.steps} steps, batch {self.batch}, check every {self.check_every}, patience {self.patience}"
+            raise OptionsError("training schedule", f"a number below 1 ({got})", "use 1 or more")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields except those of this machine, ready for JSON."""
+        names = [one.name for one in dataclasses.fields(self) if not one.metadata.get("local")]
+        values = {name: getattr(self, name) for name in names}
+        return {**values, "generator_args": dict(self.generator_args)}
+
+    @classmethod
+    def from_json(cls: type[ConfigT], saved: Mapping[str, Any], requested: TrainConfig | None = None) -> ConfigT:
+        """Return the config that `to_json` saved, with the settings of this machine from `requested`.
+
+        Raises:
+            TypeError: The saved fields are not those of this class.
+            OptionsError: A value is out of range.
+        """
+        local = [one.name for one in dataclasses.fields(cls) if one.metadata.get("local")]
+        return cls(**{**saved, **{name: getattr(requested, name) for name in local if hasattr(requested, name)}})

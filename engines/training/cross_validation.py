@@ -1,0 +1,84 @@
+"""Cross-validation of the lip styles: each fold and the final network are one run of the trainer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines.errors import OptionsError
+from engines.training.data.lip_pairs import LipPairs, split_folds
+from engines.training.devices import make_fabric
+from engines.training.methods.lips import EPOCHS, Lips, LipsConfig, one_thread, scores_db
+from engines.training.metrics.psnr import mean_psnr_db
+from engines.training.progress import Outcome, Watch
+from engines.training.resume import CHECKPOINT
+from engines.training.trainer import fit
+
+_SILENT = Watch()
+
+
+def cross_validate(
+    pairs: LipPairs, work: Path, *, folds: int, epochs: int = EPOCHS, seed: int = 0, resume: bool = False,
+    watch: Watch = _SILENT, **changes: Any,
+) -> tuple[Lips, Outcome, dict[str, Any]]:  # fmt: skip
+    """Train one network for each fold, and one on all pairs.
+
+    Args:
+        pairs: All pairs.
+        work: Folder of the checkpoints: one folder for each network.
+        folds: Number of folds.
+        epochs: Times that each pair is shown.
+        seed: Seed of the folds and of every network.
+        resume: Continue from the checkpoints; networks without one are trained from the start.
+        watch: Callbacks; steps are counted over all networks.
+        changes: Other fields of `LipsConfig`.
+
+    Returns:
+        The method and the outcome of the network trained on all pairs, and the scores. `cv_psnr_db` is the mean over
+        pictures, each painted by the network that was not trained on it.
+
+    Raises:
+        OptionsError: There are fewer than two folds, or more folds than pairs.
+        StoppedError: Ctrl-C or SIGTERM; the checkpoint was written.
+        DivergedError: A loss is not finite.
+    """
+    if not 2 <= folds <= len(pairs):
+        got = f"{len(pairs)} pairs of style {pairs.style!r}"
+        raise OptionsError(f"{folds} folds", got, "use at least 2, and at most one for each pair")
+    held_out = split_folds(pairs.before_rgb, folds, seed=seed)
+    learned = [sorted({*range(len(pairs))}.difference(fold)) for fold in held_out]
+    methods = [
+        Lips(LipsConfig.for_epochs(epochs, len(part), seed=seed, **changes), part)
+        for part in (*map(pairs.subset, learned), pairs)
+    ]
+    outcomes = _train_all(methods, work, resume=resume, watch=watch)
+    before, after = pairs.before_rgb, pairs.after_rgb
+    unseen_db = np.zeros(len(pairs))
+    for fold, outcome in zip(held_out, outcomes, strict=False):
+        unseen_db[fold] = scores_db(outcome.net, before[fold], after[fold])
+    scores = {
+        "cv_psnr_db": round(float(unseen_db.mean()), 2),
+        "cv_worst_picture_psnr_db": round(float(unseen_db.min()), 2),
+        "cv_psnr_db_per_fold": [round(float(unseen_db[fold].mean()), 2) for fold in held_out],
+        "folds": folds,
+        "seen_psnr_db": round(float(scores_db(outcomes[-1].net, before, after).mean()), 2),
+        "identity_psnr_db": round(mean_psnr_db(before, after), 2),
+    }
+    return methods[-1], outcomes[-1], scores
+
+
+def _train_all(methods: list[Lips], work: Path, *, resume: bool, watch: Watch) -> list[Outcome]:
+    total, done = sum(method.config.steps for method in methods), 0
+    watch.on_start(0, total)
+    outcomes = []
+    with one_thread():
+        for number, method in enumerate(methods, 1):
+            folder = work / ("all" if number == len(methods) else f"fold-{number}")
+            each = Watch(on_step=lambda step, before=done: watch.on_step(before + step))  # type: ignore[misc]
+            again = resume and (folder / CHECKPOINT).exists()
+            outcomes.append(fit(method, folder, resume=again, fabric=make_fabric("32-true", "cpu"), watch=each))
+            done += method.config.steps
+            watch.on_step(done)
+    return outcomes

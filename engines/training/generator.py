@@ -1,0 +1,40 @@
+"""Build the generator of a config, and check the sizes that it takes."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from engines.errors import OptionsError
+from engines.generators import registry
+from engines.training.config import TrainConfig
+
+
+def build_generator(config: TrainConfig) -> nn.Module:
+    """Return the config's generator with fresh weights.
+
+    Raises:
+        OptionsError: There is no such generator, or it does not take these arguments.
+    """
+    try:
+        return registry.fresh_generator(config.generator, config.generator_args)
+    except ValueError as error:
+        requested = f"generator {config.generator} with {dict(config.generator_args)}"
+        raise OptionsError(requested, str(error), "correct --arg") from error
+
+
+def check_size(net: nn.Module, size_wh: tuple[int, int], name: str, device: torch.device) -> None:
+    """Run a generator on a black picture of this size, (1, 3, H, W).
+
+    Raises:
+        OptionsError: It does not take the size, or returns another one.
+    """
+    width, height = size_wh
+    try:
+        with torch.inference_mode():
+            fits = net(torch.zeros((1, 3, height, width), device=device)).shape == (1, 3, height, width)
+    except RuntimeError:
+        fits = False
+    if not fits:
+        got = "its layers halve the size more often than it can be halved"
+        raise OptionsError(f"{name} on pictures or crops of {width}x{height}", got, "use multiples of 8")

@@ -1,0 +1,21 @@
+"""Peak signal-to-noise ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAX_DB = 100.0
+
+
+def psnr_db(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Return the PSNR of two uint8 arrays of the same shape, peak 255; 100 dB if they are equal."""
+    error = float(np.mean(np.square(one.astype(np.float32) - other.astype(np.float32)), dtype=np.float64))
+    return min(_MAX_DB, 10 * float(np.log10(255.0**2 / error))) if error > 0 else _MAX_DB
+
+
+def mean_psnr_db(ones: Iterable[NDArray[np.uint8]], others: Iterable[NDArray[np.uint8]]) -> float:
+    """Return the mean PSNR over pairs of pictures."""
+    return float(np.mean([psnr_db(one, other) for one, other in zip(ones, others, strict=True)]))

@@ -1,0 +1,127 @@
+"""The one place that decides whether a frame may be shown, and what is shown instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from engines.looks import Look
+from engines.styles import Style
+from live.control.controls import STRENGTH_STEP, ControlState
+from live.pipeline.frame import Frame, TrackedFrame
+from live.render.look_loader import LoadedLook
+from live.render.lost_face_guard import LostFaceGuard
+from live.render.privacy_fallback import fallback_frame
+
+_MIN_MAX_AGE_S = 0.5  # a camera at 15 frames per second, repeated at 30, must not flicker
+
+
+def final_fallback(look: Look) -> str:
+    """Return what the look shows when no earlier frame can be held: "blur", "card" or "raw"."""
+    return look.then if look.no_face == "hold" else look.no_face
+
+
+def required_coverage(look: Look, strength: float) -> float:
+    """Return the lowest `Frame.coverage` that may be output while this look is selected at this strength.
+
+    It is 0 for looks that hide nothing and for looks whose final fallback is the raw frame.
+    """
+    if final_fallback(look) == "raw":
+        return 0.0
+    covering = (layer.strength for layer in look.layers if isinstance(layer.style, Style) and layer.style.covers)
+    return strength * max(covering, default=0.0)
+
+
+def covers_enough(frame: Frame, look: Look, strength: float) -> bool:
+    """Whether the frame's coverage is high enough for this look at this strength.
+
+    One step of the strength key less is accepted, so that a key press does not blur the frames that are already in
+    the pipeline, nor a frozen one.
+    """
+    return frame.coverage >= required_coverage(look, strength - STRENGTH_STEP) - 1e-6
+
+
+def max_age_s(look: Look) -> float:
+    """Return how long one picture may be repeated while no new frame comes; infinity if without limit."""
+    if final_fallback(look) == "raw":
+        return float("inf")
+    return max(look.hold_s, _MIN_MAX_AGE_S) if look.no_face == "hold" else _MIN_MAX_AGE_S
+
+
+class PrivacyPolicy:
+    """Rules that keep a face from being shown uncovered while a covering look is selected.
+
+    The frame renderer applies `can_paint`, `after_painting` and `enforce` to each frame, in one thread. The gate
+    before each sink applies `output_fallback`, which keeps no state and may be called from any thread.
+
+    Args:
+        look_of: returns the selected look, loaded or not; None if unknown, then only the painted look's rules apply.
+    """
+
+    def __init__(self, look_of: Callable[[ControlState], Look | None] = lambda _: None) -> None:
+        self._look_of = look_of
+        self._lost_faces = LostFaceGuard()
+        self._held: tuple[Frame, str] | None = None  # the last painted frame and the name of its look
+
+    def can_paint(self, tracked: TrackedFrame, loaded: LoadedLook) -> bool:
+        """Whether painting this look covers every face that is known to be on the frame.
+
+        It does not if no face was found, if the look needs a person mask and the frame has none, or if a face of the
+        previous frames is missing. The last two do not matter to a look that shows the raw frame without a face.
+        """
+        raw = loaded.look.no_face == "raw"
+        if (loaded.layers and not tracked.faces) or (loaded.needs_person and tracked.person is None and not raw):
+            return False
+        return not self._lost_faces.is_face_lost(tracked, loaded) or raw
+
+    def after_painting(self, frame: Frame, loaded: LoadedLook, strength: float, *, bare_faces: int | None) -> Frame:
+        """Return the painted frame with its coverage, or the look's fallback if it must not be shown.
+
+        Args:
+            frame: the painted frame; it may be held later, so its array must not be modified any more.
+            loaded: the painted look.
+            strength: 0..1.
+            bare_faces: number of faces that a layer could not paint; None if the frame was not painted.
+        """
+        if bare_faces is None or (bare_faces and loaded.look.no_face != "raw"):
+            return self._fallback(frame, loaded.look, strength)
+        hiding = (layer.strength for layer in loaded.layers if layer.output == "picture")
+        frame = replace(frame, coverage=0.0 if bare_faces else strength * max(hiding, default=0.0))
+        self._held = frame, loaded.look.name
+        return frame
+
+    def enforce(self, frame: Frame, state: ControlState) -> Frame:
+        """Return the frame, or the selected look's fallback if the frame covers less than that look requires.
+
+        This applies while the selected look is still loading, and to a frozen frame.
+        """
+        look = self._look_of(state)
+        if look is None or covers_enough(frame, look, state.strength):
+            return frame
+        return self._fallback(frame, look, state.strength)
+
+    def output_fallback(self, frame: Frame, state: ControlState, *, shown_s: float, film: bool = False) -> str | None:
+        """Return what a sink must show in place of the frame: "card", "blur" or "raw"; None for the frame itself.
+
+        Args:
+            frame: as it came from the renderer.
+            state: the current controls.
+            shown_s: for how long this picture has been shown; negative after the clock was set back.
+            film: the frame was rendered by the state that belongs to it; only panic applies.
+        """
+        if state.panic:
+            return "card"
+        look = None if film else self._look_of(state)
+        if look is None:
+            return None
+        too_old = not state.frozen and not 0.0 <= shown_s <= max_age_s(look)
+        return final_fallback(look) if too_old or not covers_enough(frame, look, state.strength) else None
+
+    def _fallback(self, frame: Frame, look: Look, strength: float) -> Frame:
+        """Return the held frame if the look holds one of the same look and size, else its final fallback."""
+        held, name = self._held or (frame, None)
+        is_same = name == look.name and held.size_wh == frame.size_wh
+        is_recent = 0.0 <= frame.time_s - held.time_s <= look.hold_s
+        if look.no_face == "hold" and is_same and is_recent and covers_enough(held, look, strength):
+            return replace(frame, bgr=held.bgr, coverage=held.coverage)
+        return fallback_frame(frame, final_fallback(look))
