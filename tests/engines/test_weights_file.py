@@ -141,12 +141,12 @@ def test_a_name_that_no_file_can_have_is_unknown(name: str) -> None:
         ("a = " + "[" * 3000, "nested too deeply"),
         ("[looks.a]\nhold_s = " + "9" * 5000, "not TOML"),
         ("[looks.a]\nhold_s = " + "9" * 400, "use a number of seconds"),
-        ('[looks."\\u001b]0;x"]', "cannot be named so"),
-        ('[looks."' + "x" * 61 + '"]', "cannot be named so"),
+        ('[looks."\\u001b]0;x"]', "too long or not printable"),
+        ('[looks."' + "x" * 61 + '"]', "too long or not printable"),
         ('[looks.a]\nabout = "one\\ntwo"', "one line of text"),
         ("[looks.a]\nlayers = [" + "{ style = 'shade', color = '#ff0000' }," * 33 + "]", "at most 32"),
         ("# " + "x" * 1_000_001, r"1\.0 MB, more than 1"),
-        ("\ufeff\udcff", "is no UTF-8"),
+        ("\ufeff\udcff", "is not UTF-8"),
     ],
 )
 def test_a_hostile_looks_file_is_reported_in_one_line(tmp_path: Path, text: str, message: str) -> None:
