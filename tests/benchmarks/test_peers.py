@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from benchmarks import peers
 from benchmarks.engine_matrix.checkout_jobs import picture
 from benchmarks.peer_comparison.chart import chart
-from benchmarks.peer_comparison.comparison import compare, printed
-from benchmarks.peer_comparison.interleaved_timing import in_turns
+from benchmarks.peer_comparison.comparison import compare, report, time_in_turns
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Peer, regions_bgr
-from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, Ways, missing
+from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, PeerEngines, missing
 from engines.generators.registry import fresh_generator
 from engines.training.metrics.model_cost import parameters
 from engines.weights_file import shapes_only
@@ -41,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", SMALL)
 def test_openvino_on_one_thread_agrees_with_pytorch(name: str) -> None:
     torch.manual_seed(0)
-    ways = Ways(fresh_generator(name, SMALL[name]).eval(), picture(1, (64, 64)), threads=1)
+    ways = PeerEngines(fresh_generator(name, SMALL[name]).eval(), picture(1, (64, 64)), threads=1)
     eager_bgr, converted_bgr = (ways.open(runtime)[1]() for runtime in ("torch-fp32", "openvino-fp32"))
     assert eager_bgr.shape == (1, 64, 64, 3) and eager_bgr.std() > 1
     assert np.abs(converted_bgr - eager_bgr).max() < 0.1
@@ -62,9 +61,9 @@ def test_the_regions_show_a_real_face() -> None:
     assert red > 1.2 * blue
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     monkeypatch.setattr(sys, "argv", ["peers", *words])
-    peers.main()
+    return peers.main()
 
 
 def test_one_run_compares_networks_and_runtimes(
@@ -84,13 +83,13 @@ def test_one_run_compares_networks_and_runtimes(
         assert row["x_ours"] == pytest.approx(row["median_ms"] / rows[OURS, runtime]["median_ms"], rel=0.01)
         assert row["x_torch"] == pytest.approx(rows[net, RUNTIMES[runtime]]["median_ms"] / row["median_ms"], rel=0.01)
         assert row["weights"] == "shipped" and row["gmac"] > 0
-    assert rows[OURS, "openvino-fp32"]["off_mean"] < 0.01, "equal to eager PyTorch"
+    assert rows[OURS, "openvino-fp32"]["error_mean"] < 0.01, "the same answer as eager PyTorch's"
     assert found["threads"] == 1 and found["machine"]["versions"]["torch"] == torch.__version__
     assert found["missing"] == {runtime: missing(runtime, OWN) for runtime in RUNTIMES if runtime not in usable}
-    for text in ("threads: PyTorch 1", "random weights, and picture quality is not compared", *usable, "toon_net"):
-        assert text in table
+    for said in ("threads: PyTorch 1", "random weights, and image quality is not compared", *usable, "toon_net"):
+        assert said in table
     for runtime, why in found["missing"].items():
-        assert f"not here: {runtime}: {why}" in table
+        assert f"not available: {runtime}: {why}" in table
     assert cv2.imread(str(plot)) is not None
 
 
@@ -111,8 +110,8 @@ def test_a_network_that_fails_is_listed_with_the_reason(monkeypatch: pytest.Monk
     eager, converted = done.rows
     assert eager.median_ms and not eager.failed
     assert converted.median_ms is None and "special_bessel_j0" in converted.failed
-    assert f"bessel does not run in openvino-fp32: {converted.failed}" in printed(done.rows)
-    assert eager.x_ours is None, "the baseline was not in this run"
+    assert f"bessel does not run in openvino-fp32: {converted.failed}" in report(done.rows)
+    assert eager.x_ours is None, "ours was not in this run"
 
 
 class _Nan(_Bessel):
@@ -128,7 +127,7 @@ def test_a_network_that_returns_nan_has_no_times(monkeypatch: pytest.MonkeyPatch
 
 def test_timed_calls_are_interleaved_in_changing_order() -> None:
     made: list[str] = []
-    took_ms, whole = in_turns({name: lambda name=name: made.append(name) for name in "abc"}, seconds=0.01)
+    took_ms, whole = time_in_turns({name: lambda name=name: made.append(name) for name in "abc"}, seconds=0.01)
     assert whole and all(len(times) >= 3 for times in took_ms.values())
     turns = [name for place, name in enumerate(made) if place == 0 or made[place - 1] != name]
     assert turns[:3] == ["a", "b", "c"], "one untimed call each"
@@ -155,12 +154,11 @@ def test_ctrl_c_keeps_the_times_measured_so_far(
 ) -> None:
     monkeypatch.setitem(PEERS, "stopping", Peer("stopping", "a test", "head", (256, 256), "random", _Stopping))
     out = tmp_path / "peers.json"
-    with pytest.raises(SystemExit) as ended:
-        run(monkeypatch, *f"--net stopping --runtime torch-fp32 --threads 1 --json {out}".split())
-    assert ended.value.code == 130
+    words = f"--net stopping --runtime torch-fp32 --threads 1 --json {out}"
+    assert run(monkeypatch, *words.split()) == 130
     assert "stopped early" in capsys.readouterr().err
     found = json.loads(out.read_text())
-    assert found["whole"] is False
+    assert found["complete"] is False
     assert found["rows"][0]["calls"] == 2 and found["rows"][0]["median_ms"] >= 60
 
 

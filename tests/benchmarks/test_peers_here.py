@@ -1,4 +1,4 @@
-"""The runtimes of `python -m benchmarks.peers`: which are available, and the reasons for the others."""
+"""The runtimes of `python -m benchmarks.peers`, and why some are missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from support.gpu_parts import on_gpu
 
 from benchmarks import peers
-from benchmarks.peer_comparison import peer_int8, peer_runtimes
+from benchmarks.peer_comparison import peer_runtimes
 from benchmarks.peer_comparison.comparison import compare
 from benchmarks.peer_comparison.peer_networks import PEERS
 from benchmarks.peer_comparison.peer_runtimes import missing
@@ -23,11 +23,11 @@ OWN = [peer.own for peer in PEERS.values() if peer.own]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_a_missing_runtime_is_named_with_the_reason(
+def test_missing_runtime_is_reported_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not (why := missing("cuda-fp32", OWN)):
-        pytest.skip("this machine has the GPU whose absence is tested")
+        pytest.skip("this machine has a GPU")
     for runtime in ("cuda-fp32", "tensorrt-fp16"):
         with pytest.raises(SystemExit) as ended:
             monkeypatch.setattr(sys, "argv", ["peers", "--runtime", runtime])
@@ -36,8 +36,8 @@ def test_a_missing_runtime_is_named_with_the_reason(
         assert ended.value.code == 2 and f"{runtime}: {why}" in written.err and written.err.count("\n") == 1
 
 
-def test_missing_tensorrt_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing GPU is replaced by a stand-in."""
+def test_missing_tensorrt_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uses a fake GPU if there is none."""
     if find_spec("torch_tensorrt"):
         pytest.skip("TensorRT is installed here")
     monkeypatch.setattr(peer_runtimes, "torch_device", lambda: None)
@@ -46,39 +46,39 @@ def test_missing_tensorrt_names_the_extra_to_install(monkeypatch: pytest.MonkeyP
     assert "veneer[rtx]" in missing("tensorrt-fp16", OWN)
 
 
-def test_int8_uses_the_engine_of_live_for_shipped_styles(capsys: pytest.CaptureFixture[str]) -> None:
+def test_int8_uses_the_live_engine_of_own_styles_only(capsys: pytest.CaptureFixture[str]) -> None:
     if find_spec("nncf") is None:
-        pytest.skip("NNCF, which makes INT8 engines, is not installed")
+        pytest.skip("NNCF, which builds INT8 engines, is not installed")
     done = compare(["lip_net", "pix2pix"], ["torch-fp32", "openvino-int8"], seconds=0.01, threads=1)
     rows = {(row.net, row.runtime): row for row in done.rows}
     ours = rows["lip_net", "openvino-int8"]
-    assert ours.median_ms and ours.off_mean is not None and 0.01 < ours.off_mean < 4, "INT8, and near FP32"
+    assert ours.median_ms and ours.error_mean is not None and 0.01 < ours.error_mean < 4, "INT8, and near FP32"
     key = int8_key(load_style("lips-glaze"))
     assert engine_cache.find(key) is not None and verdict(key) == "passed", "the engine stays in the cache"
-    assert "lips-glaze: making its INT8 engine" in capsys.readouterr().err
+    assert "lips-glaze: building the INT8 engine" in capsys.readouterr().err
     compare(["lip_net"], ["openvino-int8"], seconds=0.01, threads=1)
-    assert "making" not in capsys.readouterr().err, "the second run uses the cache"
+    assert "building" not in capsys.readouterr().err, "the second run uses the cache"
     theirs = rows["pix2pix", "openvino-int8"]
-    assert theirs.median_ms is None and theirs.failed == "INT8 is made of the program's own styles alone"
+    assert theirs.median_ms is None and theirs.failed == "INT8 engines are built for this project's styles only"
     record_verdict(key, passed=False, because="too blue", scores={})
     (failed,) = compare(["lip_net"], ["openvino-int8"], seconds=0.01, threads=1).rows
-    assert failed.median_ms is None and failed.failed == "calibration failed: too blue, so live does not use it"
+    assert failed.median_ms is None and failed.failed == "calibration failed: too blue, so the program does not use it"
 
 
-def test_int8_needs_nncf_and_a_shipped_style(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer_int8, "nncf_installed", lambda: False)
+def test_int8_needs_nncf_and_own_styles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer_runtimes, "nncf_installed", lambda: False)
     assert missing("openvino-int8", OWN).endswith(
         "NNCF, which builds it, is not installed (pip install 'veneer[int8]')"
     )
-    assert missing("openvino-int8", []) == "INT8 is made of the program's own styles alone"
+    assert missing("openvino-int8", []) == "INT8 engines are built for this project's styles only"
 
 
 @on_gpu
-def test_half_precision_on_a_gpu_agrees_with_fp32() -> None:
+def test_half_precision_on_gpu_agrees_with_fp32() -> None:
     runtimes = ["cuda-fp32", "cuda-fp16-graph"]
     runtimes += ["tensorrt-fp16"] if find_spec("torch_tensorrt") else []
     done = compare(list(PEERS), runtimes, seconds=1.0, threads=1)
     assert len(done.rows) == len(runtimes) * len(PEERS)
     for row in done.rows:
         assert not row.failed and row.median_ms, row
-        assert row.off_mean is not None and row.off_mean < 3.0, row
+        assert row.error_mean is not None and row.error_mean < 3.0, row

@@ -61,7 +61,7 @@ class TintNet(nn.Module):
         return (rgb + self.gain * self.up(self.tint(self.squeeze(rgb)))).tanh()
 '''
 ARGUMENTS = ["channels=4", "gain=0.75", "up=bilinear", "bias=false"]
-QUICK = "--no-cut --steps 6 --crop 32 --batch 2 --threads 1 --precision 32-true"
+QUICK = "--no-cut --steps 6 --crop 32 --batch 2 --workers 0 --precision 32-true"
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -70,14 +70,14 @@ def test_packages_that_cannot_be_had_are_one_line_and_code_2(
     assert main(monkeypatch, "--environment", str(folder)) == 2
     said = capfd.readouterr().err.splitlines()
     assert said[0].startswith("installing torch==2.13.0 torch-tensorrt-rtx==2.13.0 into ")
-    assert said[1].startswith("torch==2.13.0 torch-tensorrt-rtx==2.13.0 cannot be had: No matching distribution")
+    assert said[1].startswith("torch==2.13.0 torch-tensorrt-rtx==2.13.0 cannot be installed: No matching distribution")
     assert "PIP_INDEX_URL" in said[1] and len(said) == 2
     assert about(folder) == {}, "a half-made environment does not count"
 
 
 def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(NoEnvironmentError, match="is no environment"):
+    with pytest.raises(NoEnvironmentError, match="is not a Python environment"):
         environment(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
