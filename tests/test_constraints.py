@@ -1,4 +1,4 @@
-"""constraints.txt says the exact version of everything that is installed for the program and its tests."""
+"""constraints.txt pins the exact version of everything that is installed for the program and its tests."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ LINES = [
 
 
 def pinned() -> dict[str, str]:
-    """The names and versions that count for this Python."""
-    mine = [line for line in LINES if line.marker is None or line.marker.evaluate()]
-    found = {canonicalize_name(line.name): next(iter(line.specifier)).version for line in mine}
-    assert len(found) == len(mine), "a name is pinned twice"
+    """The names and versions that apply to this Python."""
+    applicable = [line for line in LINES if line.marker is None or line.marker.evaluate()]
+    found = {canonicalize_name(line.name): next(iter(line.specifier)).version for line in applicable}
+    assert len(found) == len(applicable), "a name is pinned twice"
     return found
 
 
-def needed(name: str, extras: frozenset[str], seen: dict[str, metadata.Distribution]) -> None:
-    """All distributions that one asks for, and those that they ask for, as far as they are for this system."""
+def add_needed(name: str, extras: frozenset[str], seen: dict[str, metadata.Distribution]) -> None:
+    """Add to `seen` all distributions that one requires on this system, directly or not."""
     try:
         distribution = metadata.distribution(name)
     except metadata.PackageNotFoundError:
-        raise AssertionError(f"{name} is asked for and not installed") from None
+        raise AssertionError(f"{name} is required and not installed") from None
     for line in distribution.requires or ():
-        wanted = Requirement(line)
-        if wanted.marker and not any(wanted.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+        requirement = Requirement(line)
+        if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
             continue
-        key = canonicalize_name(wanted.name)
+        key = canonicalize_name(requirement.name)
         if key == canonicalize_name(name):  # an extra that names others of its own, as [dev] does
-            needed(name, frozenset(wanted.extras), seen)
+            add_needed(name, frozenset(requirement.extras), seen)
         elif key not in seen:
-            seen[key] = metadata.distribution(wanted.name)
-            needed(wanted.name, frozenset(wanted.extras), seen)
+            seen[key] = metadata.distribution(requirement.name)
+            add_needed(requirement.name, frozenset(requirement.extras), seen)
 
 
 def test_every_line_is_one_exact_version() -> None:
@@ -50,10 +50,10 @@ def test_every_line_is_one_exact_version() -> None:
         assert version.operator == "==" and "*" not in version.version, str(line)
 
 
-def test_everything_that_veneer_and_its_tests_need_is_pinned_to_what_is_installed() -> None:
+def test_pinned_versions_are_the_installed_ones() -> None:
     assert default_environment()["python_version"] == f"{sys.version_info[0]}.{sys.version_info[1]}"
     seen: dict[str, metadata.Distribution] = {}
-    needed("veneer", frozenset({"dev"}), seen)
+    add_needed("veneer", frozenset({"dev"}), seen)
     assert "torch" in seen and "pytest" in seen
     versions = pinned()
     off = {
@@ -61,12 +61,12 @@ def test_everything_that_veneer_and_its_tests_need_is_pinned_to_what_is_installe
         for name, found in seen.items()
         if versions.get(name) != found.version.partition("+")[0]  # PyTorch without CUDA is 2.13.0+cpu
     }
-    if sys.platform == "linux":  # other systems need other things, which nobody here could test
+    if sys.platform == "linux":  # other systems need other packages
         assert off == {}
 
 
-def test_the_ways_to_install_keep_to_it() -> None:
-    """The README's commands, the tests' own among them, which is the one that CI runs."""
+def test_install_commands_use_the_constraints() -> None:
+    """Those of the README, with the test command, which CI runs."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = "".join(re.findall(r"```sh\n(.*?)```", readme, re.DOTALL))
     installs = [line for line in commands.splitlines() if re.search(r"pip install .*(\s\.|'\.\[)", line)]

@@ -33,9 +33,7 @@ def read_pictures(path: Path) -> tuple[list[ImageU8], list[float]]:
         try:
             for frame in container.decode(video=0):
                 assert frame.pts is not None and frame.time_base is not None
-                matrix = {1: "ITU709"}.get(
-                    int(frame.colorspace), "ITU601"
-                )  # as tagged; older PyAV versions ignore the tag
+                matrix = {1: "ITU709"}.get(int(frame.colorspace), "ITU601")  # older PyAV ignores the tag
                 ranges = {"src_color_range": "MPEG", "dst_color_range": "JPEG"}
                 shown = reformatter.reformat(frame, format="bgr24", src_colorspace=matrix, **ranges)
                 pictures.append(shown.to_ndarray().astype(np.uint8))

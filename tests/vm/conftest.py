@@ -1,4 +1,4 @@
-"""The machine that all these tests share: made ready, booted once, and powered off at the end."""
+"""The virtual machine shared by all these tests: booted once, and powered off at the end."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ _FOLDER = Path(__file__).resolve().parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Minutes on two processors are spent only where they are asked for."""
-    asked = "vm" in str(config.option.markexpr).split() or any(_is_ours(word) for word in config.args)
+    """Skip the suite, which takes minutes, unless it is requested."""
+    is_requested = "vm" in str(config.option.markexpr).split() or any(map(_is_in_suite, config.args))
     for item in items:
-        if item.get_closest_marker("vm") is not None and not asked:
+        if item.get_closest_marker("vm") is not None and not is_requested:
             item.add_marker(pytest.mark.skip(reason=f"boots a virtual machine for minutes; run: {COMMAND}"))
 
 
-def _is_ours(word: str) -> bool:
-    path = Path(word.partition("::")[0]).resolve()
+def _is_in_suite(argument: str) -> bool:
+    path = Path(argument.partition("::")[0]).resolve()
     return path == _FOLDER or _FOLDER in path.parents
 
 
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A booted guest with the chart in its exchange folder."""
+    """A booted guest with the chart in its shared folder."""
     if missing := missing_tools():
-        _give_up("; ".join(missing))
+        _skip("; ".join(missing))
     try:
         kernel = ready_kernel()
     except (CannotBuildError, OSError) as error:
-        _give_up(f"no kernel to boot: {error}")
+        _skip(f"no kernel to boot: {error}")
     machine = Machine(kernel, tmp_path_factory.mktemp("vm"))
     machine.boot()
     try:
@@ -45,20 +45,20 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             (machine.exchange / name).write_bytes(as_yuyv(chart(size_wh)))
         yield machine
     finally:
-        REPORT.append(f"boot {machine.took_s['boot']:.0f} s, processor {machine.processor_s():.0f} s in all")
+        REPORT.append(f"boot {machine.took_s['boot']:.0f} s, CPU {machine.cpu_s():.0f} s in total")
         for name, waited in machine.waited.items():
-            took = f"{name}: {machine.took_s[name]:.0f} s, {machine.ran_s[name]:.0f} s of processor"
-            REPORT.append(f"{took}, {waited:.0%} of the time that it wanted one the host had none to give")
+            took = f"{name}: {machine.took_s[name]:.0f} s, {machine.ran_s[name]:.0f} s of CPU"
+            REPORT.append(f"{took}, {waited:.0%} of the time waiting for a host CPU")
         machine.close()
 
 
-def _give_up(why: str) -> None:
-    """Skip and say why; fail where the tests are wanted whatever comes (VENEER_VM=required)."""
-    (pytest.fail if os.environ.get("VENEER_VM") == "required" else pytest.skip)(why)
+def _skip(reason: str) -> None:
+    """Skip with a reason; fail instead if VENEER_VM=required."""
+    (pytest.fail if os.environ.get("VENEER_VM") == "required" else pytest.skip)(reason)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the scenarios took."""
+    """Print the measured times."""
     if REPORT:
         terminalreporter.section("virtual machine")
         for line in REPORT:

@@ -1,4 +1,4 @@
-"""The first file system of the guest: busybox, the modules, and the way to the host's own root."""
+"""The guest's initramfs: busybox, kernel modules, and the mount of the host's root."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ mount -t tmpfs shm /guest/dev/shm
 mount -t devpts pts /guest/dev/pts
 ifconfig lo up
 chroot /guest /bin/sh {exchange}/start
-echo "guest: over"
+echo "guest: stopped"
 sync
 poweroff -f
 """
 
 
 def write_initramfs(kernel: Kernel, path: Path, *, work_dir: Path) -> None:
-    """Make the archive that the kernel unpacks and whose /init it runs.
+    """Write the archive that the kernel unpacks and whose /init it runs.
 
     Args:
-        kernel: whose modules go into it.
-        path: where the archive goes.
-        work_dir: an empty folder to lay it out in.
+        kernel: Supplies the modules.
+        path: The archive to write.
+        work_dir: An empty folder for the archive's files.
     """
     for folder in ("bin", "proc", "sys", "dev", "host", "scratch", "guest", "lib"):
         (work_dir / folder).mkdir(parents=True)

@@ -1,8 +1,8 @@
-"""Whether what came out of the guest came in time, as far as this host lets that be told.
+"""Limits on times measured in the guest, as far as the host allows a judgement.
 
-Facts hold on every machine and are asserted first. Times are judged last and all together, for on a host that gives
-its processors to others nothing is known of them: then the test skips, with the numbers, and the terminal says at the
-end what could not be judged. That holds for VENEER_VM=required too: what is required is that the machine boots.
+Facts hold on every machine and are asserted first. Times are judged last and all together, because on a busy host they
+are meaningless: then the test is skipped with the numbers, and the terminal summary lists what was not judged. This
+also applies to VENEER_VM=required, which requires only that the machine boots.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from typing import NamedTuple
 import pytest
 from vm.machine import Machine
 
-BUSY = 0.15  # a host that keeps the guest waiting for a larger share of its time cannot be timed on
-REPORT: list[str] = []  # what the terminal says at the end
+BUSY = 0.15  # maximum share of time that the guest may wait for a host CPU
+REPORT: list[str] = []  # lines of the terminal summary
 NOT_JUDGED = "NOT JUDGED"
 
 
 class Times(NamedTuple):
-    """Times of one kind, in seconds, and what none of them may exceed."""
+    """Times of one kind, in seconds, and their limit."""
 
-    what: str
+    name: str
     times_s: Iterable[float]
     limit_s: float
 
 
 def judge_times(machine: Machine, scenario: str, *all_times: Times) -> None:
-    """Every time is within its limit. The last call of a test: what comes after it may not be reached.
+    """Check that every time is within its limit. Must be the last call of a test, because it may skip.
 
-    Late times are no finding while the host kept the guest waiting; then this test says so and skips. A while for
-    which the host stood still, which the guest cannot know of, is not counted.
+    If the host kept the guest waiting, late times skip the test instead. Pauses of the host, which the guest cannot
+    detect, are subtracted.
     """
-    late, stood_s = [], machine.stood_s[scenario]
-    for what, times_s, limit_s in all_times:
+    late, paused_s = [], machine.paused_s[scenario]
+    for name, times_s, limit_s in all_times:
         in_order_s = sorted(times_s)
-        told = f"{what}: {len(in_order_s)} times, median {in_order_s[len(in_order_s) // 2]:.2f} s"
-        REPORT.append(f"{told}, worst {in_order_s[-1]:.2f} s")
-        if in_order_s[-1] > limit_s and stood_s:
-            REPORT[-1] += f"; meanwhile the host stood still for {stood_s:.2f} s"
-        if in_order_s[-1] - stood_s > limit_s:
-            late.append(f"{REPORT[-1]}, wanted {limit_s:g} s")
+        summary = f"{name}: {len(in_order_s)} times, median {in_order_s[len(in_order_s) // 2]:.2f} s"
+        REPORT.append(f"{summary}, worst {in_order_s[-1]:.2f} s")
+        if in_order_s[-1] > limit_s and paused_s:
+            REPORT[-1] += f"; the host paused for {paused_s:.2f} s"
+        if in_order_s[-1] - paused_s > limit_s:
+            late.append(f"{REPORT[-1]}, limit {limit_s:g} s")
     if not late:
         return
     if (waited := machine.waited[scenario]) > BUSY:
-        why = f"the host let the guest wait {waited:.0%} of the time: not a machine to time on"
-        REPORT.extend(f"{NOT_JUDGED}: {line}; {why}" for line in late)
-        pytest.skip(f"{'; '.join(late)}; {why}")
+        reason = f"the guest waited {waited:.0%} of the time for a host CPU, so times are not meaningful"
+        REPORT.extend(f"{NOT_JUDGED}: {line}; {reason}" for line in late)
+        pytest.skip(f"{'; '.join(late)}; {reason}")
     pytest.fail("; ".join(late))

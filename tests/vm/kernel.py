@@ -1,4 +1,4 @@
-"""A Debian kernel with vivid and v4l2loopback in a cache folder: fetched as packages, unpacked, never installed."""
+"""A Debian kernel with vivid and v4l2loopback in a cache folder: downloaded as packages, unpacked, not installed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
-WANTED_MODULES = ("virtio_pci", "9p", "9pnet_virtio", "overlay", "vivid", "v4l2loopback")
-# What must be on the machine, and the Debian package that brings it.
+REQUIRED_MODULES = ("virtio_pci", "9p", "9pnet_virtio", "overlay", "vivid", "v4l2loopback")
+# Required programs, and the Debian packages that contain them.
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "busybox": "busybox-static",
@@ -30,18 +30,18 @@ _IMAGE, _LOOPBACK = "linux-image-amd64", "v4l2loopback-dkms"
 
 
 class CannotBuildError(Exception):
-    """The kernel or its modules could not be made; the message is one line."""
+    """The kernel or its modules could not be built; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel that is ready to boot.
+    """A bootable kernel.
 
     Attributes:
-        image: the compressed kernel.
-        modules: the wanted modules and what they need, in an order in which they can be loaded.
-        release: as `uname -r` says it.
-        folder: a tree with lib/modules/RELEASE, as modprobe wants it.
+        image: Compressed kernel.
+        modules: The required modules and their dependencies, in load order.
+        release: As printed by `uname -r`.
+        folder: A tree with lib/modules/RELEASE, for modprobe.
     """
 
     image: Path
@@ -51,35 +51,35 @@ class Kernel:
 
 
 def missing_tools() -> list[str]:
-    """One line for every program that is not on this machine."""
-    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
-    return [f"{tool} is missing: sudo apt-get install --no-install-recommends {TOOLS[tool]}" for tool in absent]
+    """Return one line for every missing program."""
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    return [f"{tool} is missing: sudo apt-get install --no-install-recommends {TOOLS[tool]}" for tool in missing]
 
 
 def cache_dir() -> Path:
-    """Where the kernel is kept between runs: VENEER_VM_CACHE, or a folder of its own in the user's cache."""
+    """Return the folder of built kernels: VENEER_VM_CACHE, or a folder in the user's cache."""
     return Path(os.environ.get("VENEER_VM_CACHE") or Path(platformdirs.user_cache_dir("veneer-vm")))
 
 
 def ready_kernel() -> Kernel:
-    """The newest kernel that the package lists know, from the cache or made anew; without network, the cached one.
+    """Return the newest kernel of the package lists, cached or newly built; without lists, the newest cached one.
 
     Raises:
-        CannotBuildError: no package list, no network, or the module does not compile.
+        CannotBuildError: There is no package list or network, or the module does not compile.
     """
     cache = cache_dir()
     release = _newest_release()
-    folder = cache / f"{release}-{_candidate(_LOOPBACK)}" if release else _last_made(cache)
+    folder = cache / f"{release}-{_candidate(_LOOPBACK)}" if release else _newest_cached(cache)
     if folder is None:
-        raise CannotBuildError(f"no package {_IMAGE} is known here: sudo apt-get update")
+        raise CannotBuildError(f"no package {_IMAGE} is in the package lists: sudo apt-get update")
     if not (folder / "release").is_file():
-        _make(folder, release)
+        _build(folder, release)
     release = (folder / "release").read_text().strip()
     return Kernel(folder / "vmlinuz", _load_order(folder, release), release, folder)
 
 
 def _newest_release() -> str:
-    for line in _said("apt-cache", "depends", _IMAGE).splitlines():
+    for line in _command_output("apt-cache", "depends", _IMAGE).splitlines():
         kind, _, name = line.strip().partition(": ")
         if kind == "Depends" and name.startswith("linux-image-"):
             return name.removeprefix("linux-image-")
@@ -87,29 +87,41 @@ def _newest_release() -> str:
 
 
 def _candidate(package: str) -> str:
-    for line in _said("apt-cache", "policy", package).splitlines():
+    for line in _command_output("apt-cache", "policy", package).splitlines():
         if line.strip().startswith("Candidate:"):
             return line.split(":", 1)[1].strip().replace(":", ".")
     return "unknown"
 
 
-def _last_made(cache: Path) -> Path | None:
-    made = sorted(cache.glob("*/release"), key=lambda file: file.stat().st_mtime)
-    return made[-1].parent if made else None
+def _newest_cached(cache: Path) -> Path | None:
+    cached = sorted(cache.glob("*/release"), key=lambda file: file.stat().st_mtime)
+    return cached[-1].parent if cached else None
 
 
-def _make(folder: Path, release: str) -> None:
-    """Fetch, unpack, compile, and keep what is needed: about 25 MB of 600."""
-    aside = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(aside, ignore_errors=True)
+def _build(folder: Path, release: str) -> None:
+    """Download, unpack and compile; keep only the needed files, about 25 MB of 600."""
+    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
     try:
-        packages, tree = aside / "packages", aside / "tree"
+        packages, tree = part / "packages", part / "tree"
         packages.mkdir(parents=True)
         headers = f"linux-headers-{release}"
-        needs = [line.split()[-1] for line in _said("apt-cache", "depends", headers).splitlines() if "Depends:" in line]
-        needs = [name for name in needs if name.startswith(("linux-headers-", "linux-kbuild-"))]
+        dependencies = [
+            line.split()[-1]
+            for line in _command_output("apt-cache", "depends", headers).splitlines()
+            if "Depends:" in line
+        ]
+        dependencies = [name for name in dependencies if name.startswith(("linux-headers-", "linux-kbuild-"))]
         _run(
-            ["apt-get", "-oAcquire::Retries=5", "download", f"linux-image-{release}", headers, *needs, _LOOPBACK],
+            [
+                "apt-get",
+                "-oAcquire::Retries=5",
+                "download",
+                f"linux-image-{release}",
+                headers,
+                *dependencies,
+                _LOOPBACK,
+            ],
             cwd=packages,
         )
         for package in packages.glob("*.deb"):
@@ -118,12 +130,12 @@ def _make(folder: Path, release: str) -> None:
         _run(["depmod", "-b", str(tree), release])
         _keep(tree, release, folder)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _compile_loopback(tree: Path, release: str) -> None:
     makefile = tree / "usr" / "src" / f"linux-headers-{release}" / "Makefile"
-    makefile.write_text(makefile.read_text().replace("/usr/src/", f"{tree}/usr/src/"))  # where it lies unpacked
+    makefile.write_text(makefile.read_text().replace("/usr/src/", f"{tree}/usr/src/"))  # its unpacked location
     source = next((tree / "usr" / "src").glob("v4l2loopback-*"))
     _run(["make", "-C", str(makefile.parent), f"M={source}", "modules"])
     extra = tree / "lib" / "modules" / release / "updates"
@@ -132,7 +144,7 @@ def _compile_loopback(tree: Path, release: str) -> None:
 
 
 def _keep(tree: Path, release: str, folder: Path) -> None:
-    """Move the image and the modules that can be loaded here to their place, all at once."""
+    """Move the image and the required modules to the cache folder atomically."""
     kept, modules = tree.with_name("kept"), tree / "lib" / "modules" / release
     shutil.copytree(modules, kept / "lib" / "modules" / release, ignore=lambda *_: ["kernel", "build", "source"])
     for path in _load_order(tree, release):
@@ -148,24 +160,24 @@ def _keep(tree: Path, release: str, folder: Path) -> None:
 
 
 def _load_order(tree: Path, release: str) -> tuple[Path, ...]:
-    """The wanted modules after everything that they need, by depmod's table."""
+    """Return the required modules, each after its dependencies, from depmod's table."""
     folder = tree / "lib" / "modules" / release
-    needs: dict[str, list[str]] = {}
+    dependencies: dict[str, list[str]] = {}
     for line in (folder / "modules.dep").read_text().splitlines():
-        path, _, others = line.partition(":")
-        needs[path] = others.split()
-    by_name = {Path(path).name.partition(".")[0].replace("-", "_"): path for path in needs}
+        path, _, paths = line.partition(":")
+        dependencies[path] = paths.split()
+    by_name = {Path(path).name.partition(".")[0].replace("-", "_"): path for path in dependencies}
     order: list[str] = []
-    for name in WANTED_MODULES:
+    for name in REQUIRED_MODULES:
         if name not in by_name:
             raise CannotBuildError(f"the kernel {release} has no module {name}")
         path = by_name[name]
-        order += [each for each in [*reversed(needs[path]), path] if each not in order]
+        order += [each for each in [*reversed(dependencies[path]), path] if each not in order]
     return tuple(folder / path for path in order)
 
 
 @functools.cache
-def _said(*command: str) -> str:
+def _command_output(*command: str) -> str:
     environment = {**os.environ, "LC_ALL": "C"}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60).stdout
 
@@ -173,5 +185,5 @@ def _said(*command: str) -> str:
 def _run(command: list[str], cwd: Path | None = None) -> None:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
     if done.returncode:
-        why = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-        raise CannotBuildError(f"{' '.join(command[:2])} failed: {why[-1]}")
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        raise CannotBuildError(f"{' '.join(command[:2])} failed: {lines[-1]}")

@@ -1,4 +1,4 @@
-"""The virtual machine: booted once, asked for one scenario after the other, powered off."""
+"""The virtual machine: booted once, runs scenarios one after the other, powered off."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ _POLL_S = 0.1
 
 
 class GuestError(AssertionError):
-    """The machine did not boot, or a scenario in it failed; the message holds what the guest said."""
+    """The machine did not boot, or a scenario failed; the message contains the guest's output."""
 
 
 class Machine:
-    """One guest on the host's own root file system, which it reads and never writes.
+    """One guest on the host's root file system, mounted read-only.
 
-    A folder that both see carries the requests (`request-N.json`) and the answers (`answer-N.json`, and pictures).
+    A shared folder holds requests (`request-N.json`) and answers (`answer-N.json`, and pictures).
 
     Args:
-        kernel: what to boot.
-        folder: empty; for the archive, the exchange and the console's log.
+        kernel: The kernel to boot.
+        folder: An empty folder for the initramfs, the shared folder and the console log.
     """
 
     def __init__(self, kernel: Kernel, folder: Path) -> None:
         self.exchange, self.console = folder / "exchange", folder / "console.log"
         self._kernel, self._folder = kernel, folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._asked = 0
+        self._requests = 0
         self.took_s: dict[str, float] = {}
-        self.ran_s: dict[str, float] = {}  # processor seconds of each scenario
-        self.waited: dict[str, float] = {}  # the share of each scenario in which the host gave its processors to others
-        self.stood_s: dict[str, float] = {}  # the longest time in each scenario for which the whole host stood still
-        self._longest_turn_s = 0.0
+        self.ran_s: dict[str, float] = {}  # CPU seconds of each scenario
+        self.waited: dict[str, float] = {}  # share of each scenario in which no host CPU was available
+        self.paused_s: dict[str, float] = {}  # longest pause of the whole host in each scenario
+        self._longest_poll_s = 0.0
 
     def boot(self) -> None:
-        """Start the machine and wait until it takes requests.
+        """Start the machine and wait until it accepts requests.
 
         Raises:
-            GuestError: it does not come up.
+            GuestError: It does not boot.
         """
         self.exchange.mkdir(parents=True)
         archive = self._folder / "initramfs.cpio"
@@ -60,56 +60,56 @@ class Machine:
                 self._command(archive), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
         try:
-            self._await(self.exchange / "ready", BOOT_S, "it does not come up")
+            self._await(self.exchange / "ready", BOOT_S, "it does not boot")
         except GuestError:
             self.close()
             raise
         self.took_s["boot"] = time.monotonic() - started_s
 
     def run(self, scenario: str, *, timeout_s: float, **arguments: Any) -> dict[str, Any]:
-        """Play one scenario (a function of `vm.guest.scenarios`) and return what it found.
+        """Run one scenario (a function of `vm.guest.scenarios`) and return its result.
 
         Raises:
-            GuestError: it failed in the guest, or did not end in time.
+            GuestError: It failed in the guest, or exceeded the timeout.
         """
-        number, self._asked = self._asked, self._asked + 1
+        number, self._requests = self._requests, self._requests + 1
         request = {"scenario": scenario, "arguments": arguments}
-        aside = self.exchange / "request.part"
-        aside.write_text(json.dumps(request))
-        started_s, before, self._longest_turn_s = time.monotonic(), self._scheduled_s(), 0.0
-        aside.replace(self.exchange / f"request-{number}.json")
+        part = self.exchange / "request.part"
+        part.write_text(json.dumps(request))
+        started_s, before, self._longest_poll_s = time.monotonic(), self._scheduled_s(), 0.0
+        part.replace(self.exchange / f"request-{number}.json")
         self._await(self.exchange / f"answer-{number}.json", timeout_s, f"scenario {scenario} does not end")
         self.took_s[scenario] = time.monotonic() - started_s
-        self.stood_s[scenario] = max(0.0, self._longest_turn_s - 2 * _POLL_S)
+        self.paused_s[scenario] = max(0.0, self._longest_poll_s - 2 * _POLL_S)
         ran_s, waited_s = (now - then for now, then in zip(self._scheduled_s(), before, strict=True))
         self.ran_s[scenario] = ran_s
         self.waited[scenario] = waited_s / max(1e-6, ran_s + waited_s)
         answer: dict[str, Any] = json.loads((self.exchange / f"answer-{number}.json").read_text())
         if "failed" in answer:
             raise GuestError(f"scenario {scenario} failed in the guest:\n{answer['failed']}")
-        return dict(answer["found"])
+        return dict(answer["result"])
 
-    def processor_s(self) -> float:
-        """Processor seconds that the machine has taken so far."""
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that the machine has used."""
         return self._scheduled_s()[0]
 
     def _scheduled_s(self) -> tuple[float, float]:
-        """How long its threads have run, and how long they have waited for a processor."""
+        """Return how long its threads have run, and how long they have waited for a CPU, in seconds."""
         assert self._process is not None
-        told = [0, 0]
+        total_ns = [0, 0]
         with contextlib.suppress(OSError):  # it has stopped
             for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
-                with contextlib.suppress(OSError, ValueError):  # this one has, or the kernel keeps no such account
+                with contextlib.suppress(OSError, ValueError):  # ended, or no statistics
                     ran, waited = (thread / "schedstat").read_text().split()[:2]
-                    told = [told[0] + int(ran), told[1] + int(waited)]
-        return told[0] / 1e9, told[1] / 1e9
+                    total_ns = [total_ns[0] + int(ran), total_ns[1] + int(waited)]
+        return total_ns[0] / 1e9, total_ns[1] / 1e9
 
     def close(self) -> None:
-        """Power off."""
+        """Power off the machine."""
         process, self._process = self._process, None
         if process is None:
             return
-        (self.exchange / "over").touch()
+        (self.exchange / "stop").touch()
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
@@ -117,7 +117,7 @@ class Machine:
             process.wait()
 
     def _write_start(self) -> None:
-        """The script that the guest runs on the host's root: our own Python and our own tree."""
+        """Write the script that the guest runs, with the Python and the source tree of the host."""
         python = shlex.quote(sys.executable)
         path = shlex.quote(f"{REPOSITORY}:{REPOSITORY / 'tests'}")
         (self.exchange / "start").write_text(
@@ -128,7 +128,7 @@ class Machine:
         )
 
     def _command(self, archive: Path) -> list[str]:
-        """Emulated on purpose: nested virtualisation is not to be had, or hangs, on many machines that run tests."""
+        """Return the QEMU command; it emulates, because nested virtualisation is often missing or unreliable."""
         return [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "6G",
             "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
@@ -142,19 +142,19 @@ class Machine:
 
     def _await(self, path: Path, timeout_s: float, failure: str) -> None:
         assert self._process is not None
-        turned_s = time.monotonic()
-        until_s = turned_s + timeout_s
+        polled_s = time.monotonic()
+        deadline_s = polled_s + timeout_s
         while not path.exists():
             ended = self._process.poll() is not None
-            if ended or time.monotonic() > until_s:
+            if ended or time.monotonic() > deadline_s:
                 why = "the machine has stopped" if ended else f"{failure} within {timeout_s:.0f} s"
                 raise GuestError(f"{why}; its console ends with:\n{self._last_lines()}")
             time.sleep(_POLL_S)
-            before_s, turned_s = turned_s, time.monotonic()
-            self._longest_turn_s = max(self._longest_turn_s, turned_s - before_s)
+            before_s, polled_s = polled_s, time.monotonic()
+            self._longest_poll_s = max(self._longest_poll_s, polled_s - before_s)
 
     def _last_lines(self) -> str:
-        said = ""
+        text = ""
         with contextlib.suppress(OSError):
-            said = self.console.read_text(errors="replace")
-        return "\n".join(said.splitlines()[-25:])
+            text = self.console.read_text(errors="replace")
+        return "\n".join(text.splitlines()[-25:])

@@ -1,4 +1,4 @@
-"""Late times are a finding on a quiet host; on a busy one they are said not to be judged, all of them, by number."""
+"""judge_times: late times fail on a quiet host, and skip with a report on a busy one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _WITH_TIMES = sorted(path for path in Path(__file__).parent.glob("test_*.py") if
 
 @pytest.fixture(autouse=True)
 def report(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is said here is not said at the end of the tests."""
-    said: list[str] = []
-    monkeypatch.setattr(judging, "REPORT", said)
-    return said
+    """Replace the report, so that these tests add nothing to the terminal summary."""
+    lines: list[str] = []
+    monkeypatch.setattr(judging, "REPORT", lines)
+    return lines
 
 
-def _judge(*all_times: Times, waited: float = 0.0, stood_s: float = 0.0) -> None:
-    machine: Any = SimpleNamespace(waited={"scenario": waited}, stood_s={"scenario": stood_s})
+def _judge(*all_times: Times, waited: float = 0.0, paused_s: float = 0.0) -> None:
+    machine: Any = SimpleNamespace(waited={"scenario": waited}, paused_s={"scenario": paused_s})
     judge_times(machine, "scenario", *all_times)
 
 
@@ -36,29 +36,29 @@ def test_times_within_limits_are_reported_on_a_busy_host(report: list[str]) -> N
 
 
 def test_late_times_on_a_quiet_host_fail_by_kind() -> None:
-    with pytest.raises(pytest.fail.Exception, match=r"live: .* worst 1.70 s, wanted 1 s; released: .* wanted 8 s"):
+    with pytest.raises(pytest.fail.Exception, match=r"live: .* worst 1.70 s, limit 1 s; released: .* limit 8 s"):
         _judge(LATE, IN_TIME, LATER, waited=BUSY)
 
 
 def test_late_times_on_a_busy_host_skip_and_are_reported(report: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VENEER_VM", "required")
-    with pytest.raises(pytest.skip.Exception, match="1.70 s, wanted 1 s; .* wait 40% of the time"):
+    with pytest.raises(pytest.skip.Exception, match="1.70 s, limit 1 s; .* waited 40% of the time"):
         _judge(LATE, IN_TIME, LATER, waited=0.4)
     not_judged = [line for line in report if line.startswith(NOT_JUDGED)]
     assert len(not_judged) == 2 and "live" in not_judged[0] and "released" in not_judged[1]
-    assert len(report) == 5, "and all times are told"
+    assert len(report) == 5, "all times are reported"
 
 
 def test_host_pauses_are_excluded_from_times(report: list[str]) -> None:
-    _judge(LATE, stood_s=0.8)
-    assert report[0].endswith("the host stood still for 0.80 s")
+    _judge(LATE, paused_s=0.8)
+    assert report[0].endswith("the host paused for 0.80 s")
     with pytest.raises(pytest.fail.Exception):
-        _judge(LATE, stood_s=0.6)
+        _judge(LATE, paused_s=0.6)
 
 
 @pytest.mark.parametrize("file", _WITH_TIMES, ids=lambda file: file.stem)
 def test_facts_are_judged_before_times(file: Path) -> None:
-    """It would go unseen on a busy host."""
+    """A failing fact after the times would not be checked on a busy host."""
     tests = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)]
     for test in tests:
         times = [node.lineno for node in ast.walk(test) if isinstance(node, ast.Name) and node.id == "judge_times"]

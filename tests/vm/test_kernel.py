@@ -1,4 +1,4 @@
-"""What the machine is made of: what is missing is said, and a kernel that was made once is found without network."""
+"""The guest's kernel: missing programs are reported, and a cached kernel is found without network."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def test_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def no_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of its own, on a machine whose package lists are empty."""
+    """An empty cache, and empty package lists."""
     monkeypatch.setenv("VENEER_VM_CACHE", str(tmp_path))
-    monkeypatch.setattr(kernel, "_said", lambda *_: "")
+    monkeypatch.setattr(kernel, "_command_output", lambda *_: "")
     return tmp_path
 
 
@@ -36,11 +36,11 @@ def test_cached_kernel_is_found_with_modules_in_load_order(no_packages: Path) ->
     modules = folder / "lib" / "modules" / "6.1.0-1-amd64"
     modules.mkdir(parents=True)
     others = [f"{name}.ko:" for name in ("virtio_pci", "9p", "9pnet_virtio", "overlay", "v4l2loopback")]
-    vivid = "kernel/vivid.ko: kernel/v4l2-tpg.ko kernel/videodev.ko"  # as depmod has it: the last one first
+    vivid = "kernel/vivid.ko: kernel/v4l2-tpg.ko kernel/videodev.ko"  # depmod lists dependencies in reverse load order
     (modules / "modules.dep").write_text("\n".join([*others, vivid]))
     (folder / "release").write_text("6.1.0-1-amd64\n")
     found = kernel.ready_kernel()
     assert found.release == "6.1.0-1-amd64" and found.image == folder / "vmlinuz"
     names = [path.stem for path in found.modules]
     assert names.index("videodev") < names.index("v4l2-tpg") < names.index("vivid")
-    assert set(kernel.WANTED_MODULES) < set(names)
+    assert set(kernel.REQUIRED_MODULES) < set(names)

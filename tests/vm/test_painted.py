@@ -1,4 +1,4 @@
-"""Known pictures through a webcam, real paint and the virtual camera; a webcam that changes; a writer that dies."""
+"""Known pictures through webcam, painted look and virtual camera; a webcam size change; a killed writer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ARGUMENTS = {"look": LOOK, "size": SIZE, "timeout_s": 3000}
 
 
 def painted_here(folder: Path) -> ImageU8:
-    """The chart's portrait painted on this machine, from a file to a file."""
+    """Return the chart painted on the host with `veneer apply`."""
     bare, painted = folder / "bare.png", folder / "painted.png"
     cv2.imwrite(str(bare), chart(CHART_WH))
     command = [sys.executable, "-m", "live", "apply", str(bare), str(painted), "--look", LOOK]
@@ -46,21 +46,21 @@ def test_portrait_and_colour_chart_arrive_unchanged(machine: Machine, tmp_path: 
     found = machine.run("painted_chart", picture=CHART_FILE, **ARGUMENTS)
     picture = np.load(machine.exchange / "painted.npy")
     assert found["size_wh"] == list(CHART_WH) and found["webcam"] == [*CHART_WH, "YUYV"], found
-    off = colour_error(mean_rgb(picture, patch_boxes(CHART_WH)), PATCHES_RGB)
-    assert off.mean() < 3 and off.max() < 6, off.round(1)
+    difference = colour_error(mean_rgb(picture, patch_boxes(CHART_WH)), PATCHES_RGB)
+    assert difference.mean() < 3 and difference.max() < 6, difference.round(1)
     bare, painted = chart(CHART_WH), painted_here(tmp_path)
     lips = np.abs(painted.astype(int) - bare).max(-1) > 12
-    assert lips.sum() > 100, "there is paint to be found"
-    got, wanted, before = (each[lips][:, ::-1].mean(0, keepdims=True) for each in (picture, painted, bare))
-    assert colour_error(before, wanted)[0] > 5 > 3 > colour_error(got, wanted)[0], (before, wanted, got)
+    assert lips.sum() > 100, "the look changes the picture"
+    got, expected, before = (image[lips][:, ::-1].mean(0, keepdims=True) for image in (picture, painted, bare))
+    assert colour_error(before, expected)[0] > 5 > 3 > colour_error(got, expected)[0], (before, expected, got)
 
 
 def test_webcam_size_change_keeps_the_readers_size(machine: Machine) -> None:
-    """It stops and comes back with another size, which is how a V4L2 device changes; none can in mid-stream.
+    """The webcam stops and returns with another size; a V4L2 device cannot change its size while streaming.
 
-    The size is fixed while buffers are handed out: asked for another one then, drivers answer EBUSY, which
-    `test_colour_bars_keep_size_colour_and_rate` sees vivid do. A frame of another size in
-    mid-stream, as a film or a broken driver may give it, is one of the faults of `tests/faults`.
+    While buffers are allocated, drivers answer a size change with EBUSY (`test_colour_bars_keep_size_colour_and_rate`
+    checks this for vivid). A frame of another size in mid-stream, as from a file or a broken driver, is one of the
+    faults of `tests/faults`.
     """
     found = machine.run("webcam_changes_size", first=CHART_FILE, then=SMALL_FILE, **ARGUMENTS)
     small, large = found["rounds"]
@@ -69,24 +69,24 @@ def test_webcam_size_change_keeps_the_readers_size(machine: Machine) -> None:
     assert found["alive"]
     boxes = moved_into(patch_boxes(SMALL_WH), SMALL_WH, CHART_WH)
     fitted = np.load(machine.exchange / f"after-{SMALL_FILE}.npy")
-    off = colour_error(mean_rgb(fitted, boxes), PATCHES_RGB)
-    assert off.mean() < 3, off.round(1)
+    difference = colour_error(mean_rgb(fitted, boxes), PATCHES_RGB)
+    assert difference.mean() < 3, difference.round(1)
     left = boxes[0][0]
     assert fitted[:, : left - 8].max() < 24 and fitted[:, -left + 8 :].max() < 24, "black bars beside it"
     again = np.load(machine.exchange / f"after-{CHART_FILE}.npy")
-    off = colour_error(mean_rgb(again, patch_boxes(CHART_WH)), PATCHES_RGB)
-    assert off.mean() < 3, off.round(1)
+    difference = colour_error(mean_rgb(again, patch_boxes(CHART_WH)), PATCHES_RGB)
+    assert difference.mean() < 3, difference.round(1)
     left, top, right, bottom = portrait_box(CHART_WH)
-    assert again[top:bottom, left:right].std() > 20, "the portrait is there again"
+    assert again[top:bottom, left:right].std() > 20, "the portrait is visible again"
 
 
 def test_reader_sees_the_card_after_the_writer_is_killed(machine: Machine) -> None:
     found = machine.run("writer_is_killed", first=CHART_FILE, **ARGUMENTS)
     picture = np.load(machine.exchange / "after-kill.npy")
-    assert _is_card(picture), "not the last frame, and not the bare face"
+    assert _is_card(picture), "neither the last frame nor the bare face"
     for number, late in enumerate(np.load(machine.exchange / "opened-after-kill.npy")):
-        assert _is_card(late), f"picture {number} of a reader who came after the crash"
-    assert found["to_the_last"]["bytes"] == 0, f"with nobody left, it is no camera any more: {found['to_the_last']}"
+        assert _is_card(late), f"picture {number} of a reader that opened the camera after the crash"
+    assert found["to_the_last"]["bytes"] == 0, f"without any opener it is not a camera: {found['to_the_last']}"
     judge_times(machine, "writer_is_killed", Times("from kill -9 to the card", [found["carded_s"]], 4.0))
 
 

@@ -1,4 +1,4 @@
-"""Devices that another program holds, and a module that was loaded in another way than Chrome wants it."""
+"""Devices in use by another program, and v4l2loopback loaded without exclusive_caps."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ pytestmark = pytest.mark.vm
 
 
 def test_busy_device_ends_the_run_and_names_the_program(machine: Machine) -> None:
-    found = machine.run("devices_are_held", picture=CHART_FILE, timeout_s=3000)
+    found = machine.run("devices_in_use", picture=CHART_FILE, timeout_s=3000)
     assert found["ends"]["webcam"] not in (0, None) and found["ends"]["virtual"] not in (0, None), found
     for which in ("webcam", "virtual"):
-        said = found["said"][which].strip()
-        assert "\n" not in said and "Traceback" not in said, said
-        assert "ffmpeg" in said and str(found["holders"][which]) in said, said
-    assert "busy" in found["said"]["webcam"] and "/dev/video10" in found["said"]["virtual"]
+        output = found["output"][which].strip()
+        assert "\n" not in output and "Traceback" not in output, output
+        assert "ffmpeg" in output and str(found["holders"][which]) in output, output
+    assert "busy" in found["output"]["webcam"] and "/dev/video10" in found["output"]["virtual"]
 
 
 def test_doctor_warns_about_missing_exclusive_caps(machine: Machine) -> None:
     found = machine.run("doctor_on_plain_module", timeout_s=3000)
     checks = {}
     for which in ("without", "with"):
-        assert not found[which]["complained"].strip(), found[which]
-        checks[which] = {check["name"]: check for check in json.loads(found[which]["printed"])}
+        assert not found[which]["stderr"].strip(), found[which]
+        checks[which] = {check["name"]: check for check in json.loads(found[which]["stdout"])}
         assert checks[which]["camera"]["ok"] and "fps" in checks[which]["camera"]["says"], checks
         assert checks[which]["virtual camera"]["ok"]
     without, right = checks["without"]["virtual camera"], checks["with"]["virtual camera"]

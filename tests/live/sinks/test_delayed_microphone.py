@@ -76,6 +76,7 @@ def _sources() -> dict[str, str]:
     return {source["name"]: source["description"] for source in listed}
 
 
+@pytest.mark.serial
 def test_delayed_microphone_exists_during_the_run_only(server: None) -> None:
     before, lines = _pactl("list", "short", "modules"), Lines()
     latency_ms = [None, 80.0]
@@ -97,6 +98,7 @@ def test_delayed_microphone_exists_during_the_run_only(server: None) -> None:
     assert _pactl("list", "short", "modules") == before
 
 
+@pytest.mark.serial
 def test_modules_of_a_killed_run_are_replaced(server: None) -> None:
     DelayedMicrophone().set(90)  # and never removed, as by a killed run
     second = DelayedMicrophone()
@@ -107,6 +109,7 @@ def test_modules_of_a_killed_run_are_replaced(server: None) -> None:
     assert "veneer" not in _pactl("list", "short", "modules")
 
 
+@pytest.mark.serial
 def test_monitor_source_is_not_delayed(server: None) -> None:
     _pactl("set-default-source", "room.monitor")
     before = _pactl("list", "short", "modules")

@@ -109,6 +109,7 @@ def _screenshot_with_picture(display: str) -> ImageU8:
         time.sleep(0.1)
 
 
+@pytest.mark.serial
 @pytest.mark.screen
 def test_window_shows_picture_and_meter(display: str) -> None:
     with _window(display) as window:
@@ -124,6 +125,7 @@ def test_window_shows_picture_and_meter(display: str) -> None:
     assert red[:80, 400:].any()  # the dot of "recording"
 
 
+@pytest.mark.serial
 @pytest.mark.screen
 def test_keys_are_reported_by_name(display: str) -> None:
     heard = {"1": "1", "9": "9", "bracketleft": "[", "bracketright": "]", "m": "m", "M": "m", "question": "?", "H": "h",
@@ -137,6 +139,7 @@ def test_keys_are_reported_by_name(display: str) -> None:
     assert lines == ["open", "1", "9", "[", "]", "m", "m", "?", "h", "esc", "q", "end", "closed"]
 
 
+@pytest.mark.serial
 @pytest.mark.screen
 def test_close_button_reports_q_and_stays_closed(display: str) -> None:
     with _window(display) as window:
@@ -147,6 +150,7 @@ def test_close_button_reports_q_and_stays_closed(display: str) -> None:
     assert lines == ["open", "q", "end", "closed"]
 
 
+@pytest.mark.serial
 @pytest.mark.screen
 @pytest.mark.parametrize("size_wh", [(1, 1), (160, 120), (3840, 2160), (300, 2000)])
 def test_window_size_is_limited_for_any_frame_size(display: str, size_wh: tuple[int, int]) -> None:
@@ -159,6 +163,7 @@ def test_window_size_is_limited_for_any_frame_size(display: str, size_wh: tuple[
     assert int(geometry["WIDTH"]) >= MIN_SIZE_WH[0] - 1 or int(geometry["HEIGHT"]) >= MIN_SIZE_WH[1] - 1
 
 
+@pytest.mark.serial
 @pytest.mark.screen
 def test_wayland_variables_do_not_abort_the_program(display: str) -> None:
     desktop = {"QT_QPA_PLATFORM": "wayland", "XDG_SESSION_TYPE": "wayland", "WAYLAND_DISPLAY": "wayland-0"}

@@ -1,4 +1,4 @@
-"""Runs in the guest: takes requests from the exchange folder, plays the scenario, writes the answer."""
+"""Runs in the guest: reads requests from the shared folder, runs the scenarios, writes the answers."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from vm.guest.program import stop_all
 
 
 def serve(exchange: Path) -> None:
-    """Answer requests, in their order, until the host says that it is over."""
+    """Answer requests in order until the host stops the machine."""
     number = 0
     (exchange / "ready").touch()
-    while not (exchange / "over").exists():
+    while not (exchange / "stop").exists():
         request = exchange / f"request-{number}.json"
         if not request.exists():
             time.sleep(0.1)
             continue
-        answer = _play(json.loads(request.read_text()))
-        aside = exchange / "answer.part"
-        aside.write_text(json.dumps(answer))
-        aside.replace(exchange / f"answer-{number}.json")
+        answer = _run(json.loads(request.read_text()))
+        part = exchange / "answer.part"
+        part.write_text(json.dumps(answer))
+        part.replace(exchange / f"answer-{number}.json")
         print(f"guest: answered {number}", flush=True)
         number += 1
     stop_all()
 
 
-def _play(request: dict[str, Any]) -> dict[str, Any]:
+def _run(request: dict[str, Any]) -> dict[str, Any]:
     print(f"guest: {request}", flush=True)
     try:
-        return {"found": getattr(scenarios, request["scenario"])(**request["arguments"])}
-    except Exception:  # the host shows it and goes on with the next one
+        return {"result": getattr(scenarios, request["scenario"])(**request["arguments"])}
+    except Exception:  # reported by the host
         return {"failed": traceback.format_exc()}
 
 

@@ -1,4 +1,4 @@
-"""Headless Chromium in the guest: a page asks for the virtual camera by its name and reports what it shows."""
+"""Headless Chromium in the guest: a page opens the virtual camera by name and reports what it shows."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from vm.guest.streaming import plain
 _PAGE = Path(__file__).with_name("page.html")
 
 
-class _Told(ThreadingHTTPServer):
-    """Serves the page, and keeps what it tells."""
+class _PageServer(ThreadingHTTPServer):
+    """Serves the page, and collects its messages."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.told: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -36,8 +36,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def do_POST(self) -> None:
-        assert isinstance(self.server, _Told)
-        self.server.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        assert isinstance(self.server, _PageServer)
+        self.server.messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(204)
         self.end_headers()
 
@@ -45,11 +45,11 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def browser_shows_it(picture: str) -> dict[str, Any]:
-    """List the cameras and show the one called as the virtual camera; a second one has no exclusive_caps."""
+def browser_shows_camera(picture: str) -> dict[str, Any]:
+    """List the cameras and show the virtual one; a second camera has no exclusive_caps."""
     plain()
-    devices.feed_with(picture, anew=False)  # that camera works, only Chrome does not list it
-    server = _Told()
+    devices.feed_with(picture, restart=False)  # this camera works, but Chrome does not list it
+    server = _PageServer()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as profile:
         flags = [
@@ -66,14 +66,14 @@ def browser_shows_it(picture: str) -> dict[str, Any]:
         log = (EXCHANGE / "chromium.log").open("wb")
         chromium = subprocess.Popen(["chromium", *flags, "--remote-debugging-port=0", address], stdout=log, stderr=log)
         try:
-            ended = lambda: _done(server.told) or chromium.poll() is not None  # noqa: E731
+            ended = lambda: _done(server.messages) or chromium.poll() is not None  # noqa: E731
             await_true(ended, 3 * LONG_S, "the page shows the camera")
         finally:
             chromium.terminate()
             chromium.wait(LONG_S)
             server.shutdown()
-    return {"told": server.told, "took_s": time.monotonic() - started_s, "label": devices.LABEL}
+    return {"messages": server.messages, "took_s": time.monotonic() - started_s, "label": devices.LABEL}
 
 
-def _done(told: list[dict[str, Any]]) -> bool:
-    return any("shown" in each or "failed" in each for each in told)
+def _done(messages: list[dict[str, Any]]) -> bool:
+    return any("shown" in message or "failed" in message for message in messages)

@@ -1,4 +1,4 @@
-"""The guest's cameras: vivid as the webcam, v4l2loopback as the virtual camera and as a webcam that is fed."""
+"""The guest's cameras: vivid as the webcam, v4l2loopback as the virtual camera and as a webcam fed by ffmpeg."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ _DRIVER = Path("/sys/bus/platform/drivers/vivid")
 
 
 def load_webcam() -> float:
-    """Load vivid with one webcam; returns the monotonic second at which its device file was there."""
+    """Load vivid with one webcam; return the monotonic time in seconds when its device file existed."""
     options = ("n_devs=1", "node_types=0x1", "num_inputs=1", "input_types=0", "vid_cap_nr=0")
     with subprocess.Popen(["modprobe", "vivid", *options]) as loading:
-        there_s = await_true(Path(WEBCAM).exists, LONG_S, f"{WEBCAM} is there", every_s=0.01)
+        exists_s = await_true(Path(WEBCAM).exists, LONG_S, f"{WEBCAM} exists", every_s=0.01)
         if loading.wait():
             raise RuntimeError("vivid does not load")
-    return there_s
+    return exists_s
 
 
 def unload_webcam() -> None:
-    """Remove vivid; nobody may hold its device."""
+    """Remove vivid; its device must not be open."""
     run("modprobe", "-r", "vivid")
 
 
-def pull_webcam() -> None:
-    """Take the device away under whoever holds it, as pulling a plug does."""
+def unplug_webcam() -> None:
+    """Unbind the device while it may be open, as unplugging does."""
     (_DRIVER / "unbind").write_text(bus_name())
 
 
-def put_back_webcam(name: str) -> None:
-    """Put it back, also while the one before is still held: then the device file gets another number."""
+def plug_in_webcam(name: str) -> None:
+    """Bind the device again; if the earlier one is still open, it gets another number."""
     (_DRIVER / "bind").write_text(name)
 
 
 def bus_name() -> str:
-    """What the kernel calls the webcam on its bus."""
+    """Return the kernel's bus name of the webcam."""
     return next(entry.name for entry in _DRIVER.iterdir() if entry.name.startswith("vivid"))
 
 
 def load_cameras(*, exclusive: bool = True, fed: bool = True) -> None:
-    """Load v4l2loopback anew: the virtual camera (see `exclusive_caps`) and, always without it, the one that is fed."""
+    """Reload v4l2loopback: the virtual camera, with exclusive_caps if `exclusive`, and the fed webcam, without it."""
     stop_feeding()
     if Path("/sys/module/v4l2loopback").exists():
-        await_true(_unload_cameras, LONG_S, "v4l2loopback is free", every_s=0.5)
+        await_true(_unload_cameras, LONG_S, "v4l2loopback is unloaded", every_s=0.5)
     numbers, labels, caps = ["10"], [LABEL], ["1" if exclusive else "0"]
     if fed:
         numbers, labels, caps = [*numbers, "2"], [*labels, FED_LABEL], [*caps, "0"]
@@ -55,7 +55,7 @@ def load_cameras(*, exclusive: bool = True, fed: bool = True) -> None:
     options = [f"{name}={','.join(values)}" for name, values in lists.items()]
     run("modprobe", "v4l2loopback", f"devices={len(numbers)}", *options)
     nodes = [Path(node) for node in (VIRTUAL, FED)[: len(numbers)]]
-    await_true(lambda: all(node.exists() for node in nodes), LONG_S, "the virtual cameras are there")
+    await_true(lambda: all(node.exists() for node in nodes), LONG_S, "the virtual cameras exist")
 
 
 def _unload_cameras() -> bool:
@@ -63,7 +63,7 @@ def _unload_cameras() -> bool:
 
 
 def make_ready() -> None:
-    """The webcam, the virtual camera with exclusive_caps, and the one that is fed, unless they are there already."""
+    """Create the webcam, the virtual camera with exclusive_caps and the fed webcam, unless they exist."""
     if not Path("/sys/module/vivid").exists():
         load_webcam()
     parameter = Path("/sys/module/v4l2loopback/parameters/exclusive_caps")
@@ -72,12 +72,12 @@ def make_ready() -> None:
 
 
 class Feed:
-    """A program of somebody else's that writes a picture to a loopback device again and again: ffmpeg.
+    """A program (ffmpeg) that writes a picture repeatedly to a loopback device.
 
     Args:
-        picture: a file of the exchange folder, raw YUYV, with its size in its name ("chart-640x360.yuyv").
-        device: where it goes.
-        fps: how often.
+        picture: File in the shared folder, raw YUYV, with its size in its name ("chart-640x360.yuyv").
+        device: Device to write to.
+        fps: Frame rate.
     """
 
     def __init__(self, picture: str, device: str = FED, *, fps: int = 10) -> None:
@@ -89,7 +89,7 @@ class Feed:
         self._device = device
 
     def await_running(self) -> None:
-        """Wait until it sends."""
+        """Wait until it sends frames."""
         await_true(lambda: self._sends() or self.process.poll() is not None, LONG_S, "ffmpeg feeds the device")
         if self.process.poll() is not None:
             assert self.process.stderr is not None
@@ -101,7 +101,7 @@ class Feed:
         return bool(format_file.read_text().strip())
 
     def close(self) -> None:
-        """End it."""
+        """Stop the program."""
         self.process.terminate()
         self.process.communicate()
 
@@ -109,10 +109,10 @@ class Feed:
 _feed: Feed | None = None
 
 
-def feed_with(picture: str, *, anew: bool = True) -> None:
-    """Feed a picture of the exchange folder to the webcam that is fed; `anew` also where something is fed already."""
+def feed_with(picture: str, *, restart: bool = True) -> None:
+    """Feed a picture of the shared folder to the fed webcam; without `restart`, keep a picture that is already fed."""
     global _feed
-    if _feed is not None and not anew:
+    if _feed is not None and not restart:
         return
     stop_feeding()
     _feed = Feed(picture)
@@ -120,7 +120,7 @@ def feed_with(picture: str, *, anew: bool = True) -> None:
 
 
 def stop_feeding() -> None:
-    """Nothing is fed any more; for whoever wants the module for himself."""
+    """Stop feeding, for example to unload the module."""
     global _feed
     feed, _feed = _feed, None
     if feed is not None:

@@ -1,7 +1,7 @@
-"""`veneer` with one look: a run makes all of them ready, which takes an emulated processor minutes.
+"""`veneer` with a single look: preparing all of them takes minutes on an emulated CPU.
 
-A look without paint also gets no face mesh, which takes half a second a frame here and would be all that is timed.
-The words after the look are the command line. Nothing else differs from `veneer`.
+A look without layers also runs without the face mesh, which takes half a second a frame here and would dominate all
+times. The arguments after the look are the command line. Nothing else differs from `veneer`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from live.pipeline.frame import Face, Frame
 _load_looks = looks.load_looks
 
 
-class _Blind:
-    """In place of the face mesh where nothing is painted."""
+class _NoTracker:
+    """Finds no faces; replaces the face mesh if nothing is painted."""
 
     def open(self) -> None:
         pass
@@ -28,7 +28,7 @@ class _Blind:
 
 
 def main() -> None:
-    """Run `veneer WORDS` with the look that the first argument names."""
+    """Run `veneer ARGUMENTS` with the look named by the first argument."""
     name = sys.argv.pop(1)
     look = _load_looks()[name]
     looks.load_looks = lambda *_: {name: look}
@@ -36,7 +36,7 @@ def main() -> None:
     from live.cli import main as veneer
 
     if not look.layers:
-        session.make_tracker = lambda _: _Blind()
+        session.make_tracker = lambda _: _NoTracker()
     sys.argv[0] = "veneer"
     veneer()
 

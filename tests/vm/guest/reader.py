@@ -1,4 +1,4 @@
-"""A program of somebody else's that reads a camera: ffmpeg, with a note of when each picture came."""
+"""A program that reads a camera (ffmpeg), with the arrival time of each picture."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Picture = NDArray[np.uint8]
 
 
 def format_of(device: str) -> tuple[int, int, str]:
-    """Width, height and the four letters of the pixel format, as v4l2-ctl says them."""
-    told = run("v4l2-ctl", "-d", device, "--get-fmt-video")
-    size, letters = re.search(r"(\d+)/(\d+)", told), re.search(r"'(....)'", told)
+    """Return width, height and pixel format of a device, from v4l2-ctl."""
+    output = run("v4l2-ctl", "-d", device, "--get-fmt-video")
+    size, letters = re.search(r"(\d+)/(\d+)", output), re.search(r"'(....)'", output)
     if size is None or letters is None:
-        raise RuntimeError(f"v4l2-ctl says of {device}: {told}")
+        raise RuntimeError(f"v4l2-ctl reports for {device}: {output}")
     return int(size[1]), int(size[2]), letters[1]
 
 
 class Reader:
-    """Reads until it is closed.
+    """Reads a camera until it is closed.
 
     Attributes:
-        came_s: when each picture came, in monotonic seconds.
-        changed_s: when one came that differed from the one before.
-        pictures: the last ones, (H, W, 3) BGR.
+        came_s: Arrival times of all pictures, in monotonic seconds.
+        changed_s: Arrival times of pictures that differ from their predecessor.
+        pictures: The last pictures, (H, W, 3) uint8 BGR.
     """
 
     def __init__(self, device: str = VIRTUAL) -> None:
@@ -53,10 +53,10 @@ class Reader:
         self.start_s = self.opened_s - started_s
 
     def _await_opening(self, device: str) -> None:
-        """Programs take seconds to start here, which is no fault of the camera."""
+        """Wait for the opening: programs take seconds to start here, which is not the camera's latency."""
         opened = lambda: has_open(self.process.pid, device) or self._ended()  # noqa: E731
         await_true(opened, LONG_S, f"ffmpeg opens {device}", every_s=0.01)
-        self._complain()
+        self._check_running()
 
     def _follow(self) -> None:
         assert self.process.stdout is not None
@@ -70,18 +70,18 @@ class Reader:
             self.came_s.append(now_s)
 
     def await_pictures(self, count: int, timeout_s: float = LONG_S) -> None:
-        """Wait until so many more have come."""
-        wanted = len(self.came_s) + count
-        await_true(lambda: len(self.came_s) >= wanted or self._ended(), timeout_s, f"{count} more pictures")
-        self._complain()
+        """Wait until `count` more pictures have arrived."""
+        target = len(self.came_s) + count
+        await_true(lambda: len(self.came_s) >= target or self._ended(), timeout_s, f"{count} more pictures")
+        self._check_running()
 
     def await_change(self, since_s: float, timeout_s: float = LONG_S) -> float:
-        """Wait for a picture that came after that second and differed from the one before; when it came."""
+        """Wait for a changed picture after a time; return its arrival time."""
         await_true(
             lambda: (self.changed_s and self.changed_s[-1] > since_s) or self._ended(), timeout_s, "a new picture",
             every_s=0.01,
         )  # fmt: skip
-        self._complain()
+        self._check_running()
         return next(at_s for at_s in self.changed_s if at_s > since_s)
 
     def _ended(self) -> bool:
@@ -97,7 +97,7 @@ class Reader:
         np.save(path, self.pictures[-1])
 
     def facts(self) -> dict[str, Any]:
-        """Size, how many came and how many of them were new, and the rate over the whole time."""
+        """Return size, number of pictures and of changed ones, and the mean rate."""
         spent_s = self.came_s[-1] - self.came_s[0]
         height, width, _ = self._shape
         return {
@@ -110,7 +110,7 @@ class Reader:
         }
 
     def close(self) -> None:
-        """Let go of the camera."""
+        """Close the camera."""
         self.process.terminate()
         self._thread.join(10)
         self.process.communicate()

@@ -1,4 +1,4 @@
-"""Running programs in the guest, and asking its devices and processes."""
+"""Programs, devices and processes of the guest."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vm.image import EXCHANGE_DIR
 EXCHANGE = Path(EXCHANGE_DIR)
 _QUERYCAP, _CAPABILITY = 0x80685600, struct.Struct("=16s32s32sIII12x")  # linux/videodev2.h
 CAPTURE, OUTPUT = 0x1, 0x2
-LONG_S = 300.0  # nothing that a scenario waits for takes so long, but on a machine that is busy with other things
+LONG_S = 300.0  # longer than any wait of a scenario on an idle host
 
 
 def run(*command: str, timeout_s: float = LONG_S) -> str:
-    """What the program prints.
+    """Run a program and return its output.
 
     Raises:
-        RuntimeError: it fails; with its last words.
+        RuntimeError: It fails; with the end of its output.
     """
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
     if done.returncode:
@@ -30,8 +30,8 @@ def run(*command: str, timeout_s: float = LONG_S) -> str:
     return done.stdout
 
 
-def yardstick_s() -> float:
-    """Processor seconds of a fixed piece of work, the best of three: how fast a processor is, here or in the guest."""
+def cpu_benchmark_s() -> float:
+    """Return the CPU seconds of a fixed computation, the best of three runs, to compare guest and host."""
     took_s = []
     for _ in range(3):
         started_s = time.process_time()
@@ -40,22 +40,22 @@ def yardstick_s() -> float:
     return min(took_s)
 
 
-def await_true(is_so: Callable[[], object], timeout_s: float, what: str, *, every_s: float = 0.05) -> float:
-    """Wait until something is so; returns the monotonic second at which it was seen.
+def await_true(condition: Callable[[], object], timeout_s: float, what: str, *, every_s: float = 0.05) -> float:
+    """Wait until a condition is true; return the monotonic time in seconds.
 
     Raises:
-        TimeoutError: it never was.
+        TimeoutError: It was not true in time.
     """
-    until_s = time.monotonic() + timeout_s
-    while not is_so():
-        if time.monotonic() > until_s:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline_s:
             raise TimeoutError(f"not within {timeout_s:.0f} s: {what}")
         time.sleep(every_s)
     return time.monotonic()
 
 
 def device_caps(path: str) -> int:
-    """What the device says it can do just now, as VIDIOC_QUERYCAP has it; 0 where it does not open."""
+    """Return the device's current capability flags (VIDIOC_QUERYCAP); 0 if it cannot be opened."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     except OSError:
@@ -69,7 +69,7 @@ def device_caps(path: str) -> int:
 
 
 def has_open(pid: int, path: str) -> bool:
-    """Whether the process has the device open."""
+    """Return whether a process has the device open."""
     links = Path(f"/proc/{pid}/fd")
     try:
         return any(str(link.readlink()) in (path, f"{path} (deleted)") for link in links.iterdir())
@@ -77,7 +77,7 @@ def has_open(pid: int, path: str) -> bool:
         return False
 
 
-def processor_s(pid: int) -> float:
-    """Processor seconds that the process has taken."""
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

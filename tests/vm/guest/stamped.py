@@ -1,4 +1,4 @@
-"""The latency benchmark on real devices: a webcam that it plays, the program, and the virtual camera that it reads."""
+"""The latency benchmark on real devices: it feeds the webcam and reads the virtual camera."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vm.guest.shell import EXCHANGE, run
 
 
 def stamped_frames(frames: int) -> dict[str, Any]:
-    """What `benchmarks.latency` prints and writes when it is told to use the two loopback devices."""
+    """Run `benchmarks.latency` with the two loopback devices; return its output and results."""
     stop_all()
     devices.load_cameras()
-    kept = EXCHANGE / "latency.json"
-    words = ["--camera", devices.FED, "--virtual-camera", devices.VIRTUAL, "--look", "none", "--size", "320x180"]
-    words += ["--fps", "5", "--burn-in", "3", "--frames", str(frames), "--json", str(kept)]
-    printed = run(sys.executable, "-m", "benchmarks.latency", *words, timeout_s=900)
-    return {"printed": printed, "runs": json.loads(kept.read_text())["runs"]}
+    results = EXCHANGE / "latency.json"
+    arguments = ["--camera", devices.FED, "--virtual-camera", devices.VIRTUAL, "--look", "none", "--size", "320x180"]
+    arguments += ["--fps", "5", "--burn-in", "3", "--frames", str(frames), "--json", str(results)]
+    printed = run(sys.executable, "-m", "benchmarks.latency", *arguments, timeout_s=900)
+    return {"printed": printed, "runs": json.loads(results.read_text())["runs"]}

@@ -1,4 +1,4 @@
-"""From the real webcam device to real readers of the real virtual camera."""
+"""From the webcam device to readers of the virtual camera."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from vm.guest import devices
 from vm.guest.program import Program, running
 from vm.guest.reader import Reader, format_of
-from vm.guest.shell import EXCHANGE, LONG_S, await_true, has_open, processor_s, run, yardstick_s
+from vm.guest.shell import EXCHANGE, LONG_S, await_true, cpu_benchmark_s, cpu_s, has_open, run
 
 SIZE, FPS = "320x180", 15
 PLAIN = ("run", "--source", "0", "--look", "none", "--size", SIZE, "--fps", str(FPS))
@@ -17,16 +17,16 @@ PLAIN += ("--sink", f"virtual-camera:{devices.VIRTUAL}")
 
 
 def plain() -> Program:
-    """The program between webcam and virtual camera, without paint."""
+    """Run the program between webcam and virtual camera, without a look."""
     devices.make_ready()
     devices.stop_feeding()
     return running(*PLAIN)
 
 
 def webcam_to_reader(pictures: int) -> dict[str, Any]:
-    """Colour bars from the webcam, read by ffmpeg; caps and format as v4l2-ctl says them."""
+    """Read the webcam's colour bars with ffmpeg, and capabilities and format with v4l2-ctl."""
     program = plain()
-    # 75 % bars; the counter in the corner makes every picture another one.
+    # 75 % bars; the counter in the corner changes every picture.
     run("v4l2-ctl", "-d", devices.WEBCAM, "-c", "test_pattern=0,osd_text_mode=1")
     with Reader() as reader:
         reader.await_pictures(1)
@@ -35,36 +35,36 @@ def webcam_to_reader(pictures: int) -> dict[str, Any]:
         reader.await_pictures(pictures)
         reader.save(EXCHANGE / "bars.npy")
         facts = reader.facts()
-        came_s = reader.came_s[first:]  # more come meanwhile
-        spent_s = came_s[-1] - came_s[0]
-        facts["fps"] = (len(came_s) - 1) / spent_s
-        facts["new_fps"] = sum(came_s[0] < at_s <= came_s[-1] for at_s in reader.changed_s) / spent_s
-        other_size = _ask_for_another_size()
+        came_s = reader.came_s[first:]  # more pictures arrive meanwhile
+        duration_s = came_s[-1] - came_s[0]
+        facts["fps"] = (len(came_s) - 1) / duration_s
+        facts["new_fps"] = sum(came_s[0] < at_s <= came_s[-1] for at_s in reader.changed_s) / duration_s
+        other_size = _request_another_size()
     width, height, letters = format_of(devices.VIRTUAL)
     caps = run("v4l2-ctl", "-d", devices.VIRTUAL, "--info")
     facts |= {"format": [width, height, letters], "caps": caps, "live_after_s": settled_s - reader.opened_s}
     facts |= {"other_size": other_size}
-    facts |= {"webcam": run("v4l2-ctl", "-d", devices.WEBCAM, "--get-fmt-video"), "said": program.said()}
+    facts |= {"webcam": run("v4l2-ctl", "-d", devices.WEBCAM, "--get-fmt-video"), "output": program.output()}
     return facts
 
 
-def _ask_for_another_size() -> dict[str, Any]:
-    """What the webcam's driver says to whoever wants another size while pictures come."""
+def _request_another_size() -> dict[str, Any]:
+    """Request another size from the webcam's driver while it streams."""
     before = format_of(devices.WEBCAM)
     command = ["v4l2-ctl", "-d", devices.WEBCAM, "--set-fmt-video", "width=640,height=360"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LONG_S)
-    return {"said": done.stdout + done.stderr, "changed": format_of(devices.WEBCAM) != before}
+    return {"output": done.stdout + done.stderr, "changed": format_of(devices.WEBCAM) != before}
 
 
 def _await_live(reader: Reader) -> float:
-    """Wait until the webcam's pictures come, not the card any more; when the third new one came."""
+    """Wait until live pictures have replaced the card; return the arrival time of the third."""
     seen = len(reader.changed_s)
-    await_true(lambda: len(reader.changed_s) >= seen + 3, LONG_S, "the webcam's pictures come")
+    await_true(lambda: len(reader.changed_s) >= seen + 3, LONG_S, "live pictures arrive")
     return reader.changed_s[seen + 2]
 
 
 def two_readers() -> dict[str, Any]:
-    """Two programs read at once; then one leaves."""
+    """Read with two programs at once; then one leaves."""
     plain()
     with Reader() as one:
         with Reader() as other:
@@ -82,12 +82,12 @@ def two_readers() -> dict[str, Any]:
 
 
 def reader_comes_and_goes(times: int) -> dict[str, Any]:
-    """A reader opens, sees live pictures and leaves; between, the webcam is let go of and next to nothing runs."""
+    """Connect and disconnect a reader repeatedly; in between, the webcam is released and almost no CPU is used."""
     program = plain()
     rounds = []
     for _ in range(times):
         with Reader() as reader:
-            taken_s = await_true(lambda: has_open(program.pid, devices.WEBCAM), LONG_S, "the webcam is taken")
+            taken_s = await_true(lambda: has_open(program.pid, devices.WEBCAM), LONG_S, "the webcam is opened")
             live_s = _await_live(reader)
         left_s = time.monotonic()
         released_s = await_true(lambda: not has_open(program.pid, devices.WEBCAM), LONG_S, "the webcam is released")
@@ -98,9 +98,9 @@ def reader_comes_and_goes(times: int) -> dict[str, Any]:
                 "released_s": released_s - left_s,
             }
         )
-    time.sleep(1)  # the last frame is through
-    before_s = processor_s(program.pid)
+    time.sleep(1)  # the last frame has passed
+    before_s = cpu_s(program.pid)
     time.sleep(5)
-    idle = (processor_s(program.pid) - before_s) / 5
-    facts = {"said": program.said(), "alive": program.process.poll() is None}
-    return {"rounds": rounds, "idle_cores": idle, "yardstick_s": yardstick_s(), **facts}
+    idle = (cpu_s(program.pid) - before_s) / 5
+    facts = {"output": program.output(), "alive": program.process.poll() is None}
+    return {"rounds": rounds, "idle_cores": idle, "cpu_benchmark_s": cpu_benchmark_s(), **facts}

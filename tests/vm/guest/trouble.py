@@ -1,4 +1,4 @@
-"""Devices that others hold, and a module that was loaded without `exclusive_caps`."""
+"""Devices in use by other programs, and v4l2loopback loaded without `exclusive_caps`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ print(json.dumps([asdict(check) for check in examine(only=("camera", "virtual ca
 """
 
 
-def devices_are_held(picture: str) -> dict[str, Any]:
+def devices_in_use(picture: str) -> dict[str, Any]:
     """The webcam streams to another program, and another program writes to the virtual camera."""
     stop_all()
     devices.make_ready()
@@ -32,20 +32,20 @@ def devices_are_held(picture: str) -> dict[str, Any]:
             no_sink = Program("run", "--source", "demo", "--size", "320x180", "--look", "none", "--sink",
                               f"virtual-camera:{devices.VIRTUAL}")  # fmt: skip
             ends = {"webcam": no_webcam.await_end(), "virtual": no_sink.await_end()}
-            reader.await_pictures(3)  # the one who had it goes on
+            reader.await_pictures(3)  # the other program continues
             names = {"webcam": reader.process.pid, "virtual": writer.process.pid}
     finally:
         writer.close()
-    return {"ends": ends, "said": {"webcam": no_webcam.said(), "virtual": no_sink.said()}, "holders": names}
+    return {"ends": ends, "output": {"webcam": no_webcam.output(), "virtual": no_sink.output()}, "holders": names}
 
 
 def doctor_on_plain_module() -> dict[str, Any]:
-    """What the doctor says of both cameras, with the module loaded without exclusive_caps and with it."""
+    """Run the doctor's camera checks, with the module loaded without and with exclusive_caps."""
     stop_all()
     devices.make_ready()
     found = {}
     for exclusive in (False, True):
         devices.load_cameras(exclusive=exclusive, fed=False)
         done = subprocess.run([sys.executable, "-c", _DOCTOR], capture_output=True, text=True, timeout=400)
-        found["with" if exclusive else "without"] = {"printed": done.stdout, "complained": done.stderr[-2000:]}
+        found["with" if exclusive else "without"] = {"stdout": done.stdout, "stderr": done.stderr[-2000:]}
     return {**found, "caps": run("v4l2-ctl", "-d", devices.VIRTUAL, "--info")}
