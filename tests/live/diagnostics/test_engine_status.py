@@ -1,4 +1,4 @@
-"""What a run says of its engines: what calibration says goes with it, in `veneer ctl status` and in the preview."""
+"""Engines and their calibration verdict in `veneer ctl status` and the preview."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ FAILED = "mean dE 3.1, at most 1.0"
         (False, f"failed: {FAILED}", "failed: mean dE 3.1"),
     ],
 )
-def test_the_verdict_on_the_engine_that_runs_is_in_the_status_and_in_the_preview(
-    passed: bool | None, status: str, meter: str, tmp_path: Path
-) -> None:
+def test_verdict_is_in_the_status_and_the_preview(passed: bool | None, status: str, meter: str, tmp_path: Path) -> None:
     looks = {"glaze": load_looks()["glaze"]}
     session = Session(LiveOptions(look="glaze", source="demo", runtime="openvino", sinks=("null",)), looks=looks)
     look_loader = session.pipeline.parts.look_loader
@@ -56,7 +54,7 @@ def judge_glaze(passed: bool) -> None:
         record_verdict(key, passed=passed, because=FAILED)
 
 
-def test_engines_that_run_alike_are_named_once_and_the_reference_has_no_verdict() -> None:
+def test_equal_engines_are_named_once() -> None:
     one = EngineInfo("soft", "openvino", "bf16", "CPU", "", "k", "passed")
     same = EngineInfo("toon", "openvino", "bf16", "CPU", "", "l", "passed")
     reference = EngineInfo("mine", "torch", "fp32", "CPU", "")
