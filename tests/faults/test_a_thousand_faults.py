@@ -64,8 +64,8 @@ class FaultRun:
         kind, look = self.rng.choice(ALL), self.rng.choice(["toon", "toon", "none"])
         self.runs += 1
         early = self._early(kind) if self.rng.random() < 0.3 else None
-        told = (early.place, early.does) if early is not None and early.place else None
-        self.bench = Bench(self.folder / str(self.runs), kind=kind, look=look, early=told)
+        fault = (early.place, early.does) if early is not None and early.place else None
+        self.bench = Bench(self.folder / str(self.runs), kind=kind, look=look, early=fault)
         over = early is not None and self._started(early)
         for _ in range(MAX_PER_RUN):
             if over or self.bench.ended:
@@ -124,7 +124,7 @@ class FaultRun:
             bench.controls.apply(Command("record", "off"))
             bench.wait(lambda: bench.capture._recording is None)
             bench.goes_on()  # until the frame that ended it is processed
-            bench.wait(lambda: not any(thread.is_alive() for thread in bench.capture._working))
+            bench.wait(lambda: not any(thread.is_alive() for thread in bench.capture._threads))
 
     def _outcome(self, fault: Fault) -> bool:
         """Record the outcome of the fault; return whether the run is over."""

@@ -160,7 +160,7 @@ def tracker_faults(rng: random.Random) -> Iterator[Fault]:
         yield Fault(f"person {name}", "segmenter", lambda _, mask=mask: mask)
     yield Fault("segmenter's library", "segmenter", raises(_library(rng)))
     yield Fault("segmenter broken for good", "segmenter", raises(_library(rng)), lasts=True)
-    yield Fault("nobody permanently", "tracker.track", lambda _: (), lasts=True)
+    yield Fault("no person permanently", "tracker.track", lambda _: (), lasts=True)
     yield Fault("NaN permanently", "tracker.track", points(lambda xy: np.full_like(xy, np.nan)), lasts=True)
 
 

@@ -123,22 +123,22 @@ class Builds:
 def ordered(mode: str, lock: Path, *, limit_s: float = 600.0) -> Callable[..., Sequence[BuildOrder]]:
     """Offer OpenVINO instead of PyTorch, "built" by `slow_builder`."""
 
-    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
+    def builds(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
         arguments = mode, f"{lock}-{style.name}"
         order = BuildOrder("stand-in", "openvino", "", "slow_builder:main", arguments, limit_s)
         return (order,) if info.runtime == "torch" else ()
 
-    return wanted
+    return builds
 
 
 def keyed(mode: str, lock: Path, key: str, *, limit_s: float = 600.0) -> Callable[..., Sequence[BuildOrder]]:
     """Offer the same build, with a known cache key."""
     plain = ordered(mode, lock, limit_s=limit_s)
 
-    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
+    def builds(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
         return [replace(order, key=lambda: key) for order in plain(style, info, runtime)]
 
-    return wanted
+    return builds
 
 
 def gone(lock: Path) -> bool:

@@ -94,7 +94,7 @@ class Sequence:
             if troubles.segmenter == "raises":
                 raise RuntimeError("graph is broken")
             found = real(self, frame_bgr)
-            return found * 0 if troubles.segmenter == "nobody" else found
+            return found * 0 if troubles.segmenter == "empty" else found
 
         monkeypatch.setattr(PersonSegmenter, "mask", mask)
 
@@ -142,7 +142,7 @@ class Sequence:
         elif what == "engine":
             troubles.engine = rng.choice(ENGINES)
         elif what == "segmenter":
-            troubles.segmenter = rng.choice(["raises", "nobody"])
+            troubles.segmenter = rng.choice(["raises", "empty"])
         else:
             troubles.source = rng.choice(["gone", "empty", "read-only", "turned"])
         time.sleep(rng.choice([0.02, 0.06, 0.12]))

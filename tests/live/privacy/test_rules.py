@@ -87,9 +87,9 @@ def test_hold_time_is_measured_in_film_time() -> None:
 
 def test_only_covering_looks_require_coverage() -> None:
     looks = the_looks()
-    wanted = {name: required_coverage(look, 0.8) for name, look in looks.items()}
-    assert wanted.pop("none") == wanted.pop("matte-red") == 0.0
-    assert set(wanted.values()) == {0.8}
+    required = {name: required_coverage(look, 0.8) for name, look in looks.items()}
+    assert required.pop("none") == required.pop("matte-red") == 0.0
+    assert set(required.values()) == {0.8}
     assert required_coverage(replace(looks["toon"], then="raw"), 1.0) == 0.0
     assert required_coverage(replace(looks["toon"], no_face="raw"), 1.0) == 0.0
 

@@ -113,10 +113,10 @@ def test_face_leaving_the_frame_raises_nothing(regions: tuple[str, ...]) -> None
     frame_bgr, face = portrait_face()
     width = frame_bgr.shape[1]
     look, painter = negative_look(*regions), Painter()
-    nobody = np.zeros((256, 256), np.uint8)
+    empty = np.zeros((256, 256), np.uint8)
     for shift in range(-width, width + 1, 8):
         moved = Face(0, face.landmarks_xy + np.float32([shift, 0]))
-        painter.paint(frame_bgr.copy(), (moved,), look, 1.0, at_s=0.0, person=nobody)
+        painter.paint(frame_bgr.copy(), (moved,), look, 1.0, at_s=0.0, person=empty)
 
 
 def test_hidden_mouth_under_a_drawing_is_not_bare() -> None:

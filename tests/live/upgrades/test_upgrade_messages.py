@@ -96,12 +96,12 @@ def test_style_at_two_sizes_is_reported_once(modes: tuple[str, str], says: list[
     small = replace(large, size_wh=(96, 32))
     mode_of = dict(zip((large.size_wh, small.size_wh), modes, strict=True))
 
-    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
+    def builds(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
         return ordered(mode_of[style.size_wh], lock)(style, info, runtime)
 
     messages: list[str] = []
     looks = {"two": Look("two", "", (Layer(large, 0.5), Layer(small, 0.5)))}
-    look_loader = LookLoader(looks, runtime="torch", say=messages.append, background=True, available_builds=wanted)
+    look_loader = LookLoader(looks, runtime="torch", say=messages.append, background=True, available_builds=builds)
     try:
         look_loader.load_all()
         until_s = time.monotonic() + PATIENCE_S

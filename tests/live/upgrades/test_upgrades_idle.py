@@ -46,10 +46,10 @@ def test_build_stops_without_viewers_and_restarts_later(
     watchers: list[str] = []
     mode_now = [mode]
 
-    def wanted(*about: Any) -> Any:
+    def builds(*about: Any) -> Any:
         return keyed(mode_now[0], lock, "k")(*about)
 
-    show = Show([load_style(LIPS)], available_builds=wanted, has_viewers=lambda: bool(watchers))
+    show = Show([load_style(LIPS)], available_builds=builds, has_viewers=lambda: bool(watchers))
     shows.append(show)
     assert show.frames_go_on() and show.frames_go_on()
     assert begun == [] and show.look_loader.upgrades.progress() == "" and not lock.with_name(f"alive-{LIPS}").exists()
