@@ -1,1 +1,1 @@
-"""How fast, how steady, on which machine."""
+"""Benchmarks: speed, latency, stability and accuracy on the current machine."""

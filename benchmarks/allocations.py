@@ -1,8 +1,7 @@
-"""How much fresh memory a frame takes: `python -m benchmarks.allocations`.
+"""Memory allocated per frame: `python -m benchmarks.allocations`.
 
-Each look runs in a process of its own whose C library fetches every array above 500 kB from the system anew
-(`MALLOC_MMAP_THRESHOLD_`, GNU libc): the pages that are touched for the first time are then the frame-sized arrays
-that were made, by this program and by the libraries under it. Linux only.
+Each look runs in its own process. `MALLOC_MMAP_THRESHOLD_` (GNU libc) makes every array above 500 kB a new mapping, so
+that page faults count the frame-sized arrays allocated by this program and its libraries. Linux only.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import resource
 import subprocess
 import sys
 
-from benchmarks.common.arguments import Parser, ended, whole
+from benchmarks.common.arguments import REPEATABLE, Parser, run_main, whole
 from benchmarks.common.machine_info import header, machine, table
 from engines.errors import VeneerError
 from engines.looks import find_look, load_looks
@@ -21,57 +20,55 @@ from live.options import LiveOptions, parse_size
 from live.pipeline.frame import Frame
 from live.session import Session
 
-_BURN_IN = 300  # arrays that are kept have been made by then
-_ABOVE = "500000"
+_BURN_IN_FRAMES = 300  # permanent arrays are allocated by then
+_MMAP_THRESHOLD_BYTES = "500000"
 
 
 def fresh_mb_per_frame(look: str, size: str, frames: int) -> float:
-    """Megabytes of pages touched for the first time, per frame, in this process."""
-    seen: list[int] = []
+    """Run a look in this process and return the memory touched for the first time, in MB per frame."""
+    faults: list[int] = []
 
-    def count(frame: Frame) -> None:
-        if frame.frame_id in (_BURN_IN, _BURN_IN + frames):
-            seen.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+    def on_frame(frame: Frame) -> None:
+        if frame.frame_id in (_BURN_IN_FRAMES, _BURN_IN_FRAMES + frames):
+            faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 
-    options = LiveOptions(
-        source="demo", look=look, sinks=("null",), size_wh=parse_size(size), frames=_BURN_IN + frames + 10
-    )
-    Session(options, on_frame=count, ctl=False).run()
-    return (seen[1] - seen[0]) * resource.getpagesize() / 1e6 / frames
+    total, size_wh = _BURN_IN_FRAMES + frames + 10, parse_size(size)
+    options = LiveOptions(source="demo", look=look, sinks=("null",), size_wh=size_wh, frames=total)
+    Session(options, on_frame=on_frame, ctl=False).run()
+    return (faults[1] - faults[0]) * resource.getpagesize() / 1e6 / frames
 
 
 def main() -> None:
-    """Print a table: look, megabytes of fresh memory a frame, and how many frames that is.
+    """Print for each look the allocated memory per frame, in MB and as a multiple of the frame size.
 
     Raises:
-        VeneerError: a value is wrong, or a look cannot be measured.
+        VeneerError: An option is invalid, or a look cannot be measured.
     """
     parser = Parser("allocations", __doc__)
-    parser.add_argument("--look", action="append")
-    parser.add_argument("--size", default="1280x720")
-    parser.add_argument("--frames", type=whole(1, 10**7), default=200)
+    parser.add_argument("--look", action="append", help=f"look to measure, {REPEATABLE} (default: all)")
+    parser.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT of the frames (default: 1280x720)")
+    parser.add_argument("--frames", type=whole(1, 10**7), default=200, help="measured frames (default: 200)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
-    wanted = parser.parse_args()
-    if wanted.child:
-        print(f"{fresh_mb_per_frame(wanted.child, wanted.size, wanted.frames):.3f}", flush=True)
-        os._exit(0)  # a better engine may still be on its way in a thread of a library
-    (width, height), looks = parse_size(wanted.size), load_looks()
+    options = parser.parse_args()
+    if options.child:
+        print(f"{fresh_mb_per_frame(options.child, options.size, options.frames):.3f}", flush=True)
+        os._exit(0)  # without waiting for an engine build in a library thread
+    (width, height), looks = parse_size(options.size), load_looks()
     frame_mb = width * height * 3 / 1e6
     rows = []
-    for look in [find_look(looks, name).name for name in wanted.look or looks]:
-        command = [sys.executable, "-m", "benchmarks.allocations", "--child", look, "--size", wanted.size]
-        environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": _ABOVE}
-        said = subprocess.run(
-            [*command, "--frames", str(wanted.frames)], env=environment, stdout=subprocess.PIPE, text=True
-        )
-        if said.returncode:
-            raise VeneerError(f"look {look}", f"it ended with code {said.returncode}", "its own line above says why")
-        fresh_mb = float(said.stdout)
+    for look in [find_look(looks, name).name for name in options.look or looks]:
+        command = [sys.executable, "-m", "benchmarks.allocations", "--child", look, "--size", options.size]
+        command += ["--frames", str(options.frames)]
+        environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": _MMAP_THRESHOLD_BYTES}
+        child = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+        if child.returncode:
+            raise VeneerError(f"look {look}", f"the process ended with code {child.returncode}", "see its error above")
+        fresh_mb = float(child.stdout)
         rows.append([look, fresh_mb, fresh_mb / frame_mb])
     print(header(machine()))
-    print(f"{wanted.size}, one frame has {frame_mb:.2f} MB; fresh memory a frame over {wanted.frames} frames")
+    print(f"{options.size}, one frame is {frame_mb:.2f} MB; memory allocated per frame over {options.frames} frames")
     print(table(["look", "MB", "frames"], rows))
 
 
 if __name__ == "__main__":
-    sys.exit(ended("allocations", main))
+    sys.exit(run_main("allocations", main))

@@ -1,21 +1,20 @@
-"""The generators alone, in every runtime and precision here: `python -m benchmarks.engines --out engines.json`.
+"""Generators without the rest of the program, in every backend: `python -m benchmarks.engines --out engines.json`.
 
-Every style at every size that it is offered in, and the generators without shipped weights; one face and four. It
-runs from a bare checkout: PyTorch and NumPy are enough, nothing is installed and nothing fetched. On a CUDA GPU:
-eager FP32 (the reference, without TF32), eager FP16 channels last, that as a CUDA graph with fixed buffers, the same
-with its door (bytes in, bytes out, both copies), torch.compile(max-autotune) FP16, and TensorRT FP16 where
-torch_tensorrt is installed. On a CPU: eager FP32, and OpenVINO FP32 and BF16 where it is installed.
+Measures every style at every size it is offered in, and the generators without shipped weights, for one face and four.
+Runs from a checkout with only PyTorch and NumPy installed. On a CUDA GPU: eager FP32 (the reference, without TF32),
+eager FP16 channels last, the same as a CUDA graph, that with input and output conversion and copies (I/O),
+torch.compile(max-autotune) FP16, and TensorRT FP16 if torch_tensorrt is installed. On a CPU: eager FP32, and OpenVINO
+FP32 and BF16 if installed.
 
-Times are of one call, after a burn-in, with the device idle before and after; the median counts.
+Times are of single calls after a burn-in, with the device idle before and after. `error_max` and `error_mean` are
+absolute differences from the reference in levels of 255.
 
-Exit code 1 where a way fails that this machine has, or is further from FP32 than the limits allow (mean and PSNR, as
-calibration asks of half precision); lines at the end say which. 2 where the words are wrong.
+Exit code 1 if an available backend fails, or exceeds the tolerances of calibration (mean error and PSNR); the last
+lines name it. 2 for invalid options.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 import sys
 import time
@@ -28,28 +27,31 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.common.arguments import Parser, check_writable, ended, number, write_text
-from benchmarks.common.machine_info import processor
+from benchmarks.common.arguments import REPEATABLE, Parser, check_writable, number, run_main, write_json
+from benchmarks.common.machine_info import load_1min, processor, table, usable_cores
 from benchmarks.engine_matrix.checkout_jobs import Job, chosen, picture
-from benchmarks.engine_matrix.engine_runtimes import AbsentError, Way, cpu_ways, cuda_ways, first_line
+from benchmarks.engine_matrix.engine_runtimes import Backend, UnavailableError, cpu_backends, cuda_backends
 from engines.errors import OptionsError
+from engines.text import first_line
 
 Array = NDArray[np.float32]
-# Mean difference from FP32 of 255, and PSNR in dB: as calibration asks of half precision; FP32 only adds up otherwise.
-LIMITS = {"half": (0.5, 40.0), "full": (0.05, 80.0)}
-_MOST_S = 3600.0
+# Maximum of the mean error in levels of 255 and minimum of the PSNR in dB. FP32 differs by rounding only.
+TOLERANCES = {"half": (0.5, 40.0), "full": (0.05, 80.0)}
+_MAX_S = 3600.0
 
 
 @dataclass
 class Row:
-    """One generator, one size, one number of faces, one way to run it.
+    """One generator at one size, with one number of faces, in one backend.
 
     Attributes:
-        error_max, error_mean: against eager FP32 on the same device, of 255.
-        psnr_db: likewise; None where there is no difference.
-        faster: times as fast as eager FP32 on the same device.
-        failed: why there are no numbers.
-        absent: whether that is because this machine lacks what it needs.
+        fresh: Whether the weights are random.
+        ready_s: Seconds to open the backend and make the first call.
+        error_max, error_mean: Against eager FP32 on the same device, in levels of 255.
+        psnr_db: Likewise; None if the outputs are equal.
+        faster: Speed relative to eager FP32 on the same device.
+        failed: Why there are no results.
+        unavailable: Whether the machine lacks what the backend needs.
     """
 
     name: str
@@ -58,7 +60,7 @@ class Row:
     size: str
     faces: int
     gmac: float
-    way: str
+    backend: str
     median_ms: float | None = None
     p95_ms: float | None = None
     calls: int = 0
@@ -68,91 +70,93 @@ class Row:
     psnr_db: float | None = None
     faster: float | None = None
     failed: str = ""
-    absent: bool = False
+    unavailable: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name} {self.size} x{self.faces} {self.way}"
+        return f"{self.name} {self.size} x{self.faces} {self.backend}"
 
 
 def measure(job: Job, faces: int, device: str, seconds: float) -> list[Row]:
-    """All ways to run one generator; the first is the reference."""
-    regions = picture(faces, job.size_wh)
-    ways = (cuda_ways if device == "cuda" else cpu_ways)(job.net, faces, job.size_wh)
-    work = _gmac(job)
+    """Measure all backends of one generator; the first is the reference."""
+    regions_bgr = picture(faces, job.size_wh)
+    is_cuda = device == "cuda"
+    backends = cuda_backends(job.net, faces, job.size_wh) if is_cuda else cpu_backends(job.net)
+    cost = _gmac(job)
     rows: list[Row] = []
     reference: Array | None = None
-    for way in ways:
-        row = Row(job.name, job.generator, job.fresh, job.size, faces, work, way.name)
+    for backend in backends:
+        row = Row(job.name, job.generator, job.fresh, job.size, faces, cost, backend.name)
         rows.append(row)
         print(row, file=sys.stderr, flush=True)
         try:
-            answer = _measured(way, regions, device, seconds, row)
-        except AbsentError as error:
-            row.failed, row.absent = str(error), True
+            output = _time(backend, regions_bgr, device, seconds, row)
+        except UnavailableError as error:
+            row.failed, row.unavailable = str(error), True
             continue
-        except Exception as error:  # a way that this machine lacks must not cost the numbers of the others
+        except Exception as error:  # a failing backend must not end the measurement of the others
             row.failed = f"{type(error).__name__}: {first_line(error)}"
             continue
-        reference = answer if way is ways[0] else reference
-        _compared(row, answer, reference)
+        reference = output if backend is backends[0] else reference
+        _compare(row, output, reference)
         if row.median_ms and rows[0].median_ms:
             row.faster = rows[0].median_ms / row.median_ms
     return rows
 
 
-def _measured(way: Way, regions: NDArray[np.uint8], device: str, seconds: float, row: Row) -> Array:
+def _time(backend: Backend, regions_bgr: NDArray[np.uint8], device: str, seconds: float, row: Row) -> Array:
     started_s = time.perf_counter()
-    run, answer = way.open(regions)
+    run, output = backend.open(regions_bgr)
     run()
-    _idle(device)
+    _synchronize(device)
     row.ready_s = round(time.perf_counter() - started_s, 3)
-    for_at_least(run, device, seconds / 4, at_least=10 if device == "cuda" else 2)  # burn-in
-    took_ms = for_at_least(run, device, seconds, at_least=50 if device == "cuda" else 5)
-    row.calls = len(took_ms)
-    row.median_ms, row.p95_ms = (round(float(np.percentile(took_ms, part)), 4) for part in (50, 95))
-    return answer()
+    is_cuda = device == "cuda"
+    time_calls(run, device, seconds / 4, min_calls=10 if is_cuda else 2)  # burn-in
+    durations_ms = time_calls(run, device, seconds, min_calls=50 if is_cuda else 5)
+    row.calls = len(durations_ms)
+    row.median_ms, row.p95_ms = (round(float(np.percentile(durations_ms, part)), 4) for part in (50, 95))
+    return output()
 
 
-def for_at_least(run: Callable[[], object], device: str, seconds: float, *, at_least: int) -> list[float]:
-    """Milliseconds of each call, for some time."""
-    took_ms: list[float] = []
+def time_calls(run: Callable[[], object], device: str, seconds: float, *, min_calls: int) -> list[float]:
+    """Call for a time and at least `min_calls` times; return the durations in milliseconds."""
+    durations_ms: list[float] = []
     end_s = time.perf_counter() + seconds
-    while time.perf_counter() < end_s or len(took_ms) < at_least:
-        _idle(device)
+    while time.perf_counter() < end_s or len(durations_ms) < min_calls:
+        _synchronize(device)
         started_s = time.perf_counter()
         run()
-        _idle(device)
-        took_ms.append((time.perf_counter() - started_s) * 1e3)
-    return took_ms
+        _synchronize(device)
+        durations_ms.append((time.perf_counter() - started_s) * 1e3)
+    return durations_ms
 
 
-def _idle(device: str) -> None:
+def _synchronize(device: str) -> None:
     if device == "cuda":
         torch.cuda.synchronize()
 
 
-def _compared(row: Row, answer: Array, reference: Array | None) -> None:
-    if not np.isfinite(answer).all():
-        row.failed = "NaN or infinity in the answer"
+def _compare(row: Row, output: Array, reference: Array | None) -> None:
+    if not np.isfinite(output).all():
+        row.failed = "the output holds NaN or infinity"
     if row.failed or reference is None:
         return
-    off = np.abs(answer.astype(np.float64) - reference)
-    mean_square = float((off**2).mean())
-    row.error_max, row.error_mean = round(float(off.max()), 4), round(float(off.mean()), 5)
+    error = np.abs(output.astype(np.float64) - reference)
+    mean_square = float((error**2).mean())
+    row.error_max, row.error_mean = round(float(error.max()), 4), round(float(error.mean()), 5)
     if mean_square > 0:
         row.psnr_db = round(float(10 * np.log10(255.0**2 / mean_square)), 2)
 
 
-def wrong(row: Row) -> str:
-    """What a way of this machine does wrong: it fails, or is too far from FP32; empty where there is nothing."""
+def failure(row: Row) -> str:
+    """Describe how an available backend fails or exceeds the tolerances; empty if it does not."""
     if row.failed:
-        return "" if row.absent else f"{row}: {row.failed}"
+        return "" if row.unavailable else f"{row}: {row.failed}"
     if row.error_mean is None:
-        return f"{row}: there is no FP32 to hold it against"
-    most_mean, least_db = LIMITS["full" if "fp32" in row.way else "half"]
-    if row.error_mean > most_mean or (row.psnr_db is not None and row.psnr_db < least_db):
+        return f"{row}: there is no FP32 reference to compare with"
+    max_mean, min_db = TOLERANCES["full" if "fp32" in row.backend else "half"]
+    if row.error_mean > max_mean or (row.psnr_db is not None and row.psnr_db < min_db):
         found = f"mean {row.error_mean:g} of 255, PSNR {row.psnr_db} dB"
-        return f"{row}: too far from FP32: {found}; at most {most_mean:g} and at least {least_db:g} dB are asked"
+        return f"{row}: too far from FP32: {found}; maximum {max_mean:g}, minimum {min_db:g} dB"
     return ""
 
 
@@ -163,17 +167,17 @@ def _gmac(job: Job) -> float:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """What it was measured on."""
+    """Return a description of the machine that needs no installed library but PyTorch."""
     about: dict[str, Any] = {
         "device": device,
         "system": platform.platform(),
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "torch_threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "measured": time.strftime("%Y-%m-%d %H:%M"),
-        "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "load_1min": load_1min(),
     }
     if device == "cuda":
         found = torch.cuda.get_device_properties(0)
@@ -183,50 +187,54 @@ def machine(device: str) -> dict[str, Any]:
     return about
 
 
-def table(rows: list[Row]) -> str:
-    """The rows for a person."""
-    names = ["style", "size", "faces", "GMAC", "way", "median ms", "p95 ms", "x FP32", "max/255", "mean/255", "PSNR dB"]
-    cells = [names]
+def report(rows: list[Row]) -> str:
+    """Format the rows as a table, followed by the reasons of rows without results."""
+    names = ("style", "size", "faces", "GMAC", "backend", "median ms", "p95 ms", "x FP32")
+    cells = []
     for row in rows:
-        name = f"{row.name} (fresh)" if row.fresh else row.name
-        begin = [name, row.size, str(row.faces), f"{row.gmac:.3f}", row.way]
+        name = f"{row.name} (random weights)" if row.fresh else row.name
         numbers = (row.median_ms, row.p95_ms, row.faster, row.error_max, row.error_mean, row.psnr_db)
-        shown = ["-" if number is None else f"{number:.3f}" for number in numbers]
-        cells.append([*begin, *shown])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+        texts = ["-" if value is None else f"{value:.3f}" for value in numbers]
+        cells.append([name, row.size, row.faces, f"{row.gmac:.3f}", row.backend, *texts])
     failed = [f"{row}: {row.failed}" for row in rows if row.failed]
-    return "\n".join([*lines, *failed])
+    return "\n".join([table((*names, "max/255", "mean/255", "PSNR dB"), cells), *failed])
+
+
+def _parser() -> Parser:
+    parser = Parser("engines", __doc__)
+    several = f"{REPEATABLE}; default: all"
+    parser.add_argument("--out", type=Path, required=True, help="write the results to this file")
+    parser.add_argument("--style", action="append", default=[], help=f"name of a style or generator; {several}")
+    parser.add_argument("--size", action="append", default=[], help=f"as in 256x256; {several}")
+    parser.add_argument(
+        "--faces", type=int, action="append", choices=(1, 2, 3, 4), help="faces per call (default: 1, 4)"
+    )
+    parser.add_argument("--seconds", type=number(0.01, _MAX_S), default=2.0, help="for each backend (default: 2)")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser
 
 
 def main() -> int:
-    """Measure, print a table, write JSON after every generator, so that nothing is lost half-way; the exit code."""
-    parser = Parser("engines", __doc__)
-    several = "may be given several times; all if not given"
-    parser.add_argument("--out", type=Path, required=True, help="write JSON there")
-    parser.add_argument("--style", action="append", default=[], help=several)
-    parser.add_argument("--size", action="append", default=[], help=f"as in 256x256; {several}")
-    parser.add_argument("--faces", type=int, action="append", choices=(1, 2, 3, 4), help="1 and 4 if not given")
-    parser.add_argument("--seconds", type=number(0.01, _MOST_S), default=2.0, help="for each way (default: 2)")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
-    wanted = parser.parse_args()
-    check_writable("--out", wanted.out)
-    if wanted.device == "cuda" and not torch.cuda.is_available():
-        raise OptionsError("--device cuda", "PyTorch sees no NVIDIA GPU here", "use --device cpu")
-    asked, about = chosen(wanted.style, wanted.size), machine(wanted.device)
+    """Measure, print a table, write JSON after each generator, and return the exit code."""
+    options = _parser().parse_args()
+    check_writable("--out", options.out)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise OptionsError("--device cuda", "PyTorch finds no NVIDIA GPU", "use --device cpu")
+    jobs, about = chosen(options.style, options.size), machine(options.device)
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
     print(", ".join(f"{name} {value}" for name, value in about.items() if value is not None))
     rows: list[Row] = []
-    for job in asked:
-        for faces in dict.fromkeys(wanted.faces or (1, 4)):
-            rows += measure(job, faces, wanted.device, wanted.seconds)
-            found = {"machine": about, "limits": LIMITS, "rows": [asdict(row) for row in rows]}
-            write_text("--out", wanted.out, json.dumps(found, indent=1) + "\n")
-    print(table(rows))
-    complaints = [line for row in rows if (line := wrong(row))]
-    print(*(f"WRONG: {line}" for line in complaints), sep="\n", end="\n" if complaints else "")
-    return 1 if complaints else 0
+    for job in jobs:
+        for faces in dict.fromkeys(options.faces or (1, 4)):
+            rows += measure(job, faces, options.device, options.seconds)
+            found = {"machine": about, "tolerances": TOLERANCES, "rows": [asdict(row) for row in rows]}
+            write_json("--out", options.out, found)
+    print(report(rows))
+    failures = [text for row in rows if (text := failure(row))]
+    for text in failures:
+        print(f"FAILED: {text}")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    sys.exit(ended("engines", main))
+    sys.exit(run_main("engines", main))

@@ -1,111 +1,254 @@
-"""How fast the whole program is: `python -m benchmarks.fps`.
+"""Frame rate of the whole program: `python -m benchmarks.fps`.
 
-Source, tracker, generators and compositor at full speed into nothing, as the same pipeline that runs live: the demo
-portrait, or four portraits. Burn-in first; frames per second are counted over intervals; latency runs from the moment
-a picture is complete in memory to the sink's return. The tracker alone, on the same frames in the same process, before
-and after, is the yardstick: machines differ, the ratio to it does not much. Then the same as a camera of 30 frames a
-second feeds it, where a frame that is late is dropped.
+Source, tracker, generators and blending run at full speed into a null sink, in the same pipeline as `veneer run`, with
+the demo portrait or four portraits. After a burn-in, frames per second are counted over intervals; the latency runs
+from the complete frame in memory to the return of the sink. The tracker alone, on the same frames in the same process
+before and after, is the reference: the ratio to it depends less on the machine. The same is then measured at 30 frames
+per second as from a camera, where late frames are dropped.
 
-Without arguments: every look at 1280x720 with one face on the engines that the program takes by itself; a look of each
-kind at all sizes with one face and four; and the same looks in every runtime and precision of this machine. That takes
-about ten minutes on two cores. --all measures all of all looks. Naming looks, sizes, faces, runtimes or precisions
-measures just these, for longer, and takes for the others what is usual. Each configuration has a process of its own.
-Writes a JSON file after each of them, and a picture at the end.
+Without arguments: every look at 1280x720 with one face on automatically selected engines; one look of each kind at all
+sizes with one face and four; and the same looks on every backend of this machine, about ten minutes on two cores. --all
+measures all combinations. Naming looks, sizes, faces, runtimes or precisions measures only these, for longer, with
+defaults for the rest. Each configuration runs in its own process. A JSON file is written after each of them, and a
+chart at the end.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.arguments import INTERRUPTED, run_main, write_json
 from benchmarks.common.machine_info import header, machine
 from benchmarks.fps_matrix import plot, tables
-from benchmarks.fps_matrix.fps_options import Asked, asked_of
-from benchmarks.fps_matrix.gpu_watch import why_no_gpu
-from benchmarks.fps_matrix.plan import planned
-from benchmarks.fps_matrix.process_bench import Bench, cold_start_s
+from benchmarks.fps_matrix.plan import Case, Extent, FpsOptions, impossible, parse_options, plan
 from engines.build.cpu_contention import contention_warning
-from engines.errors import OptionsError, VeneerError
-from engines.looks import load_looks
-from engines.runtime.torch.cuda_device import driver_device
+from engines.errors import EngineError, OptionsError
+from engines.looks import Look, load_looks
+from engines.runtime.base import NotUsableError
+from engines.runtime.torch.cuda_device import CudaDevice, driver_device
 from engines.text import first_line
 
-_FAILED, _WRONG, _ENDED = 1, 2, 130
-_MORE_LIBRARIES = ("nncf", "torch-tensorrt", "torch-tensorrt-rtx")
-_TENSORRT = ("tensorrt", "tensorrt-rtx")
+_FAILED = 1
+_ENGINE_LIBRARIES = ("nncf", "torch-tensorrt", "torch-tensorrt-rtx")
 
 
-def write_json(path: Path, found: dict[str, Any]) -> None:
-    """Write aside and rename: whoever reads meanwhile reads the whole of before, or the whole of now.
+class Bench:
+    """Measures configurations one after the other, each in its own process.
+
+    Args:
+        looks: All looks by name.
+        extent: Length of each measurement.
+        keep: Called after each configuration to store the results so far; may raise OptionsError.
+        say: Receives progress messages, one line each.
+
+    Attributes:
+        runs: Results.
+        left_out: Configurations without a result, with outcome ("not available" or "failed") and reason.
+    """
+
+    def __init__(
+        self,
+        looks: Mapping[str, Look],
+        extent: Extent,
+        *,
+        keep: Callable[[Bench], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._looks, self._extent, self._keep, self._say = looks, extent, keep, say
+        self._unavailable: dict[tuple[str, str], str] = {}
+        self.runs: list[dict[str, Any]] = []
+        self.left_out: list[dict[str, Any]] = []
+
+    def measure(self, cases: Sequence[Case]) -> None:
+        """Measure all configurations; failures do not end the measurement."""
+        durations_s: list[float] = []
+        for number, case in enumerate(cases, 1):
+            began_s = time.monotonic()
+            if reason := self._skip_reason(case):
+                self._leave_out(case, "not available", reason)
+                continue
+            result = self._measure(case)
+            try:
+                self._keep(self)
+            except OptionsError as error:  # a full disk: there may be room at the end
+                self._say(str(error))
+            durations_s.append(time.monotonic() - began_s)
+            remaining = sum(not self._skip_reason(other) for other in cases[number:])
+            remaining_min = sum(durations_s) / len(durations_s) * remaining / 60
+            self._say(f"{number}/{len(cases)} {case}: {result} ({remaining_min:.0f} min remaining)")
+
+    def _skip_reason(self, case: Case) -> str:
+        return impossible(case, self._looks[case.look]) or self._unavailable.get((case.look, case.backend), "")
+
+    def _measure(self, case: Case) -> str:
+        """Measure one configuration and return a message on the result."""
+        found = measure_in_process(case, self._extent)
+        if "unavailable" in found:
+            self._unavailable[case.look, case.backend] = found["unavailable"]
+            return self._leave_out(case, "not available", found["unavailable"])
+        if "failed" in found:
+            return self._leave_out(case, "failed", found["failed"])
+        self.runs.append(found)
+        return f"{found['engine']}: {found['fps']:.1f} fps, {found['ratio']:.2f} of the tracker alone"
+
+    def _leave_out(self, case: Case, outcome: str, reason: str) -> str:
+        self.left_out.append({**asdict(case), "outcome": outcome, "reason": reason})
+        return f"{outcome}: {reason}"
+
+
+def measure_in_process(case: Case, extent: Extent) -> dict[str, Any]:
+    """Run `measure_one` in its own process; returns its result, {"unavailable": reason} or {"failed": reason}."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "found.json")
+        about = json.dumps({"case": asdict(case), "extent": asdict(extent)})
+        command = [sys.executable, "-m", "benchmarks.fps_matrix.measure_one", about, str(out)]
+        try:
+            child = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=extent.timeout_s)
+        except subprocess.TimeoutExpired:
+            return {"failed": f"it took longer than {extent.timeout_s:.0f} s and was ended"}
+        if child.returncode or not out.is_file():
+            return {"failed": f"it ended with code {child.returncode}: {_last_line(child.stderr)}"}
+        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    messages = [line for line in child.stderr.splitlines() if line.startswith("veneer: ")]
+    return found if "unavailable" in found or "failed" in found else {**found, "messages": messages}
+
+
+def cold_start_s(look: str, *, cached: bool) -> float:
+    """Return the seconds from process start to the end of a run of one frame, with or without converted engines.
 
     Raises:
-        OptionsError: the disk does not take it.
+        EngineError: The program failed.
     """
-    aside = path.with_name(path.name + ".part")
-    try:
-        aside.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        aside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-        raise OptionsError(f"--json {path}", error.strerror or str(error), "make room, or name another") from error
+    elapsed_s = 0.0
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "VENEER_HOME": home}
+        arguments = f"run --source demo --sink null --frames 1 --look {look}"
+        command = [sys.executable, "-m", "live", *arguments.split()]
+        for _ in range(2 if cached else 1):
+            started_s = time.perf_counter()
+            child = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")
+            elapsed_s = time.perf_counter() - started_s
+            if child.returncode:
+                raise EngineError("--start", f"it ended with code {child.returncode}: {_last_line(child.stderr)}")
+    return elapsed_s
 
 
-def surroundings() -> dict[str, Any]:
-    """The machine with its GPU and the libraries that bring further engines."""
+def _last_line(text: str) -> str:
+    return next((line.strip()[:200] for line in reversed(text.splitlines()) if line.strip()), "no error message")
+
+
+def environment_info() -> dict[str, Any]:
+    """Return the machine with its GPU and the libraries of further engines."""
     about = machine()
-    for name in _MORE_LIBRARIES:
+    about["versions"] |= _installed_versions(_ENGINE_LIBRARIES)
+    try:
+        device = driver_device()
+        gpu = {"gpu": device.name, "no_gpu": "", **_nvidia_info(device)}
+    except NotUsableError as error:
+        gpu = {"gpu": None, "no_gpu": error.reason}
+    return {**about, **gpu, "contention_warning": contention_warning()}
+
+
+def _installed_versions(names: Sequence[str]) -> dict[str, str]:
+    versions = {}
+    for name in names:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            about["versions"][name] = metadata.version(name)
-    why = why_no_gpu()
-    found = {} if why else _nvidia()
-    return {
-        **about,
-        "gpu": None if why else driver_device().name,
-        "no_gpu": why,
-        **found,
-        "contention_warning": contention_warning(),
-    }
+            versions[name] = metadata.version(name)
+    return versions
 
 
-def _nvidia() -> dict[str, Any]:
-    """What an NVIDIA GPU is run by: the versions of its driver, of CUDA, and of TensorRT where that is installed."""
-    import torch  # not where there is no GPU
+def _nvidia_info(device: CudaDevice) -> dict[str, Any]:
+    """Return the versions of driver, CUDA and TensorRT."""
+    try:
+        import torch
 
-    device = driver_device()
-    tensorrt = {}
-    for name in _TENSORRT:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            tensorrt[name] = metadata.version(name)
+        torch_cuda = torch.version.cuda
+    except ModuleNotFoundError:
+        torch_cuda = None
     cuda = "{}.{}".format(*device.cuda)
-    return {"driver": device.driver, "driver_cuda": cuda, "torch_cuda": torch.version.cuda, "tensorrt": tensorrt}
+    tensorrt = _installed_versions(("tensorrt", "tensorrt-rtx"))
+    return {"driver": device.driver, "driver_cuda": cuda, "torch_cuda": torch_cuda, "tensorrt": tensorrt}
 
 
 def head(about: dict[str, Any]) -> list[str]:
-    """The lines above the tables."""
-    found = about["versions"]
-    more = ", ".join(f"{name} {found[name]}" for name in _MORE_LIBRARIES if name in found)
-    lines = [f"{header(about)}{', ' if more else ''}{more}"]
-    lines.append(_gpu_line(about) if about["gpu"] else f"no GPU: {about['no_gpu']}")
+    """Format the lines above the tables."""
+    libraries = [f"{name} {about['versions'][name]}" for name in _ENGINE_LIBRARIES if name in about["versions"]]
+    if about["gpu"]:
+        driver = f"driver {about['driver']}" if about["driver"] else "driver"
+        parts = [f"GPU: {about['gpu']}", f"{driver} (CUDA {about['driver_cuda']})"]
+        parts += [f"PyTorch for CUDA {about['torch_cuda']}"] if about["torch_cuda"] else []
+        labels = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT-RTX"}
+        parts += [f"{labels[name]} {version}" for name, version in about["tensorrt"].items()]
+        gpu_line = ", ".join(parts)
+    else:
+        gpu_line = f"no GPU: {about['no_gpu']}"
+    lines = [", ".join([header(about), *libraries]), gpu_line]
     return [*lines, about["contention_warning"]] if about["contention_warning"] else lines
 
 
-def _gpu_line(about: dict[str, Any]) -> str:
-    """As in "GPU: NVIDIA H100, driver 580.95.05 (CUDA 13.0), PyTorch for CUDA 13.0, TensorRT 10.14"; what is not known
-    is left out.
+def run_benchmark(options: FpsOptions) -> int:
+    """Measure, print tables, write the files, and return the exit code.
+
+    Raises:
+        VeneerError: An option is invalid, or the results cannot be written.
     """
-    driver = f"driver {about['driver']}" if about["driver"] else "its driver"
-    parts = [f"GPU: {about['gpu']}", f"{driver} (CUDA {about['driver_cuda']})"]
-    parts += [f"PyTorch for CUDA {about['torch_cuda']}"] if about["torch_cuda"] else []
-    parts += [f"{'TensorRT-RTX' if 'rtx' in name else 'TensorRT'} {found}" for name, found in about["tensorrt"].items()]
-    return ", ".join(parts)
+    looks = load_looks()
+    cases, about = plan(options.selection, looks), environment_info()
+    print(*head(about), sep="\n", flush=True)
+    found: dict[str, Any] = {"machine": about, "extent": asdict(options.extent)}
+
+    def keep(bench: Bench) -> None:
+        write_json("--json", options.json_path, {**found, "runs": bench.runs, "not_measured": bench.left_out})
+
+    bench, code = Bench(looks, options.extent, keep=keep, say=_say), 0
+    try:
+        bench.measure(cases)
+        if options.start:
+            look = (*options.selection.looks, "glaze")[0]
+            found["cold_start_s"] = {
+                name: round(cold_start_s(look, cached=name == "cached"), 2) for name in ("first_ever", "cached")
+            }
+            print(f"new process to one finished {look} frame and exit: {found['cold_start_s']}")
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        _say(f"stopped; {len(bench.runs)} of {len(cases)} were measured")
+    print(*_result_lines(bench), sep="\n")
+    keep(bench)
+    plots = _draw(bench, options.plot_path, head(about))
+    print(f"written: {', '.join([str(options.json_path), *plots])}")
+    failed = any(case["outcome"] == "failed" for case in bench.left_out)
+    return code or (_FAILED if failed or not bench.runs else 0)
+
+
+def _result_lines(bench: Bench) -> list[str]:
+    lines = []
+    if bench.runs:
+        lines += [tables.rates(bench.runs), tables.RATES_LEGEND, tables.stages(bench.runs), tables.STAGES_LEGEND]
+    return [*lines, *tables.notes(bench.runs), *tables.missing(bench.left_out)]
+
+
+def _draw(bench: Bench, path: Path, about: Sequence[str]) -> list[str]:
+    """Draw the chart and return its path, if any."""
+    if not bench.runs:
+        return []
+    try:
+        plot.draw(path, bench.runs, about)
+    except (ImportError, OSError) as error:
+        print(f"no chart: {first_line(error)}")
+        return []
+    return [str(path)]
 
 
 def _say(line: str) -> None:
@@ -113,70 +256,11 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def bench(asked: Asked) -> int:
-    """Measure, print tables, write the files; the exit code.
-
-    Raises:
-        VeneerError: nothing can be measured, or the results cannot be kept.
-    """
-    looks = load_looks()
-    cases, about = planned(asked.wish, looks), surroundings()
-    print(*head(about), sep="\n", flush=True)
-    found: dict[str, Any] = {"machine": about, "extent": asdict(asked.extent)}
-
-    def keep(known: Bench) -> None:
-        write_json(asked.json_path, {**found, "runs": known.runs, "not_measured": known.left_out})
-
-    measuring, code = Bench(looks, asked.extent, keep=keep, say=_say), 0
-    try:
-        measuring.measure(cases)
-        if asked.start:
-            found["cold_start_s"] = _cold_start((*asked.wish.looks, "glaze")[0])
-    except KeyboardInterrupt:
-        code = _ENDED
-        _say(f"ended; {len(measuring.runs)} of {len(cases)} were measured")
-    show(measuring)
-    keep(measuring)
-    print(f"written: {', '.join([str(asked.json_path), *_drawn(measuring, asked.plot_path, head(about))])}")
-    failed = any(one["outcome"] == "failed" for one in measuring.left_out)
-    return code or (_FAILED if failed or not measuring.runs else 0)
-
-
-def _cold_start(look: str) -> dict[str, float]:
-    found = {name: round(cold_start_s(look, cached=name == "cached"), 2) for name in ("first_ever", "cached")}
-    print(f"new process to one finished {look} frame and exit: {found}")
-    return found
-
-
-def show(found: Bench) -> None:
-    """Print what was found."""
-    if found.runs:
-        print(tables.rates(found.runs), tables.LEGEND, sep="\n")
-        print(tables.stages(found.runs), tables.STAGES_LEGEND, sep="\n")
-    for line in (*tables.notes(found.runs), *tables.missing(found.left_out)):
-        print(line)
-
-
-def _drawn(found: Bench, path: Path, about: Sequence[str]) -> list[str]:
-    """The name of the picture, if there is one."""
-    try:
-        if found.runs:
-            plot.draw(path, found.runs, about)
-    except (ImportError, OSError) as error:
-        print(f"no picture: {first_line(error)}")
-        return []
-    return [str(path)] if found.runs else []
-
-
-def command(arguments: Sequence[str]) -> int:
-    """The command with these words; the exit code."""
-    try:
-        return bench(asked_of(arguments, __doc__ or ""))
-    except VeneerError as error:
-        sys.stderr.write(f"fps: {error}\n")
-        return _WRONG
+def main() -> int:
+    """Run the benchmark with the arguments of the command line, and return the exit code."""
+    return run_benchmark(parse_options(sys.argv[1:], __doc__ or ""))
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was measured is shown, and the child is ended
-    sys.exit(command(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the child process and print the results
+    sys.exit(run_main("fps", main))

@@ -1,11 +1,14 @@
-"""Is memory flat? `python -m benchmarks.memory --frames 10000`: resident memory while frames go through."""
+"""Memory growth over time: `python -m benchmarks.memory --frames 10000`.
+
+Runs the demo through the whole program without output and reports the resident memory.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from benchmarks.common.arguments import Parser, ended, whole
+from benchmarks.common.arguments import Parser, run_main, whole
 from benchmarks.common.machine_info import header, machine, resident_mb, table
 from engines.errors import VeneerError
 from engines.looks import find_look, load_looks
@@ -15,34 +18,34 @@ from live.session import Session
 
 
 def main() -> None:
-    """Print resident memory at twenty points of the run, and the growth over its second half.
+    """Print the resident memory at twenty points of the run, and the growth over its second half.
 
     Raises:
-        VeneerError: a value is wrong, or the run fails.
+        VeneerError: An option is invalid, or the run fails.
     """
     parser = Parser("memory", __doc__)
-    parser.add_argument("--frames", type=whole(40, 10**8), default=10_000)
-    parser.add_argument("--look", default="glaze")
-    wanted = parser.parse_args()
-    find_look(load_looks(), wanted.look)
-    every = max(1, wanted.frames // 20)
-    seen: list[tuple[int, float]] = []
+    parser.add_argument("--frames", type=whole(40, 10**8), default=10_000, help="number of frames (default: 10000)")
+    parser.add_argument("--look", default="glaze", help="look to apply (default: glaze)")
+    options = parser.parse_args()
+    find_look(load_looks(), options.look)
+    interval = max(1, options.frames // 20)
+    samples: list[tuple[int, float]] = []
 
-    def note(frame: Frame) -> None:
-        if frame.frame_id % every == every - 1:
-            seen.append((frame.frame_id + 1, resident_mb()))
+    def on_frame(frame: Frame) -> None:
+        if frame.frame_id % interval == interval - 1:
+            samples.append((frame.frame_id + 1, resident_mb()))
 
-    options = LiveOptions(source="demo", look=wanted.look, sinks=("null",), frames=wanted.frames)
-    report = Session(options, on_frame=note, ctl=False).run()
+    live_options = LiveOptions(source="demo", look=options.look, sinks=("null",), frames=options.frames)
+    report = Session(live_options, on_frame=on_frame, ctl=False).run()
     print(header(machine()))
-    print(table(["frames", "resident MB"], seen))
-    half = seen[len(seen) // 2 :]
+    print(table(["frames", "resident MB"], samples))
+    half = samples[len(samples) // 2 :]
     if len(half) < 2:
-        raise VeneerError("memory", f"only {report['frames_out']} frames came out", "let the run end by itself")
+        raise VeneerError("memory", f"only {report['frames_out']} frames came out", "do not interrupt the run")
     print(f"{report['frames_out']} frames; growth over the second half {half[-1][1] - half[0][1]:+.2f} MB")
 
 
 if __name__ == "__main__":
-    code = ended("memory", main)
+    code = run_main("memory", main)
     sys.stdout.flush()
-    os._exit(code)  # as `benchmarks.soak`: a look that is still being made ready would make the runtime abort
+    os._exit(code)  # without waiting for a look that is still being prepared: the runtime would abort

@@ -1,28 +1,36 @@
-"""Does it stay as it is for hours? `python -m benchmarks.soak --minutes 30`.
+"""Stability over hours: `python -m benchmarks.soak --minutes 30`.
 
-The demo portrait at a camera's pace through the whole program into nothing, while memory, threads, file handles and
-the rate of the frames are noted every few seconds. What is asked: after the warm-up, memory grows by less than 2 MB
-and the rate stays flat within 3 %; both are said at the end, with the numbers. Exit code 1 where one does not hold.
+Runs the demo at a camera's frame rate through the whole program without output, and samples memory, threads, file
+handles and frame rate. Criteria after the warm-up: memory grows by less than 2 MB, and the frame rate stays within 3 %
+of its mean. Exit code 1 if a criterion is not met.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import itertools
-import json
 import os
 import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
-from benchmarks.common.arguments import Parser, check_writable, ended, number
-from benchmarks.common.machine_info import header, machine, resident_mb, table
-from benchmarks.common.process_info import anonymous_mb, handles, native_threads
+from benchmarks.common.arguments import Parser, check_writable, number, run_main, write_json
+from benchmarks.common.machine_info import (
+    anonymous_mb,
+    header,
+    machine,
+    native_threads,
+    open_handles,
+    resident_mb,
+    table,
+)
 from engines.errors import OptionsError
+from engines.files import atomic_path, atomic_write
 from engines.looks import find_look, load_looks
 from live.control.controls import parse_command
 from live.options import LiveOptions, parse_size
@@ -30,24 +38,25 @@ from live.pipeline.frame import Frame
 from live.session import Session
 from live.sources.demo_source import DemoSource
 
-MOST_GROWTH_MB = 2.0
-MOST_UNEVEN = 0.03
-_PARTS = 10  # the time after the warm-up is looked at in so many equal parts
+MAX_GROWTH_MB = 2.0
+MAX_FPS_DEVIATION = 0.03
+_PARTS = 10  # equal parts of the time after the warm-up
+_MAX_S = 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How things are at one moment.
+    """State of the process at one time.
 
     Attributes:
-        at_s: since the first frame.
-        frames: that were finished so far.
-        fps: over the time since the sample before.
-        resident_mb: memory that the process holds, the pages of files it has open among them.
-        anonymous_mb: the part of it that is no page of any file: what a leak would be.
-        threads: of the whole process, those of the libraries too.
-        handles: open files, sockets and devices.
-        dropped: frames that were overtaken by newer ones so far.
+        at_s: Seconds since the first frame.
+        frames: Frames completed so far.
+        fps: Frame rate since the previous sample.
+        resident_mb: Resident memory, including pages of open files.
+        anonymous_mb: Resident memory not backed by files; a leak appears here.
+        threads: Threads including those of native libraries.
+        handles: Open files, sockets and devices.
+        dropped: Frames dropped so far.
     """
 
     at_s: float
@@ -60,48 +69,48 @@ class Sample:
     dropped: int
 
 
-class Watch:
-    """Notes a sample every `every_s` seconds, from the first frame to the end of the run.
+class Sampler:
+    """Takes a sample every `interval_s` seconds from the first frame to the end of the run.
 
     Args:
-        every_s: from sample to sample.
-        switch_s: how often another look is put on; 0 for never.
+        interval_s: Seconds between samples.
+        switch_s: Seconds between look changes; 0 for none.
     """
 
-    def __init__(self, *, every_s: float, switch_s: float = 0.0) -> None:
+    def __init__(self, *, interval_s: float, switch_s: float = 0.0) -> None:
         self.samples: list[Sample] = []
-        self._every_s, self._switch_s = every_s, switch_s
+        self._interval_s, self._switch_s = interval_s, switch_s
         self._frames = 0
-        self._began, self._ended = threading.Event(), threading.Event()
+        self._started, self._ended = threading.Event(), threading.Event()
 
-    def count(self, _frame: Frame) -> None:
-        """A frame is finished."""
+    def on_frame(self, _frame: Frame) -> None:
+        """Count a completed frame."""
         self._frames += 1
-        self._began.set()
+        self._started.set()
 
     def run(self, session: Session, seconds: float) -> dict[str, Any]:
-        """The whole run; its report. Ctrl-C ends it earlier."""
-        watcher = threading.Thread(target=self._watch, args=(session, seconds), name="soak", daemon=True)
-        watcher.start()
+        """Run the session for a time, or until Ctrl-C, and return its report."""
+        thread = threading.Thread(target=self._sample, args=(session, seconds), name="sampler", daemon=True)
+        thread.start()
         try:
             return session.run()
         finally:
             self._ended.set()
-            self._began.set()
-            watcher.join(5.0)
+            self._started.set()
+            thread.join(5.0)
 
-    def _watch(self, session: Session, seconds: float) -> None:
-        self._began.wait()
+    def _sample(self, session: Session, seconds: float) -> None:
+        self._started.wait()
         looks = itertools.cycle(range(1, len(session.controls.look_names) + 1))
-        began_s = last_s = time.monotonic()
-        switched_s, last_frames = began_s, self._frames
-        while not self._ended.wait(max(0.0, last_s + self._every_s - time.monotonic())):
+        started_s = last_s = switched_s = time.monotonic()
+        last_frames = self._frames
+        while not self._ended.wait(max(0.0, last_s + self._interval_s - time.monotonic())):
             now_s, frames = time.monotonic(), self._frames
             fps = (frames - last_frames) / (now_s - last_s)
-            held = resident_mb(), anonymous_mb(), native_threads(), handles()
-            self.samples.append(Sample(now_s - began_s, frames, fps, *held, session.pipeline.dropped))
+            resources = resident_mb(), anonymous_mb(), native_threads(), open_handles()
+            self.samples.append(Sample(now_s - started_s, frames, fps, *resources, session.pipeline.dropped))
             last_s, last_frames = now_s, frames
-            if now_s - began_s >= seconds:
+            if now_s - started_s >= seconds:
                 session.pipeline.stop()
                 return
             if self._switch_s and now_s - switched_s >= self._switch_s:
@@ -109,14 +118,15 @@ class Watch:
                 session.controls.apply(parse_command(["look", str(next(looks))], session.controls.look_names))
 
 
-def judged(samples: list[Sample], warm_up_s: float) -> dict[str, Any]:
-    """What the samples after the warm-up say.
+def evaluate(samples: list[Sample], warm_up_s: float) -> dict[str, Any]:
+    """Evaluate the samples after the warm-up, divided into ten parts.
 
     Returns:
-        growth_mb: resident memory, the median of the last tenth less that of the first tenth; anonymous_growth_mb the
-        same. uneven: how far the mean rate of a tenth is from that of the whole at most, as a fraction.
-        more_threads, more_handles: the last tenth against the first.
-        Empty where there are fewer samples than parts.
+        growth_mb: Median resident memory of the last part minus that of the first; anonymous_growth_mb likewise.
+        fps_deviation: Largest relative difference between the mean frame rate of a part and that of the whole.
+        more_threads, more_handles: Differences between the medians of the last and the first part.
+        memory_holds, fps_holds: Whether the criteria are met.
+        An empty dictionary if there are fewer samples than parts.
     """
     after = [sample for sample in samples if sample.at_s >= warm_up_s]
     if len(after) < _PARTS:
@@ -124,55 +134,56 @@ def judged(samples: list[Sample], warm_up_s: float) -> dict[str, Any]:
     edges = [round(part * len(after) / _PARTS) for part in range(_PARTS + 1)]
     parts = [after[begin:end] for begin, end in itertools.pairwise(edges)]
 
-    def risen(name: str) -> float:
+    def growth(name: str) -> float:
         first, last = (median(getattr(sample, name) for sample in part) for part in (parts[0], parts[-1]))
         return float(last - first)
 
-    rates = [sum(sample.fps for sample in part) / len(part) for part in parts]
-    mean = sum(sample.fps for sample in after) / len(after)
-    growth_mb, uneven = risen("resident_mb"), max(abs(rate / mean - 1) for rate in rates) if mean else 1.0
+    rates = [fmean(sample.fps for sample in part) for part in parts]
+    mean = fmean(sample.fps for sample in after)
+    growth_mb, deviation = growth("resident_mb"), max(abs(rate / mean - 1) for rate in rates) if mean else 1.0
     return {
         "minutes": round((after[-1].at_s - after[0].at_s) / 60, 2),
         "warm_up_s": warm_up_s,
         "fps": round(mean, 2),
         "fps_of_tenths": [round(rate, 2) for rate in rates],
-        "uneven": round(uneven, 4),
+        "fps_deviation": round(deviation, 4),
         "growth_mb": round(growth_mb, 2),
-        "anonymous_growth_mb": round(risen("anonymous_mb"), 2),
-        "more_threads": risen("threads"),
-        "more_handles": risen("handles"),
-        "memory_holds": growth_mb < MOST_GROWTH_MB,
-        "fps_holds": uneven <= MOST_UNEVEN,
+        "anonymous_growth_mb": round(growth("anonymous_mb"), 2),
+        "more_threads": growth("threads"),
+        "more_handles": growth("handles"),
+        "memory_holds": growth_mb < MAX_GROWTH_MB,
+        "fps_holds": deviation <= MAX_FPS_DEVIATION,
     }
 
 
-def lines(found: dict[str, Any]) -> list[str]:
-    """The judgement for a person."""
+def summary(found: dict[str, Any]) -> list[str]:
+    """Format the result of `evaluate`."""
     if not found:
-        return [f"too short to judge: at least {_PARTS} samples after the warm-up are wanted"]
-    words = {True: "holds", False: "DOES NOT HOLD"}
+        return [f"too short to evaluate: at least {_PARTS} samples after the warm-up are needed"]
+    results = {True: "holds", False: "DOES NOT HOLD"}
     return [
         f"memory over {found['minutes']:g} min after {found['warm_up_s']:g} s of warm-up: {found['growth_mb']:+.2f} MB"
-        f" (not of files: {found['anonymous_growth_mb']:+.2f} MB); under {MOST_GROWTH_MB:g} MB"
-        f" {words[found['memory_holds']]}",
-        f"frames per second: {found['fps']:.2f}, its tenths within {found['uneven']:.1%}; {MOST_UNEVEN:.0%}"
-        f" {words[found['fps_holds']]}",
+        f" (anonymous: {found['anonymous_growth_mb']:+.2f} MB); limit {MAX_GROWTH_MB:g} MB:"
+        f" {results[found['memory_holds']]}",
+        f"frames per second: {found['fps']:.2f}, tenths within {found['fps_deviation']:.1%}; limit"
+        f" {MAX_FPS_DEVIATION:.0%}: {results[found['fps_holds']]}",
         f"threads {found['more_threads']:+g}, file handles {found['more_handles']:+g}",
     ]
 
 
 def save(out: Path, samples: list[Sample], report: dict[str, Any]) -> None:
     """Write OUT.csv, OUT.json and OUT.png."""
-    with out.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, [field.name for field in fields(Sample)])
-        rows.writeheader()
-        rows.writerows({name: round(value, 3) for name, value in asdict(sample).items()} for sample in samples)
-    out.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    text = io.StringIO()
+    rows = csv.DictWriter(text, [field.name for field in fields(Sample)])
+    rows.writeheader()
+    rows.writerows({name: round(value, 3) for name, value in asdict(sample).items()} for sample in samples)
+    atomic_write(out.with_suffix(".csv"), text.getvalue())
+    write_json("--out", out.with_suffix(".json"), report)
     _plot(out.with_suffix(".png"), samples, report["found"].get("warm_up_s", 0.0))
 
 
 def _plot(path: Path, samples: list[Sample], warm_up_s: float) -> None:
-    from matplotlib.figure import Figure  # one of mediapipe's own needs
+    from matplotlib.figure import Figure  # a dependency of mediapipe
 
     minutes = [sample.at_s / 60 for sample in samples]
     figure = Figure(figsize=(9, 7), layout="constrained")
@@ -189,48 +200,62 @@ def _plot(path: Path, samples: list[Sample], warm_up_s: float) -> None:
         panel.set_ylim(bottom=0)
         panel.legend(loc="lower right")
     panels[2].set_xlabel("minutes (grey: warm-up)")
-    figure.savefig(path, dpi=110)
+    with atomic_path(path) as part:
+        figure.savefig(part, dpi=110)
+
+
+def _parser() -> Parser:
+    parser = Parser("soak", __doc__)
+    parser.add_argument(
+        "--minutes", type=number(0.05, _MAX_S / 60), default=30.0, help="length of the run (default: 30)"
+    )
+    parser.add_argument(
+        "--warm-up-s",
+        type=number(0, _MAX_S),
+        default=300.0,
+        help="seconds excluded at the start, at most a fifth of the run (default: 300)",
+    )
+    parser.add_argument("--every-s", type=number(0.05, 3600), default=5.0, help="seconds between samples (default: 5)")
+    parser.add_argument(
+        "--switch-s", type=number(0, _MAX_S), default=0.0, help="seconds between look changes (default: 0, none)"
+    )
+    parser.add_argument("--look", default="glaze", help="look to apply (default: glaze)")
+    parser.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT of the frames (default: 1280x720)")
+    parser.add_argument("--fps", type=number(1, 240), default=30.0, help="frame rate of the source (default: 30)")
+    parser.add_argument("--out", type=Path, default=Path("soak"), help="write OUT.csv, OUT.json and OUT.png")
+    return parser
 
 
 def main() -> None:
-    """Soak, and say whether it stayed as it was.
+    """Run the soak test; exits with code 1 if a criterion is not met.
 
     Raises:
-        VeneerError: a value is wrong, or the run fails.
+        VeneerError: An option is invalid, or the run fails.
     """
-    parser, most_s = Parser("soak", __doc__), 7 * 86400
-    parser.add_argument("--minutes", type=number(0.05, most_s / 60), default=30.0)
-    parser.add_argument("--warm-up-s", type=number(0, most_s), default=300.0, help="at most a fifth of the whole")
-    parser.add_argument("--every-s", type=number(0.05, 3600), default=5.0)
-    parser.add_argument("--switch-s", type=number(0, most_s), default=0.0, help="the next look every so many seconds")
-    parser.add_argument("--look", default="glaze")
-    parser.add_argument("--size", default="1280x720")
-    parser.add_argument("--fps", type=number(1, 240), default=30.0)
-    parser.add_argument("--out", type=Path, default=Path("soak"), help="writes OUT.csv, OUT.json and OUT.png")
-    wanted = parser.parse_args()
-    size_wh, seconds = parse_size(wanted.size), wanted.minutes * 60
-    find_look(load_looks(), wanted.look)
-    if not wanted.out.name:
-        raise OptionsError(f"--out {wanted.out}", "it names no file", "write the beginning of three files' names")
-    for ending in (".csv", ".json", ".png"):
-        check_writable("--out", wanted.out.with_suffix(ending))
-    options = LiveOptions(source="demo", look=wanted.look, sinks=("null",), size_wh=size_wh, fps=wanted.fps)
-    watch = Watch(every_s=min(wanted.every_s, seconds / 40), switch_s=wanted.switch_s)
-    source = DemoSource(size_wh=size_wh, fps=wanted.fps, pace=True)
+    options = _parser().parse_args()
+    size_wh, seconds = parse_size(options.size), options.minutes * 60
+    find_look(load_looks(), options.look)
+    if not options.out.name:
+        raise OptionsError(f"--out {options.out}", "it names no file", "give the common start of three file names")
+    for suffix in (".csv", ".json", ".png"):
+        check_writable("--out", options.out.with_suffix(suffix))
+    live_options = LiveOptions(source="demo", look=options.look, sinks=("null",), size_wh=size_wh, fps=options.fps)
+    sampler = Sampler(interval_s=min(options.every_s, seconds / 40), switch_s=options.switch_s)
+    source = DemoSource(size_wh=size_wh, fps=options.fps, pace=True)
     about = machine()
-    report = watch.run(Session(options, source=source, on_frame=watch.count), seconds)
-    found = judged(watch.samples, min(wanted.warm_up_s, seconds / 5))
-    asked = {name: str(value) for name, value in vars(wanted).items()}
-    save(wanted.out, watch.samples, {"asked": asked, "machine": about, "found": found, "run": report})
-    shown = watch.samples[:: max(1, len(watch.samples) // 15)]
+    report = sampler.run(Session(live_options, source=source, on_frame=sampler.on_frame), seconds)
+    found = evaluate(sampler.samples, min(options.warm_up_s, seconds / 5))
+    given = {name: str(value) for name, value in vars(options).items()}
+    save(options.out, sampler.samples, {"options": given, "machine": about, "found": found, "run": report})
+    shown = sampler.samples[:: max(1, len(sampler.samples) // 15)]
     columns = ("at_s", "fps", "resident_mb", "anonymous_mb", "threads", "handles", "dropped")
     print(header(about))
     print(table(columns, [[getattr(sample, name) for name in columns] for sample in shown]))
-    print(*lines(found), sep="\n")
+    print(*summary(found), sep="\n")
     sys.stdout.flush()
-    # At once, as the program itself ends: a look that was still being made ready would make the runtime abort.
+    # Without waiting for a look that is still being prepared: the runtime would abort.
     os._exit(0 if found and found["memory_holds"] and found["fps_holds"] else 1)
 
 
 if __name__ == "__main__":
-    sys.exit(ended("soak", main))
+    sys.exit(run_main("soak", main))

@@ -1,20 +1,19 @@
-"""Do all generators become TensorRT engines in FP16? Proved without a GPU: `python -m benchmarks.tensorrt_proof`.
+"""Proof, without a GPU, that every generator builds as a TensorRT FP16 engine: `python -m benchmarks.tensorrt_proof`.
 
-TensorRT-RTX builds engines on a machine that has none. It excludes the other distribution of torch-tensorrt, so it
-gets an environment of its own in the cache folder, made the first time (1.2 GB on disk where pip finds PyTorch's CPU
-build, as with PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu; several more with the usual one). Every
-generator, at every size it is offered in (the smaller ones of `veneer calibrate machine` too), for one face and for
-four, must become one engine: no operation without a converter, no layer left in FP32, a plan that is not empty. What
-was proved of the very same weights, sources and versions is not built again, unless --again asks for it.
+TensorRT-RTX builds engines without a GPU. It cannot be installed beside the other distribution of torch-tensorrt, so
+the first run creates an environment in the cache folder (1.2 GB with PyTorch's CPU build, as with
+PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu; several GB more with the default index). Every generator, at
+every size that it is offered in (including the smaller ones of `veneer calibrate machine`), for one face and for four,
+must give one engine: every operation has a converter, no layer is in FP32, and the plan is not empty. Results for the
+same weights, sources and versions are reused unless --again is given.
 
-Exit code 0: all are proved. 1: one is not; the last line names it. 2: TensorRT-RTX cannot be had, or
-the words are wrong; one line says why.
+Exit code 0: all are proved. 1: at least one is not; the last line names it. 2: TensorRT-RTX is not available, or the
+options are invalid; one line gives the reason.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import signal
@@ -26,7 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common.arguments import Parser, check_writable, write_text
+from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, check_writable, write_json
 from benchmarks.tensorrt.rtx_environment import NoEnvironmentError, about, environment
 from engines.errors import OptionsError
 
@@ -35,19 +34,19 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNTS = (1, 4)
-NOT_PROVED, NOT_HERE = 1, 2
-_KEPT = "proofs.json"
+NOT_PROVED, NOT_AVAILABLE = 1, 2
+_CACHE_FILE = "proofs.json"
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What became of one generator at one size.
+    """Result for one generator at one size.
 
     Attributes:
-        count: regions in one call.
-        layers: before TensorRT fuses them.
-        wrong: why it is no proof; empty where it is one.
-        kept: it was built by an earlier run, of the very same inputs.
+        count: Regions per call.
+        layers: Number of layers before fusion by TensorRT.
+        wrong: Why it is not proved; empty if it is.
+        kept: Whether it was reused from an earlier run with the same inputs.
     """
 
     name: str
@@ -63,27 +62,27 @@ class Proof:
 
 @dataclass
 class Report:
-    """All of them, and what they were built with."""
+    """All results, and the versions of the libraries."""
 
     versions: dict[str, str]
     proofs: list[Proof] = field(default_factory=list)
 
 
 def default_folder() -> Path:
-    """Beside the program's other caches."""
+    """Return the default folder of the environment."""
     from engines import paths
 
     return paths.cache_dir() / "tensorrt-proof"
 
 
 def import_without_gpu() -> None:
-    """Import torch_tensorrt; where there is no GPU, answer what it asks of one on the way.
+    """Import torch_tensorrt; without a GPU, replace the functions that query it during the import.
 
-    Nothing of it runs an engine here: the compute capability only chooses among converters, and is that of an RTX 40.
+    No engine runs here: the compute capability, that of an RTX 40, only selects converters.
     """
     import torch
 
-    logging.getLogger("torch_tensorrt").setLevel(logging.ERROR)  # it misses what only quantised networks want
+    logging.getLogger("torch_tensorrt").setLevel(logging.ERROR)  # warnings about quantisation libraries
     if torch.cuda.is_available():
         import torch_tensorrt
 
@@ -92,9 +91,9 @@ def import_without_gpu() -> None:
     torch.cuda.current_device = lambda: 0
     torch.cuda.mem_get_info = lambda *_, **__: (16 << 30, 16 << 30)
     is_file = os.path.isfile
-    if torch.version.cuda is None:  # its C++ part wants the CUDA build of PyTorch, and is not needed to build plans
+    if torch.version.cuda is None:  # its C++ part needs the CUDA build of PyTorch, and is not needed to build plans
         if not hasattr(torch._C, "_CudaDeviceProperties"):
-            setattr(torch._C, "_CudaDeviceProperties", object)  # noqa: B010 - typed as if it were always there
+            setattr(torch._C, "_CudaDeviceProperties", object)  # noqa: B010 - the type stubs always declare it
         os.path.isfile = lambda path: "torchtrt" not in os.path.basename(path) and is_file(path)  # type: ignore  # noqa: PTH119
     try:
         import torch_tensorrt  # noqa: F401
@@ -102,33 +101,33 @@ def import_without_gpu() -> None:
         os.path.isfile = is_file
 
 
-def prove(wanted: list[Job], *, whole: bool, kept: Path | None = None, again: bool = False) -> Report:
-    """Build everything here: in the environment of `environment`.
+def prove(jobs: list[Job], *, complete: bool, kept: Path | None = None, again: bool = False) -> Report:
+    """Build the engines in this Python, which must have TensorRT-RTX.
 
     Args:
-        wanted: of `benchmarks.engine_matrix.checkout_jobs.jobs`.
-        whole: whether that is all of them.
-        kept: a file with what was proved before; what is proved now goes there.
-        again: build that, too.
+        jobs: From `checkout_jobs.jobs`.
+        complete: Whether these are all jobs; then cached results of other jobs are removed.
+        kept: File with cached results; updated.
+        again: Whether to ignore cached results.
 
     Raises:
-        NoEnvironmentError: TensorRT-RTX is not here.
+        NoEnvironmentError: TensorRT-RTX is not installed.
     """
     from benchmarks.tensorrt import proof_cache
-    from engines.runtime.tensorrt import plan_builder  # noqa: F401 - its source is among the inputs
+    from engines.runtime.tensorrt import plan_builder  # noqa: F401 - its source is part of the digest
 
     report = Report(_versions())
-    before, good = proof_cache.read(kept), {}
-    for job in wanted:
+    cached, proved = proof_cache.read(kept), {}
+    for job in jobs:
         for count in COUNTS:
             digest = proof_cache.inputs_digest(job.net, job.size_wh, count)
-            proof = None if again else _as_kept(before.get(digest))
+            proof = None if again else _from_cache(cached.get(digest))
             proof = proof or _proof(job.name, job.net, job.size_wh, count)
             report.proofs.append(proof)
             print(_line(proof), flush=True)
             if not proof.wrong:
-                good[digest] = asdict(proof)
-    proof_cache.write(kept, {**({} if whole else before), **good})  # of all that is offered, the rest is out of date
+                proved[digest] = asdict(proof)
+    proof_cache.write(kept, {**({} if complete else cached), **proved})
     return report
 
 
@@ -138,11 +137,11 @@ def _versions() -> dict[str, str]:
     try:
         return {name: metadata.version(name) for name in ("torch", "torch-tensorrt-rtx", "tensorrt-rtx")}
     except metadata.PackageNotFoundError as error:
-        raise NoEnvironmentError(f"{error.name} is not installed in {sys.prefix}: leave --here out") from None
+        raise NoEnvironmentError(f"{error.name} is not installed in {sys.prefix}: omit --here") from None
 
 
-def _as_kept(found: Mapping[str, Any] | None) -> Proof | None:
-    """A proof as the file has it; None where that is none."""
+def _from_cache(found: Mapping[str, Any] | None) -> Proof | None:
+    """Return a cached proof; None if it is missing or invalid."""
     try:
         proof = Proof(**{**found, "kept": True}) if found else None
         return proof if proof and not proof.wrong and not proof.fp32_layers and proof.plan_bytes > 0 else None
@@ -173,40 +172,39 @@ def _line(proof: Proof) -> str:
 
 
 def main() -> int:
-    """Print a line for each engine, write JSON; for the exit code see the module."""
+    """Print a line for each engine, write JSON, and return the exit code; see the module docstring."""
     parser = Parser("tensorrt_proof", __doc__)
-    several = "may be given several times; all if not given"
-    parser.add_argument("--style", action="append", default=[], help=several)
+    several = f"{REPEATABLE}; default: all"
+    parser.add_argument("--style", action="append", default=[], help=f"name of a style or generator; {several}")
     parser.add_argument("--size", action="append", default=[], help=f"as in 256x256; {several}")
-    parser.add_argument("--out", type=Path, help="write JSON there")
-    parser.add_argument("--environment", type=Path, help="where TensorRT-RTX is, or is to be installed")
-    parser.add_argument("--again", action="store_true", help="build also what was proved of the same inputs")
-    parser.add_argument("--here", action="store_true", help="in this Python, which has TensorRT-RTX")
+    parser.add_argument("--out", type=Path, help="write the results to this file")
+    parser.add_argument("--environment", type=Path, help="environment with TensorRT-RTX, created if it does not exist")
+    parser.add_argument("--again", action="store_true", help="ignore earlier results for the same inputs")
+    parser.add_argument("--here", action="store_true", help="use this Python, which must have TensorRT-RTX")
     parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
-    wanted = parser.parse_args()
-    from benchmarks.engine_matrix.checkout_jobs import chosen  # PyTorch: not for --help
+    options = parser.parse_args()
+    from benchmarks.engine_matrix.checkout_jobs import chosen  # imports PyTorch, which --help does not need
 
     try:
-        if wanted.out:
-            check_writable("--out", wanted.out)
-        jobs = chosen(wanted.style, wanted.size)
-        return _here(wanted, jobs) if wanted.here else _aside(wanted.environment or default_folder())
+        check_writable("--out", options.out)
+        jobs = chosen(options.style, options.size)
+        return _run_here(options, jobs) if options.here else _run_in(options.environment or default_folder())
     except (NoEnvironmentError, OptionsError, OSError) as error:
         print(error, file=sys.stderr)
-        return NOT_HERE
+        return NOT_AVAILABLE
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
-def _aside(folder: Path) -> int:
-    """The same in the environment's Python, with all that was asked."""
+def _run_in(folder: Path) -> int:
+    """Run the same command in the Python of the environment."""
     started_s = time.monotonic()
     python = environment(folder)
-    made = about(folder)
-    size = f"{made.get('bytes', 0) / 1e6:.0f} MB, installed in {made.get('install_s', 0.0):.0f} s"
+    found = about(folder)
+    size = f"{found.get('bytes', 0) / 1e6:.0f} MB, installed in {found.get('install_s', 0.0):.0f} s"
     print(f"environment {folder}: {size}", flush=True)
-    command = [str(python), "-m", "benchmarks.tensorrt_proof", "--here", "--kept", str(folder / _KEPT), *sys.argv[1:]]
-    code = subprocess.run(command, cwd=ROOT).returncode
+    command = [str(python), "-m", "benchmarks.tensorrt_proof", "--here", "--kept", str(folder / _CACHE_FILE)]
+    code = subprocess.run([*command, *sys.argv[1:]], cwd=ROOT).returncode
     if code < 0:
         print(f"NOT PROVED: building crashed ({signal.Signals(-code).name}) after the last line above")
         return NOT_PROVED
@@ -214,17 +212,18 @@ def _aside(folder: Path) -> int:
     return code
 
 
-def _here(wanted: argparse.Namespace, jobs: list[Job]) -> int:
-    report = prove(jobs, whole=not (wanted.style or wanted.size), kept=wanted.kept, again=wanted.again)
-    if wanted.out:
-        write_text("--out", wanted.out, json.dumps(asdict(report), indent=1) + "\n")
+def _run_here(options: argparse.Namespace, jobs: list[Job]) -> int:
+    complete = not (options.style or options.size)
+    report = prove(jobs, complete=complete, kept=options.kept, again=options.again)
+    write_json("--out", options.out, asdict(report))
     built = [proof for proof in report.proofs if not proof.kept]
-    wrong = [proof for proof in report.proofs if proof.wrong]
-    took = f"{sum(proof.build_s for proof in built):.0f} s of building, {len(report.proofs) - len(built)} built before"
-    print(f"{len(report.proofs) - len(wrong)} of {len(report.proofs)} proved, {took}, {report.versions}")
-    if wrong:
-        print(f"NOT PROVED: {', '.join(f'{proof.name} {proof.size} x{proof.count}' for proof in wrong)}")
-    return NOT_PROVED if wrong or not report.proofs else 0
+    failed = [proof for proof in report.proofs if proof.wrong]
+    total = len(report.proofs)
+    effort = f"{sum(proof.build_s for proof in built):.0f} s of building, {total - len(built)} built before"
+    print(f"{total - len(failed)} of {total} proved, {effort}, {report.versions}")
+    if failed:
+        print(f"NOT PROVED: {', '.join(f'{proof.name} {proof.size} x{proof.count}' for proof in failed)}")
+    return NOT_PROVED if failed or not report.proofs else 0
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
-"""What smoothing does: `python -m benchmarks.tracking [CLIP]`: jitter on a still face, lag on a moving one.
+"""Jitter and lag of the landmark filter: `python -m benchmarks.tracking [CLIP]...`.
 
-Jitter: the portrait held still under sensor noise; how far the landmarks move from frame to frame (RMS, in % of the
-distance of the eyes). Lag: the portrait moving to and fro; by how many frames the smoothed track must be moved back
-to fit the raw one best. Both with the filter and without, on the same frames.
+Jitter: RMS frame-to-frame movement of the landmarks in percent of the eye distance, on the still portrait with sensor
+noise. Lag: the shift in frames at which the filtered face centre fits the raw one best (least squares), on the moving
+portrait. Raw and filtered landmarks come from the same detections.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -15,61 +14,66 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common.arguments import Parser, check_writable, ended, write_text
+from benchmarks.common.arguments import Parser, check_writable, run_main, write_json
 from benchmarks.common.machine_info import header, machine, table
 from engines.errors import SourceError
 from live.pipeline.frame import Floats, Frame, ImageU8
 from live.portrait import portrait_bgr
+from live.sources.video_source import VideoSource
 from live.tracking.face_identity import FaceIdentity
 from live.tracking.face_mesh import FaceMeshTracker
 
 _FPS = 30.0
-_EYES = (33, 263)
-_ENDS = 8  # frames at either end of which the lag is not looked at: shifted, they would lie outside
-_LEAST_FACES = 3 * _ENDS
+_FRAMES = 150
+_NOISE_SIGMA = 4.0  # levels of 255: a webcam in room light
+_EYES = (33, 263)  # outer corners
+_MARGIN_FRAMES = 8  # excluded at both ends, where shifted tracks do not overlap
+_MIN_FACES = 3 * _MARGIN_FRAMES
+
+Clip = tuple[str, list[ImageU8], list[float]]  # name, frames in BGR, times in seconds
 
 
 def scene(shift_xy: tuple[float, float], noise: np.random.Generator | None) -> ImageU8:
-    """The portrait at 1280x720, shifted, with the noise of a webcam in room light (sigma 4 of 255)."""
+    """Return the shifted portrait at 1280x720, (H, W, 3) BGR uint8, with optional noise."""
     matrix = np.array([[1.6, 0, 330 + shift_xy[0]], [0, 1.6, -40 + shift_xy[1]]])
     frame = cv2.warpAffine(portrait_bgr(), matrix, (1280, 720), borderMode=cv2.BORDER_REPLICATE)
     if noise is not None:
-        frame = np.clip(frame + noise.normal(0, 4, frame.shape), 0, 255)
+        frame = np.clip(frame + noise.normal(0, _NOISE_SIGMA, frame.shape), 0, 255)
     return frame.astype(np.uint8)
 
 
-def tracks(name: str, frames: list[ImageU8], stamps_s: list[float]) -> tuple[Floats, Floats]:
-    """Raw and smoothed landmarks, (T, 478, 2) each, of the same detections.
+def tracks(name: str, frames: list[ImageU8], times_s: list[float]) -> tuple[Floats, Floats]:
+    """Return raw and filtered landmarks of the same detections, (T, 478, 2) each.
 
     Raises:
-        SourceError: they show too few faces to measure anything.
+        SourceError: Too few frames show a face.
     """
     tracker, smoother = FaceMeshTracker(smooth=False), FaceIdentity()
     raw, smooth = [], []
-    for index, (frame, at_s) in enumerate(zip(frames, stamps_s, strict=True)):
-        faces = tracker.track(Frame(frame, index, at_s))
+    for index, (frame_bgr, at_s) in enumerate(zip(frames, times_s, strict=True)):
+        faces = tracker.track(Frame(frame_bgr, index, at_s))
         if faces:
             raw.append(faces[0].landmarks_xy)
             smooth.append(smoother.assign([faces[0].landmarks_xy], at_s)[0].landmarks_xy)
     tracker.close()
-    if len(raw) < _LEAST_FACES:
+    if len(raw) < _MIN_FACES:
         got = f"a face on {len(raw)} of {len(frames)} frames"
-        raise SourceError(name, got, f"name a clip with a face on {_LEAST_FACES} frames at least")
+        raise SourceError(name, got, f"name a clip with a face on at least {_MIN_FACES} frames")
     return np.stack(raw), np.stack(smooth)
 
 
 def jitter_percent(track: Floats) -> float:
-    """RMS frame-to-frame movement in % of the distance of the eyes."""
-    eyes = np.hypot(*(track[:, _EYES[0]] - track[:, _EYES[1]]).mean(0))
-    return float(np.sqrt((np.diff(track, axis=0) ** 2).sum(-1).mean()) / eyes * 100)
+    """Return the RMS frame-to-frame movement in percent of the eye distance."""
+    eye_distance = np.hypot(*(track[:, _EYES[0]] - track[:, _EYES[1]]).mean(0))
+    return float(np.sqrt((np.diff(track, axis=0) ** 2).sum(-1).mean()) / eye_distance * 100)
 
 
 def lag_frames(raw: Floats, smooth: Floats) -> float:
-    """Frames by which the smoothed face centre trails the raw one: the shift of least squared distance."""
-    a, b = raw.mean(1), smooth.mean(1)
+    """Return the lag of the filtered face centre in frames, in steps of 0.05."""
+    raw_centre, smooth_centre = raw.mean(1), smooth.mean(1)
     shifts = np.arange(0, 4.01, 0.05)
-    at = np.arange(_ENDS, len(a) - _ENDS, dtype=np.float64)
-    errors = [sum(_error(a[:, i], b[:, i], at, shift) for i in (0, 1)) for shift in shifts]
+    at = np.arange(_MARGIN_FRAMES, len(raw) - _MARGIN_FRAMES, dtype=np.float64)
+    errors = [sum(_error(raw_centre[:, i], smooth_centre[:, i], at, shift) for i in (0, 1)) for shift in shifts]
     return float(shifts[int(np.argmin(errors))])
 
 
@@ -78,47 +82,45 @@ def _error(raw: NDArray[np.float32], smooth: NDArray[np.float32], at: NDArray[np
     return float(((np.interp(at - shift, index, raw) - np.interp(at, index, smooth)) ** 2).mean())
 
 
-def clip_frames(path: Path) -> tuple[list[ImageU8], list[float]]:
-    """All frames of a clip and their seconds."""
-    from live.sources.video_source import VideoSource
-
-    source, frames, stamps_s = VideoSource(path), [], []
+def _read_clip(path: Path) -> Clip:
+    source, frames, times_s = VideoSource(path), [], []
     source.open()
     while (frame := source.read()) is not None:
         frames.append(frame.bgr)
-        stamps_s.append(frame.pts_s if frame.pts_s is not None else frame.frame_id / _FPS)
+        times_s.append(frame.pts_s if frame.pts_s is not None else frame.frame_id / _FPS)
     source.close()
-    return frames, stamps_s
+    return path.name, frames, times_s
+
+
+def _portrait_clips() -> list[Clip]:
+    noise = np.random.default_rng(0)
+    times_s = [index / _FPS for index in range(_FRAMES)]
+    still = [scene((0, 0), noise) for _ in times_s]
+    moving = [scene((90 * np.sin(2 * np.pi * 0.7 * t), 25 * np.sin(2 * np.pi * 1.1 * t)), noise) for t in times_s]
+    return [("still portrait", still, times_s), ("moving portrait", moving, times_s)]
 
 
 def main() -> None:
-    """Measure, print a table, write JSON.
+    """Measure, print a table and write JSON.
 
     Raises:
-        VeneerError: a clip or a file is not usable.
+        VeneerError: A clip or the output file is not usable.
     """
     parser = Parser("tracking", __doc__)
-    parser.add_argument("clips", nargs="*", type=Path, help="real clips to measure lag and jitter on as well")
-    parser.add_argument("--json", type=Path)
-    wanted = parser.parse_args()
-    if wanted.json:
-        check_writable("--json", wanted.json)
-    clips = [(path.name, *clip_frames(path)) for path in wanted.clips]
-    noise = np.random.default_rng(0)
-    stamps_s = [index / _FPS for index in range(150)]
-    still = [scene((0, 0), noise) for _ in stamps_s]
-    moving = [scene((90 * np.sin(2 * np.pi * 0.7 * t), 25 * np.sin(2 * np.pi * 1.1 * t)), noise) for t in stamps_s]
+    parser.add_argument("clips", nargs="*", type=Path, help="video files to measure as well")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    options = parser.parse_args()
+    check_writable("--json", options.json)
+    clips = [_read_clip(path) for path in options.clips]
     rows = []
-    sets = [("still portrait", still, stamps_s), ("moving portrait", moving, stamps_s)]
-    for name, frames, at_s in [*sets, *clips]:
-        raw, smooth = tracks(name, frames, at_s)
+    for name, frames, times_s in [*_portrait_clips(), *clips]:
+        raw, smooth = tracks(name, frames, times_s)
         rows.append([name, len(raw), jitter_percent(raw), jitter_percent(smooth), lag_frames(raw, smooth)])
     about = machine()
     print(header(about))
-    print(table(["frames of", "n", "raw move %", "smooth move %", "lag frames"], rows))
-    if wanted.json:
-        write_text("--json", wanted.json, json.dumps({"machine": about, "rows": rows}, indent=2) + "\n")
+    print(table(["clip", "frames", "raw jitter %", "filtered jitter %", "lag frames"], rows))
+    write_json("--json", options.json, {"machine": about, "rows": rows})
 
 
 if __name__ == "__main__":
-    sys.exit(ended("tracking", main))
+    sys.exit(run_main("tracking", main))

@@ -52,10 +52,10 @@ def test_documents_name_only_what_exists(document: Path) -> None:
     assert (links, paths, modules) == ([], [], [])
 
 
-def test_the_timing_bound_files_exist() -> None:
-    from conftest import TIMING_BOUND
+def test_the_files_that_the_test_plan_names_exist() -> None:
+    from conftest import SLOW, TIMING_BOUND
 
-    assert [name for name in TIMING_BOUND if not (ROOT / "tests" / name).is_file()] == []
+    assert [name for name in (*SLOW, *TIMING_BOUND) if not (ROOT / "tests" / name).is_file()] == []
 
 
 def _module_exists(name: str) -> bool:

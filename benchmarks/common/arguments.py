@@ -1,105 +1,112 @@
-"""What the benchmarks' command lines share: wrong words are one line and exit code 2, before anything is measured.
+"""Command lines of the benchmarks: errors are one line with exit code 2, before anything is measured.
 
-Imports nothing that is not in the checkout: `benchmarks.engines` runs where the program is not installed.
+Imports only modules of this repository that need no installed library.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from engines.errors import OptionsError, VeneerError
+from engines.files import atomic_write
 
-WRONG, ENDED = 2, 130
+USAGE_ERROR, INTERRUPTED = 2, 130
+REPEATABLE = "repeatable"
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line.
+    """Argument parser that reports errors in one line.
 
     Args:
-        prog: what the line begins with.
-        description: for --help.
+        prog: Prefix of the error line.
+        description: Text for --help; line breaks are kept.
     """
 
     def __init__(self, prog: str, description: str | None) -> None:
         super().__init__(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def error(self, message: str) -> NoReturn:
-        """End with it."""
-        self.exit(WRONG, f"{self.prog}: {message} - see --help\n")
+        """Exit with the message."""
+        self.exit(USAGE_ERROR, f"{self.prog}: {message} - see --help\n")
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
-    """Takes whole numbers of a range."""
+    """Return an argument type for integers from `low` to `high`."""
 
-    def number(text: str) -> int:
+    def parse(text: str) -> int:
         if not (text.isascii() and text.isdecimal() and low <= int(text[:12]) <= high):
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {low} to {high}")
         return int(text)
 
-    return number
+    return parse
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """Takes numbers of a range."""
+    """Return an argument type for finite numbers from `low` to `high`."""
 
-    def of_range(text: str) -> float:
+    def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {low:g} to {high:g}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
         return value
 
-    return of_range
+    return parse
 
 
-def check_writable(option: str, path: Path) -> None:
-    """Say before the work that what it finds cannot be kept.
+def check_writable(option: str, path: Path | None) -> None:
+    """Check before the measurement that a result file can be written; None is accepted.
 
     Raises:
-        OptionsError: no such folder, or no right to write there.
+        OptionsError: The folder does not exist or is not writable, or the path is a folder.
     """
+    if path is None:
+        return
     folder = path.absolute().parent
     try:
         if not folder.is_dir():
-            raise OptionsError(f"{option} {path}", f"there is no folder {folder}", "make it first")
+            raise OptionsError(f"{option} {path}", f"there is no folder {folder}", "create it first")
         writable = not path.is_dir() and os.access(path if path.exists() else folder, os.W_OK)
-    except OSError:  # a name that no file can have
+    except OSError:  # the name is invalid
         writable = False
     if not writable:
-        raise OptionsError(f"{option} {path}", "it cannot be written", "name a file in a folder of yours")
+        raise OptionsError(f"{option} {path}", "it cannot be written", "name a file in a writable folder")
 
 
-def write_text(option: str, path: Path, text: str) -> None:
-    """Write a result.
+def write_json(option: str, path: Path | None, found: dict[str, Any]) -> None:
+    """Write results as JSON, replacing the file atomically; None is accepted.
 
     Raises:
-        OptionsError: the disk does not take it.
+        OptionsError: The file cannot be written.
     """
+    if path is None:
+        return
     try:
-        path.write_text(text, encoding="utf-8")
+        atomic_write(path, json.dumps(found, indent=1) + "\n")
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise OptionsError(f"{option} {path}", why or str(error), "make room, or name another") from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise OptionsError(f"{option} {path}", reason or str(error), "free some space, or name another file") from error
 
 
-def ended(prog: str, main: Callable[[], int | None]) -> int:
-    """Call a benchmark's `main`; its exit code, that of a mistake or a full disk, or that of Ctrl-C."""
+def run_main(prog: str, main: Callable[[], int | None]) -> int:
+    """Call the `main` of a benchmark and return its exit code; errors and Ctrl-C are reported in one line."""
     try:
         return main() or 0
     except VeneerError as error:
         print(f"{prog}: {error}", file=sys.stderr)
-        return WRONG
+        return USAGE_ERROR
     except OSError as error:
         print(f"{prog}: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        return WRONG
+        return USAGE_ERROR
     except KeyboardInterrupt:
         print(f"{prog}: stopped", file=sys.stderr)
-        return ENDED
+        return INTERRUPTED

@@ -1,9 +1,11 @@
-"""What a measurement was made on, and the table it is printed in."""
+"""Description of the machine, resource use of the process, and text tables."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,29 +13,37 @@ from typing import Any
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, system, versions and the time of day."""
-    from live.pipeline.report import (
-        versions,
-    )  # not at once: `benchmarks.engines` runs where the program is not installed
+    """Return processor, cores, memory, time of the measurement, load and library versions."""
+    from live.pipeline.report import versions  # deferred: `benchmarks.engines` runs without the dependencies of live
 
     return {
         "cpu": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "memory_gb": round(_memory_kb() / 1e6, 1),
         "measured": time.strftime("%Y-%m-%d %H:%M"),
-        "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "load_1min": load_1min(),
         "versions": versions(),
     }
 
 
 def processor() -> str:
-    """Its name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    """Return the name of the processor."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+        return platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load_1min() -> float | None:
+    """Return the load average over one minute; None if the system has none."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def _memory_kb() -> float:
@@ -44,7 +54,7 @@ def _memory_kb() -> float:
 
 
 def resident_mb() -> float:
-    """Memory that this process holds, in megabytes; 0.0 where the system does not say."""
+    """Return the resident memory of this process in MB; 0.0 if unknown."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -52,16 +62,41 @@ def resident_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def anonymous_mb() -> float:
+    """Return the resident memory of this process that is not backed by files, in MB; 0.0 if unknown."""
+    try:
+        rows = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(row.split()[1]) for row in rows if row.startswith("Anonymous:")) * 1024 / 1e6
+
+
+def native_threads() -> int:
+    """Return the number of threads including those of native libraries; only Python's if unknown."""
+    try:
+        return sum(1 for _ in Path("/proc/self/task").iterdir())
+    except OSError:
+        return threading.active_count()
+
+
+def open_handles() -> int:
+    """Return the number of open files, sockets and devices of this process; 0 if unknown."""
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        with contextlib.suppress(OSError):
+            return sum(1 for _ in Path(folder).iterdir()) - 1  # without the handle used for listing
+    return 0
+
+
 def header(about: dict[str, Any]) -> str:
-    """One line on the machine for a person."""
+    """Format the result of `machine` as one line."""
     found = about["versions"]
-    named = ("mediapipe", "openvino", "torch", "opencv-contrib-python")
-    libraries = ", ".join(f"{name} {found[name]}" for name in named)
-    return f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB, Python {found['python']}, {libraries}"
+    libraries = ("mediapipe", "openvino", "torch", "opencv-contrib-python")
+    named = ", ".join(f"{name} {found[name]}" for name in libraries)
+    return f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB, Python {found['python']}, {named}"
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns of equal width, numbers to the right."""
+    """Format rows as right-aligned columns; floats get two decimals."""
     cells = [list(map(str, names)), *[[f"{c:.2f}" if isinstance(c, float) else str(c) for c in row] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(names))]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)

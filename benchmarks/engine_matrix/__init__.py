@@ -1,1 +1,1 @@
-"""The engine benchmark: generators in every runtime."""
+"""Engine benchmark: generators in every backend."""

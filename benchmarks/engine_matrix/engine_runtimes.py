@@ -1,4 +1,4 @@
-"""The ways to run one generator that `benchmarks.engines` compares."""
+"""The backends that `benchmarks.engines` compares for one generator."""
 
 from __future__ import annotations
 
@@ -20,51 +20,77 @@ from engines.runtime.io_adapter import IoAdapter
 from engines.runtime.torch.cuda_graph import StaticRun, bgr_to_planes, planes_to_bgr
 from engines.text import first_line
 
-__all__ = ["AbsentError", "Way", "cpu_ways", "cuda_ways", "first_line"]
-
-Answer = NDArray[np.float32]
-Opened = tuple[Callable[[], object], Callable[[], Answer]]
+Output = NDArray[np.float32]
+Opened = tuple[Callable[[], object], Callable[[], Output]]
 
 
-class AbsentError(Exception):
-    """This machine lacks what the way needs; says what, in one line."""
+class UnavailableError(Exception):
+    """This machine lacks what the backend needs; the message is one line."""
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way to run a generator.
+class Backend:
+    """A runtime in one precision.
 
     Attributes:
-        name: in the table.
-        open: from (N, H, W, 3) uint8 BGR regions: what is timed, and what it answers, (N, H, W, 3) BGR of 255. Raises
-            AbsentError, or whatever its libraries raise that cannot run the network.
+        name: Name in the table.
+        open: From (N, H, W, 3) BGR uint8 regions to a function to time and a function that returns the output,
+            (N, H, W, 3) BGR float32 in levels of 255. Raises UnavailableError, or any error of its libraries.
     """
 
     name: str
     open: Callable[[NDArray[np.uint8]], Opened]
 
 
-def cuda_ways(net: nn.Module, count: int, size_wh: tuple[int, int]) -> list[Way]:
-    """On a CUDA GPU; the first is the reference. All but the last of each kind begin and end in GPU memory."""
+def cuda_backends(net: nn.Module, count: int, size_wh: tuple[int, int]) -> list[Backend]:
+    """Return the backends on a CUDA GPU, the reference first.
+
+    Backends with I/O convert and copy between bytes in host memory and the GPU; the others work in GPU memory.
+    """
     half, full, last = torch.float16, torch.float32, torch.channels_last
     return [
-        Way("eager fp32", lambda bgr: _eager(_on_gpu(net, full), bgr, full, torch.contiguous_format)),
-        Way("eager fp16 nhwc", lambda bgr: _eager(_on_gpu(net, half), bgr, half, last)),
-        Way("graph fp16 nhwc", lambda bgr: _graph(_on_gpu(net, half), bgr, half, last)),
-        Way("graph fp16 nhwc, with door", lambda bgr: _io_adapter(_on_gpu(net, half), bgr, half, last)),
-        Way("compile max-autotune fp16", lambda bgr: _eager(_compiled(_on_gpu(net, half)), bgr, half, last)),
-        Way("tensorrt fp16", lambda bgr: _graph(_plan(net, count, size_wh), bgr, half, torch.contiguous_format)),
-        Way("tensorrt fp16, with door", lambda bgr: _io_adapter(_plan(net, count, size_wh), bgr, half)),
+        Backend("eager fp32", lambda bgr: _eager(_on_gpu(net, full), bgr, full, torch.contiguous_format)),
+        Backend("eager fp16 nhwc", lambda bgr: _eager(_on_gpu(net, half), bgr, half, last)),
+        Backend("graph fp16 nhwc", lambda bgr: _graph(_on_gpu(net, half), bgr, half, last)),
+        Backend("graph fp16 nhwc, with I/O", lambda bgr: _with_io(_on_gpu(net, half), bgr, half, last)),
+        Backend("compile max-autotune fp16", lambda bgr: _eager(_compile(_on_gpu(net, half)), bgr, half, last)),
+        Backend("tensorrt fp16", lambda bgr: _graph(_plan(net, count, size_wh), bgr, half, torch.contiguous_format)),
+        Backend("tensorrt fp16, with I/O", lambda bgr: _with_io(_plan(net, count, size_wh), bgr, half)),
     ]
 
 
-def cpu_ways(net: nn.Module, count: int, size_wh: tuple[int, int]) -> list[Way]:
-    """On the CPU, with the door: bytes in, floats out; the first is the reference."""
+def cpu_backends(net: nn.Module) -> list[Backend]:
+    """Return the backends on the CPU, from bytes to floats, the reference first."""
     return [
-        Way("eager fp32", lambda bgr: _reference(net, bgr)),
-        Way("openvino fp32", lambda bgr: _openvino(net, bgr, "f32")),
-        Way("openvino bf16", lambda bgr: _openvino(net, bgr, "bf16")),
+        Backend("eager fp32", lambda bgr: _reference(net, bgr)),
+        Backend("openvino fp32", lambda bgr: _openvino(net, bgr, "f32")),
+        Backend("openvino bf16", lambda bgr: _openvino(net, bgr, "bf16")),
     ]
+
+
+def convert_to_openvino(net: nn.Module, bgr: NDArray[np.uint8]) -> Any:
+    """Convert a network with byte input to an OpenVINO model for the shape of `bgr`, (N, H, W, 3) uint8."""
+    from engines.runtime.openvino.converted_graph import load_openvino
+
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations inside PyTorch and OpenVINO
+        program = torch.export.export(IoAdapter(net).eval(), (torch.from_numpy(bgr),))
+        return load_openvino().convert_model(program)
+
+
+def compile_openvino(model: Any, bgr: NDArray[np.uint8], settings: dict[str, str]) -> Opened:
+    """Compile an OpenVINO model for the CPU with `bgr` as its input."""
+    from engines.runtime.openvino.converted_graph import load_openvino, openvino_core
+
+    settings = {"PERFORMANCE_HINT": "LATENCY", **settings}
+    request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
+    request.set_input_tensor(0, load_openvino().Tensor(bgr, shared_memory=True))
+
+    def output() -> Output:
+        request.infer()
+        return np.array(request.get_output_tensor(0).data, np.float32)
+
+    return request.infer, output
 
 
 def _on_gpu(net: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -95,27 +121,27 @@ def _graph(net: Callable[[Tensor], Tensor], bgr: NDArray[np.uint8], dtype: Any, 
     stream.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.inference_mode(), torch.cuda.graph(graph, stream=stream):
-        made = net(planes)
+        result = net(planes)
 
-    def answer() -> Answer:
+    def output() -> Output:
         graph.replay()
-        return planes_to_bgr(made).cpu().numpy()
+        return planes_to_bgr(result).cpu().numpy()
 
-    return graph.replay, answer
+    return graph.replay, output
 
 
-def _io_adapter(net: Callable[[Tensor], Tensor], bgr: NDArray[np.uint8], dtype: Any, form: Any = None) -> Opened:
+def _with_io(net: Callable[[Tensor], Tensor], bgr: NDArray[np.uint8], dtype: Any, form: Any = None) -> Opened:
     count, height, width, _ = bgr.shape
     form = form or torch.contiguous_format
-    made = StaticRun(net, count, (width, height), dtype=dtype, memory_format=form)
-    return lambda: made.run(bgr), lambda: made.run(bgr)[0].copy()
+    static = StaticRun(net, count, (width, height), dtype=dtype, memory_format=form)
+    return lambda: static.run(bgr), lambda: static.run(bgr)[0].copy()
 
 
-def _compiled(net: nn.Module) -> Callable[[Tensor], Tensor]:
+def _compile(net: nn.Module) -> Callable[[Tensor], Tensor]:
     if importlib.util.find_spec("triton") is None:
-        raise AbsentError("Triton is not installed, which torch.compile wants on a GPU")
-    # What was compiled of this generator before counts: at the second size it would compile for any size, which is
-    # slower, and after some more run it eagerly without a word.
+        raise UnavailableError("Triton, which torch.compile needs on a GPU, is not installed")
+    # Otherwise a second size would compile a slower dynamic graph, and after several more sizes PyTorch would silently
+    # fall back to eager mode.
     torch.compiler.reset()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -130,7 +156,7 @@ def _plan(net: nn.Module, count: int, size_wh: tuple[int, int]) -> Callable[[Ten
     try:
         module = installed_distribution().module
     except NotUsableError as error:
-        raise AbsentError(str(error)) from error
+        raise UnavailableError(str(error)) from error
     return LoadedPlan(importlib.import_module(module), build_plan(net, count, size_wh).plan)
 
 
@@ -146,23 +172,11 @@ def _reference(net: nn.Module, bgr: NDArray[np.uint8]) -> Opened:
 
 def _openvino(net: nn.Module, bgr: NDArray[np.uint8], hint: str) -> Opened:
     try:
-        from engines.runtime.openvino.converted_graph import load_openvino, openvino_core
+        from engines.runtime.openvino.converted_graph import openvino_core
 
-        openvino, core = load_openvino(), openvino_core()
+        capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     except ImportError as error:
-        raise AbsentError(first_line(error)) from error
-    if hint == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise AbsentError("this processor has no BF16")
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.export.export(IoAdapter(net).eval(), (torch.from_numpy(bgr),))
-        model = openvino.convert_model(program)
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
-    request.set_input_tensor(0, openvino.Tensor(bgr, shared_memory=True))
-
-    def answer() -> Answer:
-        request.infer()
-        return np.array(request.get_output_tensor(0).data, np.float32)
-
-    return request.infer, answer
+        raise UnavailableError(first_line(error)) from error
+    if hint == "bf16" and "BF16" not in capabilities:
+        raise UnavailableError("this processor has no BF16")
+    return compile_openvino(convert_to_openvino(net, bgr), bgr, {"INFERENCE_PRECISION_HINT": hint})

@@ -1,1 +1,1 @@
-"""The FPS benchmark: looks, sizes, runtimes and precisions."""
+"""Frame rate benchmark: configurations, measurement in separate processes, tables and plot."""

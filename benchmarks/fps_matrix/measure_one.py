@@ -1,8 +1,7 @@
-"""One configuration of `benchmarks.fps`, measured in a process of its own: memory and processor time are its alone.
+"""Measurement of one configuration of `benchmarks.fps` in its own process.
 
-The order is: the tracker alone, the whole pipeline at full speed, the tracker alone again, and the pipeline once more
-as a camera of 30 frames a second feeds it. Processor time holds everything the process does, the drawing of the film
-too.
+Order: the tracker alone, the pipeline at full speed, the tracker alone again, the pipeline at a camera's frame rate.
+The CPU time includes everything in the process, also the generation of the footage.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ import cv2
 import numpy as np
 
 from benchmarks.common.machine_info import resident_mb
-from benchmarks.fps_matrix.gpu_watch import GpuWatch
-from benchmarks.fps_matrix.named_engines import OneWay, RefusedError, ran_on, strayed
-from benchmarks.fps_matrix.plan import SETTLED, Case, Extent
-from benchmarks.fps_matrix.test_film import FPS, Ending, open_film
+from benchmarks.fps_matrix.film import FPS, StoppableFilm, open_film
+from benchmarks.fps_matrix.fixed_backend import FixedBackendLoader, UnavailableError, backends_text, fallback_text
+from benchmarks.fps_matrix.gpu_usage import GpuSampler
+from benchmarks.fps_matrix.plan import SETTLE_FRAMES, Case, Extent
 from engines.errors import VeneerError
 from engines.looks import Look, find_look, load_looks
 from engines.runtime import autotune_choice
@@ -34,21 +33,21 @@ from live.pipeline.timing import STAGES
 from live.sinks.null_sink import NullSink
 from live.tracking.face_mesh import FaceMeshTracker
 
-PAINTING = ("region", "generate", "composite")
-_LEAST_BURN_IN = 5
-_SAMPLES = 20  # of memory in a run
+_PAINTING = ("region", "generate", "composite")
+_MIN_BURN_IN = 5
+_MEMORY_SAMPLES = 20
 _LIVE_BURN_IN = 15
 
 
-class _Watch:
-    """Called with each finished frame: ends the burn-in and the film, and notes what the process used in between."""
+class _Monitor:
+    """Frame callback that ends the burn-in and the footage, and records resource use between them."""
 
-    def __init__(self, film: Ending, extent: Extent) -> None:
+    def __init__(self, film: StoppableFilm, extent: Extent) -> None:
         self._film, self._extent = film, extent
         self._first_s = self._began_s = self._now_s = 0.0
         self._began_cpu_s = self._now_cpu_s = 0.0
         self._dropped_before, self._next_sample = 0, 0
-        self._gpu = GpuWatch()
+        self._gpu = GpuSampler()
         self.pipeline: Pipeline | None = None
         self.resident_mb = 0.0
 
@@ -58,13 +57,13 @@ class _Watch:
         if not self._began_s and self._is_warm(frame.frame_id + 1):
             self._begin(frame.frame_id)
         if self._began_s and frame.frame_id >= self._next_sample:
-            self._next_sample = frame.frame_id + max(1, self._extent.frames // _SAMPLES)
+            self._next_sample = frame.frame_id + max(1, self._extent.frames // _MEMORY_SAMPLES)
             self.resident_mb = max(self.resident_mb, resident_mb())
 
     def _is_warm(self, frames: int) -> bool:
         limit_s = (self._extent.seconds or np.inf) / 3
-        late = self._now_s - self._first_s >= limit_s and frames >= _LEAST_BURN_IN
-        return frames >= self._extent.burn_in or late
+        timed_out = self._now_s - self._first_s >= limit_s and frames >= _MIN_BURN_IN
+        return frames >= self._extent.burn_in or timed_out
 
     def _begin(self, frame_id: int) -> None:
         assert self.pipeline is not None
@@ -72,25 +71,25 @@ class _Watch:
         self._dropped_before = self.pipeline.dropped
         self._began_s, self._began_cpu_s = self._now_s, self._now_cpu_s
         until_s = self._now_s + (self._extent.seconds or np.inf)
-        self._film.end(last_id=frame_id + self._extent.frames, until_s=until_s)
+        self._film.set_end(last_id=frame_id + self._extent.frames, until_s=until_s)
         self._gpu.start()
 
-    def found(self) -> dict[str, Any]:
-        """What was used; to be asked once, when the run is over."""
+    def report(self) -> dict[str, Any]:
+        """Return the resource use; call once after the run."""
         assert self.pipeline is not None
-        lasted_s = self._now_s - self._began_s
+        elapsed_s = self._now_s - self._began_s
         gpu = self._gpu.stop()
-        used = (self._now_cpu_s - self._began_cpu_s) / lasted_s if self._began_s and lasted_s > 0 else 0.0
+        cpu = (self._now_cpu_s - self._began_cpu_s) / elapsed_s if self._began_s and elapsed_s > 0 else 0.0
         return {
             "dropped": self.pipeline.dropped - self._dropped_before,
-            "cpu_percent": round(100 * used, 1),
+            "cpu_percent": round(100 * cpu, 1),
             "gpu": gpu,
             "resident_mb": round(self.resident_mb, 1),
         }
 
 
-class _Counted(FaceMeshTracker):
-    """The tracker, and how many faces it found on how many frames."""
+class _CountingTracker(FaceMeshTracker):
+    """Face tracker that counts frames and faces."""
 
     frames = faces = 0
 
@@ -101,105 +100,98 @@ class _Counted(FaceMeshTracker):
         return found
 
 
-def run(case: Case, extent: Extent, look_loader: OneWay, *, pace: bool) -> dict[str, Any]:
-    """The look through the whole pipeline, as it runs live, into nothing; the wardrobe is closed afterwards.
+def run(case: Case, extent: Extent, look_loader: FixedBackendLoader, *, pace: bool) -> dict[str, Any]:
+    """Run the look through the whole pipeline without output, and close the loader.
 
     Raises:
-        VeneerError: the run failed, or gave no frames to measure.
+        VeneerError: The run failed, or gave no frames to measure.
     """
-    film = Ending(open_film(case.faces, parse_size(case.size), pace=pace))
-    watch, tracker = _Watch(film, extent), _Counted(max_faces=case.faces)
+    film = StoppableFilm(open_film(case.faces, parse_size(case.size), pace=pace))
+    monitor, tracker = _Monitor(film, extent), _CountingTracker(max_faces=case.faces)
     parts = Parts(film, tracker, [NullSink()], look_loader, Controls((case.look,), look=case.look))
-    watch.pipeline = pipeline = Pipeline(parts, say=_say, on_frame=watch)
+    monitor.pipeline = pipeline = Pipeline(parts, say=_say, on_frame=monitor)
     pipeline.run()
     report = pipeline.timings.report()
     if not report["fps"]:
         raise VeneerError(str(case), f"only {pipeline.timings.frames_out} frames came out after the burn-in")
-    found = round(tracker.faces / max(1, tracker.frames), 2)
-    return {**report, **watch.found(), "faces_a_frame": found, "paced_fps": FPS if pace else None}
+    faces_per_frame = round(tracker.faces / max(1, tracker.frames), 2)
+    return {**report, **monitor.report(), "faces_a_frame": faces_per_frame, "paced_fps": FPS if pace else None}
 
 
-def tracker_alone_s(case: Case, extent: Extent, *, skip: int) -> list[float]:
-    """Seconds that the tracker takes for each frame of the film, in one thread, with nothing beside it.
+def time_tracker(case: Case, extent: Extent, *, skip: int) -> list[float]:
+    """Return the seconds per frame of the tracker alone, in one thread.
 
     Args:
-        skip: so many frames of the film are left out first.
+        case: Configuration.
+        extent: Length of the measurement.
+        skip: Number of frames of the footage to skip.
     """
     film, tracker = open_film(case.faces, parse_size(case.size), pace=False), FaceMeshTracker(max_faces=case.faces)
-    took_s: list[float] = []
+    durations_s: list[float] = []
     until_s = np.inf
     try:
         film.open()
         tracker.open()
         for number in range(skip + extent.tracker_frames):
             frame = film.read()
-            if frame is None or number < skip - SETTLED:
+            if frame is None or number < skip - SETTLE_FRAMES:
                 continue
             started_s = time.perf_counter()
             tracker.track(frame)
-            took_s += [time.perf_counter() - started_s] if number >= max(skip, SETTLED) else []
+            if number >= max(skip, SETTLE_FRAMES):
+                durations_s.append(time.perf_counter() - started_s)
             until_s = min(until_s, started_s + (extent.seconds or np.inf) / 4)
-            if time.perf_counter() > until_s and took_s:
+            if time.perf_counter() > until_s and durations_s:
                 break
     finally:
         tracker.close()
         film.close()
-    return took_s
+    return durations_s
 
 
 def measure(case: Case, extent: Extent) -> dict[str, Any]:
-    """Everything about one configuration; see `benchmarks.fps` for what the names mean.
+    """Measure one configuration; the fields are described in `benchmarks.fps` and `tables`.
 
     Raises:
-        RefusedError: its engines cannot be had here.
-        VeneerError: it failed.
+        UnavailableError: Its backend is not available here.
+        VeneerError: The measurement failed.
     """
-    cv2.setNumThreads(1)  # as the program does
+    cv2.setNumThreads(1)  # as in veneer run
     look = autotune_choice.with_chosen_sizes(find_look(load_looks(), case.look))
-    look_loader = OneWay(look, case.way, say=_say)
-    look_loader.prepared()
-    alone_s = tracker_alone_s(case, extent, skip=0)
+    look_loader = FixedBackendLoader(look, case.backend, say=_say)
+    look_loader.prepare_engines()
+    tracker_s = time_tracker(case, extent, skip=0)
     report = run(case, extent, look_loader, pace=False)
     infos = look_loader.engines(look.name)
-    alone_s += tracker_alone_s(case, extent, skip=extent.tracker_frames)
-    alone_fps = len(alone_s) / sum(alone_s)
+    tracker_s += time_tracker(case, extent, skip=extent.tracker_frames)
+    tracker_fps = len(tracker_s) / sum(tracker_s)
+    styles = [layer.style for layer in look.layers if isinstance(layer.style, Style)]
+    medians_ms = {name: float(report["stages_ms"][name]["p50"]) for name in STAGES}
     report |= {
-        "engine": ran_on(infos),
+        "engine": backends_text(infos),
         "engines": [info.as_dict() for info in infos],
-        "strayed": strayed(infos, case.way),
-        "regions": _regions(look),
-        "wait_ms": _waiting_ms(report),
-        "painting_ms": round(sum(report["stages_ms"][name]["p50"] for name in PAINTING), 3),
-        "tracker_only_fps": round(alone_fps, 1),
-        "tracker_only_ms": round(float(np.median(alone_s)) * 1e3, 2),
-        "ratio": round(report["fps"] / alone_fps, 3),
+        "fallback": fallback_text(infos, case.backend),
+        "regions": ["{} {} {}x{}".format(style.name, style.region, *style.size_wh) for style in styles],
+        "wait_ms": round(max(0.0, float(report["latency_ms"]["p50"]) - sum(medians_ms.values())), 3),
+        "painting_ms": round(sum(medians_ms[name] for name in _PAINTING), 3),
+        "tracker_only_fps": round(tracker_fps, 1),
+        "tracker_only_ms": round(float(np.median(tracker_s)) * 1e3, 2),
+        "ratio": round(report["fps"] / tracker_fps, 3),
         "cut": report["frames_out"] < extent.frames,
     }
-    return {**asdict(case), **report, "live": _live(case, extent, look)}
+    return {**asdict(case), **report, "live": _measure_live(case, extent, look)}
 
 
-def _live(case: Case, extent: Extent, look: Look) -> dict[str, Any] | None:
-    """The same as a camera of 30 frames a second feeds it: the newest frame wins, and what is late is dropped."""
+def _measure_live(case: Case, extent: Extent, look: Look) -> dict[str, Any] | None:
+    """Measure at 30 frames per second, where late frames are dropped."""
     if not extent.live_s:
         return None
     frames = max(2, round(extent.live_s * FPS))
-    again = Extent(frames, min(extent.burn_in, _LIVE_BURN_IN), 3 * extent.live_s, 0.0)
+    live_extent = Extent(frames, min(extent.burn_in, _LIVE_BURN_IN), 3 * extent.live_s, 0.0)
     try:
-        return run(case, again, OneWay(look, case.way, say=_say), pace=True)
-    except VeneerError as error:  # the numbers at full speed are there
+        return run(case, live_extent, FixedBackendLoader(look, case.backend, say=_say), pace=True)
+    except VeneerError as error:  # the results at full speed remain valid
         return {"failed": str(error)}
-
-
-def _regions(look: Look) -> list[str]:
-    """What each network of the look paints, and at which size."""
-    styles = [layer.style for layer in look.layers if isinstance(layer.style, Style)]
-    return ["{} {} {}x{}".format(style.name, style.region, *style.size_wh) for style in styles]
-
-
-def _waiting_ms(report: dict[str, Any]) -> float:
-    """The part of the median latency that no stage accounts for: a frame waits behind the one before it."""
-    worked_ms = sum(float(report["stages_ms"][name]["p50"]) for name in STAGES)
-    return round(max(0.0, float(report["latency_ms"]["p50"]) - worked_ms), 3)
 
 
 def _say(line: str) -> None:
@@ -207,13 +199,13 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
-    """Called with the configuration and its extent as JSON, and the file that takes what was found."""
+    """Arguments: configuration and extent as JSON, and the result file."""
     about, out = json.loads(sys.argv[1]), Path(sys.argv[2])
     found: dict[str, Any]
     try:
         found = measure(Case(**about["case"]), Extent(**about["extent"]))
-    except RefusedError as error:
-        found = {"refused": str(error)}
+    except UnavailableError as error:
+        found = {"unavailable": str(error)}
     except VeneerError as error:
         found = {"failed": str(error)}
     out.write_text(json.dumps(found), encoding="utf-8")

@@ -1,45 +1,49 @@
-"""What `benchmarks.fps` measures: which looks at which sizes, with how many faces, on which engines."""
+"""Options of `benchmarks.fps` and the configurations that they select."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from benchmarks.common.arguments import REPEATABLE, Parser, check_writable, number, whole
 from engines.errors import OptionsError
 from engines.looks import Look, find_look
 from engines.styles import Style
+from live.options import parse_size
 
 SIZES = ("640x480", "1280x720", "1920x1080")
 FACES = (1, 4)
-USUAL_SIZE, USUAL_FACES, AUTO = "1280x720", 1, "auto"
-REFERENCES = ("glaze", "soft", "toon")  # a look for each kind: lips, retouched, drawn
-SETTLED = 10  # frames of the tracker alone that are not counted
-_TRACKER_FRAMES = 180  # half a round of the demo, before and after
-_NO_NETWORK = "it paints without a network, on no runtime; it is measured without --runtime and --precision"
+DEFAULT_SIZE, DEFAULT_FACES, AUTO = "1280x720", 1, "auto"
+REFERENCE_LOOKS = ("glaze", "soft", "toon")  # one of each kind: lips, retouching, drawing
+SETTLE_FRAMES = 10  # of the tracker alone, not counted
+_TRACKER_FRAMES = 180  # half a cycle of the demo, before and after
+_CYCLE_FRAMES, _CYCLE_BURN_IN, _CYCLE_S = 360, 90, 12.0  # one cycle of the demo
+_LONG_FRAMES, _LONG_BURN_IN = 1500, 200  # for explicitly selected configurations
 
 
-class Way(NamedTuple):
-    """A way to run a look's networks; `auto` is what the program takes by itself."""
+class Backend(NamedTuple):
+    """Runtime and precision of a look's networks; "auto" is the selection of the program."""
 
     name: str
     runtime: str
     precision: str
 
 
-WAYS = (
-    Way(AUTO, AUTO, ""),
-    Way("tensorrt fp16", "tensorrt", "fp16"),
-    Way("torch fp16 on GPU", "torch", "fp16"),
-    Way("torch fp32 on GPU", "torch", "fp32"),
-    Way("openvino int8", "openvino", "int8"),
-    Way("openvino bf16", "openvino", "bf16"),
-    Way("openvino fp32", "openvino", "fp32"),
-    Way("torch fp32 on CPU", "torch", "fp32"),  # the reference
+BACKENDS = (
+    Backend(AUTO, AUTO, ""),
+    Backend("tensorrt fp16", "tensorrt", "fp16"),
+    Backend("torch fp16 on GPU", "torch", "fp16"),
+    Backend("torch fp32 on GPU", "torch", "fp32"),
+    Backend("openvino int8", "openvino", "int8"),
+    Backend("openvino bf16", "openvino", "bf16"),
+    Backend("openvino fp32", "openvino", "fp32"),
+    Backend("torch fp32 on CPU", "torch", "fp32"),
 )
-RUNTIMES = tuple(dict.fromkeys(way.runtime for way in WAYS))
-PRECISIONS = tuple(dict.fromkeys(way.precision for way in WAYS if way.precision))
+RUNTIMES = tuple(dict.fromkeys(backend.runtime for backend in BACKENDS))
+PRECISIONS = tuple(dict.fromkeys(backend.precision for backend in BACKENDS if backend.precision))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +51,30 @@ class Case:
     """One configuration.
 
     Attributes:
-        size: of the frames, as in "1280x720".
-        way: the name of one of `WAYS`.
+        look: Name of the look.
+        size: Frame size, such as "1280x720".
+        faces: Number of faces.
+        backend: Name of one of `BACKENDS`.
     """
 
     look: str
     size: str
     faces: int
-    way: str
+    backend: str
 
     def __str__(self) -> str:
-        return f"{self.look}, {self.size}, {self.faces} face{'s' if self.faces > 1 else ''}, {self.way}"
+        return f"{self.look}, {self.size}, {self.faces} face{'s' if self.faces > 1 else ''}, {self.backend}"
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How long a configuration is measured.
+    """Length of a measurement.
 
     Attributes:
-        frames: at full speed, after the burn-in.
-        burn_in: frames before them.
-        seconds: what ends each of them earlier, a third of it the burn-in; None for nothing.
-        live_s: as a camera feeds it; 0 leaves that out.
+        frames: Measured frames at full speed.
+        burn_in: Frames before them.
+        seconds: Time limit of the measured frames; the burn-in gets a third of it. None for no limit.
+        live_s: Seconds at the camera's frame rate; 0 for none.
     """
 
     frames: int
@@ -78,22 +84,22 @@ class Extent:
 
     @property
     def tracker_frames(self) -> int:
-        """For the tracker alone, each time."""
-        return min(_TRACKER_FRAMES, max(2 * SETTLED, self.frames // 2))
+        """Frames of each measurement of the tracker alone."""
+        return min(_TRACKER_FRAMES, max(2 * SETTLE_FRAMES, self.frames // 2))
 
     @property
-    def patience_s(self) -> float:
-        """Whoever takes longer hangs: half a frame a second, and time for engines to be built."""
+    def timeout_s(self) -> float:
+        """Time after which the process is ended: two seconds per frame, plus time for engine builds."""
         slow_s = 2.0 * (self.burn_in + self.frames + 2 * self.tracker_frames)
         return 400.0 + 5 * self.live_s + min(slow_s, 5 * (self.seconds or slow_s))
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the command line names; an empty tuple where it names nothing.
+class Selection:
+    """What the command line names; empty tuples if it names nothing.
 
     Attributes:
-        everything: what is not named is taken in full, not as it usually is.
+        everything: Whether unnamed dimensions are measured in full.
     """
 
     looks: tuple[str, ...] = ()
@@ -104,90 +110,152 @@ class Wish:
     everything: bool = False
 
     @property
-    def narrow(self) -> bool:
-        """Whether something is named, and so the usual round is not what is wanted."""
+    def is_explicit(self) -> bool:
+        """Whether something is named."""
         return bool(self.looks or self.sizes or self.faces or self.runtimes or self.precisions)
 
 
-def planned(wish: Wish, looks: Mapping[str, Look]) -> list[Case]:
-    """The configurations in the order in which they are measured.
+@dataclass(frozen=True, slots=True)
+class FpsOptions:
+    """The checked command line.
 
-    With nothing named: every look at the usual size with one face, then a look of each kind at all sizes and numbers
-    of faces, then the same looks in every runtime and precision.
+    Attributes:
+        start: Whether to measure the cold start.
+        json_path, plot_path: Result files.
+    """
+
+    selection: Selection
+    extent: Extent
+    start: bool
+    json_path: Path
+    plot_path: Path
+
+
+def parse_options(arguments: Sequence[str], description: str) -> FpsOptions:
+    """Parse the command line; exits on --help and on unknown arguments.
+
+    Args:
+        arguments: Without the program name.
+        description: Text for --help.
 
     Raises:
-        LookError: there is no such look; the message names the nearest ones.
-        OptionsError: a runtime does not come in the precision.
+        OptionsError: A value is invalid, or a result file cannot be written.
     """
-    names = tuple(find_look(looks, name).name for name in wish.looks) or tuple(looks)
-    ways = named_ways(wish.runtimes, wish.precisions)
-    if not wish.narrow and not wish.everything:
-        return _usual_round(names)
-    full = wish.everything
+    given = _parser(description).parse_args(arguments)
+    sizes = ["{}x{}".format(*parse_size(text)) for text in given.size]
+    looks, faces, runtimes, precisions = map(_unique, (given.look, given.faces, given.runtime, given.precision))
+    selection = Selection(looks, _unique(sizes), faces, runtimes, precisions, everything=given.all)
+    frames, burn_in, seconds = _CYCLE_FRAMES, _CYCLE_BURN_IN, given.seconds or _CYCLE_S
+    if selection.is_explicit:
+        frames, burn_in, seconds = _LONG_FRAMES, _LONG_BURN_IN, given.seconds
+    burn_in = burn_in if given.burn_in is None else given.burn_in
+    extent = Extent(given.frames or frames, burn_in, seconds, given.live_s)
+    check_writable("--json", given.json)
+    plot_path = given.plot or given.json.with_suffix(".png")
+    check_writable("--plot", plot_path)
+    if plot_path.absolute() == given.json.absolute():
+        raise OptionsError(f"--plot {plot_path}", "it is the same file as --json", "name another one")
+    return FpsOptions(selection, extent, given.start, given.json, plot_path)
+
+
+def _unique(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _parser(description: str) -> Parser:
+    parser = Parser("fps", description)
+    add = parser.add_argument
+    add("--look", action="append", default=[], help=f"look, {REPEATABLE}")
+    add("--size", action="append", default=[], help=f"WIDTHxHEIGHT of the frames, {REPEATABLE}")
+    add("--faces", action="append", default=[], type=whole(1, 4), help=f"number of faces, 1 to 4, {REPEATABLE}")
+    add("--runtime", action="append", default=[], choices=RUNTIMES, help=f"runtime, {REPEATABLE}")
+    add("--precision", action="append", default=[], choices=PRECISIONS, help=f"precision, {REPEATABLE}")
+    add("--all", action="store_true", help="measure everything that is not named; takes hours")
+    add("--frames", type=whole(2, 10**7), help=f"measured frames ({_CYCLE_FRAMES}; {_LONG_FRAMES} for named ones)")
+    add(
+        "--burn-in", type=whole(1, 10**7), help=f"frames before them ({_CYCLE_BURN_IN}; {_LONG_BURN_IN} for named ones)"
+    )
+    add("--seconds", type=number(0.1, 86400), help=f"time limit ({_CYCLE_S:g}; none for named ones)")
+    add("--live-s", type=number(0, 86400), default=4.0, help="seconds at a camera's frame rate; 0 for none (4)")
+    add("--start", action="store_true", help="measure the cold start as well")
+    add("--json", type=Path, default=Path("fps.json"), help="result file (fps.json)")
+    add("--plot", type=Path, help="chart (the same name with .png)")
+    return parser
+
+
+def plan(selection: Selection, looks: Mapping[str, Look]) -> list[Case]:
+    """Return the configurations in the order of measurement.
+
+    By default these are every look at the default size with one face, then one look of each kind at all sizes and
+    numbers of faces, then the same looks in every backend.
+
+    Raises:
+        LookError: A look does not exist; the message names similar ones.
+        OptionsError: A runtime does not support the precision.
+    """
+    names = tuple(find_look(looks, name).name for name in selection.looks) or tuple(looks)
+    backends = select_backends(selection.runtimes, selection.precisions)
+    full = selection.everything
+    if not selection.is_explicit and not full:
+        return _default_plan(names)
     return _product(
         names,
-        wish.sizes or (SIZES if full else (USUAL_SIZE,)),
-        wish.faces or (FACES if full else (USUAL_FACES,)),
-        ways or ([way.name for way in WAYS] if full else [AUTO]),
+        selection.sizes or (SIZES if full else (DEFAULT_SIZE,)),
+        selection.faces or (FACES if full else (DEFAULT_FACES,)),
+        backends or ([backend.name for backend in BACKENDS] if full else [AUTO]),
     )
 
 
-def _usual_round(looks: Sequence[str]) -> list[Case]:
-    references = [name for name in REFERENCES if name in looks]
-    found = _product(looks, (USUAL_SIZE,), (USUAL_FACES,), (AUTO,))
-    for name in references:
-        found += _product((name,), SIZES, FACES, (AUTO,))
-    for name in references:
-        found += _product((name,), (USUAL_SIZE,), (USUAL_FACES,), [way.name for way in WAYS if way.name != AUTO])
-    return list(dict.fromkeys(found))
+def _default_plan(looks: Sequence[str]) -> list[Case]:
+    references = [name for name in REFERENCE_LOOKS if name in looks]
+    fixed = [backend.name for backend in BACKENDS if backend.name != AUTO]
+    cases = _product(looks, (DEFAULT_SIZE,), (DEFAULT_FACES,), (AUTO,))
+    cases += _product(references, SIZES, FACES, (AUTO,))
+    cases += _product(references, (DEFAULT_SIZE,), (DEFAULT_FACES,), fixed)
+    return list(dict.fromkeys(cases))
 
 
-def _product(looks: Iterable[str], sizes: Iterable[str], faces: Iterable[int], ways: Iterable[str]) -> list[Case]:
-    return [Case(*parts) for parts in itertools.product(looks, sizes, faces, ways)]
+def _product(looks: Iterable[str], sizes: Iterable[str], faces: Iterable[int], backends: Iterable[str]) -> list[Case]:
+    return [Case(*parts) for parts in itertools.product(looks, sizes, faces, backends)]
 
 
-def named_ways(runtimes: Sequence[str], precisions: Sequence[str]) -> list[str]:
-    """The ways of these runtimes in these precisions; none where neither is named.
+def select_backends(runtimes: Sequence[str], precisions: Sequence[str]) -> list[str]:
+    """Return the backends of these runtimes in these precisions; none if neither is named.
 
     Raises:
-        OptionsError: one of them has no part in it.
+        OptionsError: A runtime or precision has no backend in the selection.
     """
     if not runtimes and not precisions:
         return []
-    _check_named(runtimes, precisions)
-    found = [
-        way
-        for way in WAYS
-        if (not runtimes or way.runtime in runtimes)
-        and (way.precision in precisions if precisions else runtimes or way.name != AUTO)
+    _check_combination(runtimes, precisions)
+    return [
+        backend.name
+        for backend in BACKENDS
+        if (not runtimes or backend.runtime in runtimes)
+        and (backend.precision in precisions if precisions else runtimes or backend.name != AUTO)
     ]
-    return [way.name for way in found]
 
 
-def _check_named(runtimes: Sequence[str], precisions: Sequence[str]) -> None:
-    """Blame the precision that no runtime named comes in, else the runtime that comes in no precision named.
-
-    Raises:
-        OptionsError: one of them has no part in what is to be measured.
-    """
+def _check_combination(runtimes: Sequence[str], precisions: Sequence[str]) -> None:
     if AUTO in runtimes and precisions:
-        raise OptionsError(f"--runtime {AUTO}", "it takes a precision by itself", "name no --precision with it")
-    comes_in = {name: [way.precision for way in WAYS if way.runtime == name] for name in runtimes or RUNTIMES}
+        raise OptionsError(f"--runtime {AUTO}", "it selects the precision itself", "omit --precision")
+    supported = {name: [one.precision for one in BACKENDS if one.runtime == name] for name in runtimes or RUNTIMES}
     for precision in precisions:
-        if not any(precision in has for has in comes_in.values()):
-            use = "; ".join(f"{name}: {_several(found)}" for name, found in comes_in.items())
-            raise OptionsError(f"--precision {precision}", f"{' and '.join(comes_in)} has no such engine", f"use {use}")
-    for name, has in comes_in.items():
-        if runtimes and precisions and not set(has) & set(precisions):
-            asked = f"it has no engine in {' or '.join(precisions)}"
-            raise OptionsError(f"--runtime {name}", asked, f"use {_several(has)}, or leave {name} out")
+        if not any(precision in known for known in supported.values()):
+            got = f"{' and '.join(supported)} has no such engine"
+            use = "; ".join(f"{name}: {', '.join(dict.fromkeys(known))}" for name, known in supported.items())
+            raise OptionsError(f"--precision {precision}", got, f"use {use}")
+    for name, known in supported.items():
+        if runtimes and precisions and not set(known) & set(precisions):
+            got = f"it has no engine in {' or '.join(precisions)}"
+            raise OptionsError(f"--runtime {name}", got, f"use {', '.join(dict.fromkeys(known))}, or omit {name}")
 
 
-def _several(names: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(names))
-
-
-def never(case: Case, look: Look) -> str:
-    """Why a configuration cannot be, on whatever machine; nothing where it can."""
-    networks = any(isinstance(layer.style, Style) for layer in look.layers)
-    return "" if networks or case.way == AUTO else _NO_NETWORK
+def impossible(case: Case, look: Look) -> str:
+    """Return why no machine can run a configuration; empty if one can."""
+    has_network = any(isinstance(layer.style, Style) for layer in look.layers)
+    return (
+        ""
+        if has_network or case.backend == AUTO
+        else "a look without a network runs on no runtime: omit --runtime and --precision"
+    )

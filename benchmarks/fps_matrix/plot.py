@@ -1,4 +1,4 @@
-"""The picture of `benchmarks.fps`: a bar for each configuration, of where its frame's time goes."""
+"""Chart of `benchmarks.fps`: one bar per configuration with the time of each stage."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.fps_matrix.plan import WAYS
-from benchmarks.fps_matrix.tables import engine_of
+from benchmarks.fps_matrix.plan import BACKENDS
+from benchmarks.fps_matrix.tables import engine_text
+from engines.files import atomic_path
 from live.pipeline.timing import STAGES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Run = Mapping[str, Any]
-Panel = tuple[str, list[tuple[str, Run]]]  # a title, and labelled runs
+Panel = tuple[str, list[tuple[str, Run]]]  # title, and labelled runs
 
-_WAYS = tuple(way.name for way in WAYS)
-_PARTS = (*STAGES, "wait")
-COLOURS = {  # Okabe and Ito's, told apart by every kind of eye; grey for what nobody works on
+_BACKENDS = tuple(backend.name for backend in BACKENDS)
+COLOURS = {  # the colour-blind safe palette of Okabe and Ito; grey for waiting
     "track": "#0072b2",
     "region": "#56b4e9",
     "generate": "#e69f00",
@@ -28,34 +28,34 @@ COLOURS = {  # Okabe and Ito's, told apart by every kind of eye; grey for what n
     "wait": "#d9d9d9",
 }
 _ROW_IN, _PANEL_IN, _HEAD_IN, _WIDTH_IN = 0.27, 0.75, 1.3, 10.5
-_TITLE = "Where a frame's time goes, from the picture to the sink"
-_INK, _FAINT = "#222222", "#777777"
+_TITLE = "Time per frame from capture to sink"
+_DARK, _LIGHT = "#222222", "#777777"
 
 
 def panels(runs: Sequence[Run]) -> list[Panel]:
-    """Runs that a reader wants side by side: the looks under the same conditions, and each look under several.
+    """Group the runs: all looks under the most common conditions, and each look under several conditions.
 
-    Each panel has a scale of its own, so that a slow look does not press the others flat.
+    Each panel has its own scale.
     """
     if not runs:
         return []
-    usual, _ = Counter((run["size"], run["faces"], run["way"]) for run in runs).most_common(1)[0]
-    alike = [run for run in runs if (run["size"], run["faces"], run["way"]) == usual]
+    usual, _ = Counter((run["size"], run["faces"], run["backend"]) for run in runs).most_common(1)[0]
+    alike = [run for run in runs if (run["size"], run["faces"], run["backend"]) == usual]
     found: list[Panel] = []
     if len({run["look"] for run in alike}) > 1:
         title = f"{usual[0]}, {_faces(usual[1])}, {usual[2]}"
-        found.append((title, [(f"{run['look']}, {engine_of(run)}", run) for run in alike]))
+        found.append((title, [(f"{run['look']}, {engine_text(run)}", run) for run in alike]))
     for look in dict.fromkeys(run["look"] for run in runs):
         own = sorted((run for run in runs if run["look"] == look), key=_order)
         if len(own) > 1 or not found or own[0] not in alike:
-            found.append((look, [(f"{run['size']}, {_faces(run['faces'])}, {engine_of(run)}", run) for run in own]))
+            found.append((look, [(f"{run['size']}, {_faces(run['faces'])}, {engine_text(run)}", run) for run in own]))
     return found
 
 
 def _order(run: Run) -> tuple[int, int, int]:
-    """By engine, then by faces, then by size."""
+    """By backend, then by faces, then by size."""
     width, height = run["size"].split("x")
-    return _WAYS.index(run["way"]), run["faces"], int(width) * int(height)
+    return _BACKENDS.index(run["backend"]), run["faces"], int(width) * int(height)
 
 
 def _faces(count: int) -> str:
@@ -63,53 +63,49 @@ def _faces(count: int) -> str:
 
 
 def draw(path: Path, runs: Sequence[Run], about: Sequence[str]) -> None:
-    """Write the PNG.
+    """Write the chart as PNG.
 
     Args:
-        path: where to.
-        runs: at least one.
-        about: lines on the machine.
+        path: File to write.
+        runs: At least one.
+        about: Lines on the machine.
 
     Raises:
         ImportError: Matplotlib is not installed.
-        OSError: the disk does not take it.
+        OSError: The file cannot be written.
     """
-    from matplotlib.figure import Figure  # one of mediapipe's own needs
+    from matplotlib.figure import Figure  # a dependency of mediapipe
 
-    wanted = panels(runs)
-    heights = [_PANEL_IN + _ROW_IN * len(rows) for _, rows in wanted]
+    grouped = panels(runs)
+    heights = [_PANEL_IN + _ROW_IN * len(rows) for _, rows in grouped]
     figure = Figure(figsize=(_WIDTH_IN, _HEAD_IN + sum(heights)), layout="constrained", facecolor="white")
-    axes = figure.subplots(len(wanted), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for panel, (title, rows) in zip(axes, wanted, strict=True):
-        _panel(panel, title, rows)
+    axes = figure.subplots(len(grouped), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for panel, (title, rows) in zip(axes, grouped, strict=True):
+        _draw_panel(panel, title, rows)
     handles, names = axes[0].get_legend_handles_labels()
-    legend = figure.legend(handles, names, loc="outside upper left", ncols=len(names), frameon=False, fontsize=9,
-                           title=_TITLE, title_fontsize=13, alignment="left")  # fmt: skip
-    legend.get_title().set_color(_INK)
-    axes[-1].set_xlabel("ms a frame, medians, at full speed", fontsize=8, color=_FAINT)
-    figure.supxlabel("\n".join(about), x=0.01, ha="left", fontsize=8, color=_FAINT)
-    aside = path.with_name(path.name + ".part")
-    try:
-        figure.savefig(aside, dpi=120, format="png")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    style: dict[str, Any] = {"frameon": False, "fontsize": 9, "title_fontsize": 13, "alignment": "left"}
+    legend = figure.legend(handles, names, loc="outside upper left", ncols=len(names), title=_TITLE, **style)
+    legend.get_title().set_color(_DARK)
+    axes[-1].set_xlabel("ms per frame, medians at full speed", fontsize=8, color=_LIGHT)
+    figure.supxlabel("\n".join(about), x=0.01, ha="left", fontsize=8, color=_LIGHT)
+    with atomic_path(path) as part:
+        figure.savefig(part, dpi=120, format="png")
 
 
-def _panel(panel: Axes, title: str, rows: Sequence[tuple[str, Run]]) -> None:
-    left = [0.0] * len(rows)
-    for part in _PARTS:
-        widths = [_part_ms(run, part) for _, run in rows]
-        panel.barh(range(len(rows)), widths, left=left, height=0.72, color=COLOURS[part], label=part)
-        left = [begin + width for begin, width in zip(left, widths, strict=True)]
-    for number, (end, (_, run)) in enumerate(zip(left, rows, strict=True)):
-        told = f" {end:.1f} ms, {run['fps']:.0f} fps"
-        panel.text(end, number, told, va="center", ha="left", fontsize=8, color=_INK)
-    panel.set_xlim(0, 1.16 * max(left))  # room for the words behind the longest bar
+def _draw_panel(panel: Axes, title: str, rows: Sequence[tuple[str, Run]]) -> None:
+    ends = [0.0] * len(rows)
+    for stage in (*STAGES, "wait"):
+        widths = [_stage_ms(run, stage) for _, run in rows]
+        panel.barh(range(len(rows)), widths, left=ends, height=0.72, color=COLOURS[stage], label=stage)
+        ends = [end + width for end, width in zip(ends, widths, strict=True)]
+    for number, (end, (_, run)) in enumerate(zip(ends, rows, strict=True)):
+        text = f" {end:.1f} ms, {run['fps']:.0f} fps"
+        panel.text(end, number, text, va="center", ha="left", fontsize=8, color=_DARK)
+    panel.set_xlim(0, 1.16 * max(ends))  # room for the text after the longest bar
     panel.set_ylim(len(rows) - 0.4, -0.6)
-    panel.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8, color=_INK)
-    panel.set_title(title, loc="left", fontsize=10, fontweight="bold", color=_INK)
-    panel.tick_params(axis="x", labelsize=8, colors=_FAINT)
+    panel.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8, color=_DARK)
+    panel.set_title(title, loc="left", fontsize=10, fontweight="bold", color=_DARK)
+    panel.tick_params(axis="x", labelsize=8, colors=_LIGHT)
     panel.tick_params(axis="y", length=0)
     panel.grid(axis="x", color="#eeeeee")
     panel.set_axisbelow(True)
@@ -117,5 +113,5 @@ def _panel(panel: Axes, title: str, rows: Sequence[tuple[str, Run]]) -> None:
         panel.spines[side].set_visible(False)
 
 
-def _part_ms(run: Run, part: str) -> float:
-    return float(run["wait_ms"] if part == "wait" else run["stages_ms"][part]["p50"])
+def _stage_ms(run: Run, stage: str) -> float:
+    return float(run["wait_ms"] if stage == "wait" else run["stages_ms"][stage]["p50"])

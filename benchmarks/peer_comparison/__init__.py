@@ -1,1 +1,1 @@
-"""The comparison with published networks."""
+"""Comparison of this project's generators with published networks."""

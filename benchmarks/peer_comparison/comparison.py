@@ -1,27 +1,30 @@
-"""What `benchmarks.peers` measures: every network in every runtime, in one run, and the ratios between them."""
+"""Measurement of every network in every runtime, and the ratios between them."""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from benchmarks.common.machine_info import table
-from benchmarks.peer_comparison.interleaved_timing import in_turns
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Made, made, regions_bgr
-from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, Ways, reason
+from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, PeerEngines, error_text
 from engines.build.cpu_contention import CpuContention
 
-_NAMES = (
-    "network", "weights", "region", "GMAC", "M weights", "runtime",
-    "median ms", "p95 ms", "calls", "x ours", "x torch", "off",
-)  # fmt: skip
+_TURN_S = 0.1  # a turn repeats short calls for this time; longer calls are made once
+_MIN_ROUNDS = 3
+_COLUMNS = ("network", "weights", "region", "GMAC", "M weights", "runtime", "median ms", "p95 ms", "calls")
+_RATIO_COLUMNS = ("x ours", "x torch", "error")
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass
@@ -29,11 +32,11 @@ class Row:
     """One network in one runtime.
 
     Attributes:
-        calls: that were timed.
-        x_ours: its median over that of our network in the same runtime.
-        x_torch: the median of eager PyTorch FP32 on the same device over its own.
-        off_mean: from the first runtime's answer for the same network, of 255.
-        failed: why there are no numbers.
+        calls: Number of timed calls.
+        x_ours: Median relative to this project's network in the same runtime.
+        x_torch: Median of eager PyTorch FP32 on the same device divided by this median.
+        error_mean: Mean absolute difference from the output of the first runtime, in levels of 255.
+        failed: Why there are no results.
     """
 
     net: str
@@ -48,82 +51,86 @@ class Row:
     calls: int = 0
     x_ours: float | None = None
     x_torch: float | None = None
-    off_mean: float | None = None
+    error_mean: float | None = None
     failed: str = ""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One run.
+    """Result of one run.
 
     Attributes:
-        rows: by runtime, then by network.
-        whole: whether it ran to its end.
-        others_cores: how many cores other programs kept busy meanwhile; None where the system does not say.
+        rows: By runtime, then by network.
+        complete: Whether the run was not interrupted.
+        other_cores: Cores used by other programs during the measurement; None if unknown.
     """
 
     rows: list[Row]
-    whole: bool
-    others_cores: float | None
+    complete: bool
+    other_cores: float | None
 
 
 def compare(nets: Sequence[str], runtimes: Sequence[str], *, seconds: float, threads: int) -> Comparison:
-    """All networks in all runtimes.
+    """Measure all networks in all runtimes.
 
     Args:
-        nets: of `PEERS`.
-        runtimes: of `RUNTIMES`, usable here.
-        seconds: of timing, after everything is ready.
-        threads: for PyTorch and for OpenVINO.
+        nets: Names in `PEERS`.
+        runtimes: Names in `RUNTIMES`, available here.
+        seconds: Timed seconds after preparation.
+        threads: Threads of PyTorch and of OpenVINO.
 
     Raises:
-        VeneerError: no portrait, or no face model.
+        VeneerError: The portrait or the face model is missing.
     """
-    cut = regions_bgr()
+    regions = regions_bgr()
     rows: dict[tuple[str, str], Row] = {}
     calls: dict[tuple[str, str], Callable[[], object]] = {}
-    with _settings(threads):
+    with _torch_settings(threads):
         for name in nets:
             started_s = time.perf_counter()
             peer = PEERS[name]
-            for row, call in _opened(made(peer, cut[peer.region, peer.size_wh]), runtimes, threads):
+            for row, call in _prepare(made(peer, regions[peer.region, peer.size_wh]), runtimes, threads):
                 rows[name, row.runtime] = row
                 if call is not None:
                     calls[name, row.runtime] = call
             print(f"{name} ready after {time.perf_counter() - started_s:.1f} s", file=sys.stderr, flush=True)
-        print(f"{len(calls)} calls in turns for {seconds:g} s", file=sys.stderr, flush=True)
-        with CpuContention() as others:
-            took_ms, whole = in_turns(calls, seconds=seconds)
-    for key, times_ms in took_ms.items():
-        _sum_up(rows[key], times_ms)
-    _relate(rows)
-    return Comparison([rows[name, runtime] for runtime in runtimes for name in nets], whole, others.cores)
+        print(f"timing {len(calls)} combinations for {seconds:g} s", file=sys.stderr, flush=True)
+        with CpuContention() as contention:
+            durations_ms, complete = time_in_turns(calls, seconds=seconds)
+    for key, durations in durations_ms.items():
+        rows[key].calls = len(durations)
+        if durations:
+            rows[key].median_ms, rows[key].p95_ms = (round(float(np.percentile(durations, q)), 4) for q in (50, 95))
+        else:
+            rows[key].failed = "interrupted before the measurement"
+    _add_ratios(rows)
+    return Comparison([rows[name, runtime] for runtime in runtimes for name in nets], complete, contention.cores)
 
 
-def _opened(one: Made, runtimes: Sequence[str], threads: int) -> Iterator[tuple[Row, Callable[[], object] | None]]:
-    """One network made ready in each runtime, its answer held against the first one's; what to time, if it runs."""
-    ways, peer = Ways(one.net, one.region_bgr, threads, one.peer.own), one.peer
+def _prepare(net: Made, runtimes: Sequence[str], threads: int) -> Iterator[tuple[Row, Callable[[], object] | None]]:
+    """Open one network in each runtime and compare the outputs; yields the function to time, or None on failure."""
+    engines, peer = PeerEngines(net.net, net.region_bgr, threads, net.peer.own), net.peer
     size = f"{peer.size_wh[0]}x{peer.size_wh[1]}"
     reference = None
     for runtime in runtimes:
-        row = Row(peer.name, peer.weights, peer.region, size, round(one.gmac, 4), one.parameters, runtime)
+        row = Row(peer.name, peer.weights, peer.region, size, round(net.gmac, 4), net.parameters, runtime)
         try:
-            call, answer = ways.open(runtime)
-            answer_bgr = answer().astype(np.float64)
-            if not np.isfinite(answer_bgr).all():
-                raise ValueError("NaN or infinity in the answer")
-        except Exception as error:  # a network that a runtime cannot run must not cost the others their numbers
-            row.failed = reason(error)
+            call, output = engines.open(runtime)
+            output_bgr = output().astype(np.float64)
+            if not np.isfinite(output_bgr).all():
+                raise ValueError("the output holds NaN or infinity")
+        except Exception as error:  # a failing network must not end the measurement of the others
+            row.failed = error_text(error)
             yield row, None
             continue
-        reference = answer_bgr if reference is None else reference
-        row.off_mean = round(float(np.abs(answer_bgr - reference).mean()), 4)
+        reference = output_bgr if reference is None else reference
+        row.error_mean = round(float(np.abs(output_bgr - reference).mean()), 4)
         yield row, call
 
 
 @contextlib.contextmanager
-def _settings(threads: int) -> Iterator[None]:
-    """So many threads for PyTorch; on a GPU true FP32, and the fastest kernels that cuDNN finds."""
+def _torch_settings(threads: int) -> Iterator[None]:
+    """Set the threads of PyTorch; on a GPU use true FP32 and the fastest cuDNN kernels."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -133,15 +140,57 @@ def _settings(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _sum_up(row: Row, took_ms: Sequence[float]) -> None:
-    row.calls = len(took_ms)
-    if took_ms:
-        row.median_ms, row.p95_ms = (round(float(np.percentile(took_ms, part)), 4) for part in (50, 95))
-    else:
-        row.failed = "stopped before it was timed"
+def time_in_turns(calls: Mapping[Key, Callable[[], object]], *, seconds: float) -> tuple[dict[Key, list[float]], bool]:
+    """Time calls in rounds of random order, so that other load affects all of them equally.
+
+    Every call is made once untimed. Then each round gives every call one turn. A turn of several calls starts with an
+    untimed one, because the previous function has replaced the contents of the caches. Ctrl-C ends the measurement; the
+    completed turns are returned.
+
+    Args:
+        calls: Functions to time, by name.
+        seconds: Duration of all rounds together; at least three rounds are made.
+
+    Returns:
+        Durations in milliseconds by name, and whether the measurement was complete.
+    """
+    durations_ms: dict[Key, list[float]] = {name: [] for name in calls}
+    order, rng = list(calls), random.Random(0)
+    try:
+        typical_s = {name: _time(call) for name, call in calls.items()}
+        end_s, rounds = time.perf_counter() + seconds, 0
+        while rounds < _MIN_ROUNDS or time.perf_counter() < end_s:
+            rng.shuffle(order)
+            for name in order:
+                if rounds >= _MIN_ROUNDS and time.perf_counter() >= end_s:
+                    break
+                turn_ms = _turn(calls[name], repeat=typical_s[name] < _TURN_S / 2)
+                typical_s[name] = min(typical_s[name], min(turn_ms) / 1e3)
+                durations_ms[name] += turn_ms
+            rounds += 1
+    except KeyboardInterrupt:
+        return durations_ms, False
+    return durations_ms, True
 
 
-def _relate(rows: dict[tuple[str, str], Row]) -> None:
+def _turn(call: Callable[[], object], *, repeat: bool) -> list[float]:
+    if not repeat:
+        return [_time(call) * 1e3]
+    call()
+    durations_ms: list[float] = []
+    end_s = time.perf_counter() + _TURN_S
+    while not durations_ms or time.perf_counter() < end_s:
+        durations_ms.append(_time(call) * 1e3)
+    return durations_ms
+
+
+def _time(call: Callable[[], object]) -> float:
+    started_s = time.perf_counter()
+    call()
+    return time.perf_counter() - started_s
+
+
+def _add_ratios(rows: dict[tuple[str, str], Row]) -> None:
     for (name, runtime), row in rows.items():
         ours, eager = rows.get((OURS, runtime)), rows.get((name, RUNTIMES[runtime]))
         if row.median_ms and ours and ours.median_ms:
@@ -150,27 +199,28 @@ def _relate(rows: dict[tuple[str, str], Row]) -> None:
             row.x_torch = round(eager.median_ms / row.median_ms, 6)
 
 
-def printed(rows: Sequence[Row]) -> str:
-    """The rows for a person."""
+def report(rows: Sequence[Row]) -> str:
+    """Format the rows as a table, followed by the networks that do not run."""
     cells = []
     for row in rows:
-        cost = [f"{row.region} {row.size}", _short(row.gmac), _short(row.parameters / 1e6)]
-        times = [_short(row.median_ms), _short(row.p95_ms), str(row.calls)]
-        ratios = [_short(row.x_ours), _short(row.x_torch), "-" if row.off_mean is None else f"{row.off_mean:.2f}"]
+        cost = [f"{row.region} {row.size}", _three_digits(row.gmac), _three_digits(row.parameters / 1e6)]
+        times = [_three_digits(row.median_ms), _three_digits(row.p95_ms), str(row.calls)]
+        error = "-" if row.error_mean is None else f"{row.error_mean:.2f}"
+        ratios = [_three_digits(row.x_ours), _three_digits(row.x_torch), error]
         cells.append([row.net, row.weights, *cost, row.runtime, *times, *ratios])
     failed: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.failed:
             failed.setdefault((row.runtime, row.failed), []).append(row.net)
     lines = [
-        f"{', '.join(nets)} {'does' if len(nets) == 1 else 'do'} not run in {runtime}: {why}"
-        for (runtime, why), nets in failed.items()
+        f"{', '.join(nets)} {'does' if len(nets) == 1 else 'do'} not run in {runtime}: {reason}"
+        for (runtime, reason), nets in failed.items()
     ]
-    return "\n".join([table(_NAMES, cells), *lines])
+    return "\n".join([table((*_COLUMNS, *_RATIO_COLUMNS), cells), *lines])
 
 
-def _short(number: float | None) -> str:
-    """Three digits, as in 0.123, 1.23, 12.3, 123 and 1234."""
+def _three_digits(number: float | None) -> str:
+    """As in 0.123, 1.23, 12.3, 123 and 1234."""
     if number is None:
         return "-"
     digits = 2 - math.floor(math.log10(abs(number))) if number else 0

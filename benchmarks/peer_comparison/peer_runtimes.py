@@ -1,9 +1,10 @@
-"""The runtimes that `benchmarks.peers` runs every network in, and why one of them may be missing here."""
+"""The runtimes of `benchmarks.peers`, and why one may be missing."""
 
 from __future__ import annotations
 
-import warnings
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,19 +13,25 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks.engine_matrix.engine_runtimes import cpu_ways, cuda_ways
-from benchmarks.peer_comparison.peer_int8 import int8_graph, shipped_style, why_not
+from benchmarks.engine_matrix.engine_runtimes import (
+    Opened,
+    compile_openvino,
+    convert_to_openvino,
+    cpu_backends,
+    cuda_backends,
+)
+from engines.cache import engine_cache
+from engines.cache.cache_entry import verdict
 from engines.errors import VeneerError
 from engines.runtime.base import NotUsableError
-from engines.runtime.io_adapter import IoAdapter
-from engines.runtime.openvino.converted_graph import load_openvino, openvino_core
+from engines.runtime.openvino.converted_graph import GRAPH, openvino_core
+from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
 from engines.runtime.tensorrt.distribution import installed_distribution
 from engines.runtime.torch.cuda_device import torch_device
+from engines.styles import SHIPPED, Style, load_style
 from engines.text import first_line
 
-Opened = tuple[Callable[[], object], Callable[[], NDArray[np.float32]]]
-
-RUNTIMES = {  # name: the eager PyTorch on the same device, which it is held against
+RUNTIMES = {  # runtime: eager PyTorch on the same device
     "torch-fp32": "torch-fp32",
     "openvino-fp32": "torch-fp32",
     "openvino-bf16": "torch-fp32",
@@ -33,20 +40,22 @@ RUNTIMES = {  # name: the eager PyTorch on the same device, which it is held aga
     "cuda-fp16-graph": "cuda-fp32",
     "tensorrt-fp16": "cuda-fp32",
 }
-_CUDA = {  # as `benchmarks.engines` names them
+_CUDA = {  # names of `benchmarks.engines`
     "cuda-fp32": "eager fp32",
     "cuda-fp16-graph": "graph fp16 nhwc",
     "tensorrt-fp16": "tensorrt fp16",
 }
-_OURS_ALONE = "INT8 is made of the program's own styles alone"
-Own = tuple[str, tuple[int, int]]  # a style of the program, and its size
+_OURS_ONLY = "INT8 engines are built for this project's styles only"
+_NO_NNCF = "the INT8 engine is not built, and NNCF, which builds it, is not installed"
+OwnStyle = tuple[str, tuple[int, int]]  # name of a shipped style, and its size
 
 
-def missing(runtime: str, own: Sequence[Own]) -> str:
-    """Why a runtime cannot be used on this machine; empty where it can.
+def missing(runtime: str, own: Sequence[OwnStyle]) -> str:
+    """Return why a runtime is not available on this machine; empty if it is.
 
     Args:
-        own: the styles that are to be measured, for INT8.
+        runtime: Name in `RUNTIMES`.
+        own: Measured styles of this project, for INT8.
     """
     try:
         if runtime in _CUDA:
@@ -58,7 +67,7 @@ def missing(runtime: str, own: Sequence[Own]) -> str:
             if runtime == "openvino-bf16" and not _has_bf16():
                 return "this processor has no BF16"
             if runtime == "openvino-int8":
-                return why_not([shipped_style(*one) for one in own]) if own else _OURS_ALONE
+                return _int8_missing(own)
     except NotUsableError as error:
         return str(error)
     except (ImportError, OSError, RuntimeError) as error:
@@ -70,79 +79,124 @@ def _has_bf16() -> bool:
     return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def reason(error: Exception) -> str:
-    """What went wrong, in one line: OpenVINO names the operation after a page on its own check."""
+def _int8_missing(own: Sequence[OwnStyle]) -> str:
+    if not own:
+        return _OURS_ONLY
+    styles = [_shipped_style(*one) for one in own]
+    if nncf_installed() or any(engine_cache.find(int8_key(style)) is not None for style in styles):
+        return ""
+    return f"{_NO_NNCF} ({INSTALL})"
+
+
+def error_text(error: Exception) -> str:
+    """Return the cause in one line; OpenVINO lists unsupported operations after its own location."""
     if isinstance(error, (NotUsableError, VeneerError)):
         return str(error)
     listed = [line.removeprefix("-- ") for line in str(error).splitlines() if line.startswith("-- ")]
     return f"{type(error).__name__}: {'; '.join(listed)[:160] or first_line(error)}"
 
 
-class Ways:
-    """One network on one region, in whatever runtime.
+class PeerEngines:
+    """One network on one region, in any runtime.
 
-    On the CPU the door is part of what is timed (bytes in, floats out), as in the program; on a GPU the region lies
-    in its memory already, and so does the answer.
+    On the CPU the conversion between bytes and floats is part of the timed call, as in the program; on a GPU input and
+    output are in GPU memory.
 
     Args:
-        net: in FP32 on the CPU, for evaluation.
-        region_bgr: (1, H, W, 3) uint8.
-        threads: for OpenVINO; PyTorch's are the process's.
-        own: the style that it is, where it is one of the program's.
+        net: The network in FP32 on the CPU, in evaluation mode.
+        region_bgr: (1, H, W, 3) BGR uint8.
+        threads: Threads of OpenVINO; those of PyTorch are set for the process.
+        own: The style, for a network of this project.
     """
 
-    def __init__(self, net: nn.Module, region_bgr: NDArray[np.uint8], threads: int, own: Own | None = None) -> None:
+    def __init__(
+        self, net: nn.Module, region_bgr: NDArray[np.uint8], threads: int, own: OwnStyle | None = None
+    ) -> None:
         self._net, self._region_bgr, self._threads, self._own = net, region_bgr, threads, own
 
     def open(self, runtime: str) -> Opened:
-        """What is timed, and what it answers: (1, H, W, 3) float32 BGR of 255.
+        """Return a function to time, and one that returns the output, (1, H, W, 3) BGR float32 in levels of 255.
 
         Raises:
-            Exception: whatever the library raises that cannot run the network.
+            Exception: Any error of the runtime's library.
         """
         if runtime in _CUDA:
             size_wh = self._region_bgr.shape[2], self._region_bgr.shape[1]
-            ways = {way.name: way for way in cuda_ways(self._net, 1, size_wh)}
-            return _waited_for(*ways[_CUDA[runtime]].open(self._region_bgr))
+            backend = next(one for one in cuda_backends(self._net, 1, size_wh) if one.name == _CUDA[runtime])
+            run, output = backend.open(self._region_bgr)
+            return _synchronized(run), output
         if runtime == "openvino-int8":
-            return self._openvino(self._int8(), "bf16" if _has_bf16() else "f32")  # as live runs it
+            return self._compile(self._int8_graph(), "bf16" if _has_bf16() else "f32")  # as in live use
         if runtime.startswith("openvino"):
-            return self._openvino(self._graph, {"openvino-fp32": "f32", "openvino-bf16": "bf16"}[runtime])
-        return cpu_ways(self._net, 1, (0, 0))[0].open(self._region_bgr)
+            return self._compile(self._graph, {"openvino-fp32": "f32", "openvino-bf16": "bf16"}[runtime])
+        return cpu_backends(self._net)[0].open(self._region_bgr)
 
-    def _int8(self) -> Any:
-        if self._own is None:
-            raise NotUsableError(_OURS_ALONE)
-        graph = int8_graph(shipped_style(*self._own))
-        graph.reshape(list(self._region_bgr.shape))
-        return graph
-
-    def _openvino(self, graph: Any, hint: str) -> Opened:
-        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
-        settings |= {"INFERENCE_NUM_THREADS": str(self._threads)}
-        request = openvino_core().compile_model(graph, "CPU", settings).create_infer_request()
-        request.set_input_tensor(0, load_openvino().Tensor(self._region_bgr, shared_memory=True))
-
-        def answer() -> NDArray[np.float32]:
-            request.infer()
-            return np.array(request.get_output_tensor(0).data, np.float32)
-
-        return request.infer, answer
+    def _compile(self, graph: Any, hint: str) -> Opened:
+        settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": str(self._threads)}
+        return compile_openvino(graph, self._region_bgr, settings)
 
     @cached_property
     def _graph(self) -> Any:
-        """The network in OpenVINO's own form: converted once for both precisions."""
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch and OpenVINO warn of each other's ageing parts
-            program = torch.export.export(IoAdapter(self._net).eval(), (torch.from_numpy(self._region_bgr),))
-            return load_openvino().convert_model(program)
+        return convert_to_openvino(self._net, self._region_bgr)
+
+    def _int8_graph(self) -> Any:
+        if self._own is None:
+            raise NotUsableError(_OURS_ONLY)
+        graph = load_int8_graph(_shipped_style(*self._own))
+        graph.reshape(list(self._region_bgr.shape))
+        return graph
 
 
-def _waited_for(run: Callable[[], object], answer: Callable[[], NDArray[np.float32]]) -> Opened:
-    """A call on a GPU is over when the GPU is done, not when it was asked."""
-
-    def waited() -> None:
+def _synchronized(run: Callable[[], object]) -> Callable[[], object]:
+    def run_and_wait() -> None:
         run()
         torch.cuda.synchronize()
 
-    return waited, answer
+    return run_and_wait
+
+
+def _shipped_style(name: str, size_wh: tuple[int, int]) -> Style:
+    """Load a shipped style.
+
+    Raises:
+        NotUsableError: The user has a style of the same name.
+        LookError: There is no such style.
+    """
+    style = load_style(name)
+    if style.weights.parent != SHIPPED:
+        raise NotUsableError(f"your own style {name} replaces the shipped one")
+    return replace(style, size_wh=size_wh)
+
+
+def load_int8_graph(style: Style) -> Any:
+    """Load the INT8 graph of a style, from (N, H, W, 3) uint8 to floats; it is built and cached if necessary.
+
+    Raises:
+        NotUsableError: It cannot be built here, or it failed calibration and is not used by the program.
+        VeneerError: The calibration set or the cache cannot be written.
+    """
+    key = int8_key(style)
+    entry = engine_cache.find(key)
+    if entry is None or verdict(key) == "uncalibrated":
+        if not nncf_installed():
+            raise NotUsableError(_NO_NNCF, INSTALL)
+        _build_int8(style)
+        key = int8_key(style)  # it includes the calibration set, which may be new
+        entry = engine_cache.find(key)
+    found = verdict(key)
+    if entry is None or found != "passed":
+        raise NotUsableError(f"calibration {found}, so the program does not use it")
+    return openvino_core().read_model(entry / GRAPH)
+
+
+def _build_int8(style: Style) -> None:
+    from calibration.engine_checks.quantize import build_int8
+    from calibration.engine_checks.verdicts import load_reference
+    from calibration.sets.set_builder import built_in
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    say(f"{style.name}: building the INT8 engine")
+    built_in(say=say)
+    build_int8(style, load_reference(style), say=say)

@@ -1,1 +1,1 @@
-"""The TensorRT proof: its environment and its cache."""
+"""TensorRT proof: its environment and its cache of results."""

@@ -1,4 +1,4 @@
-"""An environment of its own for TensorRT-RTX, which excludes the other distribution of torch-tensorrt."""
+"""Virtual environment with TensorRT-RTX, which cannot be installed beside the other distribution of torch-tensorrt."""
 
 from __future__ import annotations
 
@@ -14,70 +14,68 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 PINS = ("torch==2.13.0", "torch-tensorrt-rtx==2.13.0")
-_INSTALL_S = 3600.0  # a slow line takes its time over 200 MB; with PyTorch's CUDA build, over several GB
-_NEEDED = "installed.json"
+_INSTALL_TIMEOUT_S = 3600.0  # for slow connections: 200 MB, or several GB with the CUDA build of PyTorch
+_MARKER = "installed.json"
 
 
 class NoEnvironmentError(Exception):
-    """It cannot be made: one line says why, and what to do."""
+    """The environment cannot be created; the message is one line with the remedy."""
 
 
 def environment(folder: Path) -> Path:
-    """The Python of an environment with TensorRT-RTX, made if it is not there; by one process, others wait.
+    """Create the environment if necessary, and return its Python. Other processes wait meanwhile.
 
     Raises:
-        NoEnvironmentError: pip could not install it, or the disk does not allow it.
+        NoEnvironmentError: pip cannot install the packages, or the folder cannot be written.
     """
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{folder.name}.lock"), timeout=_INSTALL_S):
-            if not _is_there(folder, python):
-                _make(folder, python)
+        with FileLock(folder.with_name(f"{folder.name}.lock"), timeout=_INSTALL_TIMEOUT_S):
+            found = about(folder)
+            complete = found.get("pins") == list(PINS) and found.get("python") == sys.version and python.is_file()
+            if not complete:
+                _create(folder, python)
     except Timeout:
-        raise NoEnvironmentError(f"another process has been making {folder} for an hour: end it") from None
+        raise NoEnvironmentError(f"another process has been creating {folder} for an hour: end it") from None
     except OSError as error:
-        raise NoEnvironmentError(f"{folder} cannot be made: {error.strerror or error}") from error
+        raise NoEnvironmentError(f"{folder} cannot be created: {error.strerror or error}") from error
     return python
 
 
 def about(folder: Path) -> dict[str, Any]:
-    """What making it took: "pins", "python", "install_s", "bytes"; empty where it is not there."""
+    """Return "pins", "python", "install_s" and "bytes" of an environment; empty if it is missing or incomplete."""
     try:
-        found = json.loads((folder / _NEEDED).read_text())
+        found = json.loads((folder / _MARKER).read_text())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _is_there(folder: Path, python: Path) -> bool:
-    found = about(folder)
-    return found.get("pins") == list(PINS) and found.get("python") == sys.version and python.is_file()
-
-
-def _make(folder: Path, python: Path) -> None:
+def _create(folder: Path, python: Path) -> None:
     print(f"installing {' '.join(PINS)} into {folder}", file=sys.stderr, flush=True)
     started_s = time.monotonic()
-    if folder.exists():  # half of one, or one with other pins; a folder that is something else is left alone
+    if folder.exists():  # incomplete, or with other pins; any other folder must not be deleted
         if not (folder / "pyvenv.cfg").is_file():
-            raise NoEnvironmentError(f"{folder} is no environment of Python's: name another folder")
+            raise NoEnvironmentError(f"{folder} is not a Python environment: name another folder")
         shutil.rmtree(folder)
     venv.create(folder, with_pip=True)
-    _pip(python)
+    _install(python)
     size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
-    took_s = round(time.monotonic() - started_s, 1)
-    said = {"pins": list(PINS), "python": sys.version, "install_s": took_s, "bytes": size}
-    (folder / _NEEDED).write_text(json.dumps(said))  # written last: without it the folder is made anew
+    install_s = round(time.monotonic() - started_s, 1)
+    marker = {"pins": list(PINS), "python": sys.version, "install_s": install_s, "bytes": size}
+    (folder / _MARKER).write_text(json.dumps(marker))  # written last: marks the environment as complete
 
 
-def _pip(python: Path) -> None:
+def _install(python: Path) -> None:
     command = [str(python), "-m", "pip", "install", "-q", "--progress-bar", "off", *PINS]
-    do = "let pip reach a package index (PIP_INDEX_URL, PIP_FIND_LINKS), or name what has them with --environment"
+    remedy = "give pip a package index (PIP_INDEX_URL, PIP_FIND_LINKS), or name an environment with --environment"
     try:
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", timeout=_INSTALL_S)
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", timeout=_INSTALL_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        raise NoEnvironmentError(f"{' '.join(PINS)} could not be had in an hour: {do}") from None
+        raise NoEnvironmentError(f"{' '.join(PINS)} could not be installed in an hour: {remedy}") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        why = next((line for line in reversed(lines) if line.startswith("ERROR:")), lines[-1] if lines else "")
-        raise NoEnvironmentError(f"{' '.join(PINS)} cannot be had: {why.removeprefix('ERROR: ')[:200]} - {do}")
+        error = next((line for line in reversed(lines) if line.startswith("ERROR:")), lines[-1] if lines else "")
+        reason = error.removeprefix("ERROR: ")[:200]
+        raise NoEnvironmentError(f"{' '.join(PINS)} cannot be installed: {reason} - {remedy}")

@@ -1,4 +1,4 @@
-"""Wrong words to any benchmark are one line and exit code 2, before anything is measured or written."""
+"""Invalid arguments to any benchmark: one line and exit code 2, before anything is measured or written."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import pytest
 from support.benchmark_parts import code_of
 
 from benchmarks import tracking
-from benchmarks.common.arguments import ended
+from benchmarks.common.arguments import run_main
 from engines.errors import OptionsError, SourceError
 from live.session import Session
 
 _MANY = [
-    ("memory --frames -5", "'-5' is no whole number from 40 to"),
-    ("memory --frames 1e3", "'1e3' is no whole number"),
+    ("memory --frames -5", "'-5' is not an integer from 40 to"),
+    ("memory --frames 1e3", "'1e3' is not an integer"),
     ("memory --look glase", "there is no such look - did you mean 'glaze'"),
     ("memory now", "unrecognized arguments: now"),
-    ("soak --minutes 0", "'0' is no number from"),
-    ("soak --minutes nan", "'nan' is no number"),
-    ("soak --every-s 0", "'0' is no number from 0.05 to 3600"),
-    ("soak --fps -30", "'-30' is no number from 1 to 240"),
-    ("soak --out /no/such/folder/soak", "there is no folder /no/such/folder - make it first"),
+    ("soak --minutes 0", "'0' is not a number from"),
+    ("soak --minutes nan", "'nan' is not a number"),
+    ("soak --every-s 0", "'0' is not a number from 0.05 to 3600"),
+    ("soak --fps -30", "'-30' is not a number from 1 to 240"),
+    ("soak --out /no/such/folder/soak", "there is no folder /no/such/folder - create it first"),
     ("soak --out .", "it names no file"),
     ("soak --size huge", "--size huge: not a size - write WIDTHxHEIGHT"),
     ("soak --look glase", "did you mean 'glaze'"),
-    ("latency --frames 0", "'0' is no whole number from 1 to"),
-    ("latency --burn-in -1", "'-1' is no whole number from 0 to"),
-    ("latency --frames 70000", "'70000' is no whole number"),
-    ("latency --fps inf", "'inf' is no number"),
+    ("latency --frames 0", "'0' is not an integer from 1 to"),
+    ("latency --burn-in -1", "'-1' is not an integer from 0 to"),
+    ("latency --frames 70000", "'70000' is not an integer"),
+    ("latency --fps inf", "'inf' is not a number"),
     ("latency --size 5", "--size 5: not a size"),
     ("latency --look glaze --look glase", "did you mean 'glaze'"),
     ("latency --json /no/such/folder/x.json", "there is no folder"),
@@ -38,16 +38,16 @@ _MANY = [
     ("tracking /no/such/clip.mp4", "there is no such file - check the name"),
     ("tracking --json /no/such/folder/x.json", "there is no folder"),
     ("allocations --look glase", "did you mean 'glaze'"),
-    ("allocations --frames 0", "'0' is no whole number from 1 to"),
+    ("allocations --frames 0", "'0' is not an integer from 1 to"),
     ("upgrade --look glase", "did you mean 'glaze'"),
-    ("upgrade --control 0", "'0' is no number from 6 to"),
-    ("upgrade --limit forever", "'forever' is no number"),
+    ("upgrade --control 0", "'0' is not a number from 6 to"),
+    ("upgrade --limit forever", "'forever' is not a number"),
     ("upgrade --out /no/such/folder/x.json", "there is no folder"),
 ]
 
 
 @pytest.mark.parametrize(("command", "line"), _MANY, ids=[command for command, _ in _MANY])
-def test_what_cannot_be_done_is_one_line(
+def test_invalid_arguments_are_reported_in_one_line(
     command: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,18 +68,20 @@ def test_what_cannot_be_done_is_one_line(
         (KeyboardInterrupt(), 130, "soak: stopped"),
     ],
 )
-def test_what_ends_a_benchmark_is_one_line_and_a_code(
+def test_errors_end_with_one_line_and_an_exit_code(
     error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def main() -> None:
         raise error
 
-    assert ended("soak", main) == code
+    assert run_main("soak", main) == code
     assert capsys.readouterr().err == f"{line}\n"
-    assert (ended("soak", lambda: None), ended("soak", lambda: 1)) == (0, 1)
+    assert (run_main("soak", lambda: None), run_main("soak", lambda: 1)) == (0, 1)
 
 
-def test_a_clip_without_faces_is_refused_by_name() -> None:
+def test_clip_without_faces_is_rejected() -> None:
     frames, stamps_s = [tracking.scene((2000.0, 0.0), None)] * 3, [0.0, 0.1, 0.2]
-    with pytest.raises(SourceError, match=r"wall\.mp4: a face on 0 of 3 frames - name a clip with a face on 24 frames"):
+    with pytest.raises(
+        SourceError, match=r"wall\.mp4: a face on 0 of 3 frames - name a clip with a face on at least 24 frames"
+    ):
         tracking.tracks("wall.mp4", frames, stamps_s)

@@ -1,4 +1,4 @@
-"""The parts of `benchmarks.fps`: what is planned, what is filmed, what runs, and what the GPU does."""
+"""The parts of `benchmarks.fps`: plan, footage, backends and GPU sampling."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ import numpy as np
 import pytest
 from support.own_style import own_style
 
-from benchmarks.fps_matrix.gpu_watch import GpuWatch
+from benchmarks.fps_matrix.film import FPS, Portraits, StoppableFilm, open_film
+from benchmarks.fps_matrix.fixed_backend import FixedBackendLoader, UnavailableError, backends_text, fallback_text
+from benchmarks.fps_matrix.gpu_usage import GpuSampler
 from benchmarks.fps_matrix.measure_one import run
-from benchmarks.fps_matrix.named_engines import OneWay, RefusedError, ran_on, strayed
-from benchmarks.fps_matrix.plan import AUTO, REFERENCES, SIZES, WAYS, Case, Extent, Wish, named_ways, never, planned
-from benchmarks.fps_matrix.test_film import FPS, Ending, Portraits, open_film
+from benchmarks.fps_matrix.plan import (
+    AUTO,
+    BACKENDS,
+    REFERENCE_LOOKS,
+    SIZES,
+    Case,
+    Extent,
+    Selection,
+    impossible,
+    plan,
+    select_backends,
+)
 from engines.looks import Layer, Look, load_looks
 from engines.runtime.base import EngineInfo
 from engines.styles import load_style
@@ -25,45 +36,46 @@ from live.tracking.face_mesh import FaceMeshTracker
 LOOKS = load_looks()
 
 
-def test_without_a_word_every_look_every_size_and_every_engine_has_its_turn() -> None:
-    cases = planned(Wish(), LOOKS)
+def test_default_plan_covers_looks_sizes_and_backends() -> None:
+    cases = plan(Selection(), LOOKS)
     assert len(cases) == len(set(cases))
-    assert {case.look for case in cases if (case.size, case.faces, case.way) == ("1280x720", 1, AUTO)} == set(LOOKS)
-    for look in REFERENCES:
+    assert {case.look for case in cases if (case.size, case.faces, case.backend) == ("1280x720", 1, AUTO)} == set(LOOKS)
+    sizes = {(size, faces) for size in SIZES for faces in (1, 4)}
+    for look in REFERENCE_LOOKS:
         own = [case for case in cases if case.look == look]
-        assert {(case.size, case.faces) for case in own if case.way == AUTO} == {(s, f) for s in SIZES for f in (1, 4)}
-        assert {case.way for case in own} == {way.name for way in WAYS}
+        assert {(case.size, case.faces) for case in own if case.backend == AUTO} == sizes
+        assert {case.backend for case in own} == {backend.name for backend in BACKENDS}
 
 
-def test_all_is_all() -> None:
-    cases = planned(Wish(everything=True), LOOKS)
-    assert len(set(cases)) == len(cases) == len(LOOKS) * len(SIZES) * 2 * len(WAYS)
+def test_all_plans_every_combination() -> None:
+    cases = plan(Selection(everything=True), LOOKS)
+    assert len(set(cases)) == len(cases) == len(LOOKS) * len(SIZES) * 2 * len(BACKENDS)
 
 
-def test_what_is_named_is_measured_and_nothing_else() -> None:
-    assert planned(Wish(looks=("toon",)), LOOKS) == [Case("toon", "1280x720", 1, AUTO)]
-    assert {case.look for case in planned(Wish(sizes=("640x480",)), LOOKS)} == set(LOOKS)
-    (case,) = planned(Wish(("soft",), ("800x600",), (3,), ("openvino",), ("bf16",)), LOOKS)
+def test_only_named_configurations_are_planned() -> None:
+    assert plan(Selection(looks=("toon",)), LOOKS) == [Case("toon", "1280x720", 1, AUTO)]
+    assert {case.look for case in plan(Selection(sizes=("640x480",)), LOOKS)} == set(LOOKS)
+    (case,) = plan(Selection(("soft",), ("800x600",), (3,), ("openvino",), ("bf16",)), LOOKS)
     assert case == Case("soft", "800x600", 3, "openvino bf16")
-    many = planned(Wish(looks=("toon",), everything=True), LOOKS)
-    assert len(many) == len(SIZES) * 2 * len(WAYS), "with --all, what is not named is taken in full"
+    many = plan(Selection(looks=("toon",), everything=True), LOOKS)
+    assert len(many) == len(SIZES) * 2 * len(BACKENDS), "--all measures unnamed dimensions in full"
 
 
-def test_a_runtime_or_a_precision_alone_means_all_its_engines() -> None:
-    assert named_ways((), ()) == []
-    assert named_ways(("torch",), ()) == ["torch fp16 on GPU", "torch fp32 on GPU", "torch fp32 on CPU"]
-    assert named_ways((), ("fp32",)) == ["torch fp32 on GPU", "openvino fp32", "torch fp32 on CPU"]
-    assert named_ways(("auto", "tensorrt"), ()) == [AUTO, "tensorrt fp16"]
+def test_runtime_or_precision_alone_selects_all_its_backends() -> None:
+    assert select_backends((), ()) == []
+    assert select_backends(("torch",), ()) == ["torch fp16 on GPU", "torch fp32 on GPU", "torch fp32 on CPU"]
+    assert select_backends((), ("fp32",)) == ["torch fp32 on GPU", "openvino fp32", "torch fp32 on CPU"]
+    assert select_backends(("auto", "tensorrt"), ()) == [AUTO, "tensorrt fp16"]
 
 
-def test_a_look_without_a_network_runs_on_no_runtime() -> None:
-    assert never(Case("none", "1280x720", 1, AUTO), LOOKS["none"]) == ""
-    assert "without a network" in never(Case("berry-gloss", "1280x720", 1, "openvino fp32"), LOOKS["berry-gloss"])
-    assert never(Case("glaze", "1280x720", 1, "openvino fp32"), LOOKS["glaze"]) == ""
+def test_look_without_a_network_runs_on_no_runtime() -> None:
+    assert impossible(Case("none", "1280x720", 1, AUTO), LOOKS["none"]) == ""
+    assert "without a network" in impossible(Case("berry-gloss", "1280x720", 1, "openvino fp32"), LOOKS["berry-gloss"])
+    assert impossible(Case("glaze", "1280x720", 1, "openvino fp32"), LOOKS["glaze"]) == ""
 
 
 @pytest.mark.parametrize(("faces", "size_wh"), [(4, (640, 480)), (3, (1280, 720)), (2, (321, 243))])
-def test_the_tracker_finds_all_portraits_on_every_frame_once_it_has_them(faces: int, size_wh: tuple[int, int]) -> None:
+def test_tracker_finds_all_portraits_on_every_frame(faces: int, size_wh: tuple[int, int]) -> None:
     film, tracker = Portraits(faces=faces, size_wh=size_wh, pace=False), FaceMeshTracker(max_faces=faces)
     assert film.open().size_wh == size_wh and not film.live
     try:
@@ -78,71 +90,71 @@ def test_the_tracker_finds_all_portraits_on_every_frame_once_it_has_them(faces: 
     assert first is not None and last is not None
     assert first.bgr.shape == (size_wh[1], size_wh[0], 3) and first.bgr.flags.c_contiguous and first.bgr.flags.owndata
     assert [frame.frame_id for frame in frames if frame is not None] == list(range(40))
-    assert np.abs(first.bgr.astype(int) - last.bgr).mean() > 2, "they move"
+    assert np.abs(first.bgr.astype(int) - last.bgr).mean() > 2, "the camera moves"
 
 
-def test_one_face_is_the_demo() -> None:
+def test_one_face_uses_the_demo_source() -> None:
     assert isinstance(open_film(1, (320, 240), pace=True), DemoSource)
     paced = open_film(2, (320, 240), pace=True)
     assert paced.live
     paced.open()
     times_s = [frame.captured_s for _ in range(8) if (frame := paced.read()) is not None]
     paced.close()
-    assert times_s[-1] - times_s[0] >= 5.5 / FPS, "no faster than a camera, whose first picture may be stamped late"
+    assert times_s[-1] - times_s[0] >= 5.5 / FPS, "not faster than 30 frames per second"
 
 
-def test_a_film_ends_at_its_frame_or_at_its_time() -> None:
-    by_frame = Ending(Portraits(faces=2, size_wh=(64, 48), pace=False))
+def test_film_ends_at_the_set_frame_or_time() -> None:
+    by_frame = StoppableFilm(Portraits(faces=2, size_wh=(64, 48), pace=False))
     by_frame.open()
-    by_frame.end(last_id=2, until_s=float("inf"))
+    by_frame.set_end(last_id=2, until_s=float("inf"))
     ids = [frame.frame_id for _ in range(5) if (frame := by_frame.read()) is not None]
     assert ids == [0, 1, 2]
-    by_time = Ending(Portraits(faces=2, size_wh=(64, 48), pace=False))
+    by_time = StoppableFilm(Portraits(faces=2, size_wh=(64, 48), pace=False))
     by_time.open()
     assert by_time.read() is not None
-    by_time.end(last_id=1000, until_s=time.monotonic() - 0.001)
+    by_time.set_end(last_id=1000, until_s=time.monotonic() - 0.001)
     assert by_time.read() is None
 
 
-def test_a_look_that_cannot_run_in_a_way_is_refused_with_the_reason() -> None:
+def test_unavailable_backend_is_reported_with_the_reason() -> None:
     broken = own_style("mine")
     broken.weights.write_bytes(broken.weights.read_bytes()[:-1000])
     look = Look("mine", "", (Layer(broken, 1.0),))
-    with pytest.raises(RefusedError, match=r"mine\.safetensors"):
-        OneWay(look, "torch fp32 on CPU", say=print).prepared()
+    with pytest.raises(UnavailableError, match=r"mine\.safetensors"):
+        FixedBackendLoader(look, "torch fp32 on CPU", say=print).prepare_engines()
 
 
-def test_what_ran_is_named_and_what_strayed_is_said() -> None:
+def test_fallbacks_are_described() -> None:
     def info(runtime: str, precision: str, device: str, why: str = "") -> EngineInfo:
         return EngineInfo("toon", runtime, precision, device, why)
 
     fine, fell = info("openvino", "bf16", "a CPU"), info("torch", "fp32", "CPU", "bf16 failed while frames came in")
-    assert ran_on((fine, fine)) == "openvino bf16"
-    assert ran_on((fine, fell)) == "openvino bf16 + torch fp32 on CPU"
-    assert ran_on((info("torch", "fp16", "NVIDIA H100"),)) == "torch fp16 on GPU"
-    assert ran_on(()) == "no network"
-    assert strayed((fine, fine), "openvino bf16") == strayed((fine, fell), AUTO) == ""
-    line = strayed((fine, fell), "openvino bf16")
-    assert line == "asked for openvino bf16, but toon ran on torch fp32 on CPU: bf16 failed while frames came in"
+    assert backends_text((fine, fine)) == "openvino bf16"
+    assert backends_text((fine, fell)) == "openvino bf16 + torch fp32 on CPU"
+    assert backends_text((info("torch", "fp16", "NVIDIA H100"),)) == "torch fp16 on GPU"
+    assert backends_text(()) == "no network"
+    assert fallback_text((fine, fine), "openvino bf16") == fallback_text((fine, fell), AUTO) == ""
+    line = fallback_text((fine, fell), "openvino bf16")
+    assert line == "requested openvino bf16, but toon ran on torch fp32 on CPU: bf16 failed while frames came in"
 
 
-def test_the_burn_in_is_left_out_of_what_a_camera_would_see() -> None:
+def test_burn_in_is_excluded_at_camera_rate() -> None:
     case = Case("matte-red", "320x240", 1, AUTO)
-    look_loader = OneWay(LOOKS["matte-red"], AUTO, say=print)
+    look_loader = FixedBackendLoader(LOOKS["matte-red"], AUTO, say=print)
     began_s = time.monotonic()
     found = run(case, Extent(30, 30, None, 0.0), look_loader, pace=True)
     lasted_s = time.monotonic() - began_s
-    assert lasted_s > 1.8, "60 frames as a camera gives them"
-    assert found["frames_out"] + found["dropped"] <= 33, "of the frames after the burn-in alone"
+    assert lasted_s > 1.8, "60 frames at 30 frames per second"
+    assert found["frames_out"] + found["dropped"] <= 33, "only frames after the burn-in"
     assert found["fps"] > 0 and found["paced_fps"] == FPS
 
 
 class NvidiaStandIn:
-    """Both of NVIDIA's libraries, where there is no GPU: `busy` percent of it are used, and 3 GB of its memory."""
+    """Fake CUDA and NVML libraries: `busy` percent utilisation and 3 GB of used memory."""
 
-    def __init__(self, busy: int, *, deaf: bool = False) -> None:
-        self._busy, self._deaf = busy, deaf
-        self.asked_for = b""
+    def __init__(self, busy: int, *, silent: bool = False) -> None:
+        self._busy, self._silent = busy, silent
+        self.bus_id = b""
         self.sampled = threading.Event()
 
     def __getattr__(self, name: str) -> Any:
@@ -153,12 +165,12 @@ class NvidiaStandIn:
         return 0
 
     def nvmlDeviceGetHandleByPciBusId_v2(self, bus_id: Any, _handle: Any) -> int:  # noqa: N802
-        self.asked_for = bus_id.value
+        self.bus_id = bus_id.value
         return 0
 
     def nvmlDeviceGetUtilizationRates(self, _gpu: Any, rates: Any) -> int:  # noqa: N802
         rates._obj.gpu = self._busy
-        return 3 if self._deaf else 0
+        return 3 if self._silent else 0
 
     def nvmlDeviceGetMemoryInfo(self, _gpu: Any, memory: Any) -> int:  # noqa: N802
         memory._obj.used = 3_000_000_000
@@ -166,32 +178,32 @@ class NvidiaStandIn:
         return 0
 
 
-def watched(library: NvidiaStandIn) -> dict[str, float] | None:
-    watch = GpuWatch(lambda name: library)
-    watch.start()
+def sample(library: NvidiaStandIn) -> dict[str, float] | None:
+    sampler = GpuSampler(lambda name: library)
+    sampler.start()
     assert library.sampled.wait(20)
-    return watch.stop()
+    return sampler.stop()
 
 
-def test_the_gpu_is_watched_by_its_place_on_the_bus() -> None:
+def test_gpu_is_identified_by_its_bus_id() -> None:
     library = NvidiaStandIn(37)
-    assert watched(library) == {"busy_percent": 37, "memory_mb": 3000}
-    assert library.asked_for == b"0000:41:00.0"
+    assert sample(library) == {"busy_percent": 37, "memory_mb": 3000}
+    assert library.bus_id == b"0000:41:00.0"
 
 
-def test_no_gpu_or_one_that_does_not_tell_is_none() -> None:
+def test_missing_or_silent_gpu_gives_none() -> None:
     def missing(name: str) -> ctypes.CDLL:
         raise OSError(name)
 
-    nowhere = GpuWatch(missing)
-    nowhere.start()
-    assert nowhere.stop() is None
-    assert watched(NvidiaStandIn(5, deaf=True)) is None
+    no_gpu = GpuSampler(missing)
+    no_gpu.start()
+    assert no_gpu.stop() is None
+    assert sample(NvidiaStandIn(5, silent=True)) is None
 
 
-def test_the_named_precision_is_what_runs() -> None:
+def test_named_precision_is_used() -> None:
     look = Look("lips", "", (Layer(load_style("lips-glaze"), 1.0),))
-    look_loader = OneWay(look, "openvino fp32", say=print)
-    (info,) = look_loader.prepared()
+    look_loader = FixedBackendLoader(look, "openvino fp32", say=print)
+    (info,) = look_loader.prepare_engines()
     look_loader.close()
     assert (info.runtime, info.precision) == ("openvino", "fp32")

@@ -1,7 +1,8 @@
-"""`python -m benchmarks.fps`: wrong words are one line, and the header names what a GPU is run by."""
+"""`python -m benchmarks.fps`: invalid arguments, and the header of the report."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks import fps
+from benchmarks.common.arguments import run_main
 from engines.runtime.torch.cuda_device import CudaDevice
 
 
@@ -18,38 +20,39 @@ from engines.runtime.torch.cuda_device import CudaDevice
     [
         ("--size 12", "--size 12: not a size - write WIDTHxHEIGHT"),
         ("--look glase", "there is no such look - did you mean 'glaze'"),
-        ("--faces 5", "'5' is no whole number from 1 to 4"),
-        ("--frames many", "'many' is no whole number"),
-        ("--seconds -1", "'-1' is no number from"),
-        ("--live-s nan", "'nan' is no number from"),
+        ("--faces 5", "'5' is not an integer from 1 to 4"),
+        ("--frames many", "'many' is not an integer"),
+        ("--seconds -1", "'-1' is not a number from"),
+        ("--live-s nan", "'nan' is not a number from"),
         ("--runtime cuda", "invalid choice: 'cuda'"),
         (
             "--runtime openvino --precision fp16",
             "fps: --precision fp16: openvino has no such engine - use openvino: int8, bf16, fp32",
         ),
-        ("--runtime auto --precision int8", "--runtime auto: it takes a precision by itself - name no --precision"),
-        ("--runtime auto --runtime openvino --precision int8", "--runtime auto: it takes a precision by itself"),
+        ("--runtime auto --precision int8", "--runtime auto: it selects the precision itself - omit --precision"),
+        ("--runtime auto --runtime openvino --precision int8", "--runtime auto: it selects the precision itself"),
         (
             "--runtime tensorrt --precision fp16 --precision int8",
             "--precision int8: tensorrt has no such engine - use tensorrt: fp16",
         ),
         (
             "--runtime openvino --runtime tensorrt --precision fp16",
-            "--runtime openvino: it has no engine in fp16 - use int8, bf16, fp32, or leave openvino out",
+            "--runtime openvino: it has no engine in fp16 - use int8, bf16, fp32, or omit openvino",
         ),
-        ("--json /no/such/folder/x.json", "there is no folder /no/such/folder - make it first"),
+        ("--json /no/such/folder/x.json", "there is no folder /no/such/folder - create it first"),
         ("--json .", "it cannot be written"),
         ("--json x.png", "--plot x.png: it is the same file as --json"),
         ("--quickly", "unrecognized arguments: --quickly"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
+def test_invalid_arguments_are_reported_in_one_line(
     arguments: str, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fps.Bench, "measure", lambda *_: pytest.fail("it measured"))
+    monkeypatch.setattr(sys, "argv", ["fps", *arguments.split()])
     try:
-        code = fps.command(arguments.split())
+        code = run_main("fps", fps.main)
     except SystemExit as end:
         code = end.code  # type: ignore[assignment]
     said = capsys.readouterr().err
@@ -58,10 +61,9 @@ def test_what_cannot_be_done_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_header_names_what_a_gpu_is_run_by_as_far_as_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The driver is a stand-in: there is none where this is tested."""
+def test_header_names_driver_and_library_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uses a fake driver."""
     device = CudaDevice("NVIDIA H100", (9, 0), (13, 0), "580.95.05")
-    monkeypatch.setattr(fps, "why_no_gpu", lambda: "")
     monkeypatch.setattr(fps, "driver_device", lambda: device)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     here = metadata.version
@@ -70,9 +72,9 @@ def test_the_header_names_what_a_gpu_is_run_by_as_far_as_it_is_known(monkeypatch
         return "10.14.1" if name == "tensorrt" else here(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    line = fps.head(fps.surroundings())[1]
+    line = fps.head(fps.environment_info())[1]
     assert line == "GPU: NVIDIA H100, driver 580.95.05 (CUDA 13.0), PyTorch for CUDA 13.0, TensorRT 10.14.1"
     monkeypatch.setattr(metadata, "version", here)
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(fps, "driver_device", lambda: replace(device, driver=""))
-    assert fps.head(fps.surroundings())[1] == "GPU: NVIDIA H100, its driver (CUDA 13.0)"
+    assert fps.head(fps.environment_info())[1] == "GPU: NVIDIA H100, driver (CUDA 13.0)"

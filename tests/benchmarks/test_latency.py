@@ -1,4 +1,4 @@
-"""Latency: numbers survive in the picture, and what is counted is what went in and came out."""
+"""`python -m benchmarks.latency`: frame numbers, latency and drops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _picture(portrait_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArr
 
 @pytest.mark.parametrize("size_wh", [(1280, 720), (640, 360), (320, 240)])
 @pytest.mark.parametrize("number", [0, 1, 0x5555, 0xFFFF, 40_000])
-def test_a_number_comes_through_yuv_jpeg_and_noise(
+def test_frame_number_survives_yuv_jpeg_and_noise(
     portrait_bgr: NDArray[np.uint8], size_wh: tuple[int, int], number: int
 ) -> None:
     picture = _picture(portrait_bgr, size_wh)
@@ -37,7 +37,7 @@ def test_a_number_comes_through_yuv_jpeg_and_noise(
     assert read_stamp(_picture(picture, (size_wh[0] * 3 // 4, size_wh[1] * 3 // 4))) == number
 
 
-def test_no_number_is_read_where_there_is_none_or_where_it_is_damaged(portrait_bgr: NDArray[np.uint8]) -> None:
+def test_missing_or_damaged_frame_number_is_not_read(portrait_bgr: NDArray[np.uint8]) -> None:
     picture = _picture(portrait_bgr, (1280, 720))
     assert read_stamp(picture) is None
     assert read_stamp(np.zeros((720, 1280, 3), np.uint8)) is None
@@ -52,24 +52,24 @@ def _numbered(number: int) -> NDArray[np.uint8]:
     return picture
 
 
-def test_latency_is_that_of_the_first_time_and_drops_are_those_that_never_came() -> None:
-    journey = latency.Journey(in_s={number: number / 10 for number in range(10)})
+def test_latency_counts_first_arrivals_and_drops() -> None:
+    times = latency.FrameTimes(sent_s={number: number / 10 for number in range(10)})
     for number, late_s in ((0, 5.0), (1, 0.1), (2, 0.1), (4, 0.3), (7, 0.1)):
-        journey.came_out(_numbered(number), number / 10 + late_s)
-        journey.came_out(_numbered(number), number / 10 + late_s + 1)  # repeated
-    journey.came_out(np.zeros((90, 160, 3), np.uint8), 9.9)
-    report = journey.report(burn_in=1)  # the first frame is not counted
+        times.receive(_numbered(number), number / 10 + late_s)
+        times.receive(_numbered(number), number / 10 + late_s + 1)  # repeated
+    times.receive(np.zeros((90, 160, 3), np.uint8), 9.9)
+    report = times.report(burn_in=1)  # the first frame is not counted
     assert (report["frames"], report["dropped"], report["unreadable"]) == (7, 3, 1)
     assert report["latency_ms"]["p50"] == pytest.approx(100)
     assert report["latency_ms"]["max"] == pytest.approx(300)
 
 
-def test_nothing_that_came_out_is_an_error() -> None:
-    with pytest.raises(VeneerError, match="not one frame came out"):
-        latency.Journey(in_s={0: 0.0}).report(burn_in=0)
+def test_no_received_frame_is_an_error() -> None:
+    with pytest.raises(VeneerError, match="no frame with a readable number"):
+        latency.FrameTimes(sent_s={0: 0.0}).report(burn_in=0)
 
 
-def test_the_benchmark_runs_in_one_process_and_says_so(
+def test_latency_runs_inside_one_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "latency.json"
@@ -78,14 +78,14 @@ def test_the_benchmark_runs_in_one_process_and_says_so(
     latency.main()
     (run,) = json.loads(out.read_text())["runs"]
     assert run["measured"] == "inside one process"
-    assert "inside one process (as asked)" in capsys.readouterr().out
+    assert "inside one process (requested)" in capsys.readouterr().out
     assert run["unreadable"] == 0
     assert 0 < run["latency_ms"]["p50"] <= run["latency_ms"]["p99"] <= run["latency_ms"]["max"]
     assert run["frames"] >= 1
     assert run["frames"] - run["dropped"] <= 20
 
 
-def test_one_device_alone_is_a_mistake() -> None:
+def test_a_single_device_is_rejected() -> None:
     with pytest.raises(OptionsError, match="only one of them is named"):
         latency.find_devices("/dev/video9", None)
     assert latency.find_devices("/dev/video9", "/dev/video10") == (("/dev/video9", "/dev/video10"), "")

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.peers`: other people's networks are as published, and one run compares all with ours."""
+"""`python -m benchmarks.peers`: networks and runtimes compared in one run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from benchmarks import peers
 from benchmarks.engine_matrix.checkout_jobs import picture
 from benchmarks.peer_comparison.chart import chart
-from benchmarks.peer_comparison.comparison import compare, printed
-from benchmarks.peer_comparison.interleaved_timing import in_turns
+from benchmarks.peer_comparison.comparison import compare, report, time_in_turns
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Peer, regions_bgr
-from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, Ways, missing
+from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, PeerEngines, missing
 from engines.generators.registry import fresh_generator
 from engines.training.metrics.model_cost import parameters
 from engines.weights_file import shapes_only
@@ -39,21 +38,21 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_network_draws_the_same_in_openvino_on_one_thread(name: str) -> None:
+def test_openvino_on_one_thread_agrees_with_pytorch(name: str) -> None:
     torch.manual_seed(0)
-    ways = Ways(fresh_generator(name, SMALL[name]).eval(), picture(1, (64, 64)), threads=1)
+    ways = PeerEngines(fresh_generator(name, SMALL[name]).eval(), picture(1, (64, 64)), threads=1)
     eager_bgr, converted_bgr = (ways.open(runtime)[1]() for runtime in ("torch-fp32", "openvino-fp32"))
     assert eager_bgr.shape == (1, 64, 64, 3) and eager_bgr.std() > 1
     assert np.abs(converted_bgr - eager_bgr).max() < 0.1
 
 
-def test_pix2pix_is_the_one_of_the_paper_and_not_the_one_for_small_crops() -> None:
+def test_pix2pix_has_the_depth_of_its_paper() -> None:
     with shapes_only():
         net = PEERS["pix2pix"].make()
     assert parameters(net) == pytest.approx(54.414e6, rel=1e-4)
 
 
-def test_the_regions_are_of_a_real_face() -> None:
+def test_the_regions_show_a_real_face() -> None:
     cut = regions_bgr()
     head_bgr, lips_bgr = cut["head", (256, 256)], cut["lips", (90, 30)]
     assert head_bgr.shape == (1, 256, 256, 3) and lips_bgr.shape == (1, 30, 90, 3)
@@ -62,9 +61,9 @@ def test_the_regions_are_of_a_real_face() -> None:
     assert red > 1.2 * blue
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     monkeypatch.setattr(sys, "argv", ["peers", *words])
-    peers.main()
+    return peers.main()
 
 
 def test_one_run_compares_networks_and_runtimes(
@@ -78,19 +77,19 @@ def test_one_run_compares_networks_and_runtimes(
     usable = [runtime for runtime in RUNTIMES if not missing(runtime, OWN)]
     assert set(rows) == {(net, runtime) for net in ("toon_net", "lip_net") for runtime in usable}
     assert {"torch-fp32", "openvino-fp32"} <= set(usable)
-    assert ("openvino-int8" in usable) == (find_spec("nncf") is not None), "nothing was made here before"
+    assert ("openvino-int8" in usable) == (find_spec("nncf") is not None), "INT8 needs NNCF only"
     for (net, runtime), row in rows.items():
         assert not row["failed"] and row["calls"] >= 3 and 0 < row["median_ms"] <= row["p95_ms"]
         assert row["x_ours"] == pytest.approx(row["median_ms"] / rows[OURS, runtime]["median_ms"], rel=0.01)
         assert row["x_torch"] == pytest.approx(rows[net, RUNTIMES[runtime]]["median_ms"] / row["median_ms"], rel=0.01)
         assert row["weights"] == "shipped" and row["gmac"] > 0
-    assert rows[OURS, "openvino-fp32"]["off_mean"] < 0.01, "the same answer as eager PyTorch's"
+    assert rows[OURS, "openvino-fp32"]["error_mean"] < 0.01, "the same answer as eager PyTorch's"
     assert found["threads"] == 1 and found["machine"]["versions"]["torch"] == torch.__version__
     assert found["missing"] == {runtime: missing(runtime, OWN) for runtime in RUNTIMES if runtime not in usable}
-    for said in ("threads: PyTorch 1", "random weights, and picture quality is not compared", *usable, "toon_net"):
+    for said in ("threads: PyTorch 1", "random weights, and image quality is not compared", *usable, "toon_net"):
         assert said in table
     for runtime, why in found["missing"].items():
-        assert f"not here: {runtime}: {why}" in table
+        assert f"not available: {runtime}: {why}" in table
     assert cv2.imread(str(plot)) is not None
 
 
@@ -105,13 +104,13 @@ class _Bessel(nn.Module):
         return torch.special.bessel_j0(self.conv(rgb))
 
 
-def test_a_network_that_a_runtime_cannot_run_is_listed_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_fails_is_listed_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PEERS, "bessel", Peer("bessel", "a test", "head", (256, 256), "random", _Bessel))
     done = compare(["bessel"], ["torch-fp32", "openvino-fp32"], seconds=0.01, threads=1)
     eager, converted = done.rows
     assert eager.median_ms and not eager.failed
     assert converted.median_ms is None and "special_bessel_j0" in converted.failed
-    assert f"bessel does not run in openvino-fp32: {converted.failed}" in printed(done.rows)
+    assert f"bessel does not run in openvino-fp32: {converted.failed}" in report(done.rows)
     assert eager.x_ours is None, "ours was not in this run"
 
 
@@ -120,24 +119,24 @@ class _Nan(_Bessel):
         return self.conv(rgb) * float("nan")
 
 
-def test_a_network_that_answers_nan_has_no_times(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_returns_nan_has_no_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PEERS, "nan", Peer("nan", "a test", "head", (256, 256), "random", _Nan))
     (row,) = compare(["nan"], ["torch-fp32"], seconds=0.01, threads=1).rows
     assert row.median_ms is None and "NaN" in row.failed
 
 
-def test_calls_take_turns_in_changing_order() -> None:
+def test_timed_calls_are_interleaved_in_changing_order() -> None:
     made: list[str] = []
-    took_ms, whole = in_turns({name: lambda name=name: made.append(name) for name in "abc"}, seconds=0.01)
+    took_ms, whole = time_in_turns({name: lambda name=name: made.append(name) for name in "abc"}, seconds=0.01)
     assert whole and all(len(times) >= 3 for times in took_ms.values())
     turns = [name for place, name in enumerate(made) if place == 0 or made[place - 1] != name]
-    assert turns[:3] == ["a", "b", "c"], "everyone is called once unseen"
-    assert len(turns) >= 10, "nobody gets all his turns at once"
+    assert turns[:3] == ["a", "b", "c"], "one untimed call each"
+    assert len(turns) >= 10, "the turns of one call are spread out"
     assert sum(map(len, took_ms.values())) < len(made)
 
 
 class _Stopping(_Bessel):
-    """Somebody presses Ctrl-C in its fifth call: an answer, a call unseen and two turns are over."""
+    """Raises KeyboardInterrupt in its fifth call, after the reference answer, an untimed call and two timed ones."""
 
     seen = 0
 
@@ -150,21 +149,20 @@ class _Stopping(_Bessel):
         return self.conv(rgb)
 
 
-def test_ctrl_c_keeps_what_was_timed_and_says_so(
+def test_ctrl_c_keeps_the_times_measured_so_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(PEERS, "stopping", Peer("stopping", "a test", "head", (256, 256), "random", _Stopping))
     out = tmp_path / "peers.json"
-    with pytest.raises(SystemExit) as ended:
-        run(monkeypatch, *f"--net stopping --runtime torch-fp32 --threads 1 --json {out}".split())
-    assert ended.value.code == 130
+    words = f"--net stopping --runtime torch-fp32 --threads 1 --json {out}"
+    assert run(monkeypatch, *words.split()) == 130
     assert "stopped early" in capsys.readouterr().err
     found = json.loads(out.read_text())
-    assert found["whole"] is False
+    assert found["complete"] is False
     assert found["rows"][0]["calls"] == 2 and found["rows"][0]["median_ms"] >= 60
 
 
-def test_a_longer_time_is_a_longer_bar() -> None:
+def test_a_longer_time_has_a_longer_bar() -> None:
     bars = chart([("one", "torch-fp32", 2.0), ("other", "torch-fp32", 90.0)])
     grey = (bars == 150).all(2)
     wide = [int(row.sum()) for row in grey if row.sum() > 50]
@@ -172,7 +170,7 @@ def test_a_longer_time_is_a_longer_bar() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ("--net stylegan", "invalid choice: 'stylegan'"),
         ("--runtime onnx", "invalid choice: 'onnx'"),
@@ -186,10 +184,10 @@ def test_a_longer_time_is_a_longer_bar() -> None:
     ],
 )
 def test_wrong_arguments_get_one_line(
-    words: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         run(monkeypatch, *words.split())
     written = capsys.readouterr()
     assert ended.value.code == 2 and written.out == ""
-    assert said in written.err and written.err.count("\n") == 1
+    assert message in written.err and written.err.count("\n") == 1

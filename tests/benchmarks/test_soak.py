@@ -1,4 +1,4 @@
-"""The soak sees a leak and a falling rate, and says so; and a short real one leaves its three files."""
+"""`python -m benchmarks.soak`: detection of leaks and falling frame rates, and the files of a short run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import cv2
 import pytest
 from support.root import ROOT
 
-from benchmarks.common.process_info import anonymous_mb, handles, native_threads
-from benchmarks.soak import Sample, judged, lines
+from benchmarks.common.machine_info import anonymous_mb, native_threads, open_handles
+from benchmarks.soak import Sample, evaluate, summary
 
 
 def samples(*, leak_mb_a_minute: float = 0.0, fps_at_the_end: float = 30.0) -> list[Sample]:
@@ -30,45 +30,45 @@ def samples(*, leak_mb_a_minute: float = 0.0, fps_at_the_end: float = 30.0) -> l
     return made
 
 
-def test_a_flat_run_with_single_outliers_holds() -> None:
-    found = judged(samples(), warm_up_s=120)
+def test_stable_run_with_outliers_holds() -> None:
+    found = evaluate(samples(), warm_up_s=120)
     assert found["memory_holds"] and found["fps_holds"]
-    assert found["growth_mb"] == 0 and found["uneven"] == 0 and found["minutes"] == 28
-    assert [line for line in lines(found) if "NOT" in line] == []
+    assert found["growth_mb"] == 0 and found["fps_deviation"] == 0 and found["minutes"] == 28
+    assert [line for line in summary(found) if "NOT" in line] == []
 
 
-def test_a_leak_of_a_tenth_of_a_megabyte_a_minute_is_seen() -> None:
-    found = judged(samples(leak_mb_a_minute=0.1), warm_up_s=120)
+def test_slow_memory_leak_is_detected() -> None:
+    found = evaluate(samples(leak_mb_a_minute=0.1), warm_up_s=120)
     assert not found["memory_holds"] and found["growth_mb"] == pytest.approx(2.5, abs=0.1)
-    assert "DOES NOT HOLD" in lines(found)[0]
+    assert "DOES NOT HOLD" in summary(found)[0]
 
 
-def test_a_rate_that_falls_at_the_end_is_seen() -> None:
-    found = judged(samples(fps_at_the_end=28.5), warm_up_s=120)
+def test_falling_frame_rate_is_detected() -> None:
+    found = evaluate(samples(fps_at_the_end=28.5), warm_up_s=120)
     assert found["memory_holds"] and not found["fps_holds"]
-    assert "DOES NOT HOLD" in lines(found)[1]
+    assert "DOES NOT HOLD" in summary(found)[1]
 
 
-def test_a_run_that_is_too_short_is_not_judged() -> None:
-    assert judged(samples()[:30], warm_up_s=120) == {}
-    assert "too short" in lines({})[0]
+def test_short_run_is_not_evaluated() -> None:
+    assert evaluate(samples()[:30], warm_up_s=120) == {}
+    assert "too short" in summary({})[0]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system has no /proc")
-def test_what_the_process_holds_is_counted() -> None:
-    gc.collect()  # what earlier tests left is not closed in between
-    before, held_mb = handles(), anonymous_mb()
+def test_process_resources_are_counted() -> None:
+    gc.collect()  # close what earlier tests left open
+    before, held_mb = open_handles(), anonymous_mb()
     with Path("/dev/null").open(), Path("/dev/zero").open():
-        assert handles() == before + 2
+        assert open_handles() == before + 2
     # Fresh from the system: a `bytearray` may get memory that an earlier test freed and the process still holds.
     with mmap.mmap(-1, 60_000_000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as ballast:
         for page in range(0, len(ballast), mmap.PAGESIZE):
             ballast[page] = 1
         assert anonymous_mb() > held_mb + 40
-    assert handles() == before and native_threads() >= 1
+    assert open_handles() == before and native_threads() >= 1
 
 
-def test_a_short_soak_leaves_numbers_a_judgement_and_a_plot(tmp_path: Path) -> None:
+def test_soak_writes_csv_json_and_plot(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.soak", "--minutes", "0.15", "--size", "320x240", "--fps", "15"]
     environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path)}
     done = subprocess.run(
