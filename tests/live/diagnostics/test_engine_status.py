@@ -1,4 +1,4 @@
-"""Engines and their calibration verdict in `veneer ctl status` and the preview."""
+"""What a run says of its engines: what calibration says goes with it, in `veneer ctl status` and in the preview."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ FAILED = "mean dE 3.1, at most 1.0"
         (False, f"failed: {FAILED}", "failed: mean dE 3.1"),
     ],
 )
-def test_verdict_is_in_the_status_and_the_preview(passed: bool | None, status: str, meter: str, tmp_path: Path) -> None:
+def test_status_and_preview_show_the_engines_verdict(
+    passed: bool | None, status: str, meter: str, tmp_path: Path
+) -> None:
     looks = {"glaze": load_looks()["glaze"]}
     session = Session(LiveOptions(look="glaze", source="demo", runtime="openvino", sinks=("null",)), looks=looks)
     look_loader = session.pipeline.parts.look_loader
