@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from calibration.training.train_request import TrainRequest
 from engines.option_fields import with_options
+from engines.training.config import TrainConfig
 from engines.training.train_lips_command import lips
 
 _STYLE = "STYLE"
@@ -57,7 +58,7 @@ def _style_command(args: list[str]) -> Any:
     from engines.generators.registry import generator_spec
     from engines.training.methods import load_method
 
-    generator = _value_of("--generator", args) or TrainRequest.generator
+    generator = _value_of("--generator", args) or TrainConfig.generator
     method = load_method(_value_of("--method", args) or generator_spec(generator).method)
     options: type = dataclass(frozen=True, kw_only=True)(type("TrainOptions", (method.config_class, TrainRequest), {}))
     request_fields = {field.name for field in fields(TrainRequest)}

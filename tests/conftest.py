@@ -27,13 +27,28 @@ TIMING_BOUND = (
 )
 
 
+# The slowest files, which workers take first so that none of them is left alone with one at the end.
+SLOW = (
+    "faults/test_a_thousand_faults.py",
+    "live/commands/test_cli.py",
+    "engines/training/test_teacher_dataset.py",
+    "engines/runtime/test_tensorrt_proof_ends.py",
+    "faults/test_signals_and_full_disks.py",
+    "live/upgrades/test_upgrades.py",
+    "benchmarks/test_peers.py",
+    "live/privacy/test_random_sequences.py",
+    "calibration/engine_checks/test_quantize.py",
+)
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the timing-bound files as serial."""
-    files = {ROOT / "tests" / name for name in TIMING_BOUND}
+    """Mark the tests of the timing-bound files as serial, and put the slow files first."""
+    serial, slow = ({ROOT / "tests" / name for name in names} for names in (TIMING_BOUND, SLOW))
     for item in items:
-        if item.path in files:
+        if item.path in serial:
             item.add_marker(pytest.mark.serial)
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from engines.errors import OptionsError
-from engines.generators.registry import generator_spec, generator_specs
+from engines.generators.registry import generator_spec
 from engines.generators.spec import GeneratorSpec, Value
 from engines.option_fields import check_ranges
+from engines.training.config import TrainConfig
 from engines.training.teachers import TEACHERS
 
-_GENERATORS = ", ".join(spec.name for spec in generator_specs() if spec.region == "upright")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _RESERVED = ("lips", "shade")
 _REDRAWN_IN_EACH_LIGHT = ("sketch",)  # paper stays white in any light: relighting the drawing would be wrong
@@ -44,7 +44,6 @@ class TrainRequest:
     start_from: Annotated[
         str | None, typer.Option("--from", metavar="STYLE", help="Start from the weights of this style.")
     ] = None
-    generator: Annotated[str, typer.Option(help=f"Network: {_GENERATORS}.")] = "toon_net"
     arg: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Argument of the generator; repeatable.")
     ] = None
@@ -133,7 +132,7 @@ class TrainRequest:
         """Number of further pairs of each photo whose input has blemishes."""
         return self.blemished if self.blemished is not None else int(self.teacher == "retouch")
 
-    def config_values(self, config_class: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    def config_values(self, config_class: type[TrainConfig], given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of the method's config: the given ones, and defaults that depend on the request.
 
         Args:
@@ -148,15 +147,15 @@ class TrainRequest:
 
         if "steps" in given and self.minutes is not None:
             raise OptionsError("--steps and --minutes", "both set the number of steps", "give one of them")
-        spec, output = generator_spec(self.generator), given.get("output", "picture")
+        spec, output = generator_spec(given.get("generator", config_class.generator)), given.get("output", "picture")
         arguments = self._generator_args(spec)
         if output not in spec.outputs:
             do = f"use {' or '.join(spec.outputs)}"
-            raise OptionsError(f"--output {output}", f"{self.generator} does not return it", do)
+            raise OptionsError(f"--output {output}", f"{spec.name} does not return it", do)
         if output == "change" and "change" in spec.arguments:
             arguments["change"] = True
         values: dict[str, Any] = {
-            "generator": self.generator, "generator_args": arguments, "optimiser": spec.optimiser,
+            "generator_args": arguments, "optimiser": spec.optimiser,
             "precision": usual_precision(),
         }  # fmt: skip
         if "steps" in given:

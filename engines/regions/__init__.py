@@ -1,1 +1,1 @@
-"""Aligned crops of a frame: where they lie, their masks, and their light."""
+"""Aligned crops of a frame: geometry, masks, illumination, temporal filtering."""

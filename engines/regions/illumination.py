@@ -1,50 +1,95 @@
-"""Shows a lip network every mouth as it knows mouths: in full light and of a usual colour; and takes that back.
+"""Illumination of a face, and normalisation of lip crops to the illumination and colour of the training crops.
 
-The training crops are mostly of pale skin in good light. Dark or bluish lips, or a dim room, would be painted in
-patches. So a crop is first brightened by how dimly the face is lit and shifted so that its lips have the mean colour
-of the training lips; afterwards the painted change is dimmed again, and part of the colour shift stays, because
-lipstick covers. Last, the painted colour is evened out over the lips: the network sees seven pixels at a time, and
-may take a lip's rim for skin.
+The training crops mostly show light skin in good light: dark or bluish lips and dim rooms would be painted in patches.
+A crop is therefore brightened by the measured illumination, and shifted so that its lips have the mean colour of the
+training lips. Afterwards the painted change is dimmed again, while part of the colour shift is kept, because lipstick
+covers. Finally the painted colour is evened out over the lips: the network's receptive field is seven pixels, and it
+may mistake the border of a lip for skin.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.regions.lips_region import LIGHT_TAU_S, LipsRegion
 from engines.regions.temporal_filter import TemporalFilter
 
-_FULL_LIGHT = 0.8  # `Region.light` of a face in good light
-_LARGEST_SHIFT = 70.0  # of 255
-_KEEP_COLOUR, _KEEP_LIGHTNESS = 0.5, 0.1  # how much of the shift lipstick covers for good
-_MEASURE_EVERY_S = 0.04  # means change slowly: they need not be taken on every frame
-_EVEN = 0.75  # how far painted colour is brought to its mean over the lips
+if TYPE_CHECKING:
+    from engines.regions.lips_region import LipsRegion
+
+LIGHT_TAU_S = 0.26  # time constant for illumination and colour
+# Landmarks on forehead, cheeks, nose and chin, away from eyes, brows and lips.
+_FOREHEAD_AND_NOSE = (10, 67, 297, 109, 338, 151, 9, 8, 6, 197, 195, 5, 4)
+_CHEEKS_AND_CHIN = (50, 280, 101, 330, 205, 425, 117, 346, 36, 266, 123, 352, 187, 411, 118, 347, 142, 371, 203, 423)
+_SKIN = np.array(_FOREHEAD_AND_NOSE + _CHEEKS_AND_CHIN)
+_PUPILS, _EYE_CORNERS = np.array([468, 468, 473, 473]), np.array([33, 133, 362, 263])
+_FULL_LIGHT = 0.8  # `face_light` in good light
+_WHITE_IN_FULL_LIGHT = 0.62  # level of an eye's white in good light, including lashes and shadow
+_DIRECTIONS = np.stack(np.meshgrid(*[np.linspace(-1, 1, 5, dtype=np.float32)] * 2), -1).reshape(1, 25, 2)
+_MAX_SHIFT = 70.0  # of 255
+_KEPT_COLOUR, _KEPT_LIGHTNESS = 0.5, 0.1  # parts of the shift that remain in the result
+_MEASURE_INTERVAL_S = 0.04  # mean colours change slowly: they are not measured on every frame
+_EVENING = 0.75  # how far the painted colour is moved towards its mean over the lips
 _LUMA_BGR = np.array([0.114, 0.587, 0.299], np.float32)
 _ONES = np.ones(3, np.float32)
 
 
+def face_light(landmarks_xy: NDArray[np.float32], frame_bgr: NDArray[np.uint8], *, patch_px: float) -> float:
+    """Measure the illumination of a face, 0..1; about 0.8 in good light.
+
+    It is the level of the bright part of the skin, averaged over patches against noise. Because dark skin does not mean
+    a dim room, the whites of the eyes count too if they are brighter.
+
+    Args:
+        landmarks_xy: (478, 2) float32 pixels, face mesh order.
+        frame_bgr: (H, W, 3) uint8.
+        patch_px: Half the side of a patch.
+    """
+    skin = _patch_means(landmarks_xy[_SKIN], frame_bgr, max(1.0, patch_px))
+    if len(skin) < 4:
+        return 0.8
+    levels = np.sort(skin.max(1))
+    light = float(levels[len(levels) * 13 // 20 : len(levels) * 19 // 20].mean())
+    whites_xy = landmarks_xy[_PUPILS] * 0.45 + landmarks_xy[_EYE_CORNERS] * 0.55
+    whites = _patch_means(whites_xy, frame_bgr, 0.4 * patch_px)
+    if len(whites):
+        light = max(light, min(0.8, 0.8 * float(whites.min(1).max()) / _WHITE_IN_FULL_LIGHT))
+    return light
+
+
+def _patch_means(points_xy: NDArray[np.float32], frame_bgr: NDArray[np.uint8], half_px: float) -> NDArray[np.float32]:
+    """Return (N, 3) mean BGR, 0..1, around the points whose whole patch lies in the frame."""
+    points_xy = points_xy[np.isfinite(points_xy).all(1)]
+    at = (points_xy[:, None] + _DIRECTIONS * np.float32(half_px)).clip(-9, 32000).astype(np.int32)  # (N, 25, 2)
+    height, width = frame_bgr.shape[:2]
+    inside = ((at >= 0) & (at < (width, height))).all((1, 2))
+    at = at[inside]
+    patches = frame_bgr[at[:, :, 1], at[:, :, 0]]  # (N, 25, 3)
+    return np.asarray(patches.mean(1, dtype=np.float32) / 255, np.float32)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NormalisedCrop:
-    """A crop as the network is shown it, and what takes its answer back.
+    """A lip crop as the network's input, and what `restore_change` needs.
 
     Attributes:
-        input_bgr: (H, W, 3) uint8 for the network.
-        crop_bgr: the crop as it was.
-        lips: (H, W) float32, the region's mask at the crop's size.
-        lit: by how much the crop was dimmer than full light, 0..1.
-        shift_bgr: what was added to the brightened crop.
-        temporal_filter: of the same mouth on earlier frames, where it is a film.
-        at_s: the frame's time.
+        input_bgr: (H, W, 3) uint8, 0..255: the normalised crop.
+        crop_bgr: (H, W, 3) uint8, 0..255: the original crop.
+        lips_mask: (H, W) float32, 0..1.
+        light: Illumination relative to full light, 0.2..1.
+        shift_bgr: (3,) float32: what was added to the brightened crop, in steps of 1/255.
+        temporal_filter: Of the same mouth.
+        at_s: Time of the frame in seconds.
     """
 
     input_bgr: NDArray[np.uint8]
     crop_bgr: NDArray[np.uint8]
-    lips: NDArray[np.float32]
-    lit: float
+    lips_mask: NDArray[np.float32]
+    light: float
     shift_bgr: NDArray[np.float32]
     temporal_filter: TemporalFilter
     at_s: float
@@ -58,43 +103,59 @@ def normalise_crop(
     temporal_filter: TemporalFilter | None = None,
     at_s: float = 0.0,
 ) -> NormalisedCrop:
-    """Brighten and shift a lip crop so that its lips have the colour `usual_bgr` (0..255)."""
+    """Brighten a lip crop to full light, and shift it so that its lips have a given mean colour.
+
+    Args:
+        crop_bgr: (H, W, 3) uint8, 0..255.
+        region: Where the crop comes from.
+        usual_bgr: Mean colour of the training lips, 0..255.
+        temporal_filter: Of the same mouth on earlier frames; None for a single picture.
+        at_s: Time of the frame in seconds.
+    """
     temporal_filter = temporal_filter or TemporalFilter()
-    lips = cv2.warpAffine(region.mask, region.matrix, region.size_wh, flags=cv2.INTER_LINEAR)
-    lit = float(np.clip(region.light / _FULL_LIGHT, 0.2, 1.0))
-    bright = np.minimum(crop_bgr * np.float32(1.0 / lit), np.float32(255))
-    shift = temporal_filter.recent("shift", _MEASURE_EVERY_S, at_s)
+    lips_mask = cv2.warpAffine(region.mask, region.matrix, region.size_wh, flags=cv2.INTER_LINEAR)
+    light = float(np.clip(region.light / _FULL_LIGHT, 0.2, 1.0))
+    bright = np.minimum(crop_bgr * np.float32(1.0 / light), np.float32(255))
+    shift = temporal_filter.recent("shift", _MEASURE_INTERVAL_S, at_s)
     if shift is None:
-        mean = cv2.mean(bright, (lips > 0.5).astype(np.uint8))[:3]
-        shift = np.clip(np.subtract(usual_bgr, mean), -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
+        mean = cv2.mean(bright, (lips_mask > 0.5).astype(np.uint8))[:3]
+        shift = np.clip(np.subtract(usual_bgr, mean), -_MAX_SHIFT, _MAX_SHIFT).astype(np.float32)
         shift = temporal_filter.smoothed("shift", shift, LIGHT_TAU_S, at_s).astype(np.float32)
     bright += shift
     np.rint(bright, out=bright)
-    shown = np.clip(bright, 0, 255, out=bright).astype(np.uint8)
-    return NormalisedCrop(shown, crop_bgr, lips, lit, shift, temporal_filter, at_s)  # type: ignore[arg-type]
+    input_bgr = np.clip(bright, 0, 255, out=bright).astype(np.uint8)
+    return NormalisedCrop(input_bgr, crop_bgr, np.asarray(lips_mask, np.float32), light, shift, temporal_filter, at_s)
 
 
-def restore_change(change_bgr: NDArray[np.float32], known: NormalisedCrop) -> NDArray[np.float32]:
-    """The network's change of the shown crop as a change of the crop as it was: (H, W, 3) float32."""
-    luma = float(known.shift_bgr @ _LUMA_BGR)
-    kept = _KEEP_COLOUR * (known.shift_bgr - luma) + _KEEP_LIGHTNESS * luma
-    painted = known.crop_bgr + (change_bgr + kept) * np.float32(known.lit)
+def restore_change(change_bgr: NDArray[np.float32], crop: NormalisedCrop) -> NDArray[np.float32]:
+    """Convert the network's change of the normalised crop into a change of the original crop.
+
+    Args:
+        change_bgr: (H, W, 3) float32 in steps of 1/255.
+        crop: See `normalise_crop`.
+
+    Returns:
+        (H, W, 3) float32 BGR in steps of 1/255.
+    """
+    luma = float(crop.shift_bgr @ _LUMA_BGR)
+    kept = _KEPT_COLOUR * (crop.shift_bgr - luma) + _KEPT_LIGHTNESS * luma
+    painted = crop.crop_bgr + (change_bgr + kept) * np.float32(crop.light)
     np.clip(painted, 0, 255, out=painted)
-    change = painted - known.crop_bgr
+    change = painted - crop.crop_bgr
     lightness = painted @ _LUMA_BGR
-    mean_bgr = known.temporal_filter.recent("painted", _MEASURE_EVERY_S, known.at_s)
+    mean_bgr = crop.temporal_filter.recent("painted", _MEASURE_INTERVAL_S, crop.at_s)
     if mean_bgr is None:
-        weight = known.lips * (np.abs(change) @ _ONES)  # where most was painted
+        weight = crop.lips_mask * (np.abs(change) @ _ONES)  # strongest where most was painted
         total = float(weight.sum())
         if total <= 1.0:
             return np.asarray(change, np.float32)
         mean_bgr = (weight.ravel() @ painted.reshape(-1, 3)) / np.float32(total)
-        mean_bgr = known.temporal_filter.smoothed("painted", mean_bgr, LIGHT_TAU_S, known.at_s)
+        mean_bgr = crop.temporal_filter.smoothed("painted", mean_bgr, LIGHT_TAU_S, crop.at_s)
     mean_lightness = max(float(mean_bgr @ _LUMA_BGR), 1.0)
     coloured = np.minimum(lightness, np.float32(1.15 * mean_lightness))
     even = coloured[:, :, None] * (mean_bgr / mean_lightness).astype(np.float32)
-    even += (lightness - coloured)[:, :, None]  # highlights turn white
+    even += (lightness - coloured)[:, :, None]  # highlights become white
     even -= painted
-    even *= np.float32(_EVEN)
+    even *= np.float32(_EVENING)
     change += even
     return np.asarray(change, np.float32)

@@ -1,4 +1,4 @@
-"""Where a picture style paints: the person, the face in any case, and never with a visible end of the region."""
+"""Masks of picture regions: person and face, without a visible border of the region."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from engines.regions.lips_region import Floats, ImageU8
 from engines.regions.upright import FACE_OVAL, PictureRegion
 from engines.regions.workspace import Workspace
 
-_SIDE = 192  # masks are made at this size: they are soft, and a frame-sized blur costs milliseconds
-_SOFT_SIDE = 96  # the softest ones at this
+_SIDE_PX = 192  # masks are computed at this size: they are soft, and blurring at frame size takes milliseconds
+_FACE_SIDE_PX = 96  # face masks are softer
 
 
 def region_mask(
@@ -26,35 +26,40 @@ def region_mask(
     workspace: Workspace | None = None,
     name: str = "mask",
 ) -> ImageU8 | None:
-    """(inner height, inner width) uint8, or None for everywhere.
+    """Return the mask of a region.
 
     Args:
-        region: where.
-        kind: "face" (the face's outline, soft), "head" (person and face, soft at the square's rim), "person" (person
-            and faces), "frame" (everywhere).
-        faces_xy: landmarks in frame pixels, (478, 2) each; a face is painted even where no person was seen.
-        person: how surely a pixel of the whole frame shows a person, uint8 at any size; None if nobody looked.
-        scratch: the mask lies in its array of that `name`; None for one of its own.
+        region: The region.
+        kind: "face" (outline of the face, soft), "head" (person and face, fading out at the border of the square),
+            "person" (person and faces) or "frame" (everywhere).
+        faces_xy: Landmarks of the faces, each (478, 2) float32 frame pixels. Faces are in the mask also where no person
+            was segmented.
+        person: (H, W) uint8, 0..255, at any size: probability of a person in the whole frame; None if unknown.
+        workspace: Holds the mask; None to allocate it.
+        name: Name of the mask in the workspace.
+
+    Returns:
+        (inner height, inner width) uint8, 0..255; None for everywhere.
     """
     if kind == "frame" or (kind == "person" and person is None):
         return None
     left, top, right, bottom = region.box
-    scale = (_SOFT_SIDE if kind == "face" else _SIDE) / max(right - left, bottom - top)
+    scale = (_FACE_SIDE_PX if kind == "face" else _SIDE_PX) / max(right - left, bottom - top)
     size_wh = max(2, round(scale * (right - left))), max(2, round(scale * (bottom - top)))
     if kind == "face":
-        mask = _faces(region, faces_xy[:1], size_wh, spread=0.02, covering=False)
+        mask = _face_mask(region, faces_xy[:1], size_wh, spread=0.02, covering=False)
     else:
-        mask = np.zeros((size_wh[1], size_wh[0]), np.uint8) if person is None else _cut(person, region, size_wh)
+        mask = np.zeros((size_wh[1], size_wh[0]), np.uint8) if person is None else _person_mask(person, region, size_wh)
         if person is None:
             mask[:] = 255
-        mask = np.maximum(mask, _faces(region, faces_xy, size_wh, spread=0.008, covering=True))
+        mask = np.maximum(mask, _face_mask(region, faces_xy, size_wh, spread=0.008, covering=True))
     if kind == "head":
         mask = cv2.multiply(mask, _vignette(size_wh), scale=1 / 255)  # type: ignore[assignment]
     return np.asarray(region.uncrop(mask, workspace, name), np.uint8)
 
 
-def _cut(person: ImageU8, region: PictureRegion, size_wh: tuple[int, int]) -> ImageU8:
-    """The frame's person mask in the region, with a firm edge."""
+def _person_mask(person: ImageU8, region: PictureRegion, size_wh: tuple[int, int]) -> ImageU8:
+    """Return the frame's person mask in the region, (size_wh[1], size_wh[0]) uint8, with a steeper edge."""
     left, top, right, bottom = region.box
     to_small = person.shape[1] / region.frame_wh[0], person.shape[0] / region.frame_wh[1]
     step_x, step_y = (right - left) / size_wh[0], (bottom - top) / size_wh[1]
@@ -67,20 +72,20 @@ def _cut(person: ImageU8, region: PictureRegion, size_wh: tuple[int, int]) -> Im
     soft = cv2.warpAffine(
         person, matrix, size_wh, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
-    return cv2.LUT(soft, _firm())  # type: ignore[return-value]
+    return cv2.LUT(soft, _steep_edge())  # type: ignore[return-value]
 
 
 @cache
-def _firm() -> NDArray[np.uint8]:
-    """A person's mask from unsure to sure within a few pixels; the model's rim is a little too wide."""
+def _steep_edge() -> NDArray[np.uint8]:
+    """Return a look-up table that steepens the edge of a person mask and narrows it slightly."""
     part = np.clip((np.arange(256) / 255 - 0.35) / 0.45, 0, 1)
     return np.asarray(np.rint(255 * part * part * (3 - 2 * part)), np.uint8)
 
 
-def _faces(
+def _face_mask(
     region: PictureRegion, faces_xy: Sequence[Floats], size_wh: tuple[int, int], spread: float, *, covering: bool
 ) -> ImageU8:
-    """The faces' outlines, soft by `spread` of the region; covering: soft beyond the face only."""
+    """Return the filled outlines of the faces, blurred by a part `spread` of the region; covering: only outwards."""
     soft_px = max(0.8, spread * max(size_wh))
     left, top, right, bottom = region.box
     scale = np.array([size_wh[0] / (right - left), size_wh[1] / (bottom - top)])
@@ -97,7 +102,7 @@ def _faces(
 
 @cache
 def _vignette(size_wh: tuple[int, int]) -> ImageU8:
-    """Full in the middle, nothing at the rim: a square with round corners, so that a head's drawing fades out."""
+    """Return a square with round corners that fades to 0 at the border, (size_wh[1], size_wh[0]) uint8."""
     x, y = np.meshgrid(np.linspace(-1, 1, size_wh[0]), np.linspace(-1, 1, size_wh[1]))
     part = np.clip((1.0 - (np.abs(x) ** 4 + np.abs(y) ** 4) ** 0.25) / 0.16, 0, 1)
     return np.asarray(np.rint(255 * part * part * (3 - 2 * part)), np.uint8)

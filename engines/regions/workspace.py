@@ -1,4 +1,4 @@
-"""Arrays that are made once and used again, for what lives no longer than the work on one frame."""
+"""Reusable arrays for intermediate results of one frame."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import DTypeLike, NDArray
 
 
 class Workspace:
-    """Working memory by name, for one thread; it grows to the largest array that was asked for under a name.
+    """Named scratch arrays for one thread; each grows to the largest size requested under its name.
 
-    A frame at 1280x720 has 2.8 MB: made anew by every step of every frame, its pages come from the system each time.
+    A frame of 1280x720 takes 2.8 MB: allocating it in each step would make the system map its pages anew each time.
     """
 
     def __init__(self) -> None:
-        self._held: dict[str, NDArray[np.uint8]] = {}
+        self._buffers: dict[str, NDArray[np.uint8]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
-        """A C-contiguous array of that shape, with whatever was in it; good until the name is asked for again."""
+        """Return an uninitialised C-contiguous array, valid until the name is requested again."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
-        held = self._held.get(name)
-        if held is None or held.size < size:
-            held = self._held[name] = np.empty(max(1, size), np.uint8)
-        return held[:size].view(dtype).reshape(shape)
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size < size:
+            buffer = self._buffers[name] = np.empty(max(1, size), np.uint8)
+        return buffer[:size].view(dtype).reshape(shape)

@@ -1,46 +1,46 @@
-"""What `veneer calibrate machine` chose for this machine: how each engine runs, and how large a look's regions are.
+"""The choices of `veneer calibrate machine`: runtime, precision and threads of each engine, region sizes of each look.
 
-The file is written by calibration and read here; one that was measured on another machine, with other libraries or of
-other weights says nothing.
+Calibration writes the file. It has no effect if it was measured on another machine, with other library versions or with
+other weights.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache as remembered
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines import paths
 from engines.errors import VeneerError
-from engines.runtime.base import EngineInfo, NotUsableError, usable_cores
+from engines.files import atomic_write
+from engines.runtime.base import EngineInfo, NotUsableError, library_version, usable_cores
 from engines.styles import Style
 
 if TYPE_CHECKING:
     from engines.looks import Look
 
-_FORMAT = 2
-_MOST_THREADS = 64
-_MOST_SHOWN, _LONGEST = 8, 60
+_FORMAT = 3
+_MAX_THREADS = 64
+_MAX_REJECTED, _MAX_CHARACTERS = 8, 60
+_INVALID = (KeyError, TypeError, ValueError, AttributeError, OverflowError, VeneerError)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """How a style runs best at one size.
+    """The fastest way to run a style at one size.
 
     Attributes:
-        runtime: as `open_engine` takes it.
+        runtime: Name for `open_engine`.
         precision: "int8", "fp16", "bf16" or "fp32".
-        threads: of the processor; 0 where that is not asked (GPUs).
-        median_ms: of one call with one face, measured beside a running tracker.
-        p95_ms: likewise.
-        on_gpu: whether it runs on an NVIDIA GPU; PyTorch has FP32 there and on the processor.
-        rejected: the other ways and their numbers, the fastest first, as in "openvino bf16 1.47 ms".
+        threads: Number of processor threads; 0 for GPUs.
+        median_ms: Time of one call with one face, while a tracker is running.
+        p95_ms: Its 95th percentile.
+        on_gpu: Whether it runs on an NVIDIA GPU; PyTorch FP32 runs there and on the processor.
+        rejected: The other ways with their times, the fastest first, as in "openvino bf16 1.47 ms".
     """
 
     runtime: str
@@ -52,23 +52,23 @@ class EngineChoice:
     rejected: tuple[str, ...] = ()
 
     def runs(self, info: EngineInfo) -> bool:
-        """Whether that engine runs on what was chosen, in whatever precision."""
+        """Whether an engine runs on the chosen runtime and device, in any precision."""
         return info.runtime == self.runtime and (self.runtime != "torch" or self.on_gpu == (info.device != "CPU"))
 
     def __str__(self) -> str:
-        """For the report and the doctor: what was chosen and what was not, with the numbers."""
-        others = f"; turned down: {', '.join(self.rejected)}" if self.rejected else ""
-        return f"chosen by veneer calibrate machine: {self.median_ms:.2f} ms, p95 {self.p95_ms:.2f}{others}"
+        """Return the choice and the alternatives with their times, for reports."""
+        rejected = f"; slower: {', '.join(self.rejected)}" if self.rejected else ""
+        return f"chosen by veneer calibrate machine: {self.median_ms:.2f} ms, p95 {self.p95_ms:.2f}{rejected}"
 
 
 def choice_file() -> Path:
-    """Where the choice lies, whether it is there or not."""
+    """Return the path of the file, which may not exist."""
     return paths.cache_dir() / "machine.json"
 
 
-@remembered
+@functools.cache
 def fingerprint() -> dict[str, Any]:
-    """What the measurement holds for: processor, cores, GPU, libraries."""
+    """Return what a measurement is valid for: processor, cores, GPU and library versions."""
     from engines.runtime.openvino.int8_graph import cpu_name
     from engines.runtime.torch.cuda_device import driver_device
 
@@ -76,54 +76,44 @@ def fingerprint() -> dict[str, Any]:
     with contextlib.suppress(NotUsableError):
         gpu = driver_device()
         gpu_name = f"{gpu.name}, driver {gpu.driver}"
-    with contextlib.suppress(ImportError, OSError, RuntimeError):  # OpenVINO names it, where that is there
+    with contextlib.suppress(ImportError, OSError, RuntimeError):
         processor = cpu_name()
-    versions = dict.fromkeys(("openvino", "torch"), "")
-    for name in versions:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
+    versions = {name: library_version(name) for name in ("openvino", "torch")}
     return {"format": _FORMAT, "processor": processor, "cores": usable_cores(), "gpu": gpu_name, **versions}
 
 
 def write(engines: Mapping[str, Mapping[str, Any]], looks: Mapping[str, Any]) -> Path:
-    """Write a choice; see `engine_entry` and `look_entry` for its parts, by `engine_name` and by the look's name.
+    """Add choices to the file; valid earlier choices for other engines and looks are kept.
 
-    What was measured here before of other engines and looks stays. The file is put in place in one step.
+    Args:
+        engines: Results of `engine_entry` by `engine_name`.
+        looks: Results of `look_entry` by the look's name.
 
     Raises:
-        OSError: the disk does not allow it.
+        OSError: The file cannot be written.
     """
-    path, kept = choice_file(), _read()
-    whole = {"machine": fingerprint()}
-    whole |= {name: {**_part(kept, name), **new} for name, new in (("engines", engines), ("looks", looks))}
+    path, old = choice_file(), _read()
+    content: dict[str, Any] = {"machine": fingerprint()}
+    for name, new in (("engines", engines), ("looks", looks)):
+        kept = old.get(name)
+        content[name] = {**(kept if isinstance(kept, dict) else {}), **new}
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
-    except BaseException:  # Ctrl-C too
-        part.unlink(missing_ok=True)
-        raise
+    atomic_write(path, json.dumps(content, indent=1) + "\n")
     return path
 
 
-def _part(kept: Mapping[str, Any], name: str) -> dict[str, Any]:
-    part = kept.get(name)
-    return part if isinstance(part, dict) else {}
-
-
 def engine_name(style: Style) -> str:
-    """As the file names an engine: "toon 256x256"."""
+    """Return the name of an engine in the file, as in "toon 256x256"."""
     return "{} {}x{}".format(style.name, *style.size_wh)
 
 
 def engine_entry(style: Style, choice: EngineChoice) -> dict[str, Any]:
-    """An engine's part of the file."""
+    """Return an engine's part of the file."""
     return {**asdict(choice), "weights": style.weights_digest()}
 
 
 def look_entry(look: Look, **about: Any) -> dict[str, Any]:
-    """A look's part: its regions in the order of the layers, and whatever else a person may want to read there."""
+    """Return a look's part of the file: its regions in the order of the layers, and further values for readers."""
     layers = [_layer_of(layer.style) for layer in look.layers]
     return {"layers": layers, **about}
 
@@ -135,36 +125,36 @@ def _layer_of(style: object) -> dict[str, Any] | None:
 
 
 def engine_choice(style: Style) -> EngineChoice | None:
-    """How that style runs best here at its size; None where nobody measured it, or something changed since."""
+    """Return the choice for a style at its size; None if it was not measured or is out of date."""
     try:
         entry = _read()["engines"][engine_name(style)]
         if entry["weights"] != style.weights_digest():
             return None
         threads, times = int(entry["threads"]), (float(entry["median_ms"]), float(entry["p95_ms"]))
-        others = tuple(str(one)[:_LONGEST] for one in entry["rejected"][:_MOST_SHOWN])
-        way = str(entry["runtime"]), str(entry["precision"]), min(max(threads, 0), _MOST_THREADS)
-        return EngineChoice(*way, *times, entry["on_gpu"] is True, others)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, VeneerError):
+        rejected = tuple(str(text)[:_MAX_CHARACTERS] for text in entry["rejected"][:_MAX_REJECTED])
+        setting = str(entry["runtime"]), str(entry["precision"]), min(max(threads, 0), _MAX_THREADS)
+        return EngineChoice(*setting, *times, entry["on_gpu"] is True, rejected)
+    except _INVALID:
         return None
 
 
 def with_chosen_sizes(look: Look) -> Look:
-    """The look with its regions at the size that was chosen for this machine; as it was where nothing is known."""
+    """Return the look with its regions at the chosen sizes; unchanged if there is no valid choice."""
     try:
         chosen = _read()["looks"][look.name]["layers"]
         if len(chosen) != len(look.layers):
             return look
         layers = tuple(
-            replace(layer, style=_sized(layer.style, one)) if isinstance(layer.style, Style) else layer
-            for layer, one in zip(look.layers, chosen, strict=True)
+            replace(layer, style=_resized(layer.style, entry)) if isinstance(layer.style, Style) else layer
+            for layer, entry in zip(look.layers, chosen, strict=True)
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+    except _INVALID:
         return look
     return replace(look, layers=layers)
 
 
-def _sized(style: Style, chosen: Mapping[str, Any]) -> Style:
-    """Raises ValueError where the choice is of another layer."""
+def _resized(style: Style, chosen: Mapping[str, Any]) -> Style:
+    """Raises ValueError if the choice belongs to another layer."""
     width, height = (int(side) for side in chosen["size_wh"])
     smaller = 8 <= width <= style.size_wh[0] and 8 <= height <= style.size_wh[1]
     if (chosen["style"], chosen["region"]) != (style.name, style.region) or not smaller:
@@ -173,29 +163,30 @@ def _sized(style: Style, chosen: Mapping[str, Any]) -> Style:
 
 
 def stale_message() -> str:
-    """One line for the user where a choice is there that holds no longer; else nothing."""
-    kept = _load()
-    if kept is None:
+    """Return one line for the user if there is a file that is not valid any more; else ""."""
+    content = _load()
+    if content is None:
         return ""
-    known, here = kept.get("machine"), fingerprint()
-    if known == here:
+    measured, here = content.get("machine"), fingerprint()
+    if measured == here:
         return ""
-    other = [name for name in here if not isinstance(known, dict) or known.get(name) != here[name]]
-    what = ", ".join(other)
-    return f"{choice_file()} was measured with another {what} and is not used: run veneer calibrate machine"
+    changed = [name for name in here if not isinstance(measured, dict) or measured.get(name) != here[name]]
+    return (
+        f"{choice_file()} was measured with another {', '.join(changed)} and is not used: run veneer calibrate machine"
+    )
 
 
 def _read() -> dict[str, Any]:
-    """The file, where it holds for this machine; else an empty one."""
-    kept = _load()  # most machines have none: then nothing is asked of them
-    return kept if kept and kept.get("machine") == fingerprint() else {}
+    """Return the file's content if it is valid for this machine; else an empty one."""
+    content = _load()  # first: without a file the fingerprint need not be computed
+    return content if content and content.get("machine") == fingerprint() else {}
 
 
 def _load() -> dict[str, Any] | None:
     try:
-        kept = json.loads(choice_file().read_text(encoding="utf-8"))
+        content = json.loads(choice_file().read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError):
         return {}
-    return kept if isinstance(kept, dict) else {}
+    return content if isinstance(content, dict) else {}

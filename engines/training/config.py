@@ -10,9 +10,12 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from engines.errors import OptionsError
+from engines.generators.registry import generator_specs
 from engines.option_fields import check_ranges
 
 LOCAL = {"local": True}  # field metadata: a setting of this machine, not written to checkpoints and style cards
+
+_GENERATORS = ", ".join(spec.name for spec in generator_specs() if spec.region == "upright")
 
 ConfigT = TypeVar("ConfigT", bound="TrainConfig")
 
@@ -24,19 +27,13 @@ class TrainConfig:
     Attributes:
         generator: Name of the generator, see `engines.generators.registry`.
         generator_args: Arguments of its constructor.
-        steps: Number of training steps. The learning rate follows one cycle over them.
-        batch: Batch size on each device.
-        peak_lr: Largest learning rate.
-        warm_up_steps: Steps of linear warm-up. A half cosine decays the learning rate to zero from there.
-        ema_decay: Decay of the exponential moving average (EMA) of the weights. The average is what is exported.
+        peak_lr: Learning rate after `warm_up_steps`; a half cosine lowers it to zero from there.
+        ema_decay: Decay of the exponential moving average (EMA) of the weights, which is exported.
         check_every: Steps between two validations. Each writes a checkpoint.
         patience: Validations without improvement before early stopping.
-        precision: As Lightning Fabric names it: "32-true", "bf16-mixed" or "16-mixed".
-        seed: Seed of every random number. On the CPU, equal seeds and thread counts give equal weights.
-        workers: Processes that prepare batches; 0 prepares them in the training process.
     """
 
-    generator: str = "toon_net"
+    generator: Annotated[str, typer.Option(help=f"Network: {_GENERATORS}.")] = "toon_net"
     generator_args: Mapping[str, Any] = field(default_factory=dict)
     steps: Annotated[int, typer.Option(help="Training steps.", min=1)] = 12_000
     batch: Annotated[int, typer.Option(help="Batch size.", min=1)] = 16

@@ -21,17 +21,7 @@ _LENGTH = ("steps", "check_every")  # with --minutes they follow from the time
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resumed:
-    """A run as a checkpoint holds it.
-
-    Attributes:
-        method: Name of the training method.
-        config: Config of the run.
-        progress: Its progress.
-        data_digest: Digest of its training data.
-        options: Options beside the config: "minutes" and "started_from".
-        numbers: Plain numbers of the optimisers.
-        tensors: Networks, averages, best weights, optimisers.
-    """
+    """A run as a checkpoint holds it; `options` are "minutes" and "started_from", beside the config."""
 
     method: str
     config: TrainConfig

@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from engines.training.data.batch_stream import BatchStream, default_workers
+from engines.training.data.batch_stream import BatchStream
 from engines.training.method import TrainingMethod
 from engines.training.parts import build_parts, train_step
 
@@ -19,8 +19,7 @@ _TRAINING_SHARE = 0.96  # validation and checkpoints take the rest
 def with_time_budget(method: TrainingMethod[Any], minutes: float, fabric: Fabric) -> TrainingMethod[Any]:
     """Return the method with as many steps as fit, timed on weights that are thrown away."""
     trial = method.with_config(method.config)
-    workers = default_workers() if method.config.workers is None else method.config.workers
-    batches = BatchStream(trial.dataset(0), 0, _WARM_UP_STEPS + _TIMED_STEPS, workers=workers)
+    batches = BatchStream(trial.dataset(0), 0, _WARM_UP_STEPS + _TIMED_STEPS, workers=method.config.workers)
     try:
         build_parts(trial, fabric)
         for step in range(_WARM_UP_STEPS + _TIMED_STEPS):

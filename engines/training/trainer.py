@@ -15,7 +15,7 @@ from torch import nn
 
 from engines.errors import OptionsError
 from engines.training import charts, checkpoint
-from engines.training.data.batch_stream import BatchStream, default_workers
+from engines.training.data.batch_stream import BatchStream
 from engines.training.devices import make_fabric, precision_of, stop_requested
 from engines.training.method import TrainingMethod, Validation
 from engines.training.parts import build_parts, train_step, weights_are_finite
@@ -83,10 +83,9 @@ class _Run:
         self.method, self.work, self.fabric, self.watch, self.options = method, work, fabric, watch, options
         self.config, self.data_digest = method.config, method.data_digest()
         self.progress = resumed.progress if resumed else Progress()
-        workers = self.config.workers
         self.batches = BatchStream(
             method.dataset(fabric.global_rank), self.progress.step, self.config.steps,
-            workers=default_workers() if workers is None else workers,
+            workers=self.config.workers,
         )  # fmt: skip
         try:
             self.parts = build_parts(method, fabric)

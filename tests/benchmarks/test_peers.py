@@ -1,4 +1,4 @@
-"""`python -m benchmarks.peers`: other people's networks are as published, and one run compares all with ours."""
+"""`python -m benchmarks.peers`: networks and runtimes compared in one run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_network_draws_the_same_in_openvino_on_one_thread(name: str) -> None:
+def test_openvino_on_one_thread_agrees_with_pytorch(name: str) -> None:
     torch.manual_seed(0)
     ways = PeerEngines(fresh_generator(name, SMALL[name]).eval(), picture(1, (64, 64)), threads=1)
     eager_bgr, converted_bgr = (ways.open(runtime)[1]() for runtime in ("torch-fp32", "openvino-fp32"))
@@ -46,13 +46,13 @@ def test_a_network_draws_the_same_in_openvino_on_one_thread(name: str) -> None:
     assert np.abs(converted_bgr - eager_bgr).max() < 0.1
 
 
-def test_pix2pix_is_the_one_of_the_paper_and_not_the_one_for_small_crops() -> None:
+def test_pix2pix_has_the_depth_of_its_paper() -> None:
     with shapes_only():
         net = PEERS["pix2pix"].make()
     assert parameters(net) == pytest.approx(54.414e6, rel=1e-4)
 
 
-def test_the_regions_are_of_a_real_face() -> None:
+def test_the_regions_show_a_real_face() -> None:
     cut = regions_bgr()
     head_bgr, lips_bgr = cut["head", (256, 256)], cut["lips", (90, 30)]
     assert head_bgr.shape == (1, 256, 256, 3) and lips_bgr.shape == (1, 30, 90, 3)
@@ -77,7 +77,7 @@ def test_one_run_compares_networks_and_runtimes(
     usable = [runtime for runtime in RUNTIMES if not missing(runtime, OWN)]
     assert set(rows) == {(net, runtime) for net in ("toon_net", "lip_net") for runtime in usable}
     assert {"torch-fp32", "openvino-fp32"} <= set(usable)
-    assert ("openvino-int8" in usable) == (find_spec("nncf") is not None), "nothing was made here before"
+    assert ("openvino-int8" in usable) == (find_spec("nncf") is not None), "INT8 needs NNCF only"
     for (net, runtime), row in rows.items():
         assert not row["failed"] and row["calls"] >= 3 and 0 < row["median_ms"] <= row["p95_ms"]
         assert row["x_ours"] == pytest.approx(row["median_ms"] / rows[OURS, runtime]["median_ms"], rel=0.01)
@@ -104,7 +104,7 @@ class _Bessel(nn.Module):
         return torch.special.bessel_j0(self.conv(rgb))
 
 
-def test_a_network_that_a_runtime_cannot_run_is_listed_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_fails_is_listed_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PEERS, "bessel", Peer("bessel", "a test", "head", (256, 256), "random", _Bessel))
     done = compare(["bessel"], ["torch-fp32", "openvino-fp32"], seconds=0.01, threads=1)
     eager, converted = done.rows
@@ -119,24 +119,24 @@ class _Nan(_Bessel):
         return self.conv(rgb) * float("nan")
 
 
-def test_a_network_that_answers_nan_has_no_times(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_returns_nan_has_no_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PEERS, "nan", Peer("nan", "a test", "head", (256, 256), "random", _Nan))
     (row,) = compare(["nan"], ["torch-fp32"], seconds=0.01, threads=1).rows
     assert row.median_ms is None and "NaN" in row.failed
 
 
-def test_calls_take_turns_in_changing_order() -> None:
+def test_timed_calls_are_interleaved_in_changing_order() -> None:
     made: list[str] = []
     took_ms, whole = time_in_turns({name: lambda name=name: made.append(name) for name in "abc"}, seconds=0.01)
     assert whole and all(len(times) >= 3 for times in took_ms.values())
     turns = [name for place, name in enumerate(made) if place == 0 or made[place - 1] != name]
-    assert turns[:3] == ["a", "b", "c"], "everyone is called once unseen"
-    assert len(turns) >= 10, "nobody gets all his turns at once"
+    assert turns[:3] == ["a", "b", "c"], "one untimed call each"
+    assert len(turns) >= 10, "the turns of one call are spread out"
     assert sum(map(len, took_ms.values())) < len(made)
 
 
 class _Stopping(_Bessel):
-    """Somebody presses Ctrl-C in its fifth call: an answer, a call unseen and two turns are over."""
+    """Raises KeyboardInterrupt in its fifth call, after the reference answer, an untimed call and two timed ones."""
 
     seen = 0
 
@@ -149,7 +149,7 @@ class _Stopping(_Bessel):
         return self.conv(rgb)
 
 
-def test_ctrl_c_keeps_what_was_timed_and_says_so(
+def test_ctrl_c_keeps_the_times_measured_so_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(PEERS, "stopping", Peer("stopping", "a test", "head", (256, 256), "random", _Stopping))
@@ -162,7 +162,7 @@ def test_ctrl_c_keeps_what_was_timed_and_says_so(
     assert found["rows"][0]["calls"] == 2 and found["rows"][0]["median_ms"] >= 60
 
 
-def test_a_longer_time_is_a_longer_bar() -> None:
+def test_a_longer_time_has_a_longer_bar() -> None:
     bars = chart([("one", "torch-fp32", 2.0), ("other", "torch-fp32", 90.0)])
     grey = (bars == 150).all(2)
     wide = [int(row.sum()) for row in grey if row.sum() > 50]
@@ -170,7 +170,7 @@ def test_a_longer_time_is_a_longer_bar() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ("--net stylegan", "invalid choice: 'stylegan'"),
         ("--runtime onnx", "invalid choice: 'onnx'"),
@@ -184,10 +184,10 @@ def test_a_longer_time_is_a_longer_bar() -> None:
     ],
 )
 def test_wrong_arguments_get_one_line(
-    words: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         run(monkeypatch, *words.split())
     written = capsys.readouterr()
     assert ended.value.code == 2 and written.out == ""
-    assert said in written.err and written.err.count("\n") == 1
+    assert message in written.err and written.err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Cards of the user's own styles: what they may say, and what becomes of nonsense."""
+"""Style cards of the user: accepted content, and one-line errors for invalid content."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _written(**changed: Any) -> Path:
     return folder / "mine.json"
 
 
-def test_a_style_of_ones_own_is_loaded_as_its_card_says(veneer_home: Path) -> None:
+def test_a_users_style_is_loaded_as_its_card_says(veneer_home: Path) -> None:
     _written()
     style = load_style("mine")
     assert (style.region, style.size_wh, style.output, style.covers) == ("head", (256, 256), "picture", True)
@@ -61,34 +61,32 @@ def test_a_style_of_ones_own_is_loaded_as_its_card_says(veneer_home: Path) -> No
         {"generator_args": [16]},
     ],
 )
-def test_a_card_that_says_nonsense_is_one_line(veneer_home: Path, changed: dict[str, Any]) -> None:
+def test_an_invalid_card_is_reported_in_one_line(veneer_home: Path, changed: dict[str, Any]) -> None:
     _written(**changed)
     with pytest.raises(LookError, match=r"style card .*mine\.json"):
         load_style("mine")
 
 
-def test_a_card_nested_without_end_is_one_line(veneer_home: Path) -> None:
+def test_a_deeply_nested_card_is_reported_in_one_line(veneer_home: Path) -> None:
     _written().write_text("[" * 100_000)
     with pytest.raises(LookError, match="style card"):
         load_style("mine")
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"generator_args": {"channels": 16}}, "not usable"),
         ({"size_wh": [250, 250]}, "multiples of 8"),
     ],
 )
-def test_a_generator_that_does_not_fit_its_card_is_one_line(
-    veneer_home: Path, changed: dict[str, Any], says: str
-) -> None:
+def test_weights_or_size_that_do_not_fit_are_one_line(veneer_home: Path, changed: dict[str, Any], message: str) -> None:
     _written(**changed)
-    with pytest.raises(EngineError, match=says):
+    with pytest.raises(EngineError, match=message):
         load_style("mine").load_generator()
 
 
-def test_a_generator_for_squares_says_so_on_a_frame(veneer_home: Path) -> None:
+def test_a_region_of_the_wrong_size_is_named(veneer_home: Path) -> None:
     _written(generator="pix2pix", generator_args={"channels": 4, "depth": 7})
     with pytest.raises(EngineError, match="multiples of 128.*person"):
         load_style("mine").on("person").load_generator()

@@ -1,4 +1,4 @@
-"""Weights that somebody else made: held against the generator before they are loaded."""
+"""Untrusted weights are compared with the generator before they are loaded."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def with_header(header: bytes, length: int | None = None) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"", "not usable"),
         (b"PK\x03\x04" + bytes(100), "not usable"),
@@ -67,21 +67,21 @@ def with_header(header: bytes, length: int | None = None) -> bytes:
         (save({**state(), "out.bias": torch.full((12,), 1e300, dtype=torch.float64)}), "NaN or infinity"),
     ],
 )
-def test_what_does_not_fit_is_one_line(style: Style, content: bytes, says: str) -> None:
+def test_weights_that_do_not_fit_are_one_line(style: Style, content: bytes, message: str) -> None:
     style.weights.write_bytes(content)
-    with pytest.raises(EngineError, match=rf"weights .*mine\.safetensors: .*{says}") as caught:
+    with pytest.raises(EngineError, match=rf"weights .*mine\.safetensors: .*{message}") as caught:
         style.load_generator()
     assert str(caught.value).isprintable()
 
 
-def test_half_precision_is_taken_and_calculated_with_in_full(style: Style) -> None:
+def test_half_precision_weights_are_converted_to_fp32(style: Style) -> None:
     style.weights.write_bytes(save({name: tensor.half() for name, tensor in state().items()}))
     net = style.load_generator()
     assert {tensor.dtype for tensor in net.state_dict().values()} == {torch.float32}
     assert all(bool((tensor == 1).all()) for tensor in net.state_dict().values())
 
 
-def test_a_generator_stays_as_it_is_when_its_file_is_written_anew(style: Style) -> None:
+def test_overwriting_the_file_leaves_a_loaded_network_alone(style: Style) -> None:
     style.weights.write_bytes(save(state()))
     net = style.load_generator()
     with style.weights.open("r+b") as file:
@@ -90,15 +90,15 @@ def test_a_generator_stays_as_it_is_when_its_file_is_written_anew(style: Style) 
     assert all(bool((tensor == 1).all()) for tensor in net.state_dict().values())
 
 
-def test_a_file_of_gigabytes_is_not_even_opened(style: Style) -> None:
+def test_a_file_of_gigabytes_is_not_opened(style: Style) -> None:
     with style.weights.open("wb") as file:
-        file.truncate(3_000_000_000)  # a hole: it takes no room
+        file.truncate(3_000_000_000)  # a sparse file: it occupies no disk space
     with pytest.raises(EngineError, match=r"3000\.0 MB, more than 1000"):
         style.load_generator()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_is_not_waited_for(style: Style, tmp_path: Path) -> None:
+def test_a_pipe_is_refused_at_once(style: Style, tmp_path: Path) -> None:
     os.mkfifo(style.weights)
     os.mkfifo(tmp_path / "looks.toml")
     with pytest.raises(EngineError, match="not a regular file"):
@@ -114,7 +114,7 @@ def test_a_card_of_megabytes_is_refused(style: Style) -> None:
 
 
 @pytest.mark.parametrize("mean", [[float("nan"), 1, 2], [1, 2, 256], [-1, 2, 3], [1, 2]])
-def test_a_lip_colour_that_is_none_is_refused(veneer_home: Path, mean: list[float]) -> None:
+def test_an_invalid_lip_colour_is_refused(veneer_home: Path, mean: list[float]) -> None:
     folder = paths.data_dir() / "weights"
     folder.mkdir(parents=True)
     card = {"generator": "lip_net", "region": "lips", "size_wh": [90, 30], "lips_mean_bgr": mean}
@@ -123,40 +123,40 @@ def test_a_lip_colour_that_is_none_is_refused(veneer_home: Path, mean: list[floa
         load_style("red")
 
 
-def test_all_that_is_shipped_passes() -> None:
+def test_all_shipped_weights_load() -> None:
     for name in style_names():
         net = load_style(name).load_generator()
         assert all(bool(torch.isfinite(tensor).all()) for tensor in net.state_dict().values())
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", "../toon", "weights/../toon", ""])
-def test_a_style_that_no_file_can_be_named_like_is_unknown(name: str) -> None:
+def test_a_name_that_no_file_can_have_is_unknown(name: str) -> None:
     with pytest.raises(LookError, match="there is no such style"):
         load_style(name)
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("a = " + "[" * 3000, "nested too deeply"),
         ("[looks.a]\nhold_s = " + "9" * 5000, "not TOML"),
         ("[looks.a]\nhold_s = " + "9" * 400, "use a number of seconds"),
-        ('[looks."\\u001b]0;x"]', "cannot be named so"),
-        ('[looks."' + "x" * 61 + '"]', "cannot be named so"),
+        ('[looks."\\u001b]0;x"]', "too long or not printable"),
+        ('[looks."' + "x" * 61 + '"]', "too long or not printable"),
         ('[looks.a]\nabout = "one\\ntwo"', "one line of text"),
         ("[looks.a]\nlayers = [" + "{ style = 'shade', color = '#ff0000' }," * 33 + "]", "at most 32"),
         ("# " + "x" * 1_000_001, r"1\.0 MB, more than 1"),
-        ("\ufeff\udcff", "is no UTF-8"),
+        ("\ufeff\udcff", "is not UTF-8"),
     ],
 )
-def test_a_looks_file_that_means_no_good_is_one_line(tmp_path: Path, text: str, says: str) -> None:
+def test_a_hostile_looks_file_is_reported_in_one_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "looks.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(LookError, match=says) as caught:
+    with pytest.raises(LookError, match=message) as caught:
         load_looks(tmp_path / "looks.toml")
     assert str(caught.value).isprintable() and len(str(caught.value)) < 1000
 
 
-def test_any_value_is_shown_short() -> None:
+def test_any_value_is_abbreviated_in_messages() -> None:
     deep: Any = 0
     for _ in range(5000):
         deep = [deep]

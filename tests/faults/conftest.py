@@ -1,4 +1,4 @@
-"""What the faults' tests share."""
+"""Fixtures for the fault tests."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from support.head_parts import portrait_face
 
 @pytest.fixture
 def own_rubbish() -> Iterator[None]:
-    """Looking for what a run left open, the collector goes through what came since, not through the libraries too.
+    """Exclude the libraries' 100,000 objects from the garbage collections that look for what a run left open.
 
-    They are some 100,000 objects, and going through them twice a run took three quarters of the time of all runs.
+    With them, two collections per run took three quarters of the tests' time.
     """
-    portrait_face()  # loads them
+    portrait_face()  # loads the libraries
     gc.collect()
     gc.freeze()
     yield

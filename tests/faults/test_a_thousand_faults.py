@@ -1,6 +1,6 @@
-"""A thousand faults, drawn by lot, at every boundary: each ends in "went on", or in one clear line and a clean stop.
+"""A thousand random faults at every boundary: the run continues, or ends cleanly with one line.
 
-Never a hang beyond 2 s, a traceback, something left open, or a recording that does not play.
+No hang beyond 2 s, no traceback, nothing left open, and every recording plays.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from engines.errors import OptionsError
 from live.control.controls import VERBS, Command
 
 FAULTS, SEED = 1200, 20261121
-MOST_IN_A_RUN = 12
-MOST_MISSED = 0.05  # of the faults; four seeds on a busy machine missed two of 1200 at most
+MAX_PER_RUN = 12
+MAX_MISSED = 0.05  # share of the faults; at most two of 1200 in four seeds on a busy machine
 
 
 class Clock:
-    """The program's clock, which may be set; what the threading library waits by is not touched."""
+    """The program's clock, which can be set; the clock of the threading library is not affected."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.by_s = 0.0
         monkeypatch.setattr(time, "monotonic", lambda: real_monotonic() + self.by_s)
 
 
-class Trial:
-    """Draws faults, lets them happen, and says what became of each."""
+class FaultRun:
+    """Draws faults, triggers them, and records the outcome of each."""
 
     def __init__(self, seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.dice, self.folder, self.clock = random.Random(seed), folder, Clock(monkeypatch)
+        self.rng, self.folder, self.clock = random.Random(seed), folder, Clock(monkeypatch)
         self.bench: Bench | None = None
         self.done: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.films = self.runs = 0
-        self.met: Counter[str] = Counter()  # by place: how often the fault happened there
-        self.missed: Counter[str] = Counter()  # and how often nobody came by in time
+        self.met: Counter[str] = Counter()  # faults that happened, by place
+        self.missed: Counter[str] = Counter()  # faults whose place was not called in time
         monkeypatch.setattr(live.pipeline.ingest, "PersonSegmenter", Segmenter)
         monkeypatch.setattr(live.render.frame_renderer, "PersonSegmenter", Segmenter)
-        monkeypatch.setattr(live.sinks.video_file, "FRAGMENT_US", 20_000)  # the disk is met often in a short run
+        monkeypatch.setattr(live.sinks.video_file, "FRAGMENT_US", 20_000)  # more writes in a short run
         half_written(monkeypatch, self._meet)
 
     def _meet(self, place: str) -> None:
@@ -56,39 +56,39 @@ class Trial:
             self.bench.orders.meet(place)
 
     def faults(self, count: int) -> None:
-        """Let so many happen."""
+        """Trigger so many faults."""
         while sum(self.done.values()) < count:
             self._one_run()
 
     def _one_run(self) -> None:
-        kind, look = self.dice.choice(ALL), self.dice.choice(["toon", "toon", "none"])
+        kind, look = self.rng.choice(ALL), self.rng.choice(["toon", "toon", "none"])
         self.runs += 1
-        early = self._early(kind) if self.dice.random() < 0.3 else None
-        told = (early.place, early.does) if early is not None and early.place else None
-        self.bench = Bench(self.folder / str(self.runs), kind=kind, look=look, early=told)
+        early = self._early(kind) if self.rng.random() < 0.3 else None
+        fault = (early.place, early.does) if early is not None and early.place else None
+        self.bench = Bench(self.folder / str(self.runs), kind=kind, look=look, early=fault)
         over = early is not None and self._started(early)
-        for _ in range(MOST_IN_A_RUN):
+        for _ in range(MAX_PER_RUN):
             if over or self.bench.ended:
                 break
             over = self._one_fault(self._drawn(kind))
         self._close_run(f"run {self.runs} ({kind}, {look})")
 
     def _early(self, kind: str) -> Fault:
-        return self.dice.choice([fault for fault in starting_faults(self.dice) if kind in fault.kinds])
+        return self.rng.choice([fault for fault in starting_faults(self.rng) if kind in fault.kinds])
 
     def _drawn(self, kind: str) -> Fault:
-        group = self.dice.choice(RUNNING)
-        return self.dice.choice([fault for fault in group(self.dice) if kind in fault.kinds])
+        group = self.rng.choice(RUNNING)
+        return self.rng.choice([fault for fault in group(self.rng) if kind in fault.kinds])
 
     def _started(self, fault: Fault) -> bool:
         bench = self._bench()
         if not fault.place:
-            time.sleep(self.dice.choice([0.0, 0.002, 0.02]))
+            time.sleep(self.rng.choice([0.0, 0.002, 0.02]))
             bench.stop(fault.before)
         return self._outcome(fault)
 
     def _one_fault(self, fault: Fault) -> bool:
-        """Let one happen; whether the run is over then."""
+        """Trigger one fault; return whether the run is over."""
         bench = self._bench()
         if not bench.wait(lambda: bench.frame_id >= 0):  # the first frame is out
             return bench.ended
@@ -106,13 +106,13 @@ class Trial:
             if not bench.wait(bench.orders.met.is_set, 1.0):
                 bench.orders.give(fault.place, lambda value: value)
                 bench.orders.calm()
-                self.missed[fault.place] += 1  # no fault happened
+                self.missed[fault.place] += 1  # the fault did not happen
                 return bench.ended
             self.met[fault.place] += 1
         return self._outcome(fault)
 
     def _set_up(self, fault: Fault) -> None:
-        """See to it that the place is passed at all."""
+        """Make sure that the run calls the fault's place."""
         bench = self._bench()
         bench.orders.calm()
         if fault.place in ("engine", "segmenter"):
@@ -120,28 +120,28 @@ class Trial:
                 bench.controls.apply(Command(verb, argument))
         if fault.before.startswith("record"):
             bench.controls.apply(Command("record", "on"))
-        elif fault.place.startswith("disk"):  # the film's: no recording may run or be finished, and meet it first
+        elif fault.place.startswith("disk"):  # of the film: a recording would reach the fault first
             bench.controls.apply(Command("record", "off"))
             bench.wait(lambda: bench.capture._recording is None)
-            bench.goes_on()  # the frame that ended it is done with
-            bench.wait(lambda: not any(thread.is_alive() for thread in bench.capture._working))
+            bench.goes_on()  # until the frame that ended it is processed
+            bench.wait(lambda: not any(thread.is_alive() for thread in bench.capture._threads))
 
     def _outcome(self, fault: Fault) -> bool:
-        """Note what became of it; whether the run is over."""
-        bench, said = self._bench(), [str(error) for error in self._bench().errors]
+        """Record the outcome of the fault; return whether the run is over."""
+        bench, messages = self._bench(), [str(error) for error in self._bench().errors]
         if fault.ends is not False and (fault.ends or fault.before == "stop"):
             if not bench.wait(lambda: bench.ended):
                 self.wrong.append(f"{fault.name}: the run did not end ({bench.kind})")
-            said = [str(error) for error in bench.errors]
-            if fault.ends and (fault.says not in " ".join(said) or bool(said) != bool(fault.says)):
-                self.wrong.append(f"{fault.name}: ended with {said} in place of '{fault.says}'")
-        elif not bench.goes_on() and not (bench.ended and bench.kind == "film" and not said):
-            self.wrong.append(f"{fault.name}: it did not go on ({bench.kind}); {said} {bench.said[-2:]}")
+            messages = [str(error) for error in bench.errors]
+            if fault.ends and (fault.says not in " ".join(messages) or bool(messages) != bool(fault.says)):
+                self.wrong.append(f"{fault.name}: ended with {messages} in place of '{fault.says}'")
+        elif not bench.goes_on() and not (bench.ended and bench.kind == "film" and not messages):
+            self.wrong.append(f"{fault.name}: it did not continue ({bench.kind}); {messages} {bench.messages[-2:]}")
         self.done[fault.name] += 1
         return bench.ended
 
     def _hand(self, what: str) -> None:
-        bench, dice = self._bench(), self.dice
+        bench, rng = self._bench(), self.rng
         record = [Command("record", on) for on in ("on", "off")]
         if what in ("stop", "quit", "interrupt"):
             bench.stop(what)
@@ -160,24 +160,24 @@ class Trial:
             for _ in range(3):
                 for command in record:
                     bench.controls.apply(command)
-                    time.sleep(dice.choice([0.0, 0.01]))
+                    time.sleep(rng.choice([0.0, 0.01]))
         elif what == "keys":
             for _ in range(10):
-                verb = dice.choice(["panic", "freeze", "mirror", "look", "strength", "snapshot"])
-                argument = {"look": dice.choice(["none", "toon"]), "strength": dice.choice([0.0, 1.0, "+"])}.get(verb)
+                verb = rng.choice(["panic", "freeze", "mirror", "look", "strength", "snapshot"])
+                argument = {"look": rng.choice(["none", "toon"]), "strength": rng.choice([0.0, 1.0, "+"])}.get(verb)
                 bench.controls.apply(Command(verb, argument))
         else:
             with pytest.raises(OptionsError):
-                wrong = [verb for verb in VERBS if verb != "quit"]  # that one asks no questions
-                bench.controls.apply(Command(dice.choice([*wrong, "", "\0", "x" * 999]), "neither"))
+                wrong = [verb for verb in VERBS if verb != "quit"]  # it would end the run
+                bench.controls.apply(Command(rng.choice([*wrong, "", "\0", "x" * 999]), "neither"))
                 bench.controls.apply(Command("look", "neither"))
 
     def _close_run(self, where: str) -> None:
         bench = self._bench()
         if not bench.ended:
-            bench.stop(self.dice.choice(["stop", "quit", "interrupt"]))
+            bench.stop(self.rng.choice(["stop", "quit", "interrupt"]))
             if not bench.wait(lambda: bench.ended):
-                self.wrong.append(f"{where}: the run did not end when it was told to")
+                self.wrong.append(f"{where}: the run did not end after a stop")
                 bench.thread.join(20)
         self.wrong += [f"{where}: {line}; {list(self.done)[-1:]}" for line in bench.left_behind()]
         for film in films_in(bench.folder):
@@ -195,19 +195,19 @@ class Trial:
 
 
 @pytest.fixture
-def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_rubbish: None) -> Trial:
-    return Trial(SEED, tmp_path, monkeypatch)
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_rubbish: None) -> FaultRun:
+    return FaultRun(SEED, tmp_path, monkeypatch)
 
 
-def test_a_thousand_faults_end_in_going_on_or_in_one_line(trial: Trial, capfd: pytest.CaptureFixture[str]) -> None:
+def test_each_fault_is_survived_or_ends_in_one_line(trial: FaultRun, capfd: pytest.CaptureFixture[str]) -> None:
     trial.faults(FAULTS)
     assert trial.wrong == [], f"{len(trial.wrong)} of {sum(trial.done.values())} faults"
     drawn = {fault.name for group in (*RUNNING, starting_faults) for fault in group(random.Random(0))}
-    assert len(set(trial.done) & drawn) > 0.9 * len(drawn), "nearly every kind of fault happened"
+    assert len(set(trial.done) & drawn) > 0.9 * len(drawn), "nearly every kind of fault occurred"
     places = {fault.place for group in RUNNING for fault in group(random.Random(0))} - {"clock", "hand"}
     boundaries = [{place.partition(".")[0] for place in some} for some in (places, trial.met)]
-    assert boundaries[0] == boundaries[1], "faults happened at every boundary"
-    assert trial.missed.total() < MOST_MISSED * FAULTS, f"places that nobody came by: {trial.missed}"
+    assert boundaries[0] == boundaries[1], "faults occurred at every boundary"
+    assert trial.missed.total() < MAX_MISSED * FAULTS, f"places that were not called: {trial.missed}"
     assert all(trial.met[place] >= trial.missed[place] for place in places), f"{trial.missed} of {trial.met}"
     assert trial.films > 60, "recordings were made, and all of them play"
     assert "Traceback" not in capfd.readouterr().err

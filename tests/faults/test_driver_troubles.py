@@ -1,4 +1,4 @@
-"""What may go wrong between the program and the virtual camera's driver, and at whoever reads it."""
+"""Faults between the program, the virtual camera's driver and the programs that read it."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def _until(true: Callable[[], object]) -> bool:
 
 
 class Refusing(FakeLoopback):
-    """Lets everything be asked, and its memory not be written."""
+    """Answers every query; its mapped memory cannot be written."""
 
     def write_mapped(self, descriptor: int, offset: int, length: int, content: bytes) -> None:
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
 
 
 @pytest.mark.parametrize("has_event", [False, True])
-def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> None:
+def test_driver_that_refuses_the_picture_is_restored(has_event: bool) -> None:
     driver = Refusing(has_event=has_event)
     driver.write_frame((64, 48))
     stand_by = StandbyPicture("/dev/video10", fps=30, opener=driver.opener)
@@ -55,10 +55,10 @@ def test_a_driver_that_takes_no_picture_is_left_as_it_was(has_event: bool) -> No
     assert (driver.openers, driver.timeout_ms) == ({}, 0)
 
 
-def test_a_film_of_one_frame_in_two_minutes_has_a_card_too_and_leaves_no_setting() -> None:
+def test_very_slow_film_has_a_card_and_restores_settings() -> None:
     driver = FakeLoopback()
     driver.write_frame((64, 48))
-    for _ in range(2):  # the second one takes what the first has left for what it is
+    for _ in range(2):  # the second one recognises the settings left by the first
         assert StandbyPicture("/dev/video10", fps=1 / 120, opener=driver.opener).activate(CARD_BGR) == ""
         assert driver.timeout_ms == MAX_TIMEOUT_MS
         driver.kill()
@@ -76,12 +76,12 @@ def watches() -> Iterator[list[ReaderWatch]]:
         watch.stop()
 
 
-def test_where_the_device_is_gone_readers_are_found_without_it(node: Path, watches: list[ReaderWatch]) -> None:
+def test_readers_are_found_after_the_device_is_gone(node: Path, watches: list[ReaderWatch]) -> None:
     driver, reports = FakeLoopback(has_event=True), list[int | None]()
     watches.append(ReaderWatch(str(node), reports.append, loopback=driver.opener))
     watches[0].start()
     assert _until(lambda: reports == [0] and watches[0].method == "event")
-    for other_end in tuple(driver._other_ends.values()):  # the device is there no more: POLLERR and POLLHUP from now on
+    for other_end in tuple(driver._other_ends.values()):  # the device is gone: polls report POLLERR and POLLHUP
         other_end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         other_end.close()
     assert _until(lambda: watches[0].method != "event")
@@ -92,10 +92,10 @@ def test_where_the_device_is_gone_readers_are_found_without_it(node: Path, watch
     assert _until(lambda: reports[-1] == 0)
 
 
-def test_where_nothing_can_be_known_somebody_reads(
+def test_unknown_readers_count_as_readers(
     node: Path, watches: list[ReaderWatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No event, no word of openings, no /proc: the camera stays on."""
+    """Without driver event, inotify and /proc, the camera stays on."""
 
     def none_left(*_: object) -> Any:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -109,7 +109,7 @@ def test_where_nothing_can_be_known_somebody_reads(
     assert _until(viewers.watched) and watches[0].method == "polling"
 
 
-def test_who_waits_for_a_reader_is_woken_when_one_comes() -> None:
+def test_waiting_ends_when_a_reader_comes() -> None:
     viewers = ViewerPresence(Controls(("none",), look="none"), grace_period_s=0.0)
     viewers.report("/dev/video10", 0)
     came: list[bool] = []
@@ -120,8 +120,8 @@ def test_who_waits_for_a_reader_is_woken_when_one_comes() -> None:
     assert Patience().sees(lambda: came == [True])
 
 
-def test_after_a_recording_somebody_watches_a_little_longer() -> None:
-    """So that one more recording, or a look at the picture, does not wait for the camera."""
+def test_output_stays_watched_after_a_recording() -> None:
+    """The next recording or snapshot does not wait for the camera."""
     clock, controls = [100.0], Controls(("none",), look="none")
     viewers = ViewerPresence(controls, grace_period_s=3.0, clock=lambda: clock[0])
     viewers.report("/dev/video10", 0)

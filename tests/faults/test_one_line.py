@@ -1,4 +1,4 @@
-"""Whatever a library says, the person at the terminal reads one line of it that fits."""
+"""Library errors are reported in one short line."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from engines.text import one_line
         (SourceError("camera\n0", "it is\ngone"), "camera 0: it is gone"),
     ],
 )
-def test_it_says_what_went_wrong(error: Exception, line: str) -> None:
+def test_error_in_one_line(error: Exception, line: str) -> None:
     assert one_line(error) == line
 
 
 @pytest.mark.parametrize("error", [RuntimeError("0123456789\n" * 10_000), OSError("0123456789\n" * 10_000)])
-def test_a_library_that_tells_its_life_is_cut_short(error: Exception) -> None:
+def test_long_library_errors_are_truncated(error: Exception) -> None:
     line = one_line(error)
     assert "\n" not in line and 100 < len(line) < 400

@@ -1,4 +1,4 @@
-"""What hangs is seen to hang on a busy machine too; a machine that stands still is no fault of the program."""
+"""The tests' timeouts detect hangs on a busy machine, and allow for stalls of the machine itself."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from support.patience import QUICK_S, Patience, Queue, Yardstick, late_s
 
 
 class Machine:
-    """A clock, and how late this machine has been when."""
+    """A clock, and the delays of a simulated machine."""
 
     def __init__(self) -> None:
         self.now_s, self.stalls_s = 100.0, list[tuple[float, float]]()
 
-    def goes_on(self, seconds: float, *, stands_still: bool = False) -> None:
-        if stands_still:
+    def run(self, seconds: float, *, stalled: bool = False) -> None:
+        if stalled:
             self.stalls_s.append((self.now_s, self.now_s + seconds))
         self.now_s += seconds
 
@@ -32,41 +32,41 @@ class Machine:
         return Patience(late_s=self.late_s, clock=lambda: self.now_s)
 
 
-def test_on_a_quiet_machine_time_is_up_when_it_is_up() -> None:
+def test_timeout_is_exact_on_an_idle_machine() -> None:
     machine = Machine()
-    machine.goes_on(3, stands_still=True)  # before
+    machine.run(3, stalled=True)  # before
     patience = machine.patience()
-    machine.goes_on(QUICK_S - 0.1)
+    machine.run(QUICK_S - 0.1)
     assert patience.lasts()
-    machine.goes_on(0.2)
+    machine.run(0.2)
     assert not patience.lasts()
 
 
-def test_what_comes_after_a_hang_of_six_seconds_comes_late_also_where_the_machine_stood_still_for_three() -> None:
+def test_six_second_hang_is_late_on_a_stalled_machine() -> None:
     machine = Machine()
     patience = machine.patience()
     for part in range(6):
-        machine.goes_on(0.5, stands_still=True)
+        machine.run(0.5, stalled=True)
         assert patience.lasts() == (part < 5), "half of the time counts"
-        machine.goes_on(0.5)
+        machine.run(0.5)
     assert not patience.sees(lambda: True)
 
 
-def test_a_machine_that_stands_still_for_three_seconds_twice_is_waited_for() -> None:
+def test_two_machine_stalls_extend_the_timeout() -> None:
     machine = Machine()
     patience = machine.patience()
     for _ in range(2):
-        machine.goes_on(3, stands_still=True)
+        machine.run(3, stalled=True)
         assert patience.lasts()
-        machine.goes_on(1)
+        machine.run(1)
     assert patience.sees(lambda: True)
 
 
-def test_a_sleeper_who_oversleeps_is_late_for_what_he_oversleeps() -> None:
-    woke_s = [10.0, 10.05, 12.1, 12.15]  # two seconds late once
+def test_delay_is_what_a_sleep_exceeds() -> None:
+    woke_s = [10.0, 10.05, 12.1, 12.15]  # delayed once, by two seconds
     assert late_s(woke_s, 10.0, 12.2) == pytest.approx(2.0)
-    assert late_s(woke_s, 11.1, 12.2) == pytest.approx(1.0), "only what falls into the time that is asked for"
-    assert late_s(woke_s, 12.1, 15.2) == pytest.approx(3.0), "he sleeps still"
+    assert late_s(woke_s, 11.1, 12.2) == pytest.approx(1.0), "only delays within the interval count"
+    assert late_s(woke_s, 12.1, 15.2) == pytest.approx(3.0), "the current sleep counts"
     assert late_s(woke_s, 0.0, 9.0) == late_s([], 0.0, 9.0) == 0.0
 
 
@@ -80,24 +80,24 @@ def yardstick() -> Iterator[Yardstick]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that stops a process")
-def test_a_process_that_stands_still_is_late_and_one_that_may_run_is_not(yardstick: Yardstick) -> None:
-    """Stopped by a signal, as a busy machine stops it: real processes, and the real clock."""
+def test_stopped_process_is_delayed_and_running_one_is_not(yardstick: Yardstick) -> None:
+    """The process is stopped by a signal, which looks like a stalled machine."""
     since_s = time.monotonic()
     yardstick.process.send_signal(signal.SIGSTOP)
     time.sleep(1.0)
     while_stopped_s = yardstick.late_s(since_s, time.monotonic())
     yardstick.process.send_signal(signal.SIGCONT)
-    assert while_stopped_s > 0.8, "seen at once, not only when it wakes"
+    assert while_stopped_s > 0.8, "while it is stopped"
     seen, end_s = len(yardstick.woke_s()), time.monotonic()
     while len(yardstick.woke_s()) < seen + 3:
         time.sleep(0.01)
     assert yardstick.late_s(since_s, end_s) > 0.8, "and afterwards"
     woke_s = yardstick.woke_s()
     naps_s = sorted(later - before for before, later in zip(woke_s[-3:], woke_s[-2:], strict=False))
-    assert yardstick.late_s(woke_s[-3], woke_s[-1]) == pytest.approx(sum(naps_s) - 0.1, abs=1e-6), "no more than that"
+    assert yardstick.late_s(woke_s[-3], woke_s[-1]) == pytest.approx(sum(naps_s) - 0.1, abs=1e-6), "exactly the excess"
 
 
-def test_a_yardstick_that_has_ended_times_nothing(yardstick: Yardstick) -> None:
+def test_ended_yardstick_raises(yardstick: Yardstick) -> None:
     yardstick.process.kill()
     yardstick.process.wait()
     with pytest.raises(RuntimeError, match="the yardstick has ended"):
@@ -107,8 +107,8 @@ def test_a_yardstick_that_has_ended_times_nothing(yardstick: Yardstick) -> None:
 @pytest.mark.skipif(
     not Path("/proc/self/schedstat").exists(), reason="no /proc/*/schedstat: the kernel keeps no account"
 )
-def test_who_stands_in_line_for_a_processor_is_late_and_who_sleeps_is_not() -> None:
-    """Twice as many busy processes as processors, and one that hangs asleep."""
+def test_waiting_for_a_cpu_counts_as_delay_and_sleep_does_not() -> None:
+    """Twice as many busy processes as CPUs, and a sleeping one."""
     asleep = subprocess.Popen(["sleep", "600"])
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
     try:

@@ -1,4 +1,4 @@
-"""Real processes: SIGINT, SIGTERM and SIGHUP at every stage of a run, and a disk that is really full."""
+"""SIGINT, SIGTERM and SIGHUP to real processes at every stage of a run, and a full disk."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from live.session import Session
 from live.sinks.virtual_camera import VirtualCameraSink
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-# Python ends by the signal itself where it fell into a class that `exec` was making; a shell calls both 130.
+# Python may end by the signal itself if it arrives while a class body is executed; a shell reports 130 for both.
 _INTERRUPTED = (130, -signal.SIGINT)
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here to see how far a run is")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to observe the runs")
 
 
 @pytest.fixture(autouse=True)
 def _hangups_count() -> Iterator[None]:
-    """Tests under nohup would hand its deaf ear for SIGHUP on to the programs that they start."""
+    """Restore SIGHUP: child processes of tests under nohup would inherit that it is ignored."""
     before = signal.getsignal(signal.SIGHUP)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
@@ -46,7 +46,7 @@ def _hangups_count() -> Iterator[None]:
 
 
 def _is_in_main(pid: int) -> bool:
-    """Whether the program has begun to handle signals by itself; before that, Python is still being loaded."""
+    """Whether the program handles signals itself; before that, Python is still starting."""
     with contextlib.suppress(OSError):
         rows = dict(row.split(":", 1) for row in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in row)
         return bool(int(rows["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1)
@@ -60,7 +60,7 @@ def _has_loaded(pid: int, library: str) -> bool:
 
 
 def _reached(stage: str, run: subprocess.Popen[str], folder: Path) -> object:
-    """Whether the run has come to that stage."""
+    """Whether the run has reached that stage."""
     assert run.poll() is None, run.communicate()
     if stage == "starting":
         return _is_in_main(run.pid)
@@ -72,7 +72,7 @@ def _reached(stage: str, run: subprocess.Popen[str], folder: Path) -> object:
 
 @contextlib.contextmanager
 def _three(folder: Path, stage: str) -> Iterator[list[subprocess.Popen[str]]]:
-    """Three runs that write a film each, all at that stage."""
+    """Start three runs that write a film each; yield them when all have reached the stage."""
     with contextlib.ExitStack() as stack:
         runs = []
         for name in SIGNALS:
@@ -85,7 +85,7 @@ def _three(folder: Path, stage: str) -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def _clean(stage: str) -> tuple[int, ...]:
-    """The exit codes that are right for a run that was sent a signal at that stage.
+    """Return the valid exit codes of a run that received a signal at that stage.
 
     At the start it may have got further than it was when it was looked at; at the end the second signal may come when
     all is closed, and only Python is left to end.
@@ -94,7 +94,7 @@ def _clean(stage: str) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("stage", ["starting", "loading", "first frame", "running", "recording", "closing"])
-def test_a_signal_at_any_stage_is_a_clean_stop(tmp_path: Path, veneer_home: Path, stage: str) -> None:
+def test_signal_at_any_stage_stops_cleanly(tmp_path: Path, veneer_home: Path, stage: str) -> None:
     with _three(tmp_path, stage) as runs:
         if stage == "recording":
             for run in runs:
@@ -105,30 +105,28 @@ def test_a_signal_at_any_stage_is_a_clean_stop(tmp_path: Path, veneer_home: Path
                 run.send_signal(signal.SIGTERM)
             time.sleep(0.05)
         queue = Queue(run.pid for run in runs)
-        patience = Patience(QUICK_S + 1.0, late_s=queue.late_s)  # three programs end at the same time
+        patience = Patience(QUICK_S + 1.0, late_s=queue.late_s)  # three programs end at once
         for name, run in zip(SIGNALS, runs, strict=True):
             run.send_signal(getattr(signal, name))
         assert patience.sees(lambda: all(run.poll() is not None for run in runs))
         for name, run in zip(SIGNALS, runs, strict=True):
-            _, said = run.communicate(timeout=HANG_S)
-            assert run.returncode in _clean(stage) or stage == "loading", (name, said)
-            lines = said.splitlines()
-            assert 1 <= len(lines) <= 4 and all(line.startswith("veneer: ") for line in lines), (name, said)
+            _, messages = run.communicate(timeout=HANG_S)
+            assert run.returncode in _clean(stage) or stage == "loading", (name, messages)
+            lines = messages.splitlines()
+            assert 1 <= len(lines) <= 4 and all(line.startswith("veneer: ") for line in lines), (name, messages)
     films = [*tmp_path.rglob("*.mp4"), *(veneer_home / "videos").glob("*.mp4")]
     if stage not in ("starting", "loading"):
         assert len(films) >= 3
-    assert all(read_pictures(film)[0] for film in films), "every film that is there plays"
+    assert all(read_pictures(film)[0] for film in films), "every film plays"
     assert not list(tmp_path.rglob("*.part*"))
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback, and rest with it, is Linux's")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback needs Linux")
 @pytest.mark.parametrize("name", SIGNALS)
-def test_a_signal_while_nobody_watches_is_a_clean_stop(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The signal is real; the driver of the virtual camera is a stand-in, as there is none here."""
-    driver, cameras, said = FakeLoopback(has_event=True), FakeVirtualCameras(), list[str]()
-    monkeypatch.setattr(live.session, "say", said.append)
+def test_signal_while_idle_stops_cleanly(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a real signal and a stand-in for the virtual camera's driver."""
+    driver, cameras, messages = FakeLoopback(has_event=True), FakeVirtualCameras(), list[str]()
+    monkeypatch.setattr(live.session, "say", messages.append)
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path, loopback=driver.opener)
     driver.write_frame((320, 240))
     options = LiveOptions(source="demo", look="none", size_wh=(320, 240))
@@ -140,13 +138,13 @@ def test_a_signal_while_nobody_watches_is_a_clean_stop(
     def send() -> None:
         give_up = threading.Timer(HANG_S, session.pipeline.stop)
         give_up.start()
-        until(lambda: any("released" in line for line in said), "the rest")
+        until(lambda: any("released" in line for line in messages), "idling")
         patience = Patience()
         os.kill(os.getpid(), getattr(signal, name))
         in_time.append(patience.sees(ended.is_set))
         give_up.cancel()
 
-    before = signal.signal(getattr(signal, name), signal.SIG_DFL)  # a program started with nohup leaves it ignored
+    before = signal.signal(getattr(signal, name), signal.SIG_DFL)  # it may be ignored if the tests run under nohup
     try:
         sending = threading.Thread(target=send, daemon=True)
         sending.start()
@@ -156,10 +154,10 @@ def test_a_signal_while_nobody_watches_is_a_clean_stop(
     finally:
         signal.signal(getattr(signal, name), before)
     assert in_time == [True]
-    assert ["released" in line for line in said] == [True]
+    assert ["released" in line for line in messages] == [True]
     assert session.pipeline.interrupted
     assert (driver.timeout_ms, driver.openers, cameras.opened[0].closed) == (0, {}, True)
-    assert np.array_equal(cameras.opened[0].frames[-1], card((320, 240))), "who still reads is left with the card"
+    assert np.array_equal(cameras.opened[0].frames[-1], card((320, 240))), "the last picture for readers is the card"
 
 
 _LIMITED = """
@@ -172,7 +170,7 @@ runpy.run_module("live", run_name="__main__")
 
 @contextlib.contextmanager
 def _small_disk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """A disk of 160 kB and how to start a program on it; where none can be mounted, one whose files may not grow."""
+    """Yield a disk of 160 kB and the arguments that start a program on it; without mount, files are limited in size."""
     folder.mkdir(parents=True, exist_ok=True)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "none", str(folder)], capture_output=True)
     try:
@@ -192,41 +190,41 @@ def _running(how: list[str], *arguments: str) -> Iterator[subprocess.Popen[str]]
             run.kill()
 
 
-def test_a_full_disk_under_a_film_is_one_line_and_the_film_plays(tmp_path: Path) -> None:
+def test_full_disk_under_a_film_leaves_a_playable_film(tmp_path: Path) -> None:
     with _small_disk(tmp_path / "disk") as (folder, how):
         with _running(how, "--sink", f"file:{folder / 'film.mp4'}") as run:
-            _, said = run.communicate(timeout=HANG_S)
+            _, messages = run.communicate(timeout=HANG_S)
         assert run.returncode == 2
-        (line,) = said.splitlines()
+        (line,) = messages.splitlines()
         assert "no room is left on the disk" in line and "what was recorded until then plays" in line
         assert len(read_pictures(folder / "film.mp4")[0]) > 10
 
 
-def test_a_full_disk_under_a_recording_ends_the_recording_alone(veneer_home: Path) -> None:
+def test_full_disk_ends_only_the_recording(veneer_home: Path) -> None:
     with _small_disk(veneer_home / "videos") as (folder, how), _running(how, "--sink", "null") as run:
         until(lambda: veneer("ctl", "status").returncode == 0, "the status")
         assert veneer("ctl", "record", "on").returncode == 0
         assert run.stderr is not None
         ended = next(line for line in run.stderr if "recording ended" in line)
         assert "no room is left on the disk" in ended and "plays" in ended
-        assert veneer("ctl", "status").returncode == 0, "the call goes on"
+        assert veneer("ctl", "status").returncode == 0, "the run continues"
         (film,) = folder.glob("*.mp4")
         assert len(read_pictures(film)[0]) > 10
         assert veneer("ctl", "quit").returncode == 0
-        _, said = run.communicate(timeout=HANG_S)
-        assert run.returncode == 0 and "Traceback" not in said
+        _, messages = run.communicate(timeout=HANG_S)
+        assert run.returncode == 0 and "Traceback" not in messages
 
 
-def test_a_full_disk_under_a_snapshot_is_one_line_and_leaves_no_half_a_picture(tmp_path: Path) -> None:
-    controls, said = Controls(("none",), look="none"), list[str]()
+def test_full_disk_leaves_no_partial_snapshot(tmp_path: Path) -> None:
+    controls, messages = Controls(("none",), look="none"), list[str]()
     noise_bgr = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     with _small_disk(tmp_path / "disk") as (folder, how):
         if how == ["-c", _LIMITED]:
             pytest.skip("no small disk can be mounted here: that wants the rights of root")
-        capture = Recorder(controls, say=said.append, fps=30, pictures_dir=folder, videos_dir=tmp_path)
+        capture = Recorder(controls, say=messages.append, fps=30, pictures_dir=folder, videos_dir=tmp_path)
         controls.apply(Command("snapshot"))
         capture(Frame(noise_bgr, 0, 0.0), controls.read())
         capture.close()
-        (line,) = said
+        (line,) = messages
         assert line.startswith("no snapshot: picture") and "the disk is full" in line
         assert list(folder.iterdir()) == []

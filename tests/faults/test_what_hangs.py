@@ -1,6 +1,6 @@
-"""What hangs at a boundary, or cannot be closed: the end comes within 2 s all the same, and nothing else stays open.
+"""Calls that hang at a boundary, or fail to close: the run ends within 2 s all the same, and nothing else stays open.
 
-Each hangs in a run of its own; all of them are asked to stop at once, for what counts is the time until the last ends.
+Each hang has its own run; all runs are stopped at once, and the time until the last one ends counts.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ CLOSING = ("source", "tracker", "segmenter", "engine", "camera", "window")
 
 
 class Hang:
-    """A call that does not come back until it is let go."""
+    """A call that does not return until it is released."""
 
     def __init__(self) -> None:
-        self.begun, self.let_go = threading.Event(), threading.Event()
+        self.begun, self.released = threading.Event(), threading.Event()
 
     def __call__(self, value: Any = None) -> Any:
         self.begun.set()
-        self.let_go.wait(60)
+        self.released.wait(60)
         return value
 
 
 class Benches:
-    """Runs that go on beside each other; the boundaries of the newest can be told what to do, the disk's too."""
+    """Parallel runs; faults at the boundaries, and at the disk, are set for the newest."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self.all = folder, list[Bench]()
@@ -52,7 +52,7 @@ class Benches:
         return self.all[-1]
 
     def running(self, kind: str = "camera") -> Bench:
-        """The same, with its first frame out."""
+        """Start a run and wait for its first frame."""
         bench = self.start(kind)
         assert bench.wait(lambda: bench.frame_id >= 0)
         return bench
@@ -61,7 +61,7 @@ class Benches:
         self.all[-1].orders.meet(place)
 
     def end(self, how: str = "interrupt") -> dict[int, str]:
-        """Stop them all; which ones have not ended in time, or ended with an error."""
+        """Stop all runs; return those that ended late or with an error."""
         patience = Patience()
         for bench in self.all:
             bench.stop(how)
@@ -73,7 +73,7 @@ class Benches:
         }  # fmt: skip
 
     def left_behind(self) -> list[str]:
-        """What is still open, once nothing hangs any more."""
+        """Return what is still open after all hanging calls were released."""
         return [line for bench in reversed(self.all) for line in bench.left_behind()]
 
 
@@ -91,10 +91,10 @@ def hangs() -> Iterator[list[Hang]]:
     made: list[Hang] = []
     yield made
     for hang in made:
-        hang.let_go.set()
+        hang.released.set()
 
 
-def test_whatever_hangs_at_the_start_or_in_the_middle_the_run_ends(benches: Benches, hangs: list[Hang]) -> None:
+def test_run_ends_whatever_hangs(benches: Benches, hangs: list[Hang]) -> None:
     for place in STARTING + RUNNING:
         hangs.append(Hang())
         if place in STARTING:
@@ -108,10 +108,10 @@ def test_whatever_hangs_at_the_start_or_in_the_middle_the_run_ends(benches: Benc
     late = [(STARTING + RUNNING)[number] for number in benches.end()]
     assert late == []
     hanging = benches.all[(STARTING + RUNNING).index("engine")]
-    assert hanging.look_loader.engine.ledger.closed == 0, "it is not taken away from under whoever hangs in it"
+    assert hanging.look_loader.engine.ledger.closed == 0, "an engine is not closed during a call"
     for hang in hangs:
-        hang.let_go.set()
-    assert benches.left_behind() == [], "what comes back later lets go of all it holds"
+        hang.released.set()
+    assert benches.left_behind() == [], "late threads release what they hold"
 
 
 def _closes(bench: Bench) -> dict[str, Any]:
@@ -120,27 +120,27 @@ def _closes(bench: Bench) -> dict[str, Any]:
     return dict(zip(CLOSING, parts, strict=True))
 
 
-def test_a_close_that_hangs_does_not_hold_up_the_end(benches: Benches, hangs: list[Hang]) -> None:
-    whats = [what for what in CLOSING if what != "window"]  # that hangs in the thread that would have to end it
+def test_hanging_close_does_not_delay_the_end(benches: Benches, hangs: list[Hang]) -> None:
+    whats = [what for what in CLOSING if what != "window"]  # it hangs in the main thread
     for what in whats:
         it, hang = _closes(benches.running())[what], Hang()
         hangs.append(hang)
-        it.close = _one_after_the_other(hang, it.close)
+        it.close = _in_turn(hang, it.close)
     assert [whats[number] for number in benches.end()] == []
     assert all(hang.begun.is_set() for hang in hangs)
     for hang in hangs:
-        hang.let_go.set()
+        hang.released.set()
     assert benches.left_behind() == []
 
 
 @pytest.mark.parametrize("what", CLOSING)
-def test_what_cannot_be_closed_is_one_line_at_most_and_keeps_nothing_else_open(benches: Benches, what: str) -> None:
+def test_failing_close_leaves_nothing_else_open(benches: Benches, what: str) -> None:
     def fail() -> None:
         raise RuntimeError("driver\nbug")
 
     bench = benches.running("camera and window")
     it = _closes(bench)[what]
-    it.close = _one_after_the_other(it.close, fail)
+    it.close = _in_turn(it.close, fail)
     bench.stop("stop")
     assert bench.wait(lambda: bench.ended)
     assert bench.left_behind() == []
@@ -148,21 +148,21 @@ def test_what_cannot_be_closed_is_one_line_at_most_and_keeps_nothing_else_open(b
     assert all("failed (RuntimeError: driver bug)" in str(error) for error in bench.errors)
 
 
-def test_of_two_reasons_for_the_end_the_first_is_said(benches: Benches) -> None:
+def test_first_of_two_errors_is_reported(benches: Benches) -> None:
     def fail() -> None:
         raise RuntimeError("busy")
 
     bench = benches.running()
     camera = _closes(bench)["camera"]
-    camera.close = _one_after_the_other(camera.close, fail)
+    camera.close = _in_turn(camera.close, fail)
     bench.orders.give("source.read", raises(SourceError("camera 0", "it is gone")))
     assert bench.wait(lambda: bench.ended)
     assert bench.left_behind() == []
     assert [str(error) for error in bench.errors] == ["camera 0: it is gone"]
 
 
-def test_no_device_is_opened_once_the_end_has_begun(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The end comes when the first frame is made and the sinks are about to be started."""
+def test_no_device_is_opened_after_the_end_began(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stop comes after the first frame is rendered and before the sinks are started."""
     real, over, done = Pipeline._start_senders, threading.Event(), threading.Event()
 
     def start(self: Pipeline) -> None:
@@ -182,7 +182,7 @@ def test_no_device_is_opened_once_the_end_has_begun(benches: Benches, monkeypatc
     assert not bench.files[0].exists()
 
 
-def test_an_engine_that_cannot_be_closed_keeps_no_other_one_open() -> None:
+def test_failing_engine_close_leaves_no_engine_open() -> None:
     def fail() -> None:
         raise RuntimeError("driver\nbug")
 
@@ -194,7 +194,7 @@ def test_an_engine_that_cannot_be_closed_keeps_no_other_one_open() -> None:
     assert [engine.ledger.closed for engine in engines] == [1, 0, 1]
 
 
-def _one_after_the_other(*calls: Callable[[], object]) -> Callable[[], None]:
+def _in_turn(*calls: Callable[[], object]) -> Callable[[], None]:
     def close() -> None:
         for call in calls:
             call()

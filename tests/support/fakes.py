@@ -1,4 +1,4 @@
-"""Stand-ins for parts of the pipeline: used where a test wants to decide exactly what happens, and when."""
+"""Stand-ins for the parts of a pipeline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from live.sources.base import FrameSource, SourceInfo
 
 
 class FakeSource(FrameSource):
-    """Frames from a function of the index; ends after `frames`."""
+    """Gives frames computed from their index; ends after `frames`."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class FakeSource(FrameSource):
 
 
 class BrokenSource(FakeSource):
-    """Raises in the middle."""
+    """Raises after some frames."""
 
     def __init__(self, picture: Callable[[int], ImageU8], *, at: int, error: Exception) -> None:
         super().__init__(picture)
@@ -63,7 +63,7 @@ class BrokenSource(FakeSource):
 
 
 class StuckSource(FakeSource):
-    """Blocks for ever in a read that not even `close` ends, like a driver that hangs."""
+    """Blocks forever in `read`, like a driver that hangs."""
 
     def __init__(self, picture: Callable[[int], ImageU8], *, at: int) -> None:
         super().__init__(picture, live=True)
@@ -88,14 +88,14 @@ class NoSource(FakeSource):
 
 
 class FakeTracker:
-    """The faces that a function gives for a frame."""
+    """Gives the faces that a function returns for a frame."""
 
     def __init__(self, faces: Callable[[Frame], tuple[Face, ...]] = lambda frame: ()) -> None:
         self._faces = faces
         self.closed = 0
 
     def open(self) -> None:
-        """Nothing to load."""
+        """Load nothing."""
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
         return self._faces(frame)
@@ -105,7 +105,7 @@ class FakeTracker:
 
 
 class KeepingSink(FrameSink):
-    """Keeps what it is sent."""
+    """Keeps all frames."""
 
     main_thread = False
 
@@ -130,13 +130,13 @@ class KeepingSink(FrameSink):
         self.closed += 1
 
     def wait_for(self, enough: Callable[[list[Frame]], bool], timeout_s: float = 20.0) -> bool:
-        """Wait until the frames so far satisfy the test."""
+        """Wait until the predicate is true for the frames so far."""
         with self.got:
             return self.got.wait_for(lambda: enough(self.frames), timeout_s)
 
 
 class BrokenSink(KeepingSink):
-    """Raises in the middle, or already at its opening."""
+    """Raises in `send`, or already in `open`."""
 
     def __init__(self, *, at: int, error: Exception, slow_s: float = 0.0) -> None:
         super().__init__(name="broken", slow_s=slow_s)
@@ -153,7 +153,7 @@ class BrokenSink(KeepingSink):
 
 
 class StuckSink(KeepingSink):
-    """Blocks for ever in a send, or in its closing."""
+    """Blocks forever in `send` or in `close`."""
 
     def __init__(self, *, live: bool = True, where: str = "send") -> None:
         super().__init__(live=live, name="stuck")
@@ -174,7 +174,7 @@ class StuckSink(KeepingSink):
 
 
 class WindowLikeSink(KeepingSink):
-    """Wants its calls from the loop's own thread, like a window."""
+    """Requires the main thread, like a window."""
 
     main_thread = True
 

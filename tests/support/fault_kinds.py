@@ -1,4 +1,4 @@
-"""Every fault that a boundary may show, and what must become of the run: it goes on, or it ends in one line."""
+"""All faults at the boundaries, and the expected outcome: the run continues, or ends with one line."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ LIVE = ALL[:3]
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong.
+    """One fault.
 
     Attributes:
-        place: where the stand-in is told.
-        does: to the value that passes there.
-        ends: True: the run ends, with a line where `says`; False: it goes on; None: either.
-        kinds: of runs in which the place is passed.
-        says: part of the line; empty where none is wanted.
-        before: what has to be done first, if anything ("record").
-        lasts: it does so again and again, until the next fault at a boundary.
+        place: the call that fails.
+        does: replaces the value that the call returns.
+        ends: True if the run must end, False if it must continue, None for either.
+        kinds: kinds of runs in which the place is called.
+        says: part of the expected line; empty if no line is expected.
+        before: the action that comes first, if any ("record").
+        lasts: repeat the fault until the next fault at a boundary.
     """
 
     name: str
@@ -75,12 +75,12 @@ def points(change: Callable[[Any], Any]) -> Action:
     return lambda faces: tuple(replace(face, landmarks_xy=change(face.landmarks_xy)) for face in faces)
 
 
-def _library(dice: random.Random) -> Exception:
+def _library(rng: random.Random) -> Exception:
     kinds: list[Exception] = [
         RuntimeError("driver\nbug"), ValueError(), KeyError("x"), OSError(errno.EIO, "Input/output error"),
         MemoryError(), AttributeError("no\n\nsuch"), ZeroDivisionError("division by zero"), IndexError(),
     ]  # fmt: skip
-    return dice.choice(kinds)
+    return rng.choice(kinds)
 
 
 def _torn(bgr: Any) -> Any:
@@ -90,14 +90,14 @@ def _torn(bgr: Any) -> Any:
     return torn
 
 
-def source_faults(dice: random.Random) -> Iterator[Fault]:
-    """Read fails, returns late, torn or empty frames, changes size, format, rate, or its clock."""
+def source_faults(rng: random.Random) -> Iterator[Fault]:
+    """Yield failing and late reads; torn and empty frames; changes of size, format, rate and clock."""
     yield Fault("camera gone", "source.read", raises(SourceError("camera 0", "it is gone")), True, says="it is gone")
-    yield Fault("camera's library", "source.read", raises(_library(dice)), True, says="source: failed")
+    yield Fault("camera's library", "source.read", raises(_library(rng)), True, says="source: failed")
     yield Fault("no such thing", "source.read", lambda _: "a frame", True, says="source: failed")
     yield Fault("end of film", "source.read", lambda _: None, True)
     yield Fault("not just now", "source.read", raises(TimeoutError()))
-    yield Fault("late", "source.read", late(dice.choice([0.02, 0.1])))
+    yield Fault("late", "source.read", late(rng.choice([0.02, 0.1])))
     for name, change in {
         "torn": _torn,
         "empty": lambda bgr: bgr[:0],
@@ -115,8 +115,8 @@ def source_faults(dice: random.Random) -> Iterator[Fault]:
         "not in a row": lambda bgr: bgr[:, ::-1],
     }.items():
         yield Fault(f"picture {name}", "source.read", picture(change))
-    yield Fault("stamped later", "source.read", times(captured_s=dice.choice([1e3, 1e6])))
-    yield Fault("stamped earlier", "source.read", times(captured_s=-dice.choice([1e3, 1e6])))
+    yield Fault("stamped later", "source.read", times(captured_s=rng.choice([1e3, 1e6])))
+    yield Fault("stamped earlier", "source.read", times(captured_s=-rng.choice([1e3, 1e6])))
     yield Fault("no time", "source.read", times(captured_s=float("nan")))
     yield Fault("film's clock back", "source.read", times(pts_s=-5.0), kinds=("film",))
     yield Fault("film's clock ahead", "source.read", times(pts_s=500.0), kinds=("film",))
@@ -127,15 +127,15 @@ def source_faults(dice: random.Random) -> Iterator[Fault]:
         "slower": late(0.012),
         "not in a row": picture(lambda bgr: bgr[:, ::-1]),
     }.items():
-        yield Fault(f"{name} from now on", "source.read", does, lasts=True)
+        yield Fault(f"{name} permanently", "source.read", does, lasts=True)
 
 
-def tracker_faults(dice: random.Random) -> Iterator[Fault]:
-    """Raises, returns NaN, or what is no face."""
+def tracker_faults(rng: random.Random) -> Iterator[Fault]:
+    """Yield errors, NaN and invalid faces."""
     broken = TrackingError("the face mesh", "it is broken")
     yield Fault("mesh broken", "tracker.track", raises(broken), True, says="it is broken")
-    yield Fault("mesh's library", "tracker.track", raises(_library(dice)), True, says="tracker: failed")
-    yield Fault("mesh late", "tracker.track", late(dice.choice([0.02, 0.1])))
+    yield Fault("mesh's library", "tracker.track", raises(_library(rng)), True, says="tracker: failed")
+    yield Fault("mesh late", "tracker.track", late(rng.choice([0.02, 0.1])))
     for name, change in {
         "NaN": lambda xy: np.full_like(xy, np.nan),
         "one NaN": lambda xy: np.where(np.arange(956).reshape(478, 2) == 20, np.nan, xy),
@@ -150,25 +150,25 @@ def tracker_faults(dice: random.Random) -> Iterator[Fault]:
         "whole numbers": lambda xy: xy.astype(int),
     }.items():
         yield Fault(f"landmarks {name}", "tracker.track", points(change))
-    yield Fault("nobody", "tracker.track", lambda _: ())
+    yield Fault("no person", "tracker.track", lambda _: ())
     yield Fault("no answer", "tracker.track", lambda _: None)
     yield Fault("no faces", "tracker.track", lambda _: (None, 7))
     yield Fault("twice the same", "tracker.track", lambda faces: faces * 2)
     for name, mask in {"nothing": None, "a word": "x", "three colours": np.ones((8, 8, 3), np.uint8),
-                       "empty": np.ones((0, 8), np.uint8), "nobody": np.zeros((8, 8), np.uint8),
+                       "empty": np.ones((0, 8), np.uint8), "no person": np.zeros((8, 8), np.uint8),
                        "NaN": np.full((8, 8), np.nan, np.float32)}.items():  # fmt: skip
         yield Fault(f"person {name}", "segmenter", lambda _, mask=mask: mask)
-    yield Fault("segmenter's library", "segmenter", raises(_library(dice)))
-    yield Fault("segmenter broken for good", "segmenter", raises(_library(dice)), lasts=True)
-    yield Fault("nobody from now on", "tracker.track", lambda _: (), lasts=True)
-    yield Fault("NaN from now on", "tracker.track", points(lambda xy: np.full_like(xy, np.nan)), lasts=True)
+    yield Fault("segmenter's library", "segmenter", raises(_library(rng)))
+    yield Fault("segmenter broken for good", "segmenter", raises(_library(rng)), lasts=True)
+    yield Fault("no person permanently", "tracker.track", lambda _: (), lasts=True)
+    yield Fault("NaN permanently", "tracker.track", points(lambda xy: np.full_like(xy, np.nan)), lasts=True)
 
 
-def engine_faults(dice: random.Random) -> Iterator[Fault]:
-    """Raises, NaN, wrong shape or kind."""
+def engine_faults(rng: random.Random) -> Iterator[Fault]:
+    """Yield errors, NaN, and wrong shapes and types."""
     yield Fault("device gone", "engine", raises(EngineError("style negative", "the device is gone")))
-    yield Fault("engine's library", "engine", raises(_library(dice)))
-    yield Fault("engine late", "engine", late(dice.choice([0.02, 0.1])))
+    yield Fault("engine's library", "engine", raises(_library(rng)))
+    yield Fault("engine late", "engine", late(rng.choice([0.02, 0.1])))
     yield Fault("device gone for good", "engine", raises(EngineError("style negative", "it is gone")), lasts=True)
     yield Fault("NaN for good", "engine", lambda made: made * np.nan, lasts=True)
     for name, change in {
@@ -187,15 +187,15 @@ def engine_faults(dice: random.Random) -> Iterator[Fault]:
         yield Fault(f"engine gives {name}", "engine", change)
 
 
-def sink_faults(dice: random.Random) -> Iterator[Fault]:
-    """Blocks, refuses, vanishes; the disk is full, or fails."""
+def sink_faults(rng: random.Random) -> Iterator[Fault]:
+    """Yield blocked, refusing and vanished sinks; full and failing disks."""
     unplugged = raises(RuntimeError("device\nvanished"))
     yield Fault("driver gone", "driver.send", unplugged, True, LIVE, "no longer takes pictures")
-    yield Fault("driver slow", "driver.send", late(dice.choice([0.02, 0.15])), kinds=LIVE)
-    yield Fault("driver slow from now on", "driver.send", late(0.015), kinds=LIVE, lasts=True)
+    yield Fault("driver slow", "driver.send", late(rng.choice([0.02, 0.15])), kinds=LIVE)
+    yield Fault("driver slow permanently", "driver.send", late(0.015), kinds=LIVE, lasts=True)
     closing = raises(RuntimeError("busy"))
     yield Fault("driver will not close", "driver.close", closing, None, LIVE, before="stop")
-    yield Fault("window gone", "window.send", raises(_library(dice)), True, ("camera and window",), "window: failed")
+    yield Fault("window gone", "window.send", raises(_library(rng)), True, ("camera and window",), "window: failed")
     refused = raises(SinkError("preview window", "no screen"))
     yield Fault("window refuses", "window.pump", refused, True, ("camera and window",), "no screen")
     yield Fault("window slow", "window.send", late(0.1), kinds=("camera and window",))
@@ -211,8 +211,8 @@ def sink_faults(dice: random.Random) -> Iterator[Fault]:
     yield Fault("disk full, recording ends", "disk.finish", raises(full), False, calls, before="record, end")
 
 
-def other_faults(dice: random.Random) -> Iterator[Fault]:
-    """The clock, the folders, the hand on the keys."""
+def other_faults(rng: random.Random) -> Iterator[Fault]:
+    """Yield clock jumps, blocked folders and user commands."""
     for seconds in (3600.0, -3600.0, 1e7, 0.7, -0.7):
         yield Fault(f"clock jumps by {seconds:g} s", "clock", lambda by, seconds=seconds: by + seconds)
     for what in ("videos is a file", "pictures is a file", "videos vanish", "hurried recordings", "keys", "wrong keys"):
@@ -221,16 +221,16 @@ def other_faults(dice: random.Random) -> Iterator[Fault]:
         yield Fault(how, "hand", lambda _: None, True, before=how)
 
 
-def starting_faults(dice: random.Random) -> Iterator[Fault]:
-    """What fails before the first frame is out, or is asked to stop there."""
+def starting_faults(rng: random.Random) -> Iterator[Fault]:
+    """Yield failures and stops before the first frame."""
     for place, kinds in {"source.open": ALL, "tracker.open": ALL, "looks": ALL, "driver.open": LIVE,
                          "window.open": ("camera and window",)}.items():  # fmt: skip
         says = "" if place == "driver.open" else "failed"
-        yield Fault(f"{place} fails", place, raises(_library(dice)), True, kinds, says or "virtual-camera")
+        yield Fault(f"{place} fails", place, raises(_library(rng)), True, kinds, says or "virtual-camera")
         yield Fault(f"{place} slow", place, late(0.1), False, kinds)
     for fps in (0.0, -25.0, 1e9, float("nan"), float("inf")):
-        yield Fault(f"told {fps:g} fps", "source.open", lambda info, fps=fps: replace(info, fps=fps))
-    yield Fault("told another size", "source.open", lambda info: replace(info, size_wh=(0, -1)))
+        yield Fault(f"reports {fps:g} fps", "source.open", lambda info, fps=fps: replace(info, fps=fps))
+    yield Fault("reports another size", "source.open", lambda info: replace(info, size_wh=(0, -1)))
     for how in ("stop", "quit", "interrupt"):
         yield Fault(f"{how} at once", "", lambda _: None, True, before=how)
 
@@ -239,7 +239,7 @@ RUNNING = (source_faults, tracker_faults, engine_faults, sink_faults, other_faul
 
 
 def half_written(monkey: Any, meet: Callable[[str], Any]) -> None:
-    """Let the disk of recordings be told to fail: half of a piece is written, then the error comes."""
+    """Make the disk of recordings fail on request: half of a block is written before the error."""
     real_write, real_finish = RecordingFile._write_all, RecordingFile.finish
 
     def write(self: RecordingFile, data: bytes) -> None:
@@ -263,5 +263,5 @@ def half_written(monkey: Any, meet: Callable[[str], Any]) -> None:
 
 
 def films_in(folder: Path) -> list[Path]:
-    """All recordings that lie there, whole or growing."""
+    """Return all recordings in the folder, complete or growing."""
     return [path for path in sorted(folder.rglob("*")) if path.suffix in (".mp4", ".mkv", ".mov")]

@@ -1,6 +1,6 @@
-"""A whole small run whose every boundary can be told to fail: what happens then is noted, and what stays behind.
+"""A small run with faults at every boundary, and checks for what it leaves open.
 
-Real are the pipeline and its threads, the recording and its file, the virtual camera's sink, and the files.
+The pipeline and its threads, the recording, the virtual camera's sink and the files are real.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ real_monotonic = time.monotonic
 
 
 class Bench:
-    """One run, from its start to its end."""
+    """One run, from start to end."""
 
     def __init__(self, folder: Path, *, kind: str, look: str, early: tuple[str, Action] | None = None) -> None:
         folder.mkdir(parents=True)
         self.orders, self.folder, self.kind = Orders(), folder, kind
         gc.collect()
         self._threads, self._handles = set(threading.enumerate()), handles()
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.errors: list[VeneerError] = []
         self.tracebacks: list[str] = []
         self.frame_id = -1
         Segmenter.orders = self.orders
         looks = {name: found for name, found in load_looks().items() if name in ("none", "toon")}
         self.controls = Controls(tuple(looks), look=look)
-        self.look_loader = TinyLookLoader(looks, self.orders, self.said.append)
+        self.look_loader = TinyLookLoader(looks, self.orders, self.messages.append)
         self.source, self.tracker = Source(self.orders, frames=300 if kind == "film" else None), Tracker(self.orders)
         driver = type("Driver", (Driver,), {"orders": self.orders, "ledger": Ledger()})
         self.driver_ledger, self.window = driver.ledger, Window(self.orders)
         self.files: list[Path] = []
         self.capture = Recorder(
-            self.controls, say=self.said.append, fps=FPS, pictures_dir=folder / "p", videos_dir=folder / "v"
+            self.controls, say=self.messages.append, fps=FPS, pictures_dir=folder / "p", videos_dir=folder / "v"
         )
         parts = Parts(self.source, self.tracker, self._sinks(kind, driver), self.look_loader, self.controls)
-        self.run = Pipeline(parts, fps=FPS, say=self.said.append, on_frame=self._on_frame)
+        self.run = Pipeline(parts, fps=FPS, say=self.messages.append, on_frame=self._on_frame)
         if early is not None:
             self.orders.give(*early)
         self._hook = threading.excepthook
@@ -126,7 +126,7 @@ class Bench:
         ):
             if ledger.opened > ledger.closed:
                 wrong.append(f"{name} opened {ledger.opened} times, closed {ledger.closed} times")
-        wrong += [f"not one line: {line!r}" for line in [*map(str, self.errors), *self.said] if "\n" in line]
+        wrong += [f"not one line: {line!r}" for line in [*map(str, self.errors), *self.messages] if "\n" in line]
         wrong += [f"not our error: {error!r}" for error in self.errors if not isinstance(error, VeneerError)]
         gc.collect()
         if handles() > self._handles:

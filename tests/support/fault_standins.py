@@ -1,6 +1,6 @@
-"""Stand-ins where the outside begins, each doing what it is told: camera, tracker, network, driver, window.
+"""Stand-ins for the boundaries of a run: camera, tracker, network, driver, window; with faults on request.
 
-The persons' segmenter is one too: its model takes longer to load than a whole run here.
+The person segmenter is replaced too, because its model loads longer than a run lasts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Action = Callable[[Any], Any]
 
 
 class Orders:
-    """One action a place: who comes by there next does it, once; or everybody does from then on."""
+    """One fault per place, applied to the next call there, or to all later calls."""
 
     def __init__(self) -> None:
         self._actions: dict[str, Action] = {}
@@ -89,7 +89,7 @@ class Source(FrameSource):
 
 
 class Tracker:
-    """Knows where the face is."""
+    """Gives the face at its known position."""
 
     def __init__(self, orders: Orders) -> None:
         self._orders, self.ledger = orders, Ledger()
@@ -109,23 +109,23 @@ class Tracker:
 
 
 class Segmenter:
-    """Sees the person everywhere."""
+    """Gives a mask that shows a person everywhere."""
 
     orders: Orders
 
     def __init__(self, *, still: bool = False) -> None:
-        """Of films or of single pictures, he sees the same."""
+        """Ignore the mode."""
 
     def mask(self, frame_bgr: ImageU8) -> ImageU8:
         mask: ImageU8 = self.orders.meet("segmenter", np.full((32, 32), 255, np.uint8))
         return mask
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Release nothing."""
 
 
 class Engine(NegativeEngine):
-    """Draws the negative, or does as it is told."""
+    """Gives the negative, with faults."""
 
     def __init__(self, orders: Orders) -> None:
         super().__init__("picture")
@@ -140,7 +140,7 @@ class Engine(NegativeEngine):
 
 
 class TinyLookLoader(LookLoader):
-    """Looks on tiny crops."""
+    """Loads looks with tiny crops."""
 
     def __init__(self, looks: dict[str, Look], orders: Orders, say: Callable[[str], None]) -> None:
         super().__init__(looks, runtime="auto", say=say)
@@ -185,7 +185,7 @@ class Driver(FakeVirtualCamera):
 
 
 class Window(FrameSink):
-    """A sink that belongs to the main thread."""
+    """A sink that requires the main thread."""
 
     name, live, main_thread = "window", True, True
 

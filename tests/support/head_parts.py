@@ -1,4 +1,4 @@
-"""The NASA portrait with its face and its person mask, found once; and an engine that stands in for a network."""
+"""The built-in portrait with its face and person mask, and a stand-in for a network."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def _found() -> tuple[ImageU8, Face, ImageU8]:
 
 
 def portrait_face() -> tuple[ImageU8, Face]:
-    """A copy of the portrait, and its face."""
+    """Return a copy of the portrait, and its face."""
     frame_bgr, face, _ = _found()
     return frame_bgr.copy(), face
 
 
 def portrait_person() -> ImageU8:
-    """Who the person is on the portrait."""
+    """Return the portrait's person mask."""
     return _found()[2].copy()
 
 
 class NegativeEngine:
-    """Stands in for a network: gives the negative of what it sees, or as a change what makes it."""
+    """Gives the negative of its input, or the change that produces it."""
 
     info = EngineInfo("negative", "stand-in", "none", "none", "a test")
 
@@ -48,11 +48,11 @@ class NegativeEngine:
         return negative if self.output == "picture" else negative - regions_bgr
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Release nothing."""
 
 
 def negative_look(*regions: str, output: str = "picture", no_face: str = "hold") -> LoadedLook:
-    """A look whose layers turn these regions into their negative."""
+    """Return a look whose layers turn these regions into their negative."""
     sizes = {region: (448, 256) if region in ("frame", "person") else (256, 256) for region in regions}
     layers = tuple(
         LoadedLayer(1.0, HotSwapEngine(NegativeEngine(output)), None, sizes[region], None, region, output)

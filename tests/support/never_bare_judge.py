@@ -1,7 +1,7 @@
-"""A judge who says of every frame whether it shows a bare face, and pictures of which the truth is known.
+"""Scenes with known faces, and a judge that detects bare faces on output frames.
 
-The engine's stand-in draws the negative. A face that was drawn therefore looks like its own negative, a bare one like
-itself, and a blur or a card like neither: the judge needs to know nothing of how the program comes to its frames.
+The stand-in for the engine draws the negative. So a drawn face resembles its own negative, a bare face itself, and a
+blur or a card neither: the judge does not depend on how the program made the frame.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from live.render.privacy_policy import final_fallback
 from live.sinks.base import FrameSink
 
 SMALL_WH, LARGE_WH = (320, 240), (400, 300)
-PLACES = 8  # where the portrait may be; frame i shows place i modulo this
+PLACES = 8  # positions of the portrait; frame i shows position i modulo 8
 _LEAST_LIKENESS = 0.55
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One picture that the camera may give, and the truth about it."""
+    """A picture of the camera, and the faces on it."""
 
     bgr: ImageU8
     faces: tuple[Face, ...]
@@ -40,7 +40,7 @@ class Scene:
 
 @cache
 def scenes(size_wh: tuple[int, int], people: int) -> tuple[Scene, ...]:
-    """The portrait at several places, once or twice on the frame."""
+    """Return the portrait at several positions, once or twice on the frame."""
     portrait, face = portrait_face()
     made = []
     for place in range(PLACES):
@@ -66,7 +66,7 @@ def _detail(bgr: ImageU8) -> NDArray[np.float32]:
 
 @cache
 def _windows(size_wh: tuple[int, int]) -> tuple[tuple[tuple[slice, slice], NDArray[np.float32]], ...]:
-    """Where a bare face could be seen on a frame of this size, straight and mirrored, and its fine detail there."""
+    """Return the boxes of all faces at this frame size, straight and mirrored, and their fine detail."""
     windows = []
     for scene in scenes(size_wh, 1) + scenes(size_wh, 2):
         detail = _detail(scene.bgr)
@@ -80,7 +80,7 @@ def _windows(size_wh: tuple[int, int]) -> tuple[tuple[tuple[slice, slice], NDArr
 
 
 def bareness(bgr: ImageU8) -> tuple[float, float]:
-    """How strongly the least and the most hidden face is seen: 1 as it is, -1 as its negative, 0 no face at all."""
+    """Return how the least and the most hidden face looks: 1 as captured, -1 as its negative, 0 no face."""
     detail, seen = _detail(bgr), [0.0]
     for where, face in _windows((bgr.shape[1], bgr.shape[0])):
         part = detail[where]
@@ -93,21 +93,21 @@ def bareness(bgr: ImageU8) -> tuple[float, float]:
 
 
 def _is_card(bgr: ImageU8) -> bool:
-    """The card, bit for bit or nearly: it may come out of a video file."""
+    """Whether it is the card, up to video compression."""
     return float(np.abs(bgr.astype(np.int16) - card((bgr.shape[1], bgr.shape[0]))).mean()) < 2.0
 
 
 def is_smooth(bgr: ImageU8) -> bool:
-    """Whether nothing finer than a blur is on it."""
+    """Whether the picture has no detail finer than the blur's."""
     return float(np.abs(_detail(bgr)).max()) < 12.0
 
 
 @dataclass
 class Judge:
-    """Notes each frame that leaves, with what was asked for when it left."""
+    """Checks each output frame against the control state at that time."""
 
     looks: dict[str, Look]
-    crimes: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     judged: dict[str, int] = field(default_factory=lambda: {"card": 0, "blur": 0, "drawn": 0, "free": 0})
     _known: dict[int, tuple[ImageU8, str, float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -117,7 +117,7 @@ class Judge:
         look = self.looks[state.look]
         with self._lock:
             if gated and state.panic:
-                self._count("card", where, kind == "card", f"{kind} in place of the card")
+                self._count("card", where, kind == "card", f"{kind} instead of the card")
             elif not _guarded(look) or state.strength < 0.5:
                 self.judged["free"] += 1
             elif kind in ("card", "blur"):
@@ -129,7 +129,7 @@ class Judge:
     def _count(self, kind: str, where: str, well: bool, what: str) -> None:
         self.judged[kind] += 1
         if not well:
-            self.crimes.append(f"{where}: {what}")
+            self.violations.append(f"{where}: {what}")
 
     def _kind(self, bgr: ImageU8) -> tuple[str, float]:
         known = self._known.get(id(bgr))
@@ -151,7 +151,7 @@ def _guarded(look: Look) -> bool:
 
 
 class WatchedControls(Controls):
-    """Remembers what each thread read last, so that a sink knows by what its sender went."""
+    """Remembers what each thread read last, so that a sink knows the state its sender used."""
 
     def __init__(self, look_names: Sequence[str], **start: Any) -> None:
         self.seen = threading.local()
@@ -164,7 +164,7 @@ class WatchedControls(Controls):
 
 
 class JudgedSink(FrameSink):
-    """Keeps nothing, judges everything; `main_thread` as a window, or with a thread of its own as a camera."""
+    """Judges every frame; with `main_thread` like a window, otherwise like a camera."""
 
     def __init__(self, judge: Judge, controls: WatchedControls, *, name: str, live: bool, main_thread: bool) -> None:
         self.name, self.live, self.main_thread = name, live, main_thread
@@ -178,7 +178,7 @@ class JudgedSink(FrameSink):
     def send(self, frame: Frame) -> None:
         reads = self._controls.seen.reads
         if reads == self._reads:
-            self._judge.crimes.append(f"{self.name}: nobody asked what is wanted now")
+            self._judge.violations.append(f"{self.name}: the controls were not read for this frame")
         self._reads = reads
         self.frames += 1
         self._judge.judge(self.name, frame.bgr, self._controls.seen.state)

@@ -1,4 +1,4 @@
-"""The real pipeline before a moving portrait, with faults on order: stand-ins for camera, tracker and network."""
+"""Stand-ins for camera, tracker and network, with faults that tests switch on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from live.sources.base import FrameSource, SourceInfo
 
 
 class Troubles:
-    """What goes wrong just now; a sequence changes it, the stand-ins look at it."""
+    """The faults that are switched on; read by the stand-ins."""
 
     def __init__(self) -> None:
         self.people, self.size_wh = 1, SMALL_WH
@@ -32,7 +32,7 @@ class Troubles:
 
 
 class TroubledSource(FrameSource):
-    """The moving portrait as a camera that misbehaves on order."""
+    """A camera with a moving portrait."""
 
     live = True
 
@@ -66,13 +66,13 @@ class TroubledSource(FrameSource):
 
 
 class TroubledTracker:
-    """Knows where the faces are, and says so late, wrongly or not at all on order."""
+    """A tracker that knows the faces, and reports them late, wrongly or not at all."""
 
     def __init__(self, troubles: Troubles) -> None:
         self._troubles = troubles
 
     def open(self) -> None:
-        """Nothing to load."""
+        """Load nothing."""
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
         trouble, people = self._troubles.faces, self._troubles.people
@@ -88,20 +88,20 @@ class TroubledTracker:
         return (*true[:-1], _unsure(true[-1], trouble)) if true and trouble != "found" else true
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Release nothing."""
 
 
 def _unsure(face: Face, how: str) -> Face:
-    """The face as a tracker gives it that is no longer sure of anything."""
+    """Return the face with implausible landmarks."""
     xy = face.landmarks_xy.copy()
-    dice = np.random.default_rng(len(how))
+    rng = np.random.default_rng(len(how))
     if how == "nan":
-        xy[dice.permutation(478)[:40]] = np.nan
+        xy[rng.permutation(478)[:40]] = np.nan
         xy[FACE_OVAL[3]] = np.nan
     elif how == "collapsed":
         xy[:] = xy.mean(0)
     elif how == "twisted":
-        xy[FACE_OVAL] = xy[FACE_OVAL][dice.permutation(len(FACE_OVAL))]
+        xy[FACE_OVAL] = xy[FACE_OVAL][rng.permutation(len(FACE_OVAL))]
     elif how == "huge":
         xy *= 1e6
     elif how == "short":
@@ -114,7 +114,7 @@ def _unsure(face: Face, how: str) -> Face:
 
 
 class TroubledEngine(NegativeEngine):
-    """The negative, or what a broken engine gives."""
+    """Gives the negative, or invalid output."""
 
     def __init__(self, troubles: Troubles) -> None:
         super().__init__("picture")
@@ -143,7 +143,7 @@ class TroubledEngine(NegativeEngine):
 
 
 class TroubledLookLoader(LookLoader):
-    """Looks drawn by the stand-in; some are slow to make, and some cannot be made."""
+    """Loads looks with the stand-in engine; loading may be slow or fail."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class TroubledLookLoader(LookLoader):
     def load(self, name: str) -> LoadedLook:
         if name in self._loaded:
             return self._loaded[name]
-        if self._loaded:  # the first look is there at once
+        if self._loaded:  # the first look loads at once
             time.sleep(self._slow_s)
         if name == self._broken:
             raise EngineError(f"look {name}", "it cannot be made here")
@@ -176,7 +176,7 @@ class TroubledLookLoader(LookLoader):
 
 
 def the_looks() -> dict[str, Look]:
-    """Bare, made up, and covered in every way a look can say."""
+    """Return a bare look, a make-up look, and covering looks with every kind of fallback."""
     shipped = load_looks()
     toon, sketch = shipped["toon"], shipped["sketch"]
     head = replace(toon, name="head", layers=toon.layers[1:], no_face="card")

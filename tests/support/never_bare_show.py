@@ -1,4 +1,4 @@
-"""The program running on the moving portrait, and words for what can be seen on a frame."""
+"""A run on the moving portrait, and predicates for what a frame shows."""
 
 from __future__ import annotations
 
@@ -44,24 +44,26 @@ def is_card(frame: Frame) -> bool:
 
 
 class Show:
-    """The program running on the moving portrait, with a camera, a window, and troubles on order."""
+    """A run on the moving portrait with a camera, a window, and faults."""
 
     def __init__(self, look: str, *, slow_s: float = 0.0, broken: str = "", **more: Any) -> None:
         looks = the_looks()
         self.troubles = Troubles()
         self.controls = Controls(tuple(looks), look=look)
         self.camera, self.window = KeepingSink(live=True), WindowLikeSink()
-        self.said: list[str] = []
-        self.look_loader = TroubledLookLoader(looks, self.troubles, slow_s=slow_s, broken=broken, say=self.said.append)
+        self.messages: list[str] = []
+        self.look_loader = TroubledLookLoader(
+            looks, self.troubles, slow_s=slow_s, broken=broken, say=self.messages.append
+        )
         source, tracker = TroubledSource(self.troubles, interval_s=1 / 60), TroubledTracker(self.troubles)
         parts = Parts(source, tracker, [self.camera, self.window], self.look_loader, self.controls)
-        self.run = Pipeline(parts, fps=60, say=self.said.append, **more)
+        self.run = Pipeline(parts, fps=60, say=self.messages.append, **more)
         self.thread, self.errors = in_background(self.run)
 
     def see(self, what: Callable[[Frame], bool], *sinks: KeepingSink) -> int:
-        """Wait until the newest frame is so; returns how many frames the first sink had got."""
+        """Wait until each sink's newest frame satisfies the predicate; return the first sink's number of frames."""
         for sink in sinks or (self.camera, self.window):
-            assert sink.wait_for(lambda frames: bool(frames) and what(frames[-1])), (what.__name__, self.said)
+            assert sink.wait_for(lambda frames: bool(frames) and what(frames[-1])), (what.__name__, self.messages)
         return len((sinks or (self.camera,))[0].frames)
 
     def end(self) -> None:
@@ -71,15 +73,15 @@ class Show:
 
 
 class Hang:
-    """A call that does not come back until it is let go."""
+    """A call that does not return until it is released."""
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
-        self.begun, self.let_go = threading.Event(), threading.Event()
+        self.begun, self.released = threading.Event(), threading.Event()
 
     def __call__(self, *_: object, **__: object) -> Any:
         self.begun.set()
-        self.let_go.wait(30)
+        self.released.wait(30)
         if self._stage == "tracker":
             return ()
         raise TimeoutError("it hung")

@@ -1,8 +1,8 @@
-"""How long a test waits before it says that the program hangs: 2 s, and what the machine itself was late meanwhile.
+"""Timeouts for tests: 2 s, plus the time for which the machine itself was delayed meanwhile.
 
-How late that was is told by a yardstick: a process of its own that naps, and notes when it woke. It is late where the
-machine stands still for seconds, as shared ones do, and on time where only the program hangs, be it with the
-interpreter's lock in its hands. So a quiet machine is judged sharply, and a busy one by what it could do.
+A separate process, the yardstick, sleeps for short times and records when it woke. It wakes late if the machine stalls,
+as shared machines do, and on time if only the tested program hangs, even while it holds the interpreter's lock. So
+timeouts are exact on an idle machine and longer on a busy one.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-_MOST_CROWDED_S = 2.5  # a hang of six seconds is one on any machine
-QUICK_S = 2.5  # "within 2 s", and half a second for looking
+_MOST_CROWDED_S = 2.5  # so a hang of six seconds is detected on any machine
+QUICK_S = 2.5  # 2 s, and half a second to notice
 _NAP_S, _LOOK_S = 0.05, 0.25
-_READ_BYTES = 8 * 4096  # the last minutes
+_READ_BYTES = 8 * 4096  # of the log: the last minutes
 _NAPPING = """
 import os, struct, sys, threading, time
 gone = threading.Event()
@@ -36,40 +36,40 @@ with open(sys.argv[1], "ab", buffering=0) as log:
 os.remove(sys.argv[1])  # the tests were killed
 os.rmdir(os.path.dirname(sys.argv[1]))
 """
-_now_s = time.monotonic  # tests set the clock that others ask
+_now_s = time.monotonic  # tests replace the clock of the time module
 
 
 class Yardstick:
-    """Naps beside the tests until it is closed, or they are gone."""
+    """A process that sleeps and wakes until it is closed or the tests have ended."""
 
     def __init__(self) -> None:
         self._log = Path(tempfile.mkdtemp(prefix="veneer-yardstick-")) / "woke"
         self._log.touch()
         self._owner = os.getpid()
         command = [sys.executable, "-I", "-S", "-c", _NAPPING, str(self._log), str(_NAP_S)]
-        # A session of its own: what is sent to the tests' group, as Ctrl-C is, is not for it.
+        # In its own session, it does not receive signals to the tests' process group such as Ctrl-C.
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def woke_s(self) -> list[float]:
-        """When it woke, in monotonic seconds, the latest last.
+        """Return when it woke, in monotonic seconds, in order.
 
         Raises:
-            RuntimeError: it naps no more.
+            RuntimeError: The process has ended.
         """
         if self.process.poll() is not None:
-            raise RuntimeError(f"the yardstick has ended ({self.process.returncode}): nothing can be timed")
+            raise RuntimeError(f"the yardstick has ended ({self.process.returncode}): timeouts cannot be measured")
         with self._log.open("rb") as log:
             log.seek(max(0, self._log.stat().st_size // 8 * 8 - _READ_BYTES))
-            told = log.read()
-        found: list[float] = np.frombuffer(told[: len(told) // 8 * 8], "=d").tolist()
+            data = log.read()
+        found: list[float] = np.frombuffer(data[: len(data) // 8 * 8], "=d").tolist()
         return found
 
     def late_s(self, since_s: float, until_s: float) -> float:
-        """For how much of that time it should have been awake already."""
+        """Return for how long in that interval it was overdue."""
         return late_s(self.woke_s(), since_s, until_s)
 
     def close(self) -> None:
-        """End it; a fork of the tests' process leaves it alone."""
+        """End the process, unless called in a fork of the tests' process."""
         if os.getpid() == self._owner:
             self.process.kill()
             self.process.wait()
@@ -79,16 +79,16 @@ class Yardstick:
 
 
 def late_s(woke_s: list[float], since_s: float, until_s: float) -> float:
-    """How long between the two times somebody overslept who woke at those, and meant to nap `_NAP_S` after each."""
-    ended_s = [*woke_s[1:], until_s]  # the nap that he is in counts, too
-    overslept = zip((at_s + _NAP_S for at_s in woke_s), ended_s, strict=True)
-    return sum(max(0.0, min(end_s, until_s) - max(due_s, since_s)) for due_s, end_s in overslept) if woke_s else 0.0
+    """Return how long a process was overdue in the interval that woke at `woke_s` and slept `_NAP_S` each time."""
+    ended_s = [*woke_s[1:], until_s]  # includes the current sleep
+    overdue = zip((at_s + _NAP_S for at_s in woke_s), ended_s, strict=True)
+    return sum(max(0.0, min(end_s, until_s) - max(due_s, since_s)) for due_s, end_s in overdue) if woke_s else 0.0
 
 
 class Queue:
-    """How long the threads of other processes stood in line for a processor: a program that does is busy, not hung.
+    """How long the threads of other processes waited for a CPU: such a process is busy, not hung.
 
-    Linux tells it of each thread (`Documentation/scheduler/sched-stats.rst`); elsewhere, only the yardstick does.
+    Linux reports it per thread (`Documentation/scheduler/sched-stats.rst`); elsewhere only the yardstick is used.
     """
 
     def __init__(self, pids: Iterable[int]) -> None:
@@ -97,14 +97,14 @@ class Queue:
         self._looked_s = _now_s()
 
     def late_s(self, since_s: float, until_s: float) -> float:
-        """What they stood there, or what the yardstick was late, where that is more."""
+        """Return that waiting time, or the delay of the yardstick if it is longer."""
         return max(self.queued_s(until_s), _yardstick.late_s(since_s, until_s))
 
     def queued_s(self, until_s: float) -> float:
-        """Of the process that stood there longest, since this object was made.
+        """Return the waiting time of the process that waited longest, since this object was created.
 
-        To be asked every now and then: however many threads wait at once, no more than the time between two looks
-        counts. So what counts is less than the time for which the process had work to do, and no hang is hidden by it.
+        Call it regularly: however many threads wait at once, at most the time between two calls counts. So the result
+        is below the time for which the process had work to do, and cannot hide a hang.
         """
         spent_s, self._looked_s = until_s - self._looked_s, until_s
         for pid, before_ns in self._threads_ns.items():
@@ -125,11 +125,11 @@ def _queued_ns(pid: int) -> dict[int, int]:
 
 
 class Patience:
-    """Time for the program; to be asked again and again whether it lasts.
+    """A timeout that grows with the delay of the machine.
 
     Args:
-        seconds: on a machine that is never late.
-        late_s: how late the machine was between two times; another one stands in for the yardstick.
+        seconds: the timeout on an idle machine.
+        late_s: returns the delay of the machine between two times; the yardstick's by default.
         clock: in the yardstick's seconds.
     """
 
@@ -146,7 +146,7 @@ class Patience:
         self._look_s = self._since_s + _LOOK_S
 
     def lasts(self) -> bool:
-        """Whether there is time left."""
+        """Whether time is left."""
         now_s = self._clock()
         if now_s >= min(self._look_s, self._until_s):
             self._look_s = now_s + _LOOK_S
@@ -154,7 +154,7 @@ class Patience:
         return now_s < self._until_s
 
     def sees(self, true: Callable[[], object], *, every_s: float = 0.002) -> bool:
-        """Wait until that is so; whether it came in time. Late is late: what is true by then does not count."""
+        """Wait for the condition; return whether it became true in time."""
         while not true():
             if not self.lasts():
                 return False
@@ -163,13 +163,13 @@ class Patience:
 
 
 def _late_here_s(since_s: float, until_s: float) -> float:
-    """What the yardstick says; and who naps is served at once where many work, who works waits: a little for each."""
+    """Return the yardstick's delay, plus some time for the load: sleeping processes are scheduled first."""
     crowd = os.getloadavg()[0] / (os.cpu_count() or 1) - 1 if hasattr(os, "getloadavg") else 0.0
     return _yardstick.late_s(since_s, until_s) + min(_MOST_CROWDED_S, max(0.0, 0.5 * crowd))
 
 
 def ends_soon(thread: threading.Thread) -> bool:
-    """Whether it ends in time; waits for that."""
+    """Wait for the thread; return whether it ended in time."""
     return Patience().sees(lambda: not thread.is_alive())
 
 

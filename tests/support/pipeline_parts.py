@@ -20,7 +20,7 @@ __all__ = ["ends_soon", "in_background", "number_of", "numbered", "pipeline"]
 
 
 def numbered(index: int) -> ImageU8:
-    """A small frame that carries its number."""
+    """Return a small frame that encodes its number."""
     frame = np.zeros((48, 64, 3), np.uint8)
     frame[:, :, 0] = index % 256
     frame[:, :, 1] = index // 256

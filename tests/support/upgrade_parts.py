@@ -1,4 +1,4 @@
-"""A run in which engines are built aside, for tests that watch its frames meanwhile."""
+"""A run during which engines are built, for tests that observe its frames."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from live.render.look_sheet import find_faces
 from live.upgrades import engine_upgrades
 from live.upgrades.engine_upgrades import runtime_and_precision
 
-MANY = 12  # frames that go on while something else is done
-PATIENCE_S = 120.0  # nothing here is slow for that long, even on a loaded machine
-BUILD_S = 540.0  # but for real builds, which get what a loaded machine leaves over
+MANY = 12  # frames that must come during another action
+PATIENCE_S = 120.0  # longer than any step takes, even on a busy machine
+BUILD_S = 540.0  # for real builds at low priority
 
 
 def until(done: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool:
-    """Wait until that is so; whether it is."""
+    """Wait for the condition; return whether it is true."""
     until_s = time.monotonic() + patience_s
     while not done() and time.monotonic() < until_s:
         time.sleep(0.01)
@@ -44,7 +44,7 @@ def until(done: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool:
 
 
 class Show:
-    """A run on the built-in face with looks of one style, and all that was said in it."""
+    """A run on the built-in face with one look per style, and all its messages."""
 
     def __init__(
         self,
@@ -57,27 +57,27 @@ class Show:
         build: bool = True,
         has_viewers: Callable[[], bool] | None = None,
     ) -> None:
-        self.said: list[str] = []
-        self.painted_s: list[float] = []  # when each frame was ready to be sent
+        self.messages: list[str] = []
+        self.painted_s: list[float] = []  # when each frame was rendered
         looks = {style.name: Look(style.name, "", (Layer(style, 1.0),)) for style in styles}
         looks |= {"both": Look("both", "", tuple(Layer(style, 0.5) for style in styles))}
         self.controls = Controls(tuple(looks), look=styles[0].name)
         more: dict[str, Any] = {"build": build, "has_viewers": has_viewers}
         if available_builds is not None:
             more["available_builds"] = available_builds
-        self.look_loader = LookLoader(looks, runtime=runtime, say=self.said.append, background=True, **more)
+        self.look_loader = LookLoader(looks, runtime=runtime, say=self.messages.append, background=True, **more)
         self.sink = KeepingSink(live=True)
         face = find_faces(portrait_bgr())
         source = FakeSource(lambda index: portrait_bgr(), live=True, interval_s=1 / fps)
         parts = Parts(source, tracker or FakeTracker(lambda frame: face), [self.sink], self.look_loader, self.controls)
         painted = self.painted_s
         self.pipeline = Pipeline(
-            parts, say=self.said.append, on_frame=lambda frame, state: painted.append(time.monotonic())
+            parts, say=self.messages.append, on_frame=lambda frame, state: painted.append(time.monotonic())
         )
         self.thread, self.errors = in_background(self.pipeline)
 
     def frames_go_on(self) -> bool:
-        """Whether many more frames that were not there before come out."""
+        """Whether many more new frames are output."""
         newest = self.sink.frames[-1].frame_id if self.sink.frames else -1
         return self.sink.wait_for(lambda frames: bool(frames) and frames[-1].frame_id > newest + MANY, 60.0)
 
@@ -85,7 +85,7 @@ class Show:
         return until(done, patience_s)
 
     def says(self, words: str, patience_s: float = PATIENCE_S) -> bool:
-        return self.until(lambda: any(words in line for line in self.said), patience_s)
+        return self.until(lambda: any(words in line for line in self.messages), patience_s)
 
     def runs_on(self, name: str = "") -> list[str]:
         infos = self.look_loader.engines(name or self.controls.read().look)
@@ -98,7 +98,7 @@ class Show:
 
 
 class Builds:
-    """Real builders that begin when a test lets them, and each step that they tell."""
+    """Real builders that wait for the test, and the steps they report."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps: list[str] = []
@@ -121,24 +121,24 @@ class Builds:
 
 
 def ordered(mode: str, lock: Path, *, limit_s: float = 600.0) -> Callable[..., Sequence[BuildOrder]]:
-    """In place of PyTorch, OpenVINO, "built" by the stand-in `slow_builder`."""
+    """Offer OpenVINO instead of PyTorch, "built" by `slow_builder`."""
 
-    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
+    def builds(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
         arguments = mode, f"{lock}-{style.name}"
         order = BuildOrder("stand-in", "openvino", "", "slow_builder:main", arguments, limit_s)
         return (order,) if info.runtime == "torch" else ()
 
-    return wanted
+    return builds
 
 
 def keyed(mode: str, lock: Path, key: str, *, limit_s: float = 600.0) -> Callable[..., Sequence[BuildOrder]]:
-    """The same order, for an engine whose key is known."""
+    """Offer the same build, with a known cache key."""
     plain = ordered(mode, lock, limit_s=limit_s)
 
-    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
+    def builds(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
         return [replace(order, key=lambda: key) for order in plain(style, info, runtime)]
 
-    return wanted
+    return builds
 
 
 def gone(lock: Path) -> bool:
@@ -147,7 +147,7 @@ def gone(lock: Path) -> bool:
 
 
 def spoilt(by: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Callable[..., Engine]:
-    """Opens the real engine; what it gives is spoilt."""
+    """Open the real engine and modify its output."""
 
     def opened(style: Style, **more: Any) -> Engine:
         engine = open_engine(style, **more)

@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 _MAX_DEFAULT_WORKERS = 8
 
 
-def default_workers() -> int:
-    """Return the number of workers that a run uses by default: half of the processors, 1 to 8."""
-    return max(1, min(_MAX_DEFAULT_WORKERS, (os.cpu_count() or 1) // 2))
-
-
 class BatchStream:
     """An iterator over the batches of steps `first` to `last` (exclusive). Close it to stop the workers.
 
@@ -33,10 +28,12 @@ class BatchStream:
         source: Gives the batch of a step.
         first: First step.
         last: Step after the last one.
-        workers: Number of worker processes; 0 prepares each batch when it is asked for.
+        workers: Number of worker processes; 0 prepares batches in this process. None: half of the processors, 1 to 8.
     """
 
-    def __init__(self, source: BatchSource, first: int, last: int, *, workers: int) -> None:
+    def __init__(self, source: BatchSource, first: int, last: int, *, workers: int | None) -> None:
+        if workers is None:
+            workers = max(1, min(_MAX_DEFAULT_WORKERS, (os.cpu_count() or 1) // 2))
         loader = DataLoader(
             _Items(source), batch_size=None, sampler=range(first, last), collate_fn=_unchanged, num_workers=workers,
             worker_init_fn=_start_worker, generator=torch.Generator(),  # not the global one: a loader draws from it

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from torch import Tensor
 from engines.errors import OptionsError
 from engines.training.data.paired_dataset import terms_of
 from engines.training.data.picture_pairs import ImageU8, complete_pairs, read_rgb, size_text
+
+if TYPE_CHECKING:
+    from engines.training.methods.lips import LipsConfig
 
 CROP_SIZE_WH = (90, 30)
 BEFORE = "bare"
@@ -106,29 +109,17 @@ class LipBatches:
 
     Args:
         pairs: The pairs.
-        batch: Pairs in a batch.
-        lit_share: Share of the pairs that are relit, before and after alike.
-        gain: Range of the factor on the brightness.
-        tint: Largest relative difference of a colour from that factor.
-        seed: Seed of the order and the augmentation.
+        config: Its batch, lit_share, gain, tint and seed.
     """
 
-    def __init__(
-        self, pairs: LipPairs, *, batch: int, lit_share: float, gain: tuple[float, float], tint: float, seed: int
-    ) -> None:
+    def __init__(self, pairs: LipPairs, config: LipsConfig) -> None:
         self._before, self._after = as_tensor(pairs.before_rgb), as_tensor(pairs.after_rgb)
-        self._batch, self._lit_share, self._gain, self._tint = batch, lit_share, gain, tint
-        self._seed = seed
+        self._config = config
         self._restart()
 
     def _restart(self) -> None:
-        self._generator = torch.Generator().manual_seed(self._seed)
+        self._generator = torch.Generator().manual_seed(self._config.seed)
         self._next_step, self._order = 0, list[Tensor]()
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of batches that show every pair once."""
-        return math.ceil(len(self._before) / self._batch)
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return the batch of a step."""
@@ -136,29 +127,27 @@ class LipBatches:
             self._restart()
         while True:
             if not self._order:
-                self._order = list(
-                    torch.split(torch.randperm(len(self._before), generator=self._generator), self._batch)
-                )
+                order = torch.randperm(len(self._before), generator=self._generator)
+                self._order = list(torch.split(order, self._config.batch))
             chosen = self._order.pop(0)
             mirrored, light = self._draw(len(chosen))
             self._next_step += 1
             if self._next_step > step:
-                return augmented(self._before[chosen], self._after[chosen], mirrored, light)
+                crop, painted = (
+                    torch.where(mirrored, pictures[chosen].flip(3), pictures[chosen]) * light
+                    for pictures in (self._before, self._after)
+                )
+                return crop.contiguous(memory_format=torch.channels_last), painted
 
     def _draw(self, count: int) -> tuple[Tensor, Tensor]:
         """Draw which pairs are mirrored, (N, 1, 1, 1), and the light on them, (N, 3, 1, 1)."""
-        shape, generator, (low, high) = (count, 1, 1, 1), self._generator, self._gain
+        shape, generator, config = (count, 1, 1, 1), self._generator, self._config
         mirrored = torch.rand(shape, generator=generator) < 0.5
-        lit = torch.rand(shape, generator=generator) < self._lit_share
+        lit = torch.rand(shape, generator=generator) < config.lit_share
+        low, high = config.gain
         gain = low + (high - low) * torch.rand(shape, generator=generator)
-        tint = 1 + self._tint * (2 * torch.rand((count, 3, 1, 1), generator=generator) - 1)
+        tint = 1 + config.tint * (2 * torch.rand((count, 3, 1, 1), generator=generator) - 1)
         return mirrored, torch.where(lit, gain * tint, 1.0)
-
-
-def augmented(crop: Tensor, painted: Tensor, mirrored: Tensor, light: Tensor) -> tuple[Tensor, Tensor]:
-    """Mirror and relight crops and their painted partners (N, 3, H, W) alike."""
-    crop, painted = (torch.where(mirrored, pictures.flip(3), pictures) * light for pictures in (crop, painted))
-    return crop.contiguous(memory_format=torch.channels_last), painted
 
 
 def split_folds(before_rgb: ImageU8, folds: int, *, seed: int) -> list[list[int]]:

@@ -79,11 +79,7 @@ class Lips(TrainingMethod[LipsConfig]):
 
     def dataset(self, rank: int) -> LipBatches:
         """Return augmented batches; they are the same on every device."""
-        config = self.config
-        return LipBatches(
-            self.data, batch=config.batch, lit_share=config.lit_share, gain=config.gain, tint=config.tint,
-            seed=config.seed,
-        )  # fmt: skip
+        return LipBatches(self.data, self.config)
 
     def step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
         """Train on one batch of (crop, painted)."""

@@ -41,37 +41,26 @@ class PairedConfig(TrainConfig):
     """Config of paired training. The weight of each loss is its own field; 0 switches the loss off.
 
     Attributes:
-        output: What the generator returns: the "picture", or the "change" to add to the input.
-        l1: Weight of the mean absolute difference of colours.
-        gradient: Weight of the same of image gradients, for crisp lines and flat shading.
-        perceptual: Weight of the distance of VGG-19 features; needs `vgg`.
-        adversarial: Weight of a conditional 70x70 PatchGAN (Isola et al., arXiv:1611.07004).
-        temporal: Weight of the difference between drawings of the same face, shifted and with other noise.
-        gan: Kind of the adversarial loss: "vanilla", "lsgan" or "wgan-gp".
-        vgg: An npz of VGG-19's weights.
-        optimiser: "soap" (best, for layers that are not too wide), "muon" or "adamw".
         weight_decay: Of Muon and AdamW.
-        crop_px: Side of the square training crops.
-        webcam: How much the inputs are degraded as by a webcam, 0..1.
-        relit: Share of the crops whose input and target are relit alike.
         turned: Share of the crops that are rotated and scaled, input and target alike.
-        grid_px: Grid of the targets (a pattern fixed to the paper); crops and shifts keep to it. 1 for none.
         held_out: Share of the pairs held out for validation, at most `max_held_out` pairs.
     """
 
-    output: Annotated[str, typer.Option(help="What the generator returns: picture, or change (keeps detail).")] = (
-        "picture"
-    )
+    output: Annotated[
+        str, typer.Option(help="What the generator returns: picture, or change, which keeps fine detail.")
+    ] = "picture"
     l1: Annotated[float, typer.Option(help="Weight of the colour difference.", min=0)] = 1.0
     gradient: Annotated[float, typer.Option(help="Weight of the image gradients' difference.", min=0)] = 0.5
     perceptual: Annotated[float, typer.Option(help="Weight of the VGG-19 features; needs --vgg.", min=0)] = 0.0
     adversarial: Annotated[float, typer.Option(help="Weight of the PatchGAN discriminator.", min=0)] = 0.0
     temporal: Annotated[float, typer.Option(help="Weight of the stability from frame to frame.", min=0)] = 0.2
-    gan: Annotated[str, typer.Option(help="Adversarial loss: vanilla, lsgan or wgan-gp.")] = "lsgan"
+    gan: Annotated[str, typer.Option(help=f"Adversarial loss: {', '.join(GAN_KINDS)}.")] = "lsgan"
     vgg: Annotated[Path | None, typer.Option(metavar="FILE", help="npz of VGG-19's weights.")] = field(
         default=None, metadata=LOCAL
     )
-    optimiser: Annotated[str, typer.Option(help="soap, muon or adamw.", show_default="the generator's own")] = "soap"
+    optimiser: Annotated[
+        str, typer.Option(help=f"One of {', '.join(OPTIMISERS)}.", show_default="the generator's own")
+    ] = "soap"
     weight_decay: float = 1e-4
     crop_px: Annotated[int, typer.Option("--crop", help="Side of the training crops, pixels.", min=16)] = 128
     webcam: Annotated[float, typer.Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.6

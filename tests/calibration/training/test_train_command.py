@@ -112,6 +112,16 @@ def test_ready_regions_are_not_cut_again(tmp_path: Path) -> None:
     assert card["output"] == "change" and card["generator_args"]["change"] == 1
 
 
+def test_another_generator_has_its_own_arguments(tmp_path: Path) -> None:
+    before, after = write_pairs(make_pairs(4), tmp_path)
+    own = ("--before", before, "--after", after, "--no-cut", "--generator", "pix2pix", "--method=paired", *QUICK[:6])
+    call("p2p", *own, *QUICK[-6:], "--arg", "channels=4", "--arg", "depth=4", "--work", tmp_path, "--out", tmp_path)
+    card = json.loads((tmp_path / "p2p.json").read_text())
+    assert (card["generator"], card["config"]["optimiser"]) == ("pix2pix", "muon")
+    assert card["generator_args"] == {"channels": 4, "depth": 4}
+    assert (card["method"], card["output"]) == ("paired", "picture")
+
+
 def test_without_out_the_style_is_the_users_own(veneer_home: Path, tmp_path: Path) -> None:
     before, after = write_pairs(make_pairs(4), tmp_path)
     call("neg", "--before", before, "--after", after, "--no-cut", "--work", tmp_path / "w", *QUICK)

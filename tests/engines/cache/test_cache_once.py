@@ -1,4 +1,4 @@
-"""Two programs that want the same engine build it once; nobody waits for ever for one that died or is stuck."""
+"""Of two processes that need the same engine one builds it; a dead or stuck lock holder does not block."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def once(said: list[str], *, made: bytes = b"made", wait_s: float = 20.0) -> byt
     )
 
 
-def test_the_second_time_it_is_read() -> None:
+def test_the_second_start_reads_the_cache() -> None:
     said: list[str] = []
     assert once(said, made=b"first") == b"first"
     assert once(said, made=b"second") == b"first"
@@ -76,7 +76,7 @@ def test_the_second_time_it_is_read() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the plan is of another version\nlong"), ValueError("?"), OSError("?")])
-def test_an_engine_that_cannot_be_read_here_is_built_again(error: Exception) -> None:
+def test_an_unreadable_engine_is_built_again(error: Exception) -> None:
     def refuse(folder: Path) -> bytes:
         raise error
 
@@ -104,7 +104,7 @@ def test_an_edited_engine_is_built_again() -> None:
     assert len(said) == 1 and "incomplete or modified: it is deleted and built again" in said[0]
 
 
-def test_what_building_raises_comes_through_and_the_next_may_try() -> None:
+def test_build_errors_propagate_and_release_the_lock() -> None:
     def fail() -> bytes:
         raise MemoryError("GPU memory is full")
 
@@ -156,7 +156,7 @@ def test_the_lock_of_a_dead_process_is_free() -> None:
         assert said == []
 
 
-def test_a_stuck_process_is_passed_over() -> None:
+def test_a_stuck_lock_holder_times_out() -> None:
     with holder():
         said: list[str] = []
         assert once(said, wait_s=0.3) == b"made"

@@ -1,4 +1,4 @@
-"""Converted engines on disk: found when whole, thrown away when cut, edited or foreign; the oldest go first."""
+"""The engine cache: complete entries are found, damaged ones deleted, and the least recently used trimmed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def fill(folder: Path) -> None:
     (folder / "model.bin").write_bytes(bytes(1000))
 
 
-def test_what_was_stored_is_found() -> None:
+def test_a_stored_entry_is_found() -> None:
     key = engine_cache.cache_key(weights="a", shape=[90, 30])
     assert engine_cache.find(key) is None
     stored = engine_cache.store(key, fill)
@@ -32,7 +32,7 @@ def test_every_part_makes_another_key() -> None:
 
 
 @pytest.mark.parametrize("harm", ["cut", "edited", "missing", "manifest", "no key"])
-def test_a_harmed_entry_is_thrown_away_and_one_line_said(harm: str) -> None:
+def test_a_damaged_entry_is_deleted_and_reported(harm: str) -> None:
     key = engine_cache.cache_key(weights=harm)
     entry = engine_cache.store(key, fill)
     assert entry is not None
@@ -53,7 +53,7 @@ def test_a_harmed_entry_is_thrown_away_and_one_line_said(harm: str) -> None:
     assert engine_cache.store(key, fill) is not None
 
 
-def test_an_entry_under_another_name_is_a_foreign_one() -> None:
+def test_an_entry_under_another_key_is_deleted() -> None:
     here, there = engine_cache.cache_key(device="this one"), engine_cache.cache_key(device="another one")
     stored = engine_cache.store(there, fill)
     assert stored is not None
@@ -63,7 +63,7 @@ def test_an_entry_under_another_name_is_a_foreign_one() -> None:
     assert "stored under another key" in said[0]
 
 
-def test_a_writer_that_fails_leaves_nothing() -> None:
+def test_a_failed_write_leaves_no_entry() -> None:
     def fail(folder: Path) -> None:
         fill(folder)
         raise OSError(28, "No space left on device")
@@ -74,7 +74,7 @@ def test_a_writer_that_fails_leaves_nothing() -> None:
     assert list(cache_entry.cache_home().iterdir()) == []
 
 
-def test_on_a_full_disk_the_entry_that_was_there_stays() -> None:
+def test_a_full_disk_keeps_the_old_entry() -> None:
     def fail(folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
@@ -83,14 +83,14 @@ def test_on_a_full_disk_the_entry_that_was_there_stays() -> None:
     assert engine_cache.store(key, fail) == stored == engine_cache.find(key)
 
 
-def test_of_two_that_store_the_same_the_first_stays() -> None:
+def test_of_two_equal_entries_the_first_stays() -> None:
     key = engine_cache.cache_key(weights="twice")
     first = engine_cache.store(key, fill, about=engine_cache.EntryDescription(style="first"))
     assert engine_cache.store(key, fill, about=engine_cache.EntryDescription(style="second")) == first
     assert [entry.about.style for entry in engine_cache.entries()] == ["first"]
 
 
-def test_the_manifest_says_what_it_is() -> None:
+def test_the_manifest_describes_the_engine() -> None:
     about = engine_cache.EntryDescription(style="lips-glaze", runtime="tensorrt", precision="fp16", shape="90x30")
     key = engine_cache.cache_key(weights="a")
     engine_cache.store(key, fill, about=about, build_s=12.5)
@@ -102,7 +102,7 @@ def test_the_manifest_says_what_it_is() -> None:
     assert entry.verdict == "uncalibrated"
 
 
-def test_a_verdict_is_kept_beside_the_engine_and_goes_with_it() -> None:
+def test_a_verdict_is_stored_and_deleted_with_its_entry() -> None:
     key = engine_cache.cache_key(weights="a")
     assert cache_entry.verdict(key) == "uncalibrated"
     entry = engine_cache.store(key, fill)
@@ -126,7 +126,7 @@ def stored_at(name: str, ago_s: float) -> str:
     return key
 
 
-def test_what_was_not_used_for_longest_goes_first() -> None:
+def test_trim_deletes_the_least_recently_used_first() -> None:
     old, used, new = stored_at("old", 300), stored_at("used", 400), stored_at("new", 100)
     assert engine_cache.find(used) is not None
     size = engine_cache.entries()[0].size_bytes
@@ -143,7 +143,7 @@ def test_storing_keeps_the_cache_within_its_limit(monkeypatch: pytest.MonkeyPatc
     assert [entry.key for entry in engine_cache.entries()] == keys[:1:-1]
 
 
-def test_what_dead_processes_left_is_swept_away_and_what_is_being_made_is_not() -> None:
+def test_trim_deletes_only_old_temporary_folders() -> None:
     stored_at("some", 0)
     left, making = (cache_entry.cache_home() / name for name in (".making-dead", ".making-now"))
     for folder in (left, making):
@@ -156,7 +156,7 @@ def test_what_dead_processes_left_is_swept_away_and_what_is_being_made_is_not() 
     assert making.exists()
 
 
-def test_clear_removes_everything_also_what_is_damaged() -> None:
+def test_clear_deletes_damaged_entries_too() -> None:
     assert engine_cache.clear() == (0, 0)
     stored_at("one", 0)
     entry = engine_cache.find(stored_at("two", 0))
@@ -168,7 +168,7 @@ def test_clear_removes_everything_also_what_is_damaged() -> None:
     assert engine_cache.entries() == []
 
 
-def test_a_cache_that_cannot_be_written_to_is_no_harm(veneer_home: Path) -> None:
+def test_a_read_only_cache_is_no_error(veneer_home: Path) -> None:
     (veneer_home / "cache").write_text("a file where the folder should be")
     key = engine_cache.cache_key(weights="a")
     assert engine_cache.store(key, fill) is None

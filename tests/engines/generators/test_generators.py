@@ -31,9 +31,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def small(name: str, **arguments: Any) -> nn.Module:
     """The generator with a few channels and layers."""
-    least = {
-        key: max(int(one.low), 2) for key, one in generator_spec(name).arguments.items() if one.default is not False
-    }
+    numbers = {key: one for key, one in generator_spec(name).arguments.items() if type(one.default) is int}
+    least = {key: max(int(one.low), 2) for key, one in numbers.items()}
     torch.manual_seed(0)
     return fresh_generator(name, {**least, **arguments})
 

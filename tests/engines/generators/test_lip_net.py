@@ -1,4 +1,4 @@
-"""The lip generator and the weights that come with it."""
+"""The lip generator and its shipped weights."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def card(name: str) -> dict[str, Any]:
     return found
 
 
-def test_a_fresh_network_leaves_the_lips_as_they_are() -> None:
+def test_an_untrained_network_changes_nothing() -> None:
     crop = torch.rand(2, 3, 30, 90)
     assert LipNet()(crop).shape == crop.shape
     assert not LipNet()(crop).any()
@@ -46,13 +46,13 @@ def test_layers_are_three_by_three_with_24_45_and_3_channels() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(30, 90), (1, 1), (61, 187)])
-def test_any_size_comes_out_as_it_went_in(size_hw: tuple[int, int]) -> None:
+def test_the_output_has_the_size_of_the_input(size_hw: tuple[int, int]) -> None:
     crop = torch.rand(1, 3, *size_hw)
     with torch.inference_mode():
         assert shipped("lips-glaze")(crop).shape == crop.shape
 
 
-def test_a_pixel_is_painted_by_its_near_surroundings_only() -> None:
+def test_the_field_of_view_is_seven_pixels() -> None:
     crop = torch.rand(1, 3, 30, 90)
     other = crop.clone()
     other[0, :, 15, 40] = 1 - other[0, :, 15, 40]
@@ -65,7 +65,7 @@ def test_a_pixel_is_painted_by_its_near_surroundings_only() -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_weights_are_finite_and_the_ones_of_their_card(name: str) -> None:
+def test_shipped_weights_match_their_card(name: str) -> None:
     assert all(bool(torch.isfinite(weight).all()) for weight in shipped(name).parameters())
     digest = hashlib.sha256((WEIGHTS / f"{name}.safetensors").read_bytes()).hexdigest()
     assert card(name)["weights_sha256"] == digest
@@ -73,19 +73,18 @@ def test_shipped_weights_are_finite_and_the_ones_of_their_card(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_card_says_the_data_its_terms_and_a_score_above_the_bar_on_unseen_pairs(name: str) -> None:
-    says = card(name)
-    assert says["name"] == name
-    assert says["scores"]["cv_psnr_db"] >= BARS_DB[name]
-    assert says["scores"]["folds"] == 5
-    assert "Kalafinaian/ai_lips_makeup" in says["data"]["terms"]
-    assert says["data"]["pictures_included"] is False
-    assert {"seed", "epochs", "date", "gmac"} <= says.keys()
+def test_the_card_states_data_terms_and_held_out_score(name: str) -> None:
+    content = card(name)
+    assert content["name"] == name
+    assert content["scores"]["cv_psnr_db"] >= BARS_DB[name]
+    assert content["scores"]["folds"] == 5
+    assert "Kalafinaian/ai_lips_makeup" in content["data"]["terms"]
+    assert content["data"]["pictures_included"] is False
+    assert {"seed", "epochs", "date", "gmac"} <= content.keys()
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_flat_picture_of_any_colour_stays_a_picture(name: str) -> None:
-    """Colours the training never saw must not send the network out of its mind."""
+def test_the_change_of_any_flat_colour_is_bounded(name: str) -> None:
     colours = torch.tensor([[r, g, b] for r in (0.0, 0.5, 1.0) for g in (0.0, 0.5, 1.0) for b in (0.0, 0.5, 1.0)])
     with torch.inference_mode():
         change = shipped(name)(colours[:, :, None, None].expand(-1, -1, 30, 90))
@@ -95,7 +94,7 @@ def test_a_flat_picture_of_any_colour_stays_a_picture(name: str) -> None:
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_style_paints_the_training_pairs_as_well_as_its_card_says(name: str, data_dir: Path) -> None:
+def test_a_shipped_style_reaches_its_cards_score(name: str, data_dir: Path) -> None:
     (pairs,) = load_lip_pairs(data_dir / "lips", name.removeprefix("lips-"))
     assert card(name)["data"]["pixels_sha256"] == pairs.digest()
     style = load_style(name)
@@ -107,7 +106,7 @@ def test_shipped_style_paints_the_training_pairs_as_well_as_its_card_says(name: 
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", SHIPPED)
-def test_in_half_the_light_the_paint_is_darker_too(name: str, data_dir: Path) -> None:
+def test_in_half_the_light_the_change_is_smaller_too(name: str, data_dir: Path) -> None:
     (pairs,) = load_lip_pairs(data_dir / "lips", name.removeprefix("lips-"))
     crop = torch.from_numpy(pairs.before_rgb.transpose(0, 3, 1, 2).copy()).float() / 255
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""The mouth is cut level and tight; what is painted stays inside lips and box."""
+"""The crop of the lips is level and tight; paint stays inside lips and box."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def turned(picture: ImageU8, landmarks_xy: Floats, degrees: float) -> tuple[Imag
 
 
 @pytest.mark.parametrize("degrees", [0, 25, -60, 180])
-def test_the_crop_is_the_same_however_the_head_is_tilted(scene: tuple[ImageU8, Floats], degrees: float) -> None:
+def test_the_crop_does_not_depend_on_head_tilt(scene: tuple[ImageU8, Floats], degrees: float) -> None:
     picture, landmarks_xy = scene
     level = lips_region(landmarks_xy, picture, size_wh=SIZE)
     tilted_picture, tilted_xy = turned(picture, landmarks_xy, degrees)
@@ -40,7 +40,7 @@ def test_the_crop_is_the_same_however_the_head_is_tilted(scene: tuple[ImageU8, F
     assert difference.mean() < 3.0
 
 
-def test_the_crop_is_tight_round_the_lips(scene: tuple[ImageU8, Floats]) -> None:
+def test_the_crop_fits_the_lips_tightly(scene: tuple[ImageU8, Floats]) -> None:
     picture, landmarks_xy = scene
     region = lips_region(landmarks_xy, picture, size_wh=SIZE)
     assert region is not None
@@ -50,7 +50,7 @@ def test_the_crop_is_tight_round_the_lips(scene: tuple[ImageU8, Floats]) -> None
     assert np.allclose(in_crop.max(0), np.array(SIZE) - 0.5, atol=0.1)
 
 
-def test_there_and_back_is_the_same_place(scene: tuple[ImageU8, Floats]) -> None:
+def test_crop_and_uncrop_keep_the_place(scene: tuple[ImageU8, Floats]) -> None:
     picture, landmarks_xy = scene
     tilted_picture, tilted_xy = turned(picture, landmarks_xy, 20)
     region = lips_region(tilted_xy, tilted_picture, size_wh=(360, 120))
@@ -73,7 +73,7 @@ def test_nothing_outside_the_box_or_the_mask_changes(scene: tuple[ImageU8, Float
     assert (painted != picture).any()
 
 
-def test_strength_nought_changes_nothing(scene: tuple[ImageU8, Floats]) -> None:
+def test_strength_zero_changes_nothing(scene: tuple[ImageU8, Floats]) -> None:
     picture, landmarks_xy = scene
     region = lips_region(landmarks_xy, picture, size_wh=SIZE)
     assert region is not None
@@ -108,14 +108,14 @@ def test_an_open_mouth_stays_unpainted_inside(scene: tuple[ImageU8, Floats]) -> 
         lambda xy: xy * np.inf,
     ],
 )
-def test_a_mouth_that_cannot_be_painted_is_left_alone(scene: tuple[ImageU8, Floats], spoil: object) -> None:
+def test_a_mouth_that_cannot_be_painted_has_no_region(scene: tuple[ImageU8, Floats], spoil: object) -> None:
     picture, landmarks_xy = scene
     with np.errstate(invalid="ignore"):
         spoiled: NDArray[np.float32] = spoil(landmarks_xy)  # type: ignore[operator]
     assert lips_region(spoiled, picture, size_wh=SIZE) is None
 
 
-def test_a_mouth_half_out_of_the_picture_is_painted_as_far_as_it_is_in(scene: tuple[ImageU8, Floats]) -> None:
+def test_a_mouth_partly_outside_the_frame_is_painted(scene: tuple[ImageU8, Floats]) -> None:
     picture, landmarks_xy = scene
     mouth_x = float(landmarks_xy[[61, 291], 0].mean())
     cut = np.ascontiguousarray(picture[:, int(mouth_x) :])

@@ -1,4 +1,4 @@
-"""Where picture styles paint."""
+"""Masks of picture regions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _at(mask: np.ndarray, region: PictureRegion, xy: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["head", "person"])
-def test_a_face_is_painted_even_where_the_segmenter_sees_nobody(kind: str) -> None:
+def test_a_face_is_painted_where_no_person_is_segmented(kind: str) -> None:
     frame_bgr, face = portrait_face()
     wh = frame_bgr.shape[1], frame_bgr.shape[0]
     region = _head() if kind == "head" else PictureRegion(frame_box(wh, (448, 256)), (448, 256), wh)
@@ -47,7 +47,7 @@ def test_the_person_is_painted_and_the_wall_is_not() -> None:
     assert _at(mask, region, wall)[0] < 20
 
 
-def test_a_heads_drawing_fades_out_before_the_squares_rim() -> None:
+def test_a_head_mask_fades_out_at_the_border() -> None:
     _, face = portrait_face()
     region = _head()
     mask = region_mask(region, "head", [face.landmarks_xy], None)
@@ -67,13 +67,13 @@ def test_the_mask_lies_where_the_person_is() -> None:
     assert mask[:, :300].max() == 0 and mask[:165].max() == 0 and mask[:, 980:].max() == 0
 
 
-def test_a_frame_is_painted_everywhere_and_so_is_a_person_nobody_looked_for() -> None:
+def test_frame_and_unsegmented_person_have_no_mask() -> None:
     region = PictureRegion((0, 0, 640, 366), (448, 256), (640, 360))
     assert region_mask(region, "frame", [], np.zeros((144, 256), np.uint8)) is None
     assert region_mask(region, "person", [], None) is None
 
 
-def test_a_faces_mask_stays_on_the_face() -> None:
+def test_a_face_mask_stays_on_the_face() -> None:
     _, face = portrait_face()
     region = _head("face")
     mask = region_mask(region, "face", [face.landmarks_xy], None)

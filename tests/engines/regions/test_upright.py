@@ -1,4 +1,4 @@
-"""Upright regions: what is cut out comes back to its place, and a resting head's region rests."""
+"""Upright regions: crops are pasted back to their place, and jitter does not move a region."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engines.regions.upright import PictureRegion, face_box, frame_box, in_frame
     ("box", "size_wh"),
     [((100, 40, 356, 296), (256, 256)), ((-60, -30, 420, 450), (256, 256)), ((300, 200, 1100, 1000), (256, 256))],
 )
-def test_what_is_cut_comes_back_to_its_place(box: tuple[int, int, int, int], size_wh: tuple[int, int]) -> None:
+def test_a_crop_is_pasted_back_to_its_place(box: tuple[int, int, int, int], size_wh: tuple[int, int]) -> None:
     x, y = np.meshgrid(np.arange(640), np.arange(480))
     smooth = np.dstack([x * 255 / 640, y * 255 / 480, (x + y) * 255 / 1120]).astype(np.uint8)
     region = PictureRegion(box, size_wh, (640, 480))
@@ -25,7 +25,7 @@ def test_what_is_cut_comes_back_to_its_place(box: tuple[int, int, int, int], siz
     assert off.max() <= 3
 
 
-def test_landmarks_fall_on_the_same_spot_of_the_crop() -> None:
+def test_landmarks_map_to_the_same_place_in_the_crop() -> None:
     frame = np.zeros((480, 640, 3), np.uint8)
     cv2.circle(frame, (300, 210), 6, (255, 255, 255), -1)
     region = PictureRegion((160, 90, 460, 390), (256, 256), (640, 480))
@@ -34,7 +34,7 @@ def test_landmarks_fall_on_the_same_spot_of_the_crop() -> None:
     assert abs(columns.mean() + 0.5 - spot[0]) < 0.3 and abs(rows.mean() + 0.5 - spot[1]) < 0.3
 
 
-def test_a_head_box_holds_the_hair_and_the_chin_and_a_face_box_lies_within() -> None:
+def test_head_box_contains_hair_chin_and_the_face_box() -> None:
     _, face = portrait_face()
     head, close = face_box(face.landmarks_xy, "head"), face_box(face.landmarks_xy, "face")
     assert head is not None and close is not None
@@ -44,7 +44,7 @@ def test_a_head_box_holds_the_hair_and_the_chin_and_a_face_box_lies_within() -> 
     assert head[2] - head[0] == head[3] - head[1]
 
 
-def test_a_resting_heads_box_rests_and_a_moving_heads_box_follows() -> None:
+def test_face_box_ignores_jitter_and_follows_movement() -> None:
     _, face = portrait_face()
     memory, trembling = TemporalFilter(), np.random.default_rng(1)
     boxes = {
@@ -63,14 +63,14 @@ def test_a_resting_heads_box_rests_and_a_moving_heads_box_follows() -> None:
     assert 40 < moved[0] - rest[0] <= 60
 
 
-def test_a_tiny_face_and_one_that_is_no_number_have_no_box() -> None:
+def test_a_tiny_or_non_finite_face_has_no_box() -> None:
     _, face = portrait_face()
     assert face_box(face.landmarks_xy * 0.02, "head") is None
     assert face_box(np.full_like(face.landmarks_xy, np.nan), "face") is None
 
 
 @pytest.mark.parametrize("frame_wh", [(1280, 720), (640, 480), (720, 1280), (1920, 1080), (2, 2)])
-def test_the_frames_box_holds_the_whole_frame_in_the_generators_shape(frame_wh: tuple[int, int]) -> None:
+def test_frame_box_contains_the_frame_in_the_crops_shape(frame_wh: tuple[int, int]) -> None:
     left, top, right, bottom = frame_box(frame_wh, (448, 256))
     assert left <= 0 and top <= 0 and right >= frame_wh[0] and bottom >= frame_wh[1]
     assert abs((right - left) / (bottom - top) - 448 / 256) < 0.02 or min(frame_wh) < 10

@@ -1,4 +1,4 @@
-"""Working memory that is used again."""
+"""Reuse of scratch arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from engines.regions.workspace import Workspace
 
 
-def test_the_same_memory_comes_again_also_for_a_smaller_array_of_another_kind() -> None:
+def test_memory_is_reused_for_smaller_arrays_of_any_type() -> None:
     workspace = Workspace()
     first = workspace.array("box", (40, 30, 3))
     first[:] = 7
@@ -16,7 +16,7 @@ def test_the_same_memory_comes_again_also_for_a_smaller_array_of_another_kind() 
     assert np.shares_memory(first, again)
 
 
-def test_names_do_not_share_and_a_larger_array_leaves_the_old_one_whole() -> None:
+def test_names_share_no_memory_and_growing_keeps_old_arrays() -> None:
     workspace = Workspace()
     small, other = workspace.array("a", (4, 4)), workspace.array("b", (4, 4))
     small[:], other[:] = 1, 2

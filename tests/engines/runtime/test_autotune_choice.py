@@ -1,4 +1,4 @@
-"""What `veneer calibrate machine` chose is what runs, unless somebody names a runtime, or it is gone."""
+"""The measured choice is used unless the user requests a runtime or the choice is not usable."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def written(choice: EngineChoice, *names: str) -> Style:
 
 
 @pytest.mark.parametrize("label", CHOICES)
-def test_what_was_chosen_is_taken_with_what_was_turned_down_and_their_numbers(label: str, gone: set[str]) -> None:
+def test_the_measured_choice_is_used_and_its_times_are_shown(label: str, gone: set[str]) -> None:
     style = written(CHOICES[label])
     assert engine_choice(style) == CHOICES[label]
     info = open_engine(style).info
@@ -77,19 +77,19 @@ def test_what_was_chosen_is_taken_with_what_was_turned_down_and_their_numbers(la
     )
     assert info.why == (
         "fast; chosen by veneer calibrate machine: 0.10 ms, p95 0.20; "
-        "turned down: openvino int8 0.20 ms, torch fp32 on the CPU 1.20 ms"
+        "slower: openvino int8 0.20 ms, torch fp32 on the CPU 1.20 ms"
     )
     assert unused_choice(style, info) == ""
 
 
-def test_a_runtime_that_is_named_wins(gone: set[str]) -> None:
+def test_a_requested_runtime_overrides_the_choice(gone: set[str]) -> None:
     style = written(CHOICES["OpenVINO"])
     info = open_engine(style, runtime="tensorrt").info
     assert (info.runtime, info.why) == ("tensorrt", "fast")
     assert open_engine(style, runtime="torch").info.precision == "fp16"
 
 
-def test_a_choice_that_is_gone_leaves_the_usual_order_and_says_why(gone: set[str]) -> None:
+def test_an_unusable_choice_is_reported_and_skipped(gone: set[str]) -> None:
     style = written(CHOICES["TensorRT"])
     gone.add("TensorRT")
     info = open_engine(style).info
@@ -105,7 +105,7 @@ def test_a_choice_that_is_gone_leaves_the_usual_order_and_says_why(gone: set[str
 
 
 @pytest.mark.parametrize("aside", [True, False])
-def test_a_run_says_once_that_a_choice_is_gone(aside: bool, gone: set[str]) -> None:
+def test_a_run_reports_an_unused_choice_once(aside: bool, gone: set[str]) -> None:
     written(CHOICES["TensorRT"], LIPS, "lips-bright")
     gone.update(("TensorRT", "CUDA FP16", "CUDA FP32"))
     looks = {name: Look(name, "", (Layer(load_style(name), 1.0),)) for name in (LIPS, "lips-bright")}
@@ -128,7 +128,7 @@ def test_a_stale_choice_is_not_used(gone: set[str], monkeypatch: pytest.MonkeyPa
     assert unused_choice(style, info) == ""
 
 
-def test_without_a_choice_nothing_is_asked_of_the_machine(gone: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_choice_no_fingerprint_is_computed(gone: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def asked() -> None:
         raise AssertionError("a machine that was never measured is asked what it is")
 
@@ -137,7 +137,7 @@ def test_without_a_choice_nothing_is_asked_of_the_machine(gone: set[str], monkey
     assert open_engine(load_style(LIPS)).info.runtime == "tensorrt"
 
 
-def test_nothing_is_built_in_place_of_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_build_is_offered_if_the_choice_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine with a GPU, TensorRT and a quantiser."""
     device = CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
     monkeypatch.setattr(build_orders, "driver_device", lambda: device)

@@ -1,4 +1,4 @@
-"""Which GPU there is, and why it cannot be used: asked of stand-ins for the NVIDIA driver, as cuda.h declares it."""
+"""GPU detection and the reasons why a GPU is not usable, with simulated NVIDIA drivers as declared in cuda.h."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Driver:
         return function
 
 
-def test_the_driver_says_which_gpu_there_is() -> None:
+def test_the_driver_describes_the_gpu() -> None:
     device = query_driver(lambda name: Driver())
     assert (device.name, device.capability, device.cuda) == ("NVIDIA GeForce RTX 4090", (8, 9), (12, 8))
     assert device.driver == "570.86.15"
 
 
-def test_a_driver_that_does_not_tell_its_version_is_no_harm() -> None:
+def test_a_driver_without_a_version_is_accepted() -> None:
     def load(name: str) -> Driver:
         if "cuda" not in name:
             raise OSError(name)
@@ -58,7 +58,7 @@ def test_a_driver_that_does_not_tell_its_version_is_no_harm() -> None:
     assert query_driver(load).driver == ""
 
 
-def test_a_machine_without_a_driver_is_said_to_have_none() -> None:
+def test_a_missing_nvidia_driver_is_reported() -> None:
     def load(name: str) -> ctypes.CDLL:
         raise OSError(f"{name}: cannot open shared object file")
 
@@ -74,7 +74,7 @@ def test_a_machine_without_a_driver_is_said_to_have_none() -> None:
         (Driver(code=999), "driver fails .*999"),
     ],
 )
-def test_a_gpu_that_cannot_be_used_is_said_to_be_so(driver: Driver, says: str) -> None:
+def test_an_unusable_gpu_is_reported(driver: Driver, says: str) -> None:
     with pytest.raises(NotUsableError, match=says):
         query_driver(lambda name: driver)
 
@@ -83,7 +83,7 @@ def test_a_gpu_that_cannot_be_used_is_said_to_be_so(driver: Driver, says: str) -
     ("built_for", "driver_cuda", "says"),
     [(None, (13, 0), "built without CUDA"), ("13.0", (12, 8), "supports CUDA 12.8 at most, and PyTorch requires 13.0")],
 )
-def test_a_pytorch_that_cannot_use_the_gpu_says_why(
+def test_an_unsuitable_pytorch_build_is_reported(
     built_for: str | None, driver_cuda: tuple[int, int], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = cuda_device.CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), driver_cuda)
@@ -93,7 +93,7 @@ def test_a_pytorch_that_cannot_use_the_gpu_says_why(
         cuda_device.torch_device()
 
 
-def test_a_gpu_that_pytorch_does_not_see_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_pytorch_cannot_find_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     device = cuda_device.CudaDevice("NVIDIA GeForce GTX 970", (5, 2), (13, 0))
     monkeypatch.setattr(cuda_device, "driver_device", lambda: device)
     monkeypatch.setattr(torch.version, "cuda", "13.0")

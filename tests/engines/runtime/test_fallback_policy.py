@@ -1,4 +1,4 @@
-"""What goes on for an engine that failed: as near to it as can be had, and nothing that calibration failed."""
+"""The nearest usable engine replaces a failed one; engines that failed calibration are skipped."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def best() -> str:
         (("openvino-gpu", "fp16"), None, (), "openvino"),
     ],
 )
-def test_it_falls_only_as_far_as_it_must(
+def test_the_nearest_usable_engine_replaces_a_failed_one(
     failed: tuple[str, str],
     because: EngineError | None,
     refused: tuple[str, ...],
@@ -108,12 +108,12 @@ def test_it_falls_only_as_far_as_it_must(
 
 
 @pytest.mark.parametrize("failed", [("tensorrt", "fp16"), ("torch", "fp16"), ("torch", "fp32")])
-def test_without_its_gpu_openvino_goes_on(failed: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_the_fallback_is_openvino(failed: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     without_gpu(monkeypatch)
     assert kinds(fallback_engine(STYLE, info(*failed, GPU)).info) == ("openvino", best(), False)
 
 
-def test_one_that_gives_nan_itself_is_not_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fallback_that_gives_nan_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     made = with_gpu(monkeypatch, level=float("nan"))
     found = fallback_engine(STYLE, info("tensorrt", "fp16", GPU)).info
     assert kinds(found)[0] == "openvino"
@@ -121,7 +121,7 @@ def test_one_that_gives_nan_itself_is_not_put_in(monkeypatch: pytest.MonkeyPatch
     assert "torch fp16 cannot be used: it gives NaN or infinity" in found.why
 
 
-def test_on_a_gpu_too_what_calibration_failed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_fallbacks_that_failed_calibration_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpu(monkeypatch)
     record_verdict(key("fp16"), passed=False, because="mean dE 2.1, at most 0.5")
     record_verdict(key("fp32"), passed=True)
@@ -130,7 +130,7 @@ def test_on_a_gpu_too_what_calibration_failed_is_left_out(monkeypatch: pytest.Mo
     assert "torch fp16 cannot be used: calibration failed: mean dE 2.1, at most 0.5" in found.why
 
 
-def test_bf16_that_calibration_failed_does_not_go_on_for_int8() -> None:
+def test_bf16_that_failed_calibration_is_no_fallback() -> None:
     device = OpenVinoEngine(STYLE).info.device
     record_verdict(engine_key(STYLE, "bf16", device), passed=False, because="mean dE 2.1, at most 0.5")
     found = fallback_engine(STYLE, info("openvino", "int8", "CPU")).info
@@ -141,7 +141,7 @@ def test_bf16_that_calibration_failed_does_not_go_on_for_int8() -> None:
     assert kinds(found) == ("torch", "fp32", False)
 
 
-def test_bf16_that_nobody_judged_is_held_against_fp32_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uncalibrated_bf16_must_answer_a_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
     monkeypatch.setattr(cpu_engine, "deviation_from_fp32", lambda *_: (tried.append("probe"), (9.0, False))[1])
     found = fallback_engine(STYLE, info("openvino", "int8", "CPU")).info
@@ -150,7 +150,7 @@ def test_bf16_that_nobody_judged_is_held_against_fp32_first(monkeypatch: pytest.
         assert "BF16 deviates from FP32 by 9.0/255" in found.why
 
 
-def test_int8_does_not_go_on_for_bf16() -> None:
+def test_int8_is_no_fallback_for_bf16() -> None:
     device = OpenVinoEngine(STYLE).info.device
     engine_cache.store(int8_key(STYLE), lambda folder: (folder / "model.xml").write_text("not to be read"))
     record_verdict(int8_key(STYLE), passed=True)
@@ -159,7 +159,7 @@ def test_int8_does_not_go_on_for_bf16() -> None:
     assert engine_cache.find(int8_key(STYLE)) is not None
 
 
-def test_openvino_that_cannot_be_had_leaves_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_openvino_the_fallback_is_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: object, **__: object) -> None:
         raise ImportError("No module named 'openvino'")
 
@@ -171,7 +171,7 @@ def test_openvino_that_cannot_be_had_leaves_pytorch(monkeypatch: pytest.MonkeyPa
         fallback_engine(STYLE, found)
 
 
-def test_a_gpu_that_is_lost_under_tensorrt_ends_at_openvino_and_each_step_is_said(
+def test_a_lost_gpu_falls_back_to_openvino_step_by_step(
     portrait_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TensorRT and its GPU are stand-ins; what goes on is real, and paints."""

@@ -1,4 +1,4 @@
-"""An engine is exchanged between two calls; one that fails is reported once, and another may take its place."""
+"""Engines are swapped between two calls; a failing engine is reported once and may be replaced."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class StandIn:
         self.closed += 1
 
 
-def test_the_other_engine_answers_from_the_next_call_on() -> None:
+def test_the_new_engine_answers_from_the_next_call_on() -> None:
     old, new = StandIn(1.0), StandIn(2.0)
     engine = HotSwapEngine(old)
     assert (engine.infer(ONE) == 1.0).all() and engine.info.precision == "level 1.0"
@@ -73,7 +73,7 @@ def test_an_engine_is_not_closed_in_the_middle_of_a_call() -> None:
     assert (engine.infer(ONE) == 2.0).all()
 
 
-def test_exchanged_a_thousand_times_no_call_meets_a_closed_engine() -> None:
+def test_no_call_meets_a_closed_engine_in_1000_swaps() -> None:
     engine = HotSwapEngine(StandIn(0.0))
     over, errors = threading.Event(), []
 
@@ -94,7 +94,7 @@ def test_exchanged_a_thousand_times_no_call_meets_a_closed_engine() -> None:
     assert errors == []
 
 
-def test_what_an_engine_gave_stays_when_it_is_closed() -> None:
+def test_an_output_stays_valid_after_close() -> None:
     style = load_style("lips-glaze")
     regions_bgr = np.random.default_rng(0).integers(0, 256, (1, 30, 90, 3), dtype=np.uint8)
     engine = HotSwapEngine(OpenVinoEngine(style))
@@ -107,7 +107,7 @@ def test_what_an_engine_gave_stays_when_it_is_closed() -> None:
     assert np.array_equal(given, kept)
 
 
-def test_one_that_comes_after_the_end_is_closed_too() -> None:
+def test_an_engine_swapped_in_after_close_is_closed() -> None:
     old, new = StandIn(1.0), StandIn(2.0)
     engine = HotSwapEngine(old)
     engine.close()
@@ -127,7 +127,7 @@ def fails() -> None:
         (StandIn(1.0, fails), "style lips: stand-in failed: RuntimeError: the device is gone"),
     ],
 )
-def test_one_that_fails_is_reported_once_and_another_takes_its_place(bad: StandIn, says: str) -> None:
+def test_a_failing_engine_is_reported_once_and_replaced(bad: StandIn, says: str) -> None:
     told: list[str] = []
 
     def failed(info: EngineInfo, error: EngineError) -> bool:
@@ -143,7 +143,7 @@ def test_one_that_fails_is_reported_once_and_another_takes_its_place(bad: StandI
     assert (engine.infer(ONE) == 5.0).all()
 
 
-def test_where_another_is_there_at_once_the_call_succeeds() -> None:
+def test_a_call_succeeds_if_the_handler_swaps_at_once() -> None:
     def failed(info: EngineInfo, error: EngineError) -> bool:
         engine.swap(StandIn(5.0))
         return True
@@ -152,7 +152,7 @@ def test_where_another_is_there_at_once_the_call_succeeds() -> None:
     assert (engine.infer(ONE) == 5.0).all()
 
 
-def test_what_goes_on_is_as_near_as_can_be() -> None:
+def test_an_openvino_failure_falls_back_step_by_step() -> None:
     style = load_style("lips-glaze")
     full = fallback_engine(style, EngineInfo(style.name, "openvino", "bf16", "CPU", ""))
     assert (full.info.runtime, full.info.precision) == ("openvino", "fp32")

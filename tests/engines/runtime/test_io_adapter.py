@@ -1,4 +1,4 @@
-"""What every runtime takes: one to four regions, as bytes or as floats; anything else is one clear line."""
+"""Input of every runtime: one to four regions as bytes or floats; anything else is one clear line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def crops_bgr(portrait_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @every_engine
-def test_floats_are_painted_as_the_bytes_they_are(opened: Opened, crops_bgr: NDArray[np.uint8]) -> None:
+def test_float_input_gives_the_same_result_as_bytes(opened: Opened, crops_bgr: NDArray[np.uint8]) -> None:
     engine = opened(load_style("lips-glaze"))
     for count in (1, 2, 3, 4, 1):
         of_bytes = engine.infer(crops_bgr[:count]).copy()
@@ -87,7 +87,7 @@ BAD: dict[str, tuple[Any, str]] = {
 
 @every_engine
 @pytest.mark.parametrize(("bad", "says"), BAD.values(), ids=BAD.keys())
-def test_what_is_no_region_is_one_clear_line(opened: Opened, bad: Any, says: str, crops_bgr: NDArray[np.uint8]) -> None:
+def test_invalid_regions_are_one_clear_line(opened: Opened, bad: Any, says: str, crops_bgr: NDArray[np.uint8]) -> None:
     engine = opened(load_style("lips-glaze"))
     with pytest.raises(EngineError, match=says) as caught:
         engine.infer(bad)
@@ -98,7 +98,7 @@ def test_what_is_no_region_is_one_clear_line(opened: Opened, bad: Any, says: str
 
 
 @pytest.mark.parametrize("name", ["openvino best", "cuda stand-in"])
-def test_another_size_than_it_was_made_for_is_said(name: str) -> None:
+def test_a_region_of_another_size_is_rejected(name: str) -> None:
     with pytest.raises(RegionsError, match=r"shape \(1, 90, 30, 3\), uint8 .*\(N, 30, 90, 3\)"):
         ENGINES[name](load_style("lips-glaze")).infer(np.zeros((1, 90, 30, 3), np.uint8))
 
@@ -116,9 +116,7 @@ def test_a_region_may_be_a_view(opened: Opened, crops_bgr: NDArray[np.uint8]) ->
 @every_engine
 @pytest.mark.parametrize("count", [1, 3, 4])
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
-def test_the_answer_lies_in_the_same_memory_for_every_frame(
-    opened: Opened, count: int, kind: type, crops_bgr: NDArray[np.uint8]
-) -> None:
+def test_output_memory_is_reused(opened: Opened, count: int, kind: type, crops_bgr: NDArray[np.uint8]) -> None:
     engine = opened(load_style("lips-glaze"))
     asked = crops_bgr[:count].astype(kind)
     engine.infer(crops_bgr)  # the largest answer was there already
@@ -128,9 +126,7 @@ def test_the_answer_lies_in_the_same_memory_for_every_frame(
 
 @every_engine
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
-def test_no_array_as_large_as_a_region_is_made_for_a_frame(
-    opened: Opened, kind: type, crops_bgr: NDArray[np.uint8]
-) -> None:
+def test_no_region_sized_array_is_allocated_per_call(opened: Opened, kind: type, crops_bgr: NDArray[np.uint8]) -> None:
     """NumPy's arrays are counted; what a library takes for itself is not seen."""
     engine = opened(load_style("lips-glaze"))
     for count in (1, 4):
@@ -144,7 +140,7 @@ def test_no_array_as_large_as_a_region_is_made_for_a_frame(
         assert peak < crops_bgr[0].nbytes
 
 
-def test_a_wrong_call_costs_an_engine_nothing(crops_bgr: NDArray[np.uint8]) -> None:
+def test_invalid_input_does_not_replace_the_engine(crops_bgr: NDArray[np.uint8]) -> None:
     told: list[EngineInfo] = []
 
     def failed(info: EngineInfo, error: EngineError) -> bool:
@@ -165,7 +161,7 @@ def test_a_wrong_call_costs_an_engine_nothing(crops_bgr: NDArray[np.uint8]) -> N
     assert engine.infer(crops_bgr).shape == crops_bgr.shape
 
 
-def test_a_closed_engine_says_that_it_is() -> None:
+def test_a_closed_engine_raises_an_error() -> None:
     engine = OpenVinoEngine(load_style("lips-glaze"))
     engine.close()
     engine.close()
@@ -189,5 +185,5 @@ def test_a_closed_engine_says_that_it_is() -> None:
         ("Exception from src/inference/src/cpp/core.cpp:84:\n", "Exception from src/inference/src/cpp/core.cpp:84:"),
     ],
 )
-def test_of_what_a_library_says_the_telling_line_is_taken(text: str, line: str) -> None:
+def test_the_informative_line_of_a_library_error_is_shown(text: str, line: str) -> None:
     assert first_line(RuntimeError(text)) == line

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: an INT8 engine that it does not take, a processor without BF16, and the tracker's core."""
+"""OpenVINO on the CPU: rejected INT8 entries, processors without BF16, and the tracker's core."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("graph", BROKEN.values(), ids=BROKEN.keys())
-def test_an_int8_engine_that_openvino_does_not_take_costs_int8_alone(
+def test_a_rejected_int8_entry_is_deleted_and_reported(
     graph: str, portrait_bgr: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
 ) -> None:
     usual = OpenVinoEngine(STYLE).info.precision
@@ -54,7 +54,7 @@ def test_an_int8_engine_that_openvino_does_not_take_costs_int8_alone(
     assert entries() == [] and verdict(key) == "uncalibrated"
 
 
-def test_a_precision_that_openvino_cannot_compile_costs_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_precision_that_fails_to_compile_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     class Refuses(StandInCore):
         def compile_model(self, graph: object, place: str, settings: dict[str, object]) -> object:
             if settings["INFERENCE_PRECISION_HINT"] == "bf16":
@@ -80,7 +80,7 @@ def test_a_processor_without_bf16_runs_fp32_and_says_so(
         OpenVinoEngine(STYLE, precision="bf16")
 
 
-def test_fp32_is_left_out_where_it_failed_too() -> None:
+def test_openvino_with_all_precisions_excluded_is_refused() -> None:
     with pytest.raises(NotUsableError, match="no other precision"):
         OpenVinoEngine(STYLE, excluded=("int8", "bf16", "fp32"))
 
@@ -97,7 +97,7 @@ def test_the_tracker_keeps_a_core(cores: int, threads: int, monkeypatch: pytest.
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not tie a process to cores")
-def test_cores_that_the_process_may_not_use_do_not_count() -> None:
+def test_cores_outside_the_affinity_mask_do_not_count() -> None:
     code = (
         "import os\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
@@ -109,7 +109,7 @@ def test_cores_that_the_process_may_not_use_do_not_count() -> None:
     assert done.stdout.strip() == "1", done.stderr
 
 
-def test_the_threads_that_openvino_is_given_leave_the_tracker_its_core(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openvino_threads_leave_one_core_to_the_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
     core = StandInCore()
     monkeypatch.setattr(cpu_engine, "openvino_core", lambda: core)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)

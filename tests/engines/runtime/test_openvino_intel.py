@@ -1,4 +1,4 @@
-"""OpenVINO on an Intel GPU or NPU: what it is asked for, held against the reference, with a stand-in for the device."""
+"""OpenVINO on an Intel GPU or NPU: settings and accuracy check, with a simulated device."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def with_core(monkeypatch: pytest.MonkeyPatch, core: StandInCore) -> StandInCore
         ("openvino-npu", ("CPU", "GPU", "NPU"), "NPU"),
     ],
 )
-def test_the_device_that_was_named_is_asked_and_paints(
+def test_the_requested_intel_device_is_used(
     runtime: str,
     devices: tuple[str, ...],
     place: str,
@@ -76,9 +76,7 @@ def test_the_device_that_was_named_is_asked_and_paints(
 
 
 @pytest.mark.parametrize("runtime", ["openvino-gpu", "openvino-npu"])
-def test_a_device_that_is_not_there_is_one_clear_line_and_another_engine_runs(
-    runtime: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_device_is_one_line_and_another_engine_runs(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with_core(monkeypatch, StandInCore(("CPU", "NPU" if runtime == "openvino-gpu" else "GPU.0")))
     sees = "CPU, NPU here, and no Intel GPU" if runtime == "openvino-gpu" else "CPU, GPU.0 here, and no Intel NPU"
     with pytest.raises(EngineError, match=f"OpenVINO finds {sees}") as caught:
@@ -97,20 +95,18 @@ def test_a_device_that_is_not_there_is_one_clear_line_and_another_engine_runs(
     look_loader.close()
 
 
-def test_they_can_be_named_as_the_other_runtimes_are() -> None:
+def test_intel_runtimes_can_be_requested_by_name() -> None:
     for runtime in intel_engine.DEVICES:
         assert runtime in selector.RUNTIMES
         assert LiveOptions(runtime=runtime).runtime == runtime
 
 
-def test_a_cache_that_spoils_the_answer_is_thrown_away(
-    crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_corrupt_openvino_cache_is_deleted(crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
     def damaged(place: str, settings: dict[str, Any]) -> None:
         if "CACHE_DIR" in settings:
             raise RuntimeError("Exception from src/a.cpp:1:\nthe blob is cut")
 
-    with_core(monkeypatch, StandInCore(("CPU", "GPU"), meanwhile=damaged))
+    with_core(monkeypatch, StandInCore(("CPU", "GPU"), before_compile=damaged))
     folder = intel_engine.cache_folder()
     folder.mkdir(parents=True)
     (folder / "1.blob").write_bytes(b"cut")
@@ -122,7 +118,7 @@ def test_a_cache_that_spoils_the_answer_is_thrown_away(
     assert np.abs(engine.infer(crops_bgr) - TorchEngine(STYLE, why="").infer(crops_bgr)).max() < 0.01
 
 
-def test_half_precision_that_does_not_hold_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inaccurate_fp16_on_an_intel_device_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     with_core(monkeypatch, StandInCore(("CPU", "GPU")))
     monkeypatch.setattr(intel_engine, "deviation_from_fp32", lambda *_: (31.0, False))
     with pytest.raises(NotUsableError, match=r"FP16 deviates from FP32 by 31\.0/255 on a probe"):
@@ -133,7 +129,7 @@ def test_half_precision_that_does_not_hold_there_is_refused(monkeypatch: pytest.
         open_engine(STYLE, runtime="openvino-gpu")
 
 
-def test_a_graph_that_is_not_converted_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unconverted_graph_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with_core(monkeypatch, StandInCore(("CPU", "GPU")))
     monkeypatch.setattr(selector, "graph_available", lambda style: False)
     with pytest.raises(EngineError, match="not converted yet"):

@@ -1,4 +1,4 @@
-"""Every runtime paints what the reference paints, and says what it runs on."""
+"""Every runtime matches the reference and reports what it runs on."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def crops_bgr(portrait_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("name", STYLES)
-def test_openvino_paints_what_the_reference_paints(name: str, crops_bgr: NDArray[np.uint8]) -> None:
+def test_openvino_matches_the_reference(name: str, crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style(name)
     engine, reference = open_engine(style), TorchEngine(style, why="the reference")
     assert (engine.info.runtime, reference.info.runtime) == ("openvino", "torch")
@@ -83,7 +83,7 @@ def own_style(folder: Path, seed: int) -> Style:
     return load_style("lips-mine")
 
 
-def test_a_style_of_the_users_own_is_converted_once_and_then_read(crops_bgr: NDArray[np.uint8]) -> None:
+def test_own_style_is_converted_once_and_then_read(crops_bgr: NDArray[np.uint8]) -> None:
     style = own_style(paths.data_dir() / "weights", 1)
     assert engine_cache.find_shipped(graph_key(style)) is None and engine_cache.find(cached_graph_key(style)) is None
     first = OpenVinoEngine(style).infer(crops_bgr).copy()
@@ -95,7 +95,7 @@ def test_a_style_of_the_users_own_is_converted_once_and_then_read(crops_bgr: NDA
 
 
 @pytest.mark.parametrize("harm", ["cut", "nan", "other", "gone"])
-def test_weights_that_are_not_usable_are_one_clear_line(harm: str) -> None:
+def test_unusable_weights_are_one_clear_line(harm: str) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -116,7 +116,7 @@ def test_weights_that_are_not_usable_are_one_clear_line(harm: str) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_runtime_that_fails_is_replaced_and_the_reason_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_runtime_is_replaced_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     import engines.runtime.openvino.cpu_engine as module
 
     def refuse(*_: object, **__: object) -> None:
@@ -130,7 +130,7 @@ def test_a_runtime_that_fails_is_replaced_and_the_reason_said(monkeypatch: pytes
         open_engine(load_style("lips-glaze"), runtime="openvino")
 
 
-def test_a_precision_that_calibration_refused_is_not_taken_and_the_reason_said() -> None:
+def test_a_precision_that_failed_calibration_is_not_used() -> None:
     style = load_style("lips-glaze")
     device = OpenVinoEngine(style).info.device
     record_verdict(engine_key(style, "bf16", device), passed=False, because="mean dE 2.1, at most 0.5")
@@ -143,7 +143,7 @@ def test_a_precision_that_calibration_refused_is_not_taken_and_the_reason_said()
     assert entries() == [], "a verdict alone is no engine"
 
 
-def test_a_precision_that_is_named_is_the_one(crops_bgr: NDArray[np.uint8]) -> None:
+def test_a_requested_precision_is_used(crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style("lips-glaze")
     full = OpenVinoEngine(style, precision="fp32", threads=1)
     assert full.info.precision == "fp32"
@@ -155,14 +155,14 @@ def test_a_precision_that_is_named_is_the_one(crops_bgr: NDArray[np.uint8]) -> N
         OpenVinoEngine(style, precision="int8")
 
 
-def test_each_precision_size_and_style_has_a_verdict_of_its_own() -> None:
+def test_each_precision_size_and_style_has_its_own_verdict() -> None:
     lips, toon = load_style("lips-glaze"), load_style("toon")
     keys = {engine_key(style, precision, "here") for style in (lips, toon) for precision in ("int8", "bf16", "fp32")}
     keys |= {engine_key(toon.on("person"), "bf16", "here"), engine_key(toon, "bf16", "elsewhere")}
     assert len(keys) == 8
 
 
-def test_openvino_is_loaded_without_its_reporting() -> None:
+def test_openvino_is_loaded_without_telemetry() -> None:
     code = (
         "import sys\n"
         "from engines.styles import load_style\n"

@@ -1,4 +1,4 @@
-"""Which runtime is opened, and what is said of the better ones."""
+"""Which runtime is opened, and the reasons given against better ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError
 from engines.runtime import selector
 from engines.runtime.base import Engine, EngineInfo, NotUsableError
-from engines.runtime.selector import open_engine
+from engines.runtime.selector import open_engine, reference_engine
 from engines.styles import Style, load_style
 
 NO_DRIVER = NotUsableError("there is no NVIDIA driver on this machine")
@@ -51,14 +51,14 @@ def with_engines(monkeypatch: pytest.MonkeyPatch, refused: dict[str, Exception],
 
 
 @pytest.mark.parametrize("usable", range(5))
-def test_auto_takes_the_best_that_can_be_used(usable: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_the_best_usable_runtime(usable: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with_engines(monkeypatch, dict.fromkeys(ORDER[:usable], NO_DRIVER))
     info = open_engine(load_style("lips-glaze")).info
     assert f"{info.runtime} {info.precision}" == ORDER[usable]
     assert ("no NVIDIA driver" in info.why) == (usable > 0)
 
 
-def test_why_not_a_better_one_is_said_once_for_each_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reasons_against_better_runtimes_are_listed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = NotUsableError("the GPU's memory is full", "close other programs that use it")
     with_engines(monkeypatch, {"tensorrt fp16": RuntimeError("no plan\nlong"), "torch fp16": gone, "torch fp32": gone})
     why = open_engine(load_style("lips-glaze")).info.why
@@ -68,7 +68,7 @@ def test_why_not_a_better_one_is_said_once_for_each_reason(monkeypatch: pytest.M
     )
 
 
-def test_auto_never_takes_what_calibration_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_skips_engines_that_failed_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     key = engine_cache.cache_key(weights="a")
     engine_cache.store(key, lambda folder: (folder / "plan").write_text("plan"))
     with_engines(monkeypatch, {}, key)
@@ -82,13 +82,13 @@ def test_auto_never_takes_what_calibration_refused(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("build", [True, False])
-def test_who_cannot_wait_says_so(build: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_build_option_reaches_the_runtime(build: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     builds = with_engines(monkeypatch, {})
     open_engine(load_style("lips-glaze"), build=build)
     assert builds == [build]
 
 
-def test_a_named_runtime_that_is_not_installed_says_which_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_runtime_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise NotUsableError("TensorRT is not installed", "pip install 'veneer[rtx]'")
 
@@ -101,17 +101,27 @@ def test_a_named_runtime_that_is_not_installed_says_which_extra(monkeypatch: pyt
     assert "\n" not in says
 
 
-def test_torch_by_name_runs_on_the_cpu_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runtime_torch_uses_the_cpu_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     with_engines(monkeypatch, {"torch fp16": NO_DRIVER, "torch fp32": NO_DRIVER})
     info = open_engine(load_style("lips-glaze"), runtime="torch").info
     assert info.precision == "cpu"
     assert info.why.endswith("CUDA FP16 and CUDA FP32 are not usable here: there is no NVIDIA driver on this machine")
 
 
-def test_auto_never_takes_what_nobody_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_never_takes_an_intel_device(monkeypatch: pytest.MonkeyPatch) -> None:
     with_engines(monkeypatch, dict.fromkeys(ORDER, NO_DRIVER))
     with pytest.raises(EngineError, match="not usable here: there is no NVIDIA driver"):
         open_engine(load_style("lips-glaze"))
     for name in NAMED_ONLY:
         info = open_engine(load_style("lips-glaze"), runtime=name.split()[0]).info
         assert f"{info.runtime} {info.precision}" == name
+
+
+@pytest.mark.parametrize(("installed", "name"), [(True, "torch fp32"), (False, "openvino fp32")])
+def test_reference_without_pytorch_is_openvino_fp32(
+    installed: bool, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selector, "find_spec", lambda module: object() if installed else None)
+    engine = reference_engine(load_style("lips-glaze"))
+    assert engine.info.name == name
+    assert engine.infer(np.zeros((1, 30, 90, 3), np.uint8)).shape == (1, 30, 90, 3)

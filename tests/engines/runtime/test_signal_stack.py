@@ -25,6 +25,6 @@ os._exit(0)
 """
 
 
-def test_ctrl_c_is_heard_after_another_thread_closed_the_last_engine() -> None:
+def test_ctrl_c_works_after_another_thread_closed_the_engine() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, "stopped in order\n"), done.stderr[-2000:]

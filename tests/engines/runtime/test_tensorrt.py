@@ -1,4 +1,4 @@
-"""TensorRT: what is installed, what the cache keys on, how a plan is loaded; and real engines where there is a GPU."""
+"""TensorRT: installed distribution, cache key, loading of plans, and real engines if there is a GPU."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def with_versions(monkeypatch: pytest.MonkeyPatch, versions: dict[str, str]) -> 
     monkeypatch.setattr(metadata, "version", version)
 
 
-def test_the_distribution_that_is_there_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_installed_distribution_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     with_versions(monkeypatch, {"torch-tensorrt-rtx": "2.13.0", "tensorrt-rtx": "1.5.0"})
     assert installed_distribution().module == "tensorrt_rtx"
     with_versions(monkeypatch, {"torch-tensorrt": "2.13.0", "tensorrt": "11.0"})
     assert installed_distribution().module == "tensorrt"
 
 
-def test_none_and_both_are_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_or_two_distributions_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with_versions(monkeypatch, {})
     with pytest.raises(NotUsableError, match=r"veneer\[nvidia\].*veneer\[rtx\]"):
         installed_distribution()
@@ -60,7 +60,7 @@ def test_none_and_both_are_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch)
         installed_distribution()
 
 
-def test_whatever_changes_an_engines_bytes_changes_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_that_changes_an_engine_changes_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     style = load_style("lips-glaze")
     versions = {"torch-tensorrt-rtx": "2.13.0", "tensorrt-rtx": "1.5.0", "torch-tensorrt": "2.13.0", "tensorrt": "11"}
     with_versions(monkeypatch, versions)
@@ -109,7 +109,7 @@ class StandIn:
         return self
 
 
-def test_a_plan_that_tensorrt_does_not_take_is_built_again() -> None:
+def test_a_rejected_plan_is_built_again() -> None:
     with pytest.raises(RuntimeError, match="rejects this plan"):
         LoadedPlan(StandIn, b"bad")
     with pytest.raises(RuntimeError, match="0 inputs and 0 outputs"):
@@ -134,14 +134,14 @@ def test_a_plan_that_tensorrt_does_not_take_is_built_again() -> None:
     assert sorted(path.name for path in folder.glob("*.plan")) == ["faces-1.plan", "faces-4.plan"]
 
 
-def test_an_engine_that_is_not_built_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unbuilt_engine_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with_versions(monkeypatch, {"torch-tensorrt-rtx": "2.13.0", "tensorrt-rtx": "1.5.0"})
     monkeypatch.setattr(tensorrt_engine, "torch_device", lambda: DEVICE)
     with pytest.raises(NotUsableError, match="not built yet.*veneer engines build"):
         TensorRtEngine(load_style("lips-glaze"), build=False)
 
 
-def test_a_plan_of_another_gpu_is_not_built_again_in_front_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_of_another_gpu_is_not_rebuilt_while_live(monkeypatch: pytest.MonkeyPatch) -> None:
     built = with_stand_ins(monkeypatch)
     monkeypatch.setattr(tensorrt_engine, "LoadedPlan", LoadedPlan)
     style = load_style("lips-glaze")
@@ -180,7 +180,7 @@ def with_stand_ins(monkeypatch: pytest.MonkeyPatch, spoil: float = 1.0) -> list[
     return built
 
 
-def test_it_is_built_once_and_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorrt_is_built_once_and_reports_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
     built = with_stand_ins(monkeypatch)
     style = load_style("lips-glaze")
     for build in (True, False):
@@ -192,7 +192,7 @@ def test_it_is_built_once_and_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -
     assert (entry.key, entry.about.style, entry.about.shape) == (made.info.key, "lips-glaze", "90x30")
 
 
-def test_a_plan_that_answers_wrongly_is_refused_and_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inaccurate_plan_is_rejected_and_not_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     built = with_stand_ins(monkeypatch, spoil=1.5)
     for _ in range(2):
         with pytest.raises(NotUsableError, match="deviates from FP32 by"):
@@ -204,7 +204,7 @@ def test_a_plan_that_answers_wrongly_is_refused_and_not_built_again(monkeypatch:
 CROPS = np.random.default_rng(0).integers(0, 256, (2, 30, 90, 3), dtype=np.uint8)
 
 
-def test_where_it_fails_pytorch_in_half_precision_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_tensorrt_falls_back_to_torch_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
     with_stand_ins(monkeypatch)
     said: list[str] = []
     made = TensorRtEngine(load_style("lips-glaze"), say=said.append)
@@ -220,7 +220,7 @@ def test_where_it_fails_pytorch_in_half_precision_goes_on(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("why", ["calibration", "memory"])
-def test_half_precision_that_cannot_be_had_beside_it_is_left_out(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_fp16_fallback_is_skipped(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -246,9 +246,7 @@ def has_tensorrt() -> bool:
 
 @on_gpu
 @pytest.mark.skipif(not has_tensorrt(), reason=f"no TensorRT to run: {distribution.INSTALL}")
-def test_on_a_gpu_it_is_built_once_and_paints_what_the_reference_paints(
-    portrait_bgr: NDArray[np.uint8], veneer_home: Path
-) -> None:
+def test_tensorrt_on_a_gpu_matches_the_reference(portrait_bgr: NDArray[np.uint8], veneer_home: Path) -> None:
     style = load_style("lips-glaze")
     crops_bgr = np.stack([portrait_bgr[y : y + 30, x : x + 90] for y, x in ((125, 180), (60, 200), (300, 100))])
     reference = TorchEngine(style, why="").infer(crops_bgr)

@@ -1,4 +1,4 @@
-"""Every generator becomes one TensorRT engine in FP16; built for real, without a GPU, in an environment of its own."""
+"""Every generator becomes one FP16 TensorRT engine, built without a GPU in an environment of its own."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_lips_and_toon_become_one_fp16_engine_at_every_size(rtx_python: Path, tm
     assert f"{len(proofs)} of {len(proofs)} proved" in printed
 
 
-def test_what_would_be_wrong_is_seen(rtx_python: Path) -> None:
+def test_networks_tensorrt_cannot_run_are_reported(rtx_python: Path) -> None:
     said = dict(line.split(" ", 1) for line in run(rtx_python, "-c", BUILD).splitlines() if line.isascii())
     assert int(said["SPREAD"]) > 0, "a standard deviation is computed in FP32"
     assert said["BYTES"].startswith("NotUsableError TensorRT has no converter for ")
@@ -87,7 +87,7 @@ def in_rtx(python: Path, kept: Path, *arguments: str) -> list[str]:
     return run(python, "-m", "benchmarks.tensorrt_proof", *words).splitlines()
 
 
-def test_what_was_proved_of_the_same_inputs_is_not_built_again(rtx_python: Path, tmp_path: Path) -> None:
+def test_a_kept_proof_is_not_built_again(rtx_python: Path, tmp_path: Path) -> None:
     kept = tmp_path / "proofs.json"
     first, second, third = (in_rtx(rtx_python, kept, *more) for more in ((), (), ("--again",)))
     assert [line.count("built before in") for line in first[:2] + second[:2] + third[:2]] == [0, 0, 1, 1, 0, 0]

@@ -1,4 +1,4 @@
-"""The proof's environment, exit codes, and what it keeps: with real environments, but without TensorRT."""
+"""Environment, exit codes and kept results of the TensorRT proof, without TensorRT."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return tensorrt_proof.main()
 
 
-def test_the_environment_is_made_once_and_anew_for_other_pins(
+def test_environment_is_rebuilt_only_for_other_pins(
     no_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "new" / "environment"
@@ -63,7 +63,7 @@ def test_the_environment_is_made_once_and_anew_for_other_pins(
     assert list(folder.rglob("nothing_at_all-2.0.dist-info"))
 
 
-def test_packages_that_cannot_be_had_are_one_line_and_code_2(
+def test_packages_that_fail_to_install_are_one_line(
     no_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "environment"
@@ -75,7 +75,7 @@ def test_packages_that_cannot_be_had_are_one_line_and_code_2(
     assert about(folder) == {}, "a half-made environment does not count"
 
 
-def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_foreign_folder_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(NoEnvironmentError, match="is not a Python environment"):
         environment(tmp_path)
@@ -107,7 +107,7 @@ class Builder:
         return Proof(name, size, count, 0 if wrong else 1000, 1.0, 9, (), wrong)
 
 
-def test_every_generator_is_asked_for_at_every_size_and_what_is_no_proof_is_named_with_code_1(
+def test_missing_proofs_are_named_and_exit_with_code_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     builder, kept, out = Builder(monkeypatch), tmp_path / "kept.json", tmp_path / "out.json"
@@ -126,7 +126,7 @@ def test_every_generator_is_asked_for_at_every_size_and_what_is_no_proof_is_name
     assert {name for name, _, _ in builder.asked} == {"lips-glaze"}, "what was no proof is not kept"
 
 
-def test_one_style_keeps_what_is_known_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_one_style_keeps_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     builder, here = Builder(monkeypatch), ("--here", "--kept", str(tmp_path / "kept.json"))
     glaze, bright = ("--style", "lips-glaze"), ("--style", "lips-bright")
     assert main(monkeypatch, *here, *glaze, *bright) == 0
@@ -139,7 +139,7 @@ def test_one_style_keeps_what_is_known_of_the_others(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"k": 3}', "null"])
-def test_a_damaged_file_of_proofs_is_built_anew(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_proof_file_is_rebuilt(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     builder, kept = Builder(monkeypatch), tmp_path / "kept.json"
     kept.write_text(text)
     assert main(monkeypatch, "--here", "--kept", str(kept), "--style", "lips-glaze") == 0
@@ -162,7 +162,7 @@ def test_a_damaged_file_of_proofs_is_built_anew(text: str, tmp_path: Path, monke
         ("--styles toon", "tensorrt_proof: unrecognized arguments: --styles toon"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_before_anything_is_installed_or_built(
+def test_wrong_arguments_are_one_line_before_any_build(
     arguments: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     builder = Builder(monkeypatch)
@@ -187,7 +187,7 @@ def test_one_size_is_proved_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert builder.asked == [], "another size alone does not make it out of date"
 
 
-def test_the_inputs_are_weights_shape_count_sources_and_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proof_key_covers_weights_shape_sources_and_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     def name(net: nn.Module, size_wh: tuple[int, int] = (32, 32), count: int = 1) -> str:
         proof_cache._machine.cache_clear()
         return proof_cache.inputs_digest(net, size_wh, count)

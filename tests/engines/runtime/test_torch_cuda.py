@@ -1,4 +1,4 @@
-"""PyTorch on a GPU: its steps on the CPU, its fall-backs with stand-ins, and the real thing where there is one."""
+"""PyTorch on a GPU: its steps on the CPU, simulated fallbacks, and a real GPU if there is one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def crops_bgr(portrait_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack([portrait_bgr[y : y + 30, x : x + 90] for y, x in corners])
 
 
-def test_the_door_turns_bytes_into_rgb_planes_and_back(crops_bgr: NDArray[np.uint8]) -> None:
+def test_bgr_bytes_become_rgb_planes_and_back(crops_bgr: NDArray[np.uint8]) -> None:
     for dtype in (torch.float16, torch.float32):
         planes = bgr_to_planes(torch.from_numpy(crops_bgr), dtype, torch.channels_last)
         assert planes.shape == (4, 3, 30, 90) and planes.dtype == dtype
@@ -43,7 +43,7 @@ def test_the_door_turns_bytes_into_rgb_planes_and_back(crops_bgr: NDArray[np.uin
 
 
 @pytest.mark.parametrize(("precision", "most"), [("fp16", 4.0), ("fp32", 0.01)])
-def test_it_paints_what_the_reference_paints(precision: str, most: float, crops_bgr: NDArray[np.uint8]) -> None:
+def test_recording_matches_the_reference(precision: str, most: float, crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style("lips-glaze")
     runs = record_network(style.load_generator(), style.size_wh, precision, device="cpu")
     reference = TorchEngine(style, why="")
@@ -54,7 +54,7 @@ def test_it_paints_what_the_reference_paints(precision: str, most: float, crops_
         assert off.max() < most
 
 
-def test_nothing_of_an_earlier_face_is_left_in_a_later_answer(crops_bgr: NDArray[np.uint8]) -> None:
+def test_answers_contain_nothing_of_earlier_faces(crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style("lips-glaze")
     runs = record_network(style.load_generator(), style.size_wh, "fp32", device="cpu")
     first = runs(crops_bgr[:2])[0].copy()
@@ -68,7 +68,7 @@ def test_the_buffers_are_the_same_for_every_frame(crops_bgr: NDArray[np.uint8]) 
     assert np.shares_memory(first, second)
 
 
-def test_nan_in_the_answer_is_noticed(crops_bgr: NDArray[np.uint8]) -> None:
+def test_nan_in_the_output_is_detected(crops_bgr: NDArray[np.uint8]) -> None:
     def spoilt(planes: Tensor) -> Tensor:
         return torch.where(planes > 0.999, torch.nan, planes)
 
@@ -86,7 +86,7 @@ class Overflows(nn.Module):
         return rgb * 300.0 * 300.0 / 90000.0
 
 
-def test_a_network_that_overflows_in_half_precision_is_refused() -> None:
+def test_a_network_that_overflows_in_fp16_is_rejected() -> None:
     full = eager_reference(Overflows(), "cpu")
     half = record_network(Overflows(), (96, 32), "fp16", device="cpu")
     with pytest.raises(NotUsableError, match="deviates from FP32"):
@@ -120,7 +120,7 @@ def engine(answers: Sequence[float | Exception], said: list[str]) -> FallbackEng
 
 
 @pytest.mark.parametrize("first", [NAN, float("inf"), torch.OutOfMemoryError("CUDA out of memory.\nTried")])
-def test_frames_go_on_where_the_gpu_fails_and_it_is_said_once(
+def test_a_failing_gpu_is_reported_once_and_frames_continue(
     first: float | Exception, crops_bgr: NDArray[np.uint8]
 ) -> None:
     said: list[str] = []
@@ -134,7 +134,7 @@ def test_frames_go_on_where_the_gpu_fails_and_it_is_said_once(
     assert "falling back to" in made.info.why
 
 
-def test_what_half_precision_does_not_hold_full_precision_on_the_gpu_does(crops_bgr: NDArray[np.uint8]) -> None:
+def test_nan_in_fp16_falls_back_to_fp32_on_the_gpu(crops_bgr: NDArray[np.uint8]) -> None:
     said: list[str] = []
     made = engine([NAN, NAN, 7.0], said)
     assert (made.infer(crops_bgr) == 7.0).all(), "no frame is lost"
@@ -145,7 +145,7 @@ def test_what_half_precision_does_not_hold_full_precision_on_the_gpu_does(crops_
     assert (made.info.precision, made.info.device) == ("fp32", GPU)
 
 
-def test_a_gpu_that_fails_is_not_tried_in_full_precision(crops_bgr: NDArray[np.uint8]) -> None:
+def test_a_failed_gpu_is_not_tried_in_fp32(crops_bgr: NDArray[np.uint8]) -> None:
     said: list[str] = []
     made = engine([LOST, LOST, 7.0], said)
     for _ in range(2):
@@ -155,7 +155,7 @@ def test_a_gpu_that_fails_is_not_tried_in_full_precision(crops_bgr: NDArray[np.u
     assert len(said) == 1 and (made.info.precision, made.info.device) == ("fp16", GPU)
 
 
-def test_where_nothing_works_it_is_an_error_of_one_line(crops_bgr: NDArray[np.uint8]) -> None:
+def test_no_working_runtime_is_one_clear_line(crops_bgr: NDArray[np.uint8]) -> None:
     info = EngineInfo("lips-glaze", "torch", "fp32", "CPU", "")
     made = FallbackEngine(info, [FallbackStep(way(NAN), "torch", "fp32", "CPU")])
     with pytest.raises(NonFiniteError, match="NaN"):
@@ -176,7 +176,7 @@ def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_the_engine_says_what_it_is_and_paints(crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_reports_its_runtime_and_runs(crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
     without_gpu(monkeypatch)
     style = load_style("lips-glaze")
     half, full = TorchCudaEngine(style), TorchCudaEngine(style, precision="fp32")
@@ -186,7 +186,7 @@ def test_the_engine_says_what_it_is_and_paints(crops_bgr: NDArray[np.uint8], mon
     assert np.abs(half.infer(crops_bgr) - full.infer(crops_bgr)).max() < 4.0
 
 
-def test_a_full_gpu_is_a_runtime_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_gpu_is_not_usable(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> Runs:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
@@ -196,7 +196,7 @@ def test_a_full_gpu_is_a_runtime_that_cannot_be_used(monkeypatch: pytest.MonkeyP
         TorchCudaEngine(load_style("lips-glaze"))
 
 
-def test_torch_compile_is_for_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_compile_runs_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     without_gpu(monkeypatch)
     asked: list[object] = []
     monkeypatch.setattr(torch, "compile", lambda net, **more: asked.append(more["mode"]) or net)  # a stand-in
@@ -216,7 +216,7 @@ def test_torch_compile_is_for_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("how", ["crash", "wrong"])
-def test_where_compiling_fails_the_network_runs_as_it_is(
+def test_failed_torch_compile_runs_uncompiled(
     how: str, crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def compiled(net: nn.Module, **_: object) -> object:
@@ -238,7 +238,7 @@ def test_where_compiling_fails_the_network_runs_as_it_is(
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler (g++), which torch.compile needs on the CPU")
-def test_what_torch_compile_makes_paints_what_the_reference_paints(
+def test_compiled_network_matches_the_reference(
     crops_bgr: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
@@ -252,9 +252,7 @@ def test_what_torch_compile_makes_paints_what_the_reference_paints(
 
 @on_gpu
 @pytest.mark.parametrize(("precision", "most"), [("fp16", 4.0), ("fp32", 0.05)])
-def test_on_a_gpu_it_paints_what_the_reference_paints(
-    precision: str, most: float, crops_bgr: NDArray[np.uint8]
-) -> None:
+def test_torch_on_a_gpu_matches_the_reference(precision: str, most: float, crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style("lips-glaze")
     made, reference = TorchCudaEngine(style, precision=precision), TorchEngine(style, why="")
     assert made.info.precision == precision and made.info.device != "CPU"
@@ -267,7 +265,7 @@ def test_on_a_gpu_it_paints_what_the_reference_paints(
 
 
 @on_gpu
-def test_on_a_gpu_what_torch_compile_makes_paints_too(crops_bgr: NDArray[np.uint8]) -> None:
+def test_compiled_network_on_a_gpu_matches_the_reference(crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style("lips-glaze")
     said: list[str] = []
     made = TorchCudaEngine(style, autotune=True, say=said.append)
@@ -276,7 +274,7 @@ def test_on_a_gpu_what_torch_compile_makes_paints_too(crops_bgr: NDArray[np.uint
 
 
 @on_gpu
-def test_on_a_gpu_a_recording_runs_again_and_again(crops_bgr: NDArray[np.uint8]) -> None:
+def test_a_recording_on_a_gpu_can_be_replayed(crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style("lips-glaze")
     runs = record_network(style.load_generator(), style.size_wh, "fp16")
     first = runs(crops_bgr)[0].copy()
@@ -286,7 +284,7 @@ def test_on_a_gpu_a_recording_runs_again_and_again(crops_bgr: NDArray[np.uint8])
     assert torch.cuda.memory_allocated() == before, "nothing is allocated for a frame"
 
 
-def test_runs_takes_one_face_and_several_each_by_its_own_recording() -> None:
+def test_one_and_several_faces_use_their_own_recording() -> None:
     made: list[int] = []
 
     def static(count: int) -> StaticRun:

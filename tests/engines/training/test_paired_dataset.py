@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from support.kit_parts import make_pairs, negative, paired, write_pairs
+from support.root import ROOT
 
 from engines.errors import EngineError, OptionsError
 from engines.training.data.batch_stream import BatchStream
@@ -164,6 +167,22 @@ def test_errors_of_workers_are_one_line(tmp_path: Path) -> None:
                     stream.get()
     finally:
         stream.close()
+
+
+def test_workers_end_with_a_killed_parent() -> None:
+    code = (
+        "import sys, time; sys.path[:0] = ['tests']\n"
+        "from support.kit_parts import paired; from engines.training.data.batch_stream import BatchStream\n"
+        "stream = BatchStream(paired().dataset(0), 0, 99, workers=1)\n"
+        "stream.get()\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "ready\n"
+    parent.kill()
+    parent.communicate(timeout=30)  # the output ends when no process holds it open
 
 
 def test_batches_without_augmentation_are_plain_crops() -> None:

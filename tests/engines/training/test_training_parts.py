@@ -11,14 +11,14 @@ from torch.nn import functional as F
 from engines.errors import OptionsError
 from engines.training.data.lip_pairs import LipBatches, LipPairs, split_folds
 from engines.training.methods import load_method, method_names
+from engines.training.methods.lips import LipsConfig
 from engines.training.optimisers.soap import Soap
 
 
 def test_lip_pairs_are_mirrored_and_relit_alike() -> None:
     before = np.random.default_rng(0).integers(0, 256, (64, 30, 90, 3), np.uint8)
-    batches = LipBatches(
-        LipPairs("x", before, before // 2 * 2, ""), batch=64, lit_share=0.5, gain=(0.35, 1.15), tint=0.08, seed=0
-    )
+    config = LipsConfig(batch=64, lit_share=0.5)
+    batches = LipBatches(LipPairs("x", before, before // 2 * 2, ""), config)
     lit, painted = batches[0]
     assert float((lit - painted).abs().max()) < 1.3 / 255
     assert 3 < int((lit.flatten(1).amax(1) < 0.6).sum()) < 40
@@ -26,12 +26,11 @@ def test_lip_pairs_are_mirrored_and_relit_alike() -> None:
 
 def test_lip_batches_depend_on_the_step_only() -> None:
     pairs = LipPairs("x", *lip_crops(7), "")
-    options = {"batch": 2, "lit_share": 0.5, "gain": (0.35, 1.15), "tint": 0.08, "seed": 3}
-    forwards, backwards = LipBatches(pairs, **options), LipBatches(pairs, **options)  # type: ignore[arg-type]
+    config = LipsConfig(batch=2, seed=3)
+    forwards, backwards = LipBatches(pairs, config), LipBatches(pairs, config)
     ones = [forwards[step] for step in range(9)]
     for step in (8, 3, 4):
         assert all(torch.equal(*both) for both in zip(ones[step], backwards[step], strict=True))
-    assert forwards.steps_per_epoch == 4
     assert len(ones[3][0]) == 1
 
 

@@ -1,4 +1,4 @@
-"""Idle while nobody watches: the camera is let go, frames stop, and nothing old is shown to whoever comes."""
+"""Idling without viewers: the camera is released, rendering stops, and no old frame is shown afterwards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from live.sources.idle_source import IdleSource
 
 
 class Clock:
-    """Time that passes when told to."""
+    """A clock that tests set."""
 
     now_s = 100.0
 
@@ -49,25 +49,25 @@ def _until(true: Callable[[], bool], timeout_s: float = 60.0) -> bool:
     return true()
 
 
-def test_somebody_watches_until_the_last_reader_has_been_gone_for_a_while() -> None:
+def test_watched_until_the_grace_period_has_passed() -> None:
     clock = Clock()
     viewers = ViewerPresence(_controls(), grace_period_s=3.0, clock=clock)
-    assert viewers.watched(), "nobody knows yet"
+    assert viewers.watched(), "unknown counts as watched"
     viewers.report("/dev/video10", 1)
     viewers.report("/dev/video11", 0)
     clock.now_s += 100
     assert viewers.watched()
     viewers.report("/dev/video10", 0)
     clock.now_s += 2.9
-    assert viewers.watched(), "a program that changes its settings comes back"
+    assert viewers.watched(), "within the grace period"
     clock.now_s += 0.2
     assert not viewers.watched()
     assert not viewers.wait(0.01)
     viewers.report("/dev/video11", None)
-    assert viewers.watched(), "what cannot be known counts as a reader"
+    assert viewers.watched(), "unknown counts as a reader"
 
 
-def test_a_recording_and_a_snapshot_want_frames() -> None:
+def test_recording_and_snapshot_keep_the_output_watched() -> None:
     clock, controls = Clock(), _controls()
     viewers = ViewerPresence(controls, grace_period_s=3.0, clock=clock)
     viewers.report("/dev/video10", 0)
@@ -94,20 +94,20 @@ def test_a_recording_and_a_snapshot_want_frames() -> None:
         (LiveOptions(source="clip.mp4"), False, "linux", "clip.mp4 is not a camera"),
     ],
 )
-def test_it_says_why_it_cannot_idle(options: LiveOptions, live: bool, system: str, why: str) -> None:
+def test_reason_why_a_run_cannot_idle(options: LiveOptions, live: bool, system: str, why: str) -> None:
     assert not can_idle(options, live=live, system=system)
     asked = LiveOptions(source=options.source, sinks=options.sinks, frames=options.frames, idle=True)
     with pytest.raises(OptionsError, match=f"^--idle: {why}"):
         can_idle(asked, live=live, system=system)
 
 
-def test_it_idles_by_itself_where_it_can_and_not_when_told_not_to() -> None:
+def test_idle_by_default_unless_disabled() -> None:
     assert can_idle(LiveOptions(sinks=("virtual-camera:/dev/video10",)), live=True, system="linux")
     assert can_idle(LiveOptions(idle=True), live=True, system="linux")
     assert not can_idle(LiveOptions(idle=False), live=True, system="linux")
 
 
-def _idle_source(viewers: ViewerPresence, said: list[str], **how: object) -> tuple[IdleSource, list[FakeSource]]:
+def _idle_source(viewers: ViewerPresence, messages: list[str], **how: object) -> tuple[IdleSource, list[FakeSource]]:
     made = [FakeSource(numbered, live=True)]
 
     def again() -> FakeSource:
@@ -118,7 +118,7 @@ def _idle_source(viewers: ViewerPresence, said: list[str], **how: object) -> tup
         made.append(source)
         return source
 
-    return IdleSource(made[0], new_source=again, viewers=viewers, say=said.append), made
+    return IdleSource(made[0], new_source=again, viewers=viewers, say=messages.append), made
 
 
 class _Busy(FakeSource):
@@ -129,9 +129,9 @@ class _Busy(FakeSource):
         raise SourceError("camera 0", "busy, another program holds it", "close it")
 
 
-def test_the_camera_is_let_go_and_taken_again_and_frames_count_on() -> None:
-    viewers, said = ViewerPresence(_controls(), grace_period_s=0.0), []
-    source, made = _idle_source(viewers, said)
+def test_camera_is_released_and_frame_ids_continue() -> None:
+    viewers, messages = ViewerPresence(_controls(), grace_period_s=0.0), []
+    source, made = _idle_source(viewers, messages)
     source.open()
     assert [source.read().frame_id for _ in range(3)] == [0, 1, 2]
     viewers.report("/dev/video10", 0)
@@ -139,8 +139,8 @@ def test_the_camera_is_let_go_and_taken_again_and_frames_count_on() -> None:
         with pytest.raises(TimeoutError):
             source.read()
     assert (made[0].closed, len(made)) == (1, 1)
-    assert len(said) == 1
-    assert "--no-idle" in said[0]
+    assert len(messages) == 1
+    assert "--no-idle" in messages[0]
     viewers.report("/dev/video10", 1)
     assert [source.read().frame_id for _ in range(3)] == [3, 4, 5]
     assert (made[1].opened, made[1].index) == (1, 3)
@@ -149,9 +149,9 @@ def test_the_camera_is_let_go_and_taken_again_and_frames_count_on() -> None:
     assert source.read() is None
 
 
-def test_a_camera_that_somebody_took_meanwhile_is_waited_for() -> None:
-    viewers, said = ViewerPresence(_controls(), grace_period_s=0.0), []
-    source, made = _idle_source(viewers, said, busy=True)
+def test_busy_camera_is_awaited_after_idling() -> None:
+    viewers, messages = ViewerPresence(_controls(), grace_period_s=0.0), []
+    source, made = _idle_source(viewers, messages, busy=True)
     source.open()
     viewers.report("/dev/video10", 0)
     with pytest.raises(TimeoutError):
@@ -160,11 +160,11 @@ def test_a_camera_that_somebody_took_meanwhile_is_waited_for() -> None:
     with pytest.raises(TimeoutError, match="busy"):
         source.read()
     assert source.read().frame_id == 0
-    assert "busy, another program holds it" in said[-1]
+    assert "busy, another program holds it" in messages[-1]
     assert made[1].closed == 1
 
 
-def test_a_rest_ends_at_once_when_a_reader_comes_or_the_program_ends() -> None:
+def test_closing_ends_idling_at_once() -> None:
     viewers = ViewerPresence(_controls(), grace_period_s=0.0)
     source, _ = _idle_source(viewers, [])
     source.open()
@@ -177,7 +177,7 @@ def _frame(level: int, captured_s: float) -> Frame:
     return Frame(np.full((48, 64, 3), level, np.uint8), 0, captured_s)
 
 
-def test_whoever_comes_sees_the_card_and_then_only_new_frames(tmp_path: Path) -> None:
+def test_new_reader_sees_the_card_then_only_new_frames(tmp_path: Path) -> None:
     viewers, cameras = ViewerPresence(_controls(), grace_period_s=0.0), FakeVirtualCameras()
     sink = VirtualCameraSink(camera=cameras, lock_dir=tmp_path)
     sink.set_viewers(viewers, lambda line: None)
@@ -188,18 +188,18 @@ def test_whoever_comes_sees_the_card_and_then_only_new_frames(tmp_path: Path) ->
     for _ in range(3):
         sink.send(old)
     frames = cameras.opened[0].frames
-    assert len(frames) == 2, "the card once, then nothing"
+    assert len(frames) == 2, "one card, then no frames"
     assert (frames[-1] == card((64, 48))).all()
     viewers.report("/dev/video10", 1)
-    sink.send(old)  # what the pipeline repeats until it has a new one
+    sink.send(old)  # repeated by the pipeline
     assert (frames[-1] == card((64, 48))).all()
     sink.send(_frame(200, time.monotonic()))
     assert (frames[-1] == 200).all()
     sink.close()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
-def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback needs Linux")
+def test_pipeline_idles_without_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver, cameras, viewers = (
         FakeLoopback(has_event=True),
         FakeVirtualCameras(),
@@ -219,10 +219,10 @@ def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatc
     source = IdleSource(again(), new_source=again, viewers=viewers, say=lambda line: None)
     run = pipeline(source, [sink], tracker=tracker)
     thread, errors = in_background(run)
-    assert _until(lambda: made[0].closed > 0), "nobody reads: the camera is let go"
+    assert _until(lambda: made[0].closed > 0), "the camera is released without readers"
     assert driver.timeout_ms == 1000
     assert driver.timeout_picture is not None
-    assert _until(lambda: tracked[-1:] == [made[0].index - 1]), "what was on its way is through"
+    assert _until(lambda: tracked[-1:] == [made[0].index - 1]), "the remaining frames are processed"
     assert _until(lambda: np.array_equal(cameras.opened[0].frames[-1], card((64, 48))))
     before = len(tracked), len(cameras.opened[0].frames)
     time.sleep(0.6)
@@ -235,10 +235,10 @@ def test_the_whole_pipeline_idles_on_the_drivers_word(tmp_path: Path, monkeypatc
     assert not thread.is_alive()
     assert errors == []
     assert _until(lambda: (driver.timeout_ms, driver.openers) == (0, {}))
-    assert (cameras.opened[0].frames[-1] == card((64, 48))).all(), "who still reads is left with the card"
+    assert (cameras.opened[0].frames[-1] == card((64, 48))).all(), "the last picture for readers is the card"
 
 
-def test_a_run_idles_where_it_can_and_the_status_says_whether_somebody_watches() -> None:
+def test_session_idles_and_status_reports_watching() -> None:
     session = Session(LiveOptions(source="demo"))
     able = sys.platform.startswith("linux")
     assert isinstance(session.pipeline.parts.source, IdleSource) == able
@@ -247,25 +247,27 @@ def test_a_run_idles_where_it_can_and_the_status_says_whether_somebody_watches()
     assert isinstance(session.pipeline.parts.source, DemoSource)
 
 
-def test_idle_with_a_window_is_refused_in_one_line() -> None:
+def test_idle_with_a_window_is_refused() -> None:
     with pytest.raises(OptionsError, match=r"^--idle: (window always counts as watched|only Linux)"):
         Session(LiveOptions(source="demo", sinks=("virtual-camera", "window"), idle=True))
 
 
-def test_a_run_says_how_late_the_picture_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
+def test_run_reports_the_picture_latency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[str] = []
     monkeypatch.setenv("PATH", str(tmp_path))  # no pactl
-    monkeypatch.setattr("live.session.say", said.append)
+    monkeypatch.setattr("live.session.say", messages.append)
     monkeypatch.setattr(
         "live.sinks.delayed_microphone.DELAY_CHANGE_MS", float("inf")
-    )  # said once, however uneven this machine is
+    )  # one message, however uneven the latency is
     sink = KeepingSink(live=True)
     options = LiveOptions(source="demo", look="none", sinks=("null",), size_wh=(320, 240), fps=60, mic_delay=True)
     session = Session(options, sinks=[sink], looks={"none": load_looks()["none"]}, ctl=False)
     run = session.pipeline
-    ends = threading.Thread(target=lambda: (_until(lambda: any("mic delay" in line for line in said), 60), run.stop()))
+    ends = threading.Thread(
+        target=lambda: (_until(lambda: any("mic delay" in line for line in messages), 60), run.stop())
+    )
     ends.start()
     session.run()
     ends.join()
-    (line,) = (line for line in said if "mic delay" in line)
+    (line,) = (line for line in messages if "mic delay" in line)
     assert " ms later than the sound" in line

@@ -1,4 +1,4 @@
-"""The hand-over: newest wins, or nothing is lost."""
+"""The slot: the newest item wins, or nothing is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from live.pipeline.latest_slot import Closed, LatestSlot
 
 
-def test_the_newest_item_wins_and_the_loss_is_counted() -> None:
+def test_newest_item_wins_and_losses_are_counted() -> None:
     slot: LatestSlot[int] = LatestSlot()
     for number in range(5):
         slot.put(number)
@@ -18,7 +18,7 @@ def test_the_newest_item_wins_and_the_loss_is_counted() -> None:
     assert slot.get(timeout_s=0.01) is None
 
 
-def test_lossless_loses_nothing_between_two_threads() -> None:
+def test_lossless_slot_loses_nothing() -> None:
     slot: LatestSlot[int] = LatestSlot(lossless=True)
 
     def give() -> None:
@@ -38,7 +38,7 @@ def test_lossless_loses_nothing_between_two_threads() -> None:
 
 
 @pytest.mark.parametrize("blocked", ["put", "get", "wait_wanted"])
-def test_closing_wakes_whoever_waits(blocked: str) -> None:
+def test_close_wakes_waiting_threads(blocked: str) -> None:
     slot: LatestSlot[int] = LatestSlot(lossless=True)
     if blocked != "get":
         slot.put(1)
@@ -61,7 +61,7 @@ def test_closing_wakes_whoever_waits(blocked: str) -> None:
     assert woken.is_set()
 
 
-def test_the_last_item_is_still_given_after_closing() -> None:
+def test_last_item_can_be_taken_after_close() -> None:
     slot: LatestSlot[str] = LatestSlot()
     slot.put("last")
     slot.close()

@@ -1,4 +1,4 @@
-"""One frame's way: nothing lost from file to file, newest wins live, and controls that act at once."""
+"""The pipeline: lossless for films, newest frame wins live, and controls act at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from live.render.painter import Painter, PaintStats
 from live.render.privacy_fallback import card
 
 
-def test_from_file_to_file_every_frame_comes_out_in_order() -> None:
+def test_film_keeps_every_frame_in_order() -> None:
     source, sink = FakeSource(numbered, frames=300), KeepingSink(slow_s=0.001)
     run = pipeline(source, [sink], tracker=FakeTracker())
     run.run()
@@ -36,8 +36,8 @@ def test_from_file_to_file_every_frame_comes_out_in_order() -> None:
     assert source.closed and sink.closed == 1
 
 
-def test_the_collector_leaves_out_what_is_loaded_as_long_as_frames_run() -> None:
-    """Its full rounds stopped all threads for 50 ms."""
+def test_loaded_objects_are_excluded_from_collections() -> None:
+    """A full collection would stop all threads for 50 ms."""
     left_out: list[int] = []
     before = gc.get_freeze_count()
     pipeline(
@@ -46,11 +46,11 @@ def test_the_collector_leaves_out_what_is_loaded_as_long_as_frames_run() -> None
     assert left_out[-1] > 10_000 and gc.get_freeze_count() == before
 
 
-def test_live_the_newest_wins_and_losses_are_counted() -> None:
+def test_live_newest_frame_wins_and_losses_are_counted() -> None:
     source = FakeSource(numbered, live=True, interval_s=0.002, frames=300)
 
     class SlowSink(KeepingSink):
-        """Takes as long for one frame as the source for ten, on whatever machine."""
+        """Takes as long for one frame as the source takes for ten, on any machine."""
 
         def send(self, frame: Frame) -> None:
             until = min(300, source.index + 10)
@@ -68,8 +68,8 @@ def test_live_the_newest_wins_and_losses_are_counted() -> None:
     assert len(set(shown)) + run.dropped <= 300
 
 
-def test_landmarks_belong_to_the_very_frame_they_are_painted_on() -> None:
-    """The face is where a mark in the picture says; a look that paints must hit that mark on every frame."""
+def test_landmarks_belong_to_the_painted_frame() -> None:
+    """The face lies at a mark in the picture; painting must hit the mark on every frame."""
 
     def marked(index: int) -> ImageU8:
         frame = np.zeros((200, 400, 3), np.uint8)
@@ -88,7 +88,7 @@ def test_landmarks_belong_to_the_very_frame_they_are_painted_on() -> None:
             return LoadedLook(Look(name, "", ()), (LoadedLayer(1.0, None, None, None),))
 
     class Watching(Painter):
-        """Notes whether the landmarks hit the mark of the frame they came with."""
+        """Records whether the landmarks match the mark of their frame."""
 
         def paint(self, frame_bgr: ImageU8, faces: tuple[Face, ...], *_: object, **__: object) -> PaintStats:
             hits.append(bool(frame_bgr[100, int(faces[0].landmarks_xy[0, 0]), 0] == 255))
@@ -106,13 +106,13 @@ def test_landmarks_belong_to_the_very_frame_they_are_painted_on() -> None:
     assert all(hits)
 
 
-def test_frames_limits_what_goes_out() -> None:
+def test_frames_option_limits_the_output() -> None:
     sink = KeepingSink()
     pipeline(FakeSource(numbered), [sink], frames=17).run()
     assert len(sink.frames) == 17
 
 
-def test_a_file_gets_every_frame_while_a_window_looks_on() -> None:
+def test_file_gets_every_frame_beside_a_window() -> None:
     film, window = KeepingSink(slow_s=0.002), WindowLikeSink()
     run = pipeline(FakeSource(numbered, frames=120), [film, window])
     run.run()
@@ -120,7 +120,7 @@ def test_a_file_gets_every_frame_while_a_window_looks_on() -> None:
     assert window.closed == 1 and window.frames
 
 
-def test_the_window_goes_on_while_the_camera_stalls() -> None:
+def test_window_is_served_while_the_camera_hangs() -> None:
     source, window = StuckSource(numbered, at=3), WindowLikeSink()
     run = pipeline(source, [window])
     thread, _ = in_background(run)
@@ -128,15 +128,15 @@ def test_the_window_goes_on_while_the_camera_stalls() -> None:
     run.parts.controls.apply(Command("panic", "on"))
     assert window.wait_for(lambda frames: bool(frames) and np.array_equal(frames[-1].bgr, card((64, 48))))
     shown = len(window.frames)
-    assert window.wait_for(lambda frames: len(frames) > shown + 3), "and is drawn again: its meter may have changed"
-    assert window.pumped > 0, "and its keys are heard"
+    assert window.wait_for(lambda frames: len(frames) > shown + 3), "it is redrawn, as its meter may have changed"
+    assert window.pumped > 0, "its events are processed"
     run.stop()
     thread.join(10)
     assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("no_face", ["raw", "card"])
-def test_a_face_too_small_to_paint_is_covered_where_the_look_covers(portrait_bgr: ImageU8, no_face: str) -> None:
+def test_face_too_small_to_paint_shows_the_fallback(portrait_bgr: ImageU8, no_face: str) -> None:
     small = np.asarray(portrait_bgr[::8, ::8]).copy()
     landmarks_xy = find_faces(portrait_bgr)[0].landmarks_xy / 8
     look = load_looks()["matte-red"]
@@ -148,7 +148,7 @@ def test_a_face_too_small_to_paint_is_covered_where_the_look_covers(portrait_bgr
     assert all(np.array_equal(frame.bgr, shown) for frame in sink.frames)
 
 
-def test_a_live_sink_gets_the_last_frame_again_while_nothing_comes() -> None:
+def test_live_sink_repeats_the_last_frame() -> None:
     source, sink = StuckSource(numbered, at=3), KeepingSink(live=True)
     run = pipeline(source, [sink])
     thread, _ = in_background(run)
@@ -159,7 +159,7 @@ def test_a_live_sink_gets_the_last_frame_again_while_nothing_comes() -> None:
     assert run.timings.frames_out <= 3, "repeated frames are not counted"
 
 
-def test_panic_shows_the_card_even_while_the_source_hangs() -> None:
+def test_panic_shows_the_card_while_the_source_hangs() -> None:
     source, sink = StuckSource(numbered, at=3), KeepingSink(live=True)
     run = pipeline(source, [sink])
     thread, _ = in_background(run)
@@ -175,7 +175,7 @@ def test_panic_shows_the_card_even_while_the_source_hangs() -> None:
     thread.join(10)
 
 
-def test_freeze_keeps_the_picture_and_mirror_turns_it() -> None:
+def test_freeze_holds_and_mirror_flips_the_picture() -> None:
     def ramp(index: int) -> ImageU8:
         frame = numbered(index)
         frame[:, :, 2] = np.arange(64, dtype=np.uint8)
@@ -189,7 +189,7 @@ def test_freeze_keeps_the_picture_and_mirror_turns_it() -> None:
     controls.apply(Command("freeze", "on"))
     assert sink.wait_for(
         lambda frames: frames[-1].bgr is frames[-3].bgr and frames[-1].frame_id > frames[-3].frame_id
-    ), "the picture stands while frames come"
+    ), "the picture is frozen while frames come"
     count = len(sink.frames)
     assert sink.wait_for(lambda frames: len(frames) > count + 15)
     assert len({number_of(frame) for frame in sink.frames[count - 1 :]}) == 1
@@ -201,8 +201,8 @@ def test_freeze_keeps_the_picture_and_mirror_turns_it() -> None:
     assert not thread.is_alive()
 
 
-def test_a_switch_shows_on_the_next_frame(portrait_bgr: ImageU8) -> None:
-    """The look is changed while frame 5 is handed on; frame 6 wears the new one, and no later frame the old one."""
+def test_look_switch_applies_to_the_next_frame(portrait_bgr: ImageU8) -> None:
+    """The look is changed while frame 5 is sent; all frames from 6 on show the new one."""
     looks = load_looks()
     faces = find_faces(portrait_bgr)
     sink = KeepingSink()

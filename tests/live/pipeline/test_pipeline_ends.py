@@ -1,4 +1,4 @@
-"""Every end is quick and clean: sources, sinks, trackers and engines that fail or hang."""
+"""Runs end quickly and cleanly when sources, sinks, trackers or engines fail or hang."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from live.render.privacy_fallback import card
 
 
 @pytest.mark.parametrize("error", [SourceError("camera 0", "it is gone", "plug it in"), RuntimeError("driver\nbug")])
-def test_a_source_that_raises_ends_the_run_and_says_why(error: Exception) -> None:
+def test_failing_source_ends_the_run_with_its_reason(error: Exception) -> None:
     sink = KeepingSink()
     source = BrokenSource(numbered, at=20, error=error)
     thread, errors = in_background(pipeline(source, [sink]))
@@ -44,7 +44,7 @@ def test_a_source_that_raises_ends_the_run_and_says_why(error: Exception) -> Non
     assert source.closed and sink.closed == 1
 
 
-def test_a_source_that_cannot_be_opened_says_why_and_is_closed() -> None:
+def test_source_that_cannot_be_opened_is_reported_and_closed() -> None:
     source = NoSource()
     with pytest.raises(SourceError, match="camera 7: there is no such camera - plug one in"):
         pipeline(source, [KeepingSink()]).run()
@@ -52,7 +52,7 @@ def test_a_source_that_cannot_be_opened_says_why_and_is_closed() -> None:
 
 
 @pytest.mark.parametrize(("at", "slow_s"), [(-1, 0.0), (0, 0.0), (12, 0.0), (2, 0.3)])
-def test_a_sink_that_raises_ends_the_run_and_says_why(at: int, slow_s: float) -> None:
+def test_failing_sink_ends_the_run_with_its_reason(at: int, slow_s: float) -> None:
     broken = BrokenSink(at=at, error=OSError(28, "No space left on device"), slow_s=slow_s)
     other = KeepingSink()
     source = FakeSource(numbered)
@@ -61,7 +61,7 @@ def test_a_sink_that_raises_ends_the_run_and_says_why(at: int, slow_s: float) ->
     assert source.closed and broken.closed == 1 and other.closed <= 1
 
 
-def test_a_tracker_that_raises_ends_the_run_and_says_why() -> None:
+def test_failing_tracker_ends_the_run_with_its_reason() -> None:
     def fail(frame: Frame) -> tuple[Face, ...]:
         raise ValueError("graph is broken")
 
@@ -70,7 +70,7 @@ def test_a_tracker_that_raises_ends_the_run_and_says_why() -> None:
 
 
 @pytest.mark.parametrize("stuck", ["source", "live sink", "file sink", "closing"])
-def test_a_thread_that_hangs_for_ever_does_not_hold_up_the_end(stuck: str) -> None:
+def test_stop_is_quick_while_a_thread_hangs(stuck: str) -> None:
     source: Any = FakeSource(
         numbered, live=stuck == "live sink", interval_s=0.01, frames=20 if stuck == "closing" else None
     )
@@ -88,14 +88,14 @@ def test_a_thread_that_hangs_for_ever_does_not_hold_up_the_end(stuck: str) -> No
 
 
 class SlowLookLoader(LookLoader):
-    """A wardrobe that takes for ever, like a library that hangs while loading."""
+    """Hangs while loading, as a library may."""
 
     def load(self, name: str) -> LoadedLook:
         threading.Event().wait()
         raise AssertionError
 
 
-def test_the_end_comes_quickly_while_the_look_is_still_being_made() -> None:
+def test_stop_is_quick_while_a_look_is_loading() -> None:
     run = pipeline(
         FakeSource(numbered), [KeepingSink()], look_loader=SlowLookLoader(load_looks(), runtime="auto", say=print)
     )
@@ -106,7 +106,7 @@ def test_the_end_comes_quickly_while_the_look_is_still_being_made() -> None:
 
 
 class NanEngine:
-    """Stands in for an engine that broke: everything it paints is NaN."""
+    """An engine that gives only NaN."""
 
     info = EngineInfo("lips-nan", "fake", "fp16", "nowhere", "a test")
 
@@ -122,7 +122,7 @@ def engine_fails(regions_bgr: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 @pytest.mark.parametrize("infer", [NanEngine.infer, lambda self, crops: engine_fails(crops)])
 @pytest.mark.parametrize("no_face", ["raw", "card"])
-def test_an_engine_that_fails_shows_what_the_look_says_and_the_frames_go_on(
+def test_failing_engine_shows_the_fallback_and_frames_continue(
     portrait_bgr: ImageU8, infer: Callable[..., Any], no_face: str
 ) -> None:
     faces = find_faces(portrait_bgr)
@@ -135,16 +135,16 @@ def test_an_engine_that_fails_shows_what_the_look_says_and_the_frames_go_on(
                 (LoadedLayer(1.0, HotSwapEngine(engine), None, (90, 30), (113.0, 118.0, 186.0)),),
             )
 
-    said: list[str] = []
+    messages: list[str] = []
     sink = KeepingSink()
     pipeline(
         FakeSource(lambda index: portrait_bgr, frames=10),
         [sink],
         tracker=FakeTracker(lambda frame: faces),
-        look_loader=Broken(load_looks(), runtime="auto", say=said.append),
-        say=said.append,
+        look_loader=Broken(load_looks(), runtime="auto", say=messages.append),
+        say=messages.append,
     ).run()
     assert len(sink.frames) == 10
     shown = portrait_bgr if no_face == "raw" else card((512, 512))
     assert all(np.array_equal(frame.bgr, shown) for frame in sink.frames)
-    assert len(said) == 1 and "lips-nan" in said[0]
+    assert len(messages) == 1 and "lips-nan" in messages[0]

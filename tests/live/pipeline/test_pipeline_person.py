@@ -1,4 +1,4 @@
-"""The person's mask comes with its frame, from the first one on, and a covering look never goes without."""
+"""Each frame has its person mask, from the first one on; without it a covering look shows its fallback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOK = replace(load_looks()["toon"], name="negative")
 
 
 class NegativeLookLoader(LookLoader):
-    """The toon look with a network's stand-in; others paint nothing."""
+    """The toon look with a stand-in for its network; other looks paint nothing."""
 
     def load(self, name: str) -> LoadedLook:
         layers = (LoadedLayer(1.0, HotSwapEngine(NegativeEngine()), None, (448, 256), None, "person", "picture"),)
@@ -36,7 +36,7 @@ def _room() -> ImageU8:
     return np.asarray(cv2.copyMakeBorder(portrait, 0, 0, 200, 200, cv2.BORDER_REPLICATE), np.uint8)
 
 
-def test_not_even_the_first_frame_of_a_film_draws_the_room() -> None:
+def test_first_frame_of_a_film_leaves_the_room_undrawn() -> None:
     room = _room()
     look_loader = NegativeLookLoader({"negative": LOOK}, runtime="auto", say=print)
     sink = KeepingSink()
@@ -54,7 +54,7 @@ def test_not_even_the_first_frame_of_a_film_draws_the_room() -> None:
         assert np.abs(frame.bgr[y, x].astype(int) - (255 - room[y, x].astype(int))).max() < 40
 
 
-def test_a_frame_on_which_nobody_looked_for_the_person_is_covered_as_the_look_says() -> None:
+def test_frame_without_person_mask_shows_the_fallback() -> None:
     bare, face = portrait_face()
     look_loader = NegativeLookLoader({"none": Look("none", "", ()), "negative": LOOK}, runtime="auto", say=print)
     frame_renderer = FrameRenderer(look_loader, Timings(), print)

@@ -1,4 +1,4 @@
-"""Each way in which a bare face could slip out, on its own: the real pipeline, its real threads, a real face."""
+"""Each cause of a bare face on its own, with the real pipeline, its threads and a real face."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from live.control.controls import Command
 from live.pipeline.frame import Frame
 from live.render.look_loader import LoadedLook
 
-# For whoever runs the program a warning is no error: it must not be what keeps a frame from leaving.
+# Outside the tests a warning is not an error, so it must not be what keeps a frame from being shown.
 as_users_run_it = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
@@ -36,7 +36,7 @@ def show() -> Iterator[Callable[..., Show]]:
 
 
 @pytest.mark.parametrize("stage", ["source", "tracker", "engine"])
-def test_while_a_stage_hangs_the_drawing_is_held_then_blurred_and_panic_is_heard(
+def test_hanging_stage_holds_then_blurs_and_panic_works(
     show: Callable[..., Show], stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = show("toon")
@@ -45,37 +45,37 @@ def test_while_a_stage_hangs_the_drawing_is_held_then_blurred_and_panic_is_heard
     count = len(it.camera.frames)
     it.see(soft)
     held = it.camera.frames[count : next(i for i in range(count, 10**6) if soft(it.camera.frames[i]))]
-    assert held and all(drawn(frame) for frame in held), "the drawing is held at first"
+    assert held and all(drawn(frame) for frame in held), "the drawing is held first"
     it.controls.apply(Command("panic", "on"))
     begun = [len(sink.frames) for sink in (it.camera, it.window)]
     it.see(is_card)
     for sink, at in zip((it.camera, it.window), begun, strict=True):
-        assert all(is_card(frame) for frame in sink.frames[at + 1 :]), "one frame may have been on its way"
+        assert all(is_card(frame) for frame in sink.frames[at + 1 :]), "one frame may already have been sent"
     it.controls.apply(Command("panic", "off"))
     it.see(soft)
     it.run.stop()
     assert ends_soon(it.thread)
-    stuck.let_go.set()
+    stuck.released.set()
 
 
-def test_a_bare_picture_that_stays_is_hidden_as_soon_as_a_covering_look_is_asked_for(
+def test_repeated_bare_picture_is_hidden_by_a_covering_look(
     show: Callable[..., Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = show("none")
     it.see(bare)
     stuck = hang(it, "tracker", monkeypatch)
     time.sleep(0.7)
-    assert bare(it.camera.frames[-1]), "without a covering look, the picture may stay"
+    assert bare(it.camera.frames[-1]), "without a covering look, the picture is repeated"
     it.controls.apply(Command("look", "sketch"))
     begun = [len(sink.frames) for sink in (it.camera, it.window)]
     it.see(soft)
     for sink, at in zip((it.camera, it.window), begun, strict=True):
         assert not any(bare(frame) for frame in sink.frames[at + 1 :])
-    stuck.let_go.set()
+    stuck.released.set()
 
 
 @pytest.mark.parametrize("broken", ["", "sketch"])
-def test_a_covering_look_that_is_not_ready_or_never_will_be_is_a_blur(
+def test_covering_look_is_a_blur_until_loaded(
     show: Callable[..., Show], broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, may_be_made = TroubledLookLoader.load, threading.Event()
@@ -92,52 +92,54 @@ def test_a_covering_look_that_is_not_ready_or_never_will_be_is_a_blur(
     it.see(soft)
     may_be_made.set()
     if broken:
-        told = it.camera.wait_for(lambda _: any("sketch" in line and "cannot be made" in line for line in it.said))
+        reported = it.camera.wait_for(
+            lambda _: any("sketch" in line and "cannot be made" in line for line in it.messages)
+        )
         after = len(it.camera.frames)
-        assert told and it.camera.wait_for(lambda frames: len(frames) > after + 60)
+        assert reported and it.camera.wait_for(lambda frames: len(frames) > after + 60)
         assert soft(it.camera.frames[-1])
     else:
         it.see(drawn)
     assert not any(bare(frame) for frame in it.camera.frames[at + 1 :])
 
 
-def test_while_the_next_covering_look_is_made_the_one_before_is_worn(show: Callable[..., Show]) -> None:
+def test_previous_covering_look_is_used_while_loading(show: Callable[..., Show]) -> None:
     it = show("toon", slow_s=0.1)
     at = it.see(drawn)
     it.controls.apply(Command("look", "sketch"))
     assert it.camera.wait_for(lambda frames: len({frame.frame_id for frame in frames[at:]}) > 30)
-    # A frame that is sent again is one that the machine was late with: it may have grown too old to be shown.
+    # Repeated frames are skipped: on a slow machine they may be too old to be shown.
     new = [frame for before, frame in pairwise(it.camera.frames[at - 1 :]) if frame.frame_id != before.frame_id]
     assert all(drawn(frame) for frame in new)
     assert not any(bare(frame) for frame in it.camera.frames[at:])
 
 
-def _stands(frames: list[Frame]) -> bool:
-    """Whether two frames of the camera have left with one and the same picture."""
+def _is_frozen(frames: list[Frame]) -> bool:
+    """Whether different frames were sent with the same picture."""
     return len(frames) > 9 and frames[-1].bgr is frames[-9].bgr and frames[-1].frame_id > frames[-9].frame_id
 
 
-def test_a_frozen_bare_picture_is_hidden_by_a_covering_look_and_a_frozen_drawing_stays(
+def test_frozen_bare_picture_is_hidden_and_drawing_stays(
     show: Callable[..., Show],
 ) -> None:
     it = show("none")
     it.see(bare)
     it.controls.apply(Command("freeze", "on"))
-    assert it.camera.wait_for(_stands), "the picture stands"
+    assert it.camera.wait_for(_is_frozen), "the picture is frozen"
     it.controls.apply(Command("look", "toon"))
     it.see(soft)
     it.controls.apply(Command("freeze", "off"))
     it.see(drawn)
     it.controls.apply(Command("freeze", "on"))
-    assert it.camera.wait_for(_stands)
+    assert it.camera.wait_for(_is_frozen)
     at = it.see(drawn)
-    assert it.camera.wait_for(lambda frames: len(frames) > at + 60), "longer than a picture is held"
+    assert it.camera.wait_for(lambda frames: len(frames) > at + 60), "longer than a picture may be repeated"
     assert all(drawn(frame) for frame in it.camera.frames[at:])
     assert len({frame.bgr.tobytes() for frame in it.camera.frames[at:]}) == 1
 
 
 def _held_s(it: Show) -> float:
-    """Lose the face; between which frames the drawing was held, by when they were taken."""
+    """Lose the face; return how long the drawing was held, by capture time."""
     at = it.see(drawn)
     it.troubles.faces = "lost"
     it.see(soft)
@@ -149,30 +151,28 @@ def _held_s(it: Show) -> float:
     return same[-1].captured_s - same[0].captured_s
 
 
-def test_a_frozen_drawing_stays_when_the_strength_is_raised_by_a_step(show: Callable[..., Show]) -> None:
+def test_frozen_drawing_stays_after_one_strength_step(show: Callable[..., Show]) -> None:
     it = show("toon")
     it.controls.apply(Command("strength", 0.9))
     it.see(drawn)
     it.controls.apply(Command("freeze", "on"))
-    assert it.camera.wait_for(_stands)
+    assert it.camera.wait_for(_is_frozen)
     at = it.see(drawn)
     it.controls.apply(Command("strength", "+"))
     assert it.camera.wait_for(lambda frames: len(frames) > at + 60)
     assert all(drawn(frame) for frame in it.camera.frames[at:])
 
 
-def test_a_face_that_is_lost_is_held_for_half_a_second_and_no_longer(show: Callable[..., Show]) -> None:
+def test_lost_face_is_held_for_half_a_second_at_most(show: Callable[..., Show]) -> None:
     it = show("toon")
     held_s = [_held_s(it)]
-    while held_s[-1] <= 0.1 and len(held_s) < 10:  # the machine stood still, and no frame was taken to hold it on
+    while held_s[-1] <= 0.1 and len(held_s) < 10:  # the machine stalled, and no frame was captured meanwhile
         held_s.append(_held_s(it))
     assert held_s[-1] > 0.1 and max(held_s) <= 0.5
     assert not any(bare(frame) for frame in it.camera.frames)
 
 
-def test_a_clock_that_is_set_back_keeps_panic_from_neither_camera_nor_window(
-    show: Callable[..., Show], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_panic_works_after_the_clock_is_set_back(show: Callable[..., Show], monkeypatch: pytest.MonkeyPatch) -> None:
     it = show("toon")
     it.see(drawn)
     real = time.monotonic
@@ -185,9 +185,7 @@ def test_a_clock_that_is_set_back_keeps_panic_from_neither_camera_nor_window(
 
 @as_users_run_it
 @pytest.mark.parametrize("engine", ["nan", "raises", "breaks", "flat", "narrow", "short", "bytes", "nothing"])
-def test_an_engine_that_gives_anything_but_a_picture_is_covered_and_said_once(
-    show: Callable[..., Show], engine: str
-) -> None:
+def test_invalid_engine_output_shows_the_fallback(show: Callable[..., Show], engine: str) -> None:
     it = show("head")
     it.see(drawn)
     it.troubles.engine = engine
@@ -196,13 +194,13 @@ def test_an_engine_that_gives_anything_but_a_picture_is_covered_and_said_once(
     it.troubles.engine = "well"
     it.see(drawn)
     assert not any(bare(frame) for frame in it.camera.frames)
-    told = [line for line in it.said if "shows 'card'" in line]
-    assert 1 <= len(told) <= 3 and all("\n" not in line for line in told)
+    reported = [line for line in it.messages if "shows 'card'" in line]
+    assert 1 <= len(reported) <= 3 and all("\n" not in line for line in reported)
 
 
 @as_users_run_it
 @pytest.mark.parametrize("unsure", ["nan", "collapsed", "twisted", "huge", "short", "away", "tiny"])
-def test_one_unsure_face_of_two_covers_the_whole_frame(show: Callable[..., Show], unsure: str) -> None:
+def test_one_implausible_face_of_two_covers_the_frame(show: Callable[..., Show], unsure: str) -> None:
     it = show("always")
     it.troubles.people = 2
     it.see(drawn)

@@ -1,4 +1,4 @@
-"""Films: no gate is behind them, so what a frame shows is settled when it is made; it waits for what it wears."""
+"""Films: the gate applies only panic, so the renderer decides; it waits for the selected look."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _kinds(
     found: Callable[[Frame], tuple[Face, ...]] | None = None,
     on_frame: Callable[[Frame, ControlState], None] = lambda frame, state: None,
 ) -> str:
-    """What the 20 frames of a film show: b(are), d(rawn), c(ard), s(oft)."""
+    """Return what the 20 frames of a film show: b(are), d(rawn), c(ard), s(oft)."""
     source, sink = FakeSource(lambda index: scene.bgr, frames=20), KeepingSink()
     tracker = FakeTracker(found or (lambda frame: scene.faces))
     Pipeline(Parts(source, tracker, [sink], look_loader, controls), say=print, on_frame=on_frame).run()
@@ -45,7 +45,7 @@ def _kinds(
 
 
 def _switch(controls: Controls, look: str) -> Callable[[Frame, ControlState], None]:
-    """Asks for that look after frame 5."""
+    """Return a function that selects the look after frame 5."""
 
     def switch(frame: Frame, state: ControlState) -> None:
         if frame.frame_id == 5:
@@ -54,21 +54,21 @@ def _switch(controls: Controls, look: str) -> Callable[[Frame, ControlState], No
     return switch
 
 
-def test_a_switch_blurs_no_frame_and_leaves_none_bare() -> None:
-    """A blur between two looks would be a flaw; the frames that were tracked before the switch are drawn, too."""
+def test_switch_in_a_film_leaves_no_frame_bare_or_blurred() -> None:
+    """Frames that were tracked before the switch are drawn too."""
     look_loader, controls = _look_loader(), Controls(tuple(the_looks()), look="none")
     look_loader.load_all()
     assert _kinds(look_loader, controls, on_frame=_switch(controls, "toon")) == "b" * 6 + "d" * 14
 
 
-def test_a_look_that_is_not_ready_yet_is_waited_for() -> None:
+def test_film_waits_for_a_look_to_load() -> None:
     asked = threading.Event()
 
     class Waiting(TroubledLookLoader):
         def load(self, name: str) -> LoadedLook:
             if threading.current_thread().name == "render":
                 asked.set()
-            assert name != "sketch" or asked.wait(20), "the film did not ask for it"
+            assert name != "sketch" or asked.wait(20), "the film did not wait for it"
             return super().load(name)
 
     look_loader = Waiting(the_looks(), Troubles(), slow_s=0.0, broken="")
@@ -76,17 +76,17 @@ def test_a_look_that_is_not_ready_yet_is_waited_for() -> None:
     assert _kinds(look_loader, controls, on_frame=_switch(controls, "sketch")) == "b" * 6 + "d" * 14
 
 
-def test_where_a_look_cannot_be_made_the_film_shows_what_that_look_says() -> None:
-    said: list[str] = []
-    look_loader = TroubledLookLoader(the_looks(), Troubles(), slow_s=0.0, broken="toon", say=said.append)
+def test_film_shows_the_fallback_of_a_look_that_fails() -> None:
+    messages: list[str] = []
+    look_loader = TroubledLookLoader(the_looks(), Troubles(), slow_s=0.0, broken="toon", say=messages.append)
     controls = Controls(tuple(the_looks()), look="none")
     assert _kinds(look_loader, controls, on_frame=_switch(controls, "toon")) == "b" * 6 + "s" * 14
-    assert said == ["look toon is not available: look toon: it cannot be made here"]
+    assert messages == ["look toon is not available: look toon: it cannot be made here"]
 
 
-def test_a_frame_is_made_and_recorded_by_one_and_the_same_state() -> None:
-    class Restless(Controls):
-        """Somebody presses a key between any two looks at what is asked for."""
+def test_frame_is_rendered_and_recorded_by_one_state() -> None:
+    class ChangingControls(Controls):
+        """The selected look changes between any two reads."""
 
         reads = 0
 
@@ -99,13 +99,13 @@ def test_a_frame_is_made_and_recorded_by_one_and_the_same_state() -> None:
 
     look_loader, states = _look_loader(), list[str]()
     look_loader.load_all()
-    controls = Restless(tuple(the_looks()), look="toon")
+    controls = ChangingControls(tuple(the_looks()), look="toon")
     kinds = _kinds(look_loader, controls, on_frame=lambda frame, state: states.append(state.look))
     assert kinds == "".join({"toon": "d", "none": "b"}[look] for look in states) and set(kinds) == {"d", "b"}
 
 
-def test_a_look_is_put_on_with_the_first_frame_on_which_the_person_was_looked_for() -> None:
-    """The frame before that keeps what is worn, where a blur would be a flaw."""
+def test_look_starts_with_the_first_person_mask() -> None:
+    """Earlier frames keep the previous look."""
     look_loader, (bgr, face) = _look_loader(), portrait_face()
     frame_renderer = FrameRenderer(look_loader, Timings(), print)
     frame_renderer.select(look_loader.load("none"))
@@ -117,7 +117,7 @@ def test_a_look_is_put_on_with_the_first_frame_on_which_the_person_was_looked_fo
     assert after.coverage == 1.0 and not is_smooth(after.bgr)
 
 
-def test_the_face_that_cannot_be_painted_is_hidden() -> None:
+def test_face_that_cannot_be_painted_is_hidden() -> None:
     scene, controls = scenes(SMALL_WH, 2)[0], Controls(tuple(the_looks()), look="head")
     lost = replace(scene.faces[1], landmarks_xy=scene.faces[1].landmarks_xy * np.float32(np.nan))
 
@@ -127,7 +127,7 @@ def test_the_face_that_cannot_be_painted_is_hidden() -> None:
     assert _kinds(_look_loader(), controls, scene=scene, found=found) == "d" * 5 + "c" * 10 + "d" * 5
 
 
-def test_panic_is_heard() -> None:
+def test_panic_works_in_a_film() -> None:
     controls = Controls(tuple(the_looks()), look="none")
 
     def press(frame: Frame, state: ControlState) -> None:
@@ -135,4 +135,4 @@ def test_panic_is_heard() -> None:
             controls.apply(Command("panic", "on" if frame.frame_id == 5 else "off"))
 
     kinds = _kinds(_look_loader(), controls, on_frame=press)
-    assert (kinds[:4], kinds[6:11], kinds[13:]) == ("bbbb", "ccccc", "bbbbbbb"), "two may have been on their way"
+    assert (kinds[:4], kinds[6:11], kinds[13:]) == ("bbbb", "ccccc", "bbbbbbb"), "two frames may be in the pipeline"

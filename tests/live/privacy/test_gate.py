@@ -1,4 +1,4 @@
-"""The last thing before a sink: what may not go out, or has been shown for too long, is replaced there."""
+"""The gate before a sink replaces pictures that must not be shown or are too old."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ def _gate(look: str) -> tuple[PrivacyGate, Controls]:
     return PrivacyGate(PrivacyPolicy(controls.look_of), controls), controls
 
 
-def test_a_clock_that_is_set_back_does_not_keep_a_picture_for_ever() -> None:
+def test_clock_set_back_does_not_keep_an_old_picture() -> None:
     gate, controls = _gate("toon")
     bgr, _ = portrait_face()
     frame = Frame(bgr, 0, 0.0, coverage=1.0)
     assert gate(frame, shown_s=0.4) is frame
     assert is_smooth(gate(frame, shown_s=0.6).bgr) and is_smooth(gate(frame, shown_s=-3600.0).bgr)
-    assert gate(replace(frame, coverage=0.85)).bgr is not bgr, "and what hides less than is wanted never leaves"
+    assert gate(replace(frame, coverage=0.85)).bgr is not bgr, "a frame with too little coverage is replaced"
     controls.apply(Command("freeze", "on"))
-    assert gate(frame, shown_s=60.0) is frame, "a frozen picture is meant to stay"
+    assert gate(frame, shown_s=60.0) is frame, "a frozen picture has no time limit"
 
 
-def test_a_step_of_the_strength_key_blurs_no_picture_that_is_on_its_way() -> None:
+def test_one_strength_step_blurs_no_frame_in_the_pipeline() -> None:
     gate, controls = _gate("toon")
-    on_its_way = Frame(portrait_face()[0], 0, 0.0, coverage=0.9)
-    assert gate(on_its_way) is on_its_way
+    in_pipeline = Frame(portrait_face()[0], 0, 0.0, coverage=0.9)
+    assert gate(in_pipeline) is in_pipeline
     controls.apply(Command("strength", 0.0))
-    assert gate(replace(on_its_way, coverage=0.0)).coverage == 0.0, "that is what strength nought says"
+    assert gate(replace(in_pipeline, coverage=0.0)).coverage == 0.0, "strength 0 requires no coverage"
 
 
-def test_what_hides_a_picture_is_made_of_it_and_by_the_look_that_is_asked_for_now() -> None:
+def test_gate_uses_the_fallback_of_the_selected_look() -> None:
     gate, controls = _gate("toon")
     first, second = (Frame(scene.bgr, number, 0.0) for number, scene in enumerate(scenes(SMALL_WH, 1)[:2]))
     for frame in (first, second):
@@ -57,7 +57,7 @@ def test_what_hides_a_picture_is_made_of_it_and_by_the_look_that_is_asked_for_no
     assert np.array_equal(gate(second).bgr, blurred(second.bgr))
 
 
-def test_the_card_has_the_size_of_the_frame_it_stands_for() -> None:
+def test_card_has_the_size_of_the_frame() -> None:
     gate, controls = _gate("none")
     controls.apply(Command("panic", "on"))
     for size_wh in (SMALL_WH, LARGE_WH, SMALL_WH):
@@ -65,8 +65,8 @@ def test_the_card_has_the_size_of_the_frame_it_stands_for() -> None:
         assert out.size_wh == size_wh and is_card(out)
 
 
-def test_a_picture_ages_though_it_is_sent_under_new_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A face was lost and the drawing is held; that it is held anew with each frame makes it no younger."""
+def test_held_picture_ages_under_new_frame_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A held drawing is sent with each new frame; its age counts from when it was first shown."""
     _, controls = _gate("toon")
     sink, clock = KeepingSink(live=True), [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
@@ -79,10 +79,10 @@ def test_a_picture_ages_though_it_is_sent_under_new_numbers(monkeypatch: pytest.
     assert is_smooth(sink.frames[-1].bgr)
 
 
-def test_a_window_is_not_left_with_an_old_picture_by_frames_that_come_a_little_early(
+def test_window_shows_frames_that_come_slightly_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A camera gives 62 frames a second, 120 were asked for: repeating must not push each new one out."""
+    """At 62 of the requested 120 frames per second, repetitions must not displace the new frames."""
     _, controls = _gate("toon")
     sink, clock = WindowLikeSink(), [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])

@@ -1,4 +1,4 @@
-"""The rules behind it, one by one; and the shipped looks with the real tracker and networks."""
+"""The privacy policy's rules, and the shipped looks with the real tracker and networks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _tracked(number: int, *, found: bool = True) -> TrackedFrame:
     return TrackedFrame(Frame(bgr, number, number / 30), (face,) * found, 1.0, portrait_person())
 
 
-def test_a_picture_held_from_a_lower_strength_is_not_shown_at_a_higher_one() -> None:
+def test_frame_held_at_lower_strength_is_not_reused() -> None:
     frame_renderer, *_ = _renderer("toon")
     faint = frame_renderer.render(_tracked(0), ControlState("toon", strength=0.3))
     assert faint.coverage == pytest.approx(0.3)
@@ -47,7 +47,7 @@ def test_a_picture_held_from_a_lower_strength_is_not_shown_at_a_higher_one() -> 
     assert is_smooth(raised.bgr) and raised.coverage == 1.0
 
 
-def test_a_face_that_an_easy_going_look_left_bare_is_hidden_once_a_covering_one_is_asked_for() -> None:
+def test_bare_face_is_hidden_once_a_covering_look_is_selected() -> None:
     toon, sketch = the_looks()["toon"], the_looks()["sketch"]
     looks = {"easy": replace(toon, name="easy", layers=toon.layers[1:], no_face="raw"), "sketch": sketch}
     look_loader = TroubledLookLoader(looks, Troubles(), slow_s=0.0, broken="")
@@ -58,16 +58,16 @@ def test_a_face_that_an_easy_going_look_left_bare_is_hidden_once_a_covering_one_
     easy = frame_renderer.render(replace(far, faces=away), ControlState("easy"))
     assert np.array_equal(easy.bgr, portrait_face()[0]) and easy.coverage == 0.0
     waiting = frame_renderer.render(replace(_tracked(1), faces=away), ControlState("sketch"))
-    assert is_smooth(waiting.bgr), "the sketch is not ready, and what is worn meanwhile hides nothing"
+    assert is_smooth(waiting.bgr), "the sketch is not loaded, and the previous look hides nothing"
 
 
-def test_what_is_held_under_the_mirror_is_mirrored() -> None:
+def test_held_frame_stays_mirrored() -> None:
     frame_renderer, *_ = _renderer("toon")
     shown = frame_renderer.render(_tracked(0), ControlState("toon", mirror=True))
     assert frame_renderer.render(_tracked(1, found=False), ControlState("toon", mirror=True)).bgr is shown.bgr
 
 
-def test_strength_nought_shows_the_bare_face_for_that_is_what_it_says() -> None:
+def test_strength_zero_shows_the_bare_face() -> None:
     frame_renderer, *_ = _renderer("toon")
     shown = frame_renderer.render(_tracked(0), ControlState("toon", strength=0.0))
     assert np.array_equal(shown.bgr, portrait_face()[0]) and shown.coverage == 0.0
@@ -75,8 +75,8 @@ def test_strength_nought_shows_the_bare_face_for_that_is_what_it_says() -> None:
     assert is_smooth(lost.bgr) or lost.bgr is shown.bgr
 
 
-def test_held_pictures_count_the_films_own_time() -> None:
-    """A film that is worked through slowly or fast looks the same."""
+def test_hold_time_is_measured_in_film_time() -> None:
+    """The result does not depend on the processing speed."""
     frame_renderer, *_ = _renderer("toon")
     bgr, _ = portrait_face()
     first = frame_renderer.render(replace(_tracked(0), frame=Frame(bgr, 0, 0.0, 10.0)), ControlState("toon"))
@@ -85,17 +85,17 @@ def test_held_pictures_count_the_films_own_time() -> None:
         assert (frame_renderer.render(lost, ControlState("toon")).bgr is first.bgr) is held
 
 
-def test_only_looks_that_cover_and_do_not_say_raw_demand_a_cover() -> None:
+def test_only_covering_looks_require_coverage() -> None:
     looks = the_looks()
-    wanted = {name: required_coverage(look, 0.8) for name, look in looks.items()}
-    assert wanted.pop("none") == wanted.pop("matte-red") == 0.0
-    assert set(wanted.values()) == {0.8}
+    required = {name: required_coverage(look, 0.8) for name, look in looks.items()}
+    assert required.pop("none") == required.pop("matte-red") == 0.0
+    assert set(required.values()) == {0.8}
     assert required_coverage(replace(looks["toon"], then="raw"), 1.0) == 0.0
     assert required_coverage(replace(looks["toon"], no_face="raw"), 1.0) == 0.0
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # outside the tests they keep no frame from leaving
-def test_a_mouth_one_point_of_which_is_nowhere_is_not_shown_bare_where_the_look_forbids_it() -> None:
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # not errors outside the tests
+def test_invalid_mouth_landmark_shows_the_fallback() -> None:
     looks = {"red": replace(the_looks()["matte-red"], name="red", no_face="blur")}
     look_loader = LookLoader(looks, runtime="auto", say=print)
     frame_renderer = FrameRenderer(look_loader, Timings(), print)
@@ -110,8 +110,8 @@ def test_a_mouth_one_point_of_which_is_nowhere_is_not_shown_bare_where_the_look_
 
 
 @pytest.mark.parametrize("size_wh", [(640, 480), (1280, 720), (1920, 1080)])
-def test_a_blur_leaves_a_few_dozen_colours_however_large_the_frame_is(size_wh: tuple[int, int]) -> None:
-    close_bgr = cv2.resize(portrait_face()[0][40:300, 120:380], size_wh)  # nothing but the face
+def test_blur_keeps_16_cells_at_every_frame_size(size_wh: tuple[int, int]) -> None:
+    close_bgr = cv2.resize(portrait_face()[0][40:300, 120:380], size_wh)  # only the face
     soft = blurred(close_bgr)
     cells = cv2.resize(soft, (16, 16 * size_wh[1] // size_wh[0]), interpolation=cv2.INTER_AREA)
     again = cv2.resize(cells, size_wh, interpolation=cv2.INTER_CUBIC)
@@ -129,8 +129,8 @@ def test_a_held_frame_expires_when_time_runs_backwards() -> None:
 
 
 @pytest.mark.parametrize("look", ["toon", "sketch", "toon-glaze"])
-def test_the_shipped_drawn_looks_with_the_real_tracker_and_networks(look: str, portrait_bgr: ImageU8) -> None:
-    """The portrait comes, jumps, goes far and leaves; where it is, the picture is a drawing or a blur."""
+def test_shipped_drawn_looks_cover_a_moving_face(look: str, portrait_bgr: ImageU8) -> None:
+    """The portrait moves, jumps, shrinks and leaves; the face is always drawn or blurred."""
     looks = {look: load_looks()[look]}
     pictures, places = _walk(portrait_bgr)
     sink = KeepingSink()
@@ -144,11 +144,11 @@ def test_the_shipped_drawn_looks_with_the_real_tracker_and_networks(look: str, p
         if side:
             alike.append(float((np.abs(frame.bgr[face].astype(int) - picture[face]).max(2) <= 3).mean()))
     assert len(alike) > 30
-    assert max(alike) < 0.35, "no frame shows the face as it was taken"
+    assert max(alike) < 0.35, "no frame shows the captured face"
 
 
 def _walk(portrait_bgr: ImageU8) -> tuple[list[ImageU8], list[tuple[int, int, int]]]:
-    """Frames 480x360, and the square inside the face on each (side 0 where nobody is there)."""
+    """Return 480x360 frames, and the square inside the face on each (side 0 without a face)."""
     pictures, places = [], []
     for index in range(56):
         scale = 0.7 if index < 24 else 0.35

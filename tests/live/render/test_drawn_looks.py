@@ -1,4 +1,4 @@
-"""The shipped drawn and retouched looks, on the NASA portrait as a camera would show it."""
+"""The shipped drawing and retouching looks on the built-in portrait at webcam size."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def look_loader() -> Iterator[LookLoader]:
 
 @cache
 def _scene() -> tuple[ImageU8, Face, ImageU8]:
-    """A 1280x720 frame with the portrait as near as at a desk, its face, and its person mask."""
+    """Return a 1280x720 frame with the portrait at desk distance, its face, and its person mask."""
     near = portrait_bgr()[:228, 18:423]
     frame_bgr = np.asarray(cv2.resize(near, (1280, 720), interpolation=cv2.INTER_CUBIC), np.uint8)
     with PersonSegmenter(still=True) as segmenter:
         return frame_bgr, find_faces(frame_bgr)[0], segmenter.mask(frame_bgr)
 
 
-def _worn(look: str, look_loader: LookLoader) -> ImageU8:
+def _painted(look: str, look_loader: LookLoader) -> ImageU8:
     frame_bgr, face, person = _scene()
-    worn_bgr = frame_bgr.copy()
-    Painter().paint(worn_bgr, (face,), look_loader.load(look), 1.0, at_s=0.0, person=person)
-    return worn_bgr
+    painted_bgr = frame_bgr.copy()
+    Painter().paint(painted_bgr, (face,), look_loader.load(look), 1.0, at_s=0.0, person=person)
+    return painted_bgr
 
 
 def _inside(points_xy: np.ndarray, shrink: float = 1.0) -> np.ndarray:
@@ -52,7 +52,7 @@ def _inside(points_xy: np.ndarray, shrink: float = 1.0) -> np.ndarray:
 
 
 def _skin() -> np.ndarray:
-    """The cheeks and the forehead's middle."""
+    """Return the mask of the cheeks and the middle of the forehead."""
     face = _scene()[1].landmarks_xy
     return np.logical_or.reduce(
         [_inside(face[[i, j, k]]) for i, j, k in ((50, 101, 205), (280, 330, 425), (9, 67, 297))]
@@ -60,76 +60,76 @@ def _skin() -> np.ndarray:
 
 
 @pytest.mark.parametrize("look", DRAWN)
-def test_a_drawn_look_is_flat_where_the_skin_is_and_dark_where_lines_are(look: str, look_loader: LookLoader) -> None:
+def test_drawn_look_flattens_the_skin(look: str, look_loader: LookLoader) -> None:
     frame_bgr, face, _ = _scene()
-    worn_bgr = _worn(look, look_loader)
-    grey, before = (cv2.cvtColor(one, cv2.COLOR_BGR2GRAY).astype(np.float32) for one in (worn_bgr, frame_bgr))
+    painted_bgr = _painted(look, look_loader)
+    grey, before = (cv2.cvtColor(one, cv2.COLOR_BGR2GRAY).astype(np.float32) for one in (painted_bgr, frame_bgr))
     fine = [np.abs(one - cv2.GaussianBlur(one, (0, 0), 3))[_skin()] for one in (grey, before)]
-    assert np.median(fine[0]) < 0.8 * np.median(fine[1]), "skin is flat"
+    assert np.median(fine[0]) < 0.8 * np.median(fine[1]), "the skin is flat"
     whole = _inside(face.landmarks_xy[FACE_OVAL], 0.95)
-    assert np.abs(worn_bgr.astype(int) - frame_bgr)[whole].mean() > 6, "it is a drawing, not the photo"
+    assert np.abs(painted_bgr.astype(int) - frame_bgr)[whole].mean() > 6, "it is a drawing, not the photo"
 
 
 @pytest.mark.parametrize("look", DRAWN)
-def test_it_is_the_same_face_drawn(look: str, look_loader: LookLoader) -> None:
+def test_drawn_face_keeps_its_landmarks(look: str, look_loader: LookLoader) -> None:
     _, face, _ = _scene()
-    (drawn,) = find_faces(_worn(look, look_loader))
+    (drawn,) = find_faces(_painted(look, look_loader))
     eyes = float(np.linalg.norm(face.landmarks_xy[468] - face.landmarks_xy[473]))
     drift = np.linalg.norm(drawn.landmarks_xy[:468] - face.landmarks_xy[:468], axis=1).mean()
     assert drift < 0.04 * eyes
 
 
 @pytest.mark.parametrize("look", ["toon", "toon-glaze"])
-def test_the_room_stays_real_bit_for_bit(look: str, look_loader: LookLoader) -> None:
+def test_room_is_bit_identical(look: str, look_loader: LookLoader) -> None:
     frame_bgr, _, _ = _scene()
-    worn_bgr = _worn(look, look_loader)
+    painted_bgr = _painted(look, look_loader)
     wall = np.s_[20:400, 20:240]
-    assert np.array_equal(worn_bgr[wall], frame_bgr[wall])
+    assert np.array_equal(painted_bgr[wall], frame_bgr[wall])
 
 
-def test_a_drawing_shows_no_seam_where_the_heads_square_ends(look_loader: LookLoader) -> None:
-    """Along the sketch's whole frame, no row or column of pixels differs from its neighbour as a border would."""
+def test_drawing_shows_no_seam_at_the_head_region(look_loader: LookLoader) -> None:
+    """No row or column of the sketch differs from its neighbour as a border would."""
     frame_bgr, _, _ = _scene()
-    styles_in_use = cv2.cvtColor(_worn("sketch", look_loader), cv2.COLOR_BGR2GRAY).astype(np.float32)
+    painted_bgr = cv2.cvtColor(_painted("sketch", look_loader), cv2.COLOR_BGR2GRAY).astype(np.float32)
     bare = cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2GRAY).astype(np.float32)
     for axis in (0, 1):
-        steps = np.abs(np.diff(styles_in_use, axis=axis).mean(1 - axis))
+        steps = np.abs(np.diff(painted_bgr, axis=axis).mean(1 - axis))
         usual = np.abs(np.diff(bare, axis=axis).mean(1 - axis))
         assert steps.max() < max(6.0, 2.5 * usual.max())
 
 
-def test_the_sketch_is_grey_on_paper(look_loader: LookLoader) -> None:
-    styles_in_use = _worn("sketch", look_loader)
-    lab = cv2.cvtColor(styles_in_use.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
+def test_sketch_is_grey_on_paper(look_loader: LookLoader) -> None:
+    painted_bgr = _painted("sketch", look_loader)
+    lab = cv2.cvtColor(painted_bgr.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
     assert np.abs(lab[..., 1:]).mean() < 6
     assert np.percentile(lab[..., 0], 90) > 85
 
 
-def test_soft_evens_the_skin_and_leaves_eyes_brows_hair_and_room(look_loader: LookLoader) -> None:
+def test_soft_evens_only_the_skin(look_loader: LookLoader) -> None:
     frame_bgr, face, _ = _scene()
     spotted = frame_bgr.copy()
-    dice = np.random.default_rng(3)
-    spots = face.landmarks_xy[dice.permutation([50, 101, 205, 280, 330, 425, 36, 266, 187, 411])]
+    rng = np.random.default_rng(3)
+    spots = face.landmarks_xy[rng.permutation([50, 101, 205, 280, 330, 425, 36, 266, 187, 411])]
     for x, y in spots:
         cv2.circle(spotted, (int(x), int(y)), 3, (90, 100, 190), -1, cv2.LINE_AA)
     spotted = cv2.GaussianBlur(spotted, (0, 0), 1.0)
-    worn_bgr = spotted.copy()
-    Painter().paint(worn_bgr, (face,), look_loader.load("soft"), 1.0, at_s=0.0)
+    painted_bgr = spotted.copy()
+    Painter().paint(painted_bgr, (face,), look_loader.load("soft"), 1.0, at_s=0.0)
 
     def seen(picture: ImageU8) -> float:
         lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
         around = cv2.GaussianBlur(lab, (0, 0), 9)
         return float(np.mean([np.linalg.norm((lab - around)[int(y), int(x)]) for x, y in spots]))
 
-    assert seen(worn_bgr) < 0.75 * seen(spotted), "the spots fade"
-    change = np.abs(worn_bgr.astype(int) - spotted).mean(2)
+    assert seen(painted_bgr) < 0.75 * seen(spotted), "the spots are reduced"
+    change = np.abs(painted_bgr.astype(int) - spotted).mean(2)
     for name, ring in (("eyes", [33, 160, 158, 133, 153, 144]), ("eyes", [362, 385, 387, 263, 373, 380])):
         assert change[_inside(face.landmarks_xy[ring], 0.8)].mean() < 4, name
     assert change[_inside(face.landmarks_xy[[70, 63, 105, 66, 107]])].mean() < 6, "brows"
     assert change[:60].max() == 0 and change[:, :200].max() == 0, "hair and room"
 
 
-def test_looks_that_cover_never_show_the_raw_picture_where_no_face_is_found() -> None:
+def test_covering_looks_never_fall_back_to_raw() -> None:
     looks = load_looks()
     for name in DRAWN:
         assert (looks[name].no_face, looks[name].hold_s, looks[name].then) == ("hold", 0.5, "blur")

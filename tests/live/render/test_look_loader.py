@@ -1,4 +1,4 @@
-"""What a look runs on: a runtime that was named and cannot be had, and an engine that fails while frames come in."""
+"""The runtimes that looks run on: unusable runtimes and GPUs, and engines that fail during a run."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ def looks_of(*styles: Style) -> dict[str, Look]:
     return {style.name: Look(style.name, "", (Layer(style, 1.0),)) for style in styles}
 
 
-def test_a_runtime_that_cannot_be_had_is_said_once_and_the_best_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_runtime_is_reported_once_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> None:
         raise NotUsableError("there is no NVIDIA driver on this machine")
 
     monkeypatch.setattr(selector, "driver_device", none)
-    said: list[str] = []
+    messages: list[str] = []
     look_loader = LookLoader(
-        looks_of(load_style("lips-glaze"), load_style("lips-bright")), runtime="tensorrt", say=said.append
+        looks_of(load_style("lips-glaze"), load_style("lips-bright")), runtime="tensorrt", say=messages.append
     )
     look_loader.load_all()
     assert [info.runtime for info in look_loader.engines()] == ["openvino", "openvino"]
-    (line,) = said
+    (line,) = messages
     assert line.startswith("runtime tensorrt: TensorRT is not usable here: there is no NVIDIA driver")
-    assert selector._remedy("tensorrt", "") in line, "which extra, where it is not installed"
+    assert selector._remedy("tensorrt", "") in line, "the message names the extra to install"
     assert line.endswith("; using the best runtime that is usable here")
     look_loader.close()
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], CudaDevice]], None]]:
-    """What the NVIDIA driver answers is what the given function does; PyTorch is one without CUDA."""
+    """Replace the NVIDIA driver's answer by a function, and PyTorch by one without CUDA."""
 
     def answers(driver: Callable[[], CudaDevice]) -> None:
         monkeypatch.setattr(cuda_device, "query_driver", lambda load: driver())
@@ -83,14 +83,14 @@ def none() -> CudaDevice:
     raise NotUsableError("there is no NVIDIA driver on this machine")
 
 
-def said_with(runtime: str) -> list[str]:
-    """All that is said where two looks are made ready."""
-    said: list[str] = []
+def messages_with(runtime: str) -> list[str]:
+    """Return all messages while two looks are loaded."""
+    messages: list[str] = []
     looks = looks_of(load_style("lips-glaze"), load_style("lips-bright"))
-    look_loader = LookLoader(looks, runtime=runtime, say=said.append)
+    look_loader = LookLoader(looks, runtime=runtime, say=messages.append)
     look_loader.load_all()
     look_loader.close()
-    return said
+    return messages
 
 
 @pytest.mark.parametrize(
@@ -100,28 +100,26 @@ def said_with(runtime: str) -> list[str]:
         (fails, "the NVIDIA GPU is not used, ", "the NVIDIA driver finds no GPU that it can use", "nvidia-smi"),
     ],
 )
-def test_a_gpu_that_cannot_be_used_is_said_once_with_what_to_do(
-    gpu: Any, driver: Any, begin: str, why: str, do: str
-) -> None:
+def test_unusable_gpu_is_reported_once_with_the_remedy(gpu: Any, driver: Any, begin: str, why: str, do: str) -> None:
     gpu(driver)
-    (line,) = said_with("auto")
+    (line,) = messages_with("auto")
     assert line.startswith(begin) and " runs: " in line and "\n" not in line
     assert f"CUDA FP32 are not usable here: {why} (" in line and do in line
-    (line,) = said_with("torch")
+    (line,) = messages_with("torch")
     assert line.startswith(begin) and why in line and line.endswith("(veneer doctor says what to do)")
 
 
-def test_nothing_is_said_of_a_gpu_that_is_not_there_or_not_wanted(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_or_disabled_gpu_is_not_reported(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu(none)
-    assert said_with("auto") == said_with("torch") == []
+    assert messages_with("auto") == messages_with("torch") == []
     gpu(rtx)
-    assert said_with("openvino") == [], "as somebody wished"
+    assert messages_with("openvino") == [], "the user chose the CPU"
     gpu(fails)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert said_with("auto") == []
+    assert messages_with("auto") == []
 
 
-def test_a_gpu_that_an_engine_is_being_built_for_is_not_called_unused(gpu: Any) -> None:
+def test_gpu_with_a_planned_build_is_not_reported(gpu: Any) -> None:
     gpu(rtx)
     engine = open_engine(load_style("lips-glaze"))
     assert unused_gpu(engine.info)
@@ -131,7 +129,7 @@ def test_a_gpu_that_an_engine_is_being_built_for_is_not_called_unused(gpu: Any) 
     assert "TensorRT is not usable" in on_gpu.why and unused_gpu(on_gpu) == ""
 
 
-def test_weights_that_are_no_good_are_no_matter_of_the_runtime() -> None:
+def test_invalid_weights_are_not_blamed_on_the_runtime() -> None:
     style = own_style()
     style.weights.write_bytes(b"nothing")
     look_loader = LookLoader(looks_of(style), runtime="openvino", say=print)
@@ -139,7 +137,7 @@ def test_weights_that_are_no_good_are_no_matter_of_the_runtime() -> None:
         look_loader.load("mine")
 
 
-def test_a_film_waits_for_its_graph() -> None:
+def test_film_waits_for_its_graph() -> None:
     style = own_style()
     look_loader = LookLoader(looks_of(style), runtime="auto", say=print)
     look_loader.load("mine")
@@ -149,8 +147,8 @@ def test_a_film_waits_for_its_graph() -> None:
     look_loader.close()
 
 
-class Falters:
-    """A real engine that gives NaN after a while."""
+class FailsLater:
+    """A real engine that gives NaN after some calls."""
 
     def __init__(self, engine: Engine, after: int) -> None:
         self._engine, self.info, self._left = engine, engine.info, after
@@ -164,11 +162,11 @@ class Falters:
         self._engine.close()
 
 
-def faltering(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """OpenVINO gives NaN after some calls; what is opened in its place does not."""
+def let_openvino_fail(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Let OpenVINO give NaN after some calls; the fallback does not."""
 
     def opened(style: Style, wait: object) -> Engine:
-        return Falters(OpenVinoEngine(style), after)
+        return FailsLater(OpenVinoEngine(style), after)
 
     candidates = [(label, names, opened if label == "OpenVINO" else old) for label, names, old in selector._CANDIDATES]
     monkeypatch.setattr(selector, "_CANDIDATES", tuple(candidates))
@@ -180,24 +178,28 @@ def painted(frame_bgr: NDArray[np.uint8]) -> bool:
 
 
 def run_with(
-    look_loader: LookLoader, sink: KeepingSink, said: list[str], *, live: bool, frames: int | None = None
+    look_loader: LookLoader, sink: KeepingSink, messages: list[str], *, live: bool, frames: int | None = None
 ) -> tuple[Pipeline, threading.Thread]:
     face = find_faces(portrait_bgr())
     source = FakeSource(lambda index: portrait_bgr(), live=live, interval_s=1 / 60 if live else 0.0, frames=frames)
     controls = Controls(tuple(look_loader._looks), look="lips-glaze")
-    pipeline = Pipeline(Parts(source, FakeTracker(lambda frame: face), [sink], look_loader, controls), say=said.append)
+    pipeline = Pipeline(
+        Parts(source, FakeTracker(lambda frame: face), [sink], look_loader, controls), say=messages.append
+    )
     thread, errors = in_background(pipeline)
     assert errors == []
     return pipeline, thread
 
 
-def test_nan_while_live_is_said_and_another_engine_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    faltering(monkeypatch, after=30)
-    said: list[str] = []
-    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, background=True)
+def test_nan_in_a_live_run_falls_back_and_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_openvino_fail(monkeypatch, after=30)
+    messages: list[str] = []
+    look_loader = LookLoader(
+        looks_of(load_style("lips-glaze")), runtime="openvino", say=messages.append, background=True
+    )
     sink = KeepingSink(live=True)
-    pipeline, thread = run_with(look_loader, sink, said, live=True)
-    wait_for(lambda: any("falling back to" in line for line in said))
+    pipeline, thread = run_with(look_loader, sink, messages, live=True)
+    wait_for(lambda: any("falling back to" in line for line in messages))
     (info,) = look_loader.engines()
     assert "failed while frames came in" in info.why
     newest = sink.frames[-1].frame_id
@@ -205,45 +207,45 @@ def test_nan_while_live_is_said_and_another_engine_goes_on(monkeypatch: pytest.M
     pipeline.stop()
     thread.join(20)
     assert painted(sink.frames[0].bgr) and painted(sink.frames[-1].bgr)
-    (line,) = said
+    (line,) = messages
     assert "gave NaN or infinity: falling back to " in line and "\n" not in line
 
 
 @pytest.mark.parametrize("another", [True, False])
-def test_a_failure_is_the_wardrobes_to_tell_as_long_as_another_engine_goes_on(
-    another: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_loader_reports_failures_with_a_fallback(another: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing_left(style: Style, failed: EngineInfo, because: EngineError) -> Engine:
         raise EngineError(f"style {style.name}", "it is the last to fall back to")
 
-    faltering(monkeypatch, after=3)  # the trial takes two
+    let_openvino_fail(monkeypatch, after=3)  # the acceptance test takes two
     if not another:
         monkeypatch.setattr(look_loader_module, "fallback_engine", nothing_left)
-    said: list[str] = []
-    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append, background=True)
+    messages: list[str] = []
+    look_loader = LookLoader(
+        looks_of(load_style("lips-glaze")), runtime="openvino", say=messages.append, background=True
+    )
     (layer,) = look_loader.load("lips-glaze").layers
     assert layer.engine is not None and layer.size_wh is not None
     region_bgr = np.zeros((1, layer.size_wh[1], layer.size_wh[0], 3), np.uint8)
     other = EngineError("style toon", "it failed")
     with pytest.raises(EngineError, match="gave NaN") as caught:
         layer.engine.infer(region_bgr)
-    wait_for(lambda: len(said) == 1)
-    assert ("falling back to" in said[0]) == look_loader.is_replacing_engine(caught.value) == another
-    assert another or "the last to fall back to" in said[0]
+    wait_for(lambda: len(messages) == 1)
+    assert ("falling back to" in messages[0]) == look_loader.is_replacing_engine(caught.value) == another
+    assert another or "the last to fall back to" in messages[0]
     assert not look_loader.is_replacing_engine(other)
     assert not look_loader.is_replacing_engine(ValueError("style lips-glaze"))
     look_loader.close()
 
 
-def test_nan_in_a_film_costs_no_frame_its_paint(monkeypatch: pytest.MonkeyPatch) -> None:
-    faltering(monkeypatch, after=12)
-    said: list[str] = []
-    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=said.append)
+def test_nan_in_a_film_leaves_every_frame_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_openvino_fail(monkeypatch, after=12)
+    messages: list[str] = []
+    look_loader = LookLoader(looks_of(load_style("lips-glaze")), runtime="openvino", say=messages.append)
     sink = KeepingSink()
-    _, thread = run_with(look_loader, sink, said, live=False, frames=40)
+    _, thread = run_with(look_loader, sink, messages, live=False, frames=40)
     thread.join(120)
     assert len(sink.frames) == 40 and all(painted(frame.bgr) for frame in sink.frames)
-    (line,) = said
+    (line,) = messages
     assert "gave NaN or infinity: falling back to " in line
 
 
@@ -254,11 +256,11 @@ def wait_for(done: Callable[[], bool]) -> None:
     assert done()
 
 
-def test_the_engine_that_goes_on_is_the_same_for_all_looks() -> None:
+def test_swapped_engine_is_shared_by_all_looks() -> None:
     style = load_style("lips-glaze")
     looks = looks_of(style) | {"half": Look("half", "", (Layer(style, 0.5),))}
-    said: list[str] = []
-    look_loader = LookLoader(looks, runtime="torch", say=said.append)
+    messages: list[str] = []
+    look_loader = LookLoader(looks, runtime="torch", say=messages.append)
     look_loader.load_all()
     (made,) = look_loader._engines.values()
     made.engine.swap(OpenVinoEngine(style))

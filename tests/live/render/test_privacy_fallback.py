@@ -1,4 +1,4 @@
-"""What is shown where no face was painted."""
+"""The fallbacks of frames that were not painted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_frame_of_another_look_or_size_is_not_held() -> None:
     assert np.array_equal(_shown(policy, _frame(0, 0.1, width=80), one), card((80, 48)))
 
 
-def test_nobody_is_found_on_a_blurred_frame(portrait_bgr: ImageU8) -> None:
+def test_no_face_is_found_on_a_blurred_frame(portrait_bgr: ImageU8) -> None:
     soft = blurred(portrait_bgr)
     assert soft.shape == portrait_bgr.shape
     assert find_faces(portrait_bgr)
@@ -51,7 +51,7 @@ def test_nobody_is_found_on_a_blurred_frame(portrait_bgr: ImageU8) -> None:
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (64, 48), (1280, 720), (720, 1280), (3, 200)])
-def test_card_and_blur_come_in_every_size(size_wh: tuple[int, int]) -> None:
+def test_card_and_blur_in_every_size(size_wh: tuple[int, int]) -> None:
     width, height = size_wh
     assert card(size_wh).shape == (height, width, 3)
     assert blurred(np.zeros((height, width, 3), np.uint8)).shape == (height, width, 3)
@@ -62,11 +62,11 @@ def test_card_and_blur_come_in_every_size(size_wh: tuple[int, int]) -> None:
     [
         ("hold", 0.5, "blur", 0.5),
         ("hold", 2.0, "card", 2.0),
-        ("hold", 0.0, "blur", 0.5),  # a camera of 15 frames a second, sent on at 30, must not flicker
+        ("hold", 0.0, "blur", 0.5),  # a camera at 15 frames per second, repeated at 30, must not flicker
         ("blur", 9.0, "blur", 0.5),
         ("hold", 0.5, "raw", float("inf")),
         ("raw", 0.5, "blur", float("inf")),
     ],
 )
-def test_how_long_a_picture_stays_while_a_stage_is_late(no_face: str, hold_s: float, then: str, stays: float) -> None:
+def test_time_limit_of_a_repeated_picture(no_face: str, hold_s: float, then: str, stays: float) -> None:
     assert max_age_s(Look("a", "", (), no_face, hold_s, then)) == stays

@@ -1,4 +1,4 @@
-"""What becomes of better engines is said once, and what failed is not tried again at every start."""
+"""Upgrade results are reported once, and failed builds are not repeated at every start."""
 
 from __future__ import annotations
 
@@ -31,47 +31,45 @@ TORCH = ["torch fp32"]
     ("mode", "reason"),
     [("crash", "its builder crashed (SIGSEGV)"), ("hang", "its builder took longer than 4 s and was ended")],
 )
-def test_a_builder_that_failed_is_not_tried_again_but_for_another_key_or_by_a_person(
-    mode: str, reason: str, lock: Path, shows: list[Show]
-) -> None:
+def test_failed_build_is_skipped_for_its_key(mode: str, reason: str, lock: Path, shows: list[Show]) -> None:
     first = Show([load_style(LIPS)], available_builds=keyed(mode, lock, "k", limit_s=4.0 if mode == "hang" else 600.0))
     shows.append(first)
-    assert first.says("is not used: " + reason), first.said
+    assert first.says("is not used: " + reason), first.messages
     (failure,) = failed_builds.all_failures()
     assert str(failure).startswith(f"stand-in of lips-glaze 90x30: {reason} on ")
 
     second = Show([load_style(LIPS)], available_builds=keyed("good", lock, "k"))
     shows.append(second)
     line = f"not built again: stand-in of lips-glaze before {failure.until}: {reason} on {failure.date}"
-    assert second.says(f"{line} (veneer engines build tries now)"), second.said
+    assert second.says(f"{line} (veneer engines build tries now)"), second.messages
     assert second.frames_go_on() and second.until(lambda: not second.look_loader.upgrades.is_running())
-    assert second.runs_on() == TORCH and len(second.said) == 1
+    assert second.runs_on() == TORCH and len(second.messages) == 1
 
     third = Show([load_style(LIPS)], available_builds=keyed("good", lock, "another driver's"))
     shows.append(third)
-    assert third.says("now runs on"), third.said
+    assert third.says("now runs on"), third.messages
     assert failed_builds.clear_failures(LIPS) == 1  # as `veneer engines build` does
     fourth = Show([load_style(LIPS)], available_builds=keyed("good", lock, "k"))
     shows.append(fourth)
-    assert fourth.says("now runs on"), fourth.said
+    assert fourth.says("now runs on"), fourth.messages
 
 
-def test_a_builder_that_says_that_it_cannot_now_is_tried_at_the_next_start(lock: Path, shows: list[Show]) -> None:
+def test_unavailable_build_is_retried_at_the_next_start(lock: Path, shows: list[Show]) -> None:
     for _ in range(2):
         show = Show([load_style(LIPS)], available_builds=keyed("cannot", lock, "k"))
         shows.append(show)
-        assert show.says("NNCF is not installed"), show.said
+        assert show.says("NNCF is not installed"), show.messages
         assert failed_builds.all_failures() == []
 
 
-def test_without_builds_nothing_is_built_and_one_line_says_what_could_be(lock: Path, shows: list[Show]) -> None:
+def test_no_build_lists_what_could_be_built(lock: Path, shows: list[Show]) -> None:
     styles = [load_style(LIPS), load_style("lips-bright")]
     show = Show(styles, available_builds=ordered("good", lock), build=False)
     shows.append(show)
-    assert show.says("--no-build"), show.said
+    assert show.says("--no-build"), show.messages
     assert show.frames_go_on() and not show.look_loader.upgrades.is_running()
     assert show.runs_on("both") == TORCH * 2 and not lock.exists()
-    assert show.said == [
+    assert show.messages == [
         "--no-build: these engines could be built and are not: stand-in of lips-glaze, stand-in of lips-bright"
     ]
 
@@ -93,17 +91,17 @@ def test_without_builds_nothing_is_built_and_one_line_says_what_could_be(lock: P
         ),
     ],
 )
-def test_a_style_that_runs_at_two_sizes_is_said_once(modes: tuple[str, str], says: list[str], lock: Path) -> None:
+def test_style_at_two_sizes_is_reported_once(modes: tuple[str, str], says: list[str], lock: Path) -> None:
     large = load_style(LIPS)
     small = replace(large, size_wh=(96, 32))
     mode_of = dict(zip((large.size_wh, small.size_wh), modes, strict=True))
 
-    def wanted(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
+    def builds(style: Style, info: EngineInfo, runtime: str) -> Sequence[BuildOrder]:
         return ordered(mode_of[style.size_wh], lock)(style, info, runtime)
 
-    said: list[str] = []
+    messages: list[str] = []
     looks = {"two": Look("two", "", (Layer(large, 0.5), Layer(small, 0.5)))}
-    look_loader = LookLoader(looks, runtime="torch", say=said.append, background=True, available_builds=wanted)
+    look_loader = LookLoader(looks, runtime="torch", say=messages.append, background=True, available_builds=builds)
     try:
         look_loader.load_all()
         until_s = time.monotonic() + PATIENCE_S
@@ -112,11 +110,11 @@ def test_a_style_that_runs_at_two_sizes_is_said_once(modes: tuple[str, str], say
     finally:
         look_loader.close()
     precision = OpenVinoEngine(large).info.precision
-    assert said == [line.replace("bf16", precision) for line in says]
+    assert messages == [line.replace("bf16", precision) for line in says]
 
 
 @pytest.mark.parametrize("by", [lambda given: given * np.float32("nan"), lambda given: given + 30])
-def test_a_bad_engine_that_lies_in_the_cache_is_not_taken_from_there_by_the_next_start(
+def test_rejected_engine_in_the_cache_is_not_used_again(
     by: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     lock: Path,
     shows: list[Show],
@@ -127,7 +125,7 @@ def test_a_bad_engine_that_lies_in_the_cache_is_not_taken_from_there_by_the_next
         patch.setattr(engine_acceptance, "open_engine", spoilt(by))
         show = Show([load_style(LIPS)], available_builds=keyed("good", lock, "k"))
         shows.append(show)
-        assert show.says("is not used: it "), show.said
+        assert show.says("is not used: it "), show.messages
     assert len(failed_builds.all_failures()) == 1
     assert verdict(before.key).startswith("failed: on the built-in face it ")
     after = open_engine(load_style(LIPS)).info

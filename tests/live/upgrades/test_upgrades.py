@@ -1,7 +1,7 @@
-"""Better engines are built while the picture runs: frames go on through every phase, and what fails changes nothing.
+"""Better engines are built during a run: frames continue in every phase, and a failure changes nothing.
 
-Whether frames go on is asked by letting each phase last until the sink has got many more of them: where the picture
-waits for the phase, none come, and the test fails; how fast they come does not matter.
+Each phase is extended until the sink has received many more frames. If rendering waits for the phase, none come and
+the test fails; the frame rate does not matter.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ TORCH = ["torch fp32"]
 
 
 class Watched:
-    """A real engine each of whose calls where it is tried, aside, lasts until many frames have passed."""
+    """A real engine whose calls in the upgrade thread last until many frames have passed."""
 
     def __init__(self, engine: Engine, wait: Callable[[], None]) -> None:
         self._engine, self._wait, self.info = engine, wait, engine.info
-        self._aside = threading.get_ident()
+        self._thread = threading.get_ident()
 
     def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-        if threading.get_ident() == self._aside:
+        if threading.get_ident() == self._thread:
             self._wait()
         return self._engine.infer(regions_bgr)
 
@@ -47,20 +47,20 @@ class Watched:
         self._engine.close()
 
 
-def test_frames_go_on_while_an_engine_is_built_opened_tried_put_in_and_the_old_one_closed(
+def test_frames_continue_through_every_upgrade_phase(
     lock: Path, shows: list[Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered("wait", lock))
     shows.append(show)
-    went_on: list[str] = []
+    phases: list[str] = []
 
     def passes(what: str) -> None:
-        assert show.frames_go_on(), f"the picture stood still while {what}"
-        went_on.append(what)
+        assert show.frames_go_on(), f"rendering stopped while {what}"
+        phases.append(what)
 
     def opened(style: Style, **more: Any) -> Engine:
         passes("it was opened")
-        return Watched(open_engine(style, **more), lambda: passes("it was tried"))
+        return Watched(open_engine(style, **more), lambda: passes("it was tested"))
 
     monkeypatch.setattr(engine_acceptance, "open_engine", opened)
     assert show.until(lambda: "stand-in: building 1/3" in show.look_loader.upgrades.progress())
@@ -73,18 +73,18 @@ def test_frames_go_on_while_an_engine_is_built_opened_tried_put_in_and_the_old_o
         close()
 
     monkeypatch.setattr(inner, "close", closing)
-    assert show.frames_go_on() and show.frames_go_on(), "the picture stood still while it was built"
+    assert show.frames_go_on() and show.frames_go_on(), "rendering stopped while it was built"
     assert show.runs_on() == TORCH
     Path(f"{lock}-{LIPS}.go").touch()
     assert show.says(", before on torch fp32")
-    assert went_on == ["it was opened", "it was tried", "it was tried", "the old one was closed"]
+    assert phases == ["it was opened", "it was tested", "it was tested", "the old one was closed"]
     assert show.runs_on()[0].startswith("openvino")
     assert show.frames_go_on()
     assert show.look_loader.upgrades.progress() == ""
-    assert len(show.said) == 1
+    assert len(show.messages) == 1
 
 
-def test_every_frame_is_painted_before_through_and_after_the_exchange(lock: Path, shows: list[Show]) -> None:
+def test_every_frame_is_painted_across_the_swap(lock: Path, shows: list[Show]) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered("good", lock))
     shows.append(show)
     assert show.says("now runs on")
@@ -93,10 +93,10 @@ def test_every_frame_is_painted_before_through_and_after_the_exchange(lock: Path
 
 
 def all_painted(show: Show) -> bool:
-    """Whether the lips of every frame are painted, and none much more than another."""
+    """Whether the lips of every frame are painted about equally."""
     bare = portrait_bgr().astype(np.float32)
-    styles_in_use = {id(frame.bgr): frame for frame in show.sink.frames}.values()
-    changes = [np.abs(frame.bgr - bare)[125:160, 195:260].mean() for frame in styles_in_use]
+    painted = {id(frame.bgr): frame for frame in show.sink.frames}.values()
+    changes = [np.abs(frame.bgr - bare)[125:160, 195:260].mean() for frame in painted]
     return len(changes) > 2 and bool(min(changes) > 0.8 * max(changes) > 2.0)
 
 
@@ -109,13 +109,13 @@ def all_painted(show: Show) -> bool:
         ("cannot", "stand-in of lips-glaze is not used: NNCF is not installed; torch fp32 stays in use"),
     ],
 )
-def test_a_builder_that_fails_leaves_the_picture_as_it_was(mode: str, says: str, lock: Path, shows: list[Show]) -> None:
+def test_failing_build_leaves_the_engine_in_use(mode: str, says: str, lock: Path, shows: list[Show]) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered(mode, lock, limit_s=4.0 if mode == "hang" else 600.0))
     shows.append(show)
-    assert show.says(says), show.said
+    assert show.says(says), show.messages
     assert show.frames_go_on()
     assert show.runs_on() == TORCH and show.look_loader.upgrades.progress() == ""
-    assert len(show.said) == 1, "once, in one line"
+    assert len(show.messages) == 1, "once, in one line"
     assert all_painted(show)
     assert gone(Path(f"{lock}-{LIPS}"))
 
@@ -134,36 +134,34 @@ def broken(style: Style, **more: Any) -> Engine:
         (broken, "it fails (no room on the GPU)"),
     ],
 )
-def test_a_bad_engine_is_never_put_in(
+def test_defective_engine_is_never_swapped_in(
     opened: Callable[..., Engine], says: str, lock: Path, shows: list[Show], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_acceptance, "open_engine", opened)
     show = Show([load_style(LIPS)], available_builds=ordered("good", lock))
     shows.append(show)
-    assert show.says("stand-in of lips-glaze is not used: ") and says in show.said[0], show.said
+    assert show.says("stand-in of lips-glaze is not used: ") and says in show.messages[0], show.messages
     assert show.runs_on() == TORCH and show.frames_go_on()
-    assert len(show.said) == 1 and "\n" not in show.said[0]
+    assert len(show.messages) == 1 and "\n" not in show.messages[0]
     assert all_painted(show)
 
 
-def test_the_end_comes_in_the_middle_of_a_build_and_leaves_no_builder(lock: Path) -> None:
+def test_stop_during_a_build_leaves_no_builder(lock: Path) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered("hang", lock))
     assert show.until(lambda: ": building" in show.look_loader.upgrades.progress())
     show.pipeline.stop()
-    show.thread.join(2.0 + 8.0)  # 2 s are promised; a loaded machine gets some more to notice
+    show.thread.join(2.0 + 8.0)  # the promised 2 s, and some more on a busy machine
     assert not show.thread.is_alive()
     assert gone(Path(f"{lock}-{LIPS}"))
-    assert show.said == []
+    assert show.messages == []
 
 
-def test_a_look_that_is_switched_to_meanwhile_works_and_looks_that_share_an_engine_get_the_better_one(
-    lock: Path, shows: list[Show]
-) -> None:
+def test_looks_that_share_an_engine_are_upgraded_together(lock: Path, shows: list[Show]) -> None:
     first, second = load_style(LIPS), load_style("lips-bright")
     show = Show([first, second], available_builds=ordered("wait", lock))
     shows.append(show)
     assert show.until(lambda: ": building" in show.look_loader.upgrades.progress())
-    assert f"building {LIPS}" in show.look_loader.upgrades.progress(), "what is worn comes first"
+    assert f"building {LIPS}" in show.look_loader.upgrades.progress(), "the selected look comes first"
     show.controls.apply(Command("look", "both"))
     assert show.frames_go_on() and show.runs_on() == TORCH * 2
     Path(f"{lock}-{LIPS}.go").touch()
@@ -177,9 +175,7 @@ def test_a_look_that_is_switched_to_meanwhile_works_and_looks_that_share_an_engi
     assert show.frames_go_on()
 
 
-def test_an_own_style_is_shown_at_once_and_really_converted_meanwhile(
-    shows: list[Show], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_own_style_is_shown_at_once_and_converted_later(shows: list[Show], monkeypatch: pytest.MonkeyPatch) -> None:
     builds = Builds(monkeypatch)
     show = Show([own_style()], runtime="auto", tracker=FaceMeshTracker(), fps=10.0)
     shows.append(show)
@@ -188,14 +184,12 @@ def test_an_own_style_is_shown_at_once_and_really_converted_meanwhile(
     assert show.until(lambda: "building mine OpenVINO" in show.look_loader.upgrades.progress())
     builds.may_begin.set()
     assert show.frames_go_on()
-    assert show.says("style mine now runs on openvino", BUILD_S), show.said
+    assert show.says("style mine now runs on openvino", BUILD_S), show.messages
     assert show.frames_go_on()
 
 
 @pytest.mark.skipif(not int8_graph.nncf_installed(), reason=f"no NNCF to build INT8 with: {int8_graph.INSTALL}")
-def test_int8_is_really_built_judged_and_put_in_while_frames_go_on(
-    shows: list[Show], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_int8_build_is_tested_and_swapped_in(shows: list[Show], monkeypatch: pytest.MonkeyPatch) -> None:
     builds = Builds(monkeypatch)
     style = load_style(LIPS)
     show = Show([style], runtime="auto", tracker=FaceMeshTracker(), fps=10.0)
@@ -205,16 +199,16 @@ def test_int8_is_really_built_judged_and_put_in_while_frames_go_on(
     builds.may_begin.set()
 
     def over() -> bool:
-        assert show.frames_go_on(), f"the picture stood still after {builds.steps[-1:]}"
-        return any("now runs on" in line or "is not used" in line for line in show.said)
+        assert show.frames_go_on(), f"rendering stopped after {builds.steps[-1:]}"
+        return any("now runs on" in line or "is not used" in line for line in show.messages)
 
-    assert show.until(over, BUILD_S), (show.said, builds.steps)
+    assert show.until(over, BUILD_S), (show.messages, builds.steps)
     assert {"set", "quantise", "judge"} <= {step.split()[0] for step in builds.steps}
     (info,) = show.look_loader.engines()
-    said = verdict(int8_graph.int8_key(style))
-    if said == "passed":
-        assert show.said == [f"style {LIPS} now runs on openvino int8, before on openvino {before}"]
+    messages = verdict(int8_graph.int8_key(style))
+    if messages == "passed":
+        assert show.messages == [f"style {LIPS} now runs on openvino int8, before on openvino {before}"]
         assert (info.precision, info.verdict) == ("int8", "passed")
-    else:  # where the processor's own INT8 is coarser
-        assert said.startswith("failed: ") and info.precision == before and "is not used" in show.said[0]
+    else:  # on processors whose INT8 is less accurate
+        assert messages.startswith("failed: ") and info.precision == before and "is not used" in show.messages[0]
     assert show.frames_go_on()

@@ -1,4 +1,4 @@
-"""While nobody watches nothing is built, and what was being built is begun anew when somebody does."""
+"""Without viewers nothing is built; a build that was stopped is repeated when viewers return."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TORCH = ["torch fp32"]
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The builders that were started, by what they build."""
+    """The builders that were started."""
     found: list[str] = []
 
     class Counted(BuildProcess):
@@ -40,16 +40,16 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["wait", "hang"])
-def test_a_build_ends_when_nobody_watches_and_is_begun_anew_as_if_it_had_never_been(
+def test_build_stops_without_viewers_and_restarts_later(
     mode: str, lock: Path, shows: list[Show], begun: list[str]
 ) -> None:
     watchers: list[str] = []
     mode_now = [mode]
 
-    def wanted(*about: Any) -> Any:
+    def builds(*about: Any) -> Any:
         return keyed(mode_now[0], lock, "k")(*about)
 
-    show = Show([load_style(LIPS)], available_builds=wanted, has_viewers=lambda: bool(watchers))
+    show = Show([load_style(LIPS)], available_builds=builds, has_viewers=lambda: bool(watchers))
     shows.append(show)
     assert show.frames_go_on() and show.frames_go_on()
     assert begun == [] and show.look_loader.upgrades.progress() == "" and not lock.with_name(f"alive-{LIPS}").exists()
@@ -58,33 +58,33 @@ def test_a_build_ends_when_nobody_watches_and_is_begun_anew_as_if_it_had_never_b
     assert show.until(lambda: ": building" in show.look_loader.upgrades.progress())
     watchers.clear()
     assert show.until(lambda: show.look_loader.upgrades.progress() == "")
-    assert gone(Path(f"{lock}-{LIPS}")), "it and what it started are gone"
+    assert gone(Path(f"{lock}-{LIPS}")), "the builder and its children are gone"
     assert show.frames_go_on() and show.frames_go_on()
     assert len(begun) == 1 and show.look_loader.upgrades.is_running()
-    assert show.said == [] and failed_builds.all_failures() == []
+    assert show.messages == [] and failed_builds.all_failures() == []
 
     mode_now[0] = "wait"
     Path(f"{lock}-{LIPS}.go").touch()
     watchers.append("the next call")
-    assert show.says(", before on torch fp32"), show.said
-    assert len(begun) == 2 and len(show.said) == 1
-    assert show.until(lambda: not show.look_loader.upgrades.is_running()), "nothing is left to be built"
+    assert show.says(", before on torch fp32"), show.messages
+    assert len(begun) == 2 and len(show.messages) == 1
+    assert show.until(lambda: not show.look_loader.upgrades.is_running()), "no build is left"
 
 
-def test_the_end_of_the_program_does_not_wait_for_somebody_to_watch(lock: Path, begun: list[str]) -> None:
+def test_close_does_not_wait_for_viewers(lock: Path, begun: list[str]) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered("good", lock), has_viewers=lambda: False)
     assert show.frames_go_on() and show.until(show.look_loader.upgrades.is_running)
     show.end()
     assert show.until(lambda: not show.look_loader.upgrades.is_running())
-    assert begun == [] and show.said == []
+    assert begun == [] and show.messages == []
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is Linux's")
-def test_a_run_builds_only_while_its_virtual_camera_is_read(
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback needs Linux")
+def test_builds_run_only_while_the_camera_is_read(
     lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr("live.session.say", said.append)
+    messages: list[str] = []
+    monkeypatch.setattr("live.session.say", messages.append)
     driver = FakeLoopback(has_event=True)
     sink = VirtualCameraSink(camera=FakeVirtualCameras(), lock_dir=tmp_path / "locks", loopback=driver.opener)
     driver.write_frame((320, 240))
@@ -103,7 +103,7 @@ def test_a_run_builds_only_while_its_virtual_camera_is_read(
         assert gone(Path(f"{lock}-{LIPS}")) and not viewers.watched()
         driver.set_readers(1)
         Path(f"{lock}-{LIPS}.go").touch()
-        assert until(lambda: any("now runs on" in line for line in said)), said
+        assert until(lambda: any("now runs on" in line for line in messages)), messages
         assert len(begun) == 2
     finally:
         session.pipeline.stop()
