@@ -1,4 +1,4 @@
-"""Nothing that is read can run code: no pickle in the sources, and hostile files do nothing but be refused."""
+"""No file can run code: no pickle in the sources, and hostile files are refused."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ BANNED_CALLS = {
     "torch.load", "torch.save", "torch.jit.load", "torch.package.PackageImporter", "eval", "exec", "compile",
     "np.fromregex", "numpy.load", "pandas.read_pickle", "os.system", "os.popen",
 }  # fmt: skip
-CAREFUL = {"np.load": ("allow_pickle", False), "torch.export.load": ("weights_only", True)}
+REQUIRED_KEYWORDS = {"np.load": ("allow_pickle", False), "torch.export.load": ("weights_only", True)}
 
 
-def strange_lines(source: str) -> Iterator[str]:
-    """What in a source could run code out of data, line by line."""
+def unsafe_lines(source: str) -> Iterator[str]:
+    """Return the lines of a source that could run code from data."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
@@ -50,8 +50,8 @@ def strange_lines(source: str) -> Iterator[str]:
         elif isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             given = {word.arg: ast.unparse(word.value) for word in node.keywords}
-            keyword, wanted = CAREFUL.get(called, ("", None))
-            careless = bool(keyword) and given.get(keyword) != str(wanted)
+            keyword, required = REQUIRED_KEYWORDS.get(called, ("", None))
+            careless = bool(keyword) and given.get(keyword) != str(required)
             loose = given.get("allow_pickle") == "True" or given.get("weights_only") == "False"
             shell = called.startswith("subprocess.") and given.get("shell") == "True"
             if called in BANNED_CALLS or careless or loose or shell:
@@ -59,10 +59,10 @@ def strange_lines(source: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_no_source_can_unpickle_or_evaluate_data(package: str) -> None:
+def test_no_source_unpickles_or_evaluates_data(package: str) -> None:
     files = sorted((ROOT / package).rglob("*.py"))
     assert files
-    found = {str(path.relative_to(ROOT)): list(strange_lines(path.read_text(encoding="utf-8"))) for path in files}
+    found = {str(path.relative_to(ROOT)): list(unsafe_lines(path.read_text(encoding="utf-8"))) for path in files}
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 
@@ -74,12 +74,12 @@ def test_no_source_can_unpickle_or_evaluate_data(package: str) -> None:
         "subprocess.run('a', shell=True)",
     ],
 )  # fmt: skip
-def test_the_search_sees_each_of_them(source: str) -> None:
-    assert list(strange_lines(source))
+def test_search_finds_each_unsafe_call(source: str) -> None:
+    assert list(unsafe_lines(source))
 
 
 class Payload:
-    """Unpickling it makes a folder, whose name is in the environment."""
+    """Unpickling it creates a folder, whose name is in the environment."""
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return os.mkdir, (os.environ["VENEER_TEST_RAN"],)
@@ -168,14 +168,14 @@ DISGUISES = {"a pickle": _pickled, "a PyTorch file": _torch_file, "an npz of obj
 
 @pytest.mark.parametrize("disguise", DISGUISES)
 @pytest.mark.parametrize("reader", READERS)
-def test_a_hostile_file_is_refused_in_one_line(tmp_path: Path, ran: Path, reader: str, disguise: str) -> None:
+def test_hostile_file_is_refused_in_one_line(tmp_path: Path, ran: Path, reader: str, disguise: str) -> None:
     with pytest.raises(VeneerError) as caught:
         READERS[reader](tmp_path, DISGUISES[disguise]())
     assert str(caught.value).isprintable()
     assert not ran.exists()
 
 
-def test_the_payload_is_a_real_one(ran: Path) -> None:
+def test_payload_works(ran: Path) -> None:
     pickle.loads(_pickled())
     assert ran.is_dir()
     ran.rmdir()

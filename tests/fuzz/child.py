@@ -1,8 +1,7 @@
-"""One target under libFuzzer, in a process of its own: `python -m tests.fuzz.child MODULE:NAME FOLDER [flags]`.
+"""One fuzz target in its own process: `python -m tests.fuzz.child MODULE:NAME FOLDER [flags]`.
 
-libFuzzer ends the process at the first find, at an input that takes too long, and where memory runs away; it writes
-the input into the folder then. `--once FILE SECONDS` tries one input without it: exit code 1 where it takes more of
-the processor's time than that.
+libFuzzer ends the process at the first find, timeout or excess of memory, and writes the input into the folder.
+`--once FILE SECONDS` runs one input without libFuzzer: exit code 1 if it takes more processor time.
 """
 
 from __future__ import annotations
@@ -22,46 +21,46 @@ _WATCHED = ["engines", "live", "tomllib", "json", "tests.fuzz.planted"]
 
 
 def main() -> None:
-    """Feed it."""
+    """Fuzz the target."""
     where, folder_text, *flags = sys.argv[1:]
     if flags[0] != "--once":
-        _with_a_peak_of_its_own()
+        _run_in_a_fork()
     module, name = where.split(":")
     folder = Path(folder_text)
     os.environ["VENEER_HOME"] = str(folder / "home")
     with atheris.instrument_imports(include=_WATCHED):
         target: Target = getattr(importlib.import_module(module), name)
         feed = target.prepare(folder)
-        for seed in target.seeds():  # what is imported or built only once is no slow input
+        for seed in target.seeds():  # imports and one-time work must not count as a slow input
             offer(feed, seed)
     if flags[0] == "--once":
-        began_s = time.process_time()
+        start_s = time.process_time()
         offer(feed, Path(flags[1]).read_bytes())
-        sys.exit(time.process_time() - began_s > float(flags[2]))
+        sys.exit(time.process_time() - start_s > float(flags[2]))
     change = target.change
 
-    def changed(data: bytes, most_bytes: int, seed: int) -> bytes:
-        chance = random.Random(seed)
-        if change is not None and chance.random() < 0.5:
-            found = change(data, chance)
-            if len(found) <= most_bytes:
-                return found
-        return bytes(atheris.Mutate(data, most_bytes))
+    def mutate(data: bytes, max_bytes: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        if change is not None and rng.random() < 0.5:
+            mutated = change(data, rng)
+            if len(mutated) <= max_bytes:
+                return mutated
+        return bytes(atheris.Mutate(data, max_bytes))
 
     atheris.Setup(
         [sys.argv[0], *flags],
         lambda data: offer(feed, data),
-        custom_mutator=None if change is None else changed,
+        custom_mutator=None if change is None else mutate,
         enable_python_coverage=True,
     )
     atheris.Fuzz()
 
 
-def _with_a_peak_of_its_own() -> None:
-    """Go on in a fork, and leave with what it leaves.
+def _run_in_a_fork() -> None:
+    """Continue in a fork, and exit with its exit code.
 
-    libFuzzer judges the peak of the memory, and Linux hands a process's peak on to the program that it starts: of
-    tests that took 2 GB themselves it would say that the first input took them.
+    libFuzzer checks the peak memory of the process, and Linux passes the peak of the parent on to a started program:
+    that of tests with 2 GB would be attributed to the first input.
     """
     if pid := os.fork():
         os._exit(abs(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))

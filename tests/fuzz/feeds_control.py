@@ -1,4 +1,4 @@
-"""Feeds of what programs say to each other."""
+"""Feeds of the control protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fuzz.target import Feed
 
 
 def request(folder: Path) -> Feed:
-    """What a program that calls says to the one that runs."""
+    """A request to the running program."""
     from live.control.control_socket import ControlServer
     from live.control.control_transport import UnixTransport
     from live.control.controls import Controls
@@ -19,46 +19,46 @@ def request(folder: Path) -> Feed:
     server = ControlServer(Controls(("none", "glaze"), look="none"), transport=UnixTransport(folder / "run"))
 
     def feed(data: bytes) -> None:
-        caller, called = socket.socketpair()
-        with caller:
-            caller.sendall(data)
-            caller.shutdown(socket.SHUT_WR)
+        client, served = socket.socketpair()
+        with client:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
             server._slots.acquire()
-            server._serve(called)
-            answer = b"".join(iter(lambda: caller.recv(65536), b""))
+            server._serve(served)
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
         assert not answer or isinstance(json.loads(answer)["ok"], bool)
 
     return feed
 
 
 def answer(folder: Path) -> Feed:
-    """What the one that runs says to `veneer ctl`."""
+    """An answer to `veneer ctl`."""
     from live.control.control_socket import send_command
     from live.control.control_transport import Transport
 
-    class Played(Transport):
+    class Replayed(Transport):
         data = b""
 
         def pids(self) -> list[int]:
             return [1]
 
         def connect(self, pid: int, timeout_s: float) -> socket.socket:
-            caller, called = socket.socketpair()
-            caller.settimeout(timeout_s)
-            called.sendall(self.data)
-            called.shutdown(socket.SHUT_WR)
-            self.called = called
-            return caller
+            client, served = socket.socketpair()
+            client.settimeout(timeout_s)
+            served.sendall(self.data)
+            served.shutdown(socket.SHUT_WR)
+            self.served = served
+            return client
 
-    transport = Played(folder)
+    transport = Replayed(folder)
 
     def feed(data: bytes) -> None:
         transport.data = data
         try:
-            said = send_command(["status"], transport=transport)
+            answer_text = send_command(["status"], transport=transport)
         finally:
-            transport.called.close()
-        said.encode()  # it is printed
+            transport.served.close()
+        answer_text.encode()  # as for printing
 
     return feed
 
@@ -70,7 +70,7 @@ def port_file(folder: Path) -> Feed:
 
     def feed(data: bytes) -> None:
         (folder / "veneer-1.port").write_bytes(data)
-        with contextlib.suppress(OSError):  # which is what a program that is gone raises
+        with contextlib.suppress(OSError):  # raised for a program that has ended
             transport.credentials(1)
 
     return feed

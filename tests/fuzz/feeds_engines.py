@@ -49,7 +49,7 @@ def weights(_folder: Path) -> Feed:
     style = load_style("mine")
 
     def feed(data: bytes) -> None:
-        # A new file each time: the one before may still be mapped into memory.
+        # A new file each time, because the previous one may still be mapped into memory.
         (home / "next").write_bytes(data)
         (home / "next").replace(style.weights)
         style.load_generator()
@@ -96,14 +96,14 @@ def failure(_folder: Path) -> Feed:
     from engines.cache.cache_entry import cache_home
     from engines.styles import load_style
 
-    failed_builds.record_failure("k", "", load_style("toon"), "")  # makes its folder
-    (note,) = cache_home().rglob("k.json")
+    failed_builds.record_failure("k", "", load_style("toon"), "")  # creates the folder
+    (record,) = cache_home().rglob("k.json")
 
     def feed(data: bytes) -> None:
-        note.write_bytes(data)
+        record.write_bytes(data)
         found = failed_builds.find_failure("k")
         if found is not None:
-            assert f"{found} until {found.until}".isprintable()  # it is listed
+            assert f"{found} until {found.until}".isprintable()  # as in the list
         assert failed_builds.all_failures() == ([] if found is None else [found])
 
     return feed
@@ -114,8 +114,8 @@ def set_marker(folder: Path) -> Feed:
 
     def feed(data: bytes) -> None:
         (folder / MARKER).write_bytes(data)
-        said = marker(folder)
-        assert said is None or isinstance(said["digest"], str)
+        found = marker(folder)
+        assert found is None or isinstance(found["digest"], str)
 
     return feed
 

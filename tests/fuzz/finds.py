@@ -1,4 +1,4 @@
-"""Inputs that did harm once, each with the parser it did harm to. They are tried in every test run."""
+"""Inputs that once caused a fault, each with its parser; they run in every test run."""
 
 from __future__ import annotations
 
@@ -43,62 +43,62 @@ def _state(state: Any) -> bytes:
 _PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAcAAAAFEAAAAAARquQCruo2PcJtBF6TxxnQAfuQFXL7zx5gfhAkpFdqtIgAAAAASUVORK5CYII="
 )
-_PNG_GOES_ON = base64.b64decode(
+_PNG_WITH_TRAILER = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAcAAAAFEAAAAAD8YXVHAAAAVklBVER4nAFLALT/AXmwXlEuWo+GvpIw+ujSAax18bTln3atA6ibVCpUAH/xDdo38SXd"
     "TU0AKg6AANHSArIRquQCruo2PcJtBF6TxxnQAfuQFXL7zx5gfhAkpFdqtIgAAAAASUVORK5CYIJaj4a+kjD66NIBrHXxtA=="
 )
 
 FINDS: dict[str, tuple[str, bytes]] = {
-    "a looks file nested without end": ("LOOKS", b"a = " + b"[" * 1200),
-    "a number with thousands of digits": ("LOOKS", b"[looks.a]\nhold_s = " + b"9" * 5000),
-    "the same in sixteens, which is a number": ("LOOKS", b"[looks.a]\nlayers = [0x" + b"f" * 5000 + b"]"),
-    "a number beyond the largest float": ("LOOKS", b"[looks.a]\nhold_s = " + b"9" * 400),
-    "a style's name longer than a file's may be": (
+    "deeply nested looks file": ("LOOKS", b"a = " + b"[" * 1200),
+    "integer with thousands of digits": ("LOOKS", b"[looks.a]\nhold_s = " + b"9" * 5000),
+    "hexadecimal integer with thousands of digits": ("LOOKS", b"[looks.a]\nlayers = [0x" + b"f" * 5000 + b"]"),
+    "integer beyond the largest float": ("LOOKS", b"[looks.a]\nhold_s = " + b"9" * 400),
+    "style name longer than a file name": (
         "LOOKS",
         b'[looks.a]\nlayers = [{ style = "' + b"x" * 300 + b'" }]',
     ),
-    "a name that paints the terminal": ("LOOKS", b'[looks."\\u001b[31m"]\n'),
-    "a colour that fills the screen": (
+    "look name with an escape sequence": ("LOOKS", b'[looks."\\u001b[31m"]\n'),
+    "very long colour": (
         "LOOKS",
         b'[looks.a]\nlayers = [{ style = "shade", color = "' + b"x" * 5000 + b'" }]',
     ),
-    "settings nested without end": ("SETTINGS", b"a = " + b"[" * 1200),
+    "deeply nested settings": ("SETTINGS", b"a = " + b"[" * 1200),
     "settings with thousands of digits": ("SETTINGS", b"[run]\nfps = " + b"9" * 5000),
     "frames beyond the largest float": ("SETTINGS", b"[run]\nframes = " + b"9" * 400),
-    "an answer without end": ("ANSWER", json.dumps({"ok": False, "error": "x" * 5000}).encode()),
-    "an answer that paints the terminal": ("ANSWER", b'{"ok": true, "says": "\\u001b[2J\\ud800"}'),
-    "a port that is no number": ("PORT_FILE", b'{"port": -Infinity}'),
-    "a token file nested without end": ("PORT_FILE", b"[" * 4000),
-    "a card with a text for a colour": (
+    "very long answer": ("ANSWER", json.dumps({"ok": False, "error": "x" * 5000}).encode()),
+    "answer with an escape sequence": ("ANSWER", b'{"ok": true, "says": "\\u001b[2J\\ud800"}'),
+    "infinite port number": ("PORT_FILE", b'{"port": -Infinity}'),
+    "deeply nested token file": ("PORT_FILE", b"[" * 4000),
+    "card with a text as colour": (
         "CARD",
         json.dumps({"generator": "lip_net", "region": "lips", "lips_mean_bgr": [1, 2, "x" * 5000]}).encode(),
     ),
-    "a card with a colour that is none": (
+    "card with NaN as colour": (
         "CARD",
         b'{"generator": "lip_net", "size_wh": [90, 30], "lips_mean_bgr": [NaN, Infinity, -1]}',
     ),
-    "a card for a generator of eighty gigabytes": (
+    "card of an 80 GB generator": (
         "CARD",
         json.dumps(
             {**samples.CARD, "generator_args": {"channels": 1024, "deep": 1024, "blocks": 1024}}
         ).encode(),
     ),
-    "a calibration set nested without end": ("SET_MARKER", b"[" * 16000),
-    "a checkpoint whose state is a list": ("CHECKPOINT", _state([1])),
+    "deeply nested set marker": ("SET_MARKER", b"[" * 16000),
+    "checkpoint state that is a list": ("CHECKPOINT", _state([1])),
     "a checkpoint whose config is a number": ("CHECKPOINT", _state({"format": 2, "method": "paired", "config": 3})),
-    "a marker nested without end": ("MARKER", b"[" * 16000),
-    "an archive of a version to come": ("REGION", _regions_with()[:-22].replace(b"PK\x01\x02-", b"PK\x01\x02\xce")
+    "deeply nested pairs marker": ("MARKER", b"[" * 16000),
+    "archive of an unknown version": ("REGION", _regions_with()[:-22].replace(b"PK\x01\x02-", b"PK\x01\x02\xce")
                                         + _regions_with()[-22:]),
-    "an array whose header does not end": ("REGION", _npz(landmarks_xy=_npy("{'descr': (("))),
-    "an array that is none": ("REGION", _npz(landmarks_xy=b"", person=b"", kind=b"")),
-    "a mask without a pixel": ("REGION", _regions_with(person=np.zeros((0, 8), np.uint8))),
-    "VGG weights of four terabytes": (
+    "array with an open header": ("REGION", _npz(landmarks_xy=_npy("{'descr': (("))),
+    "empty array": ("REGION", _npz(landmarks_xy=b"", person=b"", kind=b"")),
+    "mask without pixels": ("REGION", _regions_with(person=np.zeros((0, 8), np.uint8))),
+    "VGG weights of 4 TB": (
         "VGG", _npz(**{"0.weight": _npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }")}),
     ),
-    "VGG weights whose header does not end": ("VGG", _npz(**{"0.weight": _npy("{'descr': ((")})),
-    "VGG weights that are one array alone": (
+    "VGG weights with an open header": ("VGG", _npz(**{"0.weight": _npy("{'descr': ((")})),
+    "VGG weights as a single array": (
         "VGG", _npy("{'descr': '|u1', 'fortran_order': False, 'shape': (), }") + b"x",
     ),
-    "a picture's chunk of three gigabytes": ("PICTURE", _PNG),
-    "the same behind the picture's end": ("PICTURE", _PNG_GOES_ON),
+    "picture chunk of 3 GB": ("PICTURE", _PNG),
+    "large chunk after the picture's end": ("PICTURE", _PNG_WITH_TRAILER),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Runs fuzz targets, each in a child, and tells what came of it."""
+"""Runs fuzz targets in child processes and collects the results."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from typing import Any
 from tests.fuzz.target import Target
 
 ROOT = Path(__file__).resolve().parents[2]
-SLOWEST_S = 2
-MOST_MB = 1500
-LONGEST_BYTES = 16384
-WITHOUT = "atheris is not installed (it comes with veneer[dev] on Linux, from Python 3.11 on)"
+TIMEOUT_S = 2
+MAX_MB = 1500
+MAX_BYTES = 16384
+NOT_INSTALLED = "atheris is not installed (it comes with veneer[dev] on Linux, from Python 3.11 on)"
 _STATUS = re.compile(r"cov: (\d+) ft: \d+ corp: (\d+)")
-_MOST_STARTS = 5
-_ENDS_S = 30.0
+_MAX_STARTS = 5
+_CHILD_TIMEOUT_S = 30.0
 _FIXED = (
-    f"-rss_limit_mb={MOST_MB}", f"-max_len={LONGEST_BYTES}", "-len_control=0", "-print_final_stats=1",
+    f"-rss_limit_mb={MAX_MB}", f"-max_len={MAX_BYTES}", "-len_control=0", "-print_final_stats=1",
     "-artifact_prefix=find-",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one target.
+    """The result of one target.
 
     Attributes:
-        inputs: that were tried.
-        branches: places in the parsers' code that were reached, as libFuzzer counts them.
-        kept: inputs that reached something new.
-        peak_mb: most memory held.
-        find: the input that did harm, and how it ended; None where none did.
+        inputs: Number of inputs that were run.
+        branches: Coverage as counted by libFuzzer.
+        kept: Number of inputs that reached new code.
+        peak_mb: Peak memory.
+        find: The input that caused a fault, and the end of the log; None if there was none.
     """
 
     target: str
@@ -49,27 +49,27 @@ class Outcome:
     find: tuple[bytes, str] | None
 
     def as_json(self) -> dict[str, Any]:
-        """For the report: the input as hexadecimal digits."""
+        """Return the outcome for the report, with the input as hexadecimal digits."""
         find = None if self.find is None else {"input": self.find[0].hex(), "ended": self.find[1]}
         return {**asdict(self), "find": find}
 
 
 def can_fuzz() -> bool:
-    """Whether the fuzzer itself is there."""
+    """Whether the fuzzer is installed."""
     return importlib.util.find_spec("atheris") is not None
 
 
-def fuzz(where: str, target: Target, folder: Path, *, inputs: int, seed: int, slowest_s: int = SLOWEST_S) -> Outcome:
-    """Try so many inputs on a target; the same seed tries the same ones as long as the code stays the same.
+def fuzz(where: str, target: Target, folder: Path, *, inputs: int, seed: int, timeout_s: int = TIMEOUT_S) -> Outcome:
+    """Run a number of inputs on a target. The same seed gives the same inputs for the same code.
 
     Args:
-        where: MODULE:NAME of the target, for the child.
-        target: the target itself.
-        folder: a folder of its own; what the fuzzer writes stays there.
-        inputs: how many; the seeds are among them.
-        seed: of the changes, 1 or more.
-        slowest_s: an input that takes longer is tried once more, alone; it is a find where it takes so much of the
-            processor's time, or does not end.
+        where: MODULE:NAME of the target, for the child process.
+        target: The target.
+        folder: An empty folder for the files of the fuzzer.
+        inputs: Number of inputs, seeds included.
+        seed: Seed of the mutations, at least 1.
+        timeout_s: An input that takes longer is repeated alone; it is a find if it takes that much processor time or
+            does not end.
     """
     corpus = folder / "corpus"
     corpus.mkdir(parents=True)
@@ -78,24 +78,24 @@ def fuzz(where: str, target: Target, folder: Path, *, inputs: int, seed: int, sl
     words = folder / "words"
     words.write_text("".join(f'"{_escaped(token)}"\n' for token in target.tokens), encoding="ascii")
     started_s, done, branches, kept, peak_mb, find = time.monotonic(), 0, 0, 0, 0, None
-    for attempt in range(_MOST_STARTS):
+    for attempt in range(_MAX_STARTS):
         flags = [f"-runs={inputs - done}", f"-seed={seed + attempt}", *([f"-dict={words}"] if target.tokens else [])]
-        code, log = _child(where, folder, [f"-timeout={slowest_s}", *_FIXED, *flags, str(corpus)])
+        code, log = _child(where, folder, [f"-timeout={timeout_s}", *_FIXED, *flags, str(corpus)])
         status = _STATUS.findall(log) or [("0", "0")]
         done, peak_mb = done + (_number(log, "number_of_executed_units")), max(peak_mb, _number(log, "peak_rss_mb"))
         branches, kept = max(branches, int(status[-1][0])), int(status[-1][1])
         if code == 0:
             break
-        find = _find(folder), "\n".join(log.splitlines()[-60:])
-        if "libFuzzer: timeout" not in log or not _in_time(where, folder, find[0], slowest_s):
+        find = _take_find(folder), "\n".join(log.splitlines()[-60:])
+        if "libFuzzer: timeout" not in log or not _in_time(where, folder, find[0], timeout_s):
             break
-        find = None  # the machine was busy, not the parser: the rest goes on
+        find = None  # the machine was busy: continue with the remaining inputs
     seconds = round(time.monotonic() - started_s, 1)
     return Outcome(target.name, done, seconds, branches, kept, peak_mb, find)
 
 
-def _find(folder: Path) -> bytes:
-    """The input that the fuzzer wrote down last; it goes out of the way."""
+def _take_find(folder: Path) -> bytes:
+    """Read and delete the input that the fuzzer saved last."""
     content = b""
     for path in folder.glob("find-*"):
         content = path.read_bytes()
@@ -103,27 +103,29 @@ def _find(folder: Path) -> bytes:
     return content
 
 
-def _in_time(where: str, folder: Path, content: bytes, slowest_s: int) -> bool:
-    """Whether an input that took too long on the clock takes less of the processor's time: others were busy then."""
+def _in_time(where: str, folder: Path, content: bytes, timeout_s: int) -> bool:
+    """Whether an input that exceeded the wall-clock limit is within it in processor time."""
     (folder / "again").write_bytes(content)
-    code, _log = _child(where, folder, ["--once", str(folder / "again"), str(slowest_s)], ends_s=_ENDS_S)
+    code, _log = _child(
+        where, folder, ["--once", str(folder / "again"), str(timeout_s)], child_timeout_s=_CHILD_TIMEOUT_S
+    )
     return code == 0
 
 
-def _child(where: str, folder: Path, flags: list[str], ends_s: float | None = None) -> tuple[int, str]:
+def _child(where: str, folder: Path, flags: list[str], child_timeout_s: float | None = None) -> tuple[int, str]:
     command = [sys.executable, "-m", "tests.fuzz.child", where, str(folder), *flags]
     try:
         with (folder / "log").open("wb") as log:
             done = subprocess.run(
                 command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": _with_root()}, timeout=ends_s,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": _python_path()}, timeout=child_timeout_s,
             )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return -1, "it does not end"
+        return -1, "timeout of the child process"
     return done.returncode, (folder / "log").read_text(encoding="utf-8", errors="replace")
 
 
-def _with_root() -> str:
+def _python_path() -> str:
     return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
 
 

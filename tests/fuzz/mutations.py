@@ -1,8 +1,7 @@
-"""Changes that keep an input's form: another value in a JSON tree or a TOML line, a header that still fits its file, an
-array in an archive that is whole.
+"""Mutations that keep the format: another value in a JSON tree or TOML line, a consistent header, a valid archive.
 
-libFuzzer's own changes (bits, pieces, splices, dictionary words) mostly break the form, and then only the outermost
-check is seen. Half of the inputs are changed by these instead.
+libFuzzer's own mutations (bits, chunks, splices, dictionary words) mostly break the format, so that only the outermost
+check of a parser runs. Half of the inputs are mutated by these functions instead.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ import warnings
 import zipfile
 from typing import Any
 
-_NASTY: tuple[Any, ...] = (
+_VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 3, 255, 2**31, 2**63, -(2**63) - 1, 10**400, 0.5, -0.0, 1e308, float("inf"),
     float("-inf"), float("nan"), "", " ", "0", "nan", "x" * 300, "x" * 5000, "\n", "\x00", "\x1b[31m", "\ud800", "é",
     "../../x", "/dev/zero", "lips-glaze", "__class__", [], {}, [1, 2], [[]], {"a": 1}, [0.0] * 70,
 )  # fmt: skip
-_NASTY_TOML = (
+_TOML_VALUES = (
     "true", "-1", "0", "1", "9" * 30, "9" * 400, "9" * 5000, "0.5", "inf", "-inf", "nan", '""', '"x"', '"\\u0000"',
     '"\\u001b[31m"', '"\\n"', '"' + "x" * 300 + '"', "[]", "{}", "[1, 2]", "[[]]", "[" * 1200, "1979-05-27",
     "1979-05-27T07:32:00Z", "07:32:00", '"""\na\nb"""', "0x" + "f" * 5000,
@@ -29,7 +28,7 @@ _NASTY_TOML = (
     '"../../x"', '{ a = 1 }', "0x" + "f" * 400, "1e400",
 )  # fmt: skip
 
-_NASTY_KINDS = tuple(
+_NPY_TYPES = tuple(
     f"'descr': {kind}".encode()
     for kind in (
         "'<f2'",
@@ -46,7 +45,7 @@ _NASTY_KINDS = tuple(
         "((",
     )
 )
-_NASTY_SHAPES = (
+_NPY_SHAPES = (
     b"()",
     b"(0,)",
     b"(-1,)",
@@ -59,114 +58,114 @@ _NASTY_SHAPES = (
 )
 
 
-def json_changed(data: bytes, chance: random.Random) -> bytes:
-    """One to three places of the tree are other values, gone, doubled or renamed."""
+def mutate_json(data: bytes, rng: random.Random) -> bytes:
+    """Replace, delete, duplicate or rename one to three values of the tree."""
     try:
         tree = json.loads(data)
     except (ValueError, RecursionError):
         return data
-    for _ in range(chance.randint(1, 3)):
-        tree = _tree_changed(tree, chance)
+    for _ in range(rng.randint(1, 3)):
+        tree = _mutate_tree(tree, rng)
     return json.dumps(tree).encode()
 
 
-def toml_changed(data: bytes, chance: random.Random) -> bytes:
-    """A line's value is another one, or a line comes twice, elsewhere, or goes."""
+def mutate_toml(data: bytes, rng: random.Random) -> bytes:
+    """Replace the value of a line, or duplicate or delete a line, up to three times."""
     lines = data.decode("utf-8", "replace").splitlines()
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(rng.randint(1, 3)):
         if not lines:
             break
-        at = chance.randrange(len(lines))
-        line, what = lines[at], chance.randrange(8)
+        at = rng.randrange(len(lines))
+        line, what = lines[at], rng.randrange(8)
         if what == 0:
             del lines[at]
         elif what == 1:
-            lines.insert(chance.randrange(len(lines)), line)
+            lines.insert(rng.randrange(len(lines)), line)
         elif what == 2 and line.startswith("["):
-            lines[at] = line.replace(line.strip("[]"), chance.choice(("looks", "a.b", '"\\u001b"', "x" * 80, "run")))
+            lines[at] = line.replace(line.strip("[]"), rng.choice(("looks", "a.b", '"\\u001b"', "x" * 80, "run")))
         elif "=" in line:
             pieces = line.split("=")
-            place = chance.randrange(1, len(pieces))
+            place = rng.randrange(1, len(pieces))
             tail = pieces[place][pieces[place].find(",") :] if what < 5 and "," in pieces[place] else ""
-            pieces[place] = " " + chance.choice(_NASTY_TOML) + tail
+            pieces[place] = " " + rng.choice(_TOML_VALUES) + tail
             lines[at] = "=".join(pieces)
     return "\n".join(lines).encode()
 
 
-def safetensors_changed(data: bytes, chance: random.Random) -> bytes:
-    """The header's tree is changed and its length fits again, or the tensors' bytes are."""
+def mutate_safetensors(data: bytes, rng: random.Random) -> bytes:
+    """Change the header, with a correct length, or bytes of the tensors."""
     if len(data) < 8:
         return data
     length = struct.unpack_from("<Q", data)[0]
     header, body = data[8 : 8 + length], bytearray(data[8 + length :])
-    if chance.random() < 0.7:
-        header = json_changed(header, chance)
+    if rng.random() < 0.7:
+        header = mutate_json(header, rng)
     elif body:
-        for _ in range(chance.randint(1, 8)):
-            body[chance.randrange(len(body))] = chance.choice((0, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+        for _ in range(rng.randint(1, 8)):
+            body[rng.randrange(len(body))] = rng.choice((0, 0x7F, 0x80, 0xFF, rng.randrange(256)))
     return struct.pack("<Q", len(header)) + header + bytes(body)
 
 
-def npz_changed(data: bytes, chance: random.Random) -> bytes:
-    """An array's name, header or numbers are changed, or it goes; the archive's own sums are right again."""
+def mutate_npz(data: bytes, rng: random.Random) -> bytes:
+    """Change the name, header or numbers of an array, or delete it, with correct checksums."""
     packed = io.BytesIO()
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [(name, archive.read(name)) for name in archive.namelist()]
-    except Exception:  # what libFuzzer's changes have left is no archive any more
+    except Exception:  # libFuzzer's mutations have broken the archive
         return data
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(rng.randint(1, 3)):
         if not members:
             break
-        at = chance.randrange(len(members))
+        at = rng.randrange(len(members))
         name, content = members.pop(at)
-        if chance.random() < 0.9:
-            members.insert(at, _member_changed(name, content, chance))
+        if rng.random() < 0.9:
+            members.insert(at, _mutate_member(name, content, rng))
     with warnings.catch_warnings(), zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        warnings.simplefilter("ignore")  # two of one name
+        warnings.simplefilter("ignore")  # duplicate names
         for name, content in members:
             archive.writestr(name, content)
     return packed.getvalue()
 
 
-def _member_changed(name: str, content: bytes, chance: random.Random) -> tuple[str, bytes]:
-    what, header_ends = chance.randrange(8), content.find(b"\n") + 1
+def _mutate_member(name: str, content: bytes, rng: random.Random) -> tuple[str, bytes]:
+    what, header_ends = rng.randrange(8), content.find(b"\n") + 1
     if what == 0:
-        return chance.choice(
+        return rng.choice(
             (".npy", "x.npy", "0", "0.weight.npy", "9.bias.npy", "-1.x.npy", "kind.npy", "\x1b.npy")
         ), content
     if what == 1:
-        return name, content[: chance.randrange(len(content) + 1)]
+        return name, content[: rng.randrange(len(content) + 1)]
     if what == 2:
         return name, content + content
     if what < 7 and header_ends > 10:
         header = content[10:header_ends].rstrip()
         spot = rb"'descr': '[^']*'" if what < 5 else rb"\([^()]*\)"
-        nasty = _NASTY_KINDS if what < 5 else _NASTY_SHAPES
-        header = re.sub(spot, lambda _: chance.choice(nasty), header) + b"\n"
+        nasty = _NPY_TYPES if what < 5 else _NPY_SHAPES
+        header = re.sub(spot, lambda _: rng.choice(nasty), header) + b"\n"
         return name, content[:8] + struct.pack("<H", len(header)) + header + content[header_ends:]
     body = bytearray(content)
-    for _ in range(chance.randint(1, 8)) if body else ():
-        body[chance.randrange(len(body))] = chance.choice((0, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+    for _ in range(rng.randint(1, 8)) if body else ():
+        body[rng.randrange(len(body))] = rng.choice((0, 0x7F, 0x80, 0xFF, rng.randrange(256)))
     return name, bytes(body)
 
 
-def _tree_changed(tree: Any, chance: random.Random) -> Any:
-    if not isinstance(tree, (dict, list)) or not tree or chance.random() < 0.1:
-        if isinstance(tree, int) and not isinstance(tree, bool) and chance.random() < 0.4:
-            return tree + chance.choice((-1, 1, tree, 1 << chance.randrange(40)))
-        return chance.choice(_NASTY) if chance.random() < 0.97 else _deep()
+def _mutate_tree(tree: Any, rng: random.Random) -> Any:
+    if not isinstance(tree, (dict, list)) or not tree or rng.random() < 0.1:
+        if isinstance(tree, int) and not isinstance(tree, bool) and rng.random() < 0.4:
+            return tree + rng.choice((-1, 1, tree, 1 << rng.randrange(40)))
+        return rng.choice(_VALUES) if rng.random() < 0.97 else _deep()
     keys = list(tree) if isinstance(tree, dict) else list(range(len(tree)))
-    key, what = chance.choice(keys), chance.randrange(8)
+    key, what = rng.choice(keys), rng.randrange(8)
     changed = tree.copy()
     if what == 0:
         del changed[key]
     elif what == 1 and isinstance(tree, dict):
-        changed[chance.choice(("x", "", "__metadata__", str(key) + "x", *map(str, keys)))] = changed.pop(key)
+        changed[rng.choice(("x", "", "__metadata__", str(key) + "x", *map(str, keys)))] = changed.pop(key)
     elif what == 1:
         changed.insert(key, tree[key])
     else:
-        changed[key] = _tree_changed(tree[key], chance)
+        changed[key] = _mutate_tree(tree[key], rng)
     return changed
 
 

@@ -1,4 +1,4 @@
-"""Targets with a known fault each: they prove that the fuzzer finds what it is meant to find."""
+"""Targets with a known fault each, which prove that the fuzzer finds such faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WORD = b"VEIL"
 
 def _crash(_folder: Path) -> Feed:
     def feed(data: bytes) -> None:
-        found = 0  # each right byte is a branch of its own: only a guided search gets to the last one
+        found = 0  # one branch per byte: only a coverage-guided search reaches the last one
         if data[0:1] == _WORD[0:1]:
             found = 1
             if data[1:2] == _WORD[1:2]:
@@ -28,8 +28,8 @@ def _crash(_folder: Path) -> Feed:
 
 def _hang(_folder: Path) -> Feed:
     def feed(data: bytes) -> None:
-        began_s = time.process_time()
-        while data[:1] == b"h" and time.process_time() - began_s < 6:
+        start_s = time.process_time()
+        while data[:1] == b"h" and time.process_time() - start_s < 6:
             pass
 
     return feed
@@ -39,7 +39,7 @@ def _swell(_folder: Path) -> Feed:
     def feed(data: bytes) -> None:
         if data[:1] == b"m":
             held = bytearray(b"x") * 1_700_000_000
-            time.sleep(1.2)  # libFuzzer looks once a second
+            time.sleep(1.2)  # libFuzzer checks once per second
             del held
 
     return feed

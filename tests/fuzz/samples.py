@@ -1,4 +1,4 @@
-"""Good inputs for every parser, made on the spot; small, since small inputs are changed more thoroughly."""
+"""Valid inputs for every parser, generated here; small, because small inputs are mutated more thoroughly."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CARD: dict[str, Any] = {
 
 
 def looks() -> list[bytes]:
-    """What the shipped file looks like, and the corners of the format."""
+    """The form of the shipped file, and corner cases of the format."""
     return [
         b'[looks.mine]\nabout = "my own"\nlayers = [{ style = "lips-glaze", strength = 0.9 }]\nno_face = "raw"\n',
         b'[looks.red]\nlayers = [{ style = "shade", color = "#b3122b", finish = "gloss" }]\n',
@@ -60,17 +60,25 @@ def settings() -> list[bytes]:
 
 
 def requests() -> list[bytes]:
-    said = (["look", "glaze"], ["look", "2"], ["strength", "+"], ["strength", "0.5"], ["mirror", "on"], ["status"], [])
-    return [json.dumps({"words": words}).encode() + b"\n" for words in said]
+    commands = (
+        ["look", "glaze"],
+        ["look", "2"],
+        ["strength", "+"],
+        ["strength", "0.5"],
+        ["mirror", "on"],
+        ["status"],
+        [],
+    )
+    return [json.dumps({"words": words}).encode() + b"\n" for words in commands]
 
 
 def answers() -> list[bytes]:
-    told = (
+    sent = (
         {"ok": True, "says": "look glaze"},
         {"ok": False, "error": "a: b", "parts": ["a", "b", "c"]},
         {"ok": False, "error": "busy"},
     )
-    return [json.dumps(answer).encode() + b"\n" for answer in told]
+    return [json.dumps(answer).encode() + b"\n" for answer in sent]
 
 
 def port_files() -> list[bytes]:
@@ -112,7 +120,7 @@ def machine_choices() -> list[bytes]:
 
 
 def failures() -> list[bytes]:
-    """Of today: a note counts for a week, and for the version of the program that wrote it."""
+    """Records of today: a record is valid for a week and for one version of the program."""
     from dataclasses import asdict
 
     from engines.build.failed_builds import FailedBuild, _version
@@ -155,7 +163,7 @@ def regions() -> list[bytes]:
 
 
 def vggs() -> list[bytes]:
-    """VGG-19 up to relu3_1 with weights that are all 0 (a few kB when packed); and one that ends too soon."""
+    """VGG-19 up to relu3_1 with zero weights (a few kB compressed), and a truncated one."""
     import numpy as np
 
     shapes = [(3, 3, 1, 1), (64, 3, 3, 3), (64, 64, 3, 3), (128, 64, 3, 3), (128, 128, 3, 3), (256, 128, 3, 3)]
@@ -168,7 +176,7 @@ def vggs() -> list[bytes]:
 
 
 def tasks() -> list[bytes]:
-    """Bundles as MediaPipe makes them: members stored, each with the mark of a TensorFlow Lite file."""
+    """Bundles in the form of MediaPipe: stored members, each with the signature of a TensorFlow Lite file."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as bundle:
         for name in ("face_detector", "face_landmarks_detector", "face_blendshapes"):
@@ -177,7 +185,7 @@ def tasks() -> list[bytes]:
 
 
 def pictures() -> list[bytes]:
-    """One of every kind, with and without transparency, 16 bits, palette, orientation, profile."""
+    """One picture of every kind, with and without transparency, 16 bits, palette, orientation, profile."""
     import numpy as np
     from PIL import Image
 

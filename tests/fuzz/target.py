@@ -1,4 +1,4 @@
-"""What a fuzz target is, and when an input counts as a find."""
+"""Fuzz targets, and the rule for what counts as a find."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from pathlib import Path
 
 from engines.errors import VeneerError
 
-LONGEST_LINE = 1000
+MAX_LINE = 1000
 Feed = Callable[[bytes], object]
 Change = Callable[[bytes, random.Random], bytes]
 
 
 class NotOneLineError(AssertionError):
-    """A refusal that a person cannot read: several lines, control characters, or without end."""
+    """An error message that is not one printable line of limited length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One parser of what comes from outside.
+    """One parser of untrusted input.
 
     Attributes:
-        name: as the report says it.
-        prepare: given a folder of its own, makes ready (imports the parser, too) and returns what takes one input.
-        seeds: good inputs to begin with.
-        tokens: words of the format, for the dictionary.
-        change: how half of the inputs are changed; None where bit by bit is as good.
+        name: Name in the report.
+        prepare: Given an empty folder, imports the parser and returns the function that takes one input.
+        seeds: Returns valid inputs.
+        tokens: Words of the format, for the dictionary.
+        change: Mutation for half of the inputs; None if libFuzzer's own are sufficient.
     """
 
     name: str
@@ -38,17 +38,17 @@ class Target:
 
 
 def offer(feed: Feed, data: bytes) -> VeneerError | None:
-    """One input. Taken or refused with one clear line is right; whatever else is raised is a find.
+    """Run one input. Success and a one-line `VeneerError` are correct; any other exception is a find.
 
     Raises:
-        Exception: whatever the parser did not foresee.
-        NotOneLineError: it was refused, but not in one line.
+        Exception: The parser failed.
+        NotOneLineError: The error message is not one line.
     """
     try:
         feed(data)
     except VeneerError as error:
-        said = str(error)
-        if not said.isprintable() or len(said) > LONGEST_LINE:
-            raise NotOneLineError(f"{len(said)} characters: {said[:200]!r}") from error
+        message = str(error)
+        if not message.isprintable() or len(message) > MAX_LINE:
+            raise NotOneLineError(f"{len(message)} characters: {message[:200]!r}") from error
         return error
     return None

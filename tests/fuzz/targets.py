@@ -1,4 +1,4 @@
-"""Every parser of what comes from outside, as a fuzz target. Parsers are imported when a target is made ready."""
+"""Every parser of untrusted input as a fuzz target. Parsers are imported when a target is prepared."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from tests.fuzz import feeds_control as control
 from tests.fuzz import feeds_engines as engines
 from tests.fuzz import feeds_live as live
 from tests.fuzz import samples
-from tests.fuzz.mutations import json_changed, npz_changed, safetensors_changed, toml_changed
+from tests.fuzz.mutations import mutate_json, mutate_npz, mutate_safetensors, mutate_toml
 from tests.fuzz.target import Feed, Target
 
-LOOKS = Target("looks TOML", engines.looks, samples.looks, samples.TOML_WORDS, toml_changed)
-SETTINGS = Target("settings TOML", live.settings, samples.settings, samples.TOML_WORDS, toml_changed)
-REQUEST = Target("control command", control.request, samples.requests, samples.JSON_WORDS, json_changed)
-ANSWER = Target("control answer", control.answer, samples.answers, samples.JSON_WORDS, json_changed)
-PORT_FILE = Target("port and token file", control.port_file, samples.port_files, samples.JSON_WORDS, json_changed)
-CARD = Target("style card", engines.card, samples.cards, samples.JSON_WORDS, json_changed)
-WEIGHTS = Target("style weights", engines.weights, samples.weights, samples.JSON_WORDS, safetensors_changed)
-MANIFEST = Target("cache manifest", engines.manifest, samples.manifests, samples.JSON_WORDS, json_changed)
+LOOKS = Target("looks TOML", engines.looks, samples.looks, samples.TOML_WORDS, mutate_toml)
+SETTINGS = Target("settings TOML", live.settings, samples.settings, samples.TOML_WORDS, mutate_toml)
+REQUEST = Target("control command", control.request, samples.requests, samples.JSON_WORDS, mutate_json)
+ANSWER = Target("control answer", control.answer, samples.answers, samples.JSON_WORDS, mutate_json)
+PORT_FILE = Target("port and token file", control.port_file, samples.port_files, samples.JSON_WORDS, mutate_json)
+CARD = Target("style card", engines.card, samples.cards, samples.JSON_WORDS, mutate_json)
+WEIGHTS = Target("style weights", engines.weights, samples.weights, samples.JSON_WORDS, mutate_safetensors)
+MANIFEST = Target("cache manifest", engines.manifest, samples.manifests, samples.JSON_WORDS, mutate_json)
 MACHINE_CHOICE = Target(
-    "machine's choice", engines.machine_choice, samples.machine_choices, samples.JSON_WORDS, json_changed
+    "machine choice", engines.machine_choice, samples.machine_choices, samples.JSON_WORDS, mutate_json
 )
-FAILURE = Target("remembered failure", engines.failure, samples.failures, samples.JSON_WORDS, json_changed)
-SET_MARKER = Target("calibration set", engines.set_marker, samples.set_markers, samples.JSON_WORDS, json_changed)
+FAILURE = Target("failed build", engines.failure, samples.failures, samples.JSON_WORDS, mutate_json)
+SET_MARKER = Target("calibration set", engines.set_marker, samples.set_markers, samples.JSON_WORDS, mutate_json)
 CHECKPOINT = Target(
-    "training checkpoint", engines.checkpoint, samples.checkpoints, samples.JSON_WORDS, safetensors_changed
+    "training checkpoint", engines.checkpoint, samples.checkpoints, samples.JSON_WORDS, mutate_safetensors
 )
-MARKER = Target("pairs marker", engines.marker, samples.port_files, samples.JSON_WORDS, json_changed)
-REGION = Target("aligned region", engines.region, samples.regions, change=npz_changed)
-VGG = Target("VGG-19 weights", engines.vgg, samples.vggs, change=npz_changed)
+MARKER = Target("pairs marker", engines.marker, samples.port_files, samples.JSON_WORDS, mutate_json)
+REGION = Target("aligned region", engines.region, samples.regions, change=mutate_npz)
+VGG = Target("VGG-19 weights", engines.vgg, samples.vggs, change=mutate_npz)
 TASK = Target("face model bundle", live.task, samples.tasks)
 PICTURE = Target("picture", live.picture, samples.pictures, samples.PICTURE_WORDS)
 VIDEO = Target("video", live.video, samples.videos, samples.VIDEO_WORDS)
@@ -54,17 +54,17 @@ def _all(folder: Path) -> Feed:
     return feed
 
 
-def _all_changed(data: bytes, chance: random.Random) -> bytes:
+def _mutate_any(data: bytes, rng: random.Random) -> bytes:
     targets = list(TARGETS.values())
     change = targets[data[0] % len(targets)].change if data else None
-    return data if change is None else data[:1] + change(data[1:], chance)
+    return data if change is None else data[:1] + change(data[1:], rng)
 
 
-# All at once, for a short run: the first byte says which.
+# All targets at once, for a short run: the first byte selects the target.
 ALL = Target(
     "all",
     _all,
     lambda: [bytes([i]) + seed for i, target in enumerate(TARGETS.values()) for seed in target.seeds()],
     samples.TOML_WORDS + samples.JSON_WORDS,
-    _all_changed,
+    _mutate_any,
 )

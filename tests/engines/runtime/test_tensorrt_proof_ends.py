@@ -1,4 +1,4 @@
-"""The proof's environment, exit codes, and what it keeps: with real environments, but without TensorRT."""
+"""Environment, exit codes and kept results of the TensorRT proof, without TensorRT."""
 
 from __future__ import annotations
 
