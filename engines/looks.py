@@ -61,9 +61,9 @@ class Look:
         return _covers(self.layers)
 
     @property
-    def wants_person(self) -> bool:
+    def needs_person(self) -> bool:
         """Whether a layer needs the mask of the persons in the frame, or the check that each of them is drawn."""
-        return any(isinstance(layer.style, Style) and layer.style.wants_person for layer in self.layers)
+        return any(isinstance(layer.style, Style) and layer.style.needs_person for layer in self.layers)
 
 
 def _covers(layers: tuple[Layer, ...]) -> bool:

@@ -69,7 +69,7 @@ class Style:
         return self.output == "picture"
 
     @property
-    def wants_person(self) -> bool:
+    def needs_person(self) -> bool:
         """Whether the style needs the person mask."""
         return self.region in ("head", "person") or (self.covers and self.region == "face")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -12,8 +13,10 @@ from support.root import ROOT
 PACKAGES = ("engines", "live", "calibration", "benchmarks")
 SHARED_NAMES = {"base", "registry", "__init__", "__main__"}
 MAX_MODULES_IN_A_ROOT = 12
+MAX_TEST_NAME = 60
 MAX_README_LINES = 150
-EXAMPLES = {"engines/training/methods/plain.py"}  # what a guide lets its reader write
+# What the guides let their readers write.
+EXAMPLES = {"engines/training/methods/plain.py", "engines/generators/tint_net.py"}
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
@@ -37,6 +40,17 @@ def test_no_two_product_modules_share_a_name() -> None:
 def test_root_folders_hold_a_dozen_modules_at_most(package: str) -> None:
     modules = [path.stem for path in (ROOT / package).glob("*.py") if path.stem != "__init__"]
     assert len(modules) <= MAX_MODULES_IN_A_ROOT, sorted(modules)
+
+
+def test_test_names_are_short() -> None:
+    names = [
+        (path.relative_to(ROOT).as_posix(), node.name)
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    assert names
+    assert [(path, name) for path, name in names if len(name) > MAX_TEST_NAME] == []
 
 
 def test_the_readme_is_short() -> None:

@@ -206,7 +206,7 @@ class Autotuner:
         try:
             ready, painter = look_loader.load(look.name), Painter()
             durations_ms: list[float] = []
-            with TrackerLoad(fps=self._fps, person=look.wants_person) as tracker:
+            with TrackerLoad(fps=self._fps, person=look.needs_person) as tracker:
                 end_s = time.perf_counter() + _LOOK_S
                 while len(durations_ms) < _MIN_FRAMES or time.perf_counter() < end_s:
                     frame_bgr, at_s = tracker.frame_bgr.copy(), len(durations_ms) / self._fps

@@ -1,4 +1,4 @@
-"""Any lipstick colour in three finishes: painted in Lab over the lips' own texture, without a network."""
+"""Lipstick in any colour and three finishes, computed in CIE Lab over the lips' texture. It needs no network."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from engines.errors import LookError
 from engines.regions.lips_region import LipsRegion
 
 FINISHES = ("matte", "satin", "gloss")
-_COVER = 0.85  # how much of the way from the lips' own lightness to the colour's, where the colour is darker
-_LIFT = 0.35  # the same where it is lighter: pigment over dark lips turns chalky when it lifts them far
+_COVER = 0.85  # share of the lightness difference that is applied if the colour is darker than the lips
+_LIFT = 0.35  # the same if it is lighter; more makes dark lips look chalky
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Shade:
     """A lipstick.
 
     Attributes:
-        lab: the colour in CIE Lab (L 0..100) in full light.
+        lab: Colour in CIE Lab (L 0..100) in full light.
         finish: "matte", "satin" or "gloss".
     """
 
@@ -31,10 +31,10 @@ class Shade:
 
     @classmethod
     def parse(cls, color: str, finish: str) -> Shade:
-        """From "#rrggbb" and the finish's name.
+        """Return the shade of a colour "#rrggbb" and a finish.
 
         Raises:
-            LookError: neither such a colour nor such a finish.
+            LookError: The colour or the finish is invalid.
         """
         if not isinstance(color, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
             raise LookError(f"color {color!r}", "not a colour", 'write it as "#rrggbb", for example "#b3122b"')
@@ -45,10 +45,10 @@ class Shade:
         return cls((float(lab[0]), float(lab[1]), float(lab[2])), finish)
 
     def change(self, box_bgr: NDArray[np.uint8], region: LipsRegion) -> NDArray[np.float32]:
-        """What to add to the box: (box height, box width, 3) float32 BGR in steps of 1/255.
+        """Return the change to add to the box: (H, W, 3) float32 BGR on the scale 0..255, for a (H, W, 3) BGR box.
 
-        Lightness keeps the lips' own relief, scaled to the new colour; chroma follows lightness, so that folds and
-        the line between the lips stay dark and highlights stay light; the whole is as bright as the face is lit.
+        The lips' variation in lightness is kept and scaled to the new colour. Chroma follows lightness, so folds and
+        the line between the lips stay dark and highlights stay light. The colour is dimmed by the light on the face.
         """
         box = box_bgr.astype(np.float32) * np.float32(1 / 255)
         lab = cv2.cvtColor(box, cv2.COLOR_BGR2LAB)
@@ -74,13 +74,13 @@ class Shade:
         return (np.clip(painted, 0, 1) - box) * np.float32(255)
 
     def _relief(self, relief: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Matte flattens what is lighter than the mean; satin and gloss only tame it, or dark lips look like foil."""
+        """Compress lightness above the mean: strongly for matte, moderately for the others, where it looks metallic."""
         if self.finish == "matte":
             return np.where(relief > 0, 9.0 * np.tanh(relief / 15.0), relief).astype(np.float32)
         return np.where(relief > 0, 18.0 * np.tanh(relief / 24.0), relief).astype(np.float32)
 
     def _shine(self, lightness: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Extra lightness where the lips already catch more light than their surroundings do; none for matte."""
+        """Return extra lightness for pixels that are lighter than their surroundings; zero for matte."""
         if self.finish == "matte":
             return np.zeros_like(lightness)
         box_w = lightness.shape[1]

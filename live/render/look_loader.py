@@ -54,7 +54,7 @@ class LoadedLook:
     @property
     def needs_person(self) -> bool:
         """Whether frames need a person mask, for a layer or to notice people who are not drawn."""
-        return self.look.wants_person
+        return self.look.needs_person
 
     @property
     def covers(self) -> bool:
@@ -108,7 +108,7 @@ class LookLoader:
     def needs_person(self, name: str) -> bool:
         """Whether that look, loaded or not, needs a person mask."""
         look = self._looks.get(name)
-        return look is not None and look.wants_person
+        return look is not None and look.needs_person
 
     def get(self, name: str) -> LoadedLook | None:
         """Return the look if it is loaded; never blocks."""

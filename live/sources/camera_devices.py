@@ -9,7 +9,6 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from engines.errors import SourceError
 from live.v4l2_devices import CAN_CAPTURE, CAN_OUTPUT, device_capabilities, open_errno, programs_using
@@ -38,32 +37,8 @@ class CameraNode:
         return f"{self.path} ({self.name})" if self.name else self.path
 
 
-class CameraDevices(Protocol):
-    """What the system reports about its cameras without streaming from them."""
-
-    def nodes(self) -> list[CameraNode] | None:
-        """Return the connected cameras; None if this system has no list of them."""
-        ...
-
-    def node(self, path: str) -> CameraNode | None:
-        """Return the device at a path, without opening it; None if there is none."""
-        ...
-
-    def find_again(self, earlier: CameraNode) -> CameraNode | None:
-        """Return the current device of a camera, without opening it; None while it is disconnected."""
-        ...
-
-    def open_errno(self, path: str) -> int:
-        """Return 0 if the device file can be opened, else the error number."""
-        ...
-
-    def programs_using(self, path: str) -> list[str]:
-        """Name the other programs that have the device open ("zoom (process 1234)")."""
-        ...
-
-
-class SystemCameraDevices:
-    """Video4Linux device files; other systems offer no list of cameras.
+class CameraDevices:
+    """The cameras of the system: Video4Linux device files; other systems offer no list of cameras.
 
     Args:
         dev: The folder of the device files.
@@ -74,7 +49,7 @@ class SystemCameraDevices:
         self._dev, self._class = dev, sys_class
 
     def nodes(self) -> list[CameraNode] | None:
-        """Return the Video4Linux capture devices, by number; metadata devices of webcams are left out."""
+        """Return the capture devices, by number, without metadata devices; None if this system has no list of them."""
         if not sys.platform.startswith("linux"):
             return None
         return [node for node in self._all_nodes() if _may_capture(node.path)]
@@ -84,7 +59,7 @@ class SystemCameraDevices:
         return [node for number in numbers if (node := self.node(str(self._dev / f"video{number}"))) is not None]
 
     def node(self, path: str) -> CameraNode | None:
-        """Return the device at a path or link, as described in /sys."""
+        """Return the device at a path or link, as described in /sys, without opening it; None if there is none."""
         if not os.path.exists(path):  # noqa: PTH110 - pathlib would read an empty path as "."
             return None
         entry = self._class / Path(path).resolve().name
@@ -92,18 +67,18 @@ class SystemCameraDevices:
         return CameraNode(path, _read_text(entry / "name"), f"{device.resolve()} {index}" if device.exists() else "")
 
     def find_again(self, earlier: CameraNode) -> CameraNode | None:
-        """Return the same camera, under its earlier device file if possible."""
+        """Return the current device of a camera, without opening it; None while it is disconnected."""
         current = self.node(earlier.path)
         if current is not None and current.is_same_camera(earlier):
             return current
         return next((node for node in self._all_nodes() if node.is_same_camera(earlier)), None)
 
     def open_errno(self, path: str) -> int:
-        """Open the device for reading and writing, as cameras require; return 0 on success, else the error number."""
+        """Return 0 if the device can be opened for reading and writing, else the error number."""
         return open_errno(path, os.O_RDWR)
 
     def programs_using(self, path: str) -> list[str]:
-        """Name the other programs that have the device open, as far as this user may see them in /proc."""
+        """Name the other programs that have the device open ("zoom (process 1234)"), as far as /proc shows them."""
         return programs_using(Path(path))
 
 
@@ -120,7 +95,7 @@ def is_capture_only(path: str) -> bool | None:
 
 
 def _may_capture(path: str) -> bool:
-    """Return whether the device captures video; True if it cannot be asked (no permission, busy)."""
+    """Return whether the device captures video; True if that is unknown (no permission, busy)."""
     try:
         return bool(device_capabilities(path) & CAN_CAPTURE)
     except OSError as error:

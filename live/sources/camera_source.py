@@ -14,8 +14,8 @@ from engines.errors import SourceError
 from live.pipeline.frame import Frame, ImageU8
 from live.pipeline.frame_pool import FramePool
 from live.sources.base import FrameSource, SourceInfo
-from live.sources.camera_devices import CameraDevices, CameraNode, SystemCameraDevices, explain_camera_failure
-from live.sources.raw_capture import Capture, decode_raw_frame, open_capture, quiet_opencv
+from live.sources.camera_devices import CameraDevices, CameraNode, explain_camera_failure
+from live.sources.raw_capture import decode_raw_frame, open_capture, quiet_opencv
 
 _MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.25, 1.0  # between attempts to open a camera
 _PRESENCE_INTERVAL_S = 0.1  # between checks whether a disconnected camera is back
@@ -47,17 +47,17 @@ class CameraSource(FrameSource):
         *,
         size_wh: tuple[int, int] = (1280, 720),
         fps: float = 30.0,
-        opener: Callable[[int | str], Capture] = open_capture,
+        opener: Callable[[int | str], cv2.VideoCapture] = open_capture,
         devices: CameraDevices | None = None,
         first_frame_timeout_s: float = 4.0,
     ) -> None:
         self._device, self._size_wh, self._fps = device, size_wh, fps
         self._name = f"camera {device}" if isinstance(device, int) else device
-        self._opener, self._devices = opener, devices or SystemCameraDevices()
+        self._opener, self._devices = opener, devices or CameraDevices()
         self._first_frame_timeout_s = first_frame_timeout_s
         self._closed = threading.Event()
         self._in_use = threading.Lock()  # held while the capture is in use; `close` waits for it only briefly
-        self._capture: Capture | None = None
+        self._capture: cv2.VideoCapture | None = None
         self._raw_size_wh, self._fourcc, self._driver_fps = size_wh, "", 0.0
         self._frame_id = 0
         self._node: CameraNode | None = None  # the opened device, if the system lists devices

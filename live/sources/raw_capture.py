@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,17 +20,7 @@ _PACKED_YUV = {"YUYV": cv2.COLOR_YUV2BGR_YUYV, "YUY2": cv2.COLOR_YUV2BGR_YUYV, "
 _PLANAR_YUV = {"NV12": cv2.COLOR_YUV2BGR_NV12, "NV21": cv2.COLOR_YUV2BGR_NV21, "YV12": cv2.COLOR_YUV2BGR_YV12}
 
 
-class Capture(Protocol):
-    """The part of cv2.VideoCapture that is used here."""
-
-    def isOpened(self) -> bool: ...  # noqa: D102, N802
-    def set(self, prop: int, value: float) -> bool: ...  # noqa: D102
-    def get(self, prop: int) -> float: ...  # noqa: D102
-    def read(self, image: Any = None, /) -> tuple[bool, Any]: ...  # noqa: D102
-    def release(self) -> None: ...  # noqa: D102
-
-
-def open_capture(device: int | str) -> Capture:
+def open_capture(device: int | str) -> cv2.VideoCapture:
     """Open a cv2.VideoCapture with the native backend of the system; check `isOpened` for success."""
     # OpenCV's default timeout for a frame is 10 s. It takes whole seconds and is read once, before the first wait.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")

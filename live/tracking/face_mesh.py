@@ -32,7 +32,7 @@ class FaceMeshTracker:
     Args:
         max_faces: Maximum number of faces, 1 to 4.
         smooth: Apply a one-euro filter to the landmarks.
-        still: The frames are unrelated pictures: each is searched anew, without any state.
+        still: The frames are unrelated pictures: each is searched independently, without any state.
     """
 
     def __init__(self, *, max_faces: int = 1, smooth: bool = True, still: bool = False) -> None:

@@ -98,7 +98,7 @@ class FarFaces:
             return
         kept: list[_FarFace] = []
         for face in self._faces:
-            # After a fast movement or a moved crop, the first call loses the face and the second one searches anew.
+            # After a fast movement or a moved crop, the first call loses the face and the second one searches again.
             landmarks_xy = _find(face.mesh, search_rgb, face.box) or _find(face.mesh, search_rgb, face.box)
             if landmarks_xy and not overlaps(landmarks_xy[0], (other.landmarks_xy for other in kept)):
                 face.landmarks_xy = landmarks_xy[0]

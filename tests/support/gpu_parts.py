@@ -1,4 +1,4 @@
-"""For tests that want a real NVIDIA GPU."""
+"""Marks for tests that need a real NVIDIA GPU."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def _missing() -> str:
 
 
 def on_gpu(test: Callable[..., Any]) -> Any:
-    """Marks a test `gpu`, and skips it with the reason where there is none."""
+    """Mark a test `gpu`, and skip it with the reason if there is no usable GPU."""
     why = _missing()
     return pytest.mark.gpu(pytest.mark.skipif(bool(why), reason=f"no GPU to run on: {why}")(test))

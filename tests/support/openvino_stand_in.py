@@ -1,6 +1,6 @@
-"""Stand-in for OpenVINO's core on a machine that has what this one has not: devices, or no BF16.
+"""Simulated OpenVINO core with other devices, or without BF16.
 
-All else is the real core's; what is compiled for an Intel device runs in FP32 on the CPU.
+All else is the real core's; graphs compiled for an Intel device run in FP32 on the CPU.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from engines.runtime.openvino.converted_graph import openvino_core
 
 
 class StandInCore:
-    """See above.
-
-    Args:
-        devices: as OpenVINO lists them.
-        capabilities: of the CPU, in place of its own.
-        meanwhile: called with a graph's target and settings before it is compiled for an Intel device.
+    """Args:
+    devices: As OpenVINO lists them.
+    capabilities: Of the CPU, in place of the real ones.
+    before_compile: Called with device and settings before a graph is compiled for an Intel device.
     """
 
     def __init__(
@@ -26,26 +24,26 @@ class StandInCore:
         devices: tuple[str, ...] = ("CPU",),
         *,
         capabilities: tuple[str, ...] | None = None,
-        meanwhile: Callable[[str, dict[str, Any]], None] = lambda place, settings: None,
+        before_compile: Callable[[str, dict[str, Any]], None] = lambda device, settings: None,
     ) -> None:
         self.available_devices = list(devices)
-        self._capabilities, self._meanwhile = capabilities, meanwhile
+        self._capabilities, self._before_compile = capabilities, before_compile
         self.compiled: list[tuple[str, dict[str, Any], list[int]]] = []
 
-    def get_property(self, place: str, name: str) -> Any:
-        if place != "CPU":
-            return f"Intel(R) stand-in {place}"
+    def get_property(self, device: str, name: str) -> Any:
+        if device != "CPU":
+            return f"Intel(R) stand-in {device}"
         if name == "OPTIMIZATION_CAPABILITIES" and self._capabilities is not None:
             return list(self._capabilities)
-        return openvino_core().get_property(place, name)
+        return openvino_core().get_property(device, name)
 
     def read_model(self, path: Path) -> Any:
         return openvino_core().read_model(path)
 
-    def compile_model(self, graph: Any, place: str, settings: dict[str, Any]) -> Any:
+    def compile_model(self, graph: Any, device: str, settings: dict[str, Any]) -> Any:
         dims = graph.inputs[0].partial_shape
-        self.compiled.append((place, settings, [dim.get_length() if dim.is_static else -1 for dim in dims]))
-        if place == "CPU":
-            return openvino_core().compile_model(graph, place, settings)
-        self._meanwhile(place, settings)
+        self.compiled.append((device, settings, [dim.get_length() if dim.is_static else -1 for dim in dims]))
+        if device == "CPU":
+            return openvino_core().compile_model(graph, device, settings)
+        self._before_compile(device, settings)
         return openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

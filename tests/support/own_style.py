@@ -1,4 +1,4 @@
-"""A style of the user's own: the lipstick that comes with the program, by a hair's breadth another one."""
+"""A style of the user's own: the shipped lipstick with slightly different weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engines.styles import SHIPPED, Style, load_style
 
 
 def own_style(name: str = "mine") -> Style:
-    """Put it where the user's styles lie. Its graph did not come with the program: it is another network."""
+    """Write it into the user's folder. Its graph is not shipped, because its weights differ."""
     folder = paths.data_dir() / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(SHIPPED / "lips-glaze.json", folder / f"{name}.json")

@@ -1,4 +1,4 @@
-"""Photos as aligned regions, cut as the training's regions are cut: the publishable portrait, and the data's people."""
+"""Photos as aligned regions, cut like the training regions: the publishable portrait and the people of the data."""
 
 from __future__ import annotations
 

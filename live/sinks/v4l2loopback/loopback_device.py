@@ -12,7 +12,7 @@ import mmap
 import os
 import struct
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 
@@ -56,32 +56,8 @@ TIMEOUT_IMAGE_IO = 0x0098F903  # control: the next opener maps the timeout pictu
 CLIENT_USAGE = 0x08000000 + 0x08E00000 + 1  # event since 0.13: the number of streaming readers has changed
 
 
-class Kernel(Protocol):
-    """The system calls that are used here; tests replace them."""
-
-    def open(self, path: str) -> int:
-        """Return a non-blocking descriptor for reading and writing."""
-        ...
-
-    def close(self, descriptor: int) -> None:
-        """Close a descriptor."""
-        ...
-
-    def ioctl(self, descriptor: int, request: int, argument: bytearray) -> None:
-        """Call the driver; the answer replaces the argument."""
-        ...
-
-    def read(self, descriptor: int, length: int) -> bytes:
-        """Return up to `length` bytes of the next frame, without waiting."""
-        ...
-
-    def write_mapped(self, descriptor: int, offset: int, length: int, content: bytes) -> None:
-        """Map `length` bytes of the device at `offset` and write `content` to their start."""
-        ...
-
-
-class LinuxKernel:
-    """The system calls of Linux."""
+class Kernel:
+    """The system calls that are used here; replaceable for tests."""
 
     def open(self, path: str) -> int:
         """Return a non-blocking descriptor for reading and writing."""
@@ -136,7 +112,7 @@ class LoopbackDevice:
 
     def __init__(self, path: str, kernel: Kernel | None = None) -> None:
         self.path = path
-        self._kernel = kernel or LinuxKernel()
+        self._kernel = kernel or Kernel()
         self.descriptor = self._kernel.open(path)
         try:
             name, *_, self._capabilities = self._ioctl(self.descriptor, QUERYCAP, CAPABILITY)

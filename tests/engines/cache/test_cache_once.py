@@ -1,4 +1,4 @@
-"""Two programs that want the same engine build it once; nobody waits for ever for one that died or is stuck."""
+"""Of two processes that need the same engine one builds it; a dead or stuck lock holder does not block."""
 
 from __future__ import annotations
 

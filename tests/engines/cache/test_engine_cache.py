@@ -1,4 +1,4 @@
-"""Converted engines on disk: found when whole, thrown away when cut, edited or foreign; the oldest go first."""
+"""The engine cache: complete entries are found, damaged ones deleted, and the least recently used trimmed."""
 
 from __future__ import annotations
 

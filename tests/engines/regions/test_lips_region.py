@@ -1,4 +1,4 @@
-"""The mouth is cut level and tight; what is painted stays inside lips and box."""
+"""The crop of the lips is level and tight; paint stays inside lips and box."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where picture styles paint."""
+"""Masks of picture regions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upright regions: what is cut out comes back to its place, and a resting head's region rests."""
+"""Upright regions: crops are pasted back to their place, and jitter does not move a region."""
 
 from __future__ import annotations
 

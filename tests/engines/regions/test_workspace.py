@@ -1,4 +1,4 @@
-"""Working memory that is used again."""
+"""Reuse of scratch arrays."""
 
 from __future__ import annotations
 

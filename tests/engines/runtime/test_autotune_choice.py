@@ -1,4 +1,4 @@
-"""What `veneer calibrate machine` chose is what runs, unless somebody names a runtime, or it is gone."""
+"""The measured choice is used unless the user requests a runtime or the choice is not usable."""
 
 from __future__ import annotations
 

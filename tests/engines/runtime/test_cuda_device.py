@@ -1,4 +1,4 @@
-"""Which GPU there is, and why it cannot be used: asked of stand-ins for the NVIDIA driver, as cuda.h declares it."""
+"""GPU detection and the reasons why a GPU is not usable, with simulated NVIDIA drivers as declared in cuda.h."""
 
 from __future__ import annotations
 

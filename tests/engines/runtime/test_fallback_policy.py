@@ -1,4 +1,4 @@
-"""What goes on for an engine that failed: as near to it as can be had, and nothing that calibration failed."""
+"""The nearest usable engine replaces a failed one; engines that failed calibration are skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine is exchanged between two calls; one that fails is reported once, and another may take its place."""
+"""Engines are swapped between two calls; a failing engine is reported once and may be replaced."""
 
 from __future__ import annotations
 

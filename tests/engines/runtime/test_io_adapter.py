@@ -1,4 +1,4 @@
-"""What every runtime takes: one to four regions, as bytes or as floats; anything else is one clear line."""
+"""Input of every runtime: one to four regions as bytes or floats; anything else is one clear line."""
 
 from __future__ import annotations
 

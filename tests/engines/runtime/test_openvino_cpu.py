@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: an INT8 engine that it does not take, a processor without BF16, and the tracker's core."""
+"""OpenVINO on the CPU: rejected INT8 entries, processors without BF16, and the tracker's core."""
 
 from __future__ import annotations
 

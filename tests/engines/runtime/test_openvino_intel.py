@@ -1,4 +1,4 @@
-"""OpenVINO on an Intel GPU or NPU: what it is asked for, held against the reference, with a stand-in for the device."""
+"""OpenVINO on an Intel GPU or NPU: settings and accuracy check, with a simulated device."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_corrupt_openvino_cache_is_deleted(crops_bgr: NDArray[np.uint8], monke
         if "CACHE_DIR" in settings:
             raise RuntimeError("Exception from src/a.cpp:1:\nthe blob is cut")
 
-    with_core(monkeypatch, StandInCore(("CPU", "GPU"), meanwhile=damaged))
+    with_core(monkeypatch, StandInCore(("CPU", "GPU"), before_compile=damaged))
     folder = intel_engine.cache_folder()
     folder.mkdir(parents=True)
     (folder / "1.blob").write_bytes(b"cut")

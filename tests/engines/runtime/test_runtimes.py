@@ -1,4 +1,4 @@
-"""Every runtime paints what the reference paints, and says what it runs on."""
+"""Every runtime matches the reference and reports what it runs on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which runtime is opened, and what is said of the better ones."""
+"""Which runtime is opened, and the reasons given against better ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError
 from engines.runtime import selector
 from engines.runtime.base import Engine, EngineInfo, NotUsableError
-from engines.runtime.selector import open_engine
+from engines.runtime.selector import open_engine, reference_engine
 from engines.styles import Style, load_style
 
 NO_DRIVER = NotUsableError("there is no NVIDIA driver on this machine")
@@ -115,3 +115,13 @@ def test_auto_never_takes_an_intel_device(monkeypatch: pytest.MonkeyPatch) -> No
     for name in NAMED_ONLY:
         info = open_engine(load_style("lips-glaze"), runtime=name.split()[0]).info
         assert f"{info.runtime} {info.precision}" == name
+
+
+@pytest.mark.parametrize(("installed", "name"), [(True, "torch fp32"), (False, "openvino fp32")])
+def test_reference_without_pytorch_is_openvino_fp32(
+    installed: bool, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selector, "find_spec", lambda module: object() if installed else None)
+    engine = reference_engine(load_style("lips-glaze"))
+    assert engine.info.name == name
+    assert engine.infer(np.zeros((1, 30, 90, 3), np.uint8)).shape == (1, 30, 90, 3)

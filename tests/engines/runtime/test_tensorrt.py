@@ -1,4 +1,4 @@
-"""TensorRT: what is installed, what the cache keys on, how a plan is loaded; and real engines where there is a GPU."""
+"""TensorRT: installed distribution, cache key, loading of plans, and real engines if there is a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every generator becomes one TensorRT engine in FP16; built for real, without a GPU, in an environment of its own."""
+"""Every generator becomes one FP16 TensorRT engine, built without a GPU in an environment of its own."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_lips_and_toon_become_one_fp16_engine_at_every_size(rtx_python: Path, tm
     assert f"{len(proofs)} of {len(proofs)} proved" in printed
 
 
-def test_wrong_plans_fail_the_proof(rtx_python: Path) -> None:
+def test_networks_tensorrt_cannot_run_are_reported(rtx_python: Path) -> None:
     said = dict(line.split(" ", 1) for line in run(rtx_python, "-c", BUILD).splitlines() if line.isascii())
     assert int(said["SPREAD"]) > 0, "a standard deviation is computed in FP32"
     assert said["BYTES"].startswith("NotUsableError TensorRT has no converter for ")

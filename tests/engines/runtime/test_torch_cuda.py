@@ -1,4 +1,4 @@
-"""PyTorch on a GPU: its steps on the CPU, its fall-backs with stand-ins, and the real thing where there is one."""
+"""PyTorch on a GPU: its steps on the CPU, simulated fallbacks, and a real GPU if there is one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_bgr_bytes_become_rgb_planes_and_back(crops_bgr: NDArray[np.uint8]) -> N
 
 
 @pytest.mark.parametrize(("precision", "most"), [("fp16", 4.0), ("fp32", 0.01)])
-def test_fp32_recording_matches_the_reference(precision: str, most: float, crops_bgr: NDArray[np.uint8]) -> None:
+def test_recording_matches_the_reference(precision: str, most: float, crops_bgr: NDArray[np.uint8]) -> None:
     style = load_style("lips-glaze")
     runs = record_network(style.load_generator(), style.size_wh, precision, device="cpu")
     reference = TorchEngine(style, why="")

@@ -28,7 +28,7 @@ FAILED = "mean dE 3.1, at most 1.0"
         (False, f"failed: {FAILED}", "failed: mean dE 3.1"),
     ],
 )
-def test_the_verdict_on_the_engine_that_runs_is_in_the_status_and_in_the_preview(
+def test_status_and_preview_show_the_engines_verdict(
     passed: bool | None, status: str, meter: str, tmp_path: Path
 ) -> None:
     looks = {"glaze": load_looks()["glaze"]}
@@ -56,7 +56,7 @@ def judge_glaze(passed: bool) -> None:
         record_verdict(key, passed=passed, because=FAILED)
 
 
-def test_engines_that_run_alike_are_named_once_and_the_reference_has_no_verdict() -> None:
+def test_equal_engines_are_named_once() -> None:
     one = EngineInfo("soft", "openvino", "bf16", "CPU", "", "k", "passed")
     same = EngineInfo("toon", "openvino", "bf16", "CPU", "", "l", "passed")
     reference = EngineInfo("mine", "torch", "fp32", "CPU", "")

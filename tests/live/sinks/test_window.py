@@ -128,10 +128,10 @@ def test_window_shows_picture_and_meter(display: str) -> None:
 @pytest.mark.serial
 @pytest.mark.screen
 def test_keys_are_reported_by_name(display: str) -> None:
-    heard = {"1": "1", "9": "9", "bracketleft": "[", "bracketright": "]", "m": "m", "M": "m", "question": "?", "H": "h",
+    keys = {"1": "1", "9": "9", "bracketleft": "[", "bracketright": "]", "m": "m", "M": "m", "question": "?", "H": "h",
              "F1": None, "Left": None, "Shift_L": None, "Escape": "esc", "q": "q"}  # fmt: skip
     with _window(display) as window:
-        for name, line in heard.items():
+        for name, line in keys.items():
             window.press(name, expected=line)
         window.wait_for("closed")
         window.process.wait(HANG_S)

@@ -152,67 +152,66 @@ def test_reconnected_camera_continues_frame_ids() -> None:
 class PluggableDevices(FakeCameraDevices):
     """A list of cameras with one camera that can be unplugged, and plugged in under another device file."""
 
-    def __init__(self) -> None:
-        super().__init__("Webcam")
-        self._nodes = [CameraNode("/dev/video0", "Webcam", "usb1/1-1 0")]
+    def __init__(self, camera: FakeCamera) -> None:
+        super().__init__()
+        self.camera = camera
+        self.plug_in(CameraNode("/dev/video0", "Webcam", "usb1/1-1 0"))
 
     def unplug(self) -> None:
-        self._nodes = []
+        self._nodes, self.camera.plugged = [], False
 
-    def plug_in(self, path: str, *others: CameraNode) -> None:
-        self._nodes = [*others, CameraNode(path, "Webcam", "usb1/1-1 0")]
-
-
-@on_linux
-def test_camera_opens_as_soon_as_it_is_plugged_in_again() -> None:
-    camera, devices = FakeCamera(), PluggableDevices()
-    source = CameraSource(0, opener=camera.opener, devices=devices)
-    source.open()
-    next_frame(source)
-    camera.plugged = False
-    devices.unplug()
-    for _ in range(3):
-        with pytest.raises(TimeoutError):
-            source.read()
-    assert camera.opened == 1
-    camera.plugged = True
-    devices.plug_in("/dev/video0")
-    assert source.read() is not None, "the next read returns a frame"
+    def plug_in(self, *nodes: CameraNode) -> None:
+        self._nodes, self.camera.plugged = list(nodes), True
 
 
-@on_linux
-def test_reconnected_camera_with_new_number_is_found() -> None:
-    camera, devices, opened = FakeCamera(), PluggableDevices(), []
+@pytest.fixture
+def reconnection() -> tuple[CameraSource, PluggableDevices, list[int | str]]:
+    """A source whose camera was unplugged after a frame, its devices, and the devices it has opened."""
+    camera, opened = FakeCamera(), list[int | str]()
 
     def opener(device: int | str) -> FakeCapture:
         opened.append(device)
         return camera.opener(device)
 
+    devices = PluggableDevices(camera)
     source = CameraSource(0, opener=opener, devices=devices)
     source.open()
     next_frame(source)
-    camera.plugged = False
     devices.unplug()
     with pytest.raises(TimeoutError):
         source.read()
-    camera.plugged = True
-    devices.plug_in("/dev/video3", CameraNode("/dev/video1", "Webcam", "usb2/2-1 0"))
-    next_frame(source)
-    assert opened == [0, "/dev/video3"], "an equal camera at another port is not used"
+    return source, devices, opened
 
 
 @on_linux
-def test_replacement_camera_at_the_same_path_is_used() -> None:
-    camera, devices = FakeCamera(), PluggableDevices()
-    source = CameraSource(0, opener=camera.opener, devices=devices)
-    source.open()
-    camera.plugged = False
-    devices.unplug()
-    with pytest.raises(TimeoutError):
-        source.read()
-    camera.plugged = True
-    devices._nodes = [CameraNode("/dev/video0", "A better webcam", "usb2/2-1 0")]
+def test_camera_opens_as_soon_as_it_is_plugged_in_again(
+    reconnection: tuple[CameraSource, PluggableDevices, list[int | str]],
+) -> None:
+    source, devices, opened = reconnection
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            source.read()
+    assert opened == [0], "not opened while it is unplugged"
+    devices.plug_in(CameraNode("/dev/video0", "Webcam", "usb1/1-1 0"))
+    assert source.read() is not None, "the next read returns a frame"
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("nodes", "path"),
+    [
+        ([CameraNode("/dev/video1", "Webcam", "usb2/2-1 0"), CameraNode("/dev/video3", "Webcam", "usb1/1-1 0")], 3),
+        ([CameraNode("/dev/video0", "A better webcam", "usb2/2-1 0")], 0),
+    ],
+    ids=["other number, beside an equal camera", "replacement at the same path"],
+)
+def test_reconnected_camera_is_found(
+    reconnection: tuple[CameraSource, PluggableDevices, list[int | str]], nodes: list[CameraNode], path: int
+) -> None:
+    source, devices, opened = reconnection
+    devices.plug_in(*nodes)
     assert next_frame(source).size_wh == (1280, 720)
+    assert opened == [0, f"/dev/video{path}"]
 
 
 def test_slow_first_frame_after_reconnection_is_awaited() -> None:

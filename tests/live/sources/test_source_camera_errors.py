@@ -11,7 +11,7 @@ import pytest
 from support.fakes_camera import FakeCamera, FakeCameraDevices
 
 from engines.errors import SourceError
-from live.sources.camera_devices import SystemCameraDevices, is_capture_only
+from live.sources.camera_devices import CameraDevices, is_capture_only
 from live.sources.camera_source import CameraSource
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device files are read on Linux only")
@@ -76,7 +76,7 @@ def test_missing_camera_prints_nothing_else(capfd: pytest.CaptureFixture[str]) -
 def test_only_capture_devices_are_listed(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
     (tmp_path / "video0.txt").touch()
-    assert SystemCameraDevices(tmp_path).nodes() == []
+    assert CameraDevices(tmp_path).nodes() == []
 
 
 @on_linux
@@ -96,7 +96,7 @@ def test_camera_is_identified_by_name_and_bus_location(tmp_path: Path) -> None:
     add_device(0, "Webcam", "1-1")
     add_device(1, "Webcam", "1-1", index=1)  # the metadata device of the first
     add_device(2, "Webcam", "1-2")
-    devices = SystemCameraDevices(dev, sys_class)
+    devices = CameraDevices(dev, sys_class)
     first = devices.node(str(dev / "video0"))
     assert first is not None and first.name == "Webcam" and devices.find_again(first) == first
     (dev / "video0").unlink()
@@ -119,12 +119,12 @@ def test_capture_only_is_unknown_for_ordinary_files(tmp_path: Path) -> None:
 def test_program_using_a_device_is_named(tmp_path: Path) -> None:
     device = tmp_path / "video0"
     device.touch()
-    assert SystemCameraDevices().programs_using(str(device)) == []
+    assert CameraDevices().programs_using(str(device)) == []
     script = f"import sys; file = open({str(device)!r}); print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None and other.stdout.readline().strip() == b"held"
-        (program,) = SystemCameraDevices().programs_using(str(device))
+        (program,) = CameraDevices().programs_using(str(device))
         other.communicate()
     assert f"(process {other.pid})" in program
-    assert SystemCameraDevices().open_errno(str(device)) == 0
-    assert SystemCameraDevices().open_errno(str(tmp_path / "video7")) == errno.ENOENT
+    assert CameraDevices().open_errno(str(device)) == 0
+    assert CameraDevices().open_errno(str(tmp_path / "video7")) == errno.ENOENT
