@@ -47,15 +47,8 @@ _ENGINE_LIBRARIES = ("nncf", "torch-tensorrt", "torch-tensorrt-rtx")
 class Bench:
     """Measures configurations one after the other, each in its own process.
 
-    Args:
-        looks: All looks by name.
-        extent: Length of each measurement.
-        keep: Called after each configuration to store the results so far; may raise OptionsError.
-        say: Receives progress messages, one line each.
-
-    Attributes:
-        runs: Results.
-        left_out: Configurations without a result, with outcome ("not available" or "failed") and reason.
+    `keep` stores the results so far after each configuration. `left_out` lists the configurations without a result,
+    with outcome ("not available" or "failed") and reason.
     """
 
     def __init__(

@@ -20,7 +20,6 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -35,9 +34,8 @@ from engines.runtime import autotune_choice
 from live.options import LiveOptions, parse_size
 from live.pipeline.frame import Frame, ImageU8
 from live.session import Session
-from live.sinks.base import FrameSink
+from live.sinks.null_sink import NullSink
 from live.sinks.virtual_camera import VirtualCameraSink
-from live.sources.base import FrameSource, SourceInfo
 from live.sources.demo_source import DemoSource
 
 _START_TIMEOUT_S = 400.0  # until the first frame is received
@@ -47,11 +45,9 @@ DEVICES, IN_PROCESS = "virtual webcam to virtual camera", "inside one process"
 
 @dataclass
 class FrameTimes:
-    """Times at which numbered frames were sent and received, in monotonic seconds; usable from any thread.
+    """Times at which numbered frames were sent and first received, in monotonic seconds; usable from any thread.
 
     Attributes:
-        sent_s: By frame number.
-        received_s: By frame number, for the first time each frame was received.
         unreadable: Received frames without a readable number.
         error: Why no frames can be sent.
     """
@@ -85,22 +81,16 @@ class FrameTimes:
         return {**found, "latency_ms": {"p50": p50, "p95": p95, "p99": p99, "max": round(float(latency_ms.max()), 2)}}
 
 
-class StampedDemo(FrameSource):
-    """The demo with frame numbers in its pixels, as a live source."""
-
-    live = True
+class StampedDemo(DemoSource):
+    """The demo in real time, with frame numbers in its pixels."""
 
     def __init__(self, size_wh: tuple[int, int], fps: float, times: FrameTimes) -> None:
-        self._demo = DemoSource(size_wh=size_wh, fps=fps, pace=True, frames=NUMBERS)
+        super().__init__(size_wh=size_wh, fps=fps, pace=True, frames=NUMBERS)
         self._times = times
-
-    def open(self) -> SourceInfo:
-        """Open the demo."""
-        return self._demo.open()
 
     def read(self) -> Frame | None:
         """Return the next frame with its number, and record the time."""
-        frame = self._demo.read()
+        frame = super().read()
         if frame is None:
             return None
         stamp(frame.bgr, frame.frame_id)
@@ -108,28 +98,19 @@ class StampedDemo(FrameSource):
         self._times.sent_s[frame.frame_id] = now_s
         return Frame(frame.bgr, frame.frame_id, now_s)
 
-    def close(self) -> None:
-        """Close the demo."""
-        self._demo.close()
 
-
-class ReadingSink(FrameSink):
+class ReadingSink(NullSink):
     """Live sink that reads the frame numbers."""
 
-    name, live, main_thread = "reading", True, False
+    name, live = "reading", True
 
     def __init__(self, times: FrameTimes) -> None:
+        super().__init__()
         self._times = times
-
-    def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
-        """Do nothing."""
 
     def send(self, frame: Frame) -> None:
         """Take the time, then read the number."""
         self._times.receive(frame.bgr, time.monotonic())
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 def in_process(look: str, size_wh: tuple[int, int], fps: float, frames: int) -> FrameTimes:
@@ -138,8 +119,8 @@ def in_process(look: str, size_wh: tuple[int, int], fps: float, frames: int) -> 
     options = LiveOptions(source="demo", look=look, sinks=("null",), size_wh=size_wh, fps=fps, frames=frames)
     # Only this look: preparing others in the background would disturb the measurement.
     looks = {look: autotune_choice.with_chosen_sizes(find_look(load_looks(), look))}
-    source, sink = StampedDemo(size_wh, fps, times), ReadingSink(times)
-    Session(options, source=source, sinks=[sink], looks=looks, ctl=False).run()
+    source, sinks = StampedDemo(size_wh, fps, times), [ReadingSink(times)]
+    Session(options, source=source, sinks=sinks, looks=looks, ctl=False).run()
     return times
 
 
@@ -227,14 +208,14 @@ def find_devices(camera: str | None, virtual_camera: str | None) -> tuple[tuple[
 def _parser() -> Parser:
     parser = Parser("latency", __doc__)
     parser.add_argument("--look", action="append", help=f"look to apply, {REPEATABLE} (default: glaze)")
-    parser.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT of the frames (default: 1280x720)")
+    parser.add_size()
     parser.add_argument("--fps", type=number(1, 240), default=30.0, help="frame rate (default: 30)")
     parser.add_argument("--frames", type=whole(1, _MAX_FRAMES), default=600, help="measured frames (default: 600)")
     parser.add_argument("--burn-in", type=whole(0, _MAX_FRAMES), default=60, help="frames before them (default: 60)")
     parser.add_argument("--camera", help="v4l2loopback device that serves as the webcam (default: detected)")
     parser.add_argument("--virtual-camera", help="v4l2loopback device that veneer writes to (default: detected)")
     parser.add_argument("--in-process", action="store_true", help="do not use devices")
-    parser.add_argument("--json", type=Path, help="write the results to this file")
+    parser.add_file("--json")
     return parser
 
 

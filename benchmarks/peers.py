@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, run_main, write_json
-from benchmarks.common.machine_info import header, machine, usable_cores
-from benchmarks.peer_comparison.chart import chart
+from benchmarks.common.machine_info import header, machine
+from benchmarks.peer_comparison.chart import draw
 from benchmarks.peer_comparison.comparison import compare, report
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS
 from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, missing
-from live.sources.still_picture import write_picture
+from engines.runtime.base import usable_cores
 
 NOTES = (
     "Only time is compared: all networks but ours have random weights, and image quality is not compared.",
@@ -57,7 +57,7 @@ def main() -> int:
     write_json("--json", options.json, found)
     bars = [(row.net, row.runtime, row.median_ms) for row in result.rows if row.median_ms]
     if options.plot is not None and bars:
-        write_picture(options.plot, chart(bars))
+        draw(options.plot, bars)
     if result.complete:
         return 0
     print("peers: stopped early: fewer calls were timed than requested", file=sys.stderr)

@@ -40,13 +40,10 @@ _CACHE_FILE = "proofs.json"
 
 @dataclass(frozen=True)
 class Proof:
-    """Result for one generator at one size.
+    """Result for one generator at one size and number of regions per call.
 
-    Attributes:
-        count: Regions per call.
-        layers: Number of layers before fusion by TensorRT.
-        wrong: Why it is not proved; empty if it is.
-        kept: Whether it was reused from an earlier run with the same inputs.
+    `layers` counts before fusion. `wrong` says why it is not proved. `kept` marks a result of an earlier run with the
+    same inputs.
     """
 
     name: str
@@ -102,16 +99,9 @@ def import_without_gpu() -> None:
 
 
 def prove(jobs: list[Job], *, complete: bool, kept: Path | None = None, again: bool = False) -> Report:
-    """Build the engines in this Python, which must have TensorRT-RTX.
+    """Build the engines in this Python, which must have TensorRT-RTX; results are read from and written to `kept`.
 
-    Args:
-        jobs: From `checkout_jobs.jobs`.
-        complete: Whether these are all jobs; then cached results of other jobs are removed.
-        kept: File with cached results; updated.
-        again: Whether to ignore cached results.
-
-    Raises:
-        NoEnvironmentError: TensorRT-RTX is not installed.
+    If the jobs are complete, cached results of other jobs are removed. Raises NoEnvironmentError.
     """
     from benchmarks.tensorrt import proof_cache
     from engines.runtime.tensorrt import plan_builder  # noqa: F401 - its source is part of the digest

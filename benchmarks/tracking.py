@@ -108,7 +108,7 @@ def main() -> None:
     """
     parser = Parser("tracking", __doc__)
     parser.add_argument("clips", nargs="*", type=Path, help="video files to measure as well")
-    parser.add_argument("--json", type=Path, help="write the results to this file")
+    parser.add_file("--json")
     options = parser.parse_args()
     check_writable("--json", options.json)
     clips = [_read_clip(path) for path in options.clips]

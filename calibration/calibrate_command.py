@@ -155,9 +155,13 @@ def machine(
 
 
 def _prepare_sets(say: Callable[[str], None]) -> None:
+    from importlib.util import find_spec
+
     from calibration.sets.set_builder import built_in
     from engines.cache.calibration_set import marker, own_folder
 
+    if find_spec("torch") is None:
+        typer.echo("the FP32 reference is OpenVINO, because PyTorch is not installed", err=True)
     say("creating the built-in calibration set")
     built_in()
     if marker(own_folder()) is None and any(own_folder().glob("*.png")):

@@ -25,11 +25,7 @@ class _Memory(ctypes.Structure):
 
 
 class GpuSampler:
-    """Samples the first CUDA device between `start` and `stop`; without a GPU it does nothing.
-
-    Args:
-        load: Opens a shared library by name.
-    """
+    """Samples the first CUDA device between `start` and `stop`; without a GPU it does nothing."""
 
     def __init__(self, load: Callable[[str], Any] = ctypes.CDLL) -> None:
         self._busy_percent: list[int] = []

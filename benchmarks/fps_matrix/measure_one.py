@@ -18,12 +18,13 @@ import numpy as np
 
 from benchmarks.common.machine_info import resident_mb
 from benchmarks.fps_matrix.film import FPS, StoppableFilm, open_film
-from benchmarks.fps_matrix.fixed_backend import FixedBackendLoader, UnavailableError, backends_text, fallback_text
+from benchmarks.fps_matrix.fixed_backend import FixedBackendLoader, backends_text, fallback_text
 from benchmarks.fps_matrix.gpu_usage import GpuSampler
 from benchmarks.fps_matrix.plan import SETTLE_FRAMES, Case, Extent
 from engines.errors import VeneerError
 from engines.looks import Look, find_look, load_looks
 from engines.runtime import autotune_choice
+from engines.runtime.base import NotUsableError
 from engines.styles import Style
 from live.control.controls import Controls, ControlState
 from live.options import parse_size
@@ -119,13 +120,7 @@ def run(case: Case, extent: Extent, look_loader: FixedBackendLoader, *, pace: bo
 
 
 def time_tracker(case: Case, extent: Extent, *, skip: int) -> list[float]:
-    """Return the seconds per frame of the tracker alone, in one thread.
-
-    Args:
-        case: Configuration.
-        extent: Length of the measurement.
-        skip: Number of frames of the footage to skip.
-    """
+    """Return the seconds per frame of the tracker alone, in one thread, after `skip` frames of the footage."""
     film, tracker = open_film(case.faces, parse_size(case.size), pace=False), FaceMeshTracker(max_faces=case.faces)
     durations_s: list[float] = []
     until_s = np.inf
@@ -153,7 +148,7 @@ def measure(case: Case, extent: Extent) -> dict[str, Any]:
     """Measure one configuration; the fields are described in `benchmarks.fps` and `tables`.
 
     Raises:
-        UnavailableError: Its backend is not available here.
+        NotUsableError: Its backend is not available here.
         VeneerError: The measurement failed.
     """
     cv2.setNumThreads(1)  # as in veneer run
@@ -204,7 +199,7 @@ def main() -> None:
     found: dict[str, Any]
     try:
         found = measure(Case(**about["case"]), Extent(**about["extent"]))
-    except UnavailableError as error:
+    except NotUsableError as error:
         found = {"unavailable": str(error)}
     except VeneerError as error:
         found = {"failed": str(error)}

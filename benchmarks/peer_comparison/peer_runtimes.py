@@ -51,12 +51,7 @@ OwnStyle = tuple[str, tuple[int, int]]  # name of a shipped style, and its size
 
 
 def missing(runtime: str, own: Sequence[OwnStyle]) -> str:
-    """Return why a runtime is not available on this machine; empty if it is.
-
-    Args:
-        runtime: Name in `RUNTIMES`.
-        own: Measured styles of this project, for INT8.
-    """
+    """Return why a runtime is not available on this machine; empty if it is. INT8 needs a measured style of ours."""
     try:
         if runtime in _CUDA:
             torch_device()
@@ -97,16 +92,10 @@ def error_text(error: Exception) -> str:
 
 
 class PeerEngines:
-    """One network on one region, in any runtime.
+    """One network on one (1, H, W, 3) BGR uint8 region, in any runtime.
 
     On the CPU the conversion between bytes and floats is part of the timed call, as in the program; on a GPU input and
-    output are in GPU memory.
-
-    Args:
-        net: The network in FP32 on the CPU, in evaluation mode.
-        region_bgr: (1, H, W, 3) BGR uint8.
-        threads: Threads of OpenVINO; those of PyTorch are set for the process.
-        own: The style, for a network of this project.
+    output are in GPU memory. `own` is the style, for a network of this project.
     """
 
     def __init__(
@@ -115,11 +104,7 @@ class PeerEngines:
         self._net, self._region_bgr, self._threads, self._own = net, region_bgr, threads, own
 
     def open(self, runtime: str) -> Opened:
-        """Return a function to time, and one that returns the output, (1, H, W, 3) BGR float32 in levels of 255.
-
-        Raises:
-            Exception: Any error of the runtime's library.
-        """
+        """Return a function to time, and one for the output, (1, H, W, 3) BGR float32. Raises any error."""
         if runtime in _CUDA:
             size_wh = self._region_bgr.shape[2], self._region_bgr.shape[1]
             backend = next(one for one in cuda_backends(self._net, 1, size_wh) if one.name == _CUDA[runtime])

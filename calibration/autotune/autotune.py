@@ -47,10 +47,8 @@ class EngineTiming:
     """Result for one backend of one style at one size.
 
     Attributes:
-        engine: Style and size, such as "toon 256x256"; empty if the row holds for all engines.
-        backend: Runtime and precision.
+        engine: As in "toon 256x256"; empty if the row holds for all engines.
         threads: Number of CPU threads; 0 if not applicable.
-        time: None if it was not timed.
         rejected: Why it was not selected; empty for the selected backend.
     """
 
@@ -65,12 +63,7 @@ class EngineTiming:
 class LookTiming:
     """Time to paint one face on a 1280x720 frame beside the tracker, for a look at one scale of its regions.
 
-    Attributes:
-        look: Name of the look.
-        sizes: Its region sizes.
-        time: Time per frame.
-        holds: Whether the 95th percentile is within the budget.
-        chosen: Whether this scale was selected.
+    `holds`: the 95th percentile is within the budget. `chosen`: this scale was selected.
     """
 
     look: str
@@ -82,15 +75,7 @@ class LookTiming:
 
 @dataclass(slots=True)
 class AutotuneReport:
-    """Measurements and selections.
-
-    Attributes:
-        fps: Requested frame rate.
-        budget_ms: Time available to paint a frame.
-        engines: Results by engine and backend.
-        looks: Results by look and scale.
-        file: Where the selection was written.
-    """
+    """Measurements and selections for a frame rate, the budget to paint a frame, and the file written."""
 
     fps: float
     budget_ms: float
@@ -104,12 +89,7 @@ class AutotuneReport:
 
 
 class Autotuner:
-    """Measures looks one after the other; an engine that several looks share is measured once.
-
-    Args:
-        fps: Frame rate that the looks must reach.
-        say: Receives progress messages, one line each.
-    """
+    """Measures looks one after the other for a frame rate; an engine that several looks share is measured once."""
 
     def __init__(self, *, fps: float, say: Callable[[str], None]) -> None:
         self.report = AutotuneReport(fps, round(_BUDGET_SHARE * 1000 / fps, 3))

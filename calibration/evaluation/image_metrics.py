@@ -21,14 +21,11 @@ def mse_to_psnr_db(mean_square_error: float) -> float:
 
 
 def ssim(first_rgb: NDArray[np.uint8], second_rgb: NDArray[np.uint8]) -> float:
-    """Compute the structural similarity, averaged over pixels and channels; 1.0 for equal images.
+    """Compute the structural similarity of two (H, W, 3) uint8 images, averaged over pixels and channels; 1.0 if equal.
 
-    Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE TIP 13(4), 2004, with
-    its Gaussian window of sigma 1.5 pixels and population covariances.
-
-    Args:
-        first_rgb: (H, W, 3) uint8; both sides at least `SSIM_MIN_SIDE_PX`.
-        second_rgb: Likewise, the same shape.
+    Both sides must be at least `SSIM_MIN_SIDE_PX`. Wang et al., "Image Quality Assessment: From Error Visibility to
+    Structural Similarity", IEEE TIP 13(4), 2004, with its Gaussian window of sigma 1.5 pixels and population
+    covariances.
     """
     from skimage.metrics import structural_similarity
 
@@ -44,13 +41,9 @@ def lab(image_rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def mean_ciede2000(reference_lab: NDArray[np.float64], image_rgb: NDArray[np.uint8]) -> float:
-    """Compute the mean CIEDE2000 colour difference over all pixels.
+    """Compute the mean CIEDE2000 difference of an (H, W, 3) sRGB uint8 image from (H, W, 3) L*a*b* values of `lab`.
 
     Sharma, Wu, Dalal, "The CIEDE2000 Color-Difference Formula", Color Research and Application 30(1), 2005.
-
-    Args:
-        reference_lab: (H, W, 3) from `lab`.
-        image_rgb: (H, W, 3) sRGB uint8.
     """
     from skimage.color import deltaE_ciede2000
 

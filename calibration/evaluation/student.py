@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 ImageU8 = NDArray[np.uint8]
 
 
+def reference_name() -> str:
+    """Return runtime and precision of the reference engine, and why it is not PyTorch."""
+    return "torch fp32" if find_spec("torch") else "openvino fp32 (PyTorch is not installed)"
+
+
 class Student:
-    """A style of any region except "lips" on one runtime; must be closed.
+    """A style of any region except "lips" on one runtime, "torch" being the FP32 reference; must be closed.
 
-    Args:
-        style: The style. Frame styles are evaluated on squares, so that upright photos are not cut.
-        runtime: "torch" for the FP32 reference; otherwise as in `open_engine`.
-
-    Raises:
-        OptionsError: The runtime does not exist.
-        EngineError: The weights or the runtime are not usable.
+    Frame styles are evaluated on squares, so that upright photos are not cut. Raises OptionsError or EngineError if the
+    runtime does not exist, or weights or runtime are not usable.
     """
 
     def __init__(self, style: Style, *, runtime: str = "torch") -> None:
@@ -46,7 +46,7 @@ class Student:
         """Runtime and precision; for PyTorch selected by "auto" also the reason."""
         info = None if self._engine is None else self._engine.info
         if info is None:
-            return "torch fp32" if find_spec("torch") else "openvino fp32 (PyTorch is not installed)"
+            return reference_name()
         return f"{info.runtime} {info.precision}" + (f" ({info.why})" if info.runtime == "torch" else "")
 
     def infer_bgr(self, region_bgr: ImageU8) -> NDArray[np.float32]:

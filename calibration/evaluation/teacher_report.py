@@ -31,15 +31,10 @@ def teacher_report(
     folder: Path,
     start_task: StartTask,
 ) -> dict[str, Any]:
-    """Score a style on photos and clips.
+    """Score a style on clips and photos; the aligned regions remain in the empty folder given.
 
-    Args:
-        student: The style.
-        teacher: The teacher it was trained with.
-        photos: Photos without a face and unreadable photos are skipped and listed.
-        clips: Videos of a face; processed first, because invalid ones are detected quickly.
-        folder: Empty folder for the aligned regions; they remain there.
-        start_task: Progress reporting.
+    Photos without a face and unreadable photos are skipped and listed. Clips come first, because invalid ones are
+    detected quickly.
 
     Raises:
         OptionsError: No photo or a clip without a face, or `folder` is full.

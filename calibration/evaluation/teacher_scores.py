@@ -63,11 +63,8 @@ def photo_scores(
 ) -> list[dict[str, Any]]:
     """Score every aligned region of a folder, without the pixels outside its photo.
 
-    Shares and ratios are numbers, not percentages, unless the name says "percent".
-
-    Raises:
-        OptionsError: A region is not readable.
-        TrackingError: The face model cannot be loaded.
+    Shares and ratios are numbers, not percentages, unless the name says "percent". Raises OptionsError or TrackingError
+    if a region or the face model is not readable.
     """
     names = region_names(folder)
     picks = np.linspace(0, len(names) - 1, min(FLICKER_PHOTOS, len(names))).round().astype(int)
@@ -134,9 +131,7 @@ def _flicker(found: Flicker) -> dict[str, Any]:
 def clip_scores(clip: Path, student: Student, *, on_frame: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Measure motion-compensated flicker on the first 300 frames of a clip.
 
-    Raises:
-        SourceError: The clip cannot be read.
-        OptionsError: No two consecutive frames show a face.
+    Raises SourceError if it cannot be read, OptionsError if no two consecutive frames show a face.
     """
     style = student.style
     counts = {True: 0, False: 0}

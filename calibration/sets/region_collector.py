@@ -23,13 +23,7 @@ KINDS = ("face", "head", "frame")
 
 @dataclass(slots=True)
 class Collected:
-    """Result of a collection.
-
-    Attributes:
-        regions: Number of regions written.
-        faceless: Photos without a face.
-        unreadable: Unreadable photos, each with the reason.
-    """
+    """Number of regions written, photos without a face, and unreadable photos, each with the reason."""
 
     regions: int = 0
     faceless: list[str] = field(default_factory=list)
@@ -82,15 +76,10 @@ def collect(
     names: Mapping[Path, str] | None = None,
     on_photo: Callable[[], None] = lambda: None,
 ) -> Collected:
-    """Extract the regions of the first face in each photo.
+    """Write the regions of the first face in each photo to `out`, as NAME.KIND.png and NAME.KIND.npz.
 
-    Args:
-        photos: Photos without a face and unreadable photos are skipped and listed in the result.
-        out: Output folder; receives NAME.KIND.png and NAME.KIND.npz.
-        kinds: Kinds of region, of `KINDS`.
-        side_px: Side of the square regions.
-        names: Names of the photos; by default from `names_of`.
-        on_photo: Called after each photo.
+    The regions are squares of the given kinds (`KINDS`); the names are by default from `names_of`. Photos without a
+    face and unreadable photos are listed in the result.
 
     Raises:
         OptionsError: `out` cannot be written.

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from calibration.sets.hard_cases import hard_cases
-from calibration.sets.region_collector import collect, unique_paths
+from calibration.sets.region_collector import Collected, collect, unique_paths
 from engines.cache import cache_lock, calibration_set
 from engines.cache.cache_entry import cache_home, file_digest
 from engines.cache.calibration_set import CASES, CLIP, MARKER
@@ -42,35 +42,18 @@ NamedPicture = tuple[str, ImageU8]  # name of the case, and the image in BGR
 
 
 @dataclass(slots=True)
-class Gathered:
-    """Result of adding photos and clips to the user's own set.
-
-    Attributes:
-        sources: Photos and clips that gave at least one region.
-        regions: Number of regions in the set.
-        faceless: Photos and clips without a face.
-        unreadable: Unreadable photos and clips, each with the reason.
-        left_out: Number of photos and clips beyond the requested maximum.
-    """
+class Gathered(Collected):
+    """Result of adding photos and clips: `sources` gave a region, `left_out` exceeded the maximum."""
 
     sources: int = 0
-    regions: int = 0
-    faceless: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
     left_out: int = 0
 
 
 def built_in(*, on_picture: Callable[[], None] = lambda: None, say: Callable[[str], None] = print_line) -> Path:
     """Create the built-in set if it does not exist, and return its folder. Other processes wait meanwhile.
 
-    Args:
-        on_picture: Called after each of the `BUILT_IN_PICTURES` images.
-        say: Receives progress messages, one line each.
-
-    Raises:
-        OptionsError: The cache folder cannot be written.
-        SourceError: The portrait is missing.
-        TrackingError: The face model cannot be loaded.
+    `on_picture` is called after each of the `BUILT_IN_PICTURES` images. Raises OptionsError, SourceError or
+    TrackingError if the cache folder cannot be written, or the portrait or the face model is missing.
     """
     folder = calibration_set.built_in_folder()
     if calibration_set.marker(folder) is not None:
@@ -97,14 +80,8 @@ def own_set(
     """Add the regions of photos and clips, and their hard variants, to the user's own set.
 
     A photo or clip that is already in the set is replaced. Four frames of a clip are used like photos, and twelve
-    consecutive frames as a sequence. Waits while another process updates the set.
-
-    Args:
-        places: Folders, searched with their subfolders, or single files.
-        most: Maximum number of photos and clips; a random sample is used if there are more.
-        seed: Seed of the sample.
-        on_source: Called after each photo or clip.
-        say: Receives progress messages, one line each.
+    consecutive frames as a sequence. If there are more than `most`, a random sample is used. Waits while another
+    process updates the set.
 
     Raises:
         OptionsError: No photo or clip was found, none shows a face, or the folder of the set cannot be written.
@@ -204,7 +181,9 @@ def _portrait_clip() -> Iterator[NamedPicture]:
 def _add_source(folder: Path, source: Path, result: Gathered) -> None:
     try:
         name = f"{source.stem.replace('.', '_')}-{file_digest(source)[:8]}"
-        regions = _add(folder, name, _photo(source) if source.suffix.lower() in PICTURE_SUFFIXES else _clip(source))
+        is_photo = source.suffix.lower() in PICTURE_SUFFIXES
+        photo = hard_cases(read_picture(source), np.random.default_rng(0)) if is_photo else {}
+        regions = _add(folder, name, photo.items() if is_photo else _clip(source))
     except (SourceError, OSError) as error:
         result.unreadable.append(f"{source}: {error.got if isinstance(error, SourceError) else error.strerror}")
         return
@@ -212,10 +191,6 @@ def _add_source(folder: Path, source: Path, result: Gathered) -> None:
         result.sources += 1
     else:
         result.faceless.append(str(source))
-
-
-def _photo(path: Path) -> Iterator[NamedPicture]:
-    yield from hard_cases(read_picture(path), np.random.default_rng(0)).items()
 
 
 def _clip(path: Path) -> Iterator[NamedPicture]:
