@@ -39,11 +39,7 @@ def fresh_mb_per_frame(look: str, size: str, frames: int) -> float:
 
 
 def main() -> None:
-    """Print for each look the allocated memory per frame, in MB and as a multiple of the frame size.
-
-    Raises:
-        VeneerError: An option is invalid, or a look cannot be measured.
-    """
+    """Print for each look the allocated memory per frame, in MB and as a multiple of the frame size."""
     parser = Parser("allocations", __doc__)
     parser.add_argument("--look", action="append", help=f"look to measure, {REPEATABLE} (default: all)")
     parser.add_size()

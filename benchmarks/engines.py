@@ -79,7 +79,9 @@ def measure(job: Job, faces: int, device: str, seconds: float) -> list[Row]:
     regions_bgr = picture(faces, job.size_wh)
     is_cuda = device == "cuda"
     backends = cuda_backends(job.net, faces, job.size_wh) if is_cuda else cpu_backends(job.net)
-    cost = _gmac(job)
+    from engines.training.metrics.model_cost import gmac  # imports only PyTorch
+
+    cost = round(gmac(job.net, job.size_wh), 4)
     rows: list[Row] = []
     reference: Array | None = None
     for backend in backends:
@@ -156,12 +158,6 @@ def failure(row: Row) -> str:
         found = f"mean {row.error_mean:g} of 255, PSNR {row.psnr_db} dB"
         return f"{row}: too far from FP32: {found}; maximum {max_mean:g}, minimum {min_db:g} dB"
     return ""
-
-
-def _gmac(job: Job) -> float:
-    from engines.training.metrics.model_cost import gmac
-
-    return round(gmac(job.net, job.size_wh), 4)
 
 
 def machine(device: str) -> dict[str, Any]:

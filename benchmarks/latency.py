@@ -45,12 +45,7 @@ DEVICES, IN_PROCESS = "virtual webcam to virtual camera", "inside one process"
 
 @dataclass
 class FrameTimes:
-    """Times at which numbered frames were sent and first received, in monotonic seconds; usable from any thread.
-
-    Attributes:
-        unreadable: Received frames without a readable number.
-        error: Why no frames can be sent.
-    """
+    """Times at which numbered frames were sent and first received, in monotonic seconds; usable from any thread."""
 
     sent_s: dict[int, float] = field(default_factory=dict)
     received_s: dict[int, float] = field(default_factory=dict)
@@ -66,11 +61,7 @@ class FrameTimes:
             self.received_s.setdefault(frame_number, now_s)
 
     def report(self, burn_in: int) -> dict[str, Any]:
-        """Return latency in ms and dropped frames, without the first `burn_in` received frames.
-
-        Raises:
-            VeneerError: No numbered frame was received.
-        """
+        """Return latency in ms and dropped frames, without the first `burn_in` received frames."""
         received = sorted(self.received_s)[burn_in:]
         if not received:
             raise VeneerError("latency", "no frame with a readable number was received", "try --look none")
@@ -127,11 +118,7 @@ def in_process(look: str, size_wh: tuple[int, int], fps: float, frames: int) -> 
 def through_devices(
     look: str, size_wh: tuple[int, int], fps: float, frames: int, devices: tuple[str, str]
 ) -> FrameTimes:
-    """Run the frames through a virtual webcam, `veneer run` and the virtual camera.
-
-    Raises:
-        VeneerError: A device cannot be opened, or the program ends or sends nothing.
-    """
+    """Run the frames through a virtual webcam, `veneer run` and the virtual camera. Raises VeneerError if one fails."""
     camera, virtual_camera = devices
     times, stop = FrameTimes(), threading.Event()
     feeder = threading.Thread(target=_feed, args=(camera, size_wh, fps, times, stop), daemon=True)
@@ -188,11 +175,7 @@ def _read(device: str, frames: int, times: FrameTimes, program: subprocess.Popen
 
 
 def find_devices(camera: str | None, virtual_camera: str | None) -> tuple[tuple[str, str] | None, str]:
-    """Return the two v4l2loopback devices to use; or None and the reason.
-
-    Raises:
-        OptionsError: Only one device is named.
-    """
+    """Return the two v4l2loopback devices to use; or None and the reason. Naming only one is an OptionsError."""
     if (camera is None) != (virtual_camera is None):
         raise OptionsError("--camera and --virtual-camera", "only one of them is named", "name both, or none")
     if camera is not None and virtual_camera is not None:
@@ -220,11 +203,7 @@ def _parser() -> Parser:
 
 
 def main() -> None:
-    """Measure, print a table and write JSON.
-
-    Raises:
-        VeneerError: An option is invalid, or nothing can be measured.
-    """
+    """Measure, print a table and write JSON."""
     options = _parser().parse_args()
     size_wh, total, looks = parse_size(options.size), options.burn_in + options.frames, load_looks()
     names = [find_look(looks, name).name for name in options.look or ["glaze"]]

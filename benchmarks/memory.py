@@ -18,11 +18,7 @@ from live.session import Session
 
 
 def main() -> None:
-    """Print the resident memory at twenty points of the run, and the growth over its second half.
-
-    Raises:
-        VeneerError: An option is invalid, or the run fails.
-    """
+    """Print the resident memory at twenty points of the run, and the growth over its second half."""
     parser = Parser("memory", __doc__)
     parser.add_argument("--frames", type=whole(40, 10**8), default=10_000, help="number of frames (default: 10000)")
     parser.add_look()

@@ -109,14 +109,10 @@ class Sampler:
 
 
 def evaluate(samples: list[Sample], warm_up_s: float) -> dict[str, Any]:
-    """Evaluate the samples after the warm-up, divided into ten parts.
+    """Evaluate the samples after the warm-up in ten parts; empty if there are fewer samples than parts.
 
-    Returns:
-        growth_mb: Median resident memory of the last part minus that of the first; anonymous_growth_mb likewise.
-        fps_deviation: Largest relative difference between the mean frame rate of a part and that of the whole.
-        more_threads, more_handles: Differences between the medians of the last and the first part.
-        memory_holds, fps_holds: Whether the criteria are met.
-        An empty dictionary if there are fewer samples than parts.
+    Growth of memory, threads and handles is the median of the last part minus that of the first. `fps_deviation` is the
+    largest relative difference between the mean frame rate of a part and that of the whole.
     """
     after = [sample for sample in samples if sample.at_s >= warm_up_s]
     if len(after) < _PARTS:
@@ -204,11 +200,7 @@ def _parser() -> Parser:
 
 
 def main() -> None:
-    """Run the soak test; exits with code 1 if a criterion is not met.
-
-    Raises:
-        VeneerError: An option is invalid, or the run fails.
-    """
+    """Run the soak test; exits with code 1 if a criterion is not met."""
     options = _parser().parse_args()
     size_wh, seconds = parse_size(options.size), options.minutes * 60
     find_look(load_looks(), options.look)

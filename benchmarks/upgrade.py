@@ -102,11 +102,7 @@ def compare(control: RunResult, building: RunResult) -> tuple[bool, str]:
 
 
 def run_once(look: Look, size_wh: tuple[int, int], *, build: bool, max_s: float) -> RunResult:
-    """Run the pipeline for at most `max_s` seconds; with `build`, until all engines of the look are built.
-
-    Raises:
-        VeneerError: The run failed, or gave too few frames.
-    """
+    """Run the pipeline for at most `max_s` seconds; with `build`, until all engines of the look are built."""
     messages: list[str] = []
     errors: list[VeneerError] = []
     no_build: dict[str, Any] = {} if build else {"available_builds": lambda *_: ()}

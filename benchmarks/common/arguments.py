@@ -90,11 +90,7 @@ def check_writable(option: str, path: Path | None) -> None:
 
 
 def write_json(option: str, path: Path | None, found: dict[str, Any]) -> None:
-    """Write results as JSON, replacing the file atomically; None is accepted.
-
-    Raises:
-        OptionsError: The file cannot be written.
-    """
+    """Write results as JSON, replacing the file atomically; None is accepted. Raises OptionsError."""
     if path is None:
         return
     try:

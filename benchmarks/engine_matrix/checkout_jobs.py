@@ -79,11 +79,7 @@ def offered_sizes(own_wh: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def chosen(names: Sequence[str], sizes: Sequence[str]) -> list[Job]:
-    """Return the jobs of these names and sizes; all if none are named.
-
-    Raises:
-        OptionsError: A name or a size is unknown.
-    """
+    """Return the jobs of these names and sizes; all if none are named. Raises OptionsError for an unknown one."""
     offered = list(jobs())
     for option, requested, known in (
         ("--style", names, [job.name for job in offered]),

@@ -25,11 +25,7 @@ class FixedBackendLoader(LookLoader):
         self._look, self._backend = look, backend
 
     def prepare_engines(self) -> tuple[EngineInfo, ...]:
-        """Prepare the look and return the engines that it runs on.
-
-        Raises:
-            NotUsableError: The backend is not available here.
-        """
+        """Prepare the look and return its engines. Raises NotUsableError if the backend is not available here."""
         try:
             self.load(self._look.name)
         except EngineError as error:

@@ -44,11 +44,7 @@ class GpuSampler:
             self._thread.start()
 
     def stop(self) -> dict[str, float] | None:
-        """Stop sampling.
-
-        Returns:
-            Mean utilisation in percent, and maximum memory used by all programs in MB; None if unknown.
-        """
+        """Return mean utilisation in percent and maximum memory used by all programs in MB; None if unknown."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_JOIN_TIMEOUT_S)

@@ -102,11 +102,7 @@ class _CountingTracker(FaceMeshTracker):
 
 
 def run(case: Case, extent: Extent, look_loader: FixedBackendLoader, *, pace: bool) -> dict[str, Any]:
-    """Run the look through the whole pipeline without output, and close the loader.
-
-    Raises:
-        VeneerError: The run failed, or gave no frames to measure.
-    """
+    """Run the look through the whole pipeline without output, and close the loader. Raises VeneerError."""
     film = StoppableFilm(open_film(case.faces, parse_size(case.size), pace=pace))
     monitor, tracker = _Monitor(film, extent), _CountingTracker(max_faces=case.faces)
     parts = Parts(film, tracker, [NullSink()], look_loader, Controls((case.look,), look=case.look))
@@ -145,12 +141,7 @@ def time_tracker(case: Case, extent: Extent, *, skip: int) -> list[float]:
 
 
 def measure(case: Case, extent: Extent) -> dict[str, Any]:
-    """Measure one configuration; the fields are described in `benchmarks.fps` and `tables`.
-
-    Raises:
-        NotUsableError: Its backend is not available here.
-        VeneerError: The measurement failed.
-    """
+    """Measure one configuration. Raises NotUsableError if its backend is missing here, VeneerError if it fails."""
     cv2.setNumThreads(1)  # as in veneer run
     look = autotune_choice.with_chosen_sizes(find_look(load_looks(), case.look))
     look_loader = FixedBackendLoader(look, case.backend, say=_say)

@@ -113,11 +113,7 @@ class FpsOptions:
 
 
 def parse_options(arguments: Sequence[str], description: str) -> FpsOptions:
-    """Parse the command line; exits on --help and on unknown arguments.
-
-    Raises:
-        OptionsError: A value is invalid, or a result file cannot be written.
-    """
+    """Parse the command line; exits on --help and unknown arguments. Raises OptionsError for an invalid value."""
     given = _parser(description).parse_args(arguments)
     sizes = ["{}x{}".format(*parse_size(text)) for text in given.size]
     looks, faces, runtimes, precisions = map(_unique, (given.look, given.faces, given.runtime, given.precision))
@@ -161,14 +157,10 @@ def _parser(description: str) -> Parser:
 
 
 def plan(selection: Selection, looks: Mapping[str, Look]) -> list[Case]:
-    """Return the configurations in the order of measurement.
+    """Return the configurations in the order of measurement; LookError and OptionsError if a name is not usable.
 
     By default these are every look at the default size with one face, then one look of each kind at all sizes and
     numbers of faces, then the same looks in every backend.
-
-    Raises:
-        LookError: A look does not exist; the message names similar ones.
-        OptionsError: A runtime does not support the precision.
     """
     names = tuple(find_look(looks, name).name for name in selection.looks) or tuple(looks)
     backends = select_backends(selection.runtimes, selection.precisions)
@@ -197,11 +189,7 @@ def _product(looks: Iterable[str], sizes: Iterable[str], faces: Iterable[int], b
 
 
 def select_backends(runtimes: Sequence[str], precisions: Sequence[str]) -> list[str]:
-    """Return the backends of these runtimes in these precisions; none if neither is named.
-
-    Raises:
-        OptionsError: A runtime or precision has no backend in the selection.
-    """
+    """Return the backends of these runtimes in these precisions, none if neither is named. Raises OptionsError."""
     if not runtimes and not precisions:
         return []
     _check_combination(runtimes, precisions)

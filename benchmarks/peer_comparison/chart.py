@@ -18,7 +18,7 @@ def draw(path: Path, bars: Sequence[tuple[str, str, float]]) -> None:
         path: File to write.
         bars: Network, runtime and median in milliseconds; at least one, each above zero.
     """
-    nets, runtimes = (list(dict.fromkeys(bar[part] for bar in bars)) for part in (0, 1))
+    nets, runtimes = list(dict.fromkeys(bar[0] for bar in bars)), list(dict.fromkeys(bar[1] for bar in bars))
     height = 0.8 / len(runtimes)
     figure = new_figure(10, 1 + _BAR_IN * len(nets) * (len(runtimes) + 1))
     axes = figure.subplots()

@@ -68,11 +68,7 @@ class Comparison:
 
 
 def compare(nets: Sequence[str], runtimes: Sequence[str], *, seconds: float, threads: int) -> Comparison:
-    """Measure the named networks in the named runtimes for a time after preparation.
-
-    Raises:
-        VeneerError: The portrait or the face model is missing.
-    """
+    """Measure the named networks in the named runtimes for a time after preparation."""
     regions = regions_bgr()
     rows: dict[tuple[str, str], Row] = {}
     calls: dict[tuple[str, str], Callable[[], object]] = {}
@@ -137,12 +133,10 @@ def _torch_settings(threads: int) -> Iterator[None]:
 def time_in_turns(calls: Mapping[Key, Callable[[], object]], *, seconds: float) -> tuple[dict[Key, list[float]], bool]:
     """Time calls in rounds of random order, so that other load affects all of them equally.
 
-    Every call is made once untimed. Then each round gives every call one turn. A turn of several calls starts with an
-    untimed one, because the previous function has replaced the contents of the caches. Ctrl-C ends the measurement; the
-    completed turns are returned.
-
-    Returns:
-        Durations in milliseconds by name, from at least three rounds, and whether the measurement was complete.
+    Every call is made once untimed. Then each of at least three rounds gives every call one turn. A turn of several
+    calls starts with an untimed one, because the previous function has replaced the contents of the caches. Returns
+    durations in milliseconds by name, and whether the measurement was complete: Ctrl-C ends it and keeps the completed
+    turns.
     """
     durations_ms: dict[Key, list[float]] = {name: [] for name in calls}
     order, rng = list(calls), random.Random(0)

@@ -11,16 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from calibration.autotune.autotune_rules import (
-    ON_CPU,
-    BackendThreads,
-    make_choice,
-    region_sizes,
-    rejection_reason,
-    scale_look,
-    select_backend,
-    select_scale,
-)
+from calibration.autotune import autotune_rules as rules
+from calibration.autotune.autotune_rules import ON_CPU, BackendThreads, region_sizes, scale_look
 from calibration.autotune.engine_timing import CallTime, TrackerLoad, summarise, time_interleaved
 from calibration.engine_checks.verdicts import Backend, check_engines, load_reference
 from calibration.sets.set_pictures import stills
@@ -132,7 +124,7 @@ class Autotuner:
             tried.append((candidate, timing))
             if holds:
                 break
-        best = select_scale([timing.time for _, timing in tried], self.report.budget_ms)
+        best = rules.select_scale([timing.time for _, timing in tried], self.report.budget_ms)
         self.report.looks += [replace(timing, chosen=index == best) for index, (_, timing) in enumerate(tried)]
         chosen, timing = tried[best]
         entry = autotune_choice.look_entry(chosen, fps=self._fps, holds=timing.holds, **asdict(timing.time))
@@ -166,10 +158,10 @@ class Autotuner:
             for engine in engines.values():
                 engine.close()
         self.report.engines += [EngineTiming(name, backend, 0, None, why) for backend, why in rejected.items()]
-        best = select_backend(timings)
+        best = rules.select_backend(timings)
         for key, call_time in sorted(timings.items(), key=lambda item: item[1].median_ms):
-            self.report.engines.append(EngineTiming(name, *key, call_time, rejection_reason(timings, key, best)))
-        self._engine_entries[name] = autotune_choice.engine_entry(style, make_choice(timings, best))
+            self.report.engines.append(EngineTiming(name, *key, call_time, rules.rejection_reason(timings, key, best)))
+        self._engine_entries[name] = autotune_choice.engine_entry(style, rules.make_choice(timings, best))
 
     def _time_engines(self, style: Style, engines: dict[BackendThreads, Engine]) -> dict[BackendThreads, CallTime]:
         if not engines:

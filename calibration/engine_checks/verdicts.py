@@ -140,11 +140,7 @@ def check_engines(
 
 
 def _recorded_verdict(backend: Backend) -> EngineVerdict | None:
-    """Return the recorded verdict without scores; None if the engine was not built or not checked.
-
-    Raises:
-        NotUsableError, ImportError, OSError, RuntimeError: The backend cannot be used here.
-    """
+    """Return the recorded verdict without scores; None if not built or not checked. Errors as in `open`."""
     try:
         engine = backend.open(None)
     except NotUsableError:

@@ -19,11 +19,7 @@ def clip_regions(clip: Path, kind: str, size_wh: tuple[int, int], *, most: int) 
     """Yield the region of one face on each of the first `most` frames, (H, W, 3) RGB uint8; None without a face.
 
     "frame" and "person" give the whole frame, with or without a face. Landmarks and region are filtered over time as in
-    live use.
-
-    Raises:
-        SourceError: The clip cannot be read.
-        TrackingError: The face model cannot be loaded.
+    live use. Raises SourceError or TrackingError if the clip or the face model is not readable.
     """
     source, tracker = VideoSource(clip), FaceMeshTracker(max_faces=1)
     filters: dict[int, TemporalFilter] = {}

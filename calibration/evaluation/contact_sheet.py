@@ -21,11 +21,7 @@ _TEXT_RGB = (30, 30, 30)
 
 
 def check_sheet(path: Path) -> None:
-    """Check before the evaluation that a sheet can be written.
-
-    Raises:
-        SinkError: The suffix is unknown, or the folder does not exist.
-    """
+    """Check before the evaluation that a sheet can be written. Raises SinkError."""
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise SinkError(f"--sheet {path}", f"unknown kind '{path.suffix}'", "end the name in .png")
     if not path.parent.is_dir():

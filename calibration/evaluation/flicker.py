@@ -100,18 +100,14 @@ def _shift(picture: Floats, by_xy: NDArray[np.float64]) -> Floats:
 
 
 def moving_flicker(regions_rgb: Iterable[ImageU8 | None], apply_rgb: Apply) -> Flicker:
-    """Measure flicker on a real clip with motion compensation.
+    """Measure flicker on a real clip with motion compensation, from (S, S, 3) RGB uint8 regions in frame order.
 
-    The optical flow between two input frames (dense inverse search; Kroeger et al., "Fast Optical Flow Using Dense
-    Inverse Search", ECCV 2016) warps the earlier input and output onto the later ones. The change is the difference
-    over the pixels with valid flow. Pixels that fail the forward-backward check, or that lie at motion boundaries, are
-    excluded (Sundaram, Brox, Keutzer, "Dense Point Trajectories by GPU-Accelerated Large Displacement Optical Flow",
-    ECCV 2010, section 3).
-
-    Args:
-        regions_rgb: (S, S, 3) RGB uint8 in the order of the frames; None for a frame without a face, which separates
-            the frames before and after it. So does a cut, where less than 30 % of the flow is valid.
-        apply_rgb: The style.
+    A frame without a face (None) separates the frames before and after it. So does a cut, where less than 30 % of the
+    flow is valid. The optical flow between two input frames (dense inverse search; Kroeger et al., "Fast Optical Flow
+    Using Dense Inverse Search", ECCV 2016) warps the earlier input and output onto the later ones. The change is the
+    difference over the pixels with valid flow. Pixels that fail the forward-backward check, or that lie at motion
+    boundaries, are excluded (Sundaram, Brox, Keutzer, "Dense Point Trajectories by GPU-Accelerated Large Displacement
+    Optical Flow", ECCV 2010, section 3).
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     changes = _Accumulator()

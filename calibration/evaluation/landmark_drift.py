@@ -40,11 +40,7 @@ class DriftMeter:
         self._parts = _landmark_indices()
 
     def measure(self, before_rgb: ImageU8, after_rgb: ImageU8) -> Drift | str:
-        """Measure the drift between two (H, W, 3) RGB images of the same size.
-
-        Returns:
-            The drift; or "input" or "output" if no face is found on that image.
-        """
+        """Measure the drift between two (H, W, 3) RGB images, or name the one without a face: "input" or "output"."""
         before_xy = self._landmarks(before_rgb)
         if before_xy is None:
             return "input"

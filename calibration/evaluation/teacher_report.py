@@ -34,12 +34,7 @@ def teacher_report(
     """Score a style on clips and photos; the aligned regions remain in the empty folder given.
 
     Photos without a face and unreadable photos are skipped and listed. Clips come first, because invalid ones are
-    detected quickly.
-
-    Raises:
-        OptionsError: No photo or a clip without a face, or `folder` is full.
-        SourceError: A clip cannot be read.
-        TrackingError: The face model cannot be loaded.
+    detected quickly. Raises OptionsError for no photo with a face or a full disk, SourceError, or TrackingError.
     """
     style = student.style
     clip_results = [clip_scores(clip, student, on_frame=start_task(clip.name, 0)) for clip in clips]

@@ -45,11 +45,7 @@ def make_triple(region: AlignedRegion, teacher: Teacher, student: Student) -> Tr
 
 
 def check_style(style: Style) -> None:
-    """Check that a style can be compared with a teacher.
-
-    Raises:
-        OptionsError: The style works on lips, or its region is too small.
-    """
+    """Raise OptionsError if a style cannot be compared with a teacher: it works on lips, or its region is small."""
     if style.region == "lips":
         got = "the style works on lips, and teachers draw whole faces"
         raise OptionsError(f"style {style.name} with --teacher", got, "use --before DIR --after DIR with 90x30 crops")

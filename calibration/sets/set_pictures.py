@@ -54,11 +54,7 @@ def stills(style: Style, *, most: int | None = None) -> list[SetPicture]:
 
 
 def clips(style: Style, *, most: int = 3) -> list[list[ImageU8]]:
-    """Return up to `most` clips as lists of (H, W, 3) BGR uint8 crops; clips of the user's own set come first.
-
-    Raises:
-        OptionsError: The files of a region are damaged.
-    """
+    """Return up to `most` clips as lists of (H, W, 3) BGR uint8 crops; clips of the user's own set come first."""
     found: dict[tuple[Path, str], list[ImageU8]] = {}
     for folder, name, source in _region_files(style):
         match = _CLIP_FRAME.match(source)
