@@ -30,7 +30,7 @@ from typing import Any
 from benchmarks.common.arguments import INTERRUPTED, run_main, write_json
 from benchmarks.common.machine_info import header, machine
 from benchmarks.fps_matrix import plot, tables
-from benchmarks.fps_matrix.plan import Case, Extent, FpsOptions, impossible, parse_options, plan
+from benchmarks.fps_matrix.plan import Case, Extent, impossible, parse_options, plan
 from engines.build.cpu_contention import contention_warning
 from engines.errors import EngineError, OptionsError
 from engines.looks import Look, load_looks
@@ -176,21 +176,22 @@ def head(about: dict[str, Any]) -> list[str]:
     return [line for line in lines if line]
 
 
-def run_benchmark(options: FpsOptions) -> int:
+def main() -> int:
     """Measure, print tables, write the files, and return the exit code."""
+    options, selection, extent = parse_options(sys.argv[1:], __doc__ or "")
     looks = load_looks()
-    cases, about = plan(options.selection, looks), environment_info()
+    cases, about = plan(selection, looks), environment_info()
     print(*head(about), sep="\n", flush=True)
-    found: dict[str, Any] = {"machine": about, "extent": asdict(options.extent)}
+    found: dict[str, Any] = {"machine": about, "extent": asdict(extent)}
 
     def keep(bench: Bench) -> None:
-        write_json("--json", options.json_path, {**found, "runs": bench.runs, "not_measured": bench.left_out})
+        write_json("--json", options.json, {**found, "runs": bench.runs, "not_measured": bench.left_out})
 
-    bench, code = Bench(looks, options.extent, keep=keep, say=_say), 0
+    bench, code = Bench(looks, extent, keep=keep, say=_say), 0
     try:
         bench.measure(cases)
         if options.start:
-            look = (*options.selection.looks, "glaze")[0]
+            look = (*selection.looks, "glaze")[0]
             first_s, cached_s = (round(cold_start_s(look, cached=cached), 2) for cached in (False, True))
             found["cold_start_s"] = {"first_ever": first_s, "cached": cached_s}
             print(f"new process to one finished {look} frame and exit: {found['cold_start_s']}")
@@ -202,8 +203,8 @@ def run_benchmark(options: FpsOptions) -> int:
     for line in (*tables.notes(bench.runs), *tables.missing(bench.left_out)):
         print(line)
     keep(bench)
-    plots = _draw(bench, options.plot_path, head(about))
-    print(f"written: {', '.join([str(options.json_path), *plots])}")
+    plots = _draw(bench, options.plot, head(about))
+    print(f"written: {', '.join([str(options.json), *plots])}")
     failed = any(case["outcome"] == "failed" for case in bench.left_out)
     return code or (_FAILED if failed or not bench.runs else 0)
 
@@ -222,11 +223,6 @@ def _draw(bench: Bench, path: Path, about: Sequence[str]) -> list[str]:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def main() -> int:
-    """Run the benchmark with the arguments of the command line, and return the exit code."""
-    return run_benchmark(parse_options(sys.argv[1:], __doc__ or ""))
 
 
 if __name__ == "__main__":

@@ -9,14 +9,12 @@ all runtimes alternate, so that other load affects all of them equally; ratios a
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, run_main, write_json
+from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, check_writable, run_main, write_json
 from benchmarks.common.machine_info import header, machine
 from benchmarks.peer_comparison.chart import draw
 from benchmarks.peer_comparison.comparison import compare, report
@@ -73,16 +71,15 @@ def _parse(parser: Parser) -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=80.0, help="timed seconds in total (default: 80)")
     parser.add_argument("--threads", type=int, default=cores, help="of PyTorch and of OpenVINO (default: all cores)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="write a chart of the medians to this file")
+    parser.add_file("--json")
+    parser.add_file("--plot", "a PNG chart of the medians")
     options = parser.parse_args()
     if not 0 < options.seconds <= _MAX_S:
         parser.error(f"--seconds {options.seconds:g}: must be more than 0 and at most {_MAX_S:g}")
     if not 1 <= options.threads <= cores:
         parser.error(f"--threads {options.threads}: this machine has {cores} cores, use 1 to {cores}")
-    for option, path in (("--json", options.json), ("--plot", options.plot)):
-        if path is not None and (path.is_dir() or not os.access(path.resolve().parent, os.W_OK)):
-            parser.error(f"{option} {path}: no file can be written there; name one in a folder that exists")
+    check_writable("--json", options.json)
+    check_writable("--plot", options.plot)
     if options.plot is not None and options.plot.suffix.lower() != ".png":
         parser.error(f"--plot {options.plot}: must end in .png")
     return options

@@ -13,9 +13,9 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -104,7 +104,6 @@ def compare(control: RunResult, building: RunResult) -> tuple[bool, str]:
 def run_once(look: Look, size_wh: tuple[int, int], *, build: bool, max_s: float) -> RunResult:
     """Run the pipeline for at most `max_s` seconds; with `build`, until all engines of the look are built."""
     messages: list[str] = []
-    errors: list[VeneerError] = []
     no_build: dict[str, Any] = {} if build else {"available_builds": lambda *_: ()}
     look_loader = LookLoader({look.name: look}, runtime="auto", say=messages.append, background=True, **no_build)
     sink, controls = TimingSink(), Controls((look.name,), look=look.name)
@@ -112,31 +111,23 @@ def run_once(look: Look, size_wh: tuple[int, int], *, build: bool, max_s: float)
     started_s = time.monotonic()
     pipeline = Pipeline(Parts(source, FaceMeshTracker(), [sink], look_loader, controls), fps=FPS, say=messages.append)
 
-    def run() -> None:
-        try:
-            pipeline.run()
-        except VeneerError as error:
-            errors.append(error)
-
     def is_complete() -> bool:
         built = build and not look_loader.upgrades.is_running() and time.monotonic() > started_s + 2 * _SETTLE_S
-        return built or not thread.is_alive()
+        return built or running.done()
 
     def backends() -> list[tuple[str, str]]:
         return [(info.runtime, info.precision) for info in look_loader.engines(look.name)]
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        _wait(lambda: bool(sink.times_s) or not thread.is_alive(), _START_TIMEOUT_S)
-        first = backends()
-        _wait(is_complete, max_s)
-        last = backends()
-    finally:
-        pipeline.stop()
-        thread.join()
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(pipeline.run)
+        try:
+            _wait(lambda: bool(sink.times_s) or running.done(), _START_TIMEOUT_S)
+            first = backends()
+            _wait(is_complete, max_s)
+            last = backends()
+        finally:
+            pipeline.stop()
+    running.result()  # raises the error of the pipeline
     upgrades = sum(before != after for before, after in zip(first, last, strict=False))
     return _result(sink.times_s, started_s, upgrades, messages)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -101,18 +102,7 @@ class Selection:
         return bool(self.looks or self.sizes or self.faces or self.runtimes or self.precisions)
 
 
-@dataclass(frozen=True, slots=True)
-class FpsOptions:
-    """The checked command line; `start` requests the cold start."""
-
-    selection: Selection
-    extent: Extent
-    start: bool
-    json_path: Path
-    plot_path: Path
-
-
-def parse_options(arguments: Sequence[str], description: str) -> FpsOptions:
+def parse_options(arguments: Sequence[str], description: str) -> tuple[Namespace, Selection, Extent]:
     """Parse the command line; exits on --help and unknown arguments. Raises OptionsError for an invalid value."""
     given = _parser(description).parse_args(arguments)
     sizes = ["{}x{}".format(*parse_size(text)) for text in given.size]
@@ -124,11 +114,11 @@ def parse_options(arguments: Sequence[str], description: str) -> FpsOptions:
     burn_in = burn_in if given.burn_in is None else given.burn_in
     extent = Extent(given.frames or frames, burn_in, seconds, given.live_s)
     check_writable("--json", given.json)
-    plot_path = given.plot or given.json.with_suffix(".png")
-    check_writable("--plot", plot_path)
-    if plot_path.absolute() == given.json.absolute():
-        raise OptionsError(f"--plot {plot_path}", "it is the same file as --json", "name another one")
-    return FpsOptions(selection, extent, given.start, given.json, plot_path)
+    given.plot = given.plot or given.json.with_suffix(".png")
+    check_writable("--plot", given.plot)
+    if given.plot.absolute() == given.json.absolute():
+        raise OptionsError(f"--plot {given.plot}", "it is the same file as --json", "name another one")
+    return given, selection, extent
 
 
 def _unique(values: Sequence[Any]) -> tuple[Any, ...]:

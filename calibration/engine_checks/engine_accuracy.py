@@ -16,11 +16,12 @@ from calibration.engine_checks.tolerances import (
     Tolerances,
     failure_reason,
 )
-from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, lab, mean_ciede2000, mse_to_psnr_db, ssim
+from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, lab, mean_ciede2000, ssim
 from calibration.sets.set_pictures import SetPicture
 from engines.errors import EngineError
 from engines.runtime.base import MAX_FACES, Engine
 from engines.styles import Style
+from engines.training.metrics.psnr import mse_to_psnr_db
 
 ImageU8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 
 from calibration.engine_checks.quantize import Int8LoadError, build_int8
 from calibration.engine_checks.verdicts import load_reference
@@ -54,12 +55,10 @@ def _style(name: str, size: str, region: str) -> Style:
 
 
 def _build(style: Style) -> int:
-    pictures = 0
+    numbers = count(1)
 
     def on_picture() -> None:
-        nonlocal pictures
-        pictures += 1
-        report_step("set", "creating the built-in calibration set", pictures, BUILT_IN_PICTURES)
+        report_step("set", "creating the built-in calibration set", next(numbers), BUILT_IN_PICTURES)
 
     with suppress(ModuleNotFoundError):  # the reference is OpenVINO then
         import torch

@@ -1,23 +1,11 @@
-"""Full-reference image metrics: PSNR, SSIM and CIEDE2000."""
+"""Full-reference image metrics: SSIM and CIEDE2000."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.training.metrics.psnr import psnr_db
-
-__all__ = ["MAX_PSNR_DB", "SSIM_MIN_SIDE_PX", "lab", "mean_ciede2000", "mse_to_psnr_db", "psnr_db", "ssim"]
-
 SSIM_MIN_SIDE_PX = 11  # the Gaussian window is cut off at 3.5 sigma on both sides
-MAX_PSNR_DB = 100.0  # of equal images
-
-
-def mse_to_psnr_db(mean_square_error: float) -> float:
-    """Return 10 log10(255^2 / MSE) in dB, at most `MAX_PSNR_DB`, for an MSE in squared levels of 255."""
-    if mean_square_error <= 0:
-        return MAX_PSNR_DB
-    return min(MAX_PSNR_DB, 10 * float(np.log10(255.0**2 / mean_square_error)))
 
 
 def ssim(first_rgb: NDArray[np.uint8], second_rgb: NDArray[np.uint8]) -> float:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, psnr_db, ssim
+from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, ssim
 from calibration.evaluation.student import reference_name
 from engines.errors import OptionsError
 from engines.training.data.picture_pairs import read_rgb
+from engines.training.metrics.psnr import psnr_db
 
 if TYPE_CHECKING:
     from engines.styles import Style

@@ -11,13 +11,14 @@ import numpy as np
 
 from calibration.evaluation.clip_regions import clip_regions
 from calibration.evaluation.flicker import Flicker, moving_flicker, still_flicker
-from calibration.evaluation.image_metrics import psnr_db, ssim
+from calibration.evaluation.image_metrics import ssim
 from calibration.evaluation.landmark_drift import Drift, DriftMeter
 from calibration.evaluation.line_scores import line_scores
 from calibration.evaluation.mask_leakage import changed_outside
 from calibration.evaluation.student import ImageU8, Student, crop_to_photo, resize_area
 from engines.errors import OptionsError
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
+from engines.training.metrics.psnr import psnr_db
 
 if TYPE_CHECKING:
     from engines.styles import Style

@@ -31,18 +31,24 @@ class Collected:
 
 
 def photos_in(folders: Sequence[Path]) -> list[Path]:
-    """Return all images in the folders and their subfolders, sorted and without duplicates by real path.
+    """Return all images in the folders and their subfolders; see `media_in`."""
+    return media_in(folders, PICTURE_SUFFIXES, "faces", "pictures")
+
+
+def media_in(places: Sequence[Path], suffixes: Sequence[str], requested: str, kinds: str) -> list[Path]:
+    """Return the files in files and folders, sorted and without duplicates by real path.
 
     Raises:
-        OptionsError: A folder does not exist, or no folder holds an image.
+        OptionsError: A place does not exist, or none holds a file with one of the suffixes.
     """
-    for folder in folders:
-        if not folder.is_dir():
-            raise OptionsError(f"faces in {folder}", "there is no such folder", "name a folder of photos")
-    found = [path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES]
+    for place in places:
+        if not place.exists():
+            raise OptionsError(f"{requested} in {place}", "there is no such folder", f"name a folder of {kinds}")
+    files = (path for place in places for path in ([place] if place.is_file() else place.rglob("*")))
+    found = [path for path in files if path.suffix.lower() in suffixes and path.name[0] != "."]
     if not found:
-        where = ", ".join(map(str, folders))
-        raise OptionsError(f"faces in {where}", "no pictures there", f"use {', '.join(PICTURE_SUFFIXES)}")
+        where = ", ".join(map(str, places))
+        raise OptionsError(f"{requested} in {where}", f"no {kinds} there", f"use {', '.join(suffixes)}")
     return unique_paths(found)
 
 

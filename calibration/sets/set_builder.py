@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from calibration.sets.hard_cases import hard_cases
-from calibration.sets.region_collector import Collected, collect, unique_paths
+from calibration.sets.region_collector import Collected, collect, media_in
 from engines.cache import cache_lock, calibration_set
 from engines.cache.cache_entry import cache_home, file_digest
 from engines.cache.calibration_set import CASES, CLIP, MARKER
@@ -87,7 +87,8 @@ def own_set(
         OptionsError: No photo or clip was found, none shows a face, or the folder of the set cannot be written.
         TrackingError: The face model cannot be loaded.
     """
-    sources, result = sources_in(places), Gathered()
+    suffixes = (*PICTURE_SUFFIXES, *CLIP_SUFFIXES)
+    sources, result = media_in(places, suffixes, "photos", "photos or clips"), Gathered()
     if most is not None and len(sources) > most:
         sample = sorted(np.random.default_rng(seed).permutation(len(sources))[:most])
         sources, result.left_out = [sources[index] for index in sample], len(sources) - most
@@ -105,25 +106,6 @@ def own_set(
         got = f"no face in {len(result.faceless)} photos and clips, {len(result.unreadable)} unreadable"
         raise OptionsError(f"calibration regions from {where}", got, "name photos or clips that show faces")
     return result
-
-
-def sources_in(places: Sequence[Path]) -> list[Path]:
-    """Return all photos and clips in files and folders, sorted and without duplicates by real path.
-
-    Raises:
-        OptionsError: A path does not exist, or there is no photo or clip.
-    """
-    suffixes = (*PICTURE_SUFFIXES, *CLIP_SUFFIXES)
-    found: list[Path] = []
-    for place in places:
-        if not place.exists():
-            raise OptionsError(f"photos in {place}", "there is no such folder", "name a folder of photos or clips")
-        files = [place] if place.is_file() else place.rglob("*")
-        found += [path for path in files if path.suffix.lower() in suffixes and path.name[0] != "."]
-    if not found:
-        where = ", ".join(map(str, places))
-        raise OptionsError(f"photos in {where}", "no photos or clips there", f"use {', '.join(suffixes)}")
-    return unique_paths(found)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from engines.errors import VeneerError
 from engines.looks import load_looks, user_file
 from engines.styles import Style, load_style, style_names
 from engines.text import one_line
+from engines.training.metrics.psnr import mse_to_psnr_db
 from live.diagnostics import device_checks
 from live.options import load_options, settings_file
 from live.pipeline.report import versions
@@ -176,8 +177,7 @@ def measure_deviation(
     base = regions_bgr.astype(np.float32) if style.output == "change" else np.float32(0)
     finished, expected = (np.clip(np.rint(base + change), 0, 255) for change in (answers, reference))
     mean_square = float(np.square(finished - expected).mean())
-    psnr_db = min(100.0, 10 * float(np.log10(255.0**2 / mean_square))) if mean_square > 0 else 100.0
-    return Deviation(psnr_db, float(error.mean()), float(error.max()))
+    return Deviation(mse_to_psnr_db(mean_square), float(error.mean()), float(error.max()))
 
 
 def _ctl() -> Check:
