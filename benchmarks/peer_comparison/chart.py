@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def draw(path: Path, bars: Sequence[tuple[str, str, float]]) -> None:
         axes.bar_label(drawn, fmt=lambda ms: f" {ms:.0f}" if ms >= 100 else f" {ms:.3g}", fontsize=8)
         drawn.set_label(runtime)
     axes.set_xscale("log")
+    axes.set_xlim(left=10.0 ** math.floor(math.log10(min(bar[2] for bar in bars))))
     axes.set_xlabel("median ms per call")
     axes.set_yticks(range(len(nets)), nets)
     axes.invert_yaxis()
