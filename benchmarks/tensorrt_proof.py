@@ -57,13 +57,6 @@ class Proof:
     kept: bool = False
 
 
-def default_folder() -> Path:
-    """Return the default folder of the environment."""
-    from engines import paths
-
-    return paths.cache_dir() / "tensorrt-proof"
-
-
 def import_without_gpu() -> None:
     """Import torch_tensorrt; without a GPU, replace the functions that query it during the import.
 
@@ -165,11 +158,14 @@ def main() -> int:
     parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     from benchmarks.engine_matrix.checkout_jobs import chosen  # imports PyTorch, which --help does not need
+    from engines import paths
 
     try:
         check_writable("--out", options.out)
         jobs = chosen(options.style, options.size)
-        return _run_here(options, jobs) if options.here else _run_in(options.environment or default_folder())
+        if options.here:
+            return _run_here(options, jobs)
+        return _run_in(options.environment or paths.cache_dir() / "tensorrt-proof")
     except (NoEnvironmentError, OptionsError, OSError) as error:
         print(error, file=sys.stderr)
         return NOT_AVAILABLE

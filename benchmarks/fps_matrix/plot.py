@@ -82,7 +82,7 @@ def draw(path: Path, runs: Sequence[Run], about: Sequence[str]) -> None:
 def _draw_panel(panel: Axes, title: str, rows: Sequence[tuple[str, Run]]) -> None:
     ends = [0.0] * len(rows)
     for stage in (*STAGES, "wait"):
-        widths = [_stage_ms(run, stage) for _, run in rows]
+        widths = [run["wait_ms"] if stage == "wait" else run["stages_ms"][stage]["p50"] for _, run in rows]
         panel.barh(range(len(rows)), widths, left=ends, height=0.72, color=COLOURS[stage], label=stage)
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
     for number, (end, (_, run)) in enumerate(zip(ends, rows, strict=True)):
@@ -96,7 +96,3 @@ def _draw_panel(panel: Axes, title: str, rows: Sequence[tuple[str, Run]]) -> Non
     panel.grid(axis="x", color="#eeeeee")
     panel.set_axisbelow(True)
     panel.set_frame_on(False)
-
-
-def _stage_ms(run: Run, stage: str) -> float:
-    return float(run["wait_ms"] if stage == "wait" else run["stages_ms"][stage]["p50"])

@@ -163,9 +163,7 @@ def _portrait_clip() -> Iterator[NamedPicture]:
 def _add_source(folder: Path, source: Path, result: Gathered) -> None:
     try:
         name = f"{source.stem.replace('.', '_')}-{file_digest(source)[:8]}"
-        is_photo = source.suffix.lower() in PICTURE_SUFFIXES
-        photo = hard_cases(read_picture(source), np.random.default_rng(0)) if is_photo else {}
-        regions = _add(folder, name, photo.items() if is_photo else _clip(source))
+        regions = _add(folder, name, _photo(source) if source.suffix.lower() in PICTURE_SUFFIXES else _clip(source))
     except (SourceError, OSError) as error:
         result.unreadable.append(f"{source}: {error.got if isinstance(error, SourceError) else error.strerror}")
         return
@@ -173,6 +171,10 @@ def _add_source(folder: Path, source: Path, result: Gathered) -> None:
         result.sources += 1
     else:
         result.faceless.append(str(source))
+
+
+def _photo(path: Path) -> Iterator[NamedPicture]:
+    yield from hard_cases(read_picture(path), np.random.default_rng(0)).items()
 
 
 def _clip(path: Path) -> Iterator[NamedPicture]:
