@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engines.errors import OptionsError
 from engines.files import atomic_path
-from engines.training.data.picture_pairs import ImageU8, Skipped, find_pairs, read_pair, size_text
+from engines.training.data.picture_pairs import ImageU8, Skipped, find_pairs, read_pair
 
 VARIANT = "~"  # NAME~1.png is NAME.png relit: the same person, so both belong to the same side of the split
 _KINDS = ("face", "head", "frame")  # NAME.head.png and NAME.frame.png are regions of one photo: the same applies
@@ -106,52 +106,42 @@ def _chosen(pictures: Pictures, indices: Sequence[int]) -> Pictures:
 
 
 def open_pairs(
-    before: Path, after: Path, cache: Path, *, size_wh: tuple[int, int] | None = None,
-    on_pair: Callable[[int], None] = lambda _total: None,
-) -> tuple[PairedDataset, Skipped]:  # fmt: skip
+    before: Path, after: Path, cache: Path, *, size_wh: tuple[int, int], on_pair: Callable[[int], None] = lambda _: None
+) -> tuple[PairedDataset, Skipped]:
     """Decode all pairs of two folders into one file and open it.
 
-    Decoding once takes as long as checking every picture does, and a training step then reads pixels instead of
-    compressed files. The file has 6 bytes for each pixel of a pair: 3.9 GB for 10,000 pairs of 256x256.
+    A training step then reads pixels instead of compressed files. The file has 6 bytes for each pixel of a pair:
+    3.9 GB for 10,000 pairs of 256x256.
 
     Args:
         before: Folder of the inputs.
         after: Folder of the targets.
         cache: The file to write. The caller deletes it when the training has ended.
-        size_wh: Resize pairs of any size to this one. If None, pairs that differ from the most common size are
-            skipped.
+        size_wh: Size to which all pictures are cropped and resized.
         on_pair: Called with the number of pairs after each pair.
 
     Raises:
         OptionsError: A folder is missing or empty, no complete pair is left, or `cache` cannot be written.
     """
-    skipped = Skipped()
+    names, skipped = list[str](), Skipped()
     pairs = find_pairs(before, after, skipped)
-    by_shape: dict[tuple[int, ...], list[tuple[str, int]]] = {}  # name and offset of each pair
     try:
         with atomic_path(cache) as part, part.open("wb") as file:
             for name, one, other in pairs:
-                pictures = read_pair(one, other, skipped)
-                if size_wh is not None:
-                    pictures = [_resized(picture, size_wh) for picture in pictures]
-                if pictures:
-                    by_shape.setdefault(pictures[0].shape, []).append((name, file.tell()))
-                    file.write(np.stack(pictures).tobytes())
+                if pictures := read_pair(one, other, skipped):
+                    file.writelines(_resized(picture, size_wh).tobytes() for picture in pictures)
+                    names.append(name)
                 on_pair(len(pairs))
     except OSError as error:
         do = "make room, or name another folder with --work"
         raise OptionsError(f"pairs in {cache}", error.strerror or str(error), do) from error
-    if not by_shape:
-        got = skipped.line() or "no picture of one has a partner in the other"
-        raise OptionsError(f"pairs in {before} and {after}", got, "give both pictures of a pair the same name and size")
-    usual = max(by_shape, key=lambda shape: len(by_shape[shape]))
-    names, inputs = zip(*by_shape.pop(usual), strict=True)
-    for shape, records in by_shape.items():
-        odd = f"{size_text(shape)}, most are {size_text(usual)}"
-        skipped["of another size"] += [f"{name}: {odd}" for name, _ in records]
-    targets = tuple(offset + math.prod(usual) for offset in inputs)
-    files = PictureFile(cache, inputs, usual), PictureFile(cache, targets, usual)
-    return PairedDataset(names, *files, terms_of(before, after)), skipped
+    if not names:
+        do = "give both pictures of a pair the same name and size"
+        raise OptionsError(f"pairs in {before} and {after}", skipped.line().removeprefix("skipped: "), do)
+    shape = (size_wh[1], size_wh[0], 3)
+    size, step = math.prod(shape), 2 * math.prod(shape)  # the target follows its input
+    sides = (PictureFile(cache, tuple(range(start, step * len(names), step)), shape) for start in (0, size))
+    return PairedDataset(tuple(names), next(sides), next(sides), terms_of(before, after)), skipped
 
 
 def _resized(picture: ImageU8, size_wh: tuple[int, int]) -> ImageU8:

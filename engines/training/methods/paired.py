@@ -124,11 +124,7 @@ class Paired(TrainingMethod[PairedConfig]):
 
     def dataset(self, rank: int) -> PairedBatches:
         """Return augmented batches of crops."""
-        config = self.config
-        return PairedBatches(
-            pairs=self.learned, batch=config.batch, crop_px=config.crop_px, webcam=config.webcam, relit=config.relit,
-            turned=config.turned, grid_px=config.grid_px, two_views=config.temporal > 0, seed=config.seed, rank=rank,
-        )  # fmt: skip
+        return PairedBatches(self.learned, self.config, rank)
 
     def prepare(self, parts: Parts) -> None:
         """Load VGG-19 if needed, and check that the generator takes pictures and crops.
