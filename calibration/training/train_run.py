@@ -21,8 +21,8 @@ from engines.training.data.paired_dataset import PairedDataset, open_pairs, term
 from engines.training.data.picture_pairs import Skipped
 from engines.training.devices import make_fabric, precision_of
 from engines.training.method import TrainingMethod
-from engines.training.progress import DivergedError, Outcome, StoppedError
-from engines.training.progress_bar import counting_bar, training_bar
+from engines.training.progress import DivergedError, Outcome
+from engines.training.progress_bar import counting_bar, stderr_console, training_bar
 from engines.training.resume import load_run
 from engines.training.style_card import save_style, style_card
 from engines.training.teachers import load_teacher
@@ -36,8 +36,6 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
     """Train a style; progress goes to stderr, the result to stdout.
 
     Args:
-        request: The options of every method.
-        method_class: The training method.
         given: Fields of its config given on the command line.
 
     Raises:
@@ -47,7 +45,7 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
     if method_class.data_kind != "pairs":
         got = f"it does not train on pairs, but on {method_class.data_kind or 'data of its own command'}"
         raise OptionsError(f"--method {method_class.name}", got, "see docs/add-a-training-method.md")
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = stderr_console()
     config = method_class.config_class(**request.config_values(method_class.config_class, given))
     precision = load_run(request.folder, config).config.precision if request.resume else config.precision
     for folder in (request.out_folder, request.folder):
@@ -75,9 +73,6 @@ def _train(request: TrainRequest, method: TrainingMethod[Any], fabric: Fabric, c
     try:
         with training_bar(quiet, "training") as watch:
             outcome = fit(method, request.folder, fabric=fabric, watch=watch, start_from=request.start_from, **options)
-    except StoppedError as stopped:
-        console.print(f"{stopped.asked}: {stopped.got} - continue with the same command and --resume")
-        raise KeyboardInterrupt from stopped
     except DivergedError as error:
         if error.outcome is None or not fabric.is_global_zero:
             raise

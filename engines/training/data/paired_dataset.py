@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import math
@@ -26,7 +27,6 @@ class PictureFile:
     """Pictures read one at a time from a file of raw pixels, through the page cache of the system.
 
     Attributes:
-        path: The file.
         offsets: Position of each picture, bytes.
         shape: Of each picture: H, W, 3.
     """
@@ -60,9 +60,6 @@ class PairedDataset:
     """Pictures before and after, in the order of their names.
 
     Attributes:
-        names: Names of the pairs.
-        before_rgb: The inputs.
-        after_rgb: The targets.
         terms: Terms of use, as TERMS.txt states them.
     """
 
@@ -114,11 +111,8 @@ def open_pairs(
     3.9 GB for 10,000 pairs of 256x256.
 
     Args:
-        before: Folder of the inputs.
-        after: Folder of the targets.
         cache: The file to write. The caller deletes it when the training has ended.
         size_wh: Size to which all pictures are cropped and resized.
-        on_pair: Called with the number of pairs after each pair.
 
     Raises:
         OptionsError: A folder is missing or empty, no complete pair is left, or `cache` cannot be written.
@@ -160,15 +154,13 @@ def terms_of(*folders: Path) -> str:
     texts: dict[str, None] = {}
     for folder in folders:
         for place in (folder, *folder.resolve().parents[:2]):
-            try:
+            with contextlib.suppress(OSError):
                 texts[" ".join((place / "TERMS.txt").read_text(encoding="utf-8", errors="replace").split())] = None
                 break
-            except OSError:
-                continue
     return " | ".join(texts) or "not stated"
 
 
-def photo_of(name: str) -> str:
+def _photo_of(name: str) -> str:
     """Return the photo that a pair was made from: its name without the variant and the kind of region."""
     plain = name.split(VARIANT)[0]
     photo, _, kind = plain.rpartition(".")
@@ -179,21 +171,19 @@ def split(names: tuple[str, ...], share: float, max_held_out: int, seed: int) ->
     """Return the indices of the pairs to train on and to hold out. All pairs of one photo are on the same side.
 
     Args:
-        names: Names of all pairs.
-        share: Share of the photos to hold out.
         max_held_out: Largest number of photos to hold out.
-        seed: Chooses the photos.
 
     Raises:
         OptionsError: There are fewer than two photos.
     """
-    photos = sorted({photo_of(name) for name in names})
+    photo_of = [_photo_of(name) for name in names]
+    photos = sorted(set(photo_of))
     if len(photos) < 2:
         raise OptionsError("training", f"only {len(photos)} picture", "give two or more: one is held out for the score")
     order = np.random.default_rng(seed).permutation(len(photos))
     count = int(np.clip(round(share * len(photos)), 1, min(max_held_out, len(photos) - 1)))
     held_photos = {photos[i] for i in order[:count]}
-    learned = [i for i, name in enumerate(names) if photo_of(name) not in held_photos]
-    held = [i for i, name in enumerate(names) if photo_of(name) in held_photos]
+    learned = [i for i, photo in enumerate(photo_of) if photo not in held_photos]
+    held = [i for i, photo in enumerate(photo_of) if photo in held_photos]
     plain = [i for i in held if VARIANT not in names[i]]
     return learned, plain or held
