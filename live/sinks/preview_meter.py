@@ -7,7 +7,6 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -148,9 +147,11 @@ def _panel(lines: tuple[str, ...], max_w: int, max_h: int, line_px: int) -> Laye
 
 
 @functools.lru_cache(maxsize=8)
-def _font(line_px: int) -> Any:
+def _font(line_px: int) -> ImageFont.FreeTypeFont:
     """Return Pillow's built-in font; its capitals are about 0.6 of a line high."""
-    return ImageFont.load_default(0.85 * line_px)
+    font = ImageFont.load_default(0.85 * line_px)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
 
 
 def _text_px(text: str, line_px: int) -> int:
