@@ -40,11 +40,6 @@ train = typer.Typer(
 )
 
 
-@train.callback()
-def _group() -> None:
-    """Train a style: from a teacher and photos, or from pairs of pictures."""
-
-
 train.command("lips")(lips)
 
 

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "calibration": {"engines", "live", "calibration"},
     "benchmarks": {"engines", "live", "calibration", "benchmarks"},
 }
-HEAVY = ("torch", "mediapipe", "openvino", "cv2", "av", "pyvirtualcam", "pynput", "skimage", "scipy", "numpy")
+HEAVY = ("torch", "mediapipe", "openvino", "cv2", "av", "pyvirtualcam", "pynput", "Xlib", "skimage", "scipy", "numpy")
 
 
 MODULE_NAME = re.compile(rf"(?<![\w./])({'|'.join(MAY_IMPORT)})\.(\w*)")

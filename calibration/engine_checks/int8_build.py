@@ -10,7 +10,6 @@ calibration rejected it; the last JSON line holds the reason.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -20,11 +19,10 @@ from dataclasses import replace
 from calibration.engine_checks.quantize import Int8LoadError, build_int8
 from calibration.engine_checks.verdicts import load_reference
 from calibration.sets.set_builder import BUILT_IN_PICTURES, built_in
+from engines.build.build_process import EXIT_REJECTED, EXIT_UNAVAILABLE, report_step
 from engines.errors import OptionsError, VeneerError
 from engines.runtime.base import NotUsableError
 from engines.styles import Style, load_style
-
-_REJECTED, _IMPOSSIBLE = 3, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,11 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _build(_style(options.style, options.size, options.region))
     except Int8LoadError as error:
-        _report("done", str(error))
-        return _REJECTED
+        report_step("done", str(error))
+        return EXIT_REJECTED
     except (VeneerError, NotUsableError) as error:
         sys.stderr.write(f"{error}\n")
-        return _IMPOSSIBLE
+        return EXIT_UNAVAILABLE
 
 
 def _style(name: str, size: str, region: str) -> Style:
@@ -61,24 +59,19 @@ def _build(style: Style) -> int:
     def on_picture() -> None:
         nonlocal pictures
         pictures += 1
-        _report("set", "creating the built-in calibration set", pictures, BUILT_IN_PICTURES)
+        report_step("set", "creating the built-in calibration set", pictures, BUILT_IN_PICTURES)
 
     with suppress(ModuleNotFoundError):  # the reference is OpenVINO then
         import torch
 
         torch.set_num_threads(1)  # the renderer runs at the same time: more threads would compete with it
-    built_in(on_picture=on_picture, say=lambda line: _report("set", line))
-    _report("judge", f"{style.name}: computing the FP32 reference")
-    verdict = build_int8(style, load_reference(style), say=lambda line: _report("quantise", line))
+    built_in(on_picture=on_picture, say=lambda line: report_step("set", line))
+    report_step("judge", f"{style.name}: computing the FP32 reference")
+    verdict = build_int8(style, load_reference(style), say=lambda line: report_step("quantise", line))
     scores = verdict.cases.get("all")
     numbers = f"mean dE {scores.mean_de:.2f}, PSNR {scores.psnr_db:.1f} dB against FP32" if scores else "no scores"
-    _report("done", f"{style.name} INT8 {'passed' if verdict.passed else f'failed: {verdict.reason}'} ({numbers})")
-    return 0 if verdict.passed else _REJECTED
-
-
-def _report(step: str, say: str, done: int = 0, of: int = 0) -> None:
-    sys.stdout.write(json.dumps({"step": step, "done": done, "of": of, "say": say}) + "\n")
-    sys.stdout.flush()
+    report_step("done", f"{style.name} INT8 {'passed' if verdict.passed else f'failed: {verdict.reason}'} ({numbers})")
+    return 0 if verdict.passed else EXIT_REJECTED
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from engines.cache.engine_cache import print_line
 from engines.errors import OptionsError, SourceError
 from engines.files import atomic_write
 from engines.training.data.aligned import region_names
-from engines.training.data.webcam import Webcam, light_curve, relit
+from engines.training.data.webcam import light_curve, relit, spoil
 from live.pipeline.frame import ImageU8
 from live.portrait import portrait_bgr
 from live.sources.still_picture import PICTURE_SUFFIXES, read_picture
@@ -179,13 +179,12 @@ def _disk_errors(folder: Path) -> Iterator[None]:
 
 def _portraits() -> Iterator[NamedPicture]:
     """Yield the portrait and its simulated webcam images in other illuminations, each with its hard variants."""
-    webcam = Webcam()
     for light in range(_LIGHTS):
         rng = np.random.default_rng(light)
         picture_bgr = portrait_bgr()
         if light:
             rgb = np.ascontiguousarray(picture_bgr[:, :, ::-1])
-            picture_bgr = np.ascontiguousarray(webcam.spoil(relit(rgb, light_curve(rng)), rng)[:, :, ::-1])
+            picture_bgr = np.ascontiguousarray(spoil(relit(rgb, light_curve(rng)), rng)[:, :, ::-1])
         for case, bgr in hard_cases(picture_bgr, rng).items():
             yield f"light-{light}.{case}", bgr
 

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 
-from engines.errors import SourceError
 from engines.regions.upright import PictureRegion, face_box, frame_box, in_frame
 from engines.training.data.dataset_marker import CUT, SIDES, folder_error, prepare_pairs
-from engines.training.data.picture_pairs import ImageU8, Skipped, find_pairs, size_text
-from live.pipeline.frame import Frame
+from engines.training.data.picture_pairs import Skipped, find_pairs, read_pair
+from live.pipeline.frame import Frame, ImageU8
 from live.sources.still_picture import read_picture
 from live.tracking.face_mesh import FaceMeshTracker
 
 
-@dataclass(slots=True)
-class CutPairs:
-    """Number of pairs written, and the pictures that were skipped."""
-
-    written: int = 0
-    faceless: list[str] = field(default_factory=list)
-    skipped: Skipped = field(default_factory=Skipped)
-
-
 def cut_pairs(
     before: Path, after: Path, out: Path, *, kind: str, side_px: int, on_pair: Callable[[int], None] = lambda _: None
-) -> CutPairs:
+) -> tuple[int, Skipped]:
     """Write out/before/NAME.png and out/after/NAME.png, both `side_px` square.
 
     Args:
@@ -39,51 +28,41 @@ def cut_pairs(
         side_px: Side of the regions.
         on_pair: Called with the number of pairs after each pair.
 
+    Returns:
+        The number of pairs written, and the pictures that were skipped.
+
     Raises:
         OptionsError: A folder is missing or empty, or `out` holds other pictures or cannot be written.
         TrackingError: There is no face model.
     """
-    result = CutPairs()
-    pairs = find_pairs(before, after, result.skipped)
+    written, skipped = 0, Skipped()
+    pairs = find_pairs(before, after, skipped)
     prepare_pairs(out, CUT, {"before": str(before), "after": str(after), "kind": kind, "side_px": side_px}, keep=())
+    tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
     try:
-        tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
-        try:
-            for name, one, other in pairs:
-                regions = _regions(one, other, kind, side_px, tracker, result)
-                for side, region_bgr in zip(SIDES, regions, strict=False):
-                    (out / side / f"{name}.png").write_bytes(cv2.imencode(".png", region_bgr)[1].tobytes())
-                result.written += bool(regions)
-                on_pair(len(pairs))
-        finally:
-            tracker.close()
+        for name, one, other in pairs:
+            pictures = read_pair(one, other, skipped, read_picture)
+            region = _region(pictures[0], kind, side_px, tracker) if pictures else None
+            if region is not None:
+                for side, picture_bgr in zip(SIDES, pictures, strict=True):
+                    encoded = cv2.imencode(".png", region.crop(picture_bgr))[1]
+                    (out / side / f"{name}.png").write_bytes(encoded.tobytes())
+                written += 1
+            elif pictures:
+                skipped["without a face"].append(str(one))
+            on_pair(len(pairs))
     except OSError as error:
         raise folder_error("pairs", out, error) from error
-    return result
+    finally:
+        tracker.close()
+    return written, skipped
 
 
-def _regions(
-    before: Path, after: Path, kind: str, side_px: int, tracker: FaceMeshTracker, result: CutPairs
-) -> tuple[ImageU8, ...]:
-    """Return the region of both pictures, BGR, or () if there is none; the reason is added to `result`."""
-    pictures: list[ImageU8] = []
-    for path in (before, after):
-        try:
-            pictures.append(read_picture(path))
-        except SourceError as error:
-            result.skipped.unreadable.append(f"{path}: {error.got}")
-            return ()
-    height, width = pictures[0].shape[:2]
-    if pictures[1].shape[:2] != (height, width):
-        result.skipped.sizes.append(f"{before}: {width}x{height}, its partner is {size_text(pictures[1])}")
-        return ()
+def _region(before_bgr: ImageU8, kind: str, side_px: int, tracker: FaceMeshTracker) -> PictureRegion | None:
+    size_wh, region_wh = (before_bgr.shape[1], before_bgr.shape[0]), (side_px, side_px)
     if kind == "frame":
-        box: tuple[int, int, int, int] | None = frame_box((width, height), (side_px, side_px))
+        box: tuple[int, int, int, int] | None = frame_box(size_wh, region_wh)
     else:
-        faces = tracker.track(Frame(pictures[0], 0, 0.0))
+        faces = tracker.track(Frame(before_bgr, 0, 0.0))
         box = face_box(faces[0].landmarks_xy, kind) if faces else None
-    if box is None or not in_frame(box, (width, height)):
-        result.faceless.append(str(before))
-        return ()
-    region = PictureRegion(box, (side_px, side_px), (width, height))
-    return tuple(region.crop(picture) for picture in pictures)
+    return PictureRegion(box, region_wh, size_wh) if box is not None and in_frame(box, size_wh) else None

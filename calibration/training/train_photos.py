@@ -6,14 +6,15 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from calibration.sets.region_collector import Collected, collect, names_of, photos_in
-from calibration.training.train_request import TrainRequest
+from calibration.training.train_request import TrainRequest, is_below
 from engines.errors import OptionsError
 from engines.training.checkpoint import prepare_folder
-from engines.training.data.dataset_marker import folder_error, read_marker, write_marker
+from engines.training.data.dataset_marker import folder_error, read_marker, refuse_foreign, write_marker
 
 _SIDE_PX = 512
 _COLLECTED = "collected.json"
@@ -43,10 +44,9 @@ def prepare_regions(
     _empty(folder, marker)
     names, wide = names_of(photos), photos[::_WIDE_EVERY] if request.kind == "head" else []
     total = len(photos) + len(wide)
-    found = collect(
-        photos, folder, kinds=(request.kind,), side_px=_SIDE_PX, names=names, on_photo=lambda: on_photo(total)
-    )
-    collect(wide, folder, kinds=("frame",), side_px=_SIDE_PX, names=names, on_photo=lambda: on_photo(total))
+    shared: dict[str, Any] = {"side_px": _SIDE_PX, "names": names, "on_photo": lambda: on_photo(total)}
+    found = collect(photos, folder, kinds=(request.kind,), **shared)
+    collect(wide, folder, kinds=("frame",), **shared)
     if not found.regions:
         where = ", ".join(map(str, request.faces or []))
         got = f"no face on {len(found.faceless)} pictures, {len(found.unreadable)} unreadable"
@@ -57,35 +57,27 @@ def prepare_regions(
 
 def _photos(request: TrainRequest, seed: int) -> list[Path]:
     """Return the requested photos, without files of an earlier run in a work folder below them."""
-    made = [os.path.realpath(folder) for folder in request.made_folders]
-    made += [os.path.realpath(request.folder / name) for name in ("curves.png", "samples.png")]
-    photos = [photo for photo in photos_in(request.faces or []) if not _is_below(photo, made)]
+    made = [*request.made_folders, request.folder / "curves.png", request.folder / "samples.png"]
+    photos = [photo for photo in photos_in(request.faces or []) if not is_below(photo, made)]
     if request.max_photos is not None and request.max_photos < len(photos):
         chosen = np.random.default_rng(seed).permutation(len(photos))[: request.max_photos]
         photos = [photos[i] for i in sorted(chosen)]
     return photos
 
 
-def _is_below(photo: Path, places: list[str]) -> bool:
-    real = Path(os.path.realpath(photo))
-    return any(real.is_relative_to(place) for place in places)
-
-
 def _stamp(photo: Path) -> str:
     """Return a text that changes when the photo changes."""
     try:
         status = photo.stat()
+        return f"{os.path.realpath(photo)} {status.st_size} {status.st_mtime_ns}"
     except OSError:  # a broken link: reading the photo reports it
         return f"{os.path.realpath(photo)} gone"
-    return f"{os.path.realpath(photo)} {status.st_size} {status.st_mtime_ns}"
 
 
 def _empty(folder: Path, marker: Path) -> None:
     """Delete the regions of other photos, and mark the folder as incomplete."""
     old = [*folder.glob("*.png"), *folder.glob("*.npz")]
-    if old and read_marker(marker) is None:
-        do = "name another --work, or move them"
-        raise OptionsError(f"regions in {folder}", "it holds pictures that were not made there", do)
+    refuse_foreign("regions", folder, old, [marker])
     write_marker(marker, {"begun": True})
     try:
         for path in old:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from engines.errors import OptionsError
 from engines.generators.registry import generator_spec
@@ -29,48 +29,33 @@ _CHECKS = 8
 class TrainRequest:
     """Options of every method. The fields of the method's config are options too."""
 
-    name: Annotated[str, typer.Argument(metavar="STYLE", help="Name: small letters, digits, hyphens.")]
-    teacher: Annotated[str | None, typer.Option(help=f"Teacher that draws the targets: {', '.join(TEACHERS)}.")] = None
-    faces: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Photos for the teacher; repeatable.")] = None
-    max_photos: Annotated[
-        int | None, typer.Option("--most", min=2, help="Use at most this number of photos, chosen by the seed.")
-    ] = None
-    before: Annotated[Path | None, typer.Option(metavar="DIR", help="Your own pictures: the inputs.")] = None
-    after: Annotated[Path | None, typer.Option(metavar="DIR", help="Your own pictures: same-named targets.")] = None
-    cut: Annotated[
-        bool, typer.Option("--cut/--no-cut", help="Crop your own pictures to the region; not if they are regions.")
-    ] = True
-    region: Annotated[str, typer.Option(help="face, head, frame or person.")] = "head"
-    start_from: Annotated[
-        str | None, typer.Option("--from", metavar="STYLE", help="Start from the weights of this style.")
-    ] = None
-    arg: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Argument of the generator; repeatable.")
-    ] = None
-    method: Annotated[str | None, typer.Option(help="Training method.", show_default="the generator's own")] = None
-    minutes: Annotated[
-        float | None, typer.Option(min=0.05, help="Train for as many steps as fit into this time, instead of --steps.")
-    ] = None
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the style.", show_default="your own styles")
-    ] = None
+    name: Annotated[str, Argument(metavar="STYLE", help="Name: small letters, digits, hyphens.")]
+    teacher: Annotated[str | None, Option(help=f"Teacher that draws the targets: {', '.join(TEACHERS)}.")] = None
+    faces: Annotated[list[Path] | None, Option(metavar="DIR", help="Photos for the teacher; repeatable.")] = None
+    max_photos: Annotated[int | None, Option("--most", min=2, help="Use at most this many photos, by the seed.")] = None
+    before: Annotated[Path | None, Option(metavar="DIR", help="Your own pictures: the inputs.")] = None
+    after: Annotated[Path | None, Option(metavar="DIR", help="Your own pictures: same-named targets.")] = None
+    cut: Annotated[bool, Option("--cut/--no-cut", help="Crop your own pictures to the region, or use them as is.")] = (
+        True
+    )
+    region: Annotated[str, Option(help="face, head, frame or person.")] = "head"
+    start_from: Annotated[str, Option("--from", metavar="STYLE", help="Start from the weights of this style.")] = ""
+    arg: Annotated[list[str] | None, Option(metavar="NAME=VALUE", help="Generator argument; repeatable.")] = None
+    method: Annotated[str | None, Option(help="Training method.", show_default="the generator's own")] = None
+    minutes: Annotated[float | None, Option(min=0.05, help="Train for this time, instead of --steps.")] = None
+    out: Annotated[Path | None, Option(metavar="DIR", help="Style folder.", show_default="your own styles")] = None
     work: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of checkpoint, pairs, curves, samples.", show_default="train-STYLE"),
+        Path | None, Option(metavar="DIR", help="Checkpoint, pairs, curves, samples.", show_default="train-STYLE")
     ] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint in --work.")] = False
+    resume: Annotated[bool, Option("--resume", help="Continue from the checkpoint in --work.")] = False
     lights: Annotated[
-        int | None,
-        typer.Option(min=0, help="More pairs of each photo, drawn in another light.", show_default="1 for sketch"),
+        int | None, Option(min=0, help="More pairs of each photo, in another light.", show_default="1 for sketch")
     ] = None
     blemished: Annotated[
-        int | None,
-        typer.Option(min=0, help="More pairs whose input has blemishes added.", show_default="1 for retouch"),
+        int | None, Option(min=0, help="More pairs with blemishes in the input.", show_default="1 for retouch")
     ] = None
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Processor threads; the same number gives the same weights.")
-    ] = None
-    processes: Annotated[int, typer.Option(min=1, help="Processes in which the teacher draws.")] = 2
+    threads: Annotated[int | None, Option(min=1, help="Threads; the same number gives the same weights.")] = None
+    processes: Annotated[int, Option(min=1, help="Processes in which the teacher draws.")] = 2
 
     def __post_init__(self) -> None:
         from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
@@ -78,16 +63,14 @@ class TrainRequest:
         check_ranges(self)
         if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
             raise OptionsError(f"style {self.name!r}", "not a name for a style", "use small letters, digits, hyphens")
-        regions = (*FACE_REGIONS, *FRAME_REGIONS)
+        regions, do = (*FACE_REGIONS, *FRAME_REGIONS), "give --teacher NAME --faces DIR, or --before DIR --after DIR"
         if self.region not in regions:
             raise OptionsError(f"region {self.region!r}", "there is no such", f"use {', '.join(regions)}")
         of_teacher, of_pairs = bool(self.teacher and self.faces), bool(self.before and self.after)
         if of_teacher == of_pairs or bool(self.teacher) != bool(self.faces) or bool(self.before) != bool(self.after):
-            do = "give --teacher NAME --faces DIR, or --before DIR --after DIR"
             raise OptionsError(f"training of {self.name!r}", "no pictures, or both kinds of them", do)
         for given in self.inputs:
-            real = Path(os.path.realpath(given))
-            if any(real.is_relative_to(os.path.realpath(place)) for place in self.made_folders):
+            if is_below(given, self.made_folders):
                 got = f"they are in --work, and {self.pairs} and {self.regions} are overwritten"
                 raise OptionsError(f"pictures in {given}", got, "use another --work, or move the pictures")
 
@@ -104,17 +87,15 @@ class TrainRequest:
 
     @property
     def folder(self) -> Path:
-        """The work folder."""
+        """The work folder; its sub-folders `pairs` and `regions` hold what is made for the training."""
         return self.work or Path(f"train-{self.name}")
 
     @property
-    def pairs(self) -> Path:
-        """Folder of the pairs made for the training."""
+    def pairs(self) -> Path:  # noqa: D102
         return self.folder / "pairs"
 
     @property
-    def regions(self) -> Path:
-        """Folder of the regions cut from the photos."""
+    def regions(self) -> Path:  # noqa: D102
         return self.folder / "regions"
 
     @property
@@ -155,9 +136,10 @@ class TrainRequest:
         if output == "change" and "change" in spec.arguments:
             arguments["change"] = True
         values: dict[str, Any] = {
-            "generator_args": arguments, "optimiser": spec.optimiser,
+            "generator_args": arguments,
+            "optimiser": spec.optimiser,
             "precision": usual_precision(),
-        }  # fmt: skip
+        }
         if "steps" in given:
             values["check_every"] = max(1, min(_MAX_CHECK_EVERY, given["steps"] // _CHECKS))
         if self.teacher in _REDRAWN_IN_EACH_LIGHT:
@@ -173,3 +155,8 @@ class TrainRequest:
             except ValueError as error:
                 raise OptionsError(f"--arg {text}", str(error), "write NAME=VALUE, as in --arg channels=16") from error
         return arguments
+
+
+def is_below(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether the real path is one of the folders' real paths or lies below one."""
+    return any(Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)) for folder in folders)

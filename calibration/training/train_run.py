@@ -17,10 +17,9 @@ from calibration.training.train_request import TrainRequest
 from engines import paths
 from engines.errors import OptionsError
 from engines.files import atomic_write
-from engines.styles import load_style
 from engines.training.checkpoint import prepare_folder
 from engines.training.data.paired_dataset import PairedDataset, open_pairs, terms_of
-from engines.training.data.picture_pairs import shortened
+from engines.training.data.picture_pairs import Skipped
 from engines.training.devices import make_fabric, precision_of
 from engines.training.method import TrainingMethod
 from engines.training.progress import DivergedError, Outcome, StoppedError
@@ -52,7 +51,7 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     config = method_class.config_class(**request.config_values(method_class.config_class, given))
     out = request.out or paths.data_dir() / "weights"
-    precision = load_run(request.folder, config, tensors=False).config.precision if request.resume else config.precision
+    precision = load_run(request.folder, config).config.precision if request.resume else config.precision
     for folder in (out, request.folder):
         prepare_folder(folder)
     if request.threads is not None:
@@ -74,18 +73,19 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
 
 
 def _train(
-    request: TrainRequest, method: TrainingMethod[Any], fabric: Fabric, origin: dict[str, Any], out: Path,
+    request: TrainRequest,
+    method: TrainingMethod[Any],
+    fabric: Fabric,
+    origin: dict[str, Any],
+    out: Path,
     console: Console,
-) -> None:  # fmt: skip
+) -> None:
     quiet = console if fabric.is_global_zero else Console(quiet=True)
     quiet.print(f"{len(method.data)} pairs; training on {fabric.device} in {precision_of(fabric)}")
-    start = load_style(request.start_from).load_generator() if request.start_from and not request.resume else None
+    options: dict[str, Any] = {"resume": request.resume, "minutes": request.minutes}
     try:
         with training_bar(quiet, "training") as watch:
-            outcome = fit(
-                method, request.folder, resume=request.resume, minutes=request.minutes, fabric=fabric, watch=watch,
-                start=start, started_from=request.start_from or "",
-            )  # fmt: skip
+            outcome = fit(method, request.folder, fabric=fabric, watch=watch, start_from=request.start_from, **options)
     except StoppedError as stopped:
         console.print(f"{stopped.asked}: {stopped.got} - continue with the same command and --resume")
         raise KeyboardInterrupt from stopped
@@ -120,14 +120,12 @@ def _make_pairs(request: TrainRequest, seed: int, console: Console) -> dict[str,
     load_teacher(request.teacher)  # fails before the minutes that the photos take
     with counting_bar(console, "finding faces", "photos") as advance:
         found = prepare_regions(request, seed, on_photo=advance)
-    _print(console, _listed("unreadable, skipped:", found.unreadable), _listed("no face, skipped:", found.faceless))
+    _print(console, Skipped({"unreadable": found.unreadable, "without a face": found.faceless}).line())
     variants = {"lights": request.relit_variants, "blemished": request.blemished_variants}
+    options = {**variants, "side_px": _SIDE_PX, "processes": request.processes, "seed": seed}
     with counting_bar(console, f"{request.teacher} draws", "pairs") as advance:
-        drawn = draw_pairs(
-            request.regions, request.teacher, request.pairs, side_px=_SIDE_PX, processes=request.processes, seed=seed,
-            on_pair=advance, **variants,
-        )  # fmt: skip
-    _print(console, _listed("unreadable regions skipped:", drawn.unreadable))
+        drawn = draw_pairs(request.regions, request.teacher, request.pairs, on_pair=advance, **options)
+    _print(console, Skipped({"unreadable regions": drawn.unreadable}).line())
     _write_terms(request.pairs, *(request.faces or []))
     digest = source_digest(request.teacher, blemishes=request.blemished_variants > 0)
     return {"teacher": request.teacher, "teacher_sha256": digest, **variants}
@@ -135,11 +133,10 @@ def _make_pairs(request: TrainRequest, seed: int, console: Console) -> dict[str,
 
 def _cut_own(request: TrainRequest, before: Path, after: Path, console: Console) -> None:
     with counting_bar(console, "cutting", "pairs") as advance:
-        cut = cut_pairs(before, after, request.pairs, kind=request.kind, side_px=_SIDE_PX, on_pair=advance)
-    _print(console, cut.skipped.line(), _listed("no face on", cut.faceless))
-    if not cut.written:
-        got = cut.skipped.line() or f"no face on any of {len(cut.faceless)} pictures"
-        raise OptionsError(f"pairs in {before}", got, "use --region frame, or pictures of faces")
+        written, skipped = cut_pairs(before, after, request.pairs, kind=request.kind, side_px=_SIDE_PX, on_pair=advance)
+    _print(console, skipped.line())
+    if not written:
+        raise OptionsError(f"pairs in {before}", skipped.line(), "use --region frame, or pictures of faces")
     _write_terms(request.pairs, before, after)
 
 
@@ -149,7 +146,7 @@ def _write_terms(pairs: Path, *folders: Path) -> None:
 
 def _open(request: TrainRequest, cache: Path, console: Console) -> PairedDataset:
     before, after = request.pairs / "before", request.pairs / "after"
-    size_wh: tuple[int, int] | None = None
+    size_wh = None
     if request.before is not None and request.after is not None and not request.cut:
         before, after, size_wh = request.before, request.after, (_SIDE_PX, _SIDE_PX)
     with counting_bar(console, "reading", "pairs") as advance:
@@ -158,10 +155,6 @@ def _open(request: TrainRequest, cache: Path, console: Console) -> PairedDataset
     return pairs
 
 
-def _listed(reason: str, names: list[str]) -> str:
-    return f"{len(names)} {reason} {shortened(names)}" if names else ""
-
-
-def _print(console: Console, *lines: str) -> None:
-    for line in filter(None, lines):
+def _print(console: Console, line: str) -> None:
+    if line:
         console.print(line)

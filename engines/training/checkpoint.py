@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
         raise OptionsError(f"checkpoint {path}", reason, do) from error
 
 
-def read(path: Path, *, tensors: bool = True) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of a checkpoint (none if not asked for) and its state.
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors of a checkpoint and its state.
 
     Raises:
         OptionsError: There is no checkpoint, or it is not readable.
@@ -66,7 +66,7 @@ def read(path: Path, *, tensors: bool = True) -> tuple[dict[str, Tensor], dict[s
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads((file.metadata() or {})["state"])
-            found = {name: file.get_tensor(name) for name in (file.keys() if tensors else ())}
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise OptionsError(f"checkpoint {path}", "there is none", do) from error
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
@@ -78,78 +78,62 @@ def read(path: Path, *, tensors: bool = True) -> tuple[dict[str, Tensor], dict[s
 
 
 def pack(parts: Parts, best: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return all tensors and plain numbers that the next step depends on, and the best weights."""
-    tensors = _pack_module("best", best)
+    """Return all tensors and plain numbers that the next step depends on, and the best weights.
+
+    The state of an optimiser is named PREFIX.WEIGHT.KEY. The strides of its tensors matter: a product with a matrix of
+    another memory layout differs in the last bits.
+    """
+    nets = _nets(parts, best).items()
+    tensors = {f"{prefix}.{name}": tensor for prefix, net in nets for name, tensor in net.state_dict().items()}
     numbers: dict[str, Any] = {}
-    for group in ("networks", "averages"):
-        for name, net in getattr(parts, group).items():
-            tensors |= _pack_module(f"{group}.{name}", net)
-    for name, optimiser in parts.optimisers.items():
-        memory, more = _pack_optimiser(f"optimisers.{name}", optimiser.optimizer)
-        tensors, numbers = tensors | memory, numbers | more
+    for prefix, weights, memory in _optimisers(parts):
+        for i, weight in enumerate(weights):
+            for key, value in memory.get(weight, {}).items():
+                name = f"{prefix}{i}.{key}"
+                if isinstance(value, Tensor):
+                    tensors[name], numbers[f"{name}{_STRIDES}"] = value, list(value.stride())
+                else:
+                    numbers[name] = value
     return tensors, numbers
 
 
 def unpack(parts: Parts, best: nn.Module, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-    """Restore what `pack` returned.
+    """Restore what `pack` returned: each tensor on the device of its weight, AdamW's step counters on the CPU.
 
     Raises:
-        OptionsError: It does not fit these networks and optimisers.
+        OptionsError: It does not fit these networks.
     """
-    _unpack_module("best", best, tensors)
-    for group in ("networks", "averages"):
-        for name, net in getattr(parts, group).items():
-            _unpack_module(f"{group}.{name}", net, tensors)
-    for name, optimiser in parts.optimisers.items():
-        _unpack_optimiser(f"optimisers.{name}", optimiser.optimizer, tensors, numbers)
-
-
-def _pack_module(prefix: str, net: nn.Module) -> dict[str, Tensor]:
-    return {f"{prefix}.{name}": tensor for name, tensor in net.state_dict().items()}
-
-
-def _unpack_module(prefix: str, net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    own = {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")}
-    try:
-        net.load_state_dict(own)
-    except RuntimeError as error:
-        do = "resume with the options it was started with"
-        raise OptionsError(f"{prefix} of the checkpoint", first_line(error), do) from error
-
-
-def _pack_optimiser(prefix: str, optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the state: tensors named PREFIX.WEIGHT.KEY, the plain numbers, and the strides of the tensors.
-
-    The strides matter: a product with a matrix of another memory layout differs in the last bits.
-    """
-    tensors: dict[str, Tensor] = {}
-    numbers: dict[str, Any] = {}
-    for i, weight in enumerate(_weights(optimiser)):
-        for key, value in optimiser.state.get(weight, {}).items():
-            name = f"{prefix}.{i}.{key}"
+    for prefix, net in _nets(parts, best).items():
+        try:
+            net.load_state_dict(_below(f"{prefix}.", tensors))
+        except RuntimeError as error:
+            do = "resume with the options it was started with"
+            raise OptionsError(f"{prefix} of the checkpoint", first_line(error), do) from error
+    for prefix, weights, memory in _optimisers(parts):
+        saved = _below(prefix, {**tensors, **numbers})
+        for name, value in saved.items():
+            if name.endswith(_STRIDES):
+                continue
+            index, key = name.split(".", 1)
+            weight = weights[int(index)]
             if isinstance(value, Tensor):
-                tensors[name], numbers[f"{name}{_STRIDES}"] = value, list(value.stride())
-            else:
-                numbers[name] = value
-    return tensors, numbers
+                device, strides = weight.device if value.ndim else value.device, saved[f"{name}{_STRIDES}"]
+                value = torch.empty_strided(value.shape, strides, dtype=value.dtype, device=device).copy_(value)
+            memory[weight][key] = value
 
 
-def _unpack_optimiser(
-    prefix: str, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
-) -> None:
-    """Restore each tensor on the device of its weight, with its strides; AdamW's step counters stay on the CPU."""
-    weights = _weights(optimiser)
-    for name, value in {**tensors, **numbers}.items():
-        if not name.startswith(f"{prefix}.") or name.endswith(_STRIDES):
-            continue
-        index, key = name[len(prefix) + 1 :].split(".", 1)
-        weight = weights[int(index)]
-        if isinstance(value, Tensor):
-            device = weight.device if value.ndim else value.device
-            strides = numbers[f"{name}{_STRIDES}"]
-            value = torch.empty_strided(value.shape, strides, dtype=value.dtype, device=device).copy_(value)
-        optimiser.state[weight][key] = value
+def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
 
 
-def _weights(optimiser: torch.optim.Optimizer) -> list[nn.Parameter]:
-    return [weight for group in optimiser.param_groups for weight in group["params"]]
+def _nets(parts: Parts, best: nn.Module) -> dict[str, nn.Module]:
+    networks = {f"networks.{name}": net for name, net in parts.networks.items()}
+    return {"best": best, **networks, **{f"averages.{name}": net for name, net in parts.averages.items()}}
+
+
+def _optimisers(parts: Parts) -> Iterator[tuple[str, list[nn.Parameter], dict[nn.Parameter, dict[str, Any]]]]:
+    """Yield the prefix, the weights and the state of each optimiser."""
+    for name, wrapped in parts.optimisers.items():
+        optimiser = wrapped.optimizer
+        weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+        yield f"optimisers.{name}.", weights, optimiser.state

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from engines.errors import OptionsError
 from engines.training.config import TrainConfig
-from engines.training.optimisers.schedule import one_cycle
 from engines.training.progress import RESTART, DivergedError
 
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
@@ -164,9 +163,9 @@ class TrainingMethod(ABC, Generic[ConfigT]):
         return {}
 
     def learning_rate(self, step: int) -> float:
-        """Return the learning rate of the scheduled optimisers: one cycle by default."""
-        config = self.config
-        return one_cycle(step, steps=config.steps, peak_lr=config.peak_lr, warm_up_steps=config.warm_up_steps)
+        """Return the learning rate of the scheduled optimisers: linear warm-up, then a half cosine down to zero."""
+        config, warm_up = self.config, min(1.0, (step + 1) / self.config.warm_up_steps)
+        return config.peak_lr * warm_up * 0.5 * (1 + math.cos(math.pi * (step / config.steps)))
 
     def ema_decay(self, step: int) -> float:
         """Return the decay of the moving averages after a step; it starts low to forget the initial weights."""
@@ -187,15 +186,10 @@ class TrainingMethod(ABC, Generic[ConfigT]):
         return value
 
 
-_METHODS: dict[str, type[TrainingMethod[Any]]] = {}
+METHODS: dict[str, type[TrainingMethod[Any]]] = {}  # of all modules imported so far, by name
 
 
 def register(method: type[MethodT]) -> type[MethodT]:
     """Class decorator: make a method available by its name."""
-    _METHODS[method.name] = method
+    METHODS[method.name] = method
     return method
-
-
-def registered() -> Mapping[str, type[TrainingMethod[Any]]]:
-    """Return the methods of all modules imported so far, by name."""
-    return _METHODS

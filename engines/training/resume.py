@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,48 +20,46 @@ _LENGTH = ("steps", "check_every")  # with --minutes they follow from the time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Resumed:
-    """A run as a checkpoint holds it; `options` are "minutes" and "started_from", beside the config."""
+class RunState:
+    """What a checkpoint holds; `options` are "minutes" and "started_from", beside the config."""
 
     method: str
     config: TrainConfig
     progress: Progress
     data_digest: str
     options: dict[str, Any]
-    numbers: dict[str, Any]
-    tensors: dict[str, Tensor]
+    numbers: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
 
 
-def load_run(work: Path, requested: TrainConfig | None = None, *, tensors: bool = True) -> Resumed:
+def load_run(work: Path, requested: TrainConfig | None = None) -> RunState:
     """Load the checkpoint in a folder.
 
     Args:
         work: The folder.
         requested: Config with the settings of this machine, which are not in the checkpoint.
-        tensors: Whether to load the tensors.
 
     Raises:
         OptionsError: There is no checkpoint, or it is not usable.
     """
     path = work / CHECKPOINT
-    found, state = checkpoint.read(path, tensors=tensors)
+    tensors, state = checkpoint.read(path)
     try:
         config = load_method(str(state["method"])).config_class.from_json(state["config"], requested)
         progress, options, numbers = Progress(**state["progress"]), dict(state["options"]), dict(state["numbers"])
-        return Resumed(str(state["method"]), config, progress, str(state["data"]), options, numbers, found)
+        return RunState(str(state["method"]), config, progress, str(state["data"]), options, numbers, tensors)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         got = f"its config is of another version ({error})"
         raise OptionsError(f"checkpoint {path}", got, "start without --resume") from error
 
 
-def differences(requested: TrainConfig, resumed: Resumed, options: Mapping[str, Any]) -> str:
+def differences(requested: RunState, saved: RunState) -> str:
     """Return one line with the requested options that differ from the checkpoint's, or ""."""
-    saved = {**resumed.config.to_json(), **resumed.options}
-    now = {**requested.to_json(), **options}
-    by_minutes = options.get("minutes") is not None or saved.get("minutes") is not None
+    now, then = ({**state.config.to_json(), **state.options} for state in (requested, saved))
+    by_minutes = now["minutes"] is not None or then.get("minutes") is not None
     ignored = _LENGTH if by_minutes else ("check_every",)  # it follows from the steps
-    names = [name for name in now if name in saved and name not in ignored and now[name] != saved[name]]
-    listed = [f"{name} {_text(saved[name])} (not {_text(now[name])})" for name in names]
+    names = [name for name in now if name in then and name not in ignored and now[name] != then[name]]
+    listed = [f"{name} {_text(then[name])} (not {_text(now[name])})" for name in names]
     return f"the checkpoint's options apply: {', '.join(listed)}; start without --resume to change" if listed else ""
 
 

@@ -50,13 +50,8 @@ def style_card(
         "parameters": parameters(outcome.net),
         "trained_on": outcome.device,
         "minutes": round(progress.seconds / 60, 1),
-        "date": today(),
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     }
-
-
-def today() -> str:
-    """Return the date, UTC, in the form of the cards."""
-    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
 
 
 def save_style(net: nn.Module, card: Mapping[str, Any], out: Path) -> Path:

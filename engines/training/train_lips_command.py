@@ -6,29 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Option
 
 if TYPE_CHECKING:
     from engines.training.data.lip_pairs import LipPairs
 
 
 def lips(
-    data: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="Folder with bare/ and one folder for each style: same-named 90x30 crops."),
-    ],
-    style: Annotated[
-        str, typer.Option(help="glaze, bright or another folder beside bare/; all for every one.")
-    ] = "all",
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the weights.", show_default="your own styles")
-    ] = None,
-    work: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the checkpoints.", show_default="train-lips-STYLE")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue from the checkpoints in --work.")] = False,
-    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
-    epochs: Annotated[int, typer.Option(min=1, help="Times that each pair is shown.")] = 90,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = 0,
+    data: Annotated[Path, Option(metavar="DIR", help="Folder of bare/ and one folder for each style: 90x30 crops.")],
+    style: Annotated[str, Option(help="glaze, bright or another folder beside bare/; all for every one.")] = "all",
+    out: Annotated[Path | None, Option(metavar="DIR", help="Weights folder.", show_default="your own styles")] = None,
+    work: Annotated[Path | None, Option(metavar="DIR", help="Checkpoints.", show_default="train-lips-STYLE")] = None,
+    resume: Annotated[bool, Option("--resume", help="Continue from the checkpoints in --work.")] = False,
+    folds: Annotated[int, Option(min=2, help="Folds of the cross-validation.")] = 5,
+    epochs: Annotated[int, Option(min=1, help="Times that each pair is shown.")] = 90,
+    seed: Annotated[int, Option(min=0, help="The same seed gives the same weights.")] = 0,
 ) -> None:
     """Train lip styles: score them by cross-validation, then train on all pairs and write weights and card.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,28 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from engines.errors import OptionsError
+from engines.styles import load_style
 from engines.training import charts, checkpoint
 from engines.training.data.batch_stream import BatchStream
 from engines.training.devices import make_fabric, precision_of, stop_requested
-from engines.training.method import TrainingMethod, Validation
-from engines.training.parts import build_parts, train_step, weights_are_finite
+from engines.training.method import TrainingMethod
+from engines.training.parts import build_parts, train_step, weights_are_finite, with_time_budget
 from engines.training.progress import RESTART, DivergedError, Outcome, Progress, StoppedError, Watch
-from engines.training.resume import CHECKPOINT, Resumed, differences, load_run
-from engines.training.step_budget import with_time_budget
+from engines.training.resume import CHECKPOINT, RunState, differences, load_run
 
 _SILENT = Watch()
 
 
 def fit(
-    method: TrainingMethod[Any], work: Path, *, resume: bool = False, minutes: float | None = None,
-    fabric: Fabric | None = None, watch: Watch = _SILENT, start: nn.Module | None = None, started_from: str = "",
-) -> Outcome:  # fmt: skip
+    method: TrainingMethod[Any],
+    work: Path,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+    fabric: Fabric | None = None,
+    watch: Watch = _SILENT,
+    start_from: str = "",
+) -> Outcome:
     """Train by a method.
 
     Args:
@@ -40,8 +45,7 @@ def fit(
         minutes: Train for as many steps as fit into this time on this machine, instead of the config's number.
         fabric: Device and precision; by default the best device.
         watch: Callbacks.
-        start: A generator whose weights to start from.
-        started_from: Name of that generator's style.
+        start_from: Name of a style whose weights to start from; "" for fresh weights.
 
     Raises:
         StoppedError: Ctrl-C or SIGTERM; the checkpoint was written.
@@ -49,49 +53,43 @@ def fit(
         OptionsError: The data, the config or the folder is not usable, or the disk is full.
     """
     checkpoint.prepare_folder(work)
-    options: dict[str, Any] = {"minutes": minutes, "started_from": started_from}
-    resumed, note = None, ""
+    options = {"minutes": minutes, "started_from": start_from}
+    state, note = RunState(method.name, method.config, Progress(), method.data_digest(), options), ""
     if resume:
-        resumed = load_run(work, method.config)
-        if resumed.method != method.name or resumed.data_digest != method.data_digest():
+        requested, state = state, load_run(work, method.config)
+        if (state.method, state.data_digest) != (requested.method, requested.data_digest):
             got = "the method or the training data differs from the checkpoint's"
             raise OptionsError(f"resuming from {work}", got, "start without --resume")
-        note = differences(method.config, resumed, options)
-        method, options = method.with_config(resumed.config), resumed.options
-    config = method.config
-    fabric = fabric or make_fabric(config.precision)
-    if precision_of(fabric) != config.precision:
+        method, note = method.with_config(state.config), differences(requested, state)
+    precision = method.config.precision
+    fabric = fabric or make_fabric(precision)
+    if precision_of(fabric) != precision:
         do = f"use --precision {precision_of(fabric)}"
-        raise OptionsError(f"training in {config.precision}", f"the device is set to {precision_of(fabric)}", do)
+        raise OptionsError(f"training in {precision}", f"the device is set to {precision_of(fabric)}", do)
     if minutes is not None and not resume:
         method = with_time_budget(method, minutes, fabric)
-    run = _Run(method, work, fabric, watch, options, resumed)
+    run = _Run(method, work, fabric, watch, state)
     if note:
-        run.notify(watch.on_line, note)
-    if start is not None and not resume:
-        method.start_from(start)
+        run.watch.on_line(note)
+    if start_from and not resume:
+        method.start_from(load_style(start_from).load_generator())
     return run.run()
 
 
 class _Run:
     """One training run."""
 
-    def __init__(
-        self, method: TrainingMethod[Any], work: Path, fabric: Fabric, watch: Watch, options: dict[str, Any],
-        resumed: Resumed | None,
-    ) -> None:  # fmt: skip
-        self.method, self.work, self.fabric, self.watch, self.options = method, work, fabric, watch, options
-        self.config, self.data_digest = method.config, method.data_digest()
-        self.progress = resumed.progress if resumed else Progress()
-        self.batches = BatchStream(
-            method.dataset(fabric.global_rank), self.progress.step, self.config.steps,
-            workers=self.config.workers,
-        )  # fmt: skip
+    def __init__(self, method: TrainingMethod[Any], work: Path, fabric: Fabric, watch: Watch, state: RunState) -> None:
+        self.method, self.work, self.fabric, self.state = method, work, fabric, state
+        self.watch = watch if fabric.is_global_zero else _SILENT
+        self.config, self.progress = method.config, state.progress
+        source, first = method.dataset(fabric.global_rank), self.progress.step
+        self.batches = BatchStream(source, first, self.config.steps, workers=self.config.workers)
         try:
             self.parts = build_parts(method, fabric)
             self.best: nn.Module = copy.deepcopy(method.export())
-            if resumed:
-                checkpoint.unpack(self.parts, self.best, resumed.tensors, resumed.numbers)
+            if state.tensors:
+                checkpoint.unpack(self.parts, self.best, state.tensors, state.numbers)
         except BaseException:
             self.batches.close()
             raise
@@ -100,17 +98,15 @@ class _Run:
         """Write the checkpoint."""
         if self.fabric.is_global_zero:
             tensors, numbers = checkpoint.pack(self.parts, self.best)
-            state = {
-                "method": self.method.name, "config": self.config.to_json(), "data": self.data_digest,
-                "numbers": numbers, "progress": dataclasses.asdict(self.progress), "options": self.options,
-            }  # fmt: skip
+            state = {"method": self.method.name, "config": self.config.to_json(), "data": self.state.data_digest}
+            state |= {"progress": dataclasses.asdict(self.progress), "options": self.state.options, "numbers": numbers}
             checkpoint.write(self.work / CHECKPOINT, tensors, state)
         self.fabric.barrier()
 
     def run(self) -> Outcome:
         """Train to the last step, or to an early stop."""
         progress, config = self.progress, self.config
-        self.notify(self.watch.on_start, progress.step, config.steps)
+        self.watch.on_start(progress.step, config.steps)
         reason = ""
         try:
             with torch.random.fork_rng(), stop_requested() as stop:
@@ -119,7 +115,9 @@ class _Run:
                     if progress.step % config.check_every == 0 or progress.step == config.steps:
                         reason = self._check()
                     if self._any_device(stop.is_set()):
-                        self._stop()
+                        self.save()
+                        got = f"stopped at step {progress.step} of {config.steps}, saved in {self.work / CHECKPOINT}"
+                        raise StoppedError("training", got, "continue with --resume")
         except DivergedError as error:
             error.outcome = self._outcome(error.got) if progress.best_step else None
             raise
@@ -129,7 +127,7 @@ class _Run:
 
     def _outcome(self, reason: str) -> Outcome:
         best = copy.deepcopy(self.best).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        started_from = str(self.options.get("started_from") or "")
+        started_from = str(self.state.options.get("started_from") or "")
         return Outcome(best.eval(), self.config, self.progress, reason, str(self.fabric.device), started_from)
 
     def _step(self) -> None:
@@ -138,7 +136,7 @@ class _Run:
             progress.sums[name] = progress.sums.get(name, 0.0) + value
         progress.step += 1
         progress.seconds += time.perf_counter() - start_s
-        self.notify(self.watch.on_step, progress.step)
+        self.watch.on_step(progress.step)
 
     def _check(self) -> str:
         """Validate, keep the best weights, write checkpoint and charts; return the reason for an early stop, or ""."""
@@ -159,11 +157,7 @@ class _Run:
             charts.save_charts(self.work, progress.checks, validation.samples)
         values = [f"{name} {value:.4f}" for name, value in losses.items()]
         line = ", ".join(filter(None, [*values, validation.summary]))
-        self.notify(self.watch.on_line, f"step {progress.step}/{self.config.steps}: {line}")
-        return self._early_stop(validation)
-
-    def _early_stop(self, validation: Validation) -> str:
-        progress = self.progress
+        self.watch.on_line(f"step {progress.step}/{self.config.steps}: {line}")
         since = sum(check["step"] > progress.best_step for check in progress.checks)
         if since < self.config.patience or progress.step == self.config.steps:
             return ""
@@ -172,18 +166,6 @@ class _Run:
             f"{progress.best[validation.metric]:.2f} since step {progress.best_step}, whose weights are kept"
         )
 
-    def _stop(self) -> None:
-        self.save()
-        got = f"stopped at step {self.progress.step} of {self.config.steps}, saved in {self.work / CHECKPOINT}"
-        raise StoppedError("training", got, "continue with --resume")
-
     def _any_device(self, stop: bool) -> bool:
         """Whether any of the processes was asked to stop: all have to stop at the same step."""
-        if self.fabric.world_size == 1:
-            return stop
         return bool(self.fabric.all_reduce(torch.tensor(float(stop)), reduce_op="sum"))
-
-    def notify(self, callback: Callable[..., None], *values: object) -> None:
-        """Call one of `watch` on the first device."""
-        if self.fabric.is_global_zero:
-            callback(*values)

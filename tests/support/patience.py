@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-_MOST_CROWDED_S = 2.5  # so a hang of six seconds is detected on any machine
+_MAX_LOAD_S = 2.5  # so a hang of six seconds is detected on any machine
 QUICK_S = 2.5  # 2 s, and half a second to notice
 _NAP_S, _LOOK_S = 0.05, 0.25
 _READ_BYTES = 8 * 4096  # of the log: the last minutes
@@ -165,7 +165,7 @@ class Patience:
 def _late_here_s(since_s: float, until_s: float) -> float:
     """Return the yardstick's delay, plus some time for the load: sleeping processes are scheduled first."""
     crowd = os.getloadavg()[0] / (os.cpu_count() or 1) - 1 if hasattr(os, "getloadavg") else 0.0
-    return _yardstick.late_s(since_s, until_s) + min(_MOST_CROWDED_S, max(0.0, 0.5 * crowd))
+    return _yardstick.late_s(since_s, until_s) + min(_MAX_LOAD_S, max(0.0, 0.5 * crowd))
 
 
 def ends_soon(thread: threading.Thread) -> bool:

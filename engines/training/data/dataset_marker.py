@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,13 @@ def write_marker(path: Path, key: Mapping[str, Any]) -> None:
         raise folder_error("pictures", path.parent, error) from error
 
 
+def refuse_foreign(what: str, folder: Path, pictures: Sequence[Path], markers: Iterable[Path]) -> None:
+    """Raise an OptionsError if a folder holds pictures and none of its markers: the pictures are the user's."""
+    if pictures and not any(marker.exists() for marker in markers):
+        do = "name another --work, or move them"
+        raise OptionsError(f"{what} in {folder}", "it holds pictures that were not made there", do)
+
+
 def folder_error(what: str, folder: Path, error: OSError) -> OptionsError:
     """Return the error for a folder that cannot be written."""
     return OptionsError(f"{what} in {folder}", error.strerror or str(error), "name another folder, or make room")
@@ -55,11 +62,8 @@ def prepare_pairs(out: Path, marker: str, key: Mapping[str, Any], keep: Iterable
         OptionsError: The folder holds pictures and no marker, or cannot be written.
     """
     pictures = [path for side in SIDES for path in (out / side).glob("*.png")]
-    found = {name: read_marker(out / name) for name in (DRAWN, CUT)}
-    if pictures and all(content is None for content in found.values()):
-        do = "name another --work, or move them"
-        raise OptionsError(f"pairs in {out}", "it holds pictures that were not made there", do)
-    kept = set(keep) if found[marker] == dict(key) else set()
+    refuse_foreign("pairs", out, pictures, (out / DRAWN, out / CUT))
+    kept = set(keep) if read_marker(out / marker) == key else set()
     try:
         for path in pictures:
             if path.stem not in kept:

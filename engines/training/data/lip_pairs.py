@@ -84,15 +84,14 @@ def load_lip_pairs(data: Path, style: str) -> list[LipPairs]:
 
 
 def _read(before: Path, after: Path) -> tuple[ImageU8, ImageU8]:
+    width, height = CROP_SIZE_WH
     stacks: tuple[list[ImageU8], list[ImageU8]] = ([], [])
     for pair in complete_pairs(before, after):
         for stack, path in zip(stacks, pair, strict=True):
-            picture_rgb = read_rgb(path)
-            if picture_rgb.shape[1::-1] != CROP_SIZE_WH:
-                size = "x".join(map(str, CROP_SIZE_WH))
-                got = f"it is {size_text(picture_rgb)}"
-                raise OptionsError(f"picture {path} at {size}", got, f"provide crops of {size}")
-            stack.append(picture_rgb)
+            stack.append(read_rgb(path))
+            if stack[-1].shape != (height, width, 3):
+                got, do = f"it is {size_text(stack[-1].shape)}", f"provide crops of {width}x{height}"
+                raise OptionsError(f"picture {path} at {width}x{height}", got, do)
     return np.stack(stacks[0]), np.stack(stacks[1])
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engines.errors import OptionsError
 from engines.training.data.paired_dataset import PairedDataset
 from engines.training.data.picture_pairs import ImageU8
-from engines.training.data.webcam import Webcam, light_curve, relit, turn_matrix, warped
+from engines.training.data.webcam import light_curve, relit, spoil, turn_matrix, warped
 
 _View = tuple[ImageU8, ImageU8]
 
@@ -67,15 +67,15 @@ class PairedBatches:
 
     def __getitem__(self, step: int) -> PairedBatch:
         """Return the batch of a step."""
-        rng, webcam = np.random.default_rng((self.seed, self.rank, step)), Webcam(self.webcam)
+        rng = np.random.default_rng((self.seed, self.rank, step))
         if not self.two_views or self.batch < 2:
-            crops = [self._views(rng, webcam, None)[0] for _ in range(self.batch)]
+            crops = [self._views(rng, None)[0] for _ in range(self.batch)]
             return _stacked(crops, None)
         shift_xy = _shifts(rng, self.batch // 2, self.grid_px)
-        places = [self._views(rng, webcam, shift) for shift in shift_xy]
+        places = [self._views(rng, shift) for shift in shift_xy]
         return _stacked([views[which] for which in (0, 1) for views in places], shift_xy)
 
-    def _views(self, rng: np.random.Generator, webcam: Webcam, shift_xy: NDArray[np.float32] | None) -> list[_View]:
+    def _views(self, rng: np.random.Generator, shift_xy: NDArray[np.float32] | None) -> list[_View]:
         """Return one or two views of one place, each (before, after). A mirrored place negates `shift_xy[0]`."""
         pairs, side, free = self.pairs, self.crop_px, self.grid_px == 1
         which, mirrored = int(rng.integers(len(pairs))), bool(rng.random() < 0.5) and free
@@ -94,7 +94,7 @@ class PairedBatches:
             before, after = crops if curve is None else (relit(crop, curve) for crop in crops)
             if mirrored:
                 before, after = before[:, ::-1], after[:, ::-1]
-            views.append((webcam.spoil(before, rng), after))
+            views.append((spoil(before, rng, self.webcam), after))
         if mirrored and shift_xy is not None:
             shift_xy[0] *= -1
         return views

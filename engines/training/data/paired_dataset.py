@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections import Counter
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.errors import OptionsError
 from engines.files import atomic_path
-from engines.training.data.picture_pairs import ImageU8, Skipped, find_pairs, read_rgb, size_text
+from engines.training.data.picture_pairs import ImageU8, Skipped, find_pairs, read_pair, size_text
 
 VARIANT = "~"  # NAME~1.png is NAME.png relit: the same person, so both belong to the same side of the split
 _KINDS = ("face", "head", "frame")  # NAME.head.png and NAME.frame.png are regions of one photo: the same applies
-
-
-class Pictures(Protocol):
-    """Pictures of one size, (H, W, 3) RGB uint8: an array (N, H, W, 3), or a `PictureFile`."""
-
-    def __len__(self) -> int:
-        """Return the number of pictures."""
-
-    def __getitem__(self, index: int, /) -> ImageU8:
-        """Return one picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +45,14 @@ class PictureFile:
         Raises:
             OptionsError: The file is gone or was shortened.
         """
-        count = int(np.prod(self.shape))
         try:
-            pixels = np.fromfile(self.path, np.uint8, count, offset=self.offsets[index])
+            pixels = np.fromfile(self.path, np.uint8, math.prod(self.shape), offset=self.offsets[index])
             return pixels.reshape(self.shape)
         except (OSError, ValueError) as error:
             raise OptionsError(f"pairs in {self.path}", str(error), "start again with --resume") from error
 
 
-class _Selection(NamedTuple):
-    """Some of the pictures, by index."""
-
-    pictures: Pictures
-    indices: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, index: int) -> ImageU8:  # type: ignore[override]
-        return self.pictures[self.indices[index]]
+Pictures = PictureFile | NDArray[np.uint8]  # pictures of one size, (H, W, 3) RGB uint8 each
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,16 +94,15 @@ class PairedDataset:
         return digest.hexdigest()
 
     def subset(self, indices: Sequence[int]) -> PairedDataset:
-        """Return some of the pairs; no picture is copied."""
-        chosen = tuple(indices)
-        before, after = _Selection(self.before_rgb, chosen), _Selection(self.after_rgb, chosen)
-        return PairedDataset(tuple(self.names[i] for i in chosen), before, after, self.terms)
+        """Return some of the pairs. Pictures in a file are not copied."""
+        before, after = _chosen(self.before_rgb, indices), _chosen(self.after_rgb, indices)
+        return PairedDataset(tuple(self.names[i] for i in indices), before, after, self.terms)
 
 
-class _Record(NamedTuple):
-    name: str
-    offset: int
-    shape: tuple[int, ...]
+def _chosen(pictures: Pictures, indices: Sequence[int]) -> Pictures:
+    if isinstance(pictures, PictureFile):
+        return replace(pictures, offsets=tuple(pictures.offsets[i] for i in indices))
+    return pictures[list(indices)]
 
 
 def open_pairs(
@@ -149,50 +127,31 @@ def open_pairs(
     """
     skipped = Skipped()
     pairs = find_pairs(before, after, skipped)
-    records: list[_Record] = []
+    by_shape: dict[tuple[int, ...], list[tuple[str, int]]] = {}  # name and offset of each pair
     try:
         with atomic_path(cache) as part, part.open("wb") as file:
             for name, one, other in pairs:
-                record = _append(file, name, one, other, size_wh, skipped)
-                records += [record] if record is not None else []
+                pictures = read_pair(one, other, skipped)
+                if size_wh is not None:
+                    pictures = [_resized(picture, size_wh) for picture in pictures]
+                if pictures:
+                    by_shape.setdefault(pictures[0].shape, []).append((name, file.tell()))
+                    file.write(np.stack(pictures).tobytes())
                 on_pair(len(pairs))
     except OSError as error:
         do = "make room, or name another folder with --work"
         raise OptionsError(f"pairs in {cache}", error.strerror or str(error), do) from error
-    sizes = Counter(record.shape for record in records).most_common(1)
-    usual = sizes[0][0] if sizes else (0, 0, 3)
-    odd = [one for one in records if one.shape != usual]
-    skipped.sizes += [f"{one.name}: {_text(one.shape)}, most are {_text(usual)}" for one in odd]
-    records = [one for one in records if one.shape == usual]
-    if not records:
+    if not by_shape:
         got = skipped.line() or "no picture of one has a partner in the other"
         raise OptionsError(f"pairs in {before} and {after}", got, "give both pictures of a pair the same name and size")
-    inputs = tuple(record.offset for record in records)
-    targets = tuple(offset + int(np.prod(usual)) for offset in inputs)
-    names = tuple(record.name for record in records)
-    pictures = PictureFile(cache, inputs, usual), PictureFile(cache, targets, usual)
-    return PairedDataset(names, *pictures, terms_of(before, after)), skipped
-
-
-def _append(
-    file: BinaryIO, name: str, before: Path, after: Path, size_wh: tuple[int, int] | None, skipped: Skipped
-) -> _Record | None:
-    pictures: list[ImageU8] = []
-    for path in (before, after):
-        try:
-            pictures.append(read_rgb(path))
-        except OptionsError as error:
-            skipped.unreadable.append(f"{path}: {error.got}")
-            return None
-    if pictures[0].shape != pictures[1].shape:
-        skipped.sizes.append(f"{before}: {size_text(pictures[0])}, its partner is {size_text(pictures[1])}")
-        return None
-    if size_wh is not None and pictures[0].shape[:2] != size_wh[::-1]:
-        pictures = [_resized(picture, size_wh) for picture in pictures]
-    offset = file.tell()
-    for picture in pictures:
-        file.write(picture.tobytes())
-    return _Record(name, offset, pictures[0].shape)
+    usual = max(by_shape, key=lambda shape: len(by_shape[shape]))
+    names, inputs = zip(*by_shape.pop(usual), strict=True)
+    for shape, records in by_shape.items():
+        odd = f"{size_text(shape)}, most are {size_text(usual)}"
+        skipped["of another size"] += [f"{name}: {odd}" for name, _ in records]
+    targets = tuple(offset + math.prod(usual) for offset in inputs)
+    files = PictureFile(cache, inputs, usual), PictureFile(cache, targets, usual)
+    return PairedDataset(names, *files, terms_of(before, after)), skipped
 
 
 def _resized(picture: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
@@ -204,10 +163,6 @@ def _resized(picture: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
     interpolation = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
     cut = picture[top : top + cut_h, left : left + cut_w]
     return cv2.resize(cut, size_wh, interpolation=interpolation)  # type: ignore[return-value]
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
 
 
 def terms_of(*folders: Path) -> str:

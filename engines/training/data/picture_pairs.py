@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import OptionsError
+from engines.errors import OptionsError, VeneerError
 
 ImageU8 = NDArray[np.uint8]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
-@dataclass(slots=True)
-class Skipped:
-    """Pictures that cannot be used, by reason. Each entry names the file."""
+class Skipped(dict[str, list[str]]):
+    """Pictures that cannot be used: entries that name the file, by reason."""
 
-    unpaired: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-    sizes: list[str] = field(default_factory=list)
-    duplicates: list[str] = field(default_factory=list)
+    def __missing__(self, reason: str) -> list[str]:
+        return self.setdefault(reason, [])
 
     def line(self) -> str:
-        """Return one line that lists them, or "" if there are none."""
-        parts = (
-            ("without a partner", self.unpaired),
-            ("unreadable", self.unreadable),
-            ("of another size", self.sizes),
-            ("with a duplicate name", self.duplicates),
-        )
-        listed = [f"{len(names)} {reason} ({shortened(names)})" for reason, names in parts if names]
+        """Return one line with the number and the first three entries of each reason, or "" if there are none."""
+        listed = []
+        for reason, names in self.items():
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            listed += [f"{len(names)} {reason} ({', '.join(names[:3])}{more})"] if names else []
         return f"skipped: {'; '.join(listed)}" if listed else ""
-
-
-def shortened(names: list[str]) -> str:
-    """Return the first three names and the number of the others."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def find_pairs(before: Path, after: Path, skipped: Skipped) -> list[tuple[str, Path, Path]]:
@@ -52,7 +41,7 @@ def find_pairs(before: Path, after: Path, skipped: Skipped) -> list[tuple[str, P
     """
     found = [_pictures_in(folder, skipped) for folder in (before, after)]
     for here, there in (found, found[::-1]):
-        skipped.unpaired += [str(here[name]) for name in sorted(here.keys() - there.keys())]
+        skipped["without a partner"] += [str(here[name]) for name in sorted(here.keys() - there.keys())]
     return [(name, found[0][name], found[1][name]) for name in sorted(found[0].keys() & found[1].keys())]
 
 
@@ -64,7 +53,7 @@ def complete_pairs(before: Path, after: Path) -> list[tuple[Path, Path]]:
     """
     skipped = Skipped()
     pairs = find_pairs(before, after, skipped)
-    if skipped.unpaired or skipped.duplicates:
+    if skipped.line():
         do = "pictures are paired by their file names: add the partner, or remove the picture"
         raise OptionsError(f"pairs in {before} and {after}", skipped.line().removeprefix("skipped: "), do)
     return [(one, other) for _, one, other in pairs]
@@ -75,15 +64,14 @@ def _pictures_in(folder: Path, skipped: Skipped) -> dict[str, Path]:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.name[0] != ".")
     except OSError as error:
         reason = {FileNotFoundError: "no such folder", NotADirectoryError: "a file, not a folder"}.get(type(error))
-        raise OptionsError(
-            f"folder {folder}", reason or error.strerror or str(error), "name a folder of pictures"
-        ) from error
+        got = reason or error.strerror or str(error)
+        raise OptionsError(f"folder {folder}", got, "name a folder of pictures") from error
     if not paths:
         raise OptionsError(f"folder {folder}", "no picture in it", f"use {', '.join(_SUFFIXES)}")
     found: dict[str, Path] = {}
     for path in paths:
         if found.setdefault(path.stem, path) != path:
-            skipped.duplicates.append(f"{path}, beside {found[path.stem].name}")
+            skipped["with a duplicate name"].append(f"{path}, beside {found[path.stem].name}")
     return found
 
 
@@ -107,6 +95,22 @@ def read_rgb(path: Path) -> ImageU8:
     return np.ascontiguousarray(picture_bgr[:, :, ::-1], np.uint8)
 
 
-def size_text(picture: ImageU8) -> str:
-    """Return the size of a picture (H, W, 3) as "WxH"."""
-    return f"{picture.shape[1]}x{picture.shape[0]}"
+def read_pair(before: Path, after: Path, skipped: Skipped, read: Callable[[Path], ImageU8] = read_rgb) -> list[ImageU8]:
+    """Return both pictures of a pair, or [] and an entry in `skipped` if one is unreadable or their sizes differ."""
+    pictures: list[ImageU8] = []
+    for path in (before, after):
+        try:
+            pictures.append(read(path))
+        except VeneerError as error:
+            skipped["unreadable"].append(f"{path}: {error.got}")
+            return []
+    one, other = (size_text(picture.shape) for picture in pictures)
+    if one != other:
+        skipped["of another size"].append(f"{before}: {one}, its partner is {other}")
+        return []
+    return pictures
+
+
+def size_text(shape: tuple[int, ...]) -> str:
+    """Return "WxH" of the shape of a picture (H, W, 3)."""
+    return f"{shape[1]}x{shape[0]}"

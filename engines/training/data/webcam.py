@@ -38,12 +38,10 @@ def relit(picture_rgb: ImageU8, curve: ImageU8) -> ImageU8:
     return cv2.LUT(picture_rgb, curve[None])  # type: ignore[return-value]
 
 
-def turn_matrix(
-    rng: np.random.Generator, side_px: int, *, degrees: float = 20.0, scale: tuple[float, float] = (0.9, 1.12)
-) -> NDArray[np.float64]:
-    """Return a (2, 3) matrix of a rotation and scale about the middle of a square, for `cv2.warpAffine`."""
+def turn_matrix(rng: np.random.Generator, side_px: int) -> NDArray[np.float64]:
+    """Return a (2, 3) matrix of a small rotation and scale about the middle of a square, for `cv2.warpAffine`."""
     middle = (side_px - 1) / 2
-    return cv2.getRotationMatrix2D((middle, middle), rng.uniform(-degrees, degrees), rng.uniform(*scale))  # type: ignore[return-value]
+    return cv2.getRotationMatrix2D((middle, middle), rng.uniform(-20.0, 20.0), rng.uniform(0.9, 1.12))  # type: ignore[return-value]
 
 
 def warped(picture_rgb: ImageU8, matrix: NDArray[np.float64], side_px: int) -> ImageU8:
@@ -61,38 +59,26 @@ def _noise_fields() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return white, np.asarray(coarse / coarse.std(), np.float32)
 
 
-class Webcam:
-    """Degrades pictures as cheap cameras and video calls do.
+def spoil(picture_rgb: ImageU8, rng: np.random.Generator, strength: float = 1.0) -> ImageU8:
+    """Degrade a picture (H, W, 3) as cheap cameras and video calls do: lens, sensor, exposure, compression.
 
-    The same state of the random generator gives the same bytes. Safe to use from several threads.
+    A low-resolution camera's noise and JPEG blocks are at its own resolution and are enlarged with the picture. The
+    same state of the random generator gives the same bytes.
 
     Args:
+        picture_rgb: The picture.
+        rng: Chooses the faults.
         strength: 0..1, scales the probability of each fault.
     """
-
-    def __init__(self, strength: float = 1.0) -> None:
-        self.strength = strength
-
-    def spoil(self, picture_rgb: ImageU8, rng: np.random.Generator) -> ImageU8:
-        """Return a degraded picture (H, W, 3), in the order of a camera: lens, sensor, exposure, compression.
-
-        A low-resolution camera's noise and JPEG blocks are at its own resolution and are enlarged with the picture.
-        """
-        picture, (height, width) = picture_rgb, picture_rgb.shape[:2]
-        if self._happens(rng, 0.2):
-            picture = _motion_blur(picture, rng) if rng.random() < 0.6 else _defocus(picture, rng)
-        if self._happens(rng, 0.25):
-            picture = _shrunk(picture, rng)
-        if self._happens(rng, 0.6):
-            picture = _noisy(picture, rng)
-        if self._happens(rng, 0.5):
-            picture = _jpeg(picture, rng)
-        if picture.shape[:2] == (height, width):
-            return picture
-        return cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)  # type: ignore[return-value]
-
-    def _happens(self, rng: np.random.Generator, share: float) -> bool:
-        return bool(rng.random() < share * self.strength)
+    picture, (height, width) = picture_rgb, picture_rgb.shape[:2]
+    if rng.random() < 0.2 * strength:
+        picture = _motion_blur(picture, rng) if rng.random() < 0.6 else _defocus(picture, rng)
+    for share, fault in ((0.25, _shrunk), (0.6, _noisy), (0.5, _jpeg)):
+        if rng.random() < share * strength:
+            picture = fault(picture, rng)
+    if picture.shape[:2] == (height, width):
+        return picture
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)  # type: ignore[return-value]
 
 
 def _noisy(picture: ImageU8, rng: np.random.Generator) -> ImageU8:

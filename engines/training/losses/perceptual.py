@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.errors import OptionsError
-from engines.training.data.aligned import NPZ_UNREADABLE
 
 _Weights = NDArray[np.float32]
 
@@ -64,7 +63,7 @@ def _arrays(file: Path) -> list[tuple[_Weights, _Weights]]:
             arrays = [(archive[f"{i}.weight"], archive[f"{i}.bias"]) for i in order]
         if not all(array.dtype.kind == "f" for layer in arrays for array in layer):
             raise ValueError("not all arrays hold floating-point numbers")
-    except (OSError, *NPZ_UNREADABLE) as error:
+    except Exception as error:  # numpy raises exceptions of many types for a damaged npz
         do = "name an npz of VGG-19 weights with --vgg"
         raise OptionsError(f"VGG-19 weights {file}", str(error) or type(error).__name__, do) from error
     return arrays

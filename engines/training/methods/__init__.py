@@ -29,6 +29,6 @@ def load_method(name: str) -> type[TrainingMethod[Any]]:
         do = did_you_mean(name, names, otherwise=f"use {', '.join(names)}")
         raise OptionsError(f"training method {name[:60]!r}", "there is no such method", do)
     importlib.import_module(f"{__name__}.{name}")
-    from engines.training.method import registered
+    from engines.training.method import METHODS
 
-    return registered()[name]
+    return METHODS[name]

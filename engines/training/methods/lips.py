@@ -106,9 +106,8 @@ class Lips(TrainingMethod[LipsConfig]):
         }
 
     def learning_rate(self, step: int) -> float:
-        """Return one cycle, in the order of operations that gives the weights of earlier versions."""
-        config = self.config
-        warm_up = min(1.0, (step + 1) / config.warm_up_steps)
+        """Return the usual rate, in the order of operations that gives the weights of earlier versions."""
+        config, warm_up = self.config, min(1.0, (step + 1) / self.config.warm_up_steps)
         return config.peak_lr * warm_up * 0.5 * (1 + math.cos(math.pi * step / config.steps))
 
     def ema_decay(self, step: int) -> float:

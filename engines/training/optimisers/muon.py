@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 _ITERATIONS = 5
+_MOMENTUM = 0.95  # of the matrices
+_MEAN_DECAY, _SQUARE_DECAY = 0.9, 0.99  # of the other weights
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # moves all singular values towards 1; the coefficients of Jordan et al.
 
 
@@ -24,24 +26,14 @@ class Muon(torch.optim.Optimizer):
         matrices: Weights of two axes or more.
         others: Biases, and the first and last layers.
         lr: Learning rate of both groups.
-        momentum: Of the matrices.
-        betas: Of the others.
         weight_decay: Of both groups.
     """
 
     def __init__(
-        self,
-        matrices: Iterable[nn.Parameter],
-        others: Iterable[nn.Parameter],
-        *,
-        lr: float,
-        momentum: float = 0.95,
-        betas: tuple[float, float] = (0.9, 0.99),
-        weight_decay: float = 0.0,
+        self, matrices: Iterable[nn.Parameter], others: Iterable[nn.Parameter], *, lr: float, weight_decay: float
     ) -> None:
-        shared = {"lr": lr, "momentum": momentum, "betas": betas, "weight_decay": weight_decay}
         groups = [{"params": list(matrices), "matrices": True}, {"params": list(others), "matrices": False}]
-        super().__init__([group for group in groups if group["params"]], shared)
+        super().__init__([group for group in groups if group["params"]], {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -51,17 +43,17 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     weight.mul_(1 - group["lr"] * group["weight_decay"])
                     update = _update_matrix if group["matrices"] else _update_like_adam
-                    update(weight, weight.grad, self.state[weight], group)
+                    update(weight, weight.grad, self.state[weight], group["lr"])
 
 
-def _update_matrix(weight: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+def _update_matrix(weight: Tensor, gradient: Tensor, state: dict[str, Any], lr: float) -> None:
     if not state:
         state["mean"] = torch.zeros_like(weight)
-    state["mean"].lerp_(gradient, 1 - group["momentum"])
-    nesterov = gradient.lerp(state["mean"], group["momentum"])
+    state["mean"].lerp_(gradient, 1 - _MOMENTUM)
+    nesterov = gradient.lerp(state["mean"], _MOMENTUM)
     matrix = nesterov.reshape(len(nesterov), -1)  # out, everything else
     size = 0.2 * math.sqrt(max(matrix.shape))
-    weight.add_(_orthogonal(matrix).reshape(weight.shape), alpha=-group["lr"] * size)
+    weight.add_(_orthogonal(matrix).reshape(weight.shape), alpha=-lr * size)
 
 
 def _orthogonal(matrix: Tensor) -> Tensor:
@@ -76,12 +68,11 @@ def _orthogonal(matrix: Tensor) -> Tensor:
     return (x.T if transposed is not matrix else x).to(matrix.dtype)
 
 
-def _update_like_adam(weight: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+def _update_like_adam(weight: Tensor, gradient: Tensor, state: dict[str, Any], lr: float) -> None:
     if not state:
         state.update(step=0, mean=torch.zeros_like(weight), square=torch.zeros_like(weight))
     state["step"] += 1
-    decay_mean, decay_square = group["betas"]
-    state["mean"].lerp_(gradient, 1 - decay_mean)
-    state["square"].lerp_(gradient.square(), 1 - decay_square)
-    root = (state["square"] / (1 - decay_square ** state["step"])).sqrt_().add_(1e-8)
-    weight.addcdiv_(state["mean"], root, value=-group["lr"] / (1 - decay_mean ** state["step"]))
+    state["mean"].lerp_(gradient, 1 - _MEAN_DECAY)
+    state["square"].lerp_(gradient.square(), 1 - _SQUARE_DECAY)
+    root = (state["square"] / (1 - _SQUARE_DECAY ** state["step"])).sqrt_().add_(1e-8)
+    weight.addcdiv_(state["mean"], root, value=-lr / (1 - _MEAN_DECAY ** state["step"]))

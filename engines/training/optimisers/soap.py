@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 _EPS = 1e-8
+_MEAN_DECAY = _SQUARE_DECAY = _COVARIANCE_DECAY = 0.95
+_BASIS_EVERY = 10  # steps between two updates of the eigenbasis (one QR decomposition each)
 
 
 class Soap(torch.optim.Optimizer):
@@ -22,23 +24,10 @@ class Soap(torch.optim.Optimizer):
     Args:
         params: The weights.
         lr: Learning rate.
-        betas: Decay of the mean and of the square of the gradients.
-        covariance_decay: Decay of the two covariances.
-        basis_every: Steps between two updates of the eigenbasis (one QR decomposition each).
     """
 
-    def __init__(
-        self,
-        params: Iterable[nn.Parameter],
-        *,
-        lr: float,
-        betas: tuple[float, float] = (0.95, 0.95),
-        covariance_decay: float = 0.95,
-        basis_every: int = 10,
-    ) -> None:
-        super().__init__(
-            params, {"lr": lr, "betas": betas, "covariance_decay": covariance_decay, "basis_every": basis_every}
-        )
+    def __init__(self, params: Iterable[nn.Parameter], *, lr: float) -> None:
+        super().__init__(params, {"lr": lr})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -46,10 +35,10 @@ class Soap(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    _update(weight, weight.grad.reshape(weight.shape[0], -1), self.state[weight], group)
+                    _update(weight, weight.grad.reshape(weight.shape[0], -1), self.state[weight], group["lr"])
 
 
-def _update(weight: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+def _update(weight: Tensor, gradient: Tensor, state: dict[str, Any], lr: float) -> None:
     """Update a weight; the gradient is a matrix of output channels x everything else."""
     has_basis = weight.ndim > 1
     if not state:
@@ -57,19 +46,18 @@ def _update(weight: Tensor, gradient: Tensor, state: dict[str, Any], group: dict
         if has_basis:
             _first_basis(gradient, state)
     state["step"] += 1
-    decay_mean, decay_square = group["betas"]
     if has_basis:
-        state["left"].lerp_(gradient @ gradient.T, 1 - group["covariance_decay"])  #  out, out
-        state["right"].lerp_(gradient.T @ gradient, 1 - group["covariance_decay"])  # rest, rest
-    state["mean"].lerp_(gradient, 1 - decay_mean)
-    state["square"].lerp_(_into_basis(gradient, state).square(), 1 - decay_square)
-    mean = _into_basis(state["mean"], state) / (1 - decay_mean ** state["step"])
-    root = (state["square"] / (1 - decay_square ** state["step"])).sqrt()
+        state["left"].lerp_(gradient @ gradient.T, 1 - _COVARIANCE_DECAY)  #  out, out
+        state["right"].lerp_(gradient.T @ gradient, 1 - _COVARIANCE_DECAY)  # rest, rest
+    state["mean"].lerp_(gradient, 1 - _MEAN_DECAY)
+    state["square"].lerp_(_into_basis(gradient, state).square(), 1 - _SQUARE_DECAY)
+    mean = _into_basis(state["mean"], state) / (1 - _MEAN_DECAY ** state["step"])
+    root = (state["square"] / (1 - _SQUARE_DECAY ** state["step"])).sqrt()
     change = mean / (root + _EPS)
     if has_basis:
         change = state["left_basis"] @ change @ state["right_basis"].T
-    weight.sub_(change.reshape(weight.shape), alpha=group["lr"])
-    if has_basis and state["step"] % group["basis_every"] == 0:
+    weight.sub_(change.reshape(weight.shape), alpha=lr)
+    if has_basis and state["step"] % _BASIS_EVERY == 0:
         _refresh_basis(state, "left", axis=0)
         _refresh_basis(state, "right", axis=1)
 

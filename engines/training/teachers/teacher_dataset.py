@@ -11,7 +11,7 @@ import signal
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +25,10 @@ from engines.training import teachers
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
 from engines.training.data.dataset_marker import DRAWN, SIDES, prepare_pairs
 from engines.training.data.paired_dataset import VARIANT
-from engines.training.data.picture_pairs import ImageU8
 from engines.training.data.webcam import light_curve, relit
+from engines.training.teachers.blemishes import add_blemishes
 
 _BLEMISHED = "b"
-_QUEUED_PER_PROCESS = 4  # few, so that Ctrl-C takes effect soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +102,10 @@ def draw_pairs(
         "lights": lights, "blemished": blemished, "seed": seed,
     }  # fmt: skip
     prepare_pairs(out, DRAWN, key, (task.stem for task in tasks))
-    result = DrawnPairs()
-    pending = []
-    for task in tasks:
-        if task.done():
-            result.existing += 1
-            on_pair(len(tasks))
-        else:
-            pending.append(task)
+    pending = [task for task in tasks if not task.done()]
+    result = DrawnPairs(existing=len(tasks) - len(pending))
+    for _ in range(result.existing):
+        on_pair(len(tasks))
     for problem in _draw_all(pending, processes):
         result.drawn += not problem
         result.unreadable += [problem] if problem else []
@@ -134,20 +129,12 @@ def _draw_all(tasks: list[_Task], processes: int) -> Iterator[str]:
         yield from map(_draw, tasks)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy PyTorch's locked threads
-    pool = ProcessPoolExecutor(processes, context, initializer=_start_process)
     try:
-        running: set[Future[str]] = set()
-        for task in tasks:
-            running.add(pool.submit(_draw, task))
-            if len(running) >= _QUEUED_PER_PROCESS * processes:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        yield from (future.result() for future in running)
+        with ProcessPoolExecutor(processes, context, initializer=_start_process) as pool:
+            yield from pool.map(_draw, tasks)
     except BrokenProcessPool as error:
         got, do = "a process died (out of memory?)", "use --processes 1; finished pairs are kept"
         raise EngineError("drawing pairs", got, do) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start_process() -> None:
@@ -176,7 +163,12 @@ def _draw(task: _Task) -> str:
     before, clean = _inputs(region, task.variant, rng)
     after_rgb = teachers.load_teacher(task.teacher)(clean)
     for path, picture in zip(task.pictures, (before.rgb, after_rgb), strict=True):
-        _write(path, cv2.resize(picture, (task.side_px, task.side_px), interpolation=cv2.INTER_AREA))  # type: ignore[arg-type]
+        small_rgb = cv2.resize(picture, (task.side_px, task.side_px), interpolation=cv2.INTER_AREA)
+        try:
+            atomic_write(path, cv2.imencode(".png", small_rgb[:, :, ::-1])[1].tobytes())
+        except OSError as error:
+            do = "make room; finished pairs are kept"
+            raise OptionsError(f"pair {path}", error.strerror or str(error), do) from error
     return ""
 
 
@@ -185,16 +177,6 @@ def _inputs(region: AlignedRegion, variant: str, rng: np.random.Generator) -> tu
     if not variant:
         return region, region
     if variant.startswith(_BLEMISHED):
-        from engines.training.teachers.blemishes import add_blemishes
-
         return add_blemishes(region, rng), region
     lit = dataclasses.replace(region, rgb=relit(region.rgb, light_curve(rng)))
     return lit, lit
-
-
-def _write(path: Path, picture_rgb: ImageU8) -> None:
-    try:
-        atomic_write(path, cv2.imencode(".png", picture_rgb[:, :, ::-1])[1].tobytes())
-    except OSError as error:
-        do = "make room; finished pairs are kept"
-        raise OptionsError(f"pair {path}", error.strerror or str(error), do) from error

@@ -70,8 +70,8 @@ def test_a_teacher_and_photos_make_a_style(photos: Path, tmp_path: Path) -> None
         "my-toon", "--teacher", "toon", "--faces", photos, "--work", tmp_path / "w", "--out", tmp_path, *QUICK
     )
     assert "my-toon:" in printed and "dB" in printed
-    assert "1 unreadable, skipped:" in printed and "broken.jpg" in printed
-    assert "1 no face, skipped:" in printed and "wall.png" in printed
+    assert "skipped: 1 unreadable (" in printed and "broken.jpg" in printed
+    assert "1 without a face (" in printed and "wall.png" in printed
     card = json.loads((tmp_path / "my-toon.json").read_text())
     assert (card["name"], card["generator"], card["region"], card["output"]) == (
         "my-toon",
@@ -96,7 +96,7 @@ def test_own_pairs_are_cut_by_the_face_before(tmp_path: Path) -> None:
     own = ("--before", tmp_path / "before", "--after", tmp_path / "after")
     printed = call("neg", *own, "--region", "face", "--work", tmp_path / "w", "--out", tmp_path, *QUICK)
     assert "1 without a partner" in printed and "alone.png" in printed
-    assert "1 no face on" in printed and "wall.png" in printed
+    assert "1 without a face (" in printed and "wall.png" in printed
     card = json.loads((tmp_path / "neg.json").read_text())
     assert card["pairs"] == "the user's own" and "teacher" not in card
     cut = [cv2.imread(str(tmp_path / "w" / "pairs" / side / "a.png")) for side in ("before", "after")]

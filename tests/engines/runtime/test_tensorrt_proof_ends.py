@@ -144,6 +144,11 @@ def test_a_damaged_proof_file_is_rebuilt(text: str, tmp_path: Path, monkeypatch:
     kept.write_text(text)
     assert main(monkeypatch, "--here", "--kept", str(kept), "--style", "lips-glaze") == 0
     assert len(builder.asked) == 2
+
+
+def test_a_damaged_proof_is_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder, kept = Builder(monkeypatch), tmp_path / "kept.json"
+    assert main(monkeypatch, "--here", "--kept", str(kept), "--style", "lips-glaze") == 0
     for harm in ({"wrong": "x"}, {"plan_bytes": 0}, {"fp32_layers": ["a"]}, {"more": 1}):
         proofs = json.loads(kept.read_text())
         kept.write_text(json.dumps({key: {**proof, **harm} for key, proof in proofs.items()}))
