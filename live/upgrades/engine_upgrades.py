@@ -181,9 +181,9 @@ class EngineUpgrades:
             self._run_build(order, f"building {style.name} {order.label}")
             better = open_accepted(style, order, reference=engine.reference)
         except BuildError as error:
-            self._say(f"{order.label} of {name} is not used: {error}; {old} stays in use")
             if error.permanent:
                 failed_builds.record_failure(order.current_key(), order.label, style, str(error))
+            self._say(f"{order.label} of {name} is not used: {error}; {old} stays in use")
             return
         if self._closed.is_set() or engine.fell_back:
             better.close()
