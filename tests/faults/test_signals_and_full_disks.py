@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.cli_parts import HANG_S, started, until, veneer
+from support.cli_parts import HANG_S, WITH_TESTS, started, until, veneer
 from support.fakes_loopback import FakeLoopback
 from support.fakes_virtualcam import FakeVirtualCameras
 from support.patience import QUICK_S, Patience, Queue
@@ -182,7 +182,7 @@ def _small_disk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 
 @contextlib.contextmanager
 def _running(how: list[str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, *how, "run", "--source", "demo", "--size", "320x240", *arguments]
+    command = [*WITH_TESTS, sys.executable, *how, "run", "--source", "demo", "--size", "320x240", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as run:
         try:
             yield run
