@@ -98,14 +98,9 @@ def _score(
 
 
 def _similarity(picture_rgb: ImageU8, target_rgb: ImageU8) -> dict[str, float | None]:
-    lines = line_scores(picture_rgb, target_rgb)
-    return {
-        "psnr_db": _rounded(psnr_db(picture_rgb, target_rgb)),
-        "ssim": _rounded(ssim(picture_rgb, target_rgb)),
-        "line_precision": _rounded(lines.precision),
-        "line_recall": _rounded(lines.recall),
-        "line_crispness": _rounded(lines.crispness),
-    }
+    scores = {"psnr_db": psnr_db(picture_rgb, target_rgb), "ssim": ssim(picture_rgb, target_rgb)}
+    lines = {f"line_{name}": score for name, score in asdict(line_scores(picture_rgb, target_rgb)).items()}
+    return {name: _rounded(score) for name, score in (scores | lines).items()}
 
 
 def _drift(found: Drift | str) -> dict[str, Any]:
