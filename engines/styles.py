@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import paths
-from engines.cache.engine_cache import file_digest
+from engines.cache.cache_entry import file_digest
 from engines.errors import EngineError, LookError
 from engines.generators import registry
 from engines.generators.spec import Value

@@ -67,8 +67,11 @@ def available_builds(style: Style, info: EngineInfo, runtime: str) -> tuple[Buil
     if info.runtime == "tensorrt":
         return ()
     found = []
-    if runtime in ("auto", "tensorrt") and _tensorrt_usable():
-        found.append(_opening_order("TensorRT FP16", "tensorrt", style, partial(_tensorrt_key, style)))
+    if runtime in ("auto", "tensorrt"):
+        with contextlib.suppress(NotUsableError):
+            driver_device()
+            installed_distribution()
+            found.append(_opening_order("TensorRT FP16", "tensorrt", style, partial(_tensorrt_key, style)))
     on_gpu = info.runtime == "torch" and info.device != "CPU"
     if runtime in ("auto", "openvino") and not on_gpu:
         if info.runtime == "torch" and not graph_available(style):
@@ -110,15 +113,6 @@ def _opening_order(label: str, runtime: str, style: Style, key: Callable[[], str
 
 def _style_arguments(style: Style) -> tuple[str, ...]:
     return style.name, "--size", "{}x{}".format(*style.size_wh), "--region", style.region
-
-
-def _tensorrt_usable() -> bool:
-    try:
-        driver_device()
-        installed_distribution()
-    except NotUsableError:
-        return False
-    return True
 
 
 def _tensorrt_key(style: Style) -> str:

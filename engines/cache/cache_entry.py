@@ -82,15 +82,6 @@ def find_damage(entry: Path, key: str | None) -> str:
     return ""
 
 
-def folder_bytes(folder: Path) -> int:
-    """Return the total size of the files in a folder."""
-    total = 0
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            total += path.stat().st_size
-    return total
-
-
 def entries() -> list[CacheEntry]:
     """Return all entries of the user's cache, damaged ones included, the most recently used first."""
     folders: list[Path] = []
@@ -150,14 +141,16 @@ def _verdict_file(key: str) -> Path:
 
 def _entry(folder: Path) -> CacheEntry:
     manifest: Mapping[str, Any] = {}
-    used_at_s = 0.0
+    used_at_s, size_bytes = 0.0, 0
+    with contextlib.suppress(OSError):
+        size_bytes = sum(path.stat().st_size for path in folder.iterdir())
     with contextlib.suppress(*_UNREADABLE):
         manifest = _read_manifest(folder)
         used_at_s = (folder / MANIFEST).stat().st_mtime
     about = EntryDescription(**{name: str(manifest.get(name, "?")) for name in EntryDescription.__slots__})
     text = _verdict_text(manifest.get("verdict")) if "built_at" in manifest else "damaged"
     built_at, build_s = str(manifest.get("built_at", "?")), manifest.get("build_s")
-    return CacheEntry(folder.name, folder, about, folder_bytes(folder), built_at, build_s, text, used_at_s)
+    return CacheEntry(folder.name, folder, about, size_bytes, built_at, build_s, text, used_at_s)
 
 
 def _read_manifest(entry: Path) -> dict[str, Any]:

@@ -26,26 +26,8 @@ from engines.cache.cache_entry import (
     entries,
     file_digest,
     find_damage,
-    folder_bytes,
 )
 from engines.text import first_line
-
-__all__ = [
-    "CacheLookup",
-    "EntryDescription",
-    "build_lock",
-    "cache_key",
-    "clear",
-    "discard",
-    "entries",
-    "file_digest",
-    "find",
-    "find_shipped",
-    "load",
-    "load_or_build",
-    "store",
-    "trim",
-]
 
 LIMIT_BYTES = 2_000_000_000
 LOCK_TIMEOUT_S = 300.0  # longer than the slowest build observed
@@ -142,7 +124,7 @@ def store(
         manifest: dict[str, Any] = {"key": key, "files": digests}
         if home is None:  # shipped entries must be reproducible: no times
             total_s = None if build_s is None else round(build_s + time.perf_counter() - started_s, 2)
-            manifest |= {**asdict(about or EntryDescription()), "bytes": folder_bytes(temporary), "build_s": total_s}
+            manifest |= {**asdict(about or EntryDescription()), "build_s": total_s}
             manifest |= {"built_at": time.strftime("%Y-%m-%d %H:%M"), "verdict": None}
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
         temporary.replace(entry)

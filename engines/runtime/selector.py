@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Collection
 from functools import partial
 from importlib.util import find_spec
-from typing import NamedTuple
 
 from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
@@ -26,14 +25,7 @@ class RuntimeNotUsableError(EngineError):
     """The requested runtime is not usable on this machine, or not yet; another one may be."""
 
 
-class Allowed(NamedTuple):
-    """Which slow steps `open_engine` may take."""
-
-    build: bool = True
-    convert: bool = True
-
-
-Open = Callable[[Style, Allowed], Engine]
+Open = Callable[[Style, bool, bool], Engine]  # (style, may build, may convert)
 
 
 def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, convert: bool = True) -> Engine:
@@ -62,7 +54,7 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
         if runtime not in runtimes:
             continue
         try:
-            return _accepted(opened(style, Allowed(build, convert)), runtime, labels_by_reason, chosen)
+            return _accepted(opened(style, build, convert), runtime, labels_by_reason, chosen)
         except NotUsableError as error:
             reason, do = (str(error), "") if runtime == "auto" else (error.reason, error.do)
         except (ImportError, OSError, RuntimeError) as error:
@@ -71,7 +63,7 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
     raise RuntimeNotUsableError(f"runtime {runtime}", _reasons_text(labels_by_reason), _remedy(runtime, do))
 
 
-def reference_engine(style: Style, *, why: str = "the reference") -> Engine:
+def reference_engine(style: Style) -> Engine:
     """Open the FP32 reference: PyTorch on the CPU, or OpenVINO in FP32 if PyTorch is not installed.
 
     Raises:
@@ -80,7 +72,7 @@ def reference_engine(style: Style, *, why: str = "the reference") -> Engine:
     if find_spec("torch") is not None:
         from engines.runtime.torch.reference_engine import TorchEngine
 
-        return TorchEngine(style, why=why)
+        return TorchEngine(style, why="the reference")
     from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 
     try:
@@ -154,44 +146,44 @@ def _accepted(
     return engine
 
 
-def _tensorrt(style: Style, allowed: Allowed) -> Engine:
+def _tensorrt(style: Style, build: bool, convert: bool) -> Engine:
     driver_device()  # first: without a GPU nothing heavy is imported
     installed_distribution()
     from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
 
-    return TensorRtEngine(style, build=allowed.build)
+    return TensorRtEngine(style, build=build)
 
 
-def _torch_cuda(precision: str, style: Style, allowed: Allowed) -> Engine:
+def _torch_cuda(precision: str, style: Style, build: bool, convert: bool) -> Engine:
     driver_device()
     from engines.runtime.torch.cuda_engine import TorchCudaEngine
 
     return TorchCudaEngine(style, precision=precision)
 
 
-def _openvino(style: Style, allowed: Allowed) -> Engine:
+def _openvino(style: Style, build: bool, convert: bool) -> Engine:
     from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 
-    _check_conversion(style, allowed)
+    _check_conversion(style, convert)
     return OpenVinoEngine(style)
 
 
-def _openvino_intel(runtime: str, style: Style, allowed: Allowed) -> Engine:
+def _openvino_intel(runtime: str, style: Style, build: bool, convert: bool) -> Engine:
     from engines.runtime.openvino.converted_graph import openvino_core
     from engines.runtime.openvino.intel_engine import DEVICES, IntelEngine, find_device
 
     find_device(openvino_core(), DEVICES[runtime])  # a missing device is reported before a missing graph
-    _check_conversion(style, allowed)
+    _check_conversion(style, convert)
     return IntelEngine(style, runtime=runtime)
 
 
-def _check_conversion(style: Style, allowed: Allowed) -> None:
+def _check_conversion(style: Style, convert: bool) -> None:
     """Raises NotUsableError if the graph would have to be converted and that is not allowed."""
-    if not allowed.convert and not graph_available(style):
+    if not convert and not graph_available(style):
         raise NotUsableError(f"its graph of {style.name} is not converted yet", "veneer engines build")
 
 
-def _torch_cpu(style: Style, allowed: Allowed) -> Engine:
+def _torch_cpu(style: Style, build: bool, convert: bool) -> Engine:
     from engines.runtime.torch.reference_engine import TorchEngine
 
     return TorchEngine(style, why="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ def run_report(pipeline: Pipeline) -> dict[str, Any]:
         "fps": numbers["fps"],
         "latency_ms": numbers["latency_ms"],
         "stages_ms": numbers["stages_ms"],
-        "engines": [info.as_dict() for info in pipeline.parts.look_loader.engines(look)],
+        "engines": [asdict(info) for info in pipeline.parts.look_loader.engines(look)],
         "look": look,
         "versions": versions(),
     }
