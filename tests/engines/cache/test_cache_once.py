@@ -16,7 +16,7 @@ KEY = engine_cache.cache_key(weights="shared")
 BUILD = """
 import sys, time
 from pathlib import Path
-from engines.cache import engine_cache
+from engines.cache import cache_entry, engine_cache
 log, key = Path(sys.argv[1]), sys.argv[2]
 waits = log.with_name("waits")
 
