@@ -28,12 +28,9 @@ class BuildOrder:
     """One engine to build.
 
     Attributes:
-        label: For display ("OpenVINO INT8").
         runtime: Name of the built engine's runtime for `open_engine`.
         precision: Its precision; empty for the best that the runtime supports.
         builder: Object reference of the builder; see `BuildProcess`.
-        arguments: Of the builder.
-        limit_s: Timeout of the build.
         key: Returns the engine's current cache key. It changes when the builder adds calibration pictures.
     """
 
@@ -60,8 +57,6 @@ def available_builds(style: Style, info: EngineInfo, runtime: str) -> tuple[Buil
     """Return the engines that can be built here and are better than the running one, the best first.
 
     Args:
-        style: What runs.
-        info: The engine that runs it.
         runtime: As the user requested it; "auto" allows all.
     """
     if info.runtime == "tensorrt":

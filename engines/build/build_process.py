@@ -59,7 +59,6 @@ class BuildProcess:
     Args:
         builder: Object reference of a function that takes the arguments and returns the exit code, as in
             "engines.build.build_engine:main".
-        arguments: Of the builder.
         limit_s: Timeout; the builder is killed after it.
         on_step: Called in a thread of its own with each step, as in "quantise 3/11".
     """

@@ -30,8 +30,6 @@ class FailedBuild:
 
     Attributes:
         label: What was built, as in "OpenVINO INT8".
-        style: Name of the style.
-        size: Of its region, as in "256x256".
         reason: As in "its builder crashed (SIGSEGV)".
         at_s: Time in seconds since 1970.
         veneer: Version of the program; another version tries again.

@@ -67,7 +67,6 @@ def find_damage(entry: Path, key: str | None) -> str:
     """Return what is wrong with an entry, or "" if it is complete and unchanged.
 
     Args:
-        entry: The entry's folder.
         key: The key that the manifest must name; None to skip this check.
     """
     try:
@@ -95,12 +94,6 @@ def record_verdict(key: str, *, passed: bool, because: str = "", scores: Mapping
 
     The verdict is part of the cache entry if there is one. Engines that are compiled at each start have no entry;
     their verdict is a file of its own.
-
-    Args:
-        key: The engine's cache key.
-        passed: Whether the engine is accurate enough.
-        because: Why it is not.
-        scores: The measured accuracy.
 
     Raises:
         EngineError: The verdict cannot be written.

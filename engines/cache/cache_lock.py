@@ -27,7 +27,6 @@ def hold_lock(
     Args:
         lock_file: Created if missing, and kept.
         say: Receives one line when waiting begins, and one if the wait times out.
-        wait_s: Timeout in seconds.
         verb: What the holder does, for the messages.
         what: What it does that to.
 

@@ -22,7 +22,6 @@ class EngineInfo:
     """What an engine runs on.
 
     Attributes:
-        style: Name of the style.
         runtime: "tensorrt", "torch", "openvino", "openvino-gpu" or "openvino-npu".
         precision: "int8", "fp16", "bf16" or "fp32".
         device: Name of the processor or GPU; "CPU" for PyTorch on the processor.
@@ -101,8 +100,6 @@ def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | No
     """Check the input of `Engine.infer`.
 
     Args:
-        regions_bgr: The input.
-        style: Name of the style, for the message.
         size_wh: Required width and height; None for any.
 
     Raises:

@@ -36,7 +36,6 @@ class FallbackEngine:
     """See `Engine`. If no step is left it raises; `fallback_engine` then opens another runtime.
 
     Args:
-        info: Of the first step.
         steps: The fastest first.
         size_wh: Width and height of a region; None for any.
         say: Receives one line about each change of the step.

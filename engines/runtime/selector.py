@@ -32,7 +32,6 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
     """Open an engine for a style.
 
     Args:
-        style: What to run.
         runtime: "tensorrt"; "openvino"; "torch" (on the GPU if there is one); "openvino-gpu" or "openvino-npu" (an
             Intel GPU or NPU); or "auto". "auto" takes what `veneer calibrate machine` chose for this style, else the
             first usable of TensorRT, PyTorch on the GPU, OpenVINO and PyTorch on the CPU whose accuracy did not fail
@@ -85,8 +84,6 @@ def unused_choice(style: Style, info: EngineInfo, pending: Collection[str] = ())
     """Return one line for the user if another runtime runs than `veneer calibrate machine` chose; else "".
 
     Args:
-        style: What runs.
-        info: The engine that runs it.
         pending: Runtimes that engines are being built for.
     """
     chosen = engine_choice(style)

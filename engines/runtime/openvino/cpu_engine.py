@@ -31,11 +31,9 @@ class OpenVinoEngine(GraphEngine):
     is close to FP32; else FP32.
 
     Args:
-        style: What to run.
         precision: "auto" or one of `PRECISIONS`, which is then used whatever its verdict is.
         threads: Number of threads; None for the machine's choice or `default_threads`.
         excluded: Precisions that "auto" skips.
-        say: Receives progress, one line at a time.
 
     Raises:
         NotUsableError: The requested precision is not available here, or none is left.

@@ -29,10 +29,6 @@ class GraphEngine:
     """See `Engine`.
 
     Args:
-        info: See `EngineInfo`.
-        one: Compiled model for one region.
-        several: Compiled model for several regions.
-        size_wh: Width and height of a region.
         fixed: The model for several takes exactly `MAX_FACES`.
     """
 

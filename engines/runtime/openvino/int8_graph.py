@@ -112,7 +112,6 @@ def quantize_graph(graph: openvino.Model, pictures_bgr: Sequence[NDArray[np.uint
     Args:
         graph: Takes (N, H, W, 3) uint8.
         pictures_bgr: Each (H, W, 3) uint8 BGR, 0..255, all of one size.
-        recipe: One of `RECIPES`.
 
     Raises:
         ImportError: NNCF is not installed.

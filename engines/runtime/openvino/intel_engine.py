@@ -25,9 +25,7 @@ class IntelEngine(GraphEngine):
     It was tested with a simulated device only, so "auto" does not take it.
 
     Args:
-        style: What to run.
         runtime: A key of `DEVICES`.
-        say: Receives progress, one line at a time.
 
     Raises:
         NotUsableError: OpenVINO finds no such device, or FP16 is not accurate on it for this style.

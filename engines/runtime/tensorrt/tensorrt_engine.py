@@ -42,9 +42,7 @@ class TensorRtEngine(FallbackEngine):
     Falls back to PyTorch FP16 on the GPU, and from there, after NaN, to PyTorch FP32.
 
     Args:
-        style: What to run.
         build: Build an engine that is not cached, which takes up to a minute.
-        say: Receives progress, one line at a time.
 
     Raises:
         NotUsableError: TensorRT, a GPU or its memory is missing, or FP16 is not accurate for this style.

@@ -37,11 +37,9 @@ class TorchCudaEngine(FallbackEngine):
     Falls back to FP32 on the GPU, without a recording, if FP16 gives NaN or an FP32 recording fails.
 
     Args:
-        style: What to run.
         precision: "fp16" or "fp32".
         autotune: Let torch.compile choose the kernels in the mode "max-autotune", which takes a minute or more at each
             start; None to follow the environment variable `COMPILE`. If compiling fails, the network runs uncompiled.
-        say: Receives progress, one line at a time.
 
     Raises:
         NotUsableError: There is no usable GPU, its memory is full, or the precision is not accurate for this style.

@@ -34,8 +34,6 @@ class StaticRun:
 
     Args:
         call: Takes (N, 3, H, W) RGB, 0..1, on the device and returns the same shape; must not synchronise.
-        count: Regions in one call.
-        size_wh: Width and height of a region.
         dtype: Input type of `call`.
         memory_format: Input format of `call`.
         device: "cuda"; "cpu" in tests.
