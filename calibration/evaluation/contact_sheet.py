@@ -84,7 +84,7 @@ def _score_text(picture: dict[str, Any]) -> str:
 
 def _text_strip(width: int, texts: Sequence[tuple[int, str]]) -> NDArray[np.uint8]:
     """Draw texts at their left positions; returns (22, width, 3) RGB uint8."""
-    from PIL import Image, ImageDraw, ImageFont  # a dependency of scikit-image; OpenCV draws ASCII only
+    from PIL import Image, ImageDraw, ImageFont
 
     strip = Image.new("RGB", (width, _LINE_PX), "white")
     for left, text in texts:

@@ -21,12 +21,8 @@ def cut_pairs(
     """Write out/before/NAME.png and out/after/NAME.png, both `side_px` square.
 
     Args:
-        before: Folder of the pictures before.
-        after: Folder of the same-named pictures after.
         out: Folder of the pairs. Pairs made there earlier are replaced; `cut.json` records how they were made.
         kind: "face", "head" or "frame".
-        side_px: Side of the regions.
-        on_pair: Called with the number of pairs after each pair.
 
     Returns:
         The number of pairs written, and the pictures that were skipped.

@@ -27,7 +27,6 @@ def prepare_regions(
     """Cut the photos' regions into WORK/regions, unless the same photos were cut there before.
 
     Args:
-        request: Its photos, kind of region and work folder.
         seed: Chooses the photos if `request.max_photos` limits them.
         on_photo: Called with the number of photos to cut after each photo.
 

@@ -25,8 +25,6 @@ class TrainConfig:
     """What the trainer reads. Fields with a `typer.Option` are options of `veneer train STYLE`.
 
     Attributes:
-        generator: Name of the generator, see `engines.generators.registry`.
-        generator_args: Arguments of its constructor.
         peak_lr: Learning rate after `warm_up_steps`; a half cosine lowers it to zero from there.
         ema_decay: Decay of the exponential moving average (EMA) of the weights, which is exported.
         check_every: Steps between two validations. Each writes a checkpoint.

@@ -24,9 +24,6 @@ def style_card(
     """Return the card of a training.
 
     Args:
-        name: Name of the style.
-        method: The method, for what it says of its data and losses.
-        outcome: The result of the training.
         region: What the generator is applied to, see `engines.styles.REGIONS`.
         origin: Where the training data comes from: {"teacher": name, ...} or {"pairs": "the user's own"}.
     """

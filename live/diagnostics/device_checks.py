@@ -20,16 +20,13 @@ def camera() -> Finding:
     """
     from live.sources.camera_source import CameraSource
 
-    source = CameraSource(0)
-    try:
+    frames = 0
+    with contextlib.closing(CameraSource(0)) as source:
         info = source.open()
-        frames = 0
         with contextlib.suppress(TimeoutError):  # a camera that stops: report the number of frames before
             while frames < _MIN_FRAMES and source.read() is not None:
                 frames += 1
         rate = source.measured_fps
-    finally:
-        source.close()
     width, height = info.size_wh
     says = f"{info.name} delivers {width}x{height}"
     says += f" at {rate:.1f} fps (measured)" if rate else ""
@@ -51,14 +48,11 @@ def virtual_camera() -> Finding:
     from live.sinks.virtual_camera_help import RELOAD_MODULE
     from live.sources.camera_devices import is_capture_only
 
-    sink = VirtualCameraSink()
-    try:
+    with contextlib.closing(VirtualCameraSink()) as sink:
         sink.open(size_wh=(1280, 720), fps=30.0)
         sink.send(Frame(card((1280, 720)), 0, time.monotonic()))
         # While frames are sent: without them the device shows its output side.
         device, capture_only = sink.device, is_capture_only(sink.device)
-    finally:
-        sink.close()
     if capture_only is False:
         do = f"Chrome, Meet and Teams do not list it: close the programs that use it, then {RELOAD_MODULE}"
         return True, f"{device} accepts frames, but was loaded without exclusive_caps", do

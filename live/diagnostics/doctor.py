@@ -19,6 +19,7 @@ from engines.looks import load_looks, user_file
 from engines.styles import Style, load_style, style_names
 from engines.text import one_line
 from live.diagnostics import device_checks
+from live.diagnostics.device_checks import Finding
 from live.options import load_options, settings_file
 from live.pipeline.report import versions
 
@@ -42,32 +43,30 @@ class Check:
     needed: bool = True
 
 
-_OPTIONAL = ("idle", "window", "global keys", "veneer ctl", "video files")
-
-
 def examine(only: Collection[str] | None = None) -> Iterator[Check]:
     """Run all checks in order, or only those with the given names. An error in a check is its result."""
-    checks: tuple[tuple[str, Callable[[], Check]], ...] = (
-        ("settings", _settings),
-        ("camera", lambda: Check("camera", *device_checks.camera())),
-        ("face model", _face_model),
-        *((f"engine {name}", lambda name=name: _engine(name)) for name in style_names()),
-        ("virtual camera", lambda: Check("virtual camera", *device_checks.virtual_camera())),
-        ("idle", lambda: Check("idle", *device_checks.idle(), needed=False)),
-        ("window", lambda: Check("window", *device_checks.window(), needed=False)),
-        ("global keys", lambda: Check("global keys", *device_checks.global_keys(), needed=False)),
-        ("veneer ctl", _ctl),
-        ("video files", _video_files),
+    checks: tuple[tuple[str, bool, Callable[[], Finding]], ...] = (  # name, whether it is needed, check
+        ("settings", True, _settings),
+        ("camera", True, device_checks.camera),
+        ("face model", True, _face_model),
+        *((f"engine {name}", True, lambda name=name: _engine(name)) for name in style_names()),
+        ("virtual camera", True, device_checks.virtual_camera),
+        ("idle", False, device_checks.idle),
+        ("window", False, device_checks.window),
+        ("global keys", False, device_checks.global_keys),
+        ("veneer ctl", False, _ctl),
+        ("video files", False, _video_files),
     )
-    for name, check in checks:
+    for name, needed, check in checks:
         if only is not None and name not in only:
             continue
         try:
-            yield check()
+            finding = check()
         except VeneerError as error:
-            yield Check(name, False, f"{error.asked}: {error.got}", error.do, name not in _OPTIONAL)
+            finding = False, f"{error.asked}: {error.got}", error.do
         except Exception as error:  # any error of a library is a finding
-            yield Check(name, False, one_line(error), "reinstall veneer, or report this line", name not in _OPTIONAL)
+            finding = False, one_line(error), "reinstall veneer, or report this line"
+        yield Check(name, *finding, needed=needed)
 
 
 def as_report(checks: list[Check]) -> dict[str, Any]:
@@ -76,35 +75,31 @@ def as_report(checks: list[Check]) -> dict[str, Any]:
     return {"ok": ok, "checks": [asdict(check) for check in checks], "versions": versions()}
 
 
-def _settings() -> Check:
+def _settings() -> Finding:
     load_options({})
     looks = load_looks()
     where = f"{settings_file()} ({'read' if settings_file().is_file() else 'none yet'}), "
     where += f"{user_file()} ({'read' if user_file().is_file() else 'none yet'})"
-    return Check("settings", True, f"{len(looks)} looks; {where}")
+    return True, f"{len(looks)} looks; {where}", ""
 
 
-def _face_model() -> Check:
+def _face_model() -> Finding:
     from live.pipeline.frame import Frame
     from live.portrait import portrait_bgr
     from live.tracking.face_mesh import FaceMeshTracker
 
-    tracker = FaceMeshTracker()
-    try:
+    picture_bgr, durations_ms, faces = portrait_bgr(), [], 0
+    with contextlib.closing(FaceMeshTracker()) as tracker:
         tracker.open()
-        picture_bgr = portrait_bgr()
-        durations_ms, faces = [], 0
         for index in range(10):
             started_s = time.perf_counter()
             faces = len(tracker.track(Frame(picture_bgr, index, time.monotonic())))
             durations_ms.append((time.perf_counter() - started_s) * 1e3)
-    finally:
-        tracker.close()
     says = f"{faces} face found on the built-in portrait in {np.median(durations_ms):.1f} ms"
-    return Check("face model", faces == 1, says, "" if faces == 1 else "reinstall mediapipe==0.10.21")
+    return faces == 1, says, "" if faces == 1 else "reinstall mediapipe==0.10.21"
 
 
-def _engine(name: str) -> Check:
+def _engine(name: str) -> Finding:
     """Compare the engine that `veneer run` would use with FP32 on the built-in face, by calibration's measures."""
     from engines.build.failed_builds import all_failures
     from engines.cache.cache_entry import read_verdict
@@ -132,7 +127,7 @@ def _engine(name: str) -> Check:
         if scores:
             says += f": {Deviation(scores['psnr_db'], scores['mean_error'], scores['max_error'])}"
     says += "".join(f"; {failure}, next attempt {failure.until}" for failure in all_failures() if failure.style == name)
-    return Check(f"engine {name}", ok, says, "" if ok else "run with --runtime torch, and report this line")
+    return ok, says, "" if ok else "run with --runtime torch, and report this line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +175,7 @@ def measure_deviation(
     return Deviation(psnr_db, float(error.mean()), float(error.max()))
 
 
-def _ctl() -> Check:
+def _ctl() -> Finding:
     from live.control.control_socket import ControlServer, send_command
     from live.control.controls import Controls
 
@@ -189,10 +184,10 @@ def _ctl() -> Check:
         send_command(["strength", "0.25"], pid=os.getpid())
     ok = controls.read().strength == 0.25
     says = "a command sent to this process " + ("was executed" if ok else "was answered, but changed nothing")
-    return Check("veneer ctl", ok, says, "" if ok else "reinstall veneer, or report this line", needed=False)
+    return ok, says, "" if ok else "reinstall veneer, or report this line"
 
 
-def _video_files() -> Check:
+def _video_files() -> Finding:
     """Write a short video and read it back."""
     from live.pipeline.frame import Frame
     from live.sinks.video_file import VideoFileSink
@@ -201,23 +196,14 @@ def _video_files() -> Check:
     shades = [20, 60, 100, 140, 180, 220]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "video.mp4")
-        sink = VideoFileSink(path)
-        try:
+        with contextlib.closing(VideoFileSink(path)) as sink:
             sink.open(size_wh=(64, 48), fps=30.0)
             for index, shade in enumerate(shades):
                 sink.send(Frame(np.full((48, 64, 3), shade, np.uint8), index, time.monotonic(), index / 30))
-        finally:
-            sink.close()
-        source, read = VideoSource(path), []
-        try:
+        with contextlib.closing(VideoSource(path)) as source:
             source.open()
-            while (frame := source.read()) is not None:
-                read.append(float(frame.bgr.mean()))
-        finally:
-            source.close()
+            read = [float(frame.bgr.mean()) for frame in iter(source.read, None)]
     ok = len(read) == len(shades) and bool(np.abs(np.subtract(read, shades)).max() < 8)
-    says = f"{sink.encoder_name} wrote {len(shades)} frames, {len(read)} were read back" + (
-        "" if ok else ", with other content"
-    )
-    says += f" ({sink.warning})" if sink.warning else ""
-    return Check("video files", ok, says, "" if ok else "reinstall av from its wheel", needed=False)
+    says = f"{sink.encoder_name} wrote {len(shades)} frames, {len(read)} were read back"
+    says += ("" if ok else ", with other content") + (f" ({sink.warning})" if sink.warning else "")
+    return ok, says, "" if ok else "reinstall av from its wheel"

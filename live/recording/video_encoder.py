@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
-MIN_SIDE_PX = 16  # players and some encoders fail on smaller frames
+_MIN_SIZE_WH = (16, 16)  # players and some encoders fail on smaller frames
 
 # BT.709, limited range: Y' in 16..235, Cb and Cr in 16..240 around 128. ITU-R BT.709-6, section 3.
 _RED, _BLUE = 0.2126, 0.0722
@@ -61,9 +61,9 @@ ENCODERS = (
 )
 
 
-def padded_size(size_wh: tuple[int, int]) -> tuple[int, int]:
-    """Return the smallest size for yuv420p video that contains a frame: even, at least 16 pixels per side."""
-    width, height = (max(MIN_SIDE_PX, side + side % 2) for side in size_wh)
+def even_size(size_wh: tuple[int, int], min_wh: tuple[int, int] = _MIN_SIZE_WH) -> tuple[int, int]:
+    """Return the smallest even size that contains a frame and is at least `min_wh`, for 4:2:0 video."""
+    width, height = (max(minimum, side + side % 2) for side, minimum in zip(size_wh, min_wh, strict=True))
     return width, height
 
 

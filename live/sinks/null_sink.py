@@ -15,7 +15,6 @@ class NullSink(FrameSink):
 
     name = "null"
     live = False
-    main_thread = False
 
     def __init__(self) -> None:
         self.frames = 0

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import functools
+import math
+import re
 import unicodedata
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from live.pipeline.frame import ImageU8
 
-_FONT = cv2.FONT_HERSHEY_DUPLEX
 _STRIP_OPACITY, _PANEL_OPACITY = 0.7, 0.8
-_BACKGROUND_BGR = (26, 22, 20)
-_TEXT_BGR = (240, 240, 240)
-_DIM_TEXT_BGR = (205, 205, 205)
-_RED_BGR = (60, 60, 235)
-_AMBER_BGR = (80, 190, 250)
-
-_REPLACEMENTS = str.maketrans(
-    {
-        "\N{EN DASH}": "-",
-        "\N{EM DASH}": "-",
-        "\N{MIDDLE DOT}": "-",
-        "\N{HORIZONTAL ELLIPSIS}": "...",
-        "\N{RIGHT SINGLE QUOTATION MARK}": "'",
-        "\N{MULTIPLICATION SIGN}": "x",
-        "\t": "   ",
-    }
-)
+_BACKGROUND_RGB = (20, 22, 26)
+_TEXT_RGB, _DIM_TEXT_RGB = (240, 240, 240), (205, 205, 205)
+_RED_RGB, _AMBER_RGB = (235, 60, 60), (250, 190, 80)
+_REPLACEMENTS = str.maketrans("\u2013\u2014\u00b7\u2019\u00d7\t", "---'x ")  # dashes, dot, apostrophe, times sign
 
 Color = tuple[int, int, int]
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -91,38 +80,24 @@ def _blend(frame_bgr: ImageU8, layer: Layer, left: int, top: int) -> None:
 
 
 class _TextBox:
-    """A dark box with text, drawn oversampled."""
+    """A dark box with text."""
 
     def __init__(self, width: int, height: int, line_px: int, *, opacity: float, corner_px: int = 0) -> None:
-        self.size_wh, self.line_px, self._oversampling = (width, height), line_px, _oversampling(line_px)
-        factor = self._oversampling
-        self._ink = np.full((height * factor, width * factor, 3), _BACKGROUND_BGR, np.uint8)
-        self._opacity = np.zeros((height * factor, width * factor), np.uint8)
-        level, corner = (round(opacity * 255),), corner_px * factor
-        right, bottom = width * factor, height * factor
-        cv2.rectangle(self._opacity, (corner, 0), (right - corner - 1, bottom), level, -1)
-        cv2.rectangle(self._opacity, (0, corner), (right, bottom - corner - 1), level, -1)
-        for x in (corner, right - corner - 1) if corner else ():
-            for y in (corner, bottom - corner - 1):
-                cv2.circle(self._opacity, (x, y), corner, level, -1)
+        self._image, self._font = Image.new("RGBA", (width, height)), _font(line_px)
+        self._draw = ImageDraw.Draw(self._image)
+        fill = (*_BACKGROUND_RGB, round(opacity * 255))
+        self._draw.rounded_rectangle((0, 0, width - 1, height - 1), corner_px, fill=fill)
 
     def write(self, text: str, left: int, middle: int, color: Color) -> None:
-        scale, thickness = _font(self.line_px * self._oversampling)
-        baseline = middle * self._oversampling + round(self.line_px * self._oversampling * 0.30)
-        origin = (left * self._oversampling, baseline)
-        cv2.putText(self._ink, text, origin, _FONT, scale, color, thickness, cv2.LINE_AA)
-        cv2.putText(self._opacity, text, origin, _FONT, scale, (255,), thickness, cv2.LINE_AA)
+        self._draw.text((left, middle), text, fill=color, font=self._font, anchor="lm")
 
     def dot(self, x: int, y: int, radius: float, color: Color) -> None:
-        centre = (x * self._oversampling, y * self._oversampling)
-        cv2.circle(self._ink, centre, round(radius * self._oversampling), color, -1, cv2.LINE_AA)
-        cv2.circle(self._opacity, centre, round(radius * self._oversampling), (255,), -1, cv2.LINE_AA)
+        self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
 
     def layer(self) -> Layer:
-        ink = cv2.resize(self._ink, self.size_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
-        opacity = cv2.resize(self._opacity, self.size_wh, interpolation=cv2.INTER_AREA).astype(np.float32)[:, :, None]
-        opacity /= 255
-        return ink * opacity, np.repeat(1 - opacity, 3, axis=2)
+        rgba = np.asarray(self._image, np.float32)
+        opacity = rgba[:, :, 3:] / 255
+        return rgba[:, :, 2::-1] * opacity, np.repeat(1 - opacity, 3, axis=2)
 
 
 @functools.lru_cache(maxsize=8)
@@ -134,7 +109,7 @@ def _strip(lines: tuple[str, ...], width: int, line_px: int) -> Layer:
         middle = round(line_px * (1.5 * number + 1.0))
         left = line_px // 2
         for figure in row:
-            box.write(figure, left, middle, _TEXT_BGR if number == 0 else _DIM_TEXT_BGR)
+            box.write(figure, left, middle, _TEXT_RGB if number == 0 else _DIM_TEXT_RGB)
             left += _text_px(figure, line_px) + _gap_px(line_px)
     return box.layer()
 
@@ -146,8 +121,8 @@ def _banner(text: str, max_w: int, line_px: int) -> Layer:
     width = _text_px(text, line_px) + line_px + dot_px
     box = _TextBox(width, line_px * 2, line_px, opacity=_PANEL_OPACITY, corner_px=line_px // 2)
     if is_recording:
-        box.dot(line_px, line_px, line_px * 0.38, _RED_BGR)
-    box.write(text, line_px // 2 + dot_px, line_px, _TEXT_BGR if is_recording else _AMBER_BGR)
+        box.dot(line_px, line_px, line_px * 0.38, _RED_RGB)
+    box.write(text, line_px // 2 + dot_px, line_px, _TEXT_RGB if is_recording else _AMBER_RGB)
     return box.layer()
 
 
@@ -166,25 +141,21 @@ def _panel(lines: tuple[str, ...], max_w: int, max_h: int, line_px: int) -> Laye
     box = _TextBox(min(width, max_w), min(height, max_h), line_px, opacity=_PANEL_OPACITY, corner_px=line_px // 2)
     for number, (key, _, effect) in enumerate(rows):
         middle = round(line_px * (1.5 * number + 1.5))
-        box.write(key, line_px, middle, _AMBER_BGR)
-        box.write(effect.strip(), line_px + key_px, middle, _TEXT_BGR)
+        box.write(key, line_px, middle, _AMBER_RGB)
+        box.write(effect.strip(), line_px + key_px, middle, _TEXT_RGB)
     return box.layer()
 
 
-def _font(line_px: int) -> tuple[float, int]:
-    """Return scale and stroke width of the font whose capitals are 0.6 of a line high."""
-    return cv2.getFontScaleFromHeight(_FONT, max(1, round(line_px * 0.6)), 1), max(1, round(line_px / 14))
-
-
-def _oversampling(line_px: int) -> int:
-    """Return the factor by which text is drawn larger and then reduced: OpenCV's stroke fonts look jagged otherwise."""
-    return 3 if line_px < 24 else 2
+@functools.lru_cache(maxsize=8)
+def _font(line_px: int) -> ImageFont.FreeTypeFont:
+    """Return Pillow's built-in font; its capitals are about 0.6 of a line high."""
+    font = ImageFont.load_default(0.85 * line_px)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
 
 
 def _text_px(text: str, line_px: int) -> int:
-    factor = _oversampling(line_px)
-    scale, thickness = _font(line_px * factor)
-    return -(-cv2.getTextSize(text, _FONT, scale, thickness)[0][0] // factor)
+    return math.ceil(_font(line_px).getlength(text))
 
 
 def _gap_px(line_px: int) -> int:
@@ -214,6 +185,6 @@ def _truncated(text: str, max_w: int, line_px: int) -> str:
 
 
 def _ascii(text: str) -> str:
-    """Convert to what OpenCV's fonts contain: accents are dropped, dashes and dots replaced, the rest becomes '?'."""
+    """Convert to what the font contains: accents are dropped, dashes and dots replaced, the rest becomes '?'."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_REPLACEMENTS))
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).encode("ascii", "replace").decode("ascii")
+    return re.sub("[^ -~]", "?", "".join(c for c in decomposed if not unicodedata.combining(c)))

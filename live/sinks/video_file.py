@@ -26,8 +26,8 @@ from live.recording.video_encoder import (
     Encoder,
     add_video_stream,
     bgr_to_yuv420,
+    even_size,
     pad_edges,
-    padded_size,
     pick_encoder,
 )
 from live.recording.video_sound import SoundTrack
@@ -59,7 +59,6 @@ class VideoFileSink(FrameSink):
     """
 
     live = False
-    main_thread = False
 
     def __init__(self, path: Path | str, *, audio_from: Path | None = None) -> None:
         """Check the path; nothing is written yet.
@@ -96,7 +95,7 @@ class VideoFileSink(FrameSink):
         """
         check_target(self._path)
         rate = Fraction(fps if math.isfinite(fps) and 1 <= fps <= 1000 else 30).limit_denominator(1001)
-        self._size_wh, self._padded_wh, self._rate = size_wh, padded_size(size_wh), rate
+        self._size_wh, self._padded_wh, self._rate = size_wh, even_size(size_wh), rate
         encoder = pick_encoder(self._padded_wh, rate)
         if encoder is None:
             got = "no video encoder of this PyAV takes it"

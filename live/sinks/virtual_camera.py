@@ -8,14 +8,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engines.errors import SinkError
 from engines.paths import runtime_dir
 from live.pipeline.frame import Frame, ImageU8, fit_into
-from live.recording.video_encoder import pad_edges
+from live.recording.video_encoder import even_size, pad_edges
 from live.render.privacy_fallback import card
 from live.sinks.base import FrameSink
 from live.sinks.v4l2loopback.device_lock import DeviceLock
@@ -24,6 +24,8 @@ from live.sinks.v4l2loopback.standby_picture import Opener, StandbyPicture, reop
 from live.sinks.virtual_camera_help import explain_open_failure, loopback_devices
 
 if TYPE_CHECKING:
+    from pyvirtualcam import Camera
+
     from live.pipeline.viewer_presence import ViewerPresence
 
 MIN_SIZE_WH = (48, 32)  # minimum of older v4l2loopback modules
@@ -31,24 +33,7 @@ DEFAULT_FPS = 30.0
 _VIEWER_WAIT_S = 0.25
 
 
-class OpenCamera(Protocol):
-    """The part of pyvirtualcam.Camera that is used here."""
-
-    @property
-    def device(self) -> str:
-        """Name of the device."""
-        ...
-
-    def send(self, frame: ImageU8) -> None:
-        """Send one (H, W, 3) uint8 BGR frame."""
-        ...
-
-    def close(self) -> None:
-        """Close the device."""
-        ...
-
-
-CameraFactory = Callable[..., OpenCamera]
+CameraFactory = Callable[..., "Camera"]
 """Called as `pyvirtualcam.Camera(width, height, fps, fmt=..., device=..., print_fps=False)`."""
 
 
@@ -68,7 +53,6 @@ class VirtualCameraSink(FrameSink):
     """
 
     live = True
-    main_thread = False
 
     def __init__(
         self,
@@ -92,7 +76,7 @@ class VirtualCameraSink(FrameSink):
         self._factory = camera
         self._lock_dir = lock_dir or runtime_dir()
         self._lock: DeviceLock | None = None
-        self._camera: OpenCamera | None = None
+        self._camera: Camera | None = None
         self._loopback = loopback
         if loopback is None and camera is None and sys.platform.startswith("linux"):
             self._loopback = LoopbackDevice
@@ -115,7 +99,7 @@ class VirtualCameraSink(FrameSink):
         if self._requested_device is not None:
             self._acquire_lock(self._requested_device)
         try:
-            self._size_wh = camera_size(size_wh)
+            self._size_wh = even_size(size_wh, MIN_SIZE_WH)
             fps = fps if math.isfinite(fps) and fps > 0 else DEFAULT_FPS
             if self._loopback is not None:
                 devices = [self._requested_device] if self._requested_device else map(str, loopback_devices())
@@ -131,7 +115,7 @@ class VirtualCameraSink(FrameSink):
             self._release()
             raise
 
-    def _open_camera(self, fps: float) -> OpenCamera:
+    def _open_camera(self, fps: float) -> Camera:
         requested = f"{self.name} at {self._size_wh[0]}x{self._size_wh[1]}"
         try:
             factory, pixel_format = self._factory, "BGR"
@@ -225,9 +209,3 @@ class VirtualCameraSink(FrameSink):
         finally:
             if lock is not None:
                 lock.release()
-
-
-def camera_size(size_wh: tuple[int, int]) -> tuple[int, int]:
-    """Return the size of a virtual camera for frames of a size: even, and at least the drivers' minimum."""
-    width, height = (max(minimum, side + side % 2) for side, minimum in zip(size_wh, MIN_SIZE_WH, strict=True))
-    return width, height

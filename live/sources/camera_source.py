@@ -11,11 +11,11 @@ from collections.abc import Callable
 import cv2
 
 from engines.errors import SourceError
-from live.pipeline.frame import Frame, ImageU8
+from live.pipeline.frame import Frame, ImageU8, as_bgr
 from live.pipeline.frame_pool import FramePool
 from live.sources.base import FrameSource, SourceInfo
 from live.sources.camera_devices import CameraDevices, CameraNode, explain_camera_failure
-from live.sources.raw_capture import decode_raw_frame, open_capture, quiet_opencv
+from live.sources.opencv_capture import open_capture, quiet_opencv
 
 _MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.25, 1.0  # between attempts to open a camera
 _PRESENCE_INTERVAL_S = 0.1  # between checks whether a disconnected camera is back
@@ -33,10 +33,13 @@ class CameraSource(FrameSource):
     Args:
         device: Number, or device file such as "/dev/video0".
         size_wh: Requested size; frames are returned in the size that the camera delivers.
-        fps: Requested rate; `measured_fps` holds the actual rate.
+        fps: Requested rate.
         opener: Creates the capture; replaceable for tests.
         devices: The cameras of the system.
         first_frame_timeout_s: Maximum time from opening to the first frame.
+
+    Attributes:
+        measured_fps: Frames per second over the last 30 intervals; None before there are ten.
     """
 
     live = True
@@ -58,22 +61,17 @@ class CameraSource(FrameSource):
         self._closed = threading.Event()
         self._in_use = threading.Lock()  # held while the capture is in use; `close` waits for it only briefly
         self._capture: cv2.VideoCapture | None = None
-        self._raw_size_wh, self._fourcc, self._driver_fps = size_wh, "", 0.0
+        self._driver_fps = 0.0
         self._frame_id = 0
         self._node: CameraNode | None = None  # the opened device, if the system lists devices
         self._first_frame_deadline_s = float("-inf")
         self._is_refused = False  # the last read failed at once, without waiting for a frame
         self._backoff_s, self._next_attempt_s = _MIN_BACKOFF_S, 0.0
         self._stamps_s: deque[float] = deque(maxlen=_MEASURED_FRAMES)
-        self._measured_fps: float | None = None
+        self.measured_fps: float | None = None
         self._buffers = 1
         self._pool = FramePool()
-        self._shape: tuple[int, ...] | None = None  # of frames decoded by OpenCV
-
-    @property
-    def measured_fps(self) -> float | None:
-        """Frames per second over the last 30 intervals; None before there are ten."""
-        return self._measured_fps
+        self._shape: tuple[int, ...] | None = None  # of the last colour frame
 
     def open(self) -> SourceInfo:
         """Open the device and wait for its first frame; the reported `fps` is the driver's.
@@ -120,10 +118,8 @@ class CameraSource(FrameSource):
         """Release the device; a thread that hangs in the driver releases it when its `read` returns."""
         self._closed.set()
         if self._in_use.acquire(timeout=0.1):
-            try:
-                self._release()
-            finally:
-                self._in_use.release()
+            self._release()
+            self._in_use.release()
 
     def _start(self, timeout_s: float) -> ImageU8 | None:
         """Open the device, negotiate the format and wait for one frame."""
@@ -139,14 +135,10 @@ class CameraSource(FrameSource):
             capture.set(cv2.CAP_PROP_FPS, self._fps)
             capture.set(cv2.CAP_PROP_BUFFERSIZE, self._buffers)
             self._driver_fps = capture.get(cv2.CAP_PROP_FPS)
-            self._raw_size_wh = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-            code = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
-            self._fourcc = code.to_bytes(4, "little").decode("latin-1")
         self._stamps_s.clear()
         deadline_s = time.monotonic() + timeout_s
-        bgr = self._grab()
-        while bgr is None and time.monotonic() < deadline_s and not self._closed.wait(0.05):
-            bgr = self._grab()
+        while (bgr := self._grab()) is None and time.monotonic() < deadline_s and not self._closed.wait(0.05):
+            pass
         return bgr
 
     def _grab(self) -> ImageU8 | None:
@@ -159,8 +151,8 @@ class CameraSource(FrameSource):
             if not is_read or raw is None:
                 return None
             self._shape = raw.shape if raw.ndim == 3 and raw.shape[2] == 3 else None
-            return decode_raw_frame(raw, self._raw_size_wh, self._fourcc, self._pool)
-        except cv2.error:
+            return as_bgr(raw)
+        except (cv2.error, ValueError):
             return None
 
     def _next_frame(self) -> ImageU8 | None:
@@ -226,8 +218,8 @@ class CameraSource(FrameSource):
         intervals = len(self._stamps_s) - 1
         if intervals < 10:
             return
-        self._measured_fps = intervals / max(1e-6, self._stamps_s[-1] - self._stamps_s[0])
-        is_slow = self._measured_fps < 0.7 * self._driver_fps and intervals == _MEASURED_FRAMES - 1
+        self.measured_fps = intervals / max(1e-6, self._stamps_s[-1] - self._stamps_s[0])
+        is_slow = self.measured_fps < 0.7 * self._driver_fps and intervals == _MEASURED_FRAMES - 1
         if is_slow and self._buffers == 1 and self._capture is not None:
             # With one buffer some drivers drop every second frame while we decode. A second buffer adds no latency,
             # because this thread always takes the newest frame. (Cameras also slow down in the dark; harmless then.)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import threading
 import time
@@ -10,15 +9,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from engines.errors import SinkError, SourceError
 from engines.files import atomic_write
 from engines.untrusted_files import read_whole
 from live.pipeline.frame import Frame, ImageU8, as_bgr
 from live.pipeline.frame_pool import FramePool
+from live.recording.recording_file import error_text
 from live.sources.base import FrameSource, SourceInfo
 from live.sources.pace import Pace
-from live.sources.picture_header import PNG_SIGNATURE, header_size_wh, strip_png_profile, trim_png
+from live.sources.picture_header import PNG_SIGNATURE, header_size_wh, safe_png
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 120_000_000  # above the largest phone cameras; 360 MB as BGR
@@ -28,13 +29,6 @@ _ENCODER_OPTIONS = {
     ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
     ".webp": (cv2.IMWRITE_WEBP_QUALITY, 95),
     ".png": (cv2.IMWRITE_PNG_COMPRESSION, 4),
-}
-_OS_ERRORS = {
-    errno.ENOENT: "there is no such file or folder",
-    errno.EISDIR: "that is a folder",
-    errno.EACCES: "no permission",
-    errno.ENOSPC: "the disk is full",
-    errno.EROFS: "the disk is read-only",
 }
 _FLIP_CODES = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}  # by EXIF orientation, after the transposition of 5 to 8
 
@@ -55,7 +49,7 @@ def read_picture(path: Path | str) -> ImageU8:
     try:
         data = read_whole(Path(path), _MAX_BYTES)
     except OSError as error:
-        raise SourceError(requested, _os_error_text(error)) from None
+        raise SourceError(requested, error_text(error)) from None
     if not data:
         raise SourceError(requested, "the file is empty", "make or copy it again")
     data = _decodable(data, requested)
@@ -93,7 +87,7 @@ def write_picture(path: Path | str, bgr: ImageU8) -> None:
     try:
         atomic_write(path, encoded.tobytes())
     except OSError as error:
-        raise SinkError(requested, _os_error_text(error), "choose another place") from None
+        raise SinkError(requested, error_text(error), "choose another place") from None
 
 
 class StillPictureSource(FrameSource):
@@ -143,24 +137,20 @@ class StillPictureSource(FrameSource):
         self._bgr = None
 
 
-def _os_error_text(error: OSError) -> str:
-    return _OS_ERRORS.get(error.errno or 0, error.strerror or str(error))
-
-
 def _decodable(data: bytes, requested: str) -> bytes:
-    """Validate the header, and remove the parts of a PNG that would harm the decoder.
+    """Check the header; return the data, of a PNG without the parts that harm the decoder.
 
     Raises:
         SourceError: The header states no size or one above the limit, or the PNG is damaged.
     """
     size_wh = header_size_wh(data)
-    trimmed = trim_png(data) if data.startswith(PNG_SIGNATURE) else data
-    if size_wh is None or min(size_wh) < 1 or trimmed is None:
+    safe = safe_png(data) if data.startswith(PNG_SIGNATURE) else data
+    if size_wh is None or min(size_wh) < 1 or safe is None:
         raise SourceError(requested, "the file is damaged or is no picture", _READABLE_KINDS)
     if size_wh[0] * size_wh[1] > MAX_PIXELS:
         got = f"{size_wh[0]}x{size_wh[1]} pixels are more than {MAX_PIXELS / 1e6:g} million"
         raise SourceError(requested, got, "make it smaller")
-    return strip_png_profile(trimmed)
+    return safe
 
 
 def _exif_orientation(data: bytes) -> int:
@@ -169,8 +159,6 @@ def _exif_orientation(data: bytes) -> int:
     in_png = data.startswith(PNG_SIGNATURE) and b"eXIf" in data
     if not in_jpeg and not in_png and not (data[8:12] == b"WEBP" and b"EXIF" in data):
         return 1
-    from PIL import Image  # a dependency of scikit-image
-
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return int(picture.getexif().get(0x0112, 1))

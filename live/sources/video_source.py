@@ -56,17 +56,6 @@ class VideoSource(FrameSource):
         self._clock = StreamClock(1 / 30, 0.0)
         self._time_base: Fraction | None = None
         self._end_s: float | None = None
-        self._has_audio = False
-
-    @property
-    def has_audio(self) -> bool:
-        """Whether the file has a sound track; known once open."""
-        return self._has_audio
-
-    @property
-    def audio_path(self) -> Path | None:
-        """The file with the sound, for a sink; None without sound."""
-        return self._path if self._has_audio else None
 
     def open(self) -> SourceInfo:
         """Open the file and decode its first frame.
@@ -107,10 +96,8 @@ class VideoSource(FrameSource):
         """Close the file; a `read` that is in progress closes it itself."""
         self._closed.set()
         if self._in_use.acquire(timeout=1.0):
-            try:
-                self._release()
-            finally:
-                self._in_use.release()
+            self._release()
+            self._in_use.release()
 
     def _open(self) -> SourceInfo:
         import av
@@ -126,7 +113,6 @@ class VideoSource(FrameSource):
         fps = _nominal_fps(self._container, stream)
         stream.codec_context.options = dict(_DECODER_OPTIONS)
         stream.thread_type = "AUTO"  # decode several frames in parallel
-        self._has_audio = bool(self._container.streams.audio)
         start_s = (self._container.start_time or 0) / 1e6
         self._clock, self._end_s = StreamClock(1 / fps, start_s), _stated_end_s(self._container, stream, start_s)
         self._time_base = stream.time_base

@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from engines.errors import TrackingError
-from engines.text import first_line
 from live.pipeline.frame import Face, Frame
 from live.pipeline.frame_pool import FramePool
 from live.tracking.face_identity import FaceIdentity
 from live.tracking.face_mesh import prepare_search_image
 from live.tracking.far_faces import MIN_SIDE_PX
-from live.tracking.quiet_stderr import quiet_stderr
+from live.tracking.mesh_model import loading
 from live.tracking.task_file import REMEDY, read_task
 
 
@@ -41,19 +39,16 @@ class FaceLandmarkerTracker:
             TrackingError: The file does not exist or is not a usable model.
         """
         bundle = read_task(self._model)
-        try:
-            with quiet_stderr():
-                from mediapipe.tasks.python import BaseOptions, vision
+        with loading(f"face model {self._model}", REMEDY):
+            from mediapipe.tasks.python import BaseOptions, vision
 
-                self._task = vision.FaceLandmarker.create_from_options(
-                    vision.FaceLandmarkerOptions(
-                        base_options=BaseOptions(model_asset_buffer=bundle),
-                        running_mode=vision.RunningMode.VIDEO,
-                        num_faces=self._max_faces,
-                    )
+            self._task = vision.FaceLandmarker.create_from_options(
+                vision.FaceLandmarkerOptions(
+                    base_options=BaseOptions(model_asset_buffer=bundle),
+                    running_mode=vision.RunningMode.VIDEO,
+                    num_faces=self._max_faces,
                 )
-        except (ImportError, OSError, RuntimeError, ValueError) as error:
-            raise TrackingError(f"face model {self._model}", f"not usable ({first_line(error)})", REMEDY) from error
+            )
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
         """Return the faces on this frame; see `FaceTracker`."""
@@ -63,7 +58,7 @@ class FaceLandmarkerTracker:
             return ()
         import mediapipe as mp
 
-        at_s = frame.captured_s if frame.pts_s is None else frame.pts_s
+        at_s = frame.time_s
         search_rgb, scale = prepare_search_image(frame.bgr, self._pool)
         self._last_ms = max(self._last_ms + 1, int(at_s * 1e3))  # the task requires strictly increasing timestamps
         result = self._task.detect_for_video(mp.Image(image_format=mp.ImageFormat.SRGB, data=search_rgb), self._last_ms)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from engines.errors import TrackingError
-from engines.text import first_line
 from live.pipeline.frame import Floats, ImageU8
-from live.tracking.quiet_stderr import quiet_stderr
+from live.tracking.mesh_model import Mesh, loading
 
 SEARCH_INTERVAL_S = 0.3
 MIN_SIDE_PX = 24  # smaller images contain no detectable face, and the model's own scaling fails on them
@@ -25,22 +23,6 @@ _EDGE_MARGIN = 0.2  # in face sizes: the crop is moved when the face comes close
 
 Box = tuple[int, int, int, int]
 """left, top, right, bottom, in pixels."""
-
-
-class Mesh(Protocol):
-    """A face mesh that tracks its face from one picture to the next."""
-
-    def find(self, picture_rgb: ImageU8) -> list[Floats]:
-        """Return the landmarks of each face, (478, 2) float32, in pixels of the (H, W, 3) uint8 RGB picture."""
-        ...
-
-    def forget(self) -> None:
-        """Discard the tracking state."""
-        ...
-
-    def close(self) -> None:
-        """Release the model."""
-        ...
 
 
 @dataclass
@@ -55,13 +37,12 @@ class FarFaces:
     """Searches for far faces a few times a second, and tracks each with a one-face mesh of its own.
 
     Args:
-        new_mesh: Loads a mesh for one face.
         max_faces: Maximum number of faces on a frame, near and far.
         still: The frames are unrelated pictures: each is searched, without any state.
     """
 
-    def __init__(self, new_mesh: Callable[[], Mesh], *, max_faces: int, still: bool) -> None:
-        self._new_mesh, self._max_faces, self._still = new_mesh, max_faces, still
+    def __init__(self, *, max_faces: int, still: bool) -> None:
+        self._max_faces, self._still = max_faces, still
         self._detector: Any = None
         self._faces: list[_FarFace] = []
         self._spare: list[Mesh] = []
@@ -85,7 +66,7 @@ class FarFaces:
         with contextlib.suppress(Exception):  # loading is repeated, and errors reported, when the models are needed
             self._detector = self._detector or _new_detector(np.zeros((144, 256, 3), np.uint8))
             if not self._spare and not self._faces:
-                self._spare.append(self._new_mesh())
+                self._spare.append(Mesh(1, still=self._still))
 
     def _await_preload(self) -> None:
         if self._preloading is not None:
@@ -126,11 +107,10 @@ class FarFaces:
         """Release the models; idempotent."""
         self._await_preload()
         self._preloading = None
-        models = [self._detector, *self._spare, *(face.mesh for face in self._faces)]
+        models = {id(model): model for model in (self._detector, *self._spare, *(face.mesh for face in self._faces))}
         self._detector, self._spare, self._faces = None, [], []
-        for index, model in enumerate(models):
-            if model is not None and not any(model is earlier for earlier in models[:index]):
-                model.close()
+        for model in filter(None, models.values()):
+            model.close()
 
     def _keep(self, kept: list[_FarFace]) -> None:
         """Track only these faces; the meshes of the others become spare."""
@@ -158,7 +138,7 @@ class FarFaces:
         """Start to track a detected face, if the mesh finds it there."""
         if not self._spare:
             self._await_preload()
-        mesh = self._spare.pop() if self._spare else self._new_mesh()
+        mesh = self._spare.pop() if self._spare else Mesh(1, still=self._still)
         for margin in _MARGINS:
             box = _crop_box(centre_xy, size_px, margin, search_rgb)
             for landmarks_xy in _find(mesh, search_rgb, box):
@@ -227,12 +207,9 @@ def _updated_box(face: _FarFace, search_rgb: ImageU8) -> Box:
 
 
 def _new_detector(search_rgb: ImageU8) -> Any:
-    try:
+    with loading("the face detector"):
         from mediapipe.python.solutions.face_detection import FaceDetection
 
-        with quiet_stderr():
-            detector = FaceDetection(model_selection=1, min_detection_confidence=0.5)
-            detector.process(search_rgb)  # native code prints messages on the first picture
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        raise TrackingError("the face detector", first_line(error), "reinstall mediapipe==0.10.21") from error
-    return detector
+        detector = FaceDetection(model_selection=1, min_detection_confidence=0.5)
+        detector.process(search_rgb)  # native code prints messages on the first picture
+        return detector

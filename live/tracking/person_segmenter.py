@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import TrackingError
-from engines.text import first_line
 from live.pipeline.frame import ImageU8
-from live.tracking.quiet_stderr import quiet_stderr
+from live.tracking.mesh_model import loading
 
 # Input sizes of the landscape and the portrait model; passing larger pictures only costs time.
 _INPUT_WH = {True: (256, 144), False: (256, 256)}
@@ -67,20 +64,15 @@ class PersonSegmenter:
     def __enter__(self) -> PersonSegmenter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 def _open_model(is_landscape: bool) -> Any:
-    try:
-        with quiet_stderr():
-            from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
+    with loading("person segmentation"):
+        from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
 
-            model = SelfieSegmentation(model_selection=1 if is_landscape else 0)
-            width, height = _INPUT_WH[is_landscape]
-            model.process(np.zeros((height, width, 3), np.uint8))  # the first call is slow, and native code prints
-            return model
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        raise TrackingError("person segmentation", first_line(error), "reinstall mediapipe==0.10.21") from error
+        model = SelfieSegmentation(model_selection=1 if is_landscape else 0)
+        width, height = _INPUT_WH[is_landscape]
+        model.process(np.zeros((height, width, 3), np.uint8))  # the first call is slow, and native code prints
+        return model

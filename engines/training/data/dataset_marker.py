@@ -53,7 +53,6 @@ def prepare_pairs(out: Path, marker: str, key: Mapping[str, Any], keep: Iterable
     """Create out/before and out/after, delete outdated pictures, and mark the folder with `key`.
 
     Args:
-        out: The folder.
         marker: Its marker from now on, `DRAWN` or `CUT`.
         key: How the pictures are made. If the marker has another content, all pictures are deleted.
         keep: Otherwise, stems of the files that are kept.

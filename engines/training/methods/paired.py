@@ -25,7 +25,7 @@ from engines.training.losses.adversarial import GAN_KINDS, discriminator_loss, g
 from engines.training.losses.perceptual import VggFeatures, perceptual
 from engines.training.losses.pixel import gradient, l1
 from engines.training.losses.temporal import temporal
-from engines.training.method import Parts, TrainingMethod, Validation, register
+from engines.training.method import TrainingMethod, Validation, register
 from engines.training.metrics.psnr import mean_psnr_db
 from engines.training.optimisers.build import OPTIMISERS, build_optimiser
 
@@ -91,7 +91,6 @@ class Paired(TrainingMethod[PairedConfig]):
     """Supervised image translation, as pix2pix without a discriminator or with one (Isola et al., arXiv:1611.07004).
 
     Args:
-        config: The config.
         pairs: All pairs; `config.held_out` of them are used for validation only.
     """
 
@@ -124,20 +123,15 @@ class Paired(TrainingMethod[PairedConfig]):
 
     def dataset(self, rank: int) -> PairedBatches:
         """Return augmented batches of crops."""
-        config = self.config
-        return PairedBatches(
-            pairs=self.learned, batch=config.batch, crop_px=config.crop_px, webcam=config.webcam, relit=config.relit,
-            turned=config.turned, grid_px=config.grid_px, two_views=config.temporal > 0, seed=config.seed, rank=rank,
-        )  # fmt: skip
+        return PairedBatches(self.learned, self.config, rank)
 
-    def prepare(self, parts: Parts) -> None:
+    def prepare(self) -> None:
         """Load VGG-19 if needed, and check that the generator takes pictures and crops.
 
         Raises:
             OptionsError: The VGG-19 file is not readable, or a size does not fit the generator.
         """
-        super().prepare(parts)
-        config = self.config
+        config, parts = self.config, self.parts
         if config.perceptual and config.vgg is not None:
             self._vgg = VggFeatures(config.vgg).to(parts.fabric.device)
         for size_wh in (self.data.size_wh, (config.crop_px, config.crop_px)):
@@ -219,12 +213,9 @@ class Paired(TrainingMethod[PairedConfig]):
         return {
             "size_wh": list(pairs.size_wh),
             "output": config.output,
-            "data": {
-                "what": f"{len(pairs)} pairs, {len(self.learned)} learned from, {len(self.held_out)} held out",
-                "terms": pairs.terms,
-                "pictures_included": False,
-                "pixels_sha256": pairs.digest(),
-            },
+            "data": self.describe_data(
+                f"{len(pairs)} pairs, {len(self.learned)} learned from, {len(self.held_out)} held out"
+            ),
             "losses": losses | ({"gan": config.gan} if config.adversarial else {}),
         }
 

@@ -78,13 +78,10 @@ def draw_pairs(
 
     Args:
         regions: Folder written by `calibration.sets.region_collector`.
-        teacher: One of `teachers.TEACHERS`.
         out: Folder of the pairs. Its `made.json` records how they were made.
         side_px: Side of the pictures. The teacher works at the region's own size; both pictures are then reduced.
-        processes: Number of processes.
         lights: Number of further pairs of each region, relit before the teacher draws: NAME~1.png ...
         blemished: Number of further pairs whose input has blemishes that the target lacks: NAME~b1.png ...
-        seed: Seed of lights and blemishes.
         on_pair: Called with the number of all pairs after each pair.
 
     Raises:

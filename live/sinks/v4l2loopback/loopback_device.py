@@ -11,7 +11,6 @@ import errno
 import mmap
 import os
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -83,21 +82,6 @@ class Kernel:
             mapped[: len(content)] = content
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFormat:
-    """The negotiated format of a device.
-
-    Attributes:
-        size_wh: Frame size in pixels.
-        fourcc: Pixel format.
-        size_bytes: Bytes per frame.
-    """
-
-    size_wh: tuple[int, int]
-    fourcc: str
-    size_bytes: int
-
-
 class LoopbackDevice:
     """One v4l2loopback device, opened beside its writer; it does not affect the stream itself.
 
@@ -134,13 +118,13 @@ class LoopbackDevice:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def stream_format(self) -> StreamFormat:
-        """Return the format that the writer has negotiated with the driver."""
+    def stream_format(self) -> tuple[tuple[int, int], str]:
+        """Return size (width, height) and pixel format that the writer has negotiated with the driver."""
         try:
             answer = self._ioctl(self.descriptor, G_FMT, FORMAT, CAPTURE, 0, 0, b"", 0, 0, 0)
         except OSError:  # up to 0.12 the capture side has no format before the first frame
             answer = self._ioctl(self.descriptor, G_FMT, FORMAT, OUTPUT, 0, 0, b"", 0, 0, 0)
-        return StreamFormat((answer[1], answer[2]), answer[3].decode("latin-1"), answer[6])
+        return (answer[1], answer[2]), answer[3].decode("latin-1")
 
     def timeout_ms(self) -> int:
         """Return the time without a frame after which readers get the timeout picture; 0 for never."""
@@ -166,9 +150,16 @@ class LoopbackDevice:
         Args:
             picture_bgr: (H, W, 3) uint8 BGR, of the stream's size.
         """
-        stream = self.stream_format()
-        content = encode_yuv420(picture_bgr, stream)
-        self._request_timeout_io()
+        size_wh, fourcc = self.stream_format()
+        if fourcc != "YU12":
+            raise OSError(errno.EOPNOTSUPP, f"the device carries {fourcc!r}, only 'YU12' is supported")
+        if size_wh != picture_bgr.shape[1::-1]:
+            got = f"the device carries {size_wh} pixels, the picture has {picture_bgr.shape[1::-1]}"
+            raise OSError(errno.EINVAL, got)
+        content = bytes(cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2YUV_I420))  # BT.601, limited range, as pyvirtualcam
+        if self._is_0_12_or_older():  # the switch resets itself but still reads 1, and setting 1 again has no effect
+            self._ioctl(self.descriptor, S_CTRL, CONTROL, TIMEOUT_IMAGE_IO, 0)
+        self._ioctl(self.descriptor, S_CTRL, CONTROL, TIMEOUT_IMAGE_IO, 1)
         second = self._kernel.open(self.path)
         try:
             # No STREAMON on this descriptor: the driver would regard it as a second writer.
@@ -199,11 +190,6 @@ class LoopbackDevice:
         answer = self._ioctl(self.descriptor, QUERYCTRL, CONTROL_INFO, TIMEOUT_IMAGE_IO, 0, b"", 0, 0, 0, 0, 0)
         return bool(answer[1] == BOOLEAN)
 
-    def _request_timeout_io(self) -> None:
-        if self._is_0_12_or_older():  # the switch resets itself but still reads 1, and setting 1 again has no effect
-            self._ioctl(self.descriptor, S_CTRL, CONTROL, TIMEOUT_IMAGE_IO, 0)
-        self._ioctl(self.descriptor, S_CTRL, CONTROL, TIMEOUT_IMAGE_IO, 1)
-
     def subscribe_usage(self) -> None:
         """Subscribe to the number of readers; `descriptor` signals POLLPRI when `next_usage` has an event."""
         self._ioctl(self.descriptor, SUBSCRIBE_EVENT, SUBSCRIPTION, CLIENT_USAGE, 0, SEND_INITIAL)
@@ -219,21 +205,3 @@ class LoopbackDevice:
         argument = bytearray(layout.pack(*fields) if fields else layout.size)
         self._kernel.ioctl(descriptor, request, argument)
         return layout.unpack(argument)
-
-
-def encode_yuv420(picture_bgr: ImageU8, stream: StreamFormat) -> bytes:
-    """Encode a picture for a stream: planar YUV 4:2:0, BT.601, limited range, as pyvirtualcam writes.
-
-    Args:
-        picture_bgr: (H, W, 3) uint8 BGR, 0..255.
-        stream: Format of the stream.
-
-    Raises:
-        OSError: The stream has another pixel format (EOPNOTSUPP) or size (EINVAL).
-    """
-    if stream.fourcc != "YU12":
-        raise OSError(errno.EOPNOTSUPP, f"the device carries {stream.fourcc!r}, only 'YU12' is supported")
-    size_wh = picture_bgr.shape[1], picture_bgr.shape[0]
-    if size_wh != stream.size_wh:
-        raise OSError(errno.EINVAL, f"the device carries {stream.size_wh} pixels, the picture has {size_wh}")
-    return bytes(cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2YUV_I420))

@@ -79,10 +79,13 @@ class ReaderWatch:
             with contextlib.closing(FileOpenWatcher(Path(self._device))) as watcher:
                 self.method = "inotify"
                 self._follow_inotify(watcher)
-                return
         except OSError:
             self.method = "polling"
-            self._poll()
+            wait: bool | None = False
+            while wait is not None:
+                visible = self._count_visible()
+                self._update(visible and visible[1])
+                wait = self._wait(-1, 0, POLL_INTERVAL_S)
 
     def _update(self, readers: int | None) -> None:
         if readers != self._reported:
@@ -130,13 +133,6 @@ class ReaderWatch:
                 opened, closed, visible = opened + more[0], closed + more[1], self._count_visible()
             hidden = updated_hidden_count(hidden, opened, closed, sum(visible or ()) - before)
             self._update(visible and visible[1] + hidden)
-
-    def _poll(self) -> None:
-        while True:
-            visible = self._count_visible()
-            self._update(visible and visible[1])
-            if self._wait(-1, 0, POLL_INTERVAL_S) is None:
-                return
 
     def _count_visible(self) -> tuple[int, int] | None:
         return count_descriptors(Path(self._device), self._proc)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,16 @@ ENGINES: dict[str, Opened] = {
     "openvino fp32": lambda style: OpenVinoEngine(style, precision="fp32"),
     "cuda stand-in": stand_in_for_cuda,
 }
-every_engine = pytest.mark.parametrize("opened", ENGINES.values(), ids=ENGINES.keys())
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Each engine of the style lips-glaze, opened once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VENEER_HOME", str(tmp_path_factory.mktemp("h")))
+        opened = ENGINES[request.param](load_style("lips-glaze"))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -63,10 +72,8 @@ BAD: dict[str, tuple[Any, str]] = {
 }
 
 
-@every_engine
 @pytest.mark.parametrize(("bad", "says"), BAD.values(), ids=BAD.keys())
-def test_invalid_regions_are_one_clear_line(opened: Opened, bad: Any, says: str, crops_bgr: NDArray[np.uint8]) -> None:
-    engine = opened(load_style("lips-glaze"))
+def test_invalid_regions_are_one_clear_line(engine: Engine, bad: Any, says: str, crops_bgr: NDArray[np.uint8]) -> None:
     with pytest.raises(EngineError, match=says) as caught:
         engine.infer(bad)
     line = str(caught.value)
@@ -81,9 +88,7 @@ def test_a_region_of_another_size_is_rejected(name: str) -> None:
         ENGINES[name](load_style("lips-glaze")).infer(np.zeros((1, 90, 30, 3), np.uint8))
 
 
-@every_engine
-def test_a_region_may_be_a_view(opened: Opened, crops_bgr: NDArray[np.uint8]) -> None:
-    engine = opened(load_style("lips-glaze"))
+def test_a_region_may_be_a_view(engine: Engine, crops_bgr: NDArray[np.uint8]) -> None:
     for count in (1, 3):
         mirrored = crops_bgr[:count, :, ::-1]
         assert not mirrored.flags.c_contiguous
@@ -91,19 +96,15 @@ def test_a_region_may_be_a_view(opened: Opened, crops_bgr: NDArray[np.uint8]) ->
         assert np.array_equal(engine.infer(mirrored), expected)
 
 
-@every_engine
 @pytest.mark.parametrize("count", [1, 3, 4])
-def test_output_memory_is_reused(opened: Opened, count: int, crops_bgr: NDArray[np.uint8]) -> None:
-    engine = opened(load_style("lips-glaze"))
+def test_output_memory_is_reused(engine: Engine, count: int, crops_bgr: NDArray[np.uint8]) -> None:
     engine.infer(crops_bgr)  # the largest answer was there already
     places = {engine.infer(crops_bgr[:count]).__array_interface__["data"][0] for _ in range(20)}
     assert len(places) == 1
 
 
-@every_engine
-def test_no_region_sized_array_is_allocated_per_call(opened: Opened, crops_bgr: NDArray[np.uint8]) -> None:
+def test_no_region_sized_array_is_allocated_per_call(engine: Engine, crops_bgr: NDArray[np.uint8]) -> None:
     """NumPy's arrays are counted; what a library takes for itself is not seen."""
-    engine = opened(load_style("lips-glaze"))
     for count in (1, 4):
         asked = crops_bgr[:count]
         engine.infer(asked)

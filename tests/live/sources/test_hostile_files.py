@@ -18,7 +18,7 @@ from PIL import Image
 from support.video_files import numbered, write_video
 
 from engines.errors import SourceError, TrackingError
-from live.sources.picture_header import header_size_wh, trim_png
+from live.sources.picture_header import header_size_wh, safe_png
 from live.sources.still_picture import MAX_PIXELS, read_picture
 from live.sources.video_source import VideoSource
 from live.tracking import task_file
@@ -26,10 +26,16 @@ from live.tracking.task_file import read_task
 from tests.fuzz import samples
 
 SAVED = [
-    ("png", {}), ("jpeg", {}), ("jpeg", {"progressive": True}), ("webp", {}), ("webp", {"lossless": True}),
-    ("webp", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}), ("bmp", {}), ("tiff", {}),
+    ("png", {}),
+    ("jpeg", {}),
+    ("jpeg", {"progressive": True}),
+    ("webp", {}),
+    ("webp", {"lossless": True}),
+    ("webp", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}),
+    ("bmp", {}),
+    ("tiff", {}),
     ("tiff", {"compression": "tiff_lzw"}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("kind", "options"), SAVED)
@@ -106,14 +112,16 @@ def test_png_chunk_longer_than_the_file_is_rejected(tmp_path: Path, monkeypatch:
         whole[:-20],
         whole[:place] + whole[-12:] + struct.pack(">I4s", 0xAEEA363D, b"IDAT") + bytes(30),
     ):
-        assert trim_png(data) is None
+        assert safe_png(data) is None
         (tmp_path / "chunk.png").write_bytes(data)
         with pytest.raises(SourceError, match="damaged"):
             read_picture(tmp_path / "chunk.png")
 
 
-def test_data_after_a_png_is_dropped() -> None:
-    assert trim_png(_png(5, 5) + b"and more") == _png(5, 5)
+def test_data_after_a_png_and_its_profile_are_dropped() -> None:
+    png = _png(5, 5)
+    assert safe_png(png + b"and more") == png
+    assert safe_png(png[:33] + struct.pack(">I4s7sI", 7, b"iCCP", b"profile", 0) + png[33:]) == png
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

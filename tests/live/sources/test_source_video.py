@@ -186,15 +186,6 @@ def test_invalid_videos_are_one_line_errors(tmp_path: Path, video: Path, capfd: 
     assert capfd.readouterr().err == ""
 
 
-def test_sound_track_is_detected(tmp_path: Path, video: Path) -> None:
-    path = write_video(tmp_path / "talks.mp4", [numbered(index) for index in range(5)], sound_s=0.2)
-    talks, silent = VideoSource(path), VideoSource(video)
-    talks.open()
-    silent.open()
-    assert talks.has_audio and talks.audio_path == path
-    assert not silent.has_audio and silent.audio_path is None
-
-
 def test_paced_frames_wait_and_late_frames_are_kept(video: Path) -> None:
     source = VideoSource(video, pace=True)
     source.open()

@@ -171,7 +171,7 @@ def test_unwritable_picture_is_reported_and_old_file_kept(tmp_path: Path) -> Non
     for path, picture, got in (
         (tmp_path / "name.xyz", quarters_bgr(), "unknown kind '.xyz'"),
         (tmp_path / "name", quarters_bgr(), "unknown kind ''"),
-        (tmp_path / "nowhere" / "a.png", quarters_bgr(), "no such file or folder"),
+        (tmp_path / "nowhere" / "a.png", quarters_bgr(), "no such file or directory"),
         (tmp_path / "folder.png", quarters_bgr(), "folder"),
         (tmp_path / "kept.jpg", too_wide, "70000x1"),
     ):

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from engines.errors import TrackingError
 from live.pipeline.frame import Face, Floats, Frame, ImageU8
 from live.sources.video_source import VideoSource
-from live.tracking import face_mesh, far_faces
+from live.tracking import far_faces
 from live.tracking.face_identity import FaceIdentity
 from live.tracking.face_landmarker import FaceLandmarkerTracker
-from live.tracking.face_mesh import FaceMeshTracker, _relative_xy
+from live.tracking.face_mesh import FaceMeshTracker
+from live.tracking.mesh_model import _relative_xy
 
 
 def placed(portrait_bgr: ImageU8, scale: float, at_xy: tuple[float, float], size_wh: tuple[int, int]) -> ImageU8:
@@ -152,7 +153,7 @@ def test_first_lost_face_loads_no_model_in_the_stream(portrait_bgr: ImageU8, mon
     tracker = FaceMeshTracker(max_faces=1)
     tracker.open()
     monkeypatch.setattr(far_faces, "_new_detector", recorded(far_faces._new_detector))
-    monkeypatch.setattr(face_mesh, "_Mesh", recorded(face_mesh._Mesh))
+    monkeypatch.setattr(far_faces, "Mesh", recorded(far_faces.Mesh))
     near, far = placed(portrait_bgr, 2.6, (0, -60), (1280, 720)), placed(portrait_bgr, 0.7, (900, 200), (1280, 720))
     assert tracker.track(frame(near, 0))
     assert any(tracker.track(frame(far, index)) for index in range(1, 30)), "the far face is found"
@@ -171,7 +172,7 @@ def test_near_face_does_not_wait_for_far_face_models(portrait_bgr: ImageU8, monk
         waited.append(not resume.wait(20))
         raise RuntimeError("not needed")
 
-    monkeypatch.setattr(face_mesh, "_Mesh", late)
+    monkeypatch.setattr(far_faces, "Mesh", late)
     assert len(tracker.track(frame(placed(portrait_bgr, 2.6, (0, -60), (1280, 720)), 40))) == 1
     resume.set()
     tracker.close()
