@@ -55,10 +55,10 @@ def _style(name: str, size: str, region: str) -> Style:
 
 
 def _build(style: Style) -> int:
-    numbers = count(1)
+    pictures = count(1)
 
     def on_picture() -> None:
-        report_step("set", "creating the built-in calibration set", next(numbers), BUILT_IN_PICTURES)
+        report_step("set", "creating the built-in calibration set", next(pictures), BUILT_IN_PICTURES)
 
     with suppress(ModuleNotFoundError):  # the reference is OpenVINO then
         import torch
