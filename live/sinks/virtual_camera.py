@@ -199,13 +199,9 @@ class VirtualCameraSink(FrameSink):
         self._release()
 
     def _release(self) -> None:
-        camera, lock, standby = self._camera, self._lock, self._standby
-        self._camera = self._lock = self._standby = None
-        try:
-            if standby is not None:
-                standby.close()
-            if camera is not None:
-                camera.close()
-        finally:
-            if lock is not None:
-                lock.release()
+        lock, camera, standby = self._lock, self._camera, self._standby
+        self._lock = self._camera = self._standby = None
+        with contextlib.ExitStack() as stack:  # the last one is closed first
+            for close in (lock and lock.release, camera and camera.close, standby and standby.close):
+                if close is not None:
+                    stack.callback(close)
