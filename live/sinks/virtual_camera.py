@@ -202,6 +202,9 @@ class VirtualCameraSink(FrameSink):
         lock, camera, standby = self._lock, self._camera, self._standby
         self._lock = self._camera = self._standby = None
         with contextlib.ExitStack() as stack:  # the last one is closed first
-            for close in (lock and lock.release, camera and camera.close, standby and standby.close):
-                if close is not None:
-                    stack.callback(close)
+            if lock is not None:
+                stack.callback(lock.release)
+            if camera is not None:
+                stack.callback(camera.close)
+            if standby is not None:
+                stack.callback(standby.close)
