@@ -115,7 +115,7 @@ class Sampler:
                 return
             if self._switch_s and now_s - switched_s >= self._switch_s:
                 switched_s = now_s
-                session.controls.apply(parse_command(["look", str(next(looks))], session.controls.look_names))
+                session.controls.apply(parse_command(["look", str(next(looks))]))
 
 
 def evaluate(samples: list[Sample], warm_up_s: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +58,12 @@ class Look:
     @property
     def covers(self) -> bool:
         """Whether a layer hides the face, so that no frame without it may be shown."""
-        return _covers(self.layers)
+        return any(isinstance(layer.style, Style) and layer.style.covers for layer in self.layers)
 
     @property
     def needs_person(self) -> bool:
         """Whether a layer needs the mask of the persons in the frame, or the check that each of them is drawn."""
         return any(isinstance(layer.style, Style) and layer.style.needs_person for layer in self.layers)
-
-
-def _covers(layers: tuple[Layer, ...]) -> bool:
-    return any(isinstance(layer.style, Style) and layer.style.covers for layer in layers)
 
 
 def user_file() -> Path:
@@ -121,9 +117,8 @@ def _read(path: Path) -> dict[str, Look]:
 def _look(name: str, table: Any, path: Path) -> Look:
     where = f"look {shown(name)} in {path}"
     if not name.strip() or not name.isprintable() or len(name) > _MAX_NAME:
-        raise LookError(
-            where, "the name is empty, too long or not printable", f"use up to {_MAX_NAME} printable characters"
-        )
+        got, do = "the name is empty, too long or not printable", f"use up to {_MAX_NAME} printable characters"
+        raise LookError(where, got, do)
     if not isinstance(table, dict):
         raise LookError(where, f"{shown(table)} is not a table", f"write [looks.{name}]")
     _check_keys(table, ("about", "layers", "no_face", "hold_s", "then"), where)
@@ -133,8 +128,9 @@ def _look(name: str, table: Any, path: Path) -> Look:
     if not isinstance(layers, list) or len(layers) > _MAX_LAYERS:
         do = f'write layers = [{{ style = "lips-glaze", strength = 0.9 }}], at most {_MAX_LAYERS}'
         raise LookError(where, "layers is not a list of layers", do)
-    parsed = tuple(_layer(layer, where) for layer in layers)
-    return Look(name, about, parsed, *_fallback(table, where, covers=_covers(parsed)))
+    look = Look(name, about, tuple(_layer(layer, where) for layer in layers))
+    no_face, hold_s, then = _fallback(table, where, covers=look.covers)
+    return replace(look, no_face=no_face, hold_s=hold_s, then=then)
 
 
 def _fallback(table: dict[str, Any], where: str, *, covers: bool) -> tuple[str, float, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.root import ROOT
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one core each: more threads would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from support.upgrade_parts import Show
@@ -31,8 +35,9 @@ TIMING_BOUND = (
 SLOW = (
     "faults/test_a_thousand_faults.py",
     "live/commands/test_cli.py",
-    "engines/training/test_teacher_dataset.py",
-    "engines/runtime/test_tensorrt_proof_ends.py",
+    "engines/runtime/test_torch_cuda.py",
+    "fuzz/test_fuzz.py",
+    "live/pipeline/test_frame_pool.py",
     "faults/test_signals_and_full_disks.py",
     "live/upgrades/test_upgrades.py",
     "benchmarks/test_peers.py",
@@ -66,6 +71,13 @@ def veneer_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     home = tmp_path_factory.mktemp("h")
     monkeypatch.setenv("VENEER_HOME", str(home))
     yield home
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A temporary folder whose path is short enough for a Unix socket; that of `tmp_path` is not in a worker."""
+    with tempfile.TemporaryDirectory(prefix="v-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

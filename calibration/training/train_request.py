@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from engines import paths
 from engines.errors import OptionsError
 from engines.generators.registry import generator_spec
-from engines.generators.spec import GeneratorSpec, Value
+from engines.generators.spec import Value
 from engines.option_fields import check_ranges
 from engines.training.config import TrainConfig
 from engines.training.teachers import TEACHERS
@@ -44,16 +45,10 @@ class TrainRequest:
     method: Annotated[str | None, Option(help="Training method.", show_default="the generator's own")] = None
     minutes: Annotated[float | None, Option(min=0.05, help="Train for this time, instead of --steps.")] = None
     out: Annotated[Path | None, Option(metavar="DIR", help="Style folder.", show_default="your own styles")] = None
-    work: Annotated[
-        Path | None, Option(metavar="DIR", help="Checkpoint, pairs, curves, samples.", show_default="train-STYLE")
-    ] = None
+    work: Annotated[Path | None, Option(metavar="DIR", help="Checkpoint and pairs.", show_default="train-STYLE")] = None
     resume: Annotated[bool, Option("--resume", help="Continue from the checkpoint in --work.")] = False
-    lights: Annotated[
-        int | None, Option(min=0, help="More pairs of each photo, in another light.", show_default="1 for sketch")
-    ] = None
-    blemished: Annotated[
-        int | None, Option(min=0, help="More pairs with blemishes in the input.", show_default="1 for retouch")
-    ] = None
+    lights: Annotated[int | None, Option(min=0, help="Relit pairs of each photo.", show_default="1 for sketch")] = None
+    blemished: Annotated[int | None, Option(min=0, help="Pairs with blemishes.", show_default="1 for retouch")] = None
     threads: Annotated[int | None, Option(min=1, help="Threads; the same number gives the same weights.")] = None
     processes: Annotated[int, Option(min=1, help="Processes in which the teacher draws.")] = 2
 
@@ -69,10 +64,9 @@ class TrainRequest:
         of_teacher, of_pairs = bool(self.teacher and self.faces), bool(self.before and self.after)
         if of_teacher == of_pairs or bool(self.teacher) != bool(self.faces) or bool(self.before) != bool(self.after):
             raise OptionsError(f"training of {self.name!r}", "no pictures, or both kinds of them", do)
-        for given in self.inputs:
-            if is_below(given, self.made_folders):
-                got = f"they are in --work, and {self.pairs} and {self.regions} are overwritten"
-                raise OptionsError(f"pictures in {given}", got, "use another --work, or move the pictures")
+        for given in filter(lambda folder: is_below(folder, self.made_folders), self.inputs):
+            got = f"they are in --work, and {self.pairs} and {self.regions} are overwritten"
+            raise OptionsError(f"pictures in {given}", got, "use another --work, or move the pictures")
 
     @property
     def inputs(self) -> list[Path]:
@@ -104,14 +98,16 @@ class TrainRequest:
         return "frame" if self.region == "person" else self.region
 
     @property
-    def relit_variants(self) -> int:
-        """Number of further pairs of each photo, drawn in another light."""
-        return self.lights if self.lights is not None else int(self.teacher in _REDRAWN_IN_EACH_LIGHT)
+    def out_folder(self) -> Path:
+        """The folder of the style."""
+        return self.out or paths.data_dir() / "weights"
 
     @property
-    def blemished_variants(self) -> int:
-        """Number of further pairs of each photo whose input has blemishes."""
-        return self.blemished if self.blemished is not None else int(self.teacher == "retouch")
+    def variants(self) -> dict[str, int]:
+        """Numbers of further pairs of each photo: drawn in another light, and with blemishes in the input."""
+        lights = int(self.teacher in _REDRAWN_IN_EACH_LIGHT) if self.lights is None else self.lights
+        blemished = int(self.teacher == "retouch") if self.blemished is None else self.blemished
+        return {"lights": lights, "blemished": blemished}
 
     def config_values(self, config_class: type[TrainConfig], given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of the method's config: the given ones, and defaults that depend on the request.
@@ -129,32 +125,24 @@ class TrainRequest:
         if "steps" in given and self.minutes is not None:
             raise OptionsError("--steps and --minutes", "both set the number of steps", "give one of them")
         spec, output = generator_spec(given.get("generator", config_class.generator)), given.get("output", "picture")
-        arguments = self._generator_args(spec)
-        if output not in spec.outputs:
-            do = f"use {' or '.join(spec.outputs)}"
-            raise OptionsError(f"--output {output}", f"{spec.name} does not return it", do)
-        if output == "change" and "change" in spec.arguments:
-            arguments["change"] = True
-        values: dict[str, Any] = {
-            "generator_args": arguments,
-            "optimiser": spec.optimiser,
-            "precision": usual_precision(),
-        }
-        if "steps" in given:
-            values["check_every"] = max(1, min(_MAX_CHECK_EVERY, given["steps"] // _CHECKS))
-        if self.teacher in _REDRAWN_IN_EACH_LIGHT:
-            values["relit"] = 0.0
-        known = {field.name for field in fields(config_class)}
-        return {name: value for name, value in {**values, **given}.items() if name in known}
-
-    def _generator_args(self, spec: GeneratorSpec) -> dict[str, Value]:
         arguments: dict[str, Value] = {}
         for text in self.arg or []:
             try:
                 arguments |= spec.parse(text)
             except ValueError as error:
                 raise OptionsError(f"--arg {text}", str(error), "write NAME=VALUE, as in --arg channels=16") from error
-        return arguments
+        if output not in spec.outputs:
+            do = f"use {' or '.join(spec.outputs)}"
+            raise OptionsError(f"--output {output}", f"{spec.name} does not return it", do)
+        if output == "change" and "change" in spec.arguments:
+            arguments["change"] = True
+        values = dict[str, Any](generator_args=arguments, optimiser=spec.optimiser, precision=usual_precision())
+        if "steps" in given:
+            values["check_every"] = max(1, min(_MAX_CHECK_EVERY, given["steps"] // _CHECKS))
+        if self.teacher in _REDRAWN_IN_EACH_LIGHT:
+            values["relit"] = 0.0
+        known = {field.name for field in fields(config_class)}
+        return {name: value for name, value in {**values, **given}.items() if name in known}
 
 
 def is_below(path: Path, folders: Iterable[Path]) -> bool:

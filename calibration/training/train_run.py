@@ -14,7 +14,6 @@ from rich.console import Console
 from calibration.training.own_pairs import cut_pairs
 from calibration.training.train_photos import prepare_regions
 from calibration.training.train_request import TrainRequest
-from engines import paths
 from engines.errors import OptionsError
 from engines.files import atomic_write
 from engines.training.checkpoint import prepare_folder
@@ -22,8 +21,8 @@ from engines.training.data.paired_dataset import PairedDataset, open_pairs, term
 from engines.training.data.picture_pairs import Skipped
 from engines.training.devices import make_fabric, precision_of
 from engines.training.method import TrainingMethod
-from engines.training.progress import DivergedError, Outcome, StoppedError
-from engines.training.progress_bar import counting_bar, training_bar
+from engines.training.progress import DivergedError, Outcome
+from engines.training.progress_bar import counting_bar, stderr_console, training_bar
 from engines.training.resume import load_run
 from engines.training.style_card import save_style, style_card
 from engines.training.teachers import load_teacher
@@ -37,8 +36,6 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
     """Train a style; progress goes to stderr, the result to stdout.
 
     Args:
-        request: The options of every method.
-        method_class: The training method.
         given: Fields of its config given on the command line.
 
     Raises:
@@ -48,109 +45,94 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
     if method_class.data_kind != "pairs":
         got = f"it does not train on pairs, but on {method_class.data_kind or 'data of its own command'}"
         raise OptionsError(f"--method {method_class.name}", got, "see docs/add-a-training-method.md")
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = stderr_console()
     config = method_class.config_class(**request.config_values(method_class.config_class, given))
-    out = request.out or paths.data_dir() / "weights"
     precision = load_run(request.folder, config).config.precision if request.resume else config.precision
-    for folder in (out, request.folder):
+    for folder in (request.out_folder, request.folder):
         prepare_folder(folder)
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)
     fabric = make_fabric(precision)
-    origin: dict[str, Any] = {}
     cache = request.folder / "pairs.u8"
     try:
         pairs: PairedDataset | None = None
         if fabric.is_global_zero:
-            origin = _make_pairs(request, config.seed, console)
+            _make_pairs(request, config.seed, console)
             pairs = _open(request, cache, console)
-        method = method_class(config, fabric.broadcast(pairs))
-        _train(request, method, fabric, origin, out, console)
+        _train(request, method_class(config, fabric.broadcast(pairs)), fabric, console)
     finally:
         if fabric.is_global_zero:
             cache.unlink(missing_ok=True)
 
 
-def _train(
-    request: TrainRequest,
-    method: TrainingMethod[Any],
-    fabric: Fabric,
-    origin: dict[str, Any],
-    out: Path,
-    console: Console,
-) -> None:
+def _train(request: TrainRequest, method: TrainingMethod[Any], fabric: Fabric, console: Console) -> None:
     quiet = console if fabric.is_global_zero else Console(quiet=True)
     quiet.print(f"{len(method.data)} pairs; training on {fabric.device} in {precision_of(fabric)}")
     options: dict[str, Any] = {"resume": request.resume, "minutes": request.minutes}
     try:
         with training_bar(quiet, "training") as watch:
             outcome = fit(method, request.folder, fabric=fabric, watch=watch, start_from=request.start_from, **options)
-    except StoppedError as stopped:
-        console.print(f"{stopped.asked}: {stopped.got} - continue with the same command and --resume")
-        raise KeyboardInterrupt from stopped
     except DivergedError as error:
         if error.outcome is None or not fabric.is_global_zero:
             raise
-        _save(request, method, error.outcome, origin, out)
+        _save(request, method, error.outcome)
         got = f"{error.got}; the style was written with the best weights, of step {error.outcome.progress.best_step}"
         raise DivergedError(error.asked, got, error.do) from error
     _print(quiet, outcome.stopped_early)
     if fabric.is_global_zero:
-        _save(request, method, outcome, origin, out)
+        _save(request, method, outcome)
 
 
-def _save(
-    request: TrainRequest, method: TrainingMethod[Any], outcome: Outcome, origin: dict[str, Any], out: Path
-) -> None:
+def _save(request: TrainRequest, method: TrainingMethod[Any], outcome: Outcome) -> None:
+    origin: dict[str, Any] = {"pairs": "the user's own"}
+    if request.teacher is not None:
+        digest = source_digest(request.teacher, blemishes=request.variants["blemished"] > 0)
+        origin = {"teacher": request.teacher, "teacher_sha256": digest, **request.variants}
     method = method.with_config(outcome.config)
     card = style_card(request.name, method, outcome, region=request.region, origin=origin)
-    written = save_style(outcome.net, card, out)
+    written = save_style(outcome.net, card, request.out_folder)
     cost = f"{card['gmac']} GMAC, {card['parameters']} weights"
     print(f"{request.name}: {outcome.progress.best_summary}; {cost} -> {written}")  # noqa: T201
 
 
-def _make_pairs(request: TrainRequest, seed: int, console: Console) -> dict[str, Any]:
-    """Write all pairs to WORK/pairs; return where they come from, for the card."""
-    if request.before is not None and request.after is not None:
-        if request.cut:
-            _cut_own(request, request.before, request.after, console)
-        return {"pairs": "the user's own"}
-    assert request.teacher is not None
-    load_teacher(request.teacher)  # fails before the minutes that the photos take
+def _make_pairs(request: TrainRequest, seed: int, console: Console) -> None:
+    """Write all pairs to WORK/pairs, unless the user's own pictures are used as they are."""
+    if request.teacher is not None:
+        _draw_pairs(request, request.teacher, seed, console)
+    elif request.cut:
+        _cut_pairs(request, console)
+    else:
+        return
+    atomic_write(request.pairs / "TERMS.txt", terms_of(*request.inputs) + "\n")
+
+
+def _draw_pairs(request: TrainRequest, teacher: str, seed: int, console: Console) -> None:
+    load_teacher(teacher)  # fails before the minutes that the photos take
     with counting_bar(console, "finding faces", "photos") as advance:
         found = prepare_regions(request, seed, on_photo=advance)
     _print(console, Skipped({"unreadable": found.unreadable, "without a face": found.faceless}).line())
-    variants = {"lights": request.relit_variants, "blemished": request.blemished_variants}
-    options = {**variants, "side_px": _SIDE_PX, "processes": request.processes, "seed": seed}
-    with counting_bar(console, f"{request.teacher} draws", "pairs") as advance:
-        drawn = draw_pairs(request.regions, request.teacher, request.pairs, on_pair=advance, **options)
+    options = {**request.variants, "side_px": _SIDE_PX, "processes": request.processes, "seed": seed}
+    with counting_bar(console, f"{teacher} draws", "pairs") as advance:
+        drawn = draw_pairs(request.regions, teacher, request.pairs, on_pair=advance, **options)
     _print(console, Skipped({"unreadable regions": drawn.unreadable}).line())
-    _write_terms(request.pairs, *(request.faces or []))
-    digest = source_digest(request.teacher, blemishes=request.blemished_variants > 0)
-    return {"teacher": request.teacher, "teacher_sha256": digest, **variants}
 
 
-def _cut_own(request: TrainRequest, before: Path, after: Path, console: Console) -> None:
+def _cut_pairs(request: TrainRequest, console: Console) -> None:
+    before, after = request.inputs
     with counting_bar(console, "cutting", "pairs") as advance:
         written, skipped = cut_pairs(before, after, request.pairs, kind=request.kind, side_px=_SIDE_PX, on_pair=advance)
     _print(console, skipped.line())
     if not written:
         raise OptionsError(f"pairs in {before}", skipped.line(), "use --region frame, or pictures of faces")
-    _write_terms(request.pairs, before, after)
-
-
-def _write_terms(pairs: Path, *folders: Path) -> None:
-    atomic_write(pairs / "TERMS.txt", terms_of(*folders) + "\n")
 
 
 def _open(request: TrainRequest, cache: Path, console: Console) -> PairedDataset:
     before, after = request.pairs / "before", request.pairs / "after"
-    size_wh = None
     if request.before is not None and request.after is not None and not request.cut:
-        before, after, size_wh = request.before, request.after, (_SIDE_PX, _SIDE_PX)
+        before, after = request.before, request.after
     with counting_bar(console, "reading", "pairs") as advance:
-        pairs, skipped = open_pairs(before, after, cache, size_wh=size_wh, on_pair=advance)
+        pairs, skipped = open_pairs(before, after, cache, size_wh=(_SIDE_PX, _SIDE_PX), on_pair=advance)
     _print(console, skipped.line())
     return pairs
 

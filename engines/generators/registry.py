@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ def generator_spec(name: str) -> GeneratorSpec:
         EngineError: Its `SPEC` is not made of literals.
     """
     path = _path(_module(name))
+    return _spec_in(path, _version(path))
+
+
+@lru_cache
+def _spec_in(path: Path, _version: tuple[int, int]) -> GeneratorSpec:
     for node in ast.parse(path.read_bytes()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SPEC":
             try:
@@ -96,9 +102,22 @@ def _modules() -> dict[str, str]:
     """Return the module of each generator by the generator's name. The first folder of the package's path wins."""
     found: dict[str, str] = {}
     for info in pkgutil.iter_modules(generators.__path__, f"{_PACKAGE}."):
-        if match := _NAME.search(_path(info.name).read_text(encoding="utf-8")):
-            found.setdefault(match[1], info.name)
+        path = _path(info.name)
+        if name := _declared_name(path, _version(path)):
+            found.setdefault(name, info.name)
     return found
+
+
+@lru_cache
+def _declared_name(path: Path, _version: tuple[int, int]) -> str:
+    match = _NAME.search(path.read_text(encoding="utf-8"))
+    return match[1] if match else ""
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Return what changes when the file is edited: a key for the caches."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def _module(name: str) -> str:

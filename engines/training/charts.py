@@ -21,8 +21,6 @@ def save_charts(work: Path, checks: Sequence[dict[str, float]], samples: Sequenc
     """Write `curves.png` and `samples.png` into a folder. Failures are ignored: the checkpoint matters more.
 
     Args:
-        work: The folder.
-        checks: The step, losses and scores of each validation.
         samples: Rows of RGB pictures; none for no sample sheet.
     """
     if samples:

@@ -23,17 +23,12 @@ def cross_validate(
     pairs: LipPairs, work: Path, *, folds: int, epochs: int = EPOCHS, seed: int = 0, resume: bool = False,
     watch: Watch = _SILENT, **changes: Any,
 ) -> tuple[Lips, Outcome, dict[str, Any]]:  # fmt: skip
-    """Train one network for each fold, and one on all pairs.
+    """Train one network for each fold, and one on all pairs; `changes` are other fields of `LipsConfig`.
 
     Args:
-        pairs: All pairs.
         work: Folder of the checkpoints: one folder for each network.
-        folds: Number of folds.
-        epochs: Times that each pair is shown.
-        seed: Seed of the folds and of every network.
         resume: Continue from the checkpoints; networks without one are trained from the start.
         watch: Callbacks; steps are counted over all networks.
-        changes: Other fields of `LipsConfig`.
 
     Returns:
         The method and the outcome of the network trained on all pairs, and the scores. `cv_psnr_db` is the mean over

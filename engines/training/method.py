@@ -38,7 +38,6 @@ class Parts:
     """What a method trains, prepared by the trainer: on the device, in the run's precision.
 
     Attributes:
-        fabric: Device, precision, and the group of devices.
         networks: The plain networks of `TrainingMethod.networks`.
         wrapped: The same, to call in a training step: they cast to the run's precision and synchronise gradients.
         optimisers: The optimisers of `TrainingMethod.optimisers`, wrapped for the precision.
@@ -61,10 +60,8 @@ class Validation:
     Attributes:
         scores: Numbers for the log, the curves and the style card.
         metric: The score that selects the weights to keep and stops early; "" keeps the newest weights.
-        higher_is_better: The direction of that score.
         min_improvement: Changes up to this size do not count as an improvement.
         samples: Rows of pictures of one size, (H, W, 3) RGB uint8, for `samples.png`.
-        summary: The scores in words, for the log.
     """
 
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -91,7 +88,6 @@ class TrainingMethod(ABC, Generic[ConfigT]):
 
     Attributes:
         name: Name for `--method`, `GeneratorSpec.method` and checkpoints; the name of the method's module.
-        config_class: Class of the config.
         data_kind: What `veneer train` prepares for it: "pairs"; "" if the method has a command of its own.
         scheduled: Optimisers whose learning rate the trainer sets in every step; the others keep their own.
         averaged: Networks of which an exponential moving average is kept.
@@ -135,9 +131,8 @@ class TrainingMethod(ABC, Generic[ConfigT]):
         """Return the network to keep: by default the average of "generator"."""
         return self.parts.averages["generator"]
 
-    def prepare(self, parts: Parts) -> None:
-        """Take over the parts, before the first step. Override to load helpers or to check sizes."""
-        self.parts = parts
+    def prepare(self) -> None:
+        """Load helpers and check sizes, before the first step. `parts` is complete."""
 
     def start_from(self, generator: nn.Module) -> None:
         """Initialise the generator and its average with the weights of another one.
@@ -153,14 +148,14 @@ class TrainingMethod(ABC, Generic[ConfigT]):
             got = "it is another generator, or has other arguments"
             raise OptionsError("weights to start from", got, "omit --from, or name another style") from error
 
-    def data_digest(self) -> str:
-        """Return a digest of the training data; a run is resumed with the same data only."""
-        digest: str = self.data.digest()
-        return digest
-
     def card(self) -> dict[str, Any]:
         """Return entries of the style card that only the method knows: data, losses, output size."""
         return {}
+
+    def describe_data(self, what: str) -> dict[str, Any]:
+        """Return the entry "data" of the style card."""
+        data = self.data
+        return {"what": what, "terms": data.terms, "pictures_included": False, "pixels_sha256": data.digest()}
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of the scheduled optimisers: linear warm-up, then a half cosine down to zero."""

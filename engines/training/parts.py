@@ -27,7 +27,7 @@ def build_parts(method: TrainingMethod[Any], fabric: Fabric) -> Parts:
     method.parts = parts = Parts(fabric, networks, wrapped)
     parts.optimisers = {name: fabric.setup_optimizers(one) for name, one in method.optimisers().items()}
     parts.averages = {name: copy.deepcopy(networks[name]).requires_grad_(False).eval() for name in method.averaged}
-    method.prepare(parts)
+    method.prepare()
     return parts
 
 

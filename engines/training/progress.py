@@ -21,7 +21,6 @@ class Progress:
     """The plain numbers of a run that a checkpoint holds.
 
     Attributes:
-        step: Steps done.
         best: Scores of the validation whose weights are kept.
         best_step: Step of that validation.
         best_summary: Its scores in words.
@@ -45,10 +44,7 @@ class Outcome:
 
     Attributes:
         net: The exported network with the best weights, on the CPU, in FP32, in evaluation mode.
-        config: The config as trained: with the final number of steps.
-        progress: Scores and losses.
         stopped_early: The reason for an early stop in one line; "" after all steps.
-        device: Name of the device.
         started_from: Style whose weights the run started from; "" for fresh weights.
     """
 
@@ -80,8 +76,6 @@ class Watch:
 
     Attributes:
         on_start: Receives the first step and the number of steps.
-        on_step: Receives the number of steps done.
-        on_line: Receives a line for the log.
     """
 
     on_start: Callable[[int, int], None] = lambda _step, _steps: None

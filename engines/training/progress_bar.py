@@ -8,7 +8,12 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engines.training.progress import Watch
+from engines.training.progress import StoppedError, Watch
+
+
+def stderr_console() -> Console:
+    """Return a console on stderr that neither wraps nor colours its lines."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _progress(console: Console, unit: str) -> Progress:
@@ -26,11 +31,19 @@ def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[i
 
 @contextmanager
 def training_bar(console: Console, what: str) -> Iterator[Watch]:
-    """Show a bar of training steps; the yielded callbacks advance it and print lines above it."""
+    """Show a bar of training steps; the yielded callbacks advance it and print lines above it.
+
+    Raises:
+        KeyboardInterrupt: The training was stopped; how to continue was printed.
+    """
     with _progress(console, "steps") as progress:
         task = progress.add_task(what, total=None)
-        yield Watch(
-            lambda step, steps: progress.update(task, total=steps, completed=step),
-            lambda step: progress.update(task, completed=step),
-            lambda line: progress.console.print(line),
-        )
+        try:
+            yield Watch(
+                lambda step, steps: progress.update(task, total=steps, completed=step),
+                lambda step: progress.update(task, completed=step),
+                progress.console.print,
+            )
+        except StoppedError as stopped:
+            console.print(f"{stopped.asked}: {stopped.got} - continue with the same command and --resume")
+            raise KeyboardInterrupt from stopped

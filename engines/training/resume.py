@@ -36,7 +36,6 @@ def load_run(work: Path, requested: TrainConfig | None = None) -> RunState:
     """Load the checkpoint in a folder.
 
     Args:
-        work: The folder.
         requested: Config with the settings of this machine, which are not in the checkpoint.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Option
@@ -29,34 +29,25 @@ def lips(
     from engines import paths
     from engines.training.data.lip_pairs import load_lip_pairs
 
-    folder = out if out is not None else paths.data_dir() / "weights"
+    folder = out or paths.data_dir() / "weights"
     for pairs in load_lip_pairs(data, style):
-        place = (work / pairs.style) if work is not None else Path(f"train-lips-{pairs.style}")
+        place = work / pairs.style if work is not None else Path(f"train-lips-{pairs.style}")
         typer.echo(_train_one(pairs, folder, place, resume=resume, folds=folds, epochs=epochs, seed=seed))
 
 
-def _train_one(pairs: LipPairs, out: Path, work: Path, *, resume: bool, folds: int, epochs: int, seed: int) -> str:
-    from rich.console import Console
-
+def _train_one(pairs: LipPairs, out: Path, work: Path, **options: Any) -> str:
     from engines.training.checkpoint import prepare_folder
     from engines.training.cross_validation import cross_validate
-    from engines.training.progress import StoppedError
-    from engines.training.progress_bar import training_bar
+    from engines.training.progress_bar import stderr_console, training_bar
     from engines.training.style_card import save_style, style_card
 
     prepare_folder(out)
     name = f"lips-{pairs.style}"
-    try:
-        with training_bar(Console(stderr=True), name) as watch:
-            method, outcome, scores = cross_validate(
-                pairs, work, folds=folds, epochs=epochs, seed=seed, resume=resume, watch=watch
-            )
-    except StoppedError as stopped:
-        typer.echo(f"{stopped.asked}: {stopped.got} - continue with the same command and --resume", err=True)
-        raise typer.Exit(130) from None
-    card = {**style_card(name, method, outcome, region="lips", origin={}), "epochs": epochs, "scores": scores}
-    written = save_style(outcome.net, card, out)
+    with training_bar(stderr_console(), name) as watch:
+        method, outcome, scores = cross_validate(pairs, work, watch=watch, **options)
+    card = style_card(name, method, outcome, region="lips", origin={})
+    written = save_style(outcome.net, {**card, "epochs": options["epochs"], "scores": scores}, out)
     return (
-        f"{name}: {scores['cv_psnr_db']:.2f} dB on unseen pairs ({folds} folds), "
+        f"{name}: {scores['cv_psnr_db']:.2f} dB on unseen pairs ({options['folds']} folds), "
         f"{scores['seen_psnr_db']:.2f} dB on training pairs, {scores['identity_psnr_db']:.2f} dB unpainted -> {written}"
     )

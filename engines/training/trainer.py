@@ -38,13 +38,10 @@ def fit(
     """Train by a method.
 
     Args:
-        method: Networks, data and losses.
-        work: Folder of the checkpoint, curves and samples.
         resume: Continue from the checkpoint in `work`, with its config. The result is the same as without the
             interruption. `watch` receives a line with the options that differ from the checkpoint.
         minutes: Train for as many steps as fit into this time on this machine, instead of the config's number.
         fabric: Device and precision; by default the best device.
-        watch: Callbacks.
         start_from: Name of a style whose weights to start from; "" for fresh weights.
 
     Raises:
@@ -54,7 +51,7 @@ def fit(
     """
     checkpoint.prepare_folder(work)
     options = {"minutes": minutes, "started_from": start_from}
-    state, note = RunState(method.name, method.config, Progress(), method.data_digest(), options), ""
+    state, note = RunState(method.name, method.config, Progress(), method.data.digest(), options), ""
     if resume:
         requested, state = state, load_run(work, method.config)
         if (state.method, state.data_digest) != (requested.method, requested.data_digest):
@@ -114,7 +111,8 @@ class _Run:
                     self._step()
                     if progress.step % config.check_every == 0 or progress.step == config.steps:
                         reason = self._check()
-                    if self._any_device(stop.is_set()):
+                    stops = self.fabric.all_reduce(torch.tensor(float(stop.is_set())), reduce_op="sum")
+                    if stops:  # all devices stop at the same step
                         self.save()
                         got = f"stopped at step {progress.step} of {config.steps}, saved in {self.work / CHECKPOINT}"
                         raise StoppedError("training", got, "continue with --resume")
@@ -165,7 +163,3 @@ class _Run:
             f"stopped early at step {progress.step} of {self.config.steps}: {validation.metric} has not improved on "
             f"{progress.best[validation.metric]:.2f} since step {progress.best_step}, whose weights are kept"
         )
-
-    def _any_device(self, stop: bool) -> bool:
-        """Whether any of the processes was asked to stop: all have to stop at the same step."""
-        return bool(self.fabric.all_reduce(torch.tensor(float(stop)), reduce_op="sum"))

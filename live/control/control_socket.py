@@ -111,8 +111,7 @@ class ControlServer:
     def _serve(self, connection: socket.socket) -> None:
         try:
             connection.settimeout(POLL_INTERVAL_S)
-            answer = self._reply(connection)
-            send_and_close(connection, answer, drain_s=0.3)
+            send_and_close(connection, self._reply(connection), drain_s=0.3)
         except OSError:
             connection.close()  # the client disconnected
         finally:
@@ -142,7 +141,7 @@ class ControlServer:
 
     def _execute(self, words: list[str]) -> dict[str, object]:
         try:
-            command = parse_command(words, self._controls.look_names)
+            command = parse_command(words)
             message = self._controls.apply(command)
             if command.verb == "status":
                 message = "\n".join(status_lines({**self._settings(), **self._status()}))
@@ -189,8 +188,7 @@ def send_command(
             answer = json.loads(line)
             if answer["ok"]:
                 return readable(answer["says"])
-            parts = answer.get("parts") or (requested, answer["error"], "")
-            requested, got, do = parts
+            requested, got, do = answer.get("parts") or (requested, answer["error"], "")
     except TimeoutError as error:
         raise _no_answer(requested, target, timeout_s) from error
     except OSError as error:
@@ -205,9 +203,7 @@ def send_command(
 def _connect(transport: Transport, pid: int | None, timeout_s: float, requested: str) -> tuple[int, socket.socket]:
     """Return the process id of the addressed program and a connection to it."""
     known = transport.pids()
-    if (
-        len(known) > 1 and pid is None
-    ):  # leave out ended programs; only now, because the check uses one of a program's connections
+    if len(known) > 1 and pid is None:  # not always, because the check uses one of a program's connections
         known = transport.running()
     target = pid if pid is not None else known[0] if len(known) == 1 else None
     if target is None or target not in known:

@@ -37,6 +37,7 @@ class Transport:
     """
 
     suffix = ""
+    family = socket.AF_INET
     # errors of `connect` that mean that the program has ended
     gone: tuple[type[OSError], ...] = (OSError,)
 
@@ -57,10 +58,8 @@ class Transport:
                 raise OptionsError(f"control of process {pid}", "this process listens already", "start one server only")
             return self._listen(pid)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise OptionsError(
-                f"control folder {self.folder}", reason, "set VENEER_HOME to a folder of this user"
-            ) from error
+            requested, reason = f"control folder {self.folder}", error.strerror or str(error)
+            raise OptionsError(requested, reason, "set VENEER_HOME to a folder of this user") from error
 
     def pids(self) -> list[int]:
         """Return the process ids of all files, ended programs included; empty if the folder does not exist.
@@ -71,8 +70,7 @@ class Transport:
         if not os.path.lexists(self.folder):
             return []
         self._check_folder()
-        names = [path.name for path in self.folder.glob(f"veneer-*{self.suffix}")]
-        numbers = [name[len("veneer-") : -len(self.suffix)] for name in names]
+        numbers = [path.stem.removeprefix("veneer-") for path in self.folder.glob(f"veneer-*{self.suffix}")]
         return sorted(int(number) for number in numbers if number.isascii() and number.isdigit())
 
     def running(self) -> list[int]:
@@ -110,6 +108,21 @@ class Transport:
         return False
 
     def _listen(self, pid: int) -> socket.socket:
+        part_file = self._file(pid).with_name(self._file(pid).name + ".new")
+        part_file.unlink(missing_ok=True)
+        listener = socket.socket(self.family, socket.SOCK_STREAM)
+        try:
+            self._bind(listener, part_file)
+            listener.listen(_BACKLOG)
+            part_file.replace(self._file(pid))
+        except BaseException:
+            listener.close()
+            part_file.unlink(missing_ok=True)
+            raise
+        return listener
+
+    def _bind(self, listener: socket.socket, file: Path) -> None:
+        """Bind the socket and create the program's file."""
         raise NotImplementedError
 
     def _file(self, pid: int) -> Path:
@@ -128,9 +141,8 @@ class Transport:
     def _check_folder(self) -> None:
         info = self.folder.lstat()
         if not stat.S_ISDIR(info.st_mode) or (sys.platform != "win32" and info.st_uid != os.getuid()):
-            raise OptionsError(
-                f"control folder {self.folder}", "not a folder of this user", "remove it, or set VENEER_HOME"
-            )
+            requested = f"control folder {self.folder}"
+            raise OptionsError(requested, "not a folder of this user", "remove it, or set VENEER_HOME")
         if info.st_mode & 0o077 and sys.platform != "win32":
             self.folder.chmod(0o700)
 
@@ -139,6 +151,7 @@ class UnixTransport(Transport):
     """A Unix socket with mode 0600 in a folder with mode 0700; Linux also reports the client's user."""
 
     suffix = ".sock"
+    family = getattr(socket, "AF_UNIX", socket.AF_INET)  # Windows has none
     gone = (ConnectionRefusedError, FileNotFoundError)
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -164,21 +177,9 @@ class UnixTransport(Transport):
         _pid, uid, _gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         return bool(uid != os.getuid())
 
-    def _listen(self, pid: int) -> socket.socket:
-        target = self._file(pid)
-        part_file = target.with_name(target.name + ".new")
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            part_file.unlink(missing_ok=True)
-            listener.bind(str(part_file))
-            part_file.chmod(0o600)
-            listener.listen(_BACKLOG)
-            part_file.rename(target)
-        except BaseException:
-            listener.close()
-            part_file.unlink(missing_ok=True)
-            raise
-        return listener
+    def _bind(self, listener: socket.socket, file: Path) -> None:
+        listener.bind(str(file))
+        file.chmod(0o600)
 
 
 class LoopbackTransport(Transport):
@@ -202,24 +203,12 @@ class LoopbackTransport(Transport):
     def refuses_request(self, request: Mapping[str, object]) -> bool:  # noqa: D102
         return not hmac.compare_digest(repr(request.get("token")).encode(), repr(self._token).encode())
 
-    def _listen(self, pid: int) -> socket.socket:
-        target = self._file(pid)
-        part_file = target.with_name(target.name + ".new")
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            if sys.platform == "win32":
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(_BACKLOG)
-            part_file.unlink(missing_ok=True)
-            with os.fdopen(os.open(part_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                json.dump({"port": str(listener.getsockname()[1]), "token": self._token}, file)
-            part_file.replace(target)
-        except BaseException:
-            listener.close()
-            part_file.unlink(missing_ok=True)
-            raise
-        return listener
+    def _bind(self, listener: socket.socket, file: Path) -> None:
+        if sys.platform == "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        listener.bind(("127.0.0.1", 0))
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as content:
+            json.dump({"port": str(listener.getsockname()[1]), "token": self._token}, content)
 
     def _read(self, pid: int) -> dict[str, str]:
         try:

@@ -21,19 +21,7 @@ if TYPE_CHECKING:
 STRENGTH_STEP = 0.1
 # verb -> the field of ControlState that it toggles
 SWITCHES = {"mirror": "mirror", "freeze": "frozen", "panic": "panic", "record": "recording", "help": "help_shown"}
-# verb -> its argument, for help
-VERBS = {
-    "look": "NAME or its number",
-    "strength": "0 to 1, + or -",
-    "mirror": "[on|off]",
-    "freeze": "[on|off]",
-    "panic": "[on|off]",
-    "snapshot": "",
-    "record": "[on|off]",
-    "help": "[on|off]",
-    "quit": "",
-    "status": "",
-}
+VERBS = ("look", "strength", "mirror", "freeze", "panic", "snapshot", "record", "help", "quit", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,32 +65,19 @@ class ControlState:
     snapshots: int = 0
 
 
-def parse_command(words: Sequence[str], look_names: Sequence[str] | None = None) -> Command:
-    """Parse the words typed after `veneer ctl`.
+def parse_command(words: Sequence[str]) -> Command:
+    """Parse the words typed after `veneer ctl`; `Controls.apply` checks the command.
 
     Args:
         words: The verb and its argument; the case of verbs, "on" and "off" is ignored.
-        look_names: If given, a look must be one of them, and its number is replaced by its name.
 
     Raises:
-        OptionsError: The verb is unknown, or the argument does not fit it.
+        OptionsError: There are no words.
     """
     if not words:
         raise OptionsError("command", "none given", f"use one of: {', '.join(VERBS)}")
     verb, rest = words[0].lower(), " ".join(words[1:]).strip()
-    if verb not in VERBS:
-        raise _unknown_command(words[0])
-    if verb == "look":
-        if not rest:
-            raise OptionsError("command 'look'", "the name is missing", _choices(look_names))
-        return Command("look", rest if look_names is None else find_look(rest, look_names))
-    if verb == "strength":
-        return Command("strength", rest if rest in ("+", "-") else _strength(rest))
-    if verb in SWITCHES:
-        return Command(verb, _switch(verb, rest.lower() or None))
-    if rest:
-        raise OptionsError(f"command {_short(' '.join(words))}", f"{verb!r} takes no argument", f"use just {verb!r}")
-    return Command(verb)
+    return Command(verb, (rest.lower() if verb in SWITCHES else rest) or None)
 
 
 def find_look(name: str, look_names: Sequence[str]) -> str:
@@ -118,9 +93,8 @@ def find_look(name: str, look_names: Sequence[str]) -> str:
             return known
     if name.isascii() and name.isdigit() and len(name) <= 4 and 1 <= int(name) <= len(look_names):
         return look_names[int(name) - 1]
-    raise OptionsError(
-        f"look {_short(name)}", "there is no such look", did_you_mean(name, look_names, otherwise=_choices(look_names))
-    )
+    do = did_you_mean(name, look_names, otherwise=_choices(look_names))
+    raise OptionsError(f"look {_short(name)}", "there is no such look", do)
 
 
 class Controls:
@@ -171,35 +145,35 @@ class Controls:
 def _execute(state: ControlState, command: Command, look_names: Sequence[str]) -> tuple[ControlState, str]:
     """Return the settings after the command, and the line that describes them."""
     verb, argument = command.verb, command.argument
+    if verb not in VERBS:
+        do = did_you_mean(verb, VERBS, otherwise=f"use one of: {', '.join(VERBS)}", cutoff=0.5)
+        raise OptionsError(f"command {_short(verb)}", "there is no such command", do)
     if verb == "look":
-        state = replace(state, look=find_look(str(argument or ""), look_names))
+        if argument is None:
+            raise OptionsError("command 'look'", "the name is missing", _choices(look_names))
+        state = replace(state, look=find_look(str(argument), look_names))
         return state, f"look {state.look}"
     if verb == "strength":
         step = {"+": STRENGTH_STEP, "-": -STRENGTH_STEP}.get(str(argument))
         strength = _strength(argument) if step is None else min(1.0, max(0.0, round(state.strength + step, 3)))
         return replace(state, strength=strength), f"strength {strength:g}"
     if verb in SWITCHES:
-        field, requested = SWITCHES[verb], _switch(verb, argument)
-        on = not getattr(state, field) if requested is None else requested == "on"
-        changed = replace(state, **{field: on})  # type: ignore[arg-type]
-        return changed, f"{verb} {'on' if on else 'off'}"
+        if argument not in (None, "on", "off"):
+            requested = f"{verb} {_short(str(argument))}"
+            raise OptionsError(requested, "neither on nor off", f"use {verb!r} alone, or with on or off")
+        field = SWITCHES[verb]
+        on = not getattr(state, field) if argument is None else argument == "on"
+        return replace(state, **{field: on}), f"{verb} {'on' if on else 'off'}"  # type: ignore[arg-type]
+    if argument is not None:
+        raise OptionsError(
+            f"command {_short(f'{verb} {argument}')}", f"{verb!r} takes no argument", f"use just {verb!r}"
+        )
     if verb == "snapshot":
         return replace(state, snapshots=state.snapshots + 1), f"snapshot {state.snapshots + 1}"
     if verb == "quit":
         return replace(state, quit=True), "quit"
-    if verb == "status":
-        return state, _summary(state)
-    raise _unknown_command(verb)
-
-
-def _unknown_command(verb: str) -> OptionsError:
-    do = did_you_mean(verb, VERBS, otherwise=f"use one of: {', '.join(VERBS)}", cutoff=0.5)
-    return OptionsError(f"command {_short(verb)}", "there is no such command", do)
-
-
-def _summary(state: ControlState) -> str:
-    on = [verb for verb, field in SWITCHES.items() if getattr(state, field)]
-    return ", ".join([f"look {state.look}", f"strength {state.strength:g}", *(f"{verb} on" for verb in on)])
+    on_verbs = [f"{verb} on" for verb, field in SWITCHES.items() if getattr(state, field)]
+    return state, ", ".join([f"look {state.look}", f"strength {state.strength:g}", *on_verbs])
 
 
 def _strength(value: object) -> float:
@@ -216,17 +190,7 @@ def _strength(value: object) -> float:
     return number
 
 
-def _switch(verb: str, argument: object) -> str | None:
-    if argument is None or argument in ("on", "off"):
-        return argument
-    raise OptionsError(
-        f"{verb} {_short(str(argument))}", "neither on nor off", f"use {verb!r} alone, or with on or off"
-    )
-
-
-def _choices(names: Sequence[str] | None) -> str:
-    if not names:
-        return "use the name or the number of a look"
+def _choices(names: Sequence[str]) -> str:
     return f"choose from: {', '.join(names[:12])}" + (", ..." if len(names) > 12 else "")
 
 

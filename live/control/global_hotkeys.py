@@ -9,15 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from engines.errors import OptionsError, VeneerError
-from engines.text import did_you_mean
 from live.control.controls import Command
 from live.control.hotkeys import KEYS, command_for_key
 
-MODIFIERS = ("ctrl", "alt", "shift", "cmd")
-
 
 class KeyListener(Protocol):
-    """What a desktop system provides: it calls back with the name of each key pressed with the modifiers."""
+    """What a desktop system provides: it calls back with the name of each key pressed with Ctrl+Alt."""
 
     def start(self) -> None:
         """Begin to listen.
@@ -31,7 +28,7 @@ class KeyListener(Protocol):
 
 
 class GlobalHotkeys:
-    """Listens to the keyboard of the whole desktop session and turns modifiers + key into commands.
+    """Listens to the keyboard of the whole desktop session and turns Ctrl+Alt+key into commands.
 
     A key held down gives one command, except for the strength keys, which repeat. Esc is not used: desktops take
     Ctrl+Alt+Esc. On X11 with several layouts, a character counts if it is on the key in any of them.
@@ -39,17 +36,10 @@ class GlobalHotkeys:
     Args:
         on_command: takes the command, called in the listening thread; must return at once.
         look_names: in the order of their keys.
-        modifiers: the keys that must be held, joined by "+": ctrl, alt, shift, cmd (the Windows or Super key).
-
-    Raises:
-        OptionsError: unknown modifiers, or shift alone.
     """
 
-    def __init__(
-        self, on_command: Callable[[Command], object], look_names: Sequence[str], *, modifiers: str = "ctrl+alt"
-    ) -> None:
+    def __init__(self, on_command: Callable[[Command], object], look_names: Sequence[str]) -> None:
         self._on_command, self._look_names = on_command, tuple(look_names)
-        self._modifiers = _parse_modifiers(modifiers)
         self._listener: KeyListener | None = None
 
     def start(self) -> None:
@@ -77,10 +67,10 @@ class GlobalHotkeys:
         if sys.platform in ("win32", "darwin"):
             from live.control.pynput_hotkeys import PynputListener
 
-            return PynputListener(self._on_key, keys, self._modifiers)
+            return PynputListener(self._on_key, keys)
         from live.control.x11_hotkeys import X11Listener
 
-        return X11Listener(self._on_key, keys, self._modifiers)
+        return X11Listener(self._on_key, keys)
 
     def _on_key(self, key: str) -> None:
         try:
@@ -113,15 +103,3 @@ def session_problem(environ: Mapping[str, str] | None = None, platform: str = sy
 def no_display(found: str) -> OptionsError:
     """The error for a session without an X display."""
     return OptionsError("global hotkeys", found, "start it inside the desktop session, or use `veneer ctl`")
-
-
-def _parse_modifiers(modifiers: str) -> frozenset[str]:
-    names = [name.strip().lower() for name in modifiers.split("+")]
-    for name in names:
-        if name not in MODIFIERS:
-            choices = f"choose from {', '.join(MODIFIERS)}"
-            do = did_you_mean(name, MODIFIERS, otherwise=choices)
-            raise OptionsError(f"modifiers {modifiers!r}", f"unknown modifier {name!r}", do)
-    if set(names) <= {"shift"}:
-        raise OptionsError(f"modifiers {modifiers!r}", "typing would trigger commands", "add ctrl, alt or cmd")
-    return frozenset(names)

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from engines.errors import OptionsError
-from live.control.global_hotkeys import MODIFIERS, repeats
+from live.control.global_hotkeys import repeats
 
 _START_TIMEOUT_S, _STOP_TIMEOUT_S = 2.0, 1.5
+_MODIFIERS = ("ctrl", "alt", "shift", "cmd")
 # The hook misses a modifier's release on a secure screen (Ctrl+Alt+Del, lock screen). Without a limit, typing
 # afterwards would give commands.
 _MAX_HELD_S = 10.0
@@ -24,16 +25,15 @@ _MACOS_KEYS = dict(zip((18, 19, 20, 21, 23, 22, 26, 28, 25, 33, 30), "123456789[
 
 
 class PynputListener:
-    """Watches all key events, and calls back with the key's name while the modifiers are held.
+    """Watches all key events, and calls back with the key's name while Ctrl and Alt are held.
 
     Args:
         on_key: takes a name from `keys`, in the listening thread.
         keys: single characters in lower case.
-        modifiers: from "ctrl", "alt", "shift", "cmd".
     """
 
-    def __init__(self, on_key: Callable[[str], object], keys: frozenset[str], modifiers: frozenset[str]) -> None:
-        self._on_key, self._keys, self._modifiers = on_key, keys, modifiers
+    def __init__(self, on_key: Callable[[str], object], keys: frozenset[str]) -> None:
+        self._on_key, self._keys = on_key, keys
         self._held_since_s: dict[str, float] = {}
         self._last_key = ""
         self._listener: Any = None
@@ -57,9 +57,9 @@ class PynputListener:
         ready = not waiter.is_alive()
         if ready and listener.is_alive() and getattr(listener, "IS_TRUSTED", True):
             return
-        if ready:
+        if ready:  # stopping a listener that is not ready would block
             self.stop()
-        self._listener = None  # stopping a listener that is not ready would block
+        self._listener = None
         raise _refused()
 
     def stop(self) -> None:
@@ -93,11 +93,11 @@ class PynputListener:
 
     def _modifiers_held(self, now_s: float) -> bool:
         """Shift may be added, since some layouts have their digits there; with any other one it is another hotkey."""
-        held = {name for name in MODIFIERS if now_s - self._held_since_s.get(name, -_MAX_HELD_S) < _MAX_HELD_S}
-        return self._modifiers <= held and held - self._modifiers <= {"shift"}
+        held = {name for name in _MODIFIERS if now_s - self._held_since_s.get(name, -_MAX_HELD_S) < _MAX_HELD_S}
+        return held - {"shift"} == {"ctrl", "alt"}
 
     def _key_of(self, key: Any) -> str:
-        """The wanted key: by the character that it gives with the modifiers, or by the one it gives alone."""
+        """Return the key: by the character that it gives with the modifiers, or by the one it gives alone."""
         signs = [getattr(key, "char", None)]
         with contextlib.suppress(Exception):  # pynput cannot translate every key
             signs.append(getattr(self._listener.canonical(key), "char", None))
@@ -107,7 +107,7 @@ class PynputListener:
 
 
 def _new_listener(**callbacks: Callable[[Any], None]) -> Any:
-    """A pynput listener whose thread ends with a log line, not with a traceback."""
+    """Return a pynput listener whose thread ends with a log line, not with a traceback."""
     from pynput import keyboard
 
     class Listener(keyboard.Listener):  # type: ignore[misc]
@@ -121,7 +121,7 @@ def _new_listener(**callbacks: Callable[[Any], None]) -> Any:
 
 
 def _modifier_name(key: Any) -> str:
-    """One of MODIFIERS, "alt_gr", or "" for any other key.
+    """Return one of `_MODIFIERS`, "alt_gr", or "" for any other key.
 
     AltGr is not Alt: Windows reports it together with Ctrl, and typing "@" would then be a command.
     """
@@ -129,7 +129,7 @@ def _modifier_name(key: Any) -> str:
     if name == "alt_gr":
         return "alt_gr"
     short = name.removesuffix("_l").removesuffix("_r")
-    return short if short in MODIFIERS else ""
+    return short if short in _MODIFIERS else ""
 
 
 def _refused() -> OptionsError:

@@ -1,4 +1,4 @@
-"""Global hotkeys under X11: passive grabs of modifiers + key, in pure Python (python-xlib).
+"""Global hotkeys under X11: passive grabs of Ctrl+Alt+key, in pure Python (python-xlib).
 
 A grab takes the combination out of what other programs see, needs no X extension, and leaves the tracking of modifier
 keys to the server.
@@ -24,23 +24,22 @@ from live.control.global_hotkeys import no_display, repeats
 
 _STOP_TIMEOUT_S = 1.5
 _REPEAT_GAP_MS = 1  # the server repeats a held key as release + press with one time stamp
-_MODIFIER_KEYSYMS = {"ctrl": ("Control_L",), "alt": ("Alt_L", "Meta_L"), "cmd": ("Super_L",)}
+_CTRL, _ALT = ("Control_L",), ("Alt_L", "Meta_L")
 _ALT_GR, _NUM_LOCK = ("ISO_Level3_Shift", "Mode_switch"), ("Num_Lock",)
 _KEYPAD_DIGITS = {0xFFB0 + digit: str(digit) for digit in range(10)}  # XK_KP_0 ...
 _GROUP_SHIFT, _GROUP_MASK = 13, 3  # where an event's state holds the active layout
 
 
 class X11Listener:
-    """Grabs modifiers + key on the root window, and calls back with the key's name.
+    """Grabs Ctrl+Alt+key on the root window, and calls back with the key's name.
 
     Args:
         on_key: takes a name from `keys`, in the listening thread.
         keys: single characters in lower case.
-        modifiers: from "ctrl", "alt", "shift", "cmd".
     """
 
-    def __init__(self, on_key: Callable[[str], object], keys: frozenset[str], modifiers: frozenset[str]) -> None:
-        self._on_key, self._keys, self._modifiers = on_key, keys, modifiers
+    def __init__(self, on_key: Callable[[str], object], keys: frozenset[str]) -> None:
+        self._on_key, self._keys = on_key, keys
         self._display: Any = None
         self._rows: dict[int, list[int]] = {}  # the keysyms of each grabbed key code
         self._level3_mask = self._num_lock_mask = 0
@@ -62,7 +61,7 @@ class X11Listener:
             taken = self._grab()
             if taken and not self._rows:
                 raise OptionsError("global hotkeys", "another program holds all of them", "use `veneer ctl` instead")
-            self._warn_of(taken)
+            _warn_of(taken)
         except BaseException:
             self._display.close()
             raise
@@ -99,7 +98,7 @@ class X11Listener:
         if event.type == X.MappingNotify:  # the user changed the layout
             self._display.refresh_keyboard_mapping(event)
             self._root.ungrab_key(X.AnyKey, X.AnyModifier)
-            self._warn_of(self._grab())
+            _warn_of(self._grab())
         elif event.type == X.KeyRelease:
             self._released_ms = event.time
         elif event.type == X.KeyPress and event.detail in self._rows:
@@ -114,7 +113,7 @@ class X11Listener:
         return self._display.screen().root
 
     def _grab(self) -> set[str]:
-        """Grab every key code that carries a wanted character; the characters that no free combination is left for."""
+        """Grab every key code that carries a requested character; return the characters that other programs hold."""
         self._level3_mask, self._num_lock_mask = self._mask(_ALT_GR), self._mask(_NUM_LOCK)
         self._rows = {}
         taken: set[str] = set()
@@ -140,23 +139,19 @@ class X11Listener:
             yield code, list(row)
 
     def _masks(self, *, keypad: bool) -> list[int]:
-        """Every modifier state under which a key counts.
+        """Return every modifier state under which a key counts.
 
         CapsLock and NumLock do not matter. Shift and AltGr may be added, since layouts have digits and brackets there.
         """
-        required = X.ShiftMask if "shift" in self._modifiers else 0
-        for name, names in _MODIFIER_KEYSYMS.items():
-            required |= self._mask(names) if name in self._modifiers else 0
+        required = self._mask(_CTRL) | self._mask(_ALT)
         optional = {X.ShiftMask, X.LockMask, self._num_lock_mask, self._level3_mask} - {0}
         sets = itertools.chain.from_iterable(itertools.combinations(optional, n) for n in range(len(optional) + 1))
         masks = sorted({required | sum(added) for added in sets})
-        return [mask for mask in masks if not keypad or self._keypad_gives_digits(mask)]
-
-    def _keypad_gives_digits(self, mask: int) -> bool:
-        return bool(mask & X.ShiftMask) != bool(mask & self._num_lock_mask)
+        # the keypad gives digits with either Shift or NumLock
+        return [m for m in masks if not keypad or bool(m & X.ShiftMask) != bool(m & self._num_lock_mask)]
 
     def _mask(self, keysym_names: Sequence[str]) -> int:
-        """The modifier bit to which one of these keys is mapped; 0 if there is none."""
+        """Return the modifier bit to which one of these keys is mapped; 0 if there is none."""
         codes = {self._display.keysym_to_keycode(XK.string_to_keysym(name)) for name in keysym_names} - {0}
         for index, mapped in enumerate(self._display.get_modifier_mapping()):
             if codes & set(mapped):
@@ -164,7 +159,7 @@ class X11Listener:
         return 0
 
     def _key_of(self, row: list[int], state: int) -> str:
-        """The wanted key that a key code means in this modifier state: the active layout's character first."""
+        """Return the key that a key code means in this modifier state: the active layout's character first."""
         # Core keyboard mapping: two levels of the first layout, two of the second, then levels 3 and 4 of the first.
         groups = [row[0:2], row[2:4]]
         if state >> _GROUP_SHIFT & _GROUP_MASK == 1:
@@ -173,14 +168,13 @@ class X11Listener:
         ordered = [*row[4:6], *plain] if state & self._level3_mask else [*plain, *row[4:6]]
         return next((sign for sign in map(_sign, ordered) if sign in self._keys), "")
 
-    def _warn_of(self, taken: set[str]) -> None:
-        if taken:
-            keys = ", ".join(sorted(taken))
-            logging.getLogger(__name__).warning(
-                "global hotkeys: another program holds the key combinations of %s", keys
-            )
+
+def _warn_of(taken: set[str]) -> None:
+    if taken:
+        line = "global hotkeys: another program holds the key combinations of %s"
+        logging.getLogger(__name__).warning(line, ", ".join(sorted(taken)))
 
 
 def _sign(keysym: int) -> str:
-    """The character of a keysym in lower case; keysyms of Latin-1 have the character's number."""
+    """Return the character of a keysym in lower case; keysyms of Latin-1 have the character's number."""
     return chr(keysym).lower() if 32 < keysym < 127 else _KEYPAD_DIGITS.get(keysym, "")

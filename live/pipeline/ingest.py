@@ -18,7 +18,6 @@ from live.sources.base import FrameSource, SourceInfo
 from live.tracking.base import FaceTracker
 from live.tracking.person_segmenter import PersonSegmenter
 
-_MAX_MESSAGES = 16  # different ones per run
 _CLOSE_TIMEOUT_S = 0.3
 _TRACKER_LEAD = 1.2  # of the usual tracking time: start early, so that the renderer seldom waits
 _SOURCE_LEAD = 0.3  # of the usual reading time: between full speed and fresh pictures
@@ -36,7 +35,7 @@ class Ingest:
         needs_person: whether frames that are tracked now need a person mask.
         timings: receives the number of frames and the tracking time.
         fail: called with the error that ends the run, and its origin ("source" or "tracker").
-        say: receives one-line messages for the user.
+        say: receives one-line messages for the user; the same one may come with every frame.
 
     Attributes:
         info: the source's properties once it is open.
@@ -65,7 +64,6 @@ class Ingest:
         self._needs_person, self._timings, self._fail, self._say = needs_person, timings, fail, say
         self._read: LatestSlot[Frame] = LatestSlot(lossless=lossless)
         self._tracked: LatestSlot[TrackedFrame] = LatestSlot(lossless=lossless)
-        self._messages: set[str] = set()
         self._threads = [
             threading.Thread(target=self._source_loop, name="source", daemon=True),
             threading.Thread(target=self._tracker_loop, name="tracker", daemon=True),
@@ -142,7 +140,7 @@ class Ingest:
             frame = checked(frame)
         except ValueError as flaw:
             self.source_waits = True
-            self._say_once(f"the source gave {flaw}; it is skipped")
+            self._say(f"the source gave {flaw}; it is skipped")
             self.over.wait(0.005)  # limits the load of a source that gives nothing else
             return None
         self.source_waits = False
@@ -187,13 +185,8 @@ class Ingest:
         try:
             return self._segmenter.mask(frame.bgr)
         except Exception as error:
-            self._say_once(f"person segmentation failed ({one_line(error)}); looks that need it show their fallback")
+            self._say(f"person segmentation failed ({one_line(error)}); looks that need it show their fallback")
             return None
-
-    def _say_once(self, line: str) -> None:
-        if line not in self._messages and len(self._messages) < _MAX_MESSAGES:
-            self._messages.add(line)
-            self._say(line)
 
 
 def _limited(seconds: float) -> float:

@@ -33,6 +33,7 @@ _WINDOW_TIMEOUT_S = 0.012  # how long a window waits for a new frame before it p
 _MAX_FPS = 1000.0  # higher declared rates are ignored
 _JOIN_TIMEOUT_S = STOP_TIMEOUT_S - 0.5  # the rest is for closing the looks and for a late thread
 _CLOSE_TIMEOUT_S = 0.3
+_MAX_MESSAGES = 32  # different ones per run
 _ERROR_TYPES = {"source": SourceError, "tracker": TrackingError, "looks": EngineError, "rendering": EngineError}
 
 
@@ -70,7 +71,8 @@ class Pipeline:
         self.parts, self.timings = parts, Timings()
         self.lossless = not parts.source.live and not all(sink.live for sink in parts.sinks)
         self.interrupted = False  # by a signal
-        self._fps, self._frames, self._on_frame = fps, frames, on_frame
+        self._fps, self._frames, self._on_frame, self._say = fps, frames, on_frame, say
+        self._messages: set[str] = set()
         self._stop = threading.Event()  # stop requested, or failed
         self._look_loaded = threading.Event()  # the first look
         self._rendered = threading.Event()  # the rendering thread is done
@@ -82,7 +84,7 @@ class Pipeline:
         parts.controls.set_looks(parts.look_loader.looks)
         self._policy = PrivacyPolicy(parts.controls.look_of)
         self._renderer = FrameRenderer(
-            parts.look_loader, self.timings, say, policy=self._policy, wait_for_looks=self.lossless
+            parts.look_loader, self.timings, self._say_once, policy=self._policy, wait_for_looks=self.lossless
         )
         self._ingest = Ingest(
             parts.source,
@@ -92,7 +94,7 @@ class Pipeline:
             needs_person=lambda: self._renderer.needs_person(parts.controls.read().look),
             timings=self.timings,
             fail=self.fail,
-            say=say,
+            say=self._say_once,
         )
 
     @property
@@ -149,6 +151,11 @@ class Pipeline:
                 self._gc_freeze.end()
         if self._error is not None:
             raise self._error
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._messages and len(self._messages) < _MAX_MESSAGES:
+            self._messages.add(line)
+            self._say(line)
 
     def _load_looks(self) -> None:
         try:

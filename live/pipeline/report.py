@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,17 +32,10 @@ def versions() -> dict[str, str]:
 
 def run_report(pipeline: Pipeline) -> dict[str, Any]:
     """Return the report of a finished or running pipeline."""
-    numbers = pipeline.timings.report()
     look = pipeline.parts.controls.read().look
-    return {
-        "frames_in": numbers["frames_in"],
-        "frames_out": numbers["frames_out"],
+    return pipeline.timings.report() | {
         "dropped": pipeline.dropped,
-        "faces_found": numbers["faces_found"],
-        "fps": numbers["fps"],
-        "latency_ms": numbers["latency_ms"],
-        "stages_ms": numbers["stages_ms"],
-        "engines": [info.as_dict() for info in pipeline.parts.look_loader.engines(look)],
+        "engines": [asdict(info) for info in pipeline.parts.look_loader.engines(look)],
         "look": look,
         "versions": versions(),
     }
@@ -69,5 +63,5 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
     try:
         atomic_write(path, json.dumps(report, indent=2) + "\n")
     except OSError as error:
-        what = error.strerror or str(error)
-        raise OptionsError(f"--report {path}", what, "free some disk space or choose another file") from error
+        reason = error.strerror or str(error)
+        raise OptionsError(f"--report {path}", reason, "free some disk space or choose another file") from error

@@ -6,7 +6,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from live.control.controls import Controls
 from live.pipeline.frame import Frame
@@ -35,21 +34,11 @@ class PrivacyGate:
 
     def __init__(self, policy: PrivacyPolicy, controls: Controls, *, film: bool = False) -> None:
         self._policy, self._controls, self._film = policy, controls, film
-        self._replaced: tuple[Frame, str, Frame] | None = None  # the last replacement: of which frame, by what
 
     def __call__(self, frame: Frame, *, shown_s: float = 0.0) -> Frame:
         """Return the frame, or what must be shown instead; `shown_s` is the time since this picture was first sent."""
         kind = self._policy.output_fallback(frame, self._controls.read(), shown_s=shown_s, film=self._film)
-        if kind is None:
-            return frame
-        if self._replaced is None or not _is_reusable(*self._replaced[:2], frame, kind):
-            self._replaced = frame, kind, fallback_frame(frame, kind)
-        return replace(frame, bgr=self._replaced[2].bgr, coverage=self._replaced[2].coverage)
-
-
-def _is_reusable(old_frame: Frame, old_kind: str, frame: Frame, kind: str) -> bool:
-    same_picture = old_frame.bgr is frame.bgr or (kind == "card" and old_frame.size_wh == frame.size_wh)
-    return same_picture and old_kind == kind
+        return frame if kind is None else fallback_frame(frame, kind)
 
 
 class Sender:
@@ -84,7 +73,8 @@ class Sender:
         self._opened = False
         self._sent_s = float("-inf")
         self._newest: Frame | None = None  # the frame that was sent last
-        self._delayed: Frame | None = None  # came too early; main thread only
+        self._delayed: Frame | None = None  # came too early
+        self._repeat_after = _REPEAT_AFTER  # frame intervals until the next repetition
         self._first_shown_s = 0.0  # when the newest frame's picture was first sent
         self.sent = 0
         self.thread = threading.Thread(target=self._loop, name=f"send {sink.name}", daemon=True)
@@ -117,7 +107,7 @@ class Sender:
                 self._timings.sent(captured_s=frame.captured_s, now_s=now_s)
 
     def poll(self, *, min_interval_s: float, timeout_s: float) -> None:
-        """Serve a sink that belongs to the main thread: send the newest frame, or repeat the last, and pump events.
+        """Serve a sink that belongs to the main thread: send what is due, and pump events.
 
         Args:
             min_interval_s: between two frames; of those that come earlier, the newest is delayed.
@@ -127,15 +117,7 @@ class Sender:
             SinkError: The sink cannot be opened or refuses the frame.
         """
         with contextlib.suppress(Closed):
-            frame = self.slot.get(timeout_s=timeout_s)
-            if frame is not None:
-                self.slot.dropped += self._delayed is not None
-                self._delayed = frame
-            if self._delayed is not None and self._is_due(min_interval_s):
-                frame, self._delayed = self._delayed, None
-                self.send(frame)
-            elif self._delayed is None and self._newest is not None and self._is_due(_REPEAT_AFTER / self._fps):
-                self.send(self._newest, repeated=True)
+            self._send_due(min_interval_s, timeout_s)
         if self._opened:
             self.sink.pump()
 
@@ -160,26 +142,27 @@ class Sender:
 
     def _send_until_closed(self) -> None:
         """Send frames until the slot is closed, at a steady pace if the sink is live."""
-        last: Frame | None = None  # the newest frame that came
-        delayed = False  # it came too early and is not sent yet
-        intervals, min_interval_s = _REPEAT_AFTER, _MIN_INTERVAL / self._fps
+        min_interval_s = _MIN_INTERVAL / self._fps if self._paced else 0.0
         while True:
-            if not self._paced or last is None:
-                timeout_s = 0.5
-            elif delayed:
-                timeout_s = min(max(0.0, self._sent_s + min_interval_s - time.monotonic()), min_interval_s)
-            else:
-                timeout_s = intervals / self._fps
-            frame = self.slot.get(timeout_s=timeout_s)
-            intervals = 1.0 if frame is None else _REPEAT_AFTER
-            if frame is not None:
-                self.slot.dropped += delayed
-                last, delayed = frame, self._paced and not self._is_due(min_interval_s)
-                if not delayed:
-                    self.send(frame)
-            elif last is not None and self._paced:
-                self.send(last, repeated=not delayed)
-                delayed = False
+            timeout_s = 0.5
+            if self._paced and self._newest is not None:
+                interval_s = self._repeat_after / self._fps if self._delayed is None else min_interval_s
+                timeout_s = min(max(0.0, self._sent_s + interval_s - time.monotonic()), interval_s)
+            self._send_due(min_interval_s, timeout_s)
+
+    def _send_due(self, min_interval_s: float, timeout_s: float) -> None:
+        """Wait for a frame; then send the newest if it is due, or repeat the last if none came for too long."""
+        frame = self.slot.get(timeout_s=timeout_s)
+        if frame is not None:
+            self.slot.dropped += self._delayed is not None
+            self._delayed = frame
+        if self._delayed is not None:
+            if self._is_due(min_interval_s):
+                frame, self._delayed, self._repeat_after = self._delayed, None, _REPEAT_AFTER
+                self.send(frame)
+        elif self._paced and self._newest is not None and self._is_due(self._repeat_after / self._fps):
+            self._repeat_after = 1.0
+            self.send(self._newest, repeated=True)
 
     def _is_due(self, interval_s: float) -> bool:
         """Whether the last frame was sent at least this long ago, or the clock was set back."""

@@ -65,18 +65,12 @@ class Timings:
     def restart(self) -> None:
         """Discard all measurements, for example after the warm-up of a benchmark."""
         with self._lock:
-            self._clear()
-
-    def _clear(self) -> None:
-        self._stages = {stage: Histogram() for stage in STAGES}
-        self._latency = Histogram()
-        self._recent_latency_ms: deque[float] = deque(maxlen=120)
-        self._out_rate = RateMeter()
-        self._first_out_s: float | None = None
-        self._last_out_s = 0.0
-        self.frames_in = 0
-        self.frames_out = 0
-        self.faces_found = 0
+            self._stages = {stage: Histogram() for stage in STAGES}
+            self._latency = Histogram()
+            self._recent_latency_ms: deque[float] = deque(maxlen=120)
+            self._out_rate = RateMeter()
+            self._first_out_s = self._last_out_s = 0.0
+            self.frames_in = self.frames_out = self.faces_found = 0
 
     def stage(self, name: str, ms: float) -> None:
         """Count the duration of one stage for one frame, in milliseconds."""
@@ -90,8 +84,7 @@ class Timings:
             self._latency.add(latency_ms)
             self._recent_latency_ms.append(latency_ms)
             self._out_rate.add(now_s)
-            if self._first_out_s is None:
-                self._first_out_s = now_s
+            self._first_out_s = self._first_out_s if self.frames_out else now_s
             self._last_out_s = now_s
             self.frames_out += 1
 
@@ -99,7 +92,7 @@ class Timings:
     def fps(self) -> float:
         """Frames sent per second over the whole run, counted by intervals."""
         with self._lock:
-            lasted_s = self._last_out_s - (self._first_out_s or 0.0)
+            lasted_s = self._last_out_s - self._first_out_s
             return (self.frames_out - 1) / lasted_s if self.frames_out > 1 and lasted_s > 0 else 0.0
 
     def recent(self) -> tuple[float, float, float]:

@@ -19,8 +19,6 @@ from live.render.painter import Painter
 from live.render.privacy_policy import PrivacyPolicy
 from live.tracking.person_segmenter import PersonSegmenter
 
-_MAX_MESSAGES = 16  # different ones per run
-
 
 class FrameRenderer:
     """Renders one frame after another; used by the rendering thread only, except `needs_person`.
@@ -28,7 +26,7 @@ class FrameRenderer:
     Args:
         look_loader: provides loaded looks.
         timings: receives the duration of the painter's stages and the number of frames with a face.
-        say: receives one-line messages for the user.
+        say: receives one-line messages for the user; the same one may come with every frame.
         policy: decides which frames may be shown.
         wait_for_looks: load a selected look before the next frame is rendered (films); otherwise the previous look
             is used until the loader's own thread has loaded it.
@@ -50,7 +48,6 @@ class FrameRenderer:
         self._segmenter = PersonSegmenter(still=True)  # loads its model on first use
         self._look: LoadedLook | None = None
         self._frozen: Frame | None = None
-        self._messages: set[str] = set()
         self._failed_looks: set[str] = set()
 
     def select(self, look: LoadedLook) -> None:
@@ -121,14 +118,9 @@ class FrameRenderer:
         except Exception as error:  # libraries raise any type; the next frame may succeed
             if not self._look_loader.is_replacing_engine(error):
                 subject = "" if isinstance(error, EngineError) else f"look {loaded.look.name}: "
-                self._say_once(f"{subject}{one_line(error)}; the look shows '{loaded.look.no_face}' instead")
+                self._say(f"{subject}{one_line(error)}; the look shows '{loaded.look.no_face}' instead")
             return None
         self._timings.stage("region", spent.region_ms)
         self._timings.stage("generate", spent.generate_ms)
         self._timings.stage("composite", spent.composite_ms)
         return spent.bare_faces
-
-    def _say_once(self, line: str) -> None:
-        if line not in self._messages and len(self._messages) < _MAX_MESSAGES:
-            self._messages.add(line)
-            self._say(line)

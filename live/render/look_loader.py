@@ -96,9 +96,13 @@ class LookLoader:
         self._said: set[str] = set()  # kinds of messages that are shown once
         self._replacing: set[str] = set()  # styles, as named in errors, whose failed engine is being replaced
         self.upgrades = EngineUpgrades(
-            self._engines_by_priority, runtime=runtime, say=say, available_builds=available_builds, build=build,
+            self._by_priority,
+            runtime=runtime,
+            say=say,
+            available_builds=available_builds,
+            build=build,
             has_viewers=has_viewers,
-        )  # fmt: skip
+        )
 
     @property
     def looks(self) -> Mapping[str, Look]:
@@ -226,7 +230,7 @@ class LookLoader:
             self._said.add(kind)
             self._say(line)
 
-    def _engines_by_priority(self) -> list[LoadedEngine]:
+    def _by_priority(self) -> list[LoadedEngine]:
         selected = self._loaded.get(self._selected)
         first = [layer.engine for layer in selected.layers] if selected else []
         return sorted(self._engines.values(), key=lambda loaded: loaded.engine not in first)

@@ -66,24 +66,24 @@ class Painter:
         Raises:
             EngineError: A generator failed or returned an invalid array; earlier layers are already painted.
         """
-        plausible = tuple(face for face in faces if is_plausible(face, frame_bgr.shape))
-        stats = PaintStats(bare_faces=len(faces) - len(plausible))
-        keys = [(face.face_id, index) for face in plausible for index in range(len(loaded.layers))]
+        found, faces = faces, tuple(face for face in faces if is_plausible(face, frame_bgr.shape))
+        stats = PaintStats(bare_faces=len(found) - len(faces))
+        keys = [(face.face_id, index) for face in faces for index in range(len(loaded.layers))]
         self._filters = {key: self._filters.get(key) or TemporalFilter() for key in keys}
         jobs = []
         for index, layer in enumerate(loaded.layers):
-            if layer.strength * strength > 0.0:
-                filters = [self._filters[face.face_id, index] for face in plausible]
+            opacity = layer.strength * strength
+            if opacity > 0.0:
+                filters = [self._filters[face.face_id, index] for face in faces]
                 jobs.append(
-                    _Job(frame_bgr, plausible, filters, layer, layer.strength * strength, at_s, person,
-                         self._workspace, index, stats)
-                )  # fmt: skip
+                    _Job(frame_bgr, faces, filters, layer, opacity, at_s, person, self._workspace, index, stats)
+                )
         try:
             for is_drawing, group in groupby(jobs, key=lambda job: job.layer.output == "picture"):
                 if is_drawing:
                     stats.bare_faces = max(stats.bare_faces, _draw(list(group)))
                     continue
-                bare_faces = max((_paint_lips if job.layer.region == "lips" else _retouch)(job) for job in group)
+                bare_faces = max(_paint_lips(job) if job.layer.region == "lips" else _draw([job]) for job in group)
                 if not loaded.covers:  # a drawing hides lips that could not be painted
                     stats.bare_faces = max(stats.bare_faces, bare_faces)
         except (cv2.error, MemoryError) as error:
@@ -165,18 +165,13 @@ def _infer(layer: LoadedLayer, crops_bgr: list[ImageU8]) -> Floats:
 
 
 def _draw(jobs: list[_Job]) -> int:
-    """Blend drawings over the frame; return the number of faces left bare.
+    """Blend the layers' outputs into the frame; return the number of faces left bare.
 
     All crops are taken before the first drawing is blended: the head's finer drawing, which lies over the person's
     coarser one, must not be a drawing of a drawing.
     """
     crops = [_crop(job) for job in jobs]
     return max(_blend(job, *regions_and_crops) for job, regions_and_crops in zip(jobs, crops, strict=True))
-
-
-def _retouch(job: _Job) -> int:
-    """Add a change to the frame; return the number of faces left bare."""
-    return _blend(job, *_crop(job))
 
 
 def _crop(job: _Job) -> tuple[list[PictureRegion], list[ImageU8]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import cv2
@@ -40,6 +41,7 @@ def blurred(frame_bgr: ImageU8) -> ImageU8:
     return cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
+@functools.lru_cache(4)
 def card(size_wh: tuple[int, int]) -> ImageU8:
     """Draw the picture of the panic key: a gradient, a struck-out lens and the words "Camera paused".
 
@@ -47,7 +49,7 @@ def card(size_wh: tuple[int, int]) -> ImageU8:
         size_wh: in pixels.
 
     Returns:
-        (H, W, 3) uint8 BGR.
+        (H, W, 3) uint8 BGR; shared by all calls with this size, so it must not be modified.
     """
     width, height = 1280, 720
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]

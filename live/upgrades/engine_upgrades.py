@@ -17,7 +17,7 @@ from engines.runtime.hot_swap import HotSwapEngine
 from engines.styles import Style
 from engines.text import one_line
 from live.upgrades.engine_acceptance import open_accepted
-from live.upgrades.upgrade_messages import UpgradeMessages, describe_step, not_built_message, skipped_message
+from live.upgrades.upgrade_messages import describe_step, not_built_message, skipped_message
 
 AvailableBuilds = Callable[[Style, EngineInfo, str], Sequence[BuildOrder]]
 
@@ -82,7 +82,6 @@ class EngineUpgrades:
         self._engines, self._runtime, self._say = engines, runtime, say
         self._available_builds, self._enabled = available_builds, build
         self._has_viewers = has_viewers or (lambda: True)
-        self._messages = UpgradeMessages(say)
         self._tried: set[tuple[str, tuple[int, int], str]] = set()
         self._closed = threading.Event()
         self._process: BuildProcess | None = None
@@ -120,25 +119,19 @@ class EngineUpgrades:
         return {order.runtime for _, order in self._open_builds([engine])} if self._enabled else set()
 
     def _loop(self) -> None:
-        current: tuple[str, str] | None = None  # style and label of the messages that are being collected
         while not self._closed.is_set():
             try:
                 pending = self._pending()
-                same = [build for build in pending if _style_and_label(*build) == current]  # at its other sizes
-                if not same:
-                    self._flush_messages()
                 if not pending:
                     return
                 if self._waited_for_viewers():
                     continue  # another look may be selected now
-                engine, order = (same or pending)[0]
-                current = _style_and_label(engine, order)
+                engine, order = pending[0]
                 self._upgrade(engine, order)
                 self._tried.add(_build_id(engine, order))
             except BuildStoppedError:
                 pass  # closed, or no viewers: the build stays pending
             except Exception as error:
-                self._flush_messages()
                 self._say(f"building better engines stopped: {one_line(error)}")
                 return
             finally:
@@ -151,9 +144,6 @@ class EngineUpgrades:
             waited = True
             self._closed.wait(_POLL_INTERVAL_S)
         return waited
-
-    def _flush_messages(self) -> None:
-        self._messages.flush(engine.style for engine in self._engines())
 
     def _pending(self) -> list[_Build]:
         """Return the builds to run now; report once those that are disabled, or skipped after a recent failure."""
@@ -185,25 +175,22 @@ class EngineUpgrades:
 
     def _upgrade(self, engine: LoadedEngine, order: BuildOrder) -> None:
         style, old = engine.style, " ".join(runtime_and_precision(engine.engine.info))
+        sizes = {other.style.size_wh for other in self._engines() if other.style.name == style.name}
+        name = style.name if len(sizes) == 1 else "{} {}x{}".format(style.name, *style.size_wh)
         try:
             self._run_build(order, f"building {style.name} {order.label}")
             better = open_accepted(style, order, reference=engine.reference)
         except BuildError as error:
-            self._messages.add(style, f"{order.label} of {{style}} is not used: {error}; {old} stays in use")
             if error.permanent:
                 failed_builds.record_failure(order.current_key(), order.label, style, str(error))
+            self._say(f"{order.label} of {name} is not used: {error}; {old} stays in use")
             return
         if self._closed.is_set() or engine.fell_back:
             better.close()
             return
         engine.installed = runtime_and_precision(better.info)
         engine.engine.swap(better)
-        new = " ".join(engine.installed)
-        self._messages.add(
-            style,
-            f"style {{style}} now runs on {new}, before on {old}",
-            holds=lambda: " ".join(runtime_and_precision(engine.engine.info)) == new,
-        )
+        self._say(f"style {name} now runs on {' '.join(engine.installed)}, before on {old}")
 
     def _run_build(self, order: BuildOrder, text: str) -> None:
         """Run the build to its end, or until the last viewer leaves.
@@ -239,7 +226,3 @@ class EngineUpgrades:
 
 def _build_id(engine: LoadedEngine, order: BuildOrder) -> tuple[str, tuple[int, int], str]:
     return engine.style.name, engine.style.size_wh, order.label
-
-
-def _style_and_label(engine: LoadedEngine, order: BuildOrder) -> tuple[str, str]:
-    return engine.style.name, order.label

@@ -1,9 +1,8 @@
-"""Messages about engine upgrades: one line per style, although it may run at several sizes."""
+"""Messages about engine upgrades."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from engines.build.build_orders import BuildOrder
 from engines.build.failed_builds import FailedBuild
@@ -17,41 +16,6 @@ _STEPS = {  # a builder's name of a step -> text for the user
     "check": "comparing with FP32",
     "done": "testing",
 }
-
-
-@dataclass
-class UpgradeMessages:
-    """Collects the results for one style until all of its engines were tried.
-
-    Args:
-        say: receives one-line messages for the user.
-    """
-
-    say: Callable[[str], None]
-    _pending: list[tuple[Style, str, Callable[[], bool]]] = field(default_factory=list)
-
-    def add(self, style: Style, message: str, holds: Callable[[], bool] = lambda: True) -> None:
-        """Queue a message.
-
-        Args:
-            style: the style it is about, at the size it is about.
-            message: "{style}" stands for the style's name.
-            holds: called by `flush`; the message is dropped if it is no longer true.
-        """
-        self._pending.append((style, message, holds))
-
-    def flush(self, styles_in_use: Iterable[Style]) -> None:
-        """Show the queued messages. Sizes are named only if the message is not about all sizes of the style in use."""
-        sizes_of: dict[tuple[str, str], dict[tuple[int, int], None]] = {}
-        pending, self._pending = self._pending, []
-        for style, message, holds in pending:
-            if holds():
-                sizes_of.setdefault((message, style.name), {})[style.size_wh] = None
-        in_use = {(style.name, style.size_wh) for style in styles_in_use}
-        for (message, name), sizes in sizes_of.items():
-            others = {size_wh for used_name, size_wh in in_use if used_name == name} - sizes.keys()
-            text = f"{name} {', '.join('{}x{}'.format(*size_wh) for size_wh in sizes)}" if others else name
-            self.say(message.replace("{style}", text, 1))
 
 
 def describe_step(step: str) -> str:

@@ -22,9 +22,9 @@ import live.sinks.video_file
 from engines.errors import OptionsError
 from live.control.controls import VERBS, Command
 
-FAULTS, SEED = 1200, 20261121
+FAULTS, SEED = 1000, 20261121
 MAX_PER_RUN = 12
-MAX_MISSED = 0.05  # share of the faults; at most two of 1200 in four seeds on a busy machine
+MAX_MISSED = 0.05  # share of the faults; at most two of 1000 in four seeds on a busy machine
 
 
 class Clock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from unittest import mock
 from live.cli import run_command_line
 
 HANG_S = 120  # far beyond the time that any command here takes
+_JOIN_S = 20
+# Starts a program that the system kills when the tests end without a chance to stop it, where `setpriv` is installed.
+WITH_TESTS = ("setpriv", "--pdeathsig", "KILL") if sys.platform == "linux" and shutil.which("setpriv") else ()
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -36,6 +40,7 @@ def call(
         cwd: the working directory for this call.
     """
     words = [str(argument) for argument in arguments]
+    threads = set(threading.enumerate())
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, env or {}))
         stack.enter_context(mock.patch.object(sys, "argv", ["veneer", *words]))
@@ -44,11 +49,19 @@ def call(
             stack.enter_context(_working_directory(cwd))
         out, err = (stack.enter_context(_collected(name, fd)) for name, fd in (("stdout", 1), ("stderr", 2)))
         code = run_command_line(words)
+        _join_threads(threads)
         texts = [_text_of(stream) for stream in (out, err)]
     if isinstance(code, str):  # what `sys.exit` makes of a text
         texts[1] += code + "\n"
     exit_code = code if isinstance(code, int) else int(code is not None)
     return subprocess.CompletedProcess(["veneer", *words], exit_code, *texts)
+
+
+def _join_threads(before: set[threading.Thread]) -> None:
+    """Wait for the threads that the command started, which may still import modules or print."""
+    deadline_s = time.monotonic() + _JOIN_S
+    for thread in set(threading.enumerate()) - before:
+        thread.join(max(0.0, deadline_s - time.monotonic()))
 
 
 @contextlib.contextmanager
@@ -117,7 +130,7 @@ def veneer(*arguments: object, env: dict[str, str] | None = None) -> subprocess.
 def started(*arguments: object, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A running program; killed at the end of the block if it still runs."""
     run = subprocess.Popen(
-        [sys.executable, "-m", "live", *map(str, arguments)],
+        [*WITH_TESTS, sys.executable, "-m", "live", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

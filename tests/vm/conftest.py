@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from vm.chart import CHART_FILE, CHART_WH, SMALL_FILE, SMALL_WH, as_yuyv, chart
@@ -13,20 +12,15 @@ from vm.kernel import CannotBuildError, missing_tools, ready_kernel
 from vm.machine import Machine
 
 COMMAND = "python -m pytest -m vm tests/vm"
-_FOLDER = Path(__file__).resolve().parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip the suite, which takes minutes, unless it is requested."""
-    is_requested = "vm" in str(config.option.markexpr).split() or any(map(_is_in_suite, config.args))
+    if "vm" in str(config.option.markexpr).split():
+        return
     for item in items:
-        if item.get_closest_marker("vm") is not None and not is_requested:
+        if item.get_closest_marker("vm") is not None:
             item.add_marker(pytest.mark.skip(reason=f"boots a virtual machine for minutes; run: {COMMAND}"))
-
-
-def _is_in_suite(argument: str) -> bool:
-    path = Path(argument.partition("::")[0]).resolve()
-    return path == _FOLDER or _FOLDER in path.parents
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,6 @@ class BatchStream:
     """An iterator over the batches of steps `first` to `last` (exclusive). Close it to stop the workers.
 
     Args:
-        source: Gives the batch of a step.
-        first: First step.
-        last: Step after the last one.
         workers: Number of worker processes; 0 prepares batches in this process. None: half of the processors, 1 to 8.
     """
 

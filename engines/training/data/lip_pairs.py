@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.errors import OptionsError
+from engines.errors import OptionsError, os_errors
 from engines.training.data.paired_dataset import terms_of
 from engines.training.data.picture_pairs import ImageU8, complete_pairs, read_rgb, size_text
 
@@ -31,8 +33,6 @@ class LipPairs:
 
     Attributes:
         style: Folder of the painted crops.
-        before_rgb: The bare crops.
-        after_rgb: The painted crops.
         terms: Terms of use, as TERMS.txt beside the folders states them.
     """
 
@@ -69,11 +69,10 @@ def load_lip_pairs(data: Path, style: str) -> list[LipPairs]:
     Raises:
         OptionsError: A folder, a partner or a picture is missing, unreadable or of another size.
     """
-    try:
+    with os_errors(
+        f"lip pairs in {data}", f"name the folder that holds {BEFORE}/ and one folder for each painted style"
+    ):
         found = sorted(path.name for path in data.iterdir() if path.is_dir() and path.name[0] != ".")
-    except OSError as error:
-        do = f"name the folder that holds {BEFORE}/ and one folder for each painted style"
-        raise OptionsError(f"lip pairs in {data}", error.strerror or str(error), do) from error
     painted = [name for name in found if name != BEFORE]
     styles = painted if style == "all" else [style]
     if BEFORE not in found or not styles or not set(styles) <= set(painted):
@@ -107,46 +106,40 @@ class LipBatches:
     later step, the numbers of the steps before it are drawn and dropped.
 
     Args:
-        pairs: The pairs.
         config: Its batch, lit_share, gain, tint and seed.
     """
 
     def __init__(self, pairs: LipPairs, config: LipsConfig) -> None:
         self._before, self._after = as_tensor(pairs.before_rgb), as_tensor(pairs.after_rgb)
         self._config = config
-        self._restart()
-
-    def _restart(self) -> None:
-        self._generator = torch.Generator().manual_seed(self._config.seed)
-        self._next_step, self._order = 0, list[Tensor]()
+        self._draws: Iterator[tuple[Tensor, Tensor, Tensor]] = iter(())
+        self._next_step: float = math.inf
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return the batch of a step."""
         if step < self._next_step:
-            self._restart()
-        while True:
-            if not self._order:
-                order = torch.randperm(len(self._before), generator=self._generator)
-                self._order = list(torch.split(order, self._config.batch))
-            chosen = self._order.pop(0)
-            mirrored, light = self._draw(len(chosen))
-            self._next_step += 1
-            if self._next_step > step:
-                crop, painted = (
-                    torch.where(mirrored, pictures[chosen].flip(3), pictures[chosen]) * light
-                    for pictures in (self._before, self._after)
-                )
-                return crop.contiguous(memory_format=torch.channels_last), painted
+            self._draws, self._next_step = self._drawn(), 0
+        chosen, mirrored, light = next(itertools.islice(self._draws, int(step - self._next_step), None))
+        self._next_step = step + 1
+        crop, painted = (
+            torch.where(mirrored, pictures[chosen].flip(3), pictures[chosen]) * light
+            for pictures in (self._before, self._after)
+        )
+        return crop.contiguous(memory_format=torch.channels_last), painted
 
-    def _draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """Draw which pairs are mirrored, (N, 1, 1, 1), and the light on them, (N, 3, 1, 1)."""
-        shape, generator, config = (count, 1, 1, 1), self._generator, self._config
-        mirrored = torch.rand(shape, generator=generator) < 0.5
-        lit = torch.rand(shape, generator=generator) < config.lit_share
+    def _drawn(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield which pairs are shown, which are mirrored, (N, 1, 1, 1), and the light on them, (N, 3, 1, 1)."""
+        config, generator = self._config, torch.Generator().manual_seed(self._config.seed)
         low, high = config.gain
-        gain = low + (high - low) * torch.rand(shape, generator=generator)
-        tint = 1 + config.tint * (2 * torch.rand((count, 3, 1, 1), generator=generator) - 1)
-        return mirrored, torch.where(lit, gain * tint, 1.0)
+        while True:
+            order = torch.randperm(len(self._before), generator=generator)
+            for chosen in torch.split(order, config.batch):
+                shape = (len(chosen), 1, 1, 1)
+                mirrored = torch.rand(shape, generator=generator) < 0.5
+                lit = torch.rand(shape, generator=generator) < config.lit_share
+                gain = low + (high - low) * torch.rand(shape, generator=generator)
+                tint = 1 + config.tint * (2 * torch.rand((len(chosen), 3, 1, 1), generator=generator) - 1)
+                yield chosen, mirrored, torch.where(lit, gain * tint, 1.0)
 
 
 def split_folds(before_rgb: ImageU8, folds: int, *, seed: int) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import math
@@ -13,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import OptionsError
+from engines.errors import OptionsError, os_errors
 from engines.files import atomic_path
-from engines.training.data.picture_pairs import ImageU8, Skipped, find_pairs, read_pair, size_text
+from engines.training.data.picture_pairs import ImageU8, Skipped, find_pairs, read_pair
 
 VARIANT = "~"  # NAME~1.png is NAME.png relit: the same person, so both belong to the same side of the split
 _KINDS = ("face", "head", "frame")  # NAME.head.png and NAME.frame.png are regions of one photo: the same applies
@@ -26,7 +27,6 @@ class PictureFile:
     """Pictures read one at a time from a file of raw pixels, through the page cache of the system.
 
     Attributes:
-        path: The file.
         offsets: Position of each picture, bytes.
         shape: Of each picture: H, W, 3.
     """
@@ -60,9 +60,6 @@ class PairedDataset:
     """Pictures before and after, in the order of their names.
 
     Attributes:
-        names: Names of the pairs.
-        before_rgb: The inputs.
-        after_rgb: The targets.
         terms: Terms of use, as TERMS.txt states them.
     """
 
@@ -106,52 +103,36 @@ def _chosen(pictures: Pictures, indices: Sequence[int]) -> Pictures:
 
 
 def open_pairs(
-    before: Path, after: Path, cache: Path, *, size_wh: tuple[int, int] | None = None,
-    on_pair: Callable[[int], None] = lambda _total: None,
-) -> tuple[PairedDataset, Skipped]:  # fmt: skip
+    before: Path, after: Path, cache: Path, *, size_wh: tuple[int, int], on_pair: Callable[[int], None] = lambda _: None
+) -> tuple[PairedDataset, Skipped]:
     """Decode all pairs of two folders into one file and open it.
 
-    Decoding once takes as long as checking every picture does, and a training step then reads pixels instead of
-    compressed files. The file has 6 bytes for each pixel of a pair: 3.9 GB for 10,000 pairs of 256x256.
+    A training step then reads pixels instead of compressed files. The file has 6 bytes for each pixel of a pair:
+    3.9 GB for 10,000 pairs of 256x256.
 
     Args:
-        before: Folder of the inputs.
-        after: Folder of the targets.
         cache: The file to write. The caller deletes it when the training has ended.
-        size_wh: Resize pairs of any size to this one. If None, pairs that differ from the most common size are
-            skipped.
-        on_pair: Called with the number of pairs after each pair.
+        size_wh: Size to which all pictures are cropped and resized.
 
     Raises:
         OptionsError: A folder is missing or empty, no complete pair is left, or `cache` cannot be written.
     """
-    skipped = Skipped()
+    names, skipped = list[str](), Skipped()
     pairs = find_pairs(before, after, skipped)
-    by_shape: dict[tuple[int, ...], list[tuple[str, int]]] = {}  # name and offset of each pair
-    try:
-        with atomic_path(cache) as part, part.open("wb") as file:
-            for name, one, other in pairs:
-                pictures = read_pair(one, other, skipped)
-                if size_wh is not None:
-                    pictures = [_resized(picture, size_wh) for picture in pictures]
-                if pictures:
-                    by_shape.setdefault(pictures[0].shape, []).append((name, file.tell()))
-                    file.write(np.stack(pictures).tobytes())
-                on_pair(len(pairs))
-    except OSError as error:
-        do = "make room, or name another folder with --work"
-        raise OptionsError(f"pairs in {cache}", error.strerror or str(error), do) from error
-    if not by_shape:
-        got = skipped.line() or "no picture of one has a partner in the other"
-        raise OptionsError(f"pairs in {before} and {after}", got, "give both pictures of a pair the same name and size")
-    usual = max(by_shape, key=lambda shape: len(by_shape[shape]))
-    names, inputs = zip(*by_shape.pop(usual), strict=True)
-    for shape, records in by_shape.items():
-        odd = f"{size_text(shape)}, most are {size_text(usual)}"
-        skipped["of another size"] += [f"{name}: {odd}" for name, _ in records]
-    targets = tuple(offset + math.prod(usual) for offset in inputs)
-    files = PictureFile(cache, inputs, usual), PictureFile(cache, targets, usual)
-    return PairedDataset(names, *files, terms_of(before, after)), skipped
+    full = os_errors(f"pairs in {cache}", "make room, or name another folder with --work")
+    with full, atomic_path(cache) as part, part.open("wb") as file:
+        for name, one, other in pairs:
+            if pictures := read_pair(one, other, skipped):
+                file.writelines(_resized(picture, size_wh).tobytes() for picture in pictures)
+                names.append(name)
+            on_pair(len(pairs))
+    if not names:
+        do = "give both pictures of a pair the same name and size"
+        raise OptionsError(f"pairs in {before} and {after}", skipped.line().removeprefix("skipped: "), do)
+    shape = (size_wh[1], size_wh[0], 3)
+    size, step = math.prod(shape), 2 * math.prod(shape)  # the target follows its input
+    sides = (PictureFile(cache, tuple(range(start, step * len(names), step)), shape) for start in (0, size))
+    return PairedDataset(tuple(names), next(sides), next(sides), terms_of(before, after)), skipped
 
 
 def _resized(picture: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
@@ -170,15 +151,13 @@ def terms_of(*folders: Path) -> str:
     texts: dict[str, None] = {}
     for folder in folders:
         for place in (folder, *folder.resolve().parents[:2]):
-            try:
+            with contextlib.suppress(OSError):
                 texts[" ".join((place / "TERMS.txt").read_text(encoding="utf-8", errors="replace").split())] = None
                 break
-            except OSError:
-                continue
     return " | ".join(texts) or "not stated"
 
 
-def photo_of(name: str) -> str:
+def _photo_of(name: str) -> str:
     """Return the photo that a pair was made from: its name without the variant and the kind of region."""
     plain = name.split(VARIANT)[0]
     photo, _, kind = plain.rpartition(".")
@@ -189,21 +168,19 @@ def split(names: tuple[str, ...], share: float, max_held_out: int, seed: int) ->
     """Return the indices of the pairs to train on and to hold out. All pairs of one photo are on the same side.
 
     Args:
-        names: Names of all pairs.
-        share: Share of the photos to hold out.
         max_held_out: Largest number of photos to hold out.
-        seed: Chooses the photos.
 
     Raises:
         OptionsError: There are fewer than two photos.
     """
-    photos = sorted({photo_of(name) for name in names})
+    photo_of = [_photo_of(name) for name in names]
+    photos = sorted(set(photo_of))
     if len(photos) < 2:
         raise OptionsError("training", f"only {len(photos)} picture", "give two or more: one is held out for the score")
     order = np.random.default_rng(seed).permutation(len(photos))
     count = int(np.clip(round(share * len(photos)), 1, min(max_held_out, len(photos) - 1)))
     held_photos = {photos[i] for i in order[:count]}
-    learned = [i for i, name in enumerate(names) if photo_of(name) not in held_photos]
-    held = [i for i, name in enumerate(names) if photo_of(name) in held_photos]
+    learned = [i for i, photo in enumerate(photo_of) if photo not in held_photos]
+    held = [i for i, photo in enumerate(photo_of) if photo in held_photos]
     plain = [i for i in held if VARIANT not in names[i]]
     return learned, plain or held

@@ -66,8 +66,6 @@ def spoil(picture_rgb: ImageU8, rng: np.random.Generator, strength: float = 1.0)
     same state of the random generator gives the same bytes.
 
     Args:
-        picture_rgb: The picture.
-        rng: Chooses the faults.
         strength: 0..1, scales the probability of each fault.
     """
     picture, (height, width) = picture_rgb, picture_rgb.shape[:2]

@@ -56,12 +56,7 @@ class LipsConfig(TrainConfig):
 
 @register
 class Lips(TrainingMethod[LipsConfig]):
-    """Trains on all given pairs and keeps the last weights. `train_lips_command` adds the cross-validation.
-
-    Args:
-        config: The config.
-        data: The pairs to train on.
-    """
+    """Trains on all given pairs and keeps the last weights. `train_lips_command` adds the cross-validation."""
 
     name = "lips"
     config_class = LipsConfig
@@ -97,12 +92,7 @@ class Lips(TrainingMethod[LipsConfig]):
         return {
             "size_wh": list(CROP_SIZE_WH),
             "lips_mean_bgr": pairs.lips_mean_bgr(),
-            "data": {
-                "what": f"{len(pairs)} pixel-aligned pairs of lip crops, {BEFORE} -> {pairs.style}",
-                "terms": pairs.terms,
-                "pictures_included": False,
-                "pixels_sha256": pairs.digest(),
-            },
+            "data": self.describe_data(f"{len(pairs)} pixel-aligned pairs of lip crops, {BEFORE} -> {pairs.style}"),
         }
 
     def learning_rate(self, step: int) -> float:

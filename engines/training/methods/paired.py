@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from engines.discriminators.patch_gan import PatchGan
 from engines.errors import OptionsError
 from engines.generators.registry import generator_spec
 from engines.styles import OUTPUTS
-from engines.training.config import LOCAL, TrainConfig
+from engines.training.config import TrainConfig
 from engines.training.data.paired_batches import PairedBatch, PairedBatches
 from engines.training.data.paired_dataset import PairedDataset, Pictures, split
 from engines.training.data.picture_pairs import ImageU8
@@ -25,7 +25,7 @@ from engines.training.losses.adversarial import GAN_KINDS, discriminator_loss, g
 from engines.training.losses.perceptual import VggFeatures, perceptual
 from engines.training.losses.pixel import gradient, l1
 from engines.training.losses.temporal import temporal
-from engines.training.method import Parts, TrainingMethod, Validation, register
+from engines.training.method import TrainingMethod, Validation, register
 from engines.training.metrics.psnr import mean_psnr_db
 from engines.training.optimisers.build import OPTIMISERS, build_optimiser
 
@@ -52,20 +52,17 @@ class PairedConfig(TrainConfig):
     adversarial: Annotated[float, Option(help="Weight of the PatchGAN discriminator.", min=0)] = 0.0
     temporal: Annotated[float, Option(help="Weight of the stability from frame to frame.", min=0)] = 0.2
     gan: Annotated[str, Option(help=f"Adversarial loss: {', '.join(GAN_KINDS)}.")] = "lsgan"
-    vgg: Annotated[Path | None, Option(metavar="FILE", help="npz of VGG-19's weights.")] = field(
-        default=None, metadata=LOCAL
-    )
+    vgg: Annotated[Path | None, Option(metavar="FILE", help="npz of VGG-19's weights.")] = None
     optimiser: Annotated[str, Option(help=f"{', '.join(OPTIMISERS)}.", show_default="the generator's own")] = "soap"
     weight_decay: float = 1e-4
     crop_px: Annotated[int, Option("--crop", help="Side of the training crops, pixels.", min=16)] = 128
     webcam: Annotated[float, Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.6
-    relit: Annotated[
-        float, Option(help="Share of relit crops, with their target.", min=0, max=1, show_default="0.4; 0 for sketch")
-    ] = 0.4
+    relit: Annotated[float, Option(help="Share of relit pairs.", min=0, max=1, show_default="0.4; 0 for sketch")] = 0.4
     turned: float = 0.2
     grid_px: Annotated[int, Option("--grid", help="Grid of the targets, pixels; 1 for none.", min=1)] = 1
     held_out: float = 0.05
     max_held_out: int = 48
+    local = ("workers", "vgg")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,7 +88,6 @@ class Paired(TrainingMethod[PairedConfig]):
     """Supervised image translation, as pix2pix without a discriminator or with one (Isola et al., arXiv:1611.07004).
 
     Args:
-        config: The config.
         pairs: All pairs; `config.held_out` of them are used for validation only.
     """
 
@@ -124,20 +120,15 @@ class Paired(TrainingMethod[PairedConfig]):
 
     def dataset(self, rank: int) -> PairedBatches:
         """Return augmented batches of crops."""
-        config = self.config
-        return PairedBatches(
-            pairs=self.learned, batch=config.batch, crop_px=config.crop_px, webcam=config.webcam, relit=config.relit,
-            turned=config.turned, grid_px=config.grid_px, two_views=config.temporal > 0, seed=config.seed, rank=rank,
-        )  # fmt: skip
+        return PairedBatches(self.learned, self.config, rank)
 
-    def prepare(self, parts: Parts) -> None:
+    def prepare(self) -> None:
         """Load VGG-19 if needed, and check that the generator takes pictures and crops.
 
         Raises:
             OptionsError: The VGG-19 file is not readable, or a size does not fit the generator.
         """
-        super().prepare(parts)
-        config = self.config
+        config, parts = self.config, self.parts
         if config.perceptual and config.vgg is not None:
             self._vgg = VggFeatures(config.vgg).to(parts.fabric.device)
         for size_wh in (self.data.size_wh, (config.crop_px, config.crop_px)):
@@ -219,12 +210,9 @@ class Paired(TrainingMethod[PairedConfig]):
         return {
             "size_wh": list(pairs.size_wh),
             "output": config.output,
-            "data": {
-                "what": f"{len(pairs)} pairs, {len(self.learned)} learned from, {len(self.held_out)} held out",
-                "terms": pairs.terms,
-                "pictures_included": False,
-                "pixels_sha256": pairs.digest(),
-            },
+            "data": self.describe_data(
+                f"{len(pairs)} pairs, {len(self.learned)} learned from, {len(self.held_out)} held out"
+            ),
             "losses": losses | ({"gan": config.gan} if config.adversarial else {}),
         }
 

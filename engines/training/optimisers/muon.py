@@ -25,8 +25,6 @@ class Muon(torch.optim.Optimizer):
     Args:
         matrices: Weights of two axes or more.
         others: Biases, and the first and last layers.
-        lr: Learning rate of both groups.
-        weight_decay: Of both groups.
     """
 
     def __init__(

@@ -20,10 +20,6 @@ class Soap(torch.optim.Optimizer):
     Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", 2024, arXiv:2409.11321, algorithm 3. On the lip
     network it gains 1.5 dB over Adam after the same number of steps. Each weight is a matrix of output channels x
     everything else; vectors (the biases) get plain Adam. Deterministic on the CPU with one thread.
-
-    Args:
-        params: The weights.
-        lr: Learning rate.
     """
 
     def __init__(self, params: Iterable[nn.Parameter], *, lr: float) -> None:

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from engines.training.data.aligned import AlignedRegion
-from engines.training.teachers.blurs import Floats, blur, mean_within
 from engines.training.teachers.face_parts import find_parts
+from engines.training.teachers.shading import Floats, blur, mean_within
 
 _USUAL_FACE_PX = 270.0  # lengths below are for a face of this size (`Parts.face_px`)
 

@@ -12,14 +12,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from engines.regions.lips_region import INNER_LIPS, OUTER_LIPS
 from engines.regions.upright import FACE_OVAL
 from engines.training.data.aligned import AlignedRegion
-
-Floats = NDArray[np.float32]
-Index = NDArray[np.int64]
+from engines.training.teachers.shading import Floats
 
 # MediaPipe face mesh, the person's right side first; closed rings in order.
 # fmt: off
@@ -45,18 +42,12 @@ class Parts:
     """Soft masks of one region, each (S, S) float32 0..1; zero if the part is not in the picture.
 
     Attributes:
-        face: Inside the face oval.
         skin: Skin by colour, also ears and neck, without eyes, brows, lips, nostrils, glasses and beard.
         eyes: Between the lids, with the lash line.
         irises: The visible iris discs.
-        brows: Both brows.
-        lips: The red of the lips.
         mouth_opening: Between the inner contours of the lips.
-        nose: Bridge, tip and wings.
-        nostrils: Both nostrils.
         jaw: A band along the jaw line, from ear to ear.
         hair: Hair by colour and position; also the crown of a hat.
-        person: The whole person.
         skin_lab: (3,) float32, typical colour of the skin, CIE Lab, L 0..100.
         face_px: Size of the face: square root of the area of its oval, pixels of the region.
     """
@@ -185,7 +176,8 @@ def _skin(
     relight = np.clip((skin_lab[0] + 16) / (lab[..., :1] + 16), 0.5, 2.0)
     chroma = np.hypot(*np.moveaxis(lab[..., 1:] * relight - skin_lab[1:], -1, 0)) / (0.26 * np.hypot(*skin_lab[1:]) + 5)
     chroma /= 1 + front * np.clip(off[..., 0] / 20, 0, 2)  # shine reduces it too
-    texture = np.sqrt(cv2.GaussianBlur(_fine(lab[..., 0], unit_px) ** 2, (0, 0), 0.025 * unit_px))
+    fine = np.asarray(lab[..., 0] - cv2.GaussianBlur(lab[..., 0], (0, 0), 0.03 * unit_px), np.float32)
+    texture = np.sqrt(cv2.GaussianBlur(fine**2, (0, 0), 0.025 * unit_px))
     far = lightness**2 + 0.7 * chroma**2 + (texture / 6.5) ** 2
     inside = masks["face"]
     alike = np.exp(-0.5 * (far / (1.0 + 0.6 * inside)) ** 2)
@@ -199,10 +191,6 @@ def _skin(
     for name in ("eyes", "brows", "lips", "mouth_opening", "nostrils"):
         skin = skin * (1 - masks[name])
     return np.asarray(cv2.GaussianBlur(skin, (0, 0), 0.008 * unit_px + 0.3), np.float32)
-
-
-def _fine(lightness: Floats, unit_px: float) -> Floats:
-    return np.asarray(lightness - cv2.GaussianBlur(lightness, (0, 0), 0.03 * unit_px), np.float32)
 
 
 def _hair(

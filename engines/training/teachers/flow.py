@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from engines.training.teachers.shading import Floats
 
 
 def tangent_flow(picture: Floats, sigma_px: float) -> tuple[Floats, Floats]:
@@ -44,9 +44,7 @@ class Streamlines:
         """Trace the flow.
 
         Args:
-            flow_xy: Unit vectors from `tangent_flow`.
             length_px: Length of the trace in each direction.
-            step_px: Distance of two samples.
         """
         self._step_px = step_px
         self._steps = max(1, round(length_px / step_px))

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.training.data.aligned import AlignedRegion
-from engines.training.teachers.blurs import Floats, blur, mean_within, rise
 from engines.training.teachers.face_parts import Parts, find_parts
+from engines.training.teachers.shading import Floats, blur, mean_within, rise
 
 _USUAL_FACE_PX = 270.0  # `Parts.face_px` of a typical region "face"; lengths below are for this size
 _PORE_PX = 1.5  # upper end of the finest band
@@ -55,8 +55,6 @@ def smooth_skin(region: AlignedRegion, parts: Parts, lab: Floats) -> Floats:
     less detail is enough.
 
     Args:
-        region: The region.
-        parts: Its parts.
         lab: The region in CIE Lab, (S, S, 3) float32.
     """
     unit = parts.face_px / _USUAL_FACE_PX

@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engines.errors import EngineError, OptionsError
+from engines.errors import EngineError, OptionsError, os_errors
 from engines.files import atomic_write
 from engines.training import teachers
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
@@ -78,13 +78,10 @@ def draw_pairs(
 
     Args:
         regions: Folder written by `calibration.sets.region_collector`.
-        teacher: One of `teachers.TEACHERS`.
         out: Folder of the pairs. Its `made.json` records how they were made.
         side_px: Side of the pictures. The teacher works at the region's own size; both pictures are then reduced.
-        processes: Number of processes.
         lights: Number of further pairs of each region, relit before the teacher draws: NAME~1.png ...
         blemished: Number of further pairs whose input has blemishes that the target lacks: NAME~b1.png ...
-        seed: Seed of lights and blemishes.
         on_pair: Called with the number of all pairs after each pair.
 
     Raises:
@@ -164,11 +161,8 @@ def _draw(task: _Task) -> str:
     after_rgb = teachers.load_teacher(task.teacher)(clean)
     for path, picture in zip(task.pictures, (before.rgb, after_rgb), strict=True):
         small_rgb = cv2.resize(picture, (task.side_px, task.side_px), interpolation=cv2.INTER_AREA)
-        try:
+        with os_errors(f"pair {path}", "make room; finished pairs are kept"):
             atomic_write(path, cv2.imencode(".png", small_rgb[:, :, ::-1])[1].tobytes())
-        except OSError as error:
-            do = "make room; finished pairs are kept"
-            raise OptionsError(f"pair {path}", error.strerror or str(error), do) from error
     return ""
 
 

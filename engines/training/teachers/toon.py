@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.training.data.aligned import AlignedRegion
-from engines.training.teachers.blurs import rise
-from engines.training.teachers.face_parts import Floats, Parts, find_parts
+from engines.training.data.picture_pairs import ImageU8
+from engines.training.teachers.face_parts import Parts, find_parts
 from engines.training.teachers.flow import Streamlines, dark_lines, ink, tangent_flow
-from engines.training.teachers.shading import ImageU8, abstracted, blend, blurred_within, flattened, soft_steps
+from engines.training.teachers.shading import Floats, abstracted, blend, blurred_within, flattened, rise, soft_steps
 
 _SIDE_PX = 512  # widths below are for a picture of this size
 _TEXTURE_PX = 4.5  # at half that size; smaller structures are texture
@@ -28,7 +28,8 @@ def toon(region: AlignedRegion) -> NDArray[np.uint8]:
     tones = _features(tones, region.rgb, flowing, parts)
     tones[..., 0] += 0.33 * np.maximum(parts.face, parts.skin) * (lab[..., 0] - tones[..., 0])  # keeps the likeness
     lines = _lines(lab[..., 0], flow, parts)
-    return _rgb(_inked(tones, lines))
+    dark = tones * np.array([0.1, 0.4, 0.4], np.float32) + np.array([2.0, 1.0, 1.0], np.float32)
+    return _rgb(blend(tones, dark, lines))  # lines have a dark shade of the tone below
 
 
 def _lab(rgb: ImageU8) -> Floats:
@@ -68,14 +69,11 @@ def _plain(rgb: ImageU8, parts: Parts) -> ImageU8:
     texture = _texture(half)
     soft = cv2.GaussianBlur(plain, (0, 0), _TEXTURE_PX)
     painted = blend(plain.astype(np.float32), soft.astype(np.float32), texture)
-    painted, texture = (_enlarged(one, rgb.shape[1::-1]) for one in (painted, texture))
+    size_wh = rgb.shape[1::-1]
+    painted, texture = (cv2.resize(one, size_wh, interpolation=cv2.INTER_CUBIC) for one in (painted, texture))  # type: ignore[assignment]
     strands = parts.hair * (1 - texture)  # a scarf is masked as hair but has no strands
     keep = np.maximum.reduce((parts.face, parts.skin, strands))
     return np.asarray(np.rint(blend(painted, rgb.astype(np.float32), keep).clip(0, 255)), np.uint8)
-
-
-def _enlarged(picture: Floats, size_wh: tuple[int, ...]) -> Floats:
-    return np.asarray(cv2.resize(picture, size_wh, interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _texture(half_rgb: ImageU8) -> Floats:
@@ -181,9 +179,3 @@ def _lines(lightness: Floats, flow: Streamlines, parts: Parts) -> Floats:
 def _inner(mask: Floats, margin_px: float) -> Floats:
     """Return a soft mask without its margin."""
     return np.asarray((2 * cv2.GaussianBlur(mask, (0, 0), margin_px) - 1).clip(0, 1), np.float32)
-
-
-def _inked(tones: Floats, lines: Floats) -> Floats:
-    """Return the tones with lines drawn in a dark shade of the tone below."""
-    dark = tones * np.array([0.1, 0.4, 0.4], np.float32) + np.array([2.0, 1.0, 1.0], np.float32)
-    return blend(tones, dark, lines)

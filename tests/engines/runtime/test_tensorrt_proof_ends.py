@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import venv
 import zipfile
 from dataclasses import replace
 from importlib import metadata
@@ -43,13 +45,31 @@ def wheel(folder: Path, version: str) -> str:
     return f"nothing-at-all=={version}"
 
 
+@pytest.fixture(scope="module")
+def empty_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("empty") / "environment"
+    venv.create(folder, with_pip=True)
+    return folder
+
+
+@pytest.fixture
+def quick_venv(empty_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copy an environment in place of creating each, which takes seconds."""
+
+    def create(folder: Path, *, with_pip: bool) -> None:
+        assert with_pip
+        shutil.copytree(empty_environment, folder, symlinks=True)
+
+    monkeypatch.setattr(venv, "create", create)
+
+
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["proof", *arguments])
     return tensorrt_proof.main()
 
 
 def test_environment_is_rebuilt_only_for_other_pins(
-    no_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    no_registry: Path, quick_venv: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "new" / "environment"
     monkeypatch.setattr(rtx_environment, "PINS", (wheel(no_registry, "1.0"),))
@@ -64,7 +84,11 @@ def test_environment_is_rebuilt_only_for_other_pins(
 
 
 def test_packages_that_fail_to_install_are_one_line(
-    no_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    no_registry: Path,
+    quick_venv: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "environment"
     assert main(monkeypatch, "--environment", str(folder)) == 2

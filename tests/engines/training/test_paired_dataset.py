@@ -33,7 +33,7 @@ def batches(pairs: PairedDataset, *, rank: int = 0, **changes: object) -> Paired
 
 
 def load_pairs(before: Path, after: Path, **options: object) -> tuple[PairedDataset, Skipped]:
-    return open_pairs(before, after, before.parent / "pairs.u8", **options)  # type: ignore[arg-type]
+    return open_pairs(before, after, before.parent / "pairs.u8", **{"size_wh": (48, 48), **options})  # type: ignore[arg-type]
 
 
 def stacked(pictures: object) -> np.ndarray:
@@ -61,11 +61,11 @@ def test_incomplete_pairs_are_skipped_and_named(tmp_path: Path) -> None:
     for folder in (before, after):
         cv2.imwrite(str(folder / "03.png"), np.zeros((24, 24, 3), np.uint8))
     read, skipped = load_pairs(before, after)
-    assert read.names == ("04", "05")
+    assert read.names == ("03", "04", "05")
     line = skipped.line()
     assert f"1 without a partner ({before / '00.png'})" in line
     assert f"1 unreadable ({before / '01.png'}" in line
-    assert "2 of another size" in line
+    assert "1 of another size" in line
     assert "its partner is 30x20" in line
     assert "\n" not in line
 
@@ -137,7 +137,7 @@ def test_a_batch_depends_on_its_step_only() -> None:
 
 
 def test_workers_give_the_same_batches_and_end(tmp_path: Path) -> None:
-    pairs, _ = open_pairs(*write_pairs(make_pairs(), tmp_path), tmp_path / "pairs.u8")
+    pairs, _ = open_pairs(*write_pairs(make_pairs(), tmp_path), tmp_path / "pairs.u8", size_wh=(48, 48))
     source = batches(pairs, webcam=1.0)
     assert len(pickle.dumps(source)) < 10_000, "pictures are sent to the workers"
     stream = BatchStream(source, 3, 40, workers=2)
@@ -152,7 +152,7 @@ def test_workers_give_the_same_batches_and_end(tmp_path: Path) -> None:
 
 
 def test_errors_of_workers_are_one_line(tmp_path: Path) -> None:
-    pairs, _ = open_pairs(*write_pairs(make_pairs(), tmp_path), tmp_path / "pairs.u8")
+    pairs, _ = open_pairs(*write_pairs(make_pairs(), tmp_path), tmp_path / "pairs.u8", size_wh=(48, 48))
     source = batches(pairs)
     (tmp_path / "pairs.u8").unlink()
     stream = BatchStream(source, 0, 9, workers=1)

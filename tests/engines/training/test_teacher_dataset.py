@@ -37,6 +37,14 @@ def regions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def drawn(regions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pairs of all regions, to be copied."""
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_pairs(regions, "toon", folder, side_px=SIDE, processes=1)
+    return folder
+
+
 def pictures(out: Path) -> dict[str, bytes]:
     return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in sorted(out.rglob("*.png"))}
 
@@ -60,30 +68,28 @@ def test_pairs_are_the_region_and_its_drawing(regions: Path, tmp_path: Path) -> 
     assert np.abs(plain - lit).mean() > 1
 
 
-def test_two_processes_draw_the_same_and_resume(regions: Path, tmp_path: Path) -> None:
-    draw_pairs(regions, "toon", tmp_path / "one", side_px=SIDE, processes=1)
+def test_two_processes_draw_the_same_and_resume(regions: Path, drawn: Path, tmp_path: Path) -> None:
     two = tmp_path / "two"
     draw_pairs(regions, "toon", two, side_px=SIDE, processes=2)
-    assert pictures(two) == pictures(tmp_path / "one")
+    assert pictures(two) == pictures(drawn)
     (two / "after" / "r0.png").unlink()
     kept_ns = (two / "after" / "r1.png").stat().st_mtime_ns
     result = draw_pairs(regions, "toon", two, side_px=SIDE, processes=1)
     assert (result.drawn, result.existing) == (1, 2)
     assert (two / "after" / "r1.png").stat().st_mtime_ns == kept_ns
-    assert pictures(two) == pictures(tmp_path / "one")
+    assert pictures(two) == pictures(drawn)
 
 
 def test_another_teacher_or_source_draws_all_again(
-    regions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    regions: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
-    drawn = pictures(tmp_path)
+    shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(teacher_dataset, "source_digest", lambda *_args, **_named: "changed")
     assert draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).drawn == 3
     monkeypatch.undo()
     assert draw_pairs(regions, "retouch", tmp_path, side_px=SIDE, processes=1, blemished=1).drawn == 6
     assert json.loads((tmp_path / "made.json").read_text())["teacher"] == "retouch"
-    assert pictures(tmp_path)["after/r0.png"] != drawn["after/r0.png"]
+    assert pictures(tmp_path)["after/r0.png"] != pictures(drawn)["after/r0.png"]
     spotted, clean = (rgb(tmp_path / "before" / f"r0{end}.png").astype(int) for end in ("~b1", ""))
     assert np.abs(spotted - clean).max() > 8
     assert pictures(tmp_path)["after/r0~b1.png"] == pictures(tmp_path)["after/r0.png"]
@@ -120,18 +126,18 @@ def test_what_cannot_be_drawn_is_one_line(regions: Path, tmp_path: Path) -> None
     assert (own / "mine.png").read_bytes() == b"a picture of mine"
 
 
-def test_pairs_without_a_region_are_deleted(regions: Path, tmp_path: Path) -> None:
+def test_pairs_without_a_region_are_deleted(regions: Path, drawn: Path, tmp_path: Path) -> None:
     fewer = tmp_path / "regions"
     shutil.copytree(regions, fewer)
-    draw_pairs(fewer, "toon", tmp_path / "out", side_px=SIDE, processes=1)
+    shutil.copytree(drawn, tmp_path / "out")
     (fewer / "r2.png").unlink()
     result = draw_pairs(fewer, "toon", tmp_path / "out", side_px=SIDE, processes=1)
     assert (result.drawn, result.existing) == (0, 2)
     assert {name.split("/")[1] for name in pictures(tmp_path / "out")} == {"r0.png", "r1.png"}
 
 
-def test_a_damaged_marker_draws_all_again(regions: Path, tmp_path: Path) -> None:
-    draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
+def test_a_damaged_marker_draws_all_again(regions: Path, drawn: Path, tmp_path: Path) -> None:
+    shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
     (tmp_path / "made.json").write_bytes(b"")
     assert draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).drawn == 3
 

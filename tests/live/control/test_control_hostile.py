@@ -26,8 +26,8 @@ from live.control.controls import Controls
 
 
 @pytest.fixture(params=[UnixTransport, LoopbackTransport])
-def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Transport:
-    transport: Transport = request.param(tmp_path / "run")
+def transport(request: pytest.FixtureRequest, short_path: Path) -> Transport:
+    transport: Transport = request.param(short_path / "run")
     return transport
 
 
@@ -68,15 +68,15 @@ print(connection.recv(4096).decode())
             assert controls.read().look == "none"
 
 
-def test_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
-    (tmp_path / "foreign").mkdir()
-    (tmp_path / "run").symlink_to(tmp_path / "foreign")
-    for transport in (UnixTransport(tmp_path / "run"), LoopbackTransport(tmp_path / "run")):
+def test_folder_of_another_user_is_not_used(short_path: Path) -> None:
+    (short_path / "foreign").mkdir()
+    (short_path / "run").symlink_to(short_path / "foreign")
+    for transport in (UnixTransport(short_path / "run"), LoopbackTransport(short_path / "run")):
         with pytest.raises(OptionsError, match="not a folder of this user"):
             ControlServer(Controls(LOOKS, look="none"), transport=transport).start()
         with pytest.raises(OptionsError, match="not a folder of this user"):
             send_command(["status"], transport=transport)
-    assert not list((tmp_path / "foreign").iterdir())
+    assert not list((short_path / "foreign").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ from live.control.controls import Controls
 
 
 @pytest.fixture(params=[UnixTransport, LoopbackTransport])
-def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Transport:
-    transport: Transport = request.param(tmp_path / "run")
+def transport(request: pytest.FixtureRequest, short_path: Path) -> Transport:
+    transport: Transport = request.param(short_path / "run")
     return transport
 
 
@@ -86,9 +86,9 @@ def test_empty_status_has_no_lines() -> None:
     assert status_lines({"engines": []}) == ["engines: none"]
 
 
-def test_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    server = ControlServer(Controls(LOOKS, look="none"), transport=UnixTransport(tmp_path / "file" / "run"))
+def test_folder_that_cannot_be_created_is_named(short_path: Path) -> None:
+    (short_path / "file").write_text("in the way")
+    server = ControlServer(Controls(LOOKS, look="none"), transport=UnixTransport(short_path / "file" / "run"))
     with pytest.raises(OptionsError, match=r"control folder .*/file/run: .* - set VENEER_HOME"):
         server.start()
     server.close()

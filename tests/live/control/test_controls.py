@@ -20,7 +20,7 @@ def controls(**start: object) -> Controls:
 
 
 def execute(*words: str, of: Controls) -> str:
-    return of.apply(parse_command(words, of.look_names))
+    return of.apply(parse_command(words))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_status_lists_settings_and_changes_nothing() -> None:
 )
 def test_wrong_command_gives_one_line_with_a_hint(words: list[str], requested: str, hint: str) -> None:
     with pytest.raises(OptionsError) as caught:
-        parse_command(words, LOOKS)
+        execute(*words, of=controls())
     assert requested in caught.value.asked
     assert hint in caught.value.do
     assert "\n" not in str(caught.value)

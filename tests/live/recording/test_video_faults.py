@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.cli_parts import WITH_TESTS
 from support.root import ROOT
 from support.sink_clips import plain_frame, read_pictures
 
@@ -25,7 +26,7 @@ HANG_S = 120
 @contextlib.contextmanager
 def _recorder(path: Path, how: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, str(PROGRAM), str(path), how]
+    command = [*WITH_TESTS, sys.executable, str(PROGRAM), str(path), how]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:

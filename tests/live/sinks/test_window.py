@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.cli_parts import WITH_TESTS
 from support.root import ROOT
 from support.screen import need, press_close_button, wait_for_window, x_server, xdotool
 
@@ -76,7 +77,7 @@ class _Window:
 def _window(
     display: str, size_wh: tuple[int, int] = (640, 480), environment: dict[str, str] | None = None
 ) -> Iterator[_Window]:
-    command = [sys.executable, str(PROGRAM), str(size_wh[0]), str(size_wh[1])]
+    command = [*WITH_TESTS, sys.executable, str(PROGRAM), str(size_wh[0]), str(size_wh[1])]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "DISPLAY": display, **(environment or {})}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables
