@@ -18,7 +18,7 @@ from engines.errors import VeneerError
 from engines.looks import load_looks, user_file
 from engines.styles import Style, load_style, style_names
 from engines.text import one_line
-from engines.training.metrics.psnr import mse_to_psnr_db
+from engines.training.metrics.psnr import psnr_db
 from live.diagnostics import device_checks
 from live.diagnostics.device_checks import Finding
 from live.options import load_options, settings_file
@@ -170,9 +170,8 @@ def measure_deviation(
     if not np.isfinite(error).all():
         return Deviation(0.0, float("inf"), float("inf"))
     base = regions_bgr.astype(np.float32) if style.output == "change" else np.float32(0)
-    finished, expected = (np.clip(np.rint(base + change), 0, 255) for change in (answers, reference))
-    mean_square = float(np.square(finished - expected).mean())
-    return Deviation(mse_to_psnr_db(mean_square), float(error.mean()), float(error.max()))
+    finished, expected = (np.clip(np.rint(base + change), 0, 255).astype(np.uint8) for change in (answers, reference))
+    return Deviation(psnr_db(finished, expected), float(error.mean()), float(error.max()))
 
 
 def _ctl() -> Finding:

@@ -226,5 +226,5 @@ def test_full_disk_leaves_no_partial_snapshot(tmp_path: Path) -> None:
         capture(Frame(noise_bgr, 0, 0.0), controls.read())
         capture.close()
         (line,) = messages
-        assert line.startswith("no snapshot: picture") and "the disk is full" in line
+        assert line.startswith("no snapshot: picture") and "no space left on device - choose another place" in line
         assert list(folder.iterdir()) == []
