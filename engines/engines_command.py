@@ -85,13 +85,13 @@ def _numbered(styles: Sequence[Style]) -> Iterator[tuple[str, Style]]:
 def list_engines() -> None:
     """List the engines in the cache, the most recently used first."""
     from engines.build import failed_builds
-    from engines.cache import engine_cache
+    from engines.cache import cache_entry, engine_cache
     from engines.cache.cache_entry import cache_home
 
     for failure in failed_builds.all_failures():
         do = f"next attempt {failure.until}, or now with veneer engines build {failure.style}"
         typer.echo(f"not built: {failure}; {do}", err=True)
-    found = engine_cache.entries()
+    found = cache_entry.entries()
     if not found:
         typer.echo(f"no engines in {cache_home()}; the shipped ones need no cache")
         return
@@ -122,13 +122,13 @@ def _megabytes(size_bytes: int) -> str:
 def clear() -> None:
     """Delete all engines in the cache; they are built again when they are needed."""
     from engines.build import failed_builds
-    from engines.cache import engine_cache
+    from engines.cache import cache_entry, engine_cache
     from engines.cache.cache_entry import cache_home
 
     failed_builds.clear_failures()
     count, size_bytes = engine_cache.clear()
     typer.echo(f"{count} engines, {_megabytes(size_bytes)}, removed from {cache_home()}")
-    left = len(engine_cache.entries())
+    left = len(cache_entry.entries())
     if left:
         typer.echo(f"{left} could not be removed: end the programs that use them, and try again", err=True)
         raise typer.Exit(_FAILED)

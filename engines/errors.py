@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 _MAX_CHARACTERS = 900
 
 
@@ -51,3 +54,17 @@ class SinkError(VeneerError):
 
 class TrackingError(VeneerError):
     """The face tracker cannot be opened, or failed while running."""
+
+
+@contextmanager
+def os_errors(asked: str, do: str) -> Iterator[None]:
+    """Convert an OSError of the block to an OptionsError with the system's reason.
+
+    Args:
+        asked: What was requested.
+        do: The remedy.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OptionsError(asked, error.strerror or str(error), do) from error

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import paths
-from engines.cache.engine_cache import file_digest
+from engines.cache.cache_entry import file_digest
 from engines.errors import EngineError, LookError
 from engines.generators import registry
 from engines.generators.spec import Value
@@ -44,14 +44,11 @@ class Style:
     """One trained generator and how it is applied.
 
     Attributes:
-        name: Name in looks.
         generator: Name in `engines.generators.registry`.
-        weights: Path of the safetensors file.
         region: "lips", "face", "head", "frame" or "person".
         size_wh: Size of the generator's input, pixels.
         output: "change", to be added to the crop, or "picture", the finished crop.
         usual_bgr: Mean lip colour (0..255) of the training data; None for other regions.
-        card: The card's whole content.
     """
 
     name: str

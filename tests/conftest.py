@@ -35,8 +35,9 @@ TIMING_BOUND = (
 SLOW = (
     "faults/test_a_thousand_faults.py",
     "live/commands/test_cli.py",
-    "engines/training/test_teacher_dataset.py",
-    "engines/runtime/test_tensorrt_proof_ends.py",
+    "engines/runtime/test_torch_cuda.py",
+    "fuzz/test_fuzz.py",
+    "live/pipeline/test_frame_pool.py",
     "faults/test_signals_and_full_disks.py",
     "live/upgrades/test_upgrades.py",
     "benchmarks/test_peers.py",

@@ -169,7 +169,7 @@ def measure(case: Case, extent: Extent) -> dict[str, Any]:
     medians_ms = {name: float(report["stages_ms"][name]["p50"]) for name in STAGES}
     report |= {
         "engine": backends_text(infos),
-        "engines": [info.as_dict() for info in infos],
+        "engines": [asdict(info) for info in infos],
         "fallback": fallback_text(infos, case.backend),
         "regions": ["{} {} {}x{}".format(style.name, style.region, *style.size_wh) for style in styles],
         "wait_ms": round(max(0.0, float(report["latency_ms"]["p50"]) - sum(medians_ms.values())), 3),

@@ -8,7 +8,7 @@ from functools import partial
 
 from calibration.engine_checks.engine_accuracy import Reference
 from calibration.engine_checks.tolerances import INT8_TOLERANCES, EngineVerdict
-from engines.cache import engine_cache
+from engines.cache import cache_entry, engine_cache
 from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError
 from engines.runtime.base import NotUsableError
@@ -66,7 +66,7 @@ def build_int8(
             previous = engine_cache.find(key)
             if previous is not None:
                 engine_cache.discard(previous)
-            about = engine_cache.EntryDescription(style.name, "openvino", "int8", "{}x{}".format(*style.size_wh))
+            about = cache_entry.EntryDescription(style.name, "openvino", "int8", "{}x{}".format(*style.size_wh))
             build_s = time.perf_counter() - started_s
             if engine_cache.store(key, partial(save_graph, model), about=about, build_s=build_s) is None:
                 raise EngineError(f"INT8 engine of {style.name}", "the cache cannot store it", "free some disk space")

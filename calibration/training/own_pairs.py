@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import cv2
 
 from engines.regions.upright import PictureRegion, face_box, frame_box, in_frame
-from engines.training.data.dataset_marker import CUT, SIDES, folder_error, prepare_pairs
+from engines.training.data.dataset_marker import CUT, SIDES, folder_errors, prepare_pairs
 from engines.training.data.picture_pairs import Skipped, find_pairs, read_pair
 from live.pipeline.frame import Frame, ImageU8
 from live.sources.still_picture import read_picture
@@ -34,8 +35,7 @@ def cut_pairs(
     written, skipped = 0, Skipped()
     pairs = find_pairs(before, after, skipped)
     prepare_pairs(out, CUT, {"before": str(before), "after": str(after), "kind": kind, "side_px": side_px}, keep=())
-    tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
-    try:
+    with folder_errors("pairs", out), closing(FaceMeshTracker(max_faces=1, smooth=False, still=True)) as tracker:
         for name, one, other in pairs:
             pictures = read_pair(one, other, skipped, read_picture)
             region = _region(pictures[0], kind, side_px, tracker) if pictures else None
@@ -47,10 +47,6 @@ def cut_pairs(
             elif pictures:
                 skipped["without a face"].append(str(one))
             on_pair(len(pairs))
-    except OSError as error:
-        raise folder_error("pairs", out, error) from error
-    finally:
-        tracker.close()
     return written, skipped
 
 

@@ -14,7 +14,7 @@ from calibration.sets.region_collector import Collected, collect, names_of, phot
 from calibration.training.train_request import TrainRequest, is_below
 from engines.errors import OptionsError
 from engines.training.checkpoint import prepare_folder
-from engines.training.data.dataset_marker import folder_error, read_marker, refuse_foreign, write_marker
+from engines.training.data.dataset_marker import folder_errors, read_marker, refuse_foreign, write_marker
 
 _SIDE_PX = 512
 _COLLECTED = "collected.json"
@@ -78,8 +78,6 @@ def _empty(folder: Path, marker: Path) -> None:
     old = [*folder.glob("*.png"), *folder.glob("*.npz")]
     refuse_foreign("regions", folder, old, [marker])
     write_marker(marker, {"begun": True})
-    try:
+    with folder_errors("regions", folder):
         for path in old:
             path.unlink()
-    except OSError as error:
-        raise folder_error("regions", folder, error) from error

@@ -45,16 +45,10 @@ class TrainRequest:
     method: Annotated[str | None, Option(help="Training method.", show_default="the generator's own")] = None
     minutes: Annotated[float | None, Option(min=0.05, help="Train for this time, instead of --steps.")] = None
     out: Annotated[Path | None, Option(metavar="DIR", help="Style folder.", show_default="your own styles")] = None
-    work: Annotated[
-        Path | None, Option(metavar="DIR", help="Checkpoint, pairs, curves, samples.", show_default="train-STYLE")
-    ] = None
+    work: Annotated[Path | None, Option(metavar="DIR", help="Checkpoint and pairs.", show_default="train-STYLE")] = None
     resume: Annotated[bool, Option("--resume", help="Continue from the checkpoint in --work.")] = False
-    lights: Annotated[
-        int | None, Option(min=0, help="More pairs of each photo, in another light.", show_default="1 for sketch")
-    ] = None
-    blemished: Annotated[
-        int | None, Option(min=0, help="More pairs with blemishes in the input.", show_default="1 for retouch")
-    ] = None
+    lights: Annotated[int | None, Option(min=0, help="Relit pairs of each photo.", show_default="1 for sketch")] = None
+    blemished: Annotated[int | None, Option(min=0, help="Pairs with blemishes.", show_default="1 for retouch")] = None
     threads: Annotated[int | None, Option(min=1, help="Threads; the same number gives the same weights.")] = None
     processes: Annotated[int, Option(min=1, help="Processes in which the teacher draws.")] = 2
 

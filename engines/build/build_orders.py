@@ -28,12 +28,9 @@ class BuildOrder:
     """One engine to build.
 
     Attributes:
-        label: For display ("OpenVINO INT8").
         runtime: Name of the built engine's runtime for `open_engine`.
         precision: Its precision; empty for the best that the runtime supports.
         builder: Object reference of the builder; see `BuildProcess`.
-        arguments: Of the builder.
-        limit_s: Timeout of the build.
         key: Returns the engine's current cache key. It changes when the builder adds calibration pictures.
     """
 
@@ -60,15 +57,16 @@ def available_builds(style: Style, info: EngineInfo, runtime: str) -> tuple[Buil
     """Return the engines that can be built here and are better than the running one, the best first.
 
     Args:
-        style: What runs.
-        info: The engine that runs it.
         runtime: As the user requested it; "auto" allows all.
     """
     if info.runtime == "tensorrt":
         return ()
     found = []
-    if runtime in ("auto", "tensorrt") and _tensorrt_usable():
-        found.append(_opening_order("TensorRT FP16", "tensorrt", style, partial(_tensorrt_key, style)))
+    if runtime in ("auto", "tensorrt"):
+        with contextlib.suppress(NotUsableError):
+            driver_device()
+            installed_distribution()
+            found.append(_opening_order("TensorRT FP16", "tensorrt", style, partial(_tensorrt_key, style)))
     on_gpu = info.runtime == "torch" and info.device != "CPU"
     if runtime in ("auto", "openvino") and not on_gpu:
         if info.runtime == "torch" and not graph_available(style):
@@ -110,15 +108,6 @@ def _opening_order(label: str, runtime: str, style: Style, key: Callable[[], str
 
 def _style_arguments(style: Style) -> tuple[str, ...]:
     return style.name, "--size", "{}x{}".format(*style.size_wh), "--region", style.region
-
-
-def _tensorrt_usable() -> bool:
-    try:
-        driver_device()
-        installed_distribution()
-    except NotUsableError:
-        return False
-    return True
 
 
 def _tensorrt_key(style: Style) -> str:

@@ -27,6 +27,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _MAX_LINE_BYTES = 10_000
 _KILL_TIMEOUT_S = 30.0  # on a loaded machine a process of the lowest priority ends slowly
 _POLL_INTERVAL_S = 0.1
+_SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}
 
 
 class BuildError(Exception):
@@ -58,7 +59,6 @@ class BuildProcess:
     Args:
         builder: Object reference of a function that takes the arguments and returns the exit code, as in
             "engines.build.build_engine:main".
-        arguments: Of the builder.
         limit_s: Timeout; the builder is killed after it.
         on_step: Called in a thread of its own with each step, as in "quantise 3/11".
     """
@@ -154,7 +154,7 @@ class BuildProcess:
         if code == EXIT_UNAVAILABLE:
             raise BuildError(error_line or self._last_text or "it cannot be built here", permanent=False)
         if code < 0:
-            raise BuildError(f"its builder crashed ({_signal_name(-code)})")
+            raise BuildError(f"its builder crashed ({_SIGNAL_NAMES.get(-code, f'signal {-code}')})")
         if code:
             raise BuildError(f"its builder failed ({error_line or f'exit code {code}'})")
 
@@ -172,10 +172,3 @@ def _last_line(stderr: IO[bytes]) -> str:
     stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _MAX_LINE_BYTES))
     lines = stderr.read().decode(errors="replace").strip().splitlines()
     return lines[-1].strip()[:200] if lines else ""
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

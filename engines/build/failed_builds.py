@@ -10,11 +10,11 @@ import contextlib
 import json
 import time
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 
 from engines.cache.cache_entry import cache_home
 from engines.files import atomic_write
+from engines.runtime.base import library_version
 from engines.styles import Style
 from engines.untrusted_files import read_whole
 
@@ -30,8 +30,6 @@ class FailedBuild:
 
     Attributes:
         label: What was built, as in "OpenVINO INT8".
-        style: Name of the style.
-        size: Of its region, as in "256x256".
         reason: As in "its builder crashed (SIGSEGV)".
         at_s: Time in seconds since 1970.
         veneer: Version of the program; another version tries again.
@@ -64,7 +62,8 @@ def record_failure(key: str, label: str, style: Style, reason: str) -> None:
     if not key:
         return
     printable = "".join(character if character.isprintable() else "?" for character in reason)
-    failure = FailedBuild(label, style.name, "{}x{}".format(*style.size_wh), printable, time.time(), _version())
+    size, version = "{}x{}".format(*style.size_wh), library_version("veneer")
+    failure = FailedBuild(label, style.name, size, printable, time.time(), version)
     with contextlib.suppress(OSError):
         _folder().mkdir(parents=True, exist_ok=True)
         atomic_write(_folder() / f"{key}.json", json.dumps(asdict(failure), indent=1))
@@ -77,15 +76,11 @@ def find_failure(key: str) -> FailedBuild | None:
 
 def all_failures() -> list[FailedBuild]:
     """Return all valid records, the newest first, and delete the others."""
-    found = []
-    for path in _files():
-        failure = _read(path)
-        if failure is not None:
-            found.append(failure)
-            continue
+    found = {path: _read(path) for path in _files()}
+    for path in [path for path, failure in found.items() if failure is None]:
         with contextlib.suppress(OSError):
             path.unlink()
-    return sorted(found, key=lambda failure: -failure.at_s)
+    return sorted(filter(None, found.values()), key=lambda failure: -failure.at_s)
 
 
 def clear_failures(style: str = "") -> int:
@@ -119,11 +114,4 @@ def _read(path: Path) -> FailedBuild | None:
     except _UNREADABLE:
         return None
     age_s = time.time() - failure.at_s
-    return failure if -_MAX_CLOCK_ERROR_S < age_s < KEPT_S and failure.veneer == _version() else None
-
-
-def _version() -> str:
-    try:
-        return metadata.version("veneer")
-    except metadata.PackageNotFoundError:  # a checkout that is not installed
-        return ""
+    return failure if -_MAX_CLOCK_ERROR_S < age_s < KEPT_S and failure.veneer == library_version("veneer") else None

@@ -60,10 +60,7 @@ def build_upgrades(
 
     Args:
         style: At the size that a look uses.
-        info: See `prepare_engine`.
-        runtime: As the user requested it.
         on_start: Called with the label of each build, as in "OpenVINO INT8".
-        on_step: Called with the progress of the build.
     """
     for order in available_builds(style, info, runtime):
         if order.builder == OPENING_BUILDER:

@@ -13,7 +13,6 @@ def styles_in_use(names: Sequence[str], looks: Iterable[Look]) -> list[Style]:
 
     Args:
         names: Names of styles, in the order of the result; empty for all styles.
-        looks: The looks to search.
 
     Raises:
         LookError: There is no such style.

@@ -67,7 +67,6 @@ def find_damage(entry: Path, key: str | None) -> str:
     """Return what is wrong with an entry, or "" if it is complete and unchanged.
 
     Args:
-        entry: The entry's folder.
         key: The key that the manifest must name; None to skip this check.
     """
     try:
@@ -80,15 +79,6 @@ def find_damage(entry: Path, key: str | None) -> str:
     except _UNREADABLE:
         return "damaged"
     return ""
-
-
-def folder_bytes(folder: Path) -> int:
-    """Return the total size of the files in a folder."""
-    total = 0
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            total += path.stat().st_size
-    return total
 
 
 def entries() -> list[CacheEntry]:
@@ -104,12 +94,6 @@ def record_verdict(key: str, *, passed: bool, because: str = "", scores: Mapping
 
     The verdict is part of the cache entry if there is one. Engines that are compiled at each start have no entry;
     their verdict is a file of its own.
-
-    Args:
-        key: The engine's cache key.
-        passed: Whether the engine is accurate enough.
-        because: Why it is not.
-        scores: The measured accuracy.
 
     Raises:
         EngineError: The verdict cannot be written.
@@ -150,14 +134,16 @@ def _verdict_file(key: str) -> Path:
 
 def _entry(folder: Path) -> CacheEntry:
     manifest: Mapping[str, Any] = {}
-    used_at_s = 0.0
+    used_at_s, size_bytes = 0.0, 0
+    with contextlib.suppress(OSError):
+        size_bytes = sum(path.stat().st_size for path in folder.iterdir())
     with contextlib.suppress(*_UNREADABLE):
         manifest = _read_manifest(folder)
         used_at_s = (folder / MANIFEST).stat().st_mtime
     about = EntryDescription(**{name: str(manifest.get(name, "?")) for name in EntryDescription.__slots__})
     text = _verdict_text(manifest.get("verdict")) if "built_at" in manifest else "damaged"
     built_at, build_s = str(manifest.get("built_at", "?")), manifest.get("build_s")
-    return CacheEntry(folder.name, folder, about, folder_bytes(folder), built_at, build_s, text, used_at_s)
+    return CacheEntry(folder.name, folder, about, size_bytes, built_at, build_s, text, used_at_s)
 
 
 def _read_manifest(entry: Path) -> dict[str, Any]:

@@ -26,26 +26,8 @@ from engines.cache.cache_entry import (
     entries,
     file_digest,
     find_damage,
-    folder_bytes,
 )
 from engines.text import first_line
-
-__all__ = [
-    "CacheLookup",
-    "EntryDescription",
-    "build_lock",
-    "cache_key",
-    "clear",
-    "discard",
-    "entries",
-    "file_digest",
-    "find",
-    "find_shipped",
-    "load",
-    "load_or_build",
-    "store",
-    "trim",
-]
 
 LIMIT_BYTES = 2_000_000_000
 LOCK_TIMEOUT_S = 300.0  # longer than the slowest build observed
@@ -60,7 +42,6 @@ class CacheLookup(NamedTuple):
     """An engine that `load_or_build` did not find in the cache at first.
 
     Attributes:
-        about: See `store`.
         here: Whether this process built it. Otherwise another process built it meanwhile.
     """
 
@@ -88,7 +69,6 @@ def find(key: str, *, say: Callable[[str], None] = print_line, then: str = "") -
     A damaged entry is deleted and reported.
 
     Args:
-        key: The entry's key.
         say: Receives one line about a damaged entry.
         then: Appended to that line, as in `REBUILT`.
     """
@@ -122,7 +102,6 @@ def store(
     """Create an entry, and trim the cache to its size limit.
 
     Args:
-        key: The entry's key.
         write: Called with an empty folder, which it fills with files.
         home: Folder of the cache; the user's cache if None.
         about: What `veneer engines list` shows.
@@ -142,7 +121,7 @@ def store(
         manifest: dict[str, Any] = {"key": key, "files": digests}
         if home is None:  # shipped entries must be reproducible: no times
             total_s = None if build_s is None else round(build_s + time.perf_counter() - started_s, 2)
-            manifest |= {**asdict(about or EntryDescription()), "bytes": folder_bytes(temporary), "build_s": total_s}
+            manifest |= {**asdict(about or EntryDescription()), "build_s": total_s}
             manifest |= {"built_at": time.strftime("%Y-%m-%d %H:%M"), "verdict": None}
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
         temporary.replace(entry)
@@ -177,13 +156,9 @@ def load_or_build(
     Only one process builds a key; others wait for it. If the engine cannot be stored, it is returned all the same.
 
     Args:
-        key: The entry's key.
         read: Loads the engine from its folder. If it raises OSError, RuntimeError or ValueError, the entry is deleted
             and built again.
         make: Builds the engine. Its exceptions propagate.
-        write: Saves the engine into a folder.
-        about: See `store`.
-        say: Receives progress, one line at a time.
         wait_s: Timeout for another process; after it this process builds too.
     """
     found = load(key, read=read, say=say, then=REBUILT)

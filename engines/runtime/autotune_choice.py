@@ -114,14 +114,11 @@ def engine_entry(style: Style, choice: EngineChoice) -> dict[str, Any]:
 
 def look_entry(look: Look, **about: Any) -> dict[str, Any]:
     """Return a look's part of the file: its regions in the order of the layers, and further values for readers."""
-    layers = [_layer_of(layer.style) for layer in look.layers]
+    styles = [layer.style if isinstance(layer.style, Style) else None for layer in look.layers]
+    layers = [
+        style and {"style": style.name, "region": style.region, "size_wh": list(style.size_wh)} for style in styles
+    ]
     return {"layers": layers, **about}
-
-
-def _layer_of(style: object) -> dict[str, Any] | None:
-    if not isinstance(style, Style):
-        return None
-    return {"style": style.name, "region": style.region, "size_wh": list(style.size_wh)}
 
 
 def engine_choice(style: Style) -> EngineChoice | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,7 @@ from engines.errors import EngineError
 
 MAX_FACES = 4  # regions in one call
 
-Regions = NDArray[Any]  # (N, H, W, 3) BGR, uint8 or float32, 0..255
-_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
+Regions = NDArray[np.uint8]  # (N, H, W, 3) BGR, 0..255
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,6 @@ class EngineInfo:
     """What an engine runs on.
 
     Attributes:
-        style: Name of the style.
         runtime: "tensorrt", "torch", "openvino", "openvino-gpu" or "openvino-npu".
         precision: "int8", "fp16", "bf16" or "fp32".
         device: Name of the processor or GPU; "CPU" for PyTorch on the processor.
@@ -45,10 +42,6 @@ class EngineInfo:
     def name(self) -> str:
         """Runtime and precision, as in "openvino bf16"."""
         return f"{self.runtime} {self.precision}"
-
-    def as_dict(self) -> dict[str, str]:
-        """Return all attributes, for JSON."""
-        return asdict(self)
 
 
 class NotUsableError(Exception):
@@ -85,8 +78,7 @@ class Engine(Protocol):
         """Run the generator.
 
         Args:
-            regions_bgr: (N, H, W, 3) BGR, N from 1 to `MAX_FACES`, uint8 or float32, 0..255. The path for uint8 is
-                prepared in advance; the path for float32 is prepared by the first call that needs it.
+            regions_bgr: (N, H, W, 3) uint8 BGR, 0..255, N from 1 to `MAX_FACES`.
 
         Returns:
             (N, H, W, 3) float32 BGR in steps of 1/255: the change or the finished picture, depending on the style.
@@ -108,25 +100,21 @@ def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | No
     """Check the input of `Engine.infer`.
 
     Args:
-        regions_bgr: The input.
-        style: Name of the style, for the message.
         size_wh: Required width and height; None for any.
 
     Raises:
         RegionsError: The input is invalid.
     """
     if isinstance(regions_bgr, np.ndarray):
-        shape, dtype = regions_bgr.shape, regions_bgr.dtype
-        got = f"shape {shape}, {dtype}"
+        shape = regions_bgr.shape
         shape_fits = len(shape) == 4 and shape[3] == 3 and 1 <= shape[0] <= MAX_FACES and 0 not in shape
-        if shape_fits and dtype in _DTYPES and size_wh in (None, (shape[2], shape[1])):
-            if dtype == np.uint8 or math.isfinite(float(regions_bgr.ravel().sum())):
-                return
-            got += " with NaN or infinity in it"
+        if shape_fits and regions_bgr.dtype == np.uint8 and size_wh in (None, (shape[2], shape[1])):
+            return
+        got = f"shape {shape}, {regions_bgr.dtype}"
     else:
         got = type(regions_bgr).__name__
     width, height = size_wh or ("W", "H")
-    do = f"give it 1 to {MAX_FACES} BGR regions, (N, {height}, {width}, 3), as uint8 or as float32 of 0..255"
+    do = f"give it 1 to {MAX_FACES} BGR regions, (N, {height}, {width}, 3), as uint8"
     raise RegionsError(f"style {style}", f"its engine was given {got}", do)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -37,7 +36,6 @@ class FallbackEngine:
     """See `Engine`. If no step is left it raises; `fallback_engine` then opens another runtime.
 
     Args:
-        info: Of the first step.
         steps: The fastest first.
         size_wh: Width and height of a region; None for any.
         say: Receives one line about each change of the step.
@@ -77,15 +75,8 @@ class FallbackEngine:
         self._steps = steps
         step = steps[0]
         line = f"{self.info.name} {reason}: falling back to {step.runtime} {step.precision} on {step.device}"
-        self.info = dataclasses.replace(
-            self.info,
-            runtime=step.runtime,
-            precision=step.precision,
-            device=step.device,
-            why=f"{self.info.why}; {line}",
-            key="",
-            verdict="",
-        )
+        why = f"{self.info.why}; {line}"  # the key is empty: the verdict was on another engine
+        self.info = EngineInfo(self.info.style, step.runtime, step.precision, step.device, why)
         self._say(f"style {self.info.style}: {line}")
 
     def close(self) -> None:

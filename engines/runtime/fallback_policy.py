@@ -27,8 +27,6 @@ def fallback_engine(style: Style, failed: EngineInfo, error: EngineError | None 
     skipped, and each except the last must answer a probe.
 
     Args:
-        style: What runs.
-        failed: The engine that failed.
         error: How it failed; None if unknown.
 
     Raises:

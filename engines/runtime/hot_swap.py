@@ -20,7 +20,6 @@ class HotSwapEngine:
     """See `Engine`. Its answers are always finite. A swap happens between two calls, that is, between two frames.
 
     Args:
-        engine: The first engine.
         on_failure: Called once for each engine that fails or gives NaN, in the thread of that call, with the engine's
             info and the error. Returns whether it has swapped in another engine, which then repeats the call. It may
             also swap later; calls until then raise the error.

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Collection
 from functools import partial
 from importlib.util import find_spec
-from typing import NamedTuple
 
 from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
@@ -26,21 +25,13 @@ class RuntimeNotUsableError(EngineError):
     """The requested runtime is not usable on this machine, or not yet; another one may be."""
 
 
-class Allowed(NamedTuple):
-    """Which slow steps `open_engine` may take."""
-
-    build: bool = True
-    convert: bool = True
-
-
-Open = Callable[[Style, Allowed], Engine]
+Open = Callable[[Style, bool, bool], Engine]  # (style, may build, may convert)
 
 
 def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, convert: bool = True) -> Engine:
     """Open an engine for a style.
 
     Args:
-        style: What to run.
         runtime: "tensorrt"; "openvino"; "torch" (on the GPU if there is one); "openvino-gpu" or "openvino-npu" (an
             Intel GPU or NPU); or "auto". "auto" takes what `veneer calibrate machine` chose for this style, else the
             first usable of TensorRT, PyTorch on the GPU, OpenVINO and PyTorch on the CPU whose accuracy did not fail
@@ -62,7 +53,7 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
         if runtime not in runtimes:
             continue
         try:
-            return _accepted(opened(style, Allowed(build, convert)), runtime, labels_by_reason, chosen)
+            return _accepted(opened(style, build, convert), runtime, labels_by_reason, chosen)
         except NotUsableError as error:
             reason, do = (str(error), "") if runtime == "auto" else (error.reason, error.do)
         except (ImportError, OSError, RuntimeError) as error:
@@ -71,7 +62,7 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
     raise RuntimeNotUsableError(f"runtime {runtime}", _reasons_text(labels_by_reason), _remedy(runtime, do))
 
 
-def reference_engine(style: Style, *, why: str = "the reference") -> Engine:
+def reference_engine(style: Style) -> Engine:
     """Open the FP32 reference: PyTorch on the CPU, or OpenVINO in FP32 if PyTorch is not installed.
 
     Raises:
@@ -80,7 +71,7 @@ def reference_engine(style: Style, *, why: str = "the reference") -> Engine:
     if find_spec("torch") is not None:
         from engines.runtime.torch.reference_engine import TorchEngine
 
-        return TorchEngine(style, why=why)
+        return TorchEngine(style, why="the reference")
     from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 
     try:
@@ -93,8 +84,6 @@ def unused_choice(style: Style, info: EngineInfo, pending: Collection[str] = ())
     """Return one line for the user if another runtime runs than `veneer calibrate machine` chose; else "".
 
     Args:
-        style: What runs.
-        info: The engine that runs it.
         pending: Runtimes that engines are being built for.
     """
     chosen = engine_choice(style)
@@ -154,44 +143,44 @@ def _accepted(
     return engine
 
 
-def _tensorrt(style: Style, allowed: Allowed) -> Engine:
+def _tensorrt(style: Style, build: bool, convert: bool) -> Engine:
     driver_device()  # first: without a GPU nothing heavy is imported
     installed_distribution()
     from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
 
-    return TensorRtEngine(style, build=allowed.build)
+    return TensorRtEngine(style, build=build)
 
 
-def _torch_cuda(precision: str, style: Style, allowed: Allowed) -> Engine:
+def _torch_cuda(precision: str, style: Style, build: bool, convert: bool) -> Engine:
     driver_device()
     from engines.runtime.torch.cuda_engine import TorchCudaEngine
 
     return TorchCudaEngine(style, precision=precision)
 
 
-def _openvino(style: Style, allowed: Allowed) -> Engine:
+def _openvino(style: Style, build: bool, convert: bool) -> Engine:
     from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 
-    _check_conversion(style, allowed)
+    _check_conversion(style, convert)
     return OpenVinoEngine(style)
 
 
-def _openvino_intel(runtime: str, style: Style, allowed: Allowed) -> Engine:
+def _openvino_intel(runtime: str, style: Style, build: bool, convert: bool) -> Engine:
     from engines.runtime.openvino.converted_graph import openvino_core
     from engines.runtime.openvino.intel_engine import DEVICES, IntelEngine, find_device
 
     find_device(openvino_core(), DEVICES[runtime])  # a missing device is reported before a missing graph
-    _check_conversion(style, allowed)
+    _check_conversion(style, convert)
     return IntelEngine(style, runtime=runtime)
 
 
-def _check_conversion(style: Style, allowed: Allowed) -> None:
+def _check_conversion(style: Style, convert: bool) -> None:
     """Raises NotUsableError if the graph would have to be converted and that is not allowed."""
-    if not allowed.convert and not graph_available(style):
+    if not convert and not graph_available(style):
         raise NotUsableError(f"its graph of {style.name} is not converted yet", "veneer engines build")
 
 
-def _torch_cpu(style: Style, allowed: Allowed) -> Engine:
+def _torch_cpu(style: Style, build: bool, convert: bool) -> Engine:
     from engines.runtime.torch.reference_engine import TorchEngine
 
     return TorchEngine(style, why="")

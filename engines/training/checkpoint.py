@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from engines.errors import OptionsError
+from engines.errors import OptionsError, os_errors
 from engines.files import atomic_write
 from engines.text import first_line
 from engines.training.method import Parts
@@ -32,12 +32,10 @@ def prepare_folder(folder: Path) -> None:
     Raises:
         OptionsError: It is not.
     """
-    try:
+    with os_errors(f"folder {folder}", "name another --out or --work"):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise OptionsError(f"folder {folder}", error.strerror or str(error), "name another --out or --work") from error
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:

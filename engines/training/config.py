@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from typer import Option
 
 from engines.errors import OptionsError
 from engines.generators.registry import generator_specs
 from engines.option_fields import check_ranges
-
-LOCAL = {"local": True}  # field metadata: a setting of this machine, not written to checkpoints and style cards
 
 _GENERATORS = ", ".join(spec.name for spec in generator_specs() if spec.region == "upright")
 
@@ -40,13 +38,14 @@ class TrainConfig:
     ema_decay: float = 0.997
     check_every: int = 500
     patience: int = 20
-    precision: Annotated[
-        str, Option(help="32-true, bf16-mixed or 16-mixed.", show_default="bf16-mixed if fast, else 32-true")
-    ] = "bf16-mixed"
+    precision: Annotated[str, Option(help="32-true, bf16-mixed, 16-mixed.", show_default="bf16-mixed if fast")] = (
+        "bf16-mixed"
+    )
     seed: Annotated[int, Option(help="On the CPU, the same seed gives the same weights.", min=0)] = 0
     workers: Annotated[
-        int | None, Option(help="Processes that prepare batches.", min=0, show_default="half of the processors")
-    ] = field(default=None, metadata=LOCAL)
+        int | None, Option(min=0, help="Processes that prepare batches.", show_default="half the CPUs")
+    ] = None
+    local: ClassVar[tuple[str, ...]] = ("workers",)  # settings of this machine, not in checkpoints and style cards
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -56,9 +55,8 @@ class TrainConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields except those of this machine, ready for JSON."""
-        names = [one.name for one in dataclasses.fields(self) if not one.metadata.get("local")]
-        values = {name: getattr(self, name) for name in names}
-        return {**values, "generator_args": dict(self.generator_args)}
+        names = [one.name for one in dataclasses.fields(self) if one.name not in self.local]
+        return {**{name: getattr(self, name) for name in names}, "generator_args": dict(self.generator_args)}
 
     @classmethod
     def from_json(cls: type[ConfigT], saved: Mapping[str, Any], requested: TrainConfig | None = None) -> ConfigT:
@@ -68,5 +66,4 @@ class TrainConfig:
             TypeError: The saved fields are not those of this class.
             OptionsError: A value is out of range.
         """
-        local = [one.name for one in dataclasses.fields(cls) if one.metadata.get("local")]
-        return cls(**{**saved, **{name: getattr(requested, name) for name in local if hasattr(requested, name)}})
+        return cls(**{**saved, **{name: getattr(requested, name) for name in cls.local if hasattr(requested, name)}})

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from engines.errors import OptionsError
+from engines.errors import os_errors
 from engines.files import atomic_path
 from engines.training.method import TrainingMethod
 from engines.training.metrics.model_cost import gmac, parameters
@@ -64,11 +64,8 @@ def save_style(net: nn.Module, card: Mapping[str, Any], out: Path) -> Path:
     weights = save({name: tensor.detach().contiguous() for name, tensor in net.state_dict().items()})
     whole_card = {**card, "weights_sha256": hashlib.sha256(weights).hexdigest()}
     target = out / f"{card['name']}.safetensors"
-    try:
-        with atomic_path(target.with_suffix(".json")) as card_part, atomic_path(target) as weights_part:
-            card_part.write_text(json.dumps(whole_card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            weights_part.write_bytes(weights)
-    except OSError as error:
-        do = "name another folder with --out"
-        raise OptionsError(f"weights in {out}", error.strerror or str(error), do) from error
+    unwritable = os_errors(f"weights in {out}", "name another folder with --out")
+    with unwritable, atomic_path(target.with_suffix(".json")) as card_part, atomic_path(target) as weights_part:
+        card_part.write_text(json.dumps(whole_card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        weights_part.write_bytes(weights)
     return target

@@ -18,6 +18,7 @@ from engines.errors import VeneerError
 from engines.looks import load_looks, user_file
 from engines.styles import Style, load_style, style_names
 from engines.text import one_line
+from engines.training.metrics.psnr import psnr_db
 from live.diagnostics import device_checks
 from live.diagnostics.device_checks import Finding
 from live.options import load_options, settings_file
@@ -169,10 +170,8 @@ def measure_deviation(
     if not np.isfinite(error).all():
         return Deviation(0.0, float("inf"), float("inf"))
     base = regions_bgr.astype(np.float32) if style.output == "change" else np.float32(0)
-    finished, expected = (np.clip(np.rint(base + change), 0, 255) for change in (answers, reference))
-    mean_square = float(np.square(finished - expected).mean())
-    psnr_db = min(100.0, 10 * float(np.log10(255.0**2 / mean_square))) if mean_square > 0 else 100.0
-    return Deviation(psnr_db, float(error.mean()), float(error.max()))
+    finished, expected = (np.clip(np.rint(base + change), 0, 255).astype(np.uint8) for change in (answers, reference))
+    return Deviation(psnr_db(finished, expected), float(error.mean()), float(error.max()))
 
 
 def _ctl() -> Finding:

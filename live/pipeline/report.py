@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ def run_report(pipeline: Pipeline) -> dict[str, Any]:
     look = pipeline.parts.controls.read().look
     return pipeline.timings.report() | {
         "dropped": pipeline.dropped,
-        "engines": [info.as_dict() for info in pipeline.parts.look_loader.engines(look)],
+        "engines": [asdict(info) for info in pipeline.parts.look_loader.engines(look)],
         "look": look,
         "versions": versions(),
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -37,17 +38,14 @@ def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
     look = find_look(load_looks(options.looks_file), options.look)
     try:
         output = _checked_output(source, output)
-        batch = _collect(source, output) if source.is_dir() else None
+        found = _collect(source, output) if source.is_dir() else None
     except (OSError, RuntimeError) as error:  # name too long, cyclic links, folder that may not be searched
         raise SourceError(f"apply {source} {output}", error_text(error), "check both paths") from None
-    if batch is not None:
-        return _apply_to_folder(source, output, batch, options, look)
+    if found is not None:
+        return _apply_to_folder(source, output, *found, options, look)
     if is_picture(source):
-        renderer = PictureRenderer(options, look)
-        try:
+        with contextlib.closing(PictureRenderer(options, look)) as renderer:
             renderer(source, output)
-        finally:
-            renderer.close()
         return 0
     with _progress() as progress:
         return 2 if _apply_to_video(source, output, options, progress) else 0
@@ -119,54 +117,61 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
     return warning
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The files of a folder and their results: (input, output) pairs, then one message for each problem."""
-
-    pairs: list[tuple[Path, Path]] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    partial: list[str] = field(default_factory=list)
-    done: int = 0
+Pairs = list[tuple[Path, Path]]
+"""Input and output files."""
 
 
-def _apply_to_folder(source: Path, output: Path, batch: _Batch, options: LiveOptions, look: Look) -> int:
-    total = len(batch.pairs) + len(batch.failed)
+def _apply_to_folder(
+    source: Path, output: Path, pairs: Pairs, failed: list[str], options: LiveOptions, look: Look
+) -> int:
+    """Process the files of a folder; an error is recorded and does not stop the others."""
+    total, done, partial = len(pairs) + len(failed), 0, []
     if not total:
         raise SourceError(f"input {source}", "no pictures or videos in that folder", "name another one")
-    renderer = PictureRenderer(options, look)
     try:
-        with _progress() as progress:
-            task = progress.add_task(source.name, total=len(batch.pairs))
-            for path, target in batch.pairs:
-                _apply_to_one(path, target, renderer, options, progress, batch)
-                progress.advance(task)
+        with contextlib.closing(PictureRenderer(options, look)) as renderer, _progress() as progress:
+            for path, target in progress.track(pairs, description=source.name):
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    if path.suffix.lower() in PICTURE_SUFFIXES:
+                        renderer(path, target)
+                    elif warning := _apply_to_video(path, target, options, progress):
+                        partial.append(f"done in part: {path.name}: {warning}")
+                    done += 1
+                except LookError:
+                    raise
+                except (VeneerError, OSError) as error:
+                    failed.append(f"{path.name}: {error}")
     finally:
-        renderer.close()
-        say(f"{batch.done} of {total} files done in {output}")
-        for line in batch.partial + [f"not done: {line}" for line in batch.failed]:
+        say(f"{done} of {total} files done in {output}")
+        for line in partial + [f"not done: {line}" for line in failed]:
             say(line)
-    return 2 if batch.failed or batch.partial else 0
+    return 2 if failed or partial else 0
 
 
-def _collect(source: Path, output: Path) -> _Batch:
-    """List the pictures and videos below a folder and their outputs; no output replaces an input or another output."""
-    batch, inputs = _Batch(), {}
+def _collect(source: Path, output: Path) -> tuple[Pairs, list[str]]:
+    """List the pictures and videos below a folder with their outputs, and one message for each that cannot be done.
+
+    No output replaces an input or another output.
+    """
     root, out = source.resolve(), output.resolve()
-    for path in _media_files(source, batch.failed):
+    inputs: dict[Path, Path] = {}
+    failed: list[str] = []
+    for path in _media_files(source, failed):
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
-            batch.failed.append(f"{path}: a link that leads nowhere")
+            failed.append(f"{path}: a link that leads nowhere")
             continue
         if real.is_file() and not (out.is_relative_to(root) and real.is_relative_to(out)):
             inputs[path] = real
-    targets = _unique_targets({path: output / path.relative_to(source) for path in inputs})
-    for path, target in targets.items():
+    pairs = []
+    for path, target in _unique_targets({path: output / path.relative_to(source) for path in inputs}).items():
         if target.resolve() in inputs.values():
-            batch.failed.append(f"{path}: its result would replace the input {target}")
+            failed.append(f"{path}: its result would replace the input {target}")
         else:
-            batch.pairs.append((path, target))
-    return batch
+            pairs.append((path, target))
+    return pairs, failed
 
 
 def _media_files(source: Path, failed: list[str]) -> list[Path]:
@@ -190,20 +195,3 @@ def _unique_targets(targets: dict[Path, Path]) -> dict[Path, Path]:
             taken.add(str(target).casefold())
         unique[path] = target
     return unique
-
-
-def _apply_to_one(
-    path: Path, target: Path, renderer: PictureRenderer, options: LiveOptions, progress: Progress, batch: _Batch
-) -> None:
-    """Process one file of a folder; an error is recorded and does not stop the others."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix.lower() in PICTURE_SUFFIXES:
-            renderer(path, target)
-        elif warning := _apply_to_video(path, target, options, progress):
-            batch.partial.append(f"done in part: {path.name}: {warning}")
-        batch.done += 1
-    except LookError:
-        raise
-    except (VeneerError, OSError) as error:
-        batch.failed.append(f"{path.name}: {error}")

@@ -104,11 +104,10 @@ class VideoFileSink(FrameSink):
             if self._audio_from is not None:
                 self._sound = SoundTrack(self._audio_from, FORMATS[self._path.suffix.lower()])
             self._start(encoder)
-        except OSError as error:
+        except BaseException as error:
             self._discard()
-            raise self._write_error(error) from None
-        except BaseException:
-            self._discard()
+            if isinstance(error, OSError):
+                raise self._write_error(error) from None
             raise
         self.encoder_name = encoder.name
         self._set_warning(encoder.warning, self._sound.warning if self._sound else None)
@@ -137,8 +136,9 @@ class VideoFileSink(FrameSink):
         if self._container is None or self._stream is None or self._is_failed:
             return
         if self._last_ticks is None:
-            self._start_s = self._start_of(frame)
-        position_s = (frame.pts_s if frame.pts_s is not None else frame.captured_s) - self._start_s
+            starts_at_zero = frame.pts_s is not None and (frame.frame_id == 0 or self._audio_from is not None)
+            self._start_s = 0.0 if starts_at_zero else frame.time_s
+        position_s = frame.time_s - self._start_s
         ticks = round(position_s / self._tick_s)
         ticks = max(ticks, 0 if self._last_ticks is None else self._last_ticks + 1)
         try:
@@ -153,16 +153,8 @@ class VideoFileSink(FrameSink):
             raise self._write_error(error) from None
         self._last_ticks = ticks
 
-    def _start_of(self, first: Frame) -> float:
-        """Return the time, on the frames' clock, at which the recording starts."""
-        if first.pts_s is None:
-            return first.captured_s
-        starts_in_middle = first.frame_id > 0 and self._audio_from is None
-        return first.pts_s if starts_in_middle else 0.0
-
     def _write(self, packets: list[Packet[Any]]) -> None:
-        if self._container is None or self._file is None:
-            return
+        assert self._container is not None and self._file is not None
         for packet in packets:
             packet.duration = round(1 / self._rate / self._tick_s)
             self._container.mux(packet)
@@ -195,8 +187,8 @@ class VideoFileSink(FrameSink):
                 self.growing_path.unlink(missing_ok=True)
 
     def _finish(self) -> None:
-        if self._container is None or self._stream is None or self._file is None or self._last_ticks is None:
-            return
+        assert self._container is not None and self._stream is not None
+        assert self._file is not None and self._last_ticks is not None
         if self._sound is not None:
             self._sound.finish(float(self._last_ticks * self._tick_s + 1 / self._rate))
             self._set_warning(self.warning, self._sound.warning)

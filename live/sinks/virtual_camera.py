@@ -199,13 +199,12 @@ class VirtualCameraSink(FrameSink):
         self._release()
 
     def _release(self) -> None:
-        camera, lock, standby = self._camera, self._lock, self._standby
-        self._camera = self._lock = self._standby = None
-        try:
-            if standby is not None:
-                standby.close()
-            if camera is not None:
-                camera.close()
-        finally:
+        lock, camera, standby = self._lock, self._camera, self._standby
+        self._lock = self._camera = self._standby = None
+        with contextlib.ExitStack() as stack:  # the last one is closed first
             if lock is not None:
-                lock.release()
+                stack.callback(lock.release)
+            if camera is not None:
+                stack.callback(camera.close)
+            if standby is not None:
+                stack.callback(standby.close)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ PUMP_INTERVAL_S = 0.012  # OpenCV's event handling takes 2 to 3 ms even without 
 FIGURES_INTERVAL_S = 0.25  # figures that change faster are unreadable and cost drawing time
 MIN_SIZE_WH, MAX_SIZE_WH = (640, 360), (1920, 1080)
 INITIAL_SIZE_WH = (1280, 720)
-_KEY_NAMES = {27: "esc"}
+_ESCAPE = 27
 
 
 class WindowSink(FrameSink):
@@ -103,11 +104,7 @@ class WindowSink(FrameSink):
     def _current_text(self) -> MeterText:
         """Return the meter's text; its first line (the figures) changes only a few times a second."""
         text, now_s = self._meter(), time.monotonic()
-        is_unchanged = (text.lines[1:], text.help_lines, text.banner) == (
-            self._text.lines[1:],
-            self._text.help_lines,
-            self._text.banner,
-        )
+        is_unchanged = replace(text, lines=text.lines[1:]) == replace(self._text, lines=self._text.lines[1:])
         if not is_unchanged or now_s - self._figures_s >= FIGURES_INTERVAL_S:
             self._text, self._figures_s = text, now_s
         return self._text
@@ -119,9 +116,9 @@ def key_name(code: int) -> str | None:
     The upper 16 bits hold the state of Shift, Control and Num Lock.
     """
     character = code & 0xFFFF
-    if code < 0 or not (32 < character < 127 or character in _KEY_NAMES):
-        return None
-    return _KEY_NAMES.get(character, chr(character).lower())
+    if code >= 0 and character == _ESCAPE:
+        return "esc"
+    return chr(character).lower() if code >= 0 and 32 < character < 127 else None
 
 
 def _preview(frame_bgr: ImageU8) -> ImageU8:

@@ -80,12 +80,12 @@ class CameraSource(FrameSource):
             SourceError: There is no such camera, it is busy or not permitted, or it sends nothing.
         """
         with self._in_use:
-            bgr = None
-            try:
-                bgr = self._start(self._first_frame_timeout_s)
-            finally:
-                if bgr is None or self._closed.is_set():
-                    self._release()
+            bgr, deadline_s = None, time.monotonic() + self._first_frame_timeout_s
+            if self._connect():
+                while (bgr := self._grab()) is None and time.monotonic() < deadline_s and not self._closed.wait(0.05):
+                    pass
+            if bgr is None or self._closed.is_set():
+                self._release()
             if self._closed.is_set():
                 raise SourceError(self._name, "closed while it was being opened")
             if bgr is None:
@@ -102,8 +102,8 @@ class CameraSource(FrameSource):
         """
         with self._in_use:
             bgr = None
-            if not self._closed.is_set():
-                bgr = self._next_frame() if self._capture is not None else self._reopen()
+            if not self._closed.is_set() and (self._capture is not None or self._reopen()):
+                bgr = self._next_frame()
             captured_s = time.monotonic()
             if self._closed.is_set():
                 self._release()
@@ -121,12 +121,12 @@ class CameraSource(FrameSource):
             self._release()
             self._in_use.release()
 
-    def _start(self, timeout_s: float) -> ImageU8 | None:
-        """Open the device, negotiate the format and wait for one frame."""
+    def _connect(self) -> bool:
+        """Open the device and negotiate the format; return whether it is open."""
         with quiet_opencv():
             capture = self._capture = self._opener(self._device if self._node is None else self._node.path)
             if not capture.isOpened():
-                return None
+                return False
             width, height = self._size_wh
             if height >= 720:  # raw 4:2:2 exceeds the bandwidth of USB 2 at this size and 30 frames per second
                 capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*"MJPG"))  # type: ignore[attr-defined]
@@ -136,10 +136,7 @@ class CameraSource(FrameSource):
             capture.set(cv2.CAP_PROP_BUFFERSIZE, self._buffers)
             self._driver_fps = capture.get(cv2.CAP_PROP_FPS)
         self._stamps_s.clear()
-        deadline_s = time.monotonic() + timeout_s
-        while (bgr := self._grab()) is None and time.monotonic() < deadline_s and not self._closed.wait(0.05):
-            pass
-        return bgr
+        return True
 
     def _grab(self) -> ImageU8 | None:
         assert self._capture is not None
@@ -164,39 +161,31 @@ class CameraSource(FrameSource):
         for _ in range(_MAX_FAILED_READS):
             bgr = self._grab()
             if bgr is not None or self._closed.wait(0.02):
-                self._first_frame_deadline_s = float("-inf")
+                self._first_frame_deadline_s, self._backoff_s = float("-inf"), _MIN_BACKOFF_S
                 return bgr
             if time.monotonic() - start_s > _READ_TIMEOUT_S:
                 break
-        if time.monotonic() < self._first_frame_deadline_s and not self._is_refused and self._is_connected():
-            return None
-        self._release()
-        self._backoff_s = _MIN_BACKOFF_S
-        self._next_attempt_s = time.monotonic() + (self._backoff_s if self._is_connected() else 0.0)
+        if time.monotonic() >= self._first_frame_deadline_s or self._is_refused or not self._is_connected():
+            self._disconnect()
         return None
 
-    def _reopen(self) -> ImageU8 | None:
+    def _reopen(self) -> bool:
         """Wait until the camera is connected and the backoff is over; then open it."""
         deadline_s = time.monotonic() + _READ_TIMEOUT_S
         while not self._find() or time.monotonic() < self._next_attempt_s:
             if self._closed.wait(_PRESENCE_INTERVAL_S) or time.monotonic() >= deadline_s:
-                return None
-        bgr = None
-        try:
-            bgr = self._start(_READ_TIMEOUT_S)
-        finally:
-            if bgr is None:
-                self._handle_failed_start()
-        return bgr
+                return False
+        if not self._connect():
+            self._disconnect()
+            return False
+        self._first_frame_deadline_s = time.monotonic() + self._first_frame_timeout_s
+        return True
 
-    def _handle_failed_start(self) -> None:
-        """Keep a slow camera open until its first-frame deadline; release a refusing one and back off."""
-        if self._capture is not None and self._capture.isOpened() and not self._is_refused:
-            self._first_frame_deadline_s = time.monotonic() + self._first_frame_timeout_s
-            return
+    def _disconnect(self) -> None:
+        """Release the camera until the backoff is over or it is plugged in again."""
         self._release()
+        self._next_attempt_s = time.monotonic() + (self._backoff_s if self._is_connected() else 0.0)
         self._backoff_s = min(_MAX_BACKOFF_S, self._backoff_s * 2)
-        self._next_attempt_s = time.monotonic() + self._backoff_s
 
     def _find(self) -> bool:
         """Return whether the camera, or another one at the requested path, is connected; update `_node`."""

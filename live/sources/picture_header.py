@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
 
 from PIL import Image
 
@@ -18,14 +17,15 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower than the one that `
 
 def header_size_wh(data: bytes) -> tuple[int, int] | None:
     """Return the width and height in pixels; None if the data is not PNG, JPEG, WebP, BMP or TIFF, or is truncated."""
-    formats: tuple[tuple[bool, Callable[[bytes], tuple[int, int] | None]], ...] = (
-        (data.startswith(PNG_SIGNATURE), lambda data: struct.unpack_from(">II", data, 16)),
-        (data.startswith(b"\xff\xd8") or data[8:12] == b"WEBP", _pillow_size_wh),
-        (data.startswith(b"BM"), _bitmap_size_wh),
-        (data.startswith((b"II*\0", b"MM\0*")), _tiff_size_wh),
-    )
     try:
-        return next((read(data) for matches, read in formats if matches), None)
+        if data.startswith(PNG_SIGNATURE):
+            return struct.unpack_from(">II", data, 16)
+        if data.startswith(b"BM"):
+            return _bitmap_size_wh(data)
+        if data.startswith((b"II*\0", b"MM\0*")):
+            return _tiff_size_wh(data)
+        with Image.open(io.BytesIO(data), formats=("JPEG", "WEBP")) as picture:  # does not decode the picture
+            return picture.size
     except (struct.error, OSError, ValueError, SyntaxError):
         return None
 
@@ -45,12 +45,6 @@ def safe_png(data: bytes) -> bytes | None:
             chunks.append(data[start:offset])
     is_complete = kinds[-1] == b"IEND" and b"IDAT" in kinds and offset <= len(data)
     return b"".join(chunks) if is_complete else None
-
-
-def _pillow_size_wh(data: bytes) -> tuple[int, int]:
-    """Read the size with Pillow, which does not decode the picture."""
-    with Image.open(io.BytesIO(data), formats=("JPEG", "WEBP")) as picture:
-        return picture.size
 
 
 def _bitmap_size_wh(data: bytes) -> tuple[int, int]:

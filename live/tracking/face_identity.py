@@ -49,8 +49,8 @@ class FaceIdentity:
         for index, landmarks_xy in enumerate(found_xy):
             face_id = ids.get(index, self._next_id)
             self._next_id = max(self._next_id, face_id + 1)
-            euro = self._known[face_id][2] if face_id in self._known else OneEuro()
-            if face_id in self._known and at_s - self._known[face_id][1] > _RESET_FILTER_S:
+            _, seen_s, euro = self._known.get(face_id, (None, at_s, OneEuro()))
+            if at_s - seen_s > _RESET_FILTER_S:
                 euro = OneEuro()
             smoothed_xy = euro(landmarks_xy, at_s) if self._smooth else landmarks_xy
             self._known[face_id] = (centres[index], at_s, euro)

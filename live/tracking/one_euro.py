@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 # Outer eye corners, inner eye corners, mouth corners, nose tip, chin: size and position without the outline.
 _ANCHORS = np.array([33, 133, 362, 263, 61, 291, 1, 152])
+_MIN_CUTOFF_HZ = 1.0  # for a still face; lower is smoother
+_BETA_HZ = 30.0  # increase of the cutoff per face size per second
+_SPEED_CUTOFF_HZ = 2.0  # of the low-pass filter of the speed
 _Cutoff = TypeVar("_Cutoff", float, NDArray[np.float32])
 
 
@@ -32,15 +35,9 @@ class OneEuro:
     Speeds are measured in face sizes per second, so that small and large faces are smoothed equally. The cutoff of
     each landmark depends on the larger of its own speed and the speed of the whole face: a turning head is followed
     by all landmarks at once, and so are moving lips on a still face.
-
-    Args:
-        min_cutoff_hz: Cutoff for a still face; lower is smoother.
-        beta_hz: Increase of the cutoff per face size per second.
-        speed_cutoff_hz: Cutoff of the low-pass filter of the speed.
     """
 
-    def __init__(self, *, min_cutoff_hz: float = 1.0, beta_hz: float = 30.0, speed_cutoff_hz: float = 2.0) -> None:
-        self._min_cutoff_hz, self._beta_hz, self._speed_cutoff_hz = min_cutoff_hz, beta_hz, speed_cutoff_hz
+    def __init__(self) -> None:
         self._xy: NDArray[np.float32] | None = None
         self._speed_xy: NDArray[np.float32] | None = None
         self._at_s = 0.0
@@ -62,10 +59,10 @@ class OneEuro:
         self._at_s = at_s
         size = face_size(landmarks_xy)
         raw_speed_xy = (landmarks_xy - self._xy) / (step_s * size)
-        self._speed_xy = self._speed_xy + _alpha(self._speed_cutoff_hz, step_s) * (raw_speed_xy - self._speed_xy)
+        self._speed_xy = self._speed_xy + _alpha(_SPEED_CUTOFF_HZ, step_s) * (raw_speed_xy - self._speed_xy)
         landmark_speed = np.hypot(self._speed_xy[:, 0], self._speed_xy[:, 1])
         face_speed = float(np.hypot(*self._speed_xy.mean(0)))
-        cutoff_hz = self._min_cutoff_hz + self._beta_hz * np.maximum(landmark_speed, face_speed)
+        cutoff_hz = _MIN_CUTOFF_HZ + _BETA_HZ * np.maximum(landmark_speed, face_speed)
         alpha = _alpha(cutoff_hz, step_s)[:, None].astype(np.float32)
         self._xy = (self._xy + alpha * (landmarks_xy - self._xy)).astype(np.float32)
         return self._xy

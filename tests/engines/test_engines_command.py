@@ -46,7 +46,7 @@ def stored(name: str, verdict: bool | None = None) -> Path:
         (folder / "faces-1.plan").write_bytes(bytes(2_500_000))
 
     key = engine_cache.cache_key(weights=name)
-    about = engine_cache.EntryDescription(name, "tensorrt", "fp16", "256x256")
+    about = cache_entry.EntryDescription(name, "tensorrt", "fp16", "256x256")
     entry = engine_cache.store(key, fill, about=about, build_s=41.0)
     assert entry is not None
     if verdict is not None:
@@ -91,10 +91,10 @@ def test_engine_is_built_once() -> None:
     own_style("lips-mine")
     first = run("build", "lips-mine", "--runtime", "openvino")
     assert first.startswith("1/1 lips-mine: openvino ") and "built in" in first
-    assert len(engine_cache.entries()) == 1
+    assert len(cache_entry.entries()) == 1
     again = run("build", "lips-mine", "--runtime", "openvino")
     assert "was there already" in again
-    assert len(engine_cache.entries()) == 1
+    assert len(cache_entry.entries()) == 1
 
 
 def test_truncated_engine_is_built_again(capfd: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +104,7 @@ def test_truncated_engine_is_built_again(capfd: pytest.CaptureFixture[str]) -> N
     (entry / "model.bin").write_bytes(b"cut")
     said = run("build", "lips-mine", "--runtime", "openvino")
     assert "built in" in said and "already" not in said
-    assert [one.verdict for one in engine_cache.entries()] == ["uncalibrated"]
+    assert [one.verdict for one in cache_entry.entries()] == ["uncalibrated"]
 
 
 def test_only_one_of_two_processes_reports_a_build(tmp_path: Path) -> None:

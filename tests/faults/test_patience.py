@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.cli_parts import WITH_TESTS
 from support.patience import QUICK_S, Patience, Queue, Yardstick, late_s
 
 
@@ -110,7 +111,10 @@ def test_ended_yardstick_raises(yardstick: Yardstick) -> None:
 def test_waiting_for_a_cpu_counts_as_delay_and_sleep_does_not() -> None:
     """Twice as many busy processes as CPUs, and a sleeping one."""
     asleep = subprocess.Popen(["sleep", "600"])
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
+    busy = [
+        subprocess.Popen([*WITH_TESTS, sys.executable, "-c", "while True: pass"])
+        for _ in range(2 * (os.cpu_count() or 1))
+    ]
     try:
         time.sleep(0.5)  # started
         since_s, working, hanging = time.monotonic(), Queue([run.pid for run in busy]), Queue([asleep.pid])

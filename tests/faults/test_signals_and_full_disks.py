@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.cli_parts import HANG_S, WITH_TESTS, started, until, veneer
+from support.cli_parts import HANG_S, WITH_TESTS, call, started, until
 from support.fakes_loopback import FakeLoopback
 from support.fakes_virtualcam import FakeVirtualCameras
 from support.patience import QUICK_S, Patience, Queue
@@ -98,7 +98,7 @@ def test_signal_at_any_stage_stops_cleanly(tmp_path: Path, veneer_home: Path, st
     with _three(tmp_path, stage) as runs:
         if stage == "recording":
             for run in runs:
-                assert veneer("ctl", "--pid", run.pid, "record", "on").returncode == 0
+                assert call("ctl", "--pid", run.pid, "record", "on").returncode == 0
             until(lambda: len(list((veneer_home / "videos").glob("*.mp4"))) == 3, "three recordings")
         if stage == "closing":
             for run in runs:
@@ -202,15 +202,15 @@ def test_full_disk_under_a_film_leaves_a_playable_film(tmp_path: Path) -> None:
 
 def test_full_disk_ends_only_the_recording(veneer_home: Path) -> None:
     with _small_disk(veneer_home / "videos") as (folder, how), _running(how, "--sink", "null") as run:
-        until(lambda: veneer("ctl", "status").returncode == 0, "the status")
-        assert veneer("ctl", "record", "on").returncode == 0
+        until(lambda: call("ctl", "status").returncode == 0, "the status")
+        assert call("ctl", "record", "on").returncode == 0
         assert run.stderr is not None
         ended = next(line for line in run.stderr if "recording ended" in line)
         assert "no room is left on the disk" in ended and "plays" in ended
-        assert veneer("ctl", "status").returncode == 0, "the run continues"
+        assert call("ctl", "status").returncode == 0, "the run continues"
         (film,) = folder.glob("*.mp4")
         assert len(read_pictures(film)[0]) > 10
-        assert veneer("ctl", "quit").returncode == 0
+        assert call("ctl", "quit").returncode == 0
         _, messages = run.communicate(timeout=HANG_S)
         assert run.returncode == 0 and "Traceback" not in messages
 
@@ -226,5 +226,5 @@ def test_full_disk_leaves_no_partial_snapshot(tmp_path: Path) -> None:
         capture(Frame(noise_bgr, 0, 0.0), controls.read())
         capture.close()
         (line,) = messages
-        assert line.startswith("no snapshot: picture") and "the disk is full" in line
+        assert line.startswith("no snapshot: picture") and "no space left on device - choose another place" in line
         assert list(folder.iterdir()) == []

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.cli_parts import WITH_TESTS
 
 ROOT = Path(__file__).resolve().parents[2]
 HANG_S = 60.0
@@ -115,6 +116,7 @@ def x_server(*options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     read_fd, write_fd = os.pipe()
     # Without -noreset the server resets the keyboard layout when its last client disconnects.
     command = [
+        *WITH_TESTS,
         "Xvfb",
         "-displayfd",
         str(write_fd),

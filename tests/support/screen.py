@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.cli_parts import WITH_TESTS
 
 START_S = 30
 
@@ -28,7 +29,7 @@ def x_server(size: str = "1600x900x24") -> Iterator[str]:
     """Run Xvfb on a free display; yield its DISPLAY (":99")."""
     need("Xvfb")
     reader, writer = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", size, "-nolisten", "tcp", "-noreset"]
+    command = [*WITH_TESTS, "Xvfb", "-displayfd", str(writer), "-screen", "0", size, "-nolisten", "tcp", "-noreset"]
     with subprocess.Popen(command, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         os.close(writer)
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines import extras
-from engines.cache import engine_cache
+from engines.cache import cache_entry, engine_cache
 from engines.runtime.base import MAX_FACES, NotUsableError, library_version
 from engines.styles import Style
 
@@ -55,7 +55,7 @@ def graph_key(style: Style) -> str:
     return engine_cache.cache_key(
         weights=style.weights_digest(),
         source=style.source_digest(),
-        io_adapter=engine_cache.file_digest(Path(__file__).parent.with_name("io_adapter.py")),
+        io_adapter=cache_entry.file_digest(Path(__file__).parent.with_name("io_adapter.py")),
         ir=11,
         arguments=style.arguments,
         shape="any",
@@ -122,7 +122,7 @@ def load_graph(style: Style, core: openvino.Core) -> openvino.Model:
         read=read,
         make=lambda: convert_style(style),
         write=save_graph,
-        about=engine_cache.EntryDescription(style.name, "openvino", "fp32", "any"),
+        about=cache_entry.EntryDescription(style.name, "openvino", "fp32", "any"),
     )
     stored = engine_cache.find(key)
     return read(stored) if stored else converted  # the first start must run the same bytes as later ones

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engines import extras
 from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime import autotune_choice
 from engines.runtime.base import EngineInfo, NotUsableError, usable_cores
 from engines.runtime.openvino.converted_graph import GRAPH, cached_graph_key, load_graph, openvino_core
-from engines.runtime.openvino.graph_engine import Compile, GraphEngine, reshape_graph
-from engines.runtime.openvino.int8_graph import int8_key, nncf_installed
+from engines.runtime.openvino.graph_engine import SEVERAL, GraphEngine, reshape_graph
+from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
 from engines.runtime.probe import probe_bgr, within_tolerance
 from engines.styles import Style
 from engines.text import first_line
@@ -32,11 +31,9 @@ class OpenVinoEngine(GraphEngine):
     is close to FP32; else FP32.
 
     Args:
-        style: What to run.
         precision: "auto" or one of `PRECISIONS`, which is then used whatever its verdict is.
         threads: Number of threads; None for the machine's choice or `default_threads`.
         excluded: Precisions that "auto" skips.
-        say: Receives progress, one line at a time.
 
     Raises:
         NotUsableError: The requested precision is not available here, or none is left.
@@ -64,15 +61,14 @@ class OpenVinoEngine(GraphEngine):
         found = compiler.best(first, excluded) if precision == "auto" else compiler.requested(precision)
         key = engine_key(style, found.precision, device)
         info = EngineInfo(style.name, "openvino", found.precision, device, found.why, key)
-        super().__init__(info, found.compile_graph, (found.one, found.several), style.size_wh)
+        super().__init__(info, found.one, found.several, style.size_wh)
 
 
 class _Compiled(NamedTuple):
-    """A graph compiled for one region and for several, and the function that compiles the variants for float32."""
+    """A graph compiled for one region and for several."""
 
     one: Any
     several: Any
-    compile_graph: Compile
     precision: str
     why: str
 
@@ -134,8 +130,7 @@ class _Compiler:
         if found == "passed":
             return self.requested(precision, "calibration passed")
         if precision == "int8":
-            do = "veneer calibrate" if nncf_installed() else extras.install_command("int8")
-            raise NotUsableError(f"INT8 is not built here yet ({do})")
+            raise NotUsableError(f"INT8 is not built here yet ({_how_to_build_int8(self._style)})")
         compiled = self.requested(precision)
         deviation, accurate = deviation_from_fp32(compiled.one, self._style, self._core)
         if not accurate:
@@ -150,20 +145,20 @@ class _Compiler:
 
         found = engine_cache.load(int8_key(self._style), read=read, say=self._say)
         if found is None:
-            do = f"veneer calibrate {self._style.name}"
-            do = do if nncf_installed() else f"{extras.install_command('int8')}, then {do}"
-            raise NotUsableError("INT8 is not built here yet", do)
+            raise NotUsableError("INT8 is not built here yet", _how_to_build_int8(self._style))
         return found
 
     def _compile(self, graph: Any, precision: str, why: str) -> _Compiled:
         hint = "f32" if precision == "fp32" or not self._has_bf16 else "bf16"
         settings = compile_settings(hint, self._threads)
+        graphs = (reshape_graph(graph, self._style.size_wh, count) for count in (1, SEVERAL))
+        one, several = (self._core.compile_model(reshaped, "CPU", settings) for reshaped in graphs)
+        return _Compiled(one, several, precision, why)
 
-        def compile_graph(one: bool, floats: bool) -> Any:
-            reshaped = reshape_graph(graph, self._style.size_wh, one=one, floats=floats)
-            return self._core.compile_model(reshaped, "CPU", settings)
 
-        return _Compiled(compile_graph(True, False), compile_graph(False, False), compile_graph, precision, why)
+def _how_to_build_int8(style: Style) -> str:
+    install = "" if nncf_installed() else f"{INSTALL}, then "
+    return f"{install}veneer calibrate {style.name}"
 
 
 def compile_settings(hint: str, threads: int) -> dict[str, Any]:
@@ -203,7 +198,7 @@ def deviation_from_fp32(model: Any, style: Style, core: Any) -> tuple[float, boo
     Returns:
         The largest deviation in steps of 1/255, and whether the answer is within the tolerance.
     """
-    graph = reshape_graph(load_graph(style, core), style.size_wh, one=True, floats=False)
+    graph = reshape_graph(load_graph(style, core), style.size_wh, 1)
     fp32_model = core.compile_model(graph, "CPU", compile_settings("f32", default_threads(style.size_wh)))
     region_bgr = probe_bgr(style.size_wh)
     answer, reference = (np.array(compiled([region_bgr])[0], np.float32) for compiled in (model, fp32_model))

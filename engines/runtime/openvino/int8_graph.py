@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import extras
-from engines.cache import calibration_set, engine_cache
+from engines.cache import cache_entry, calibration_set, engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime.base import library_version
 from engines.runtime.openvino.converted_graph import cached_graph_key, load_openvino, openvino_core
@@ -88,7 +88,7 @@ def int8_key(style: Style) -> str:
         device=cpu_name(),
         nncf=library_version("nncf"),
         pictures=calibration_set.digest(),
-        recipe=engine_cache.file_digest(Path(__file__)),
+        recipe=cache_entry.file_digest(Path(__file__)),
     )
 
 
@@ -112,7 +112,6 @@ def quantize_graph(graph: openvino.Model, pictures_bgr: Sequence[NDArray[np.uint
     Args:
         graph: Takes (N, H, W, 3) uint8.
         pictures_bgr: Each (H, W, 3) uint8 BGR, 0..255, all of one size.
-        recipe: One of `RECIPES`.
 
     Raises:
         ImportError: NNCF is not installed.

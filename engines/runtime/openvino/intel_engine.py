@@ -9,7 +9,7 @@ from typing import Any
 
 from engines import paths
 from engines.cache import engine_cache
-from engines.runtime.base import EngineInfo, NotUsableError
+from engines.runtime.base import MAX_FACES, EngineInfo, NotUsableError
 from engines.runtime.openvino.converted_graph import load_graph, openvino_core
 from engines.runtime.openvino.cpu_engine import deviation_from_fp32, engine_key
 from engines.runtime.openvino.graph_engine import GraphEngine, reshape_graph
@@ -25,9 +25,7 @@ class IntelEngine(GraphEngine):
     It was tested with a simulated device only, so "auto" does not take it.
 
     Args:
-        style: What to run.
         runtime: A key of `DEVICES`.
-        say: Receives progress, one line at a time.
 
     Raises:
         NotUsableError: OpenVINO finds no such device, or FP16 is not accurate on it for this style.
@@ -38,13 +36,11 @@ class IntelEngine(GraphEngine):
     def __init__(self, style: Style, *, runtime: str, say: Callable[[str], None] = engine_cache.print_line) -> None:
         core = openvino_core()
         device = find_device(core, DEVICES[runtime])
-        compiler = _Compiler(style, core, device)
-        deviation = _compile_accurate(compiler, say)
+        one, several, deviation = _compile(style, core, device, say)
         name = str(core.get_property(device, "FULL_DEVICE_NAME"))
         why = f"deviates from FP32 by at most {deviation:.1f}/255 on a probe"
         info = EngineInfo(style.name, runtime, "fp16", name, why, engine_key(style, "fp16", f"{device} {name}"))
-        models = compiler.one, compiler.compile_graph(False, False)
-        super().__init__(info, compiler.compile_graph, models, style.size_wh, fixed=True)
+        super().__init__(info, one, several, style.size_wh, fixed=True)
 
 
 def find_device(core: Any, kind: str) -> str:
@@ -66,47 +62,34 @@ def cache_folder() -> Path:
     return paths.cache_dir() / "openvino"
 
 
-class _Compiler:
-    """Compiles a style's graph for a device without dynamic shapes."""
+def _compile(style: Style, core: Any, device: str, say: Callable[[str], None]) -> tuple[Any, Any, float]:
+    """Return the models for one region and for `MAX_FACES`, and the largest deviation from FP32.
 
-    def __init__(self, style: Style, core: Any, device: str) -> None:
-        self._style, self._core, self._device = style, core, device
-        self._graph = load_graph(style, core)
-        self.use_cache = True  # compiling takes seconds on these devices
-        self.one: Any = None
-
-    def compile_one(self) -> tuple[float, bool]:
-        """Compile the graph for one region; see `deviation_from_fp32`."""
-        self.one = self.compile_graph(True, False)
-        return deviation_from_fp32(self.one, self._style, self._core)
-
-    def compile_graph(self, one: bool, floats: bool) -> Any:
-        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f16"}
-        settings |= {"CACHE_DIR": str(cache_folder())} if self.use_cache else {}
-        graph = reshape_graph(self._graph, self._style.size_wh, one=one, floats=floats, fixed=True)
-        return self._core.compile_model(graph, self._device, settings)
-
-
-def _compile_accurate(compiler: _Compiler, say: Callable[[str], None]) -> float:
-    """Compile, and return the deviation from FP32; OpenVINO's cache is deleted if it causes an error or a deviation.
+    OpenVINO's cache, which saves seconds on these devices, is deleted if it causes an error or a deviation.
 
     Raises:
         NotUsableError: The graph is inaccurate also if compiled without the cache.
         RuntimeError: It cannot be compiled.
     """
-    had_cache = cache_folder().exists()  # compiling creates it
-    try:
-        deviation, accurate = compiler.compile_one()
-        flaw = "" if accurate else f"{deviation:.1f}/255 off FP32"
-    except RuntimeError as error:
-        deviation, flaw = 0.0, first_line(error)
-    if not flaw:
-        return deviation
-    if had_cache:
-        say(f"OpenVINO's cache in {cache_folder()} is deleted, and all of it is compiled again ({flaw})")
-        shutil.rmtree(cache_folder(), ignore_errors=True)
-    compiler.use_cache = False
-    deviation, accurate = compiler.compile_one()
-    if not accurate:
-        raise NotUsableError(f"FP16 deviates from FP32 by {deviation:.1f}/255 on a probe")
-    return deviation
+    graph, had_cache = load_graph(style, core), cache_folder().exists()  # compiling creates the folder
+
+    def compile_model(count: int, cached: bool) -> Any:
+        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f16"}
+        settings |= {"CACHE_DIR": str(cache_folder())} if cached else {}
+        return core.compile_model(reshape_graph(graph, style.size_wh, count), device, settings)
+
+    for cached in (True, False):
+        try:
+            one = compile_model(1, cached)
+            deviation, accurate = deviation_from_fp32(one, style, core)
+            if accurate:
+                return one, compile_model(MAX_FACES, cached), deviation
+            flaw = f"{deviation:.1f}/255 off FP32"
+        except RuntimeError as error:
+            if not cached:
+                raise
+            flaw = first_line(error)
+        if cached and had_cache:
+            say(f"OpenVINO's cache in {cache_folder()} is deleted, and all of it is compiled again ({flaw})")
+            shutil.rmtree(cache_folder(), ignore_errors=True)
+    raise NotUsableError(f"FP16 deviates from FP32 by {deviation:.1f}/255 on a probe")

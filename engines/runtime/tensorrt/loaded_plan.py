@@ -13,7 +13,6 @@ class LoadedPlan:
 
     Args:
         trt: The module `tensorrt` or `tensorrt_rtx`.
-        plan: The serialised engine.
 
     Raises:
         RuntimeError: TensorRT rejects the plan, or the GPU's memory is full.

@@ -25,7 +25,6 @@ class Plan:
     """A built engine.
 
     Attributes:
-        plan: The serialised engine.
         build_s: Time for lowering, conversion and building in seconds.
         layers: Number of layers before TensorRT fuses them.
         fp32_layers: Names of the layers with an FP32 output.
@@ -42,8 +41,6 @@ def build_plan(net: nn.Module, count: int, size_wh: tuple[int, int]) -> Plan:
 
     Args:
         net: Takes and returns (N, 3, H, W); it is not modified.
-        count: Regions in one call.
-        size_wh: Width and height of a region.
 
     Raises:
         NotUsableError: TensorRT cannot run the whole network as one engine.

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from engines.cache import engine_cache
+from engines.cache import cache_entry, engine_cache
 from engines.cache.cache_entry import cache_home, record_verdict
 from engines.errors import EngineError
 from engines.runtime.base import MAX_FACES, EngineInfo, NotUsableError
@@ -24,7 +24,6 @@ from engines.runtime.torch.cuda_engine import (
     device_parts,
     eager_reference,
     fp16_step,
-    fp32_step,
     gpu_memory_errors,
     max_deviation,
     probe_text,
@@ -43,9 +42,7 @@ class TensorRtEngine(FallbackEngine):
     Falls back to PyTorch FP16 on the GPU, and from there, after NaN, to PyTorch FP32.
 
     Args:
-        style: What to run.
         build: Build an engine that is not cached, which takes up to a minute.
-        say: Receives progress, one line at a time.
 
     Raises:
         NotUsableError: TensorRT, a GPU or its memory is missing, or FP16 is not accurate for this style.
@@ -67,7 +64,7 @@ class TensorRtEngine(FallbackEngine):
             trt = importlib.import_module(distribution.module)
             read = partial(_read_plans, trt)
             if build:
-                about = engine_cache.EntryDescription(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh))
+                about = cache_entry.EntryDescription(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh))
                 make = partial(_build_plans, net, style.size_wh)
                 plans = engine_cache.load_or_build(key, read=read, make=make, write=_write_plans, about=about, say=say)
             elif (found := engine_cache.load(key, read=read, say=say)) is not None:
@@ -84,7 +81,7 @@ class TensorRtEngine(FallbackEngine):
                 raise
         info = EngineInfo(style.name, "tensorrt", "fp16", device.name, probe_text(deviation), key)
         fp16 = fp16_step(net, reference, style, device)
-        fp32 = fp32_step(reference, device, only_after_nan=bool(fp16))
+        fp32 = FallbackStep(reference, "torch", "fp32", device.name, only_after_nan=bool(fp16))
         steps = [FallbackStep(runs, "tensorrt", "fp16", device.name), *fp16, fp32]
         super().__init__(info, steps, size_wh=style.size_wh, say=say)
 
@@ -97,7 +94,7 @@ def engine_key(style: Style, device: CudaDevice, distribution: Distribution) -> 
         runtime=distribution.versions(),
         precision="fp16",
         counts=list(_COUNTS),
-        build=engine_cache.file_digest(Path(__file__).with_name("plan_builder.py")),
+        build=cache_entry.file_digest(Path(__file__).with_name("plan_builder.py")),
     )
 
 

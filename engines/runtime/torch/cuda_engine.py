@@ -37,11 +37,9 @@ class TorchCudaEngine(FallbackEngine):
     Falls back to FP32 on the GPU, without a recording, if FP16 gives NaN or an FP32 recording fails.
 
     Args:
-        style: What to run.
         precision: "fp16" or "fp32".
         autotune: Let torch.compile choose the kernels in the mode "max-autotune", which takes a minute or more at each
             start; None to follow the environment variable `COMPILE`. If compiling fails, the network runs uncompiled.
-        say: Receives progress, one line at a time.
 
     Raises:
         NotUsableError: There is no usable GPU, its memory is full, or the precision is not accurate for this style.
@@ -70,7 +68,7 @@ class TorchCudaEngine(FallbackEngine):
         info = EngineInfo(style.name, "torch", precision, device.name, "; ".join(filter(None, (why, note))), key)
         steps = [
             FallbackStep(runs, "torch", precision, device.name),
-            fp32_step(reference, device, only_after_nan=precision == "fp16"),
+            FallbackStep(reference, "torch", "fp32", device.name, only_after_nan=precision == "fp16"),
         ]
         super().__init__(info, steps, size_wh=style.size_wh, say=say)
 
@@ -110,7 +108,7 @@ def record_network(
     converted = copy.deepcopy(net).to(  # type: ignore[call-overload]
         device=device, dtype=dtype, memory_format=memory_format
     )
-    call = _lazy_compile(converted.eval()) if autotune else converted.eval()
+    call = _compiled(converted.eval()) if autotune else converted.eval()
     return Runs(lambda count: StaticRun(call, count, size_wh, dtype=dtype, memory_format=memory_format, device=device))
 
 
@@ -128,17 +126,16 @@ def _compile_network(
     return runs, f"compiled by torch.compile ({_MODE})"
 
 
-def _lazy_compile(net: nn.Module) -> Callable[[Tensor], Tensor]:
+def _compiled(net: nn.Module) -> Callable[[Tensor], Tensor]:
     """Compile at the first call, without the mode's own CUDA graph: ours includes the copies and the conversion."""
-    compiled: Callable[[Tensor], Tensor] | None = None
+    # fullgraph: beyond its limit of graphs torch.compile would silently run uncompiled.
+    compiled: Callable[[Tensor], Tensor] = torch.compile(
+        net, mode=f"{_MODE}-no-cudagraphs", dynamic=False, fullgraph=True
+    )
 
     def call(planes_rgb: Tensor) -> Tensor:
-        nonlocal compiled
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch.compile warns about deprecated parts of itself
-            if compiled is None:  # it has no truth value
-                # fullgraph: beyond its limit of graphs torch.compile would silently run uncompiled.
-                compiled = torch.compile(net, mode=f"{_MODE}-no-cudagraphs", dynamic=False, fullgraph=True)
             return compiled(planes_rgb)
 
     return call
@@ -155,11 +152,6 @@ def eager_reference(net: nn.Module, device: str) -> InferFunction:
         return out, bool(np.isfinite(out).all())
 
     return infer
-
-
-def fp32_step(reference: InferFunction, device: CudaDevice, *, only_after_nan: bool) -> FallbackStep:
-    """Return the fallback to FP32 on the GPU without a recording."""
-    return FallbackStep(reference, "torch", "fp32", device.name, only_after_nan=only_after_nan)
 
 
 def fp16_step(net: nn.Module, reference: InferFunction, style: Style, device: CudaDevice) -> list[FallbackStep]:

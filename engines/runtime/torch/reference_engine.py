@@ -16,10 +16,6 @@ from engines.text import first_line
 class TorchEngine:
     """See `Engine`. Takes regions of every size that the generator accepts.
 
-    Args:
-        style: What to run.
-        why: See `EngineInfo`.
-
     Raises:
         EngineError: The weights are not usable.
     """

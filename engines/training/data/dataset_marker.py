@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from engines.errors import OptionsError
+from engines.errors import OptionsError, os_errors
 from engines.files import atomic_write
 
 SIDES = ("before", "after")
@@ -31,10 +32,8 @@ def write_marker(path: Path, key: Mapping[str, Any]) -> None:
     Raises:
         OptionsError: The folder is not writable, or full.
     """
-    try:
+    with folder_errors("pictures", path.parent):
         atomic_write(path, json.dumps(key, indent=2) + "\n")
-    except OSError as error:
-        raise folder_error("pictures", path.parent, error) from error
 
 
 def refuse_foreign(what: str, folder: Path, pictures: Sequence[Path], markers: Iterable[Path]) -> None:
@@ -44,9 +43,9 @@ def refuse_foreign(what: str, folder: Path, pictures: Sequence[Path], markers: I
         raise OptionsError(f"{what} in {folder}", "it holds pictures that were not made there", do)
 
 
-def folder_error(what: str, folder: Path, error: OSError) -> OptionsError:
-    """Return the error for a folder that cannot be written."""
-    return OptionsError(f"{what} in {folder}", error.strerror or str(error), "name another folder, or make room")
+def folder_errors(what: str, folder: Path) -> AbstractContextManager[None]:
+    """Convert an OSError of writing to a folder to an OptionsError."""
+    return os_errors(f"{what} in {folder}", "name another folder, or make room")
 
 
 def prepare_pairs(out: Path, marker: str, key: Mapping[str, Any], keep: Iterable[str]) -> None:
@@ -63,7 +62,7 @@ def prepare_pairs(out: Path, marker: str, key: Mapping[str, Any], keep: Iterable
     pictures = [path for side in SIDES for path in (out / side).glob("*.png")]
     refuse_foreign("pairs", out, pictures, (out / DRAWN, out / CUT))
     kept = set(keep) if read_marker(out / marker) == key else set()
-    try:
+    with folder_errors("pairs", out):
         for path in pictures:
             if path.stem not in kept:
                 path.unlink()
@@ -71,5 +70,3 @@ def prepare_pairs(out: Path, marker: str, key: Mapping[str, Any], keep: Iterable
             (out / side).mkdir(parents=True, exist_ok=True)
         write_marker(out / marker, key)
         (out / (CUT if marker == DRAWN else DRAWN)).unlink(missing_ok=True)
-    except OSError as error:
-        raise folder_error("pairs", out, error) from error

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.errors import OptionsError
+from engines.errors import OptionsError, os_errors
 from engines.training.data.paired_dataset import terms_of
 from engines.training.data.picture_pairs import ImageU8, complete_pairs, read_rgb, size_text
 
@@ -69,11 +69,10 @@ def load_lip_pairs(data: Path, style: str) -> list[LipPairs]:
     Raises:
         OptionsError: A folder, a partner or a picture is missing, unreadable or of another size.
     """
-    try:
+    with os_errors(
+        f"lip pairs in {data}", f"name the folder that holds {BEFORE}/ and one folder for each painted style"
+    ):
         found = sorted(path.name for path in data.iterdir() if path.is_dir() and path.name[0] != ".")
-    except OSError as error:
-        do = f"name the folder that holds {BEFORE}/ and one folder for each painted style"
-        raise OptionsError(f"lip pairs in {data}", error.strerror or str(error), do) from error
     painted = [name for name in found if name != BEFORE]
     styles = painted if style == "all" else [style]
     if BEFORE not in found or not styles or not set(styles) <= set(painted):

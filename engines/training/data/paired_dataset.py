@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import OptionsError
+from engines.errors import OptionsError, os_errors
 from engines.files import atomic_path
 from engines.training.data.picture_pairs import ImageU8, Skipped, find_pairs, read_pair
 
@@ -119,16 +119,13 @@ def open_pairs(
     """
     names, skipped = list[str](), Skipped()
     pairs = find_pairs(before, after, skipped)
-    try:
-        with atomic_path(cache) as part, part.open("wb") as file:
-            for name, one, other in pairs:
-                if pictures := read_pair(one, other, skipped):
-                    file.writelines(_resized(picture, size_wh).tobytes() for picture in pictures)
-                    names.append(name)
-                on_pair(len(pairs))
-    except OSError as error:
-        do = "make room, or name another folder with --work"
-        raise OptionsError(f"pairs in {cache}", error.strerror or str(error), do) from error
+    full = os_errors(f"pairs in {cache}", "make room, or name another folder with --work")
+    with full, atomic_path(cache) as part, part.open("wb") as file:
+        for name, one, other in pairs:
+            if pictures := read_pair(one, other, skipped):
+                file.writelines(_resized(picture, size_wh).tobytes() for picture in pictures)
+                names.append(name)
+            on_pair(len(pairs))
     if not names:
         do = "give both pictures of a pair the same name and size"
         raise OptionsError(f"pairs in {before} and {after}", skipped.line().removeprefix("skipped: "), do)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import OptionsError, VeneerError
+from engines.errors import OptionsError, VeneerError, os_errors
 
 ImageU8 = NDArray[np.uint8]
 
@@ -82,10 +82,8 @@ def read_rgb(path: Path) -> ImageU8:
         OptionsError: The file cannot be read, or is no picture.
     """
     requested = f"picture {path}"
-    try:
+    with os_errors(requested, "check the file and its permissions"):
         data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise OptionsError(requested, error.strerror or str(error), "check the file and its permissions") from error
     try:
         picture_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error:  # larger than OpenCV's limit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from engines.discriminators.patch_gan import PatchGan
 from engines.errors import OptionsError
 from engines.generators.registry import generator_spec
 from engines.styles import OUTPUTS
-from engines.training.config import LOCAL, TrainConfig
+from engines.training.config import TrainConfig
 from engines.training.data.paired_batches import PairedBatch, PairedBatches
 from engines.training.data.paired_dataset import PairedDataset, Pictures, split
 from engines.training.data.picture_pairs import ImageU8
@@ -52,20 +52,17 @@ class PairedConfig(TrainConfig):
     adversarial: Annotated[float, Option(help="Weight of the PatchGAN discriminator.", min=0)] = 0.0
     temporal: Annotated[float, Option(help="Weight of the stability from frame to frame.", min=0)] = 0.2
     gan: Annotated[str, Option(help=f"Adversarial loss: {', '.join(GAN_KINDS)}.")] = "lsgan"
-    vgg: Annotated[Path | None, Option(metavar="FILE", help="npz of VGG-19's weights.")] = field(
-        default=None, metadata=LOCAL
-    )
+    vgg: Annotated[Path | None, Option(metavar="FILE", help="npz of VGG-19's weights.")] = None
     optimiser: Annotated[str, Option(help=f"{', '.join(OPTIMISERS)}.", show_default="the generator's own")] = "soap"
     weight_decay: float = 1e-4
     crop_px: Annotated[int, Option("--crop", help="Side of the training crops, pixels.", min=16)] = 128
     webcam: Annotated[float, Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.6
-    relit: Annotated[
-        float, Option(help="Share of relit crops, with their target.", min=0, max=1, show_default="0.4; 0 for sketch")
-    ] = 0.4
+    relit: Annotated[float, Option(help="Share of relit pairs.", min=0, max=1, show_default="0.4; 0 for sketch")] = 0.4
     turned: float = 0.2
     grid_px: Annotated[int, Option("--grid", help="Grid of the targets, pixels; 1 for none.", min=1)] = 1
     held_out: float = 0.05
     max_held_out: int = 48
+    local = ("workers", "vgg")
 
     def __post_init__(self) -> None:
         super().__post_init__()

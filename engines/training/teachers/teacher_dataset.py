@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engines.errors import EngineError, OptionsError
+from engines.errors import EngineError, OptionsError, os_errors
 from engines.files import atomic_write
 from engines.training import teachers
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
@@ -161,11 +161,8 @@ def _draw(task: _Task) -> str:
     after_rgb = teachers.load_teacher(task.teacher)(clean)
     for path, picture in zip(task.pictures, (before.rgb, after_rgb), strict=True):
         small_rgb = cv2.resize(picture, (task.side_px, task.side_px), interpolation=cv2.INTER_AREA)
-        try:
+        with os_errors(f"pair {path}", "make room; finished pairs are kept"):
             atomic_write(path, cv2.imencode(".png", small_rgb[:, :, ::-1])[1].tobytes())
-        except OSError as error:
-            do = "make room; finished pairs are kept"
-            raise OptionsError(f"pair {path}", error.strerror or str(error), do) from error
     return ""
 
 

@@ -200,7 +200,7 @@ def test_earlier_results_of_other_looks_are_kept() -> None:
 def test_ctrl_c_during_write_keeps_the_previous_file(monkeypatch: pytest.MonkeyPatch) -> None:
     written(load_style("toon"), "bf16")
     before = choice_file().read_text()
-    for failing in ("write_text", "replace"):
+    for failing in ("write_bytes", "replace"):
 
         def interrupted(*_: object, **__: object) -> None:
             raise KeyboardInterrupt

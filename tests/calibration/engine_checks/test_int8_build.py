@@ -13,7 +13,7 @@ import pytest
 from support.root import ROOT
 from typer.testing import CliRunner
 
-from engines.cache import engine_cache
+from engines.cache import cache_entry
 from engines.cache.cache_entry import cache_home
 from engines.engines_command import engines
 from engines.runtime.openvino.int8_graph import int8_key
@@ -38,7 +38,7 @@ def test_engines_build_makes_int8_once_and_live_uses_it(built_in_set: Path, capf
     assert open_engine(style, build=False, convert=False).info.precision == "int8"
     (again,) = run("build", "lips-glaze")
     assert "openvino int8" in again and "was there already" in again
-    (entry,) = engine_cache.entries()
+    (entry,) = cache_entry.entries()
     assert entry.about.precision == "int8" and entry.build_s is not None, "shown by veneer engines list"
     (entry.folder / "model.bin").write_bytes(b"cut")
     capfd.readouterr()
@@ -87,4 +87,4 @@ def test_ctrl_c_ends_engines_build_and_its_builder(built_in_set: Path) -> None:
             process.kill()
     assert (process.returncode, rest) == (130, "veneer: stopped\n")
     assert ends(builder)
-    assert engine_cache.entries() == []
+    assert cache_entry.entries() == []

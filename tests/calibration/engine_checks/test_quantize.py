@@ -14,7 +14,7 @@ from support.root import ROOT
 from calibration.engine_checks import int8_build, quantize
 from calibration.engine_checks.engine_accuracy import Reference
 from calibration.sets.set_pictures import stills
-from engines.cache import engine_cache
+from engines.cache import cache_entry, engine_cache
 from engines.cache.cache_entry import read_verdict, record_verdict, verdict
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino import int8_graph
@@ -50,7 +50,7 @@ def test_int8_engine_is_built_once_and_then_used(
     engine = OpenVinoEngine(style)
     assert engine.info.precision == "int8" and engine.info.key == int8_key(style)
     assert verdict(engine.info.key) == "passed" and why_not_buildable(style) == "it is built already"
-    (entry,) = engine_cache.entries()
+    (entry,) = cache_entry.entries()
     assert (entry.about.style, entry.about.precision, entry.verdict) == ("lips-glaze", "int8", "passed")
     assert entry.build_s is not None and entry.build_s > 0, "shown by veneer engines list"
     crops_bgr = np.stack([one.crop_bgr for one in reference.pictures[:3]])

@@ -10,7 +10,7 @@ from engines.build import build_orders
 from engines.build.build_engine import main
 from engines.build.build_orders import available_builds, named_style
 from engines.build.build_process import BuildProcess
-from engines.cache import engine_cache
+from engines.cache import cache_entry
 from engines.cache.cache_entry import verdict
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import EngineChoice
@@ -110,7 +110,7 @@ def test_own_style_starts_at_once_and_its_graph_is_built() -> None:
     assert order.matches(better.info)
     region_bgr = probe_bgr(style.size_wh)
     assert np.abs(better.infer(region_bgr) - ready.infer(region_bgr)).max() < 8.0
-    assert [entry.about.style for entry in engine_cache.entries()] == ["mine"]
+    assert [entry.about.style for entry in cache_entry.entries()] == ["mine"]
 
 
 def test_an_inaccurate_engine_is_rejected_and_recorded(

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from support.cli_parts import WITH_TESTS
 
 from engines.build import cpu_contention
 from engines.build.cpu_contention import CpuContention, contention_warning
@@ -30,7 +31,9 @@ def test_load_of_another_process_is_measured() -> None:
 def test_busy_machine_gives_a_warning() -> None:
     """One endless process uses more than a quarter of two cores; on more cores several are needed."""
     endless = [
-        subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
+        subprocess.Popen(
+            [*WITH_TESTS, sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE
+        )
         for _ in range(1 + (os.cpu_count() or 1) // 4)
     ]
     try:

@@ -55,7 +55,7 @@ def test_a_record_expires_after_a_week_or_a_wrong_clock(days: float, there: bool
 
 def test_another_version_of_the_program_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded()
-    monkeypatch.setattr(failed_builds, "_version", lambda: "99.0")
+    monkeypatch.setattr(failed_builds, "library_version", lambda name: "99.0")
     assert find_failure("abc") is None
 
 

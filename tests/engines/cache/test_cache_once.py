@@ -16,7 +16,7 @@ KEY = engine_cache.cache_key(weights="shared")
 BUILD = """
 import sys, time
 from pathlib import Path
-from engines.cache import engine_cache
+from engines.cache import cache_entry, engine_cache
 log, key = Path(sys.argv[1]), sys.argv[2]
 waits = log.with_name("waits")
 
@@ -39,7 +39,7 @@ got = engine_cache.load_or_build(
     read=lambda folder: (folder / "plan").read_bytes(),
     make=make,
     write=lambda made, folder: (folder / "plan").write_bytes(made),
-    about=engine_cache.EntryDescription("lips"),
+    about=cache_entry.EntryDescription("lips"),
     say=say,
 )
 print(got.decode())
@@ -60,7 +60,7 @@ def once(said: list[str], *, made: bytes = b"made", wait_s: float = 20.0) -> byt
         read=lambda folder: (folder / "plan").read_bytes(),
         make=lambda: made,
         write=lambda made, folder: (folder / "plan").write_bytes(made),
-        about=engine_cache.EntryDescription("lips-glaze", "tensorrt", "fp16", "90x30"),
+        about=cache_entry.EntryDescription("lips-glaze", "tensorrt", "fp16", "90x30"),
         say=said.append,
         wait_s=wait_s,
     )
@@ -71,7 +71,7 @@ def test_the_second_start_reads_the_cache() -> None:
     assert once(said, made=b"first") == b"first"
     assert once(said, made=b"second") == b"first"
     assert said == []
-    (entry,) = engine_cache.entries()
+    (entry,) = cache_entry.entries()
     assert entry.about.runtime == "tensorrt" and entry.build_s is not None
 
 
@@ -87,7 +87,7 @@ def test_an_unreadable_engine_is_built_again(error: Exception) -> None:
         read=refuse,
         make=lambda: b"new",
         write=lambda made, folder: (folder / "plan").write_bytes(made),
-        about=engine_cache.EntryDescription(),
+        about=cache_entry.EntryDescription(),
         say=said.append,
     )
     assert got == b"new"
@@ -110,7 +110,7 @@ def test_build_errors_propagate_and_release_the_lock() -> None:
 
     with pytest.raises(MemoryError):
         engine_cache.load_or_build(
-            KEY, read=Path.read_bytes, make=fail, write=lambda *_: None, about=engine_cache.EntryDescription()
+            KEY, read=Path.read_bytes, make=fail, write=lambda *_: None, about=cache_entry.EntryDescription()
         )
     assert once([]) == b"made"
 

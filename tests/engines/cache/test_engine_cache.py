@@ -85,16 +85,16 @@ def test_a_full_disk_keeps_the_old_entry() -> None:
 
 def test_of_two_equal_entries_the_first_stays() -> None:
     key = engine_cache.cache_key(weights="twice")
-    first = engine_cache.store(key, fill, about=engine_cache.EntryDescription(style="first"))
-    assert engine_cache.store(key, fill, about=engine_cache.EntryDescription(style="second")) == first
-    assert [entry.about.style for entry in engine_cache.entries()] == ["first"]
+    first = engine_cache.store(key, fill, about=cache_entry.EntryDescription(style="first"))
+    assert engine_cache.store(key, fill, about=cache_entry.EntryDescription(style="second")) == first
+    assert [entry.about.style for entry in cache_entry.entries()] == ["first"]
 
 
 def test_the_manifest_describes_the_engine() -> None:
-    about = engine_cache.EntryDescription(style="lips-glaze", runtime="tensorrt", precision="fp16", shape="90x30")
+    about = cache_entry.EntryDescription(style="lips-glaze", runtime="tensorrt", precision="fp16", shape="90x30")
     key = engine_cache.cache_key(weights="a")
     engine_cache.store(key, fill, about=about, build_s=12.5)
-    (entry,) = engine_cache.entries()
+    (entry,) = cache_entry.entries()
     assert (entry.key, entry.about) == (key, about)
     assert entry.build_s is not None and entry.build_s >= 12.5
     assert entry.size_bytes > 1005
@@ -111,7 +111,7 @@ def test_a_verdict_is_stored_and_deleted_with_its_entry() -> None:
     assert cache_entry.verdict(key) == "failed: mean dE 2.1, at most 0.5"
     assert engine_cache.find(key) == entry, "the verdict is no harm"
     cache_entry.record_verdict(key, passed=True)
-    assert [entry.verdict for entry in engine_cache.entries()] == ["passed"]
+    assert [entry.verdict for entry in cache_entry.entries()] == ["passed"]
     engine_cache.discard(entry)
     assert engine_cache.store(key, fill) is not None
     assert cache_entry.verdict(key) == "uncalibrated", "other bytes, another verdict"
@@ -129,18 +129,18 @@ def stored_at(name: str, ago_s: float) -> str:
 def test_trim_deletes_the_least_recently_used_first() -> None:
     old, used, new = stored_at("old", 300), stored_at("used", 400), stored_at("new", 100)
     assert engine_cache.find(used) is not None
-    size = engine_cache.entries()[0].size_bytes
+    size = cache_entry.entries()[0].size_bytes
     engine_cache.trim(2 * size)
-    assert [entry.key for entry in engine_cache.entries()] == [used, new]
+    assert [entry.key for entry in cache_entry.entries()] == [used, new]
     engine_cache.trim(0, keep=new)
-    assert [entry.key for entry in engine_cache.entries()] == [new]
+    assert [entry.key for entry in cache_entry.entries()] == [new]
     assert engine_cache.find(old) is None
 
 
 def test_storing_keeps_the_cache_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_cache, "LIMIT_BYTES", 3500)
     keys = [stored_at(f"engine {number}", 100 - number) for number in range(4)]
-    assert [entry.key for entry in engine_cache.entries()] == keys[:1:-1]
+    assert [entry.key for entry in cache_entry.entries()] == keys[:1:-1]
 
 
 def test_trim_deletes_only_old_temporary_folders() -> None:
@@ -162,10 +162,10 @@ def test_clear_deletes_damaged_entries_too() -> None:
     entry = engine_cache.find(stored_at("two", 0))
     assert entry is not None
     (entry / "manifest.json").write_text("?")
-    assert [found.verdict for found in engine_cache.entries() if found.folder == entry] == ["damaged"]
+    assert [found.verdict for found in cache_entry.entries() if found.folder == entry] == ["damaged"]
     count, size = engine_cache.clear()
     assert count == 2 and size > 2010
-    assert engine_cache.entries() == []
+    assert cache_entry.entries() == []
 
 
 def test_a_read_only_cache_is_no_error(veneer_home: Path) -> None:
@@ -173,14 +173,14 @@ def test_a_read_only_cache_is_no_error(veneer_home: Path) -> None:
     key = engine_cache.cache_key(weights="a")
     assert engine_cache.store(key, fill) is None
     assert engine_cache.find(key) is None
-    assert engine_cache.entries() == []
+    assert cache_entry.entries() == []
     said: list[str] = []
     made = engine_cache.load_or_build(
         key,
         read=lambda folder: b"read",
         make=lambda: b"made",
         write=lambda made, folder: (folder / "plan").write_bytes(made),
-        about=engine_cache.EntryDescription("lips-glaze"),
+        about=cache_entry.EntryDescription("lips-glaze"),
         say=said.append,
     )
     assert made == b"made"

@@ -47,7 +47,7 @@ def gone(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     missing: set[str] = set()
 
     def opener(label: str) -> object:
-        def opened(style: Style, allowed: selector.Allowed) -> Engine:
+        def opened(style: Style, build: bool, convert: bool) -> Engine:
             if label in missing:
                 raise NO_TENSORRT
             return StandIn(CHOICES[label])

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from support.openvino_stand_in import StandInCore
 
-from engines.cache import engine_cache
+from engines.cache import cache_entry, engine_cache
 from engines.cache.cache_entry import entries, record_verdict, verdict
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino import cpu_engine
@@ -36,7 +36,7 @@ def test_a_rejected_int8_entry_is_deleted_and_reported(
     usual = OpenVinoEngine(STYLE).info.precision
     key = int8_key(STYLE)
     engine_cache.store(
-        key, lambda folder: (folder / "model.xml").write_text(graph), about=engine_cache.EntryDescription("lips-glaze")
+        key, lambda folder: (folder / "model.xml").write_text(graph), about=cache_entry.EntryDescription("lips-glaze")
     )
     record_verdict(key, passed=True)
     assert verdict(key) == "passed" and engine_cache.find(key) is not None, "its digests are right"

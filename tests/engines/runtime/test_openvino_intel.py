@@ -58,13 +58,12 @@ def test_the_requested_intel_device_is_used(
     assert "deviates from FP32 by" in engine.info.why
     reference = TorchEngine(STYLE, why="")
     for count in (1, 4, 2, 3):
-        for kind in (np.uint8, np.float32):
-            answer = engine.infer(crops_bgr[:count].astype(kind))
-            assert answer.shape == (count, 30, 90, 3)
-            assert np.abs(answer - reference.infer(crops_bgr[:count])).max() < 0.01
+        answer = engine.infer(crops_bgr[:count])
+        assert answer.shape == (count, 30, 90, 3)
+        assert np.abs(answer - reference.infer(crops_bgr[:count])).max() < 0.01
     there = [(settings, shape) for target, settings, shape in core.compiled if target == place]
     assert {target for target, _, _ in core.compiled} == {place, "CPU"}
-    assert [shape for _, shape in there] == [[1, 30, 90, 3], [4, 30, 90, 3]] * 2, "no shapes that change"
+    assert [shape for _, shape in there] == [[1, 30, 90, 3], [4, 30, 90, 3]], "no shapes that change"
     for settings, _ in there:
         assert settings["INFERENCE_PRECISION_HINT"] == "f16"
         assert Path(settings["CACHE_DIR"]).is_relative_to(paths.cache_dir())

@@ -36,8 +36,8 @@ def with_engines(monkeypatch: pytest.MonkeyPatch, refused: dict[str, Exception],
     builds: list[bool] = []
 
     def opener(name: str, old: tuple[str, tuple[str, ...], object]) -> tuple[str, tuple[str, ...], object]:
-        def opened(style: Style, allowed: selector.Allowed) -> Engine:
-            builds.append(allowed.build)
+        def opened(style: Style, build: bool, convert: bool) -> Engine:
+            builds.append(build)
             if name in refused:
                 raise refused[name]
             runtime, precision = name.split()

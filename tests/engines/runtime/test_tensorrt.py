@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from support.gpu_parts import on_gpu
 
-from engines.cache import engine_cache
+from engines.cache import cache_entry, engine_cache
 from engines.cache.cache_entry import record_verdict
 from engines.runtime.base import NotUsableError
 from engines.runtime.tensorrt import distribution, tensorrt_engine
@@ -126,7 +126,7 @@ def test_a_rejected_plan_is_built_again() -> None:
         read=lambda folder: tensorrt_engine._read_plans(StandIn, folder),
         make=lambda: {1: b"new", 4: b"new"},
         write=tensorrt_engine._write_plans,
-        about=engine_cache.EntryDescription(),
+        about=cache_entry.EntryDescription(),
         say=said.append,
     )
     assert got == {1: b"new", 4: b"new"}
@@ -188,7 +188,7 @@ def test_tensorrt_is_built_once_and_reports_its_device(monkeypatch: pytest.Monke
         assert (made.info.runtime, made.info.precision, made.info.device) == ("tensorrt", "fp16", DEVICE.name)
         assert "deviates from FP32 by" in made.info.why
     assert built == [1]
-    (entry,) = engine_cache.entries()
+    (entry,) = cache_entry.entries()
     assert (entry.key, entry.about.style, entry.about.shape) == (made.info.key, "lips-glaze", "90x30")
 
 
@@ -198,7 +198,7 @@ def test_an_inaccurate_plan_is_rejected_and_not_rebuilt(monkeypatch: pytest.Monk
         with pytest.raises(NotUsableError, match="deviates from FP32 by"):
             TensorRtEngine(load_style("lips-glaze"))
     assert built == [1]
-    assert [entry.verdict[:19] for entry in engine_cache.entries()] == ["failed: it deviates"]
+    assert [entry.verdict[:19] for entry in cache_entry.entries()] == ["failed: it deviates"]
 
 
 CROPS = np.random.default_rng(0).integers(0, 256, (2, 30, 90, 3), dtype=np.uint8)
@@ -255,5 +255,5 @@ def test_tensorrt_on_a_gpu_matches_the_reference(portrait_bgr: NDArray[np.uint8]
         assert np.abs(made.infer(crops_bgr) - reference).max() < 4.0
         assert np.abs(made.infer(crops_bgr[:1]) - reference[:1]).max() < 4.0
         made.close()
-    (entry,) = engine_cache.entries()
+    (entry,) = cache_entry.entries()
     assert entry.key == made.info.key and entry.build_s is not None

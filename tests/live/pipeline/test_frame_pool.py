@@ -74,7 +74,7 @@ def test_threads_never_share_memory() -> None:
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="page faults are counted on Linux only")
 @pytest.mark.parametrize("look", ["glaze", "toon"])
 def test_frames_are_processed_in_reused_memory(look: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.allocations", "--child", look, "--frames", "100"]
+    command = [sys.executable, "-m", "benchmarks.allocations", "--child", look, "--frames", "40"]
     environment = {**os.environ, "VENEER_HOME": str(tmp_path), "MALLOC_MMAP_THRESHOLD_": "500000"}
     made_mb = float(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
     assert made_mb < 1.5 * 1280 * 720 * 3 / 1e6, (

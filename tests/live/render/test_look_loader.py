@@ -165,7 +165,7 @@ class FailsLater:
 def let_openvino_fail(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Let OpenVINO give NaN after some calls; the fallback does not."""
 
-    def opened(style: Style, wait: object) -> Engine:
+    def opened(style: Style, build: bool, convert: bool) -> Engine:
         return FailsLater(OpenVinoEngine(style), after)
 
     candidates = [(label, names, opened if label == "OpenVINO" else old) for label, names, old in selector._CANDIDATES]

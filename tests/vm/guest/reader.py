@@ -87,7 +87,7 @@ class Reader:
     def _ended(self) -> bool:
         return self.process.poll() is not None
 
-    def _complain(self) -> None:
+    def _check_running(self) -> None:
         if self._ended():
             assert self.process.stderr is not None
             raise RuntimeError(f"the reader has ended: {self.process.stderr.read().decode()[-800:]}")
