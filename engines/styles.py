@@ -9,12 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from engines import paths
 from engines.cache.cache_entry import file_digest
@@ -131,18 +127,6 @@ class Style:
     def source_digest(self) -> str:
         """Return the SHA-256 of the generator's source and of every `engines.generators` module that it imports."""
         return registry.source_digest(self.generator)
-
-    @cached_property
-    def _reference(self) -> Any:
-        from engines.runtime.selector import reference_engine
-
-        return reference_engine(self)
-
-    def apply_rgb(self, region_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the finished picture of one (H, W, 3) uint8 RGB crop, computed by the FP32 reference engine."""
-        output_rgb = self._reference.infer(np.ascontiguousarray(region_rgb[None, :, :, ::-1]))[0][:, :, ::-1]
-        picture_rgb = output_rgb if self.output == "picture" else region_rgb + output_rgb
-        return np.asarray(np.clip(np.rint(picture_rgb), 0, 255), np.uint8)
 
 
 def style_names() -> tuple[str, ...]:

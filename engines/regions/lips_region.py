@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.regions.illumination import LIGHT_TAU_S, face_light
+from engines.regions.face_light import LIGHT_TAU_S, face_light
 from engines.regions.temporal_filter import TemporalFilter
 
 ImageU8 = NDArray[np.uint8]

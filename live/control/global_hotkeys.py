@@ -10,7 +10,7 @@ from typing import Protocol
 
 from engines.errors import OptionsError, VeneerError
 from live.control.controls import Command
-from live.control.hotkeys import KEYS, command_for_key
+from live.control.hotkeys import KEYS, command_for_key, no_display_error
 
 
 class KeyListener(Protocol):
@@ -80,11 +80,6 @@ class GlobalHotkeys:
             logging.getLogger(__name__).warning("%s", error)
 
 
-def repeats(key: str) -> bool:
-    """Whether a key that is held down gives its command again and again."""
-    return KEYS[key].command.verb == "strength"
-
-
 def session_problem(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> OptionsError | None:
     """Why this desktop session gives no global keys, as far as the environment shows it; None if it may give them."""
     environ = os.environ if environ is None else environ
@@ -97,9 +92,4 @@ def session_problem(environ: Mapping[str, str] | None = None, platform: str = sy
             "this is a Wayland session, and Wayland does not give keys to programs without the focus",
             "make a desktop shortcut that calls `veneer ctl look glaze`: it does the same",
         )
-    return None if display else no_display("DISPLAY is not set")
-
-
-def no_display(found: str) -> OptionsError:
-    """The error for a session without an X display."""
-    return OptionsError("global hotkeys", found, "start it inside the desktop session, or use `veneer ctl`")
+    return None if display else no_display_error("DISPLAY is not set")

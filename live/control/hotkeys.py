@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from engines.errors import OptionsError
 from live.control.controls import Command
 
 LOOK_KEYS = "123456789"
@@ -61,3 +62,13 @@ def help_lines(look_names: Sequence[str]) -> tuple[str, ...]:
     """Return one line per key ("2  glaze", "M  mirror the picture"): the looks, then the table."""
     looks = [f"{number}  {name}" for number, name in zip(LOOK_KEYS, look_names, strict=False)]
     return (*looks, *(f"{key.upper()}  {it.help}" for key, it in KEYS.items() if it.help and key not in LOOK_KEYS))
+
+
+def repeats(key: str) -> bool:
+    """Whether a key that is held down gives its command again and again."""
+    return KEYS[key].command.verb == "strength"
+
+
+def no_display_error(found: str) -> OptionsError:
+    """The error for a session without an X display."""
+    return OptionsError("global hotkeys", found, "start it inside the desktop session, or use `veneer ctl`")

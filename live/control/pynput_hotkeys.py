@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engines.errors import OptionsError
-from live.control.global_hotkeys import repeats
+from live.control.hotkeys import repeats
 
 _START_TIMEOUT_S, _STOP_TIMEOUT_S = 2.0, 1.5
 _MODIFIERS = ("ctrl", "alt", "shift", "cmd")

@@ -20,7 +20,7 @@ from Xlib.display import Display
 from Xlib.error import BadAccess, CatchError, DisplayError, XauthError
 
 from engines.errors import OptionsError
-from live.control.global_hotkeys import no_display, repeats
+from live.control.hotkeys import no_display_error, repeats
 
 _STOP_TIMEOUT_S = 1.5
 _REPEAT_GAP_MS = 1  # the server repeats a held key as release + press with one time stamp
@@ -56,7 +56,7 @@ class X11Listener:
         try:
             self._display = Display()
         except (DisplayError, XauthError, OSError, OverflowError) as error:  # overflow: a port beyond 65535
-            raise no_display(f"display {os.environ.get('DISPLAY', '')!r} cannot be reached") from error
+            raise no_display_error(f"display {os.environ.get('DISPLAY', '')!r} cannot be reached") from error
         try:
             taken = self._grab()
             if taken and not self._rows:
