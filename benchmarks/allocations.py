@@ -39,14 +39,10 @@ def fresh_mb_per_frame(look: str, size: str, frames: int) -> float:
 
 
 def main() -> None:
-    """Print for each look the allocated memory per frame, in MB and as a multiple of the frame size.
-
-    Raises:
-        VeneerError: An option is invalid, or a look cannot be measured.
-    """
+    """Print for each look the allocated memory per frame, in MB and as a multiple of the frame size."""
     parser = Parser("allocations", __doc__)
     parser.add_argument("--look", action="append", help=f"look to measure, {REPEATABLE} (default: all)")
-    parser.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT of the frames (default: 1280x720)")
+    parser.add_size()
     parser.add_argument("--frames", type=whole(1, 10**7), default=200, help="measured frames (default: 200)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()

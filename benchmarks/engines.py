@@ -28,10 +28,11 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.common.arguments import REPEATABLE, Parser, check_writable, number, run_main, write_json
-from benchmarks.common.machine_info import load_1min, processor, table, usable_cores
+from benchmarks.common.machine_info import load_1min, processor, table
 from benchmarks.engine_matrix.checkout_jobs import Job, chosen, picture
 from benchmarks.engine_matrix.engine_runtimes import Backend, UnavailableError, cpu_backends, cuda_backends
 from engines.errors import OptionsError
+from engines.runtime.base import usable_cores
 from engines.text import first_line
 
 Array = NDArray[np.float32]
@@ -42,15 +43,12 @@ _MAX_S = 3600.0
 
 @dataclass
 class Row:
-    """One generator at one size, with one number of faces, in one backend.
+    """One generator at one size, with one number of faces, in one backend; `failed` says why there are no results.
 
     Attributes:
         fresh: Whether the weights are random.
         ready_s: Seconds to open the backend and make the first call.
-        error_max, error_mean: Against eager FP32 on the same device, in levels of 255.
-        psnr_db: Likewise; None if the outputs are equal.
-        faster: Speed relative to eager FP32 on the same device.
-        failed: Why there are no results.
+        error_max, error_mean, psnr_db: Against eager FP32 on the same device, in levels of 255; PSNR None if equal.
         unavailable: Whether the machine lacks what the backend needs.
     """
 
@@ -81,7 +79,9 @@ def measure(job: Job, faces: int, device: str, seconds: float) -> list[Row]:
     regions_bgr = picture(faces, job.size_wh)
     is_cuda = device == "cuda"
     backends = cuda_backends(job.net, faces, job.size_wh) if is_cuda else cpu_backends(job.net)
-    cost = _gmac(job)
+    from engines.training.metrics.model_cost import gmac  # imports only PyTorch
+
+    cost = round(gmac(job.net, job.size_wh), 4)
     rows: list[Row] = []
     reference: Array | None = None
     for backend in backends:
@@ -158,12 +158,6 @@ def failure(row: Row) -> str:
         found = f"mean {row.error_mean:g} of 255, PSNR {row.psnr_db} dB"
         return f"{row}: too far from FP32: {found}; maximum {max_mean:g}, minimum {min_db:g} dB"
     return ""
-
-
-def _gmac(job: Job) -> float:
-    from engines.training.metrics.model_cost import gmac
-
-    return round(gmac(job.net, job.size_wh), 4)
 
 
 def machine(device: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ chart at the end.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -25,19 +24,18 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common.arguments import INTERRUPTED, run_main, write_json
 from benchmarks.common.machine_info import header, machine
 from benchmarks.fps_matrix import plot, tables
-from benchmarks.fps_matrix.plan import Case, Extent, FpsOptions, impossible, parse_options, plan
+from benchmarks.fps_matrix.plan import Case, Extent, impossible, parse_options, plan
 from engines.build.cpu_contention import contention_warning
 from engines.errors import EngineError, OptionsError
 from engines.looks import Look, load_looks
-from engines.runtime.base import NotUsableError
-from engines.runtime.torch.cuda_device import CudaDevice, driver_device
+from engines.runtime.base import NotUsableError, library_version
+from engines.runtime.torch.cuda_device import driver_device
 from engines.text import first_line
 
 _FAILED = 1
@@ -47,24 +45,12 @@ _ENGINE_LIBRARIES = ("nncf", "torch-tensorrt", "torch-tensorrt-rtx")
 class Bench:
     """Measures configurations one after the other, each in its own process.
 
-    Args:
-        looks: All looks by name.
-        extent: Length of each measurement.
-        keep: Called after each configuration to store the results so far; may raise OptionsError.
-        say: Receives progress messages, one line each.
-
-    Attributes:
-        runs: Results.
-        left_out: Configurations without a result, with outcome ("not available" or "failed") and reason.
+    `keep` stores the results so far after each configuration. `left_out` lists the configurations without a result,
+    with outcome ("not available" or "failed") and reason.
     """
 
     def __init__(
-        self,
-        looks: Mapping[str, Look],
-        extent: Extent,
-        *,
-        keep: Callable[[Bench], None],
-        say: Callable[[str], None],
+        self, looks: Mapping[str, Look], extent: Extent, *, keep: Callable[[Bench], None], say: Callable[[str], None]
     ) -> None:
         self._looks, self._extent, self._keep, self._say = looks, extent, keep, say
         self._unavailable: dict[tuple[str, str], str] = {}
@@ -126,11 +112,7 @@ def measure_in_process(case: Case, extent: Extent) -> dict[str, Any]:
 
 
 def cold_start_s(look: str, *, cached: bool) -> float:
-    """Return the seconds from process start to the end of a run of one frame, with or without converted engines.
-
-    Raises:
-        EngineError: The program failed.
-    """
+    """Return the seconds from process start to the end of a run of one frame, with or without converted engines."""
     elapsed_s = 0.0
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "VENEER_HOME": home}
@@ -155,88 +137,76 @@ def environment_info() -> dict[str, Any]:
     about["versions"] |= _installed_versions(_ENGINE_LIBRARIES)
     try:
         device = driver_device()
-        gpu = {"gpu": device.name, "no_gpu": "", **_nvidia_info(device)}
+        tensorrt = _installed_versions(("tensorrt", "tensorrt-rtx"))
+        gpu: dict[str, Any] = {
+            "gpu": device.name,
+            "no_gpu": "",
+            "driver": device.driver,
+            "driver_cuda": "{}.{}".format(*device.cuda),
+        }
+        gpu |= {"torch_cuda": _torch_cuda(), "tensorrt": tensorrt}
     except NotUsableError as error:
         gpu = {"gpu": None, "no_gpu": error.reason}
     return {**about, **gpu, "contention_warning": contention_warning()}
 
 
 def _installed_versions(names: Sequence[str]) -> dict[str, str]:
-    versions = {}
-    for name in names:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
+    return {name: version for name in names if (version := library_version(name))}
 
 
-def _nvidia_info(device: CudaDevice) -> dict[str, Any]:
-    """Return the versions of driver, CUDA and TensorRT."""
+def _torch_cuda() -> str | None:
     try:
         import torch
-
-        torch_cuda = torch.version.cuda
     except ModuleNotFoundError:
-        torch_cuda = None
-    cuda = "{}.{}".format(*device.cuda)
-    tensorrt = _installed_versions(("tensorrt", "tensorrt-rtx"))
-    return {"driver": device.driver, "driver_cuda": cuda, "torch_cuda": torch_cuda, "tensorrt": tensorrt}
+        return None
+    return torch.version.cuda
 
 
 def head(about: dict[str, Any]) -> list[str]:
     """Format the lines above the tables."""
-    libraries = [f"{name} {about['versions'][name]}" for name in _ENGINE_LIBRARIES if name in about["versions"]]
+    gpu_line = f"no GPU: {about['no_gpu']}"
     if about["gpu"]:
-        driver = f"driver {about['driver']}" if about["driver"] else "driver"
+        driver = f"driver {about['driver']}".strip()
         parts = [f"GPU: {about['gpu']}", f"{driver} (CUDA {about['driver_cuda']})"]
         parts += [f"PyTorch for CUDA {about['torch_cuda']}"] if about["torch_cuda"] else []
         labels = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT-RTX"}
-        parts += [f"{labels[name]} {version}" for name, version in about["tensorrt"].items()]
-        gpu_line = ", ".join(parts)
-    else:
-        gpu_line = f"no GPU: {about['no_gpu']}"
-    lines = [", ".join([header(about), *libraries]), gpu_line]
-    return [*lines, about["contention_warning"]] if about["contention_warning"] else lines
+        gpu_line = ", ".join([*parts, *(f"{labels[name]} {found}" for name, found in about["tensorrt"].items())])
+    libraries = [f"{name} {about['versions'][name]}" for name in _ENGINE_LIBRARIES if name in about["versions"]]
+    lines = [", ".join([header(about), *libraries]), gpu_line, about["contention_warning"]]
+    return [line for line in lines if line]
 
 
-def run_benchmark(options: FpsOptions) -> int:
-    """Measure, print tables, write the files, and return the exit code.
-
-    Raises:
-        VeneerError: An option is invalid, or the results cannot be written.
-    """
+def main() -> int:
+    """Measure, print tables, write the files, and return the exit code."""
+    options, selection, extent = parse_options(sys.argv[1:], __doc__ or "")
     looks = load_looks()
-    cases, about = plan(options.selection, looks), environment_info()
+    cases, about = plan(selection, looks), environment_info()
     print(*head(about), sep="\n", flush=True)
-    found: dict[str, Any] = {"machine": about, "extent": asdict(options.extent)}
+    found: dict[str, Any] = {"machine": about, "extent": asdict(extent)}
 
     def keep(bench: Bench) -> None:
-        write_json("--json", options.json_path, {**found, "runs": bench.runs, "not_measured": bench.left_out})
+        write_json("--json", options.json, {**found, "runs": bench.runs, "not_measured": bench.left_out})
 
-    bench, code = Bench(looks, options.extent, keep=keep, say=_say), 0
+    bench, code = Bench(looks, extent, keep=keep, say=_say), 0
     try:
         bench.measure(cases)
         if options.start:
-            look = (*options.selection.looks, "glaze")[0]
-            found["cold_start_s"] = {
-                name: round(cold_start_s(look, cached=name == "cached"), 2) for name in ("first_ever", "cached")
-            }
+            look = (*selection.looks, "glaze")[0]
+            first_s, cached_s = (round(cold_start_s(look, cached=cached), 2) for cached in (False, True))
+            found["cold_start_s"] = {"first_ever": first_s, "cached": cached_s}
             print(f"new process to one finished {look} frame and exit: {found['cold_start_s']}")
     except KeyboardInterrupt:
         code = INTERRUPTED
         _say(f"stopped; {len(bench.runs)} of {len(cases)} were measured")
-    print(*_result_lines(bench), sep="\n")
+    if runs := bench.runs:
+        print(tables.rates(runs), tables.RATES_LEGEND, tables.stages(runs), tables.STAGES_LEGEND, sep="\n")
+    for line in (*tables.notes(bench.runs), *tables.missing(bench.left_out)):
+        print(line)
     keep(bench)
-    plots = _draw(bench, options.plot_path, head(about))
-    print(f"written: {', '.join([str(options.json_path), *plots])}")
+    plots = _draw(bench, options.plot, head(about))
+    print(f"written: {', '.join([str(options.json), *plots])}")
     failed = any(case["outcome"] == "failed" for case in bench.left_out)
     return code or (_FAILED if failed or not bench.runs else 0)
-
-
-def _result_lines(bench: Bench) -> list[str]:
-    lines = []
-    if bench.runs:
-        lines += [tables.rates(bench.runs), tables.RATES_LEGEND, tables.stages(bench.runs), tables.STAGES_LEGEND]
-    return [*lines, *tables.notes(bench.runs), *tables.missing(bench.left_out)]
 
 
 def _draw(bench: Bench, path: Path, about: Sequence[str]) -> list[str]:
@@ -252,13 +222,7 @@ def _draw(bench: Bench, path: Path, about: Sequence[str]) -> list[str]:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
-def main() -> int:
-    """Run the benchmark with the arguments of the command line, and return the exit code."""
-    return run_benchmark(parse_options(sys.argv[1:], __doc__ or ""))
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

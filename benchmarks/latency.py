@@ -20,7 +20,6 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -35,9 +34,8 @@ from engines.runtime import autotune_choice
 from live.options import LiveOptions, parse_size
 from live.pipeline.frame import Frame, ImageU8
 from live.session import Session
-from live.sinks.base import FrameSink
+from live.sinks.null_sink import NullSink
 from live.sinks.virtual_camera import VirtualCameraSink
-from live.sources.base import FrameSource, SourceInfo
 from live.sources.demo_source import DemoSource
 
 _START_TIMEOUT_S = 400.0  # until the first frame is received
@@ -47,14 +45,7 @@ DEVICES, IN_PROCESS = "virtual webcam to virtual camera", "inside one process"
 
 @dataclass
 class FrameTimes:
-    """Times at which numbered frames were sent and received, in monotonic seconds; usable from any thread.
-
-    Attributes:
-        sent_s: By frame number.
-        received_s: By frame number, for the first time each frame was received.
-        unreadable: Received frames without a readable number.
-        error: Why no frames can be sent.
-    """
+    """Times at which numbered frames were sent and first received, in monotonic seconds; usable from any thread."""
 
     sent_s: dict[int, float] = field(default_factory=dict)
     received_s: dict[int, float] = field(default_factory=dict)
@@ -70,11 +61,7 @@ class FrameTimes:
             self.received_s.setdefault(frame_number, now_s)
 
     def report(self, burn_in: int) -> dict[str, Any]:
-        """Return latency in ms and dropped frames, without the first `burn_in` received frames.
-
-        Raises:
-            VeneerError: No numbered frame was received.
-        """
+        """Return latency in ms and dropped frames, without the first `burn_in` received frames."""
         received = sorted(self.received_s)[burn_in:]
         if not received:
             raise VeneerError("latency", "no frame with a readable number was received", "try --look none")
@@ -85,22 +72,16 @@ class FrameTimes:
         return {**found, "latency_ms": {"p50": p50, "p95": p95, "p99": p99, "max": round(float(latency_ms.max()), 2)}}
 
 
-class StampedDemo(FrameSource):
-    """The demo with frame numbers in its pixels, as a live source."""
-
-    live = True
+class StampedDemo(DemoSource):
+    """The demo in real time, with frame numbers in its pixels."""
 
     def __init__(self, size_wh: tuple[int, int], fps: float, times: FrameTimes) -> None:
-        self._demo = DemoSource(size_wh=size_wh, fps=fps, pace=True, frames=NUMBERS)
+        super().__init__(size_wh=size_wh, fps=fps, pace=True, frames=NUMBERS)
         self._times = times
-
-    def open(self) -> SourceInfo:
-        """Open the demo."""
-        return self._demo.open()
 
     def read(self) -> Frame | None:
         """Return the next frame with its number, and record the time."""
-        frame = self._demo.read()
+        frame = super().read()
         if frame is None:
             return None
         stamp(frame.bgr, frame.frame_id)
@@ -108,28 +89,19 @@ class StampedDemo(FrameSource):
         self._times.sent_s[frame.frame_id] = now_s
         return Frame(frame.bgr, frame.frame_id, now_s)
 
-    def close(self) -> None:
-        """Close the demo."""
-        self._demo.close()
 
-
-class ReadingSink(FrameSink):
+class ReadingSink(NullSink):
     """Live sink that reads the frame numbers."""
 
-    name, live, main_thread = "reading", True, False
+    name, live = "reading", True
 
     def __init__(self, times: FrameTimes) -> None:
+        super().__init__()
         self._times = times
-
-    def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
-        """Do nothing."""
 
     def send(self, frame: Frame) -> None:
         """Take the time, then read the number."""
         self._times.receive(frame.bgr, time.monotonic())
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 def in_process(look: str, size_wh: tuple[int, int], fps: float, frames: int) -> FrameTimes:
@@ -138,19 +110,15 @@ def in_process(look: str, size_wh: tuple[int, int], fps: float, frames: int) -> 
     options = LiveOptions(source="demo", look=look, sinks=("null",), size_wh=size_wh, fps=fps, frames=frames)
     # Only this look: preparing others in the background would disturb the measurement.
     looks = {look: autotune_choice.with_chosen_sizes(find_look(load_looks(), look))}
-    source, sink = StampedDemo(size_wh, fps, times), ReadingSink(times)
-    Session(options, source=source, sinks=[sink], looks=looks, ctl=False).run()
+    source, sinks = StampedDemo(size_wh, fps, times), [ReadingSink(times)]
+    Session(options, source=source, sinks=sinks, looks=looks, ctl=False).run()
     return times
 
 
 def through_devices(
     look: str, size_wh: tuple[int, int], fps: float, frames: int, devices: tuple[str, str]
 ) -> FrameTimes:
-    """Run the frames through a virtual webcam, `veneer run` and the virtual camera.
-
-    Raises:
-        VeneerError: A device cannot be opened, or the program ends or sends nothing.
-    """
+    """Run the frames through a virtual webcam, `veneer run` and the virtual camera. Raises VeneerError if one fails."""
     camera, virtual_camera = devices
     times, stop = FrameTimes(), threading.Event()
     feeder = threading.Thread(target=_feed, args=(camera, size_wh, fps, times, stop), daemon=True)
@@ -207,11 +175,7 @@ def _read(device: str, frames: int, times: FrameTimes, program: subprocess.Popen
 
 
 def find_devices(camera: str | None, virtual_camera: str | None) -> tuple[tuple[str, str] | None, str]:
-    """Return the two v4l2loopback devices to use; or None and the reason.
-
-    Raises:
-        OptionsError: Only one device is named.
-    """
+    """Return the two v4l2loopback devices to use; or None and the reason. Naming only one is an OptionsError."""
     if (camera is None) != (virtual_camera is None):
         raise OptionsError("--camera and --virtual-camera", "only one of them is named", "name both, or none")
     if camera is not None and virtual_camera is not None:
@@ -227,23 +191,19 @@ def find_devices(camera: str | None, virtual_camera: str | None) -> tuple[tuple[
 def _parser() -> Parser:
     parser = Parser("latency", __doc__)
     parser.add_argument("--look", action="append", help=f"look to apply, {REPEATABLE} (default: glaze)")
-    parser.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT of the frames (default: 1280x720)")
+    parser.add_size()
     parser.add_argument("--fps", type=number(1, 240), default=30.0, help="frame rate (default: 30)")
     parser.add_argument("--frames", type=whole(1, _MAX_FRAMES), default=600, help="measured frames (default: 600)")
     parser.add_argument("--burn-in", type=whole(0, _MAX_FRAMES), default=60, help="frames before them (default: 60)")
     parser.add_argument("--camera", help="v4l2loopback device that serves as the webcam (default: detected)")
     parser.add_argument("--virtual-camera", help="v4l2loopback device that veneer writes to (default: detected)")
     parser.add_argument("--in-process", action="store_true", help="do not use devices")
-    parser.add_argument("--json", type=Path, help="write the results to this file")
+    parser.add_file("--json")
     return parser
 
 
 def main() -> None:
-    """Measure, print a table and write JSON.
-
-    Raises:
-        VeneerError: An option is invalid, or nothing can be measured.
-    """
+    """Measure, print a table and write JSON."""
     options = _parser().parse_args()
     size_wh, total, looks = parse_size(options.size), options.burn_in + options.frames, load_looks()
     names = [find_look(looks, name).name for name in options.look or ["glaze"]]

@@ -18,14 +18,10 @@ from live.session import Session
 
 
 def main() -> None:
-    """Print the resident memory at twenty points of the run, and the growth over its second half.
-
-    Raises:
-        VeneerError: An option is invalid, or the run fails.
-    """
+    """Print the resident memory at twenty points of the run, and the growth over its second half."""
     parser = Parser("memory", __doc__)
     parser.add_argument("--frames", type=whole(40, 10**8), default=10_000, help="number of frames (default: 10000)")
-    parser.add_argument("--look", default="glaze", help="look to apply (default: glaze)")
+    parser.add_look()
     options = parser.parse_args()
     find_look(load_looks(), options.look)
     interval = max(1, options.frames // 20)

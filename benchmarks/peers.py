@@ -9,20 +9,18 @@ all runtimes alternate, so that other load affects all of them equally; ratios a
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, run_main, write_json
-from benchmarks.common.machine_info import header, machine, usable_cores
-from benchmarks.peer_comparison.chart import chart
+from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, check_writable, run_main, write_json
+from benchmarks.common.machine_info import header, machine
+from benchmarks.peer_comparison.chart import draw
 from benchmarks.peer_comparison.comparison import compare, report
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS
 from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, missing
-from live.sources.still_picture import write_picture
+from engines.runtime.base import usable_cores
 
 NOTES = (
     "Only time is compared: all networks but ours have random weights, and image quality is not compared.",
@@ -57,7 +55,7 @@ def main() -> int:
     write_json("--json", options.json, found)
     bars = [(row.net, row.runtime, row.median_ms) for row in result.rows if row.median_ms]
     if options.plot is not None and bars:
-        write_picture(options.plot, chart(bars))
+        draw(options.plot, bars)
     if result.complete:
         return 0
     print("peers: stopped early: fewer calls were timed than requested", file=sys.stderr)
@@ -73,16 +71,15 @@ def _parse(parser: Parser) -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=80.0, help="timed seconds in total (default: 80)")
     parser.add_argument("--threads", type=int, default=cores, help="of PyTorch and of OpenVINO (default: all cores)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="write a chart of the medians to this file")
+    parser.add_file("--json")
+    parser.add_file("--plot", "a PNG chart of the medians")
     options = parser.parse_args()
     if not 0 < options.seconds <= _MAX_S:
         parser.error(f"--seconds {options.seconds:g}: must be more than 0 and at most {_MAX_S:g}")
     if not 1 <= options.threads <= cores:
         parser.error(f"--threads {options.threads}: this machine has {cores} cores, use 1 to {cores}")
-    for option, path in (("--json", options.json), ("--plot", options.plot)):
-        if path is not None and (path.is_dir() or not os.access(path.resolve().parent, os.W_OK)):
-            parser.error(f"{option} {path}: no file can be written there; name one in a folder that exists")
+    check_writable("--json", options.json)
+    check_writable("--plot", options.plot)
     if options.plot is not None and options.plot.suffix.lower() != ".png":
         parser.error(f"--plot {options.plot}: must end in .png")
     return options

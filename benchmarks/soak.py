@@ -20,6 +20,7 @@ from statistics import fmean, median
 from typing import Any
 
 from benchmarks.common.arguments import Parser, check_writable, number, run_main, write_json
+from benchmarks.common.charts import new_figure, save_figure
 from benchmarks.common.machine_info import (
     anonymous_mb,
     header,
@@ -30,7 +31,7 @@ from benchmarks.common.machine_info import (
     table,
 )
 from engines.errors import OptionsError
-from engines.files import atomic_path, atomic_write
+from engines.files import atomic_write
 from engines.looks import find_look, load_looks
 from live.control.controls import parse_command
 from live.options import LiveOptions, parse_size
@@ -46,17 +47,11 @@ _MAX_S = 7 * 86400
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """State of the process at one time.
+    """State of the process `at_s` seconds after the first frame; the field names are the columns of the CSV file.
 
     Attributes:
-        at_s: Seconds since the first frame.
-        frames: Frames completed so far.
         fps: Frame rate since the previous sample.
-        resident_mb: Resident memory, including pages of open files.
         anonymous_mb: Resident memory not backed by files; a leak appears here.
-        threads: Threads including those of native libraries.
-        handles: Open files, sockets and devices.
-        dropped: Frames dropped so far.
     """
 
     at_s: float
@@ -70,12 +65,7 @@ class Sample:
 
 
 class Sampler:
-    """Takes a sample every `interval_s` seconds from the first frame to the end of the run.
-
-    Args:
-        interval_s: Seconds between samples.
-        switch_s: Seconds between look changes; 0 for none.
-    """
+    """Samples every `interval_s` seconds until the run ends; changes the look every `switch_s` seconds, 0 for never."""
 
     def __init__(self, *, interval_s: float, switch_s: float = 0.0) -> None:
         self.samples: list[Sample] = []
@@ -119,14 +109,10 @@ class Sampler:
 
 
 def evaluate(samples: list[Sample], warm_up_s: float) -> dict[str, Any]:
-    """Evaluate the samples after the warm-up, divided into ten parts.
+    """Evaluate the samples after the warm-up in ten parts; empty if there are fewer samples than parts.
 
-    Returns:
-        growth_mb: Median resident memory of the last part minus that of the first; anonymous_growth_mb likewise.
-        fps_deviation: Largest relative difference between the mean frame rate of a part and that of the whole.
-        more_threads, more_handles: Differences between the medians of the last and the first part.
-        memory_holds, fps_holds: Whether the criteria are met.
-        An empty dictionary if there are fewer samples than parts.
+    Growth of memory, threads and handles is the median of the last part minus that of the first. `fps_deviation` is the
+    largest relative difference between the mean frame rate of a part and that of the whole.
     """
     after = [sample for sample in samples if sample.at_s >= warm_up_s]
     if len(after) < _PARTS:
@@ -183,16 +169,11 @@ def save(out: Path, samples: list[Sample], report: dict[str, Any]) -> None:
 
 
 def _plot(path: Path, samples: list[Sample], warm_up_s: float) -> None:
-    from matplotlib.figure import Figure  # a dependency of mediapipe
-
     minutes = [sample.at_s / 60 for sample in samples]
-    figure = Figure(figsize=(9, 7), layout="constrained")
+    figure = new_figure(9, 7)
     panels = figure.subplots(3, 1, sharex=True)
-    for panel, names, unit in (
-        (panels[0], ("resident_mb", "anonymous_mb"), "MB"),
-        (panels[1], ("fps",), "frames per second"),
-        (panels[2], ("threads", "handles"), "count"),
-    ):
+    columns = {"MB": ("resident_mb", "anonymous_mb"), "frames per second": ("fps",), "count": ("threads", "handles")}
+    for panel, (unit, names) in zip(panels, columns.items(), strict=True):
         for name in names:
             panel.plot(minutes, [getattr(sample, name) for sample in samples], label=name.replace("_", " "))
         panel.axvspan(0, warm_up_s / 60, color="0.9")
@@ -200,38 +181,26 @@ def _plot(path: Path, samples: list[Sample], warm_up_s: float) -> None:
         panel.set_ylim(bottom=0)
         panel.legend(loc="lower right")
     panels[2].set_xlabel("minutes (grey: warm-up)")
-    with atomic_path(path) as part:
-        figure.savefig(part, dpi=110)
+    save_figure(path, figure)
 
 
 def _parser() -> Parser:
     parser = Parser("soak", __doc__)
-    parser.add_argument(
-        "--minutes", type=number(0.05, _MAX_S / 60), default=30.0, help="length of the run (default: 30)"
-    )
-    parser.add_argument(
-        "--warm-up-s",
-        type=number(0, _MAX_S),
-        default=300.0,
-        help="seconds excluded at the start, at most a fifth of the run (default: 300)",
-    )
-    parser.add_argument("--every-s", type=number(0.05, 3600), default=5.0, help="seconds between samples (default: 5)")
-    parser.add_argument(
-        "--switch-s", type=number(0, _MAX_S), default=0.0, help="seconds between look changes (default: 0, none)"
-    )
-    parser.add_argument("--look", default="glaze", help="look to apply (default: glaze)")
-    parser.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT of the frames (default: 1280x720)")
-    parser.add_argument("--fps", type=number(1, 240), default=30.0, help="frame rate of the source (default: 30)")
-    parser.add_argument("--out", type=Path, default=Path("soak"), help="write OUT.csv, OUT.json and OUT.png")
+    add = parser.add_argument
+    seconds, warm_up = number(0, _MAX_S), "seconds excluded at the start, at most a fifth of the run (default: 300)"
+    add("--minutes", type=number(0.05, _MAX_S / 60), default=30.0, help="length of the run (default: 30)")
+    add("--warm-up-s", type=seconds, default=300.0, help=warm_up)
+    add("--every-s", type=number(0.05, 3600), default=5.0, help="seconds between samples (default: 5)")
+    add("--switch-s", type=seconds, default=0.0, help="seconds between look changes (default: 0, none)")
+    add("--fps", type=number(1, 240), default=30.0, help="frame rate of the source (default: 30)")
+    add("--out", type=Path, default=Path("soak"), help="write OUT.csv, OUT.json and OUT.png")
+    parser.add_look()
+    parser.add_size()
     return parser
 
 
 def main() -> None:
-    """Run the soak test; exits with code 1 if a criterion is not met.
-
-    Raises:
-        VeneerError: An option is invalid, or the run fails.
-    """
+    """Run the soak test; exits with code 1 if a criterion is not met."""
     options = _parser().parse_args()
     size_wh, seconds = parse_size(options.size), options.minutes * 60
     find_look(load_looks(), options.look)

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,13 +40,10 @@ _CACHE_FILE = "proofs.json"
 
 @dataclass(frozen=True)
 class Proof:
-    """Result for one generator at one size.
+    """Result for one generator at one size and number of regions per call.
 
-    Attributes:
-        count: Regions per call.
-        layers: Number of layers before fusion by TensorRT.
-        wrong: Why it is not proved; empty if it is.
-        kept: Whether it was reused from an earlier run with the same inputs.
+    `layers` counts before fusion. `wrong` says why it is not proved. `kept` marks a result of an earlier run with the
+    same inputs.
     """
 
     name: str
@@ -58,21 +55,6 @@ class Proof:
     fp32_layers: tuple[str, ...] = ()
     wrong: str = ""
     kept: bool = False
-
-
-@dataclass
-class Report:
-    """All results, and the versions of the libraries."""
-
-    versions: dict[str, str]
-    proofs: list[Proof] = field(default_factory=list)
-
-
-def default_folder() -> Path:
-    """Return the default folder of the environment."""
-    from engines import paths
-
-    return paths.cache_dir() / "tensorrt-proof"
 
 
 def import_without_gpu() -> None:
@@ -101,34 +83,26 @@ def import_without_gpu() -> None:
         os.path.isfile = is_file
 
 
-def prove(jobs: list[Job], *, complete: bool, kept: Path | None = None, again: bool = False) -> Report:
-    """Build the engines in this Python, which must have TensorRT-RTX.
+def prove(jobs: list[Job], *, complete: bool, kept: Path | None = None, again: bool = False) -> list[Proof]:
+    """Build the engines in this Python, which must have TensorRT-RTX; results are read from and written to `kept`.
 
-    Args:
-        jobs: From `checkout_jobs.jobs`.
-        complete: Whether these are all jobs; then cached results of other jobs are removed.
-        kept: File with cached results; updated.
-        again: Whether to ignore cached results.
-
-    Raises:
-        NoEnvironmentError: TensorRT-RTX is not installed.
+    If the jobs are complete, cached results of other jobs are removed.
     """
     from benchmarks.tensorrt import proof_cache
     from engines.runtime.tensorrt import plan_builder  # noqa: F401 - its source is part of the digest
 
-    report = Report(_versions())
-    cached, proved = proof_cache.read(kept), {}
+    proofs, cached, proved = [], proof_cache.read(kept), {}
     for job in jobs:
         for count in COUNTS:
             digest = proof_cache.inputs_digest(job.net, job.size_wh, count)
             proof = None if again else _from_cache(cached.get(digest))
             proof = proof or _proof(job.name, job.net, job.size_wh, count)
-            report.proofs.append(proof)
+            proofs.append(proof)
             print(_line(proof), flush=True)
             if not proof.wrong:
                 proved[digest] = asdict(proof)
     proof_cache.write(kept, {**({} if complete else cached), **proved})
-    return report
+    return proofs
 
 
 def _versions() -> dict[str, str]:
@@ -184,11 +158,14 @@ def main() -> int:
     parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     from benchmarks.engine_matrix.checkout_jobs import chosen  # imports PyTorch, which --help does not need
+    from engines import paths
 
     try:
         check_writable("--out", options.out)
         jobs = chosen(options.style, options.size)
-        return _run_here(options, jobs) if options.here else _run_in(options.environment or default_folder())
+        if options.here:
+            return _run_here(options, jobs)
+        return _run_in(options.environment or paths.cache_dir() / "tensorrt-proof")
     except (NoEnvironmentError, OptionsError, OSError) as error:
         print(error, file=sys.stderr)
         return NOT_AVAILABLE
@@ -214,16 +191,17 @@ def _run_in(folder: Path) -> int:
 
 def _run_here(options: argparse.Namespace, jobs: list[Job]) -> int:
     complete = not (options.style or options.size)
-    report = prove(jobs, complete=complete, kept=options.kept, again=options.again)
-    write_json("--out", options.out, asdict(report))
-    built = [proof for proof in report.proofs if not proof.kept]
-    failed = [proof for proof in report.proofs if proof.wrong]
-    total = len(report.proofs)
+    versions = _versions()
+    proofs = prove(jobs, complete=complete, kept=options.kept, again=options.again)
+    write_json("--out", options.out, {"versions": versions, "proofs": [asdict(proof) for proof in proofs]})
+    built = [proof for proof in proofs if not proof.kept]
+    failed = [proof for proof in proofs if proof.wrong]
+    total = len(proofs)
     effort = f"{sum(proof.build_s for proof in built):.0f} s of building, {total - len(built)} built before"
-    print(f"{total - len(failed)} of {total} proved, {effort}, {report.versions}")
+    print(f"{total - len(failed)} of {total} proved, {effort}, {versions}")
     if failed:
         print(f"NOT PROVED: {', '.join(f'{proof.name} {proof.size} x{proof.count}' for proof in failed)}")
-    return NOT_PROVED if failed or not report.proofs else 0
+    return NOT_PROVED if failed or not proofs else 0
 
 
 if __name__ == "__main__":

@@ -43,11 +43,7 @@ def scene(shift_xy: tuple[float, float], noise: np.random.Generator | None) -> I
 
 
 def tracks(name: str, frames: list[ImageU8], times_s: list[float]) -> tuple[Floats, Floats]:
-    """Return raw and filtered landmarks of the same detections, (T, 478, 2) each.
-
-    Raises:
-        SourceError: Too few frames show a face.
-    """
+    """Return raw and filtered landmarks of the same detections, (T, 478, 2) each; SourceError for too few faces."""
     tracker, smoother = FaceMeshTracker(smooth=False), FaceIdentity()
     raw, smooth = [], []
     for index, (frame_bgr, at_s) in enumerate(zip(frames, times_s, strict=True)):
@@ -101,14 +97,10 @@ def _portrait_clips() -> list[Clip]:
 
 
 def main() -> None:
-    """Measure, print a table and write JSON.
-
-    Raises:
-        VeneerError: A clip or the output file is not usable.
-    """
+    """Measure, print a table and write JSON."""
     parser = Parser("tracking", __doc__)
     parser.add_argument("clips", nargs="*", type=Path, help="video files to measure as well")
-    parser.add_argument("--json", type=Path, help="write the results to this file")
+    parser.add_file("--json")
     options = parser.parse_args()
     check_writable("--json", options.json)
     clips = [_read_clip(path) for path in options.clips]

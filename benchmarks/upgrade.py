@@ -13,11 +13,11 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import cv2
@@ -33,7 +33,7 @@ from live.options import parse_size
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
 from live.render.look_loader import LookLoader
-from live.sinks.base import FrameSink
+from live.sinks.null_sink import NullSink
 from live.sources.demo_source import DemoSource
 from live.tracking.face_mesh import FaceMeshTracker
 
@@ -43,17 +43,15 @@ _MIN_FRAMES = 30
 _START_TIMEOUT_S = 60.0
 
 
-class TimingSink(FrameSink):
+class TimingSink(NullSink):
     """Live sink that records when each new frame arrives; repeated frames are ignored."""
 
-    main_thread, live, name = False, True, "timing"
+    live, name = True, "timing"
 
     def __init__(self) -> None:
+        super().__init__()
         self.times_s: list[float] = []
         self._newest = -1
-
-    def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
-        """Do nothing."""
 
     def send(self, frame: Frame) -> None:
         """Record the time of a new frame."""
@@ -61,20 +59,10 @@ class TimingSink(FrameSink):
             self._newest = frame.frame_id
             self.times_s.append(time.monotonic())
 
-    def close(self) -> None:
-        """Do nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """Result of one run.
-
-    Attributes:
-        first_frame_s: Seconds from the start to the first frame.
-        intervals_ms: Intervals between new frames at the sink after settling.
-        upgrades: Number of engines swapped in.
-        messages: Messages shown to the user.
-    """
+    """Seconds to the first frame, intervals between new frames after settling, engines swapped in, messages shown."""
 
     first_frame_s: float
     intervals_ms: NDArray[np.float64]
@@ -114,19 +102,8 @@ def compare(control: RunResult, building: RunResult) -> tuple[bool, str]:
 
 
 def run_once(look: Look, size_wh: tuple[int, int], *, build: bool, max_s: float) -> RunResult:
-    """Run the pipeline with or without engine builds.
-
-    Args:
-        look: Look to apply.
-        size_wh: Frame size.
-        build: Whether engines are built; the run then ends when all builds are complete.
-        max_s: Maximum length of the run.
-
-    Raises:
-        VeneerError: The run failed, or gave too few frames.
-    """
+    """Run the pipeline for at most `max_s` seconds; with `build`, until all engines of the look are built."""
     messages: list[str] = []
-    errors: list[VeneerError] = []
     no_build: dict[str, Any] = {} if build else {"available_builds": lambda *_: ()}
     look_loader = LookLoader({look.name: look}, runtime="auto", say=messages.append, background=True, **no_build)
     sink, controls = TimingSink(), Controls((look.name,), look=look.name)
@@ -134,31 +111,23 @@ def run_once(look: Look, size_wh: tuple[int, int], *, build: bool, max_s: float)
     started_s = time.monotonic()
     pipeline = Pipeline(Parts(source, FaceMeshTracker(), [sink], look_loader, controls), fps=FPS, say=messages.append)
 
-    def run() -> None:
-        try:
-            pipeline.run()
-        except VeneerError as error:
-            errors.append(error)
-
     def is_complete() -> bool:
         built = build and not look_loader.upgrades.is_running() and time.monotonic() > started_s + 2 * _SETTLE_S
-        return built or not thread.is_alive()
+        return built or running.done()
 
     def backends() -> list[tuple[str, str]]:
         return [(info.runtime, info.precision) for info in look_loader.engines(look.name)]
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        _wait(lambda: bool(sink.times_s) or not thread.is_alive(), _START_TIMEOUT_S)
-        first = backends()
-        _wait(is_complete, max_s)
-        last = backends()
-    finally:
-        pipeline.stop()
-        thread.join()
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(pipeline.run)
+        try:
+            _wait(lambda: bool(sink.times_s) or running.done(), _START_TIMEOUT_S)
+            first = backends()
+            _wait(is_complete, max_s)
+            last = backends()
+        finally:
+            pipeline.stop()
+    running.result()  # raises the error of the pipeline
     upgrades = sum(before != after for before, after in zip(first, last, strict=False))
     return _result(sink.times_s, started_s, upgrades, messages)
 
@@ -182,15 +151,12 @@ def main() -> int:
     """Print both runs and the comparison, write JSON, and return the exit code."""
     parser = Parser("upgrade", __doc__)
     seconds = number(2 * _SETTLE_S, 86400)
-    parser.add_argument("--look", default="toon", help="look to apply (default: toon)")
-    parser.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT of the frames (default: 1280x720)")
-    parser.add_argument(
-        "--control", type=seconds, default=60.0, metavar="SECONDS", help="length of the control run (default: 60)"
-    )
-    parser.add_argument(
-        "--limit", type=seconds, default=900.0, metavar="SECONDS", help="maximum of the run with builds (default: 900)"
-    )
-    parser.add_argument("--out", type=Path, help="write the results to this file")
+    parser.add_look("toon")
+    parser.add_size()
+    add = partial(parser.add_argument, type=seconds, metavar="SECONDS")
+    add("--control", default=60.0, help="length of the control run (default: 60)")
+    add("--limit", default=900.0, help="maximum of the run with builds (default: 900)")
+    parser.add_file("--out")
     options = parser.parse_args()
     look, size_wh = find_look(load_looks(), options.look), parse_size(options.size)
     check_writable("--out", options.out)
@@ -209,9 +175,8 @@ def main() -> int:
     print(table(("run", *rows["control"]), [(name, *row.values()) for name, row in rows.items()]))
     smooth, verdict = compare(*runs)
     print(verdict)
-    write_json(
-        "--out", options.out, {"machine": about, "look": options.look, **rows, "smooth": smooth, "verdict": verdict}
-    )
+    found = {"machine": about, "look": options.look, **rows, "smooth": smooth, "verdict": verdict}
+    write_json("--out", options.out, found)
     return 0 if smooth else 1
 
 

@@ -86,6 +86,8 @@ def collect(
 
     The images stay on this machine, in the folder that is printed; delete the folder to remove them.
     """
+    from itertools import count
+
     from calibration.sets.set_builder import own_set
     from engines.build.status_line import status_line
     from engines.cache.calibration_set import own_folder
@@ -94,18 +96,15 @@ def collect(
     if not all(name.strip() for name in folder):  # an unset shell variable must not mean the current folder
         raise OptionsError("photos in ''", "the name is empty", "name a folder of photos or clips")
     with status_line() as say:
-        processed = 0
+        numbers = count(1)
 
         def on_source() -> None:
-            nonlocal processed
-            processed += 1
-            say(f"{processed} photos and clips")
+            say(f"{next(numbers)} photos and clips")
 
         found = own_set([Path(name) for name in folder], most=most, seed=seed, on_source=on_source)
-    for name in found.unreadable:
-        typer.echo(f"not readable: {name}", err=True)
-    for name in found.faceless:
-        typer.echo(f"no face: {name}", err=True)
+    for label, names in (("not readable", found.unreadable), ("no face", found.faceless)):
+        for name in names:
+            typer.echo(f"{label}: {name}", err=True)
     if found.left_out:
         typer.echo(f"{found.left_out} more photos and clips were not used: raise --most to use them", err=True)
     typer.echo(f"{found.sources} photos and clips used; {found.regions} regions in {own_folder()}")
@@ -155,9 +154,13 @@ def machine(
 
 
 def _prepare_sets(say: Callable[[str], None]) -> None:
+    from importlib.util import find_spec
+
     from calibration.sets.set_builder import built_in
     from engines.cache.calibration_set import marker, own_folder
 
+    if find_spec("torch") is None:
+        typer.echo("the FP32 reference is OpenVINO, because PyTorch is not installed", err=True)
     say("creating the built-in calibration set")
     built_in()
     if marker(own_folder()) is None and any(own_folder().glob("*.png")):

@@ -49,7 +49,7 @@ def evaluate(
     if before is not None and after is not None:
         _evaluate_pairs(loaded, before, after, as_json=as_json)
     else:
-        _evaluate_teacher(loaded, teacher or "", faces or [], clip or [], sheet, runtime or "torch", as_json=as_json)
+        _evaluate_teacher(loaded, teacher or "", faces or [], clip or [], sheet, runtime or "torch", as_json)
 
 
 def _check(style: str, teacher_options: set[str], pair_options: set[str]) -> None:
@@ -85,15 +85,15 @@ def _evaluate_teacher(
     clips: list[Path],
     sheet: Path | None,
     runtime: str,
-    *,
     as_json: bool,
 ) -> None:
+    from contextlib import closing
     from tempfile import TemporaryDirectory
 
     from calibration.evaluation.contact_sheet import check_sheet, write_contact_sheet
     from calibration.evaluation.student import Student
     from calibration.evaluation.teacher_report import summary, teacher_report
-    from calibration.evaluation.teacher_scores import check_style, make_triple
+    from calibration.evaluation.teacher_scores import Triple, check_style, make_triple
     from calibration.sets.region_collector import photos_in
     from engines.training.data.aligned import load_region
     from engines.training.teachers import load_teacher
@@ -103,29 +103,23 @@ def _evaluate_teacher(
     if sheet is not None:
         check_sheet(sheet)
     photos = photos_in(faces)
-    student = Student(style, runtime=runtime)
-    try:
-        with TemporaryDirectory(prefix="veneer-") as temporary:
-            folder = Path(temporary)
-            with _progress() as progress:
+    with closing(Student(style, runtime=runtime)) as student, TemporaryDirectory(prefix="veneer-") as temporary:
+        folder = Path(temporary)
+        with _progress() as progress:
 
-                def start_task(name: str, steps: int) -> Any:
-                    return partial(progress.advance, progress.add_task(name, total=steps or None))
+            def start_task(name: str, steps: int) -> Any:
+                return partial(progress.advance, progress.add_task(name, total=steps or None))
 
-                report = teacher_report(student, teacher, photos, clips, folder, start_task)
-            report = {"teacher": teacher_name, **report}
-            _print(report, summary(report), as_json=as_json)
-            if sheet is not None:  # after the scores, so that a full disk does not lose them
-                write_contact_sheet(
-                    sheet,
-                    style.name,
-                    teacher_name,
-                    report["pictures"],
-                    lambda name: make_triple(load_region(folder, name), teacher, student),
-                )
-                typer.echo(f"contact sheet: {sheet}", err=True)
-    finally:
-        student.close()
+            report: dict[str, Any] = {"teacher": teacher_name}
+            report |= teacher_report(student, teacher, photos, clips, folder, start_task)
+        _print(report, summary(report), as_json=as_json)
+        if sheet is not None:  # after the scores, so that a full disk does not lose them
+
+            def load_triple(name: str) -> Triple:
+                return make_triple(load_region(folder, name), teacher, student)
+
+            write_contact_sheet(sheet, style.name, teacher_name, report["pictures"], load_triple)
+            typer.echo(f"contact sheet: {sheet}", err=True)
 
 
 def _progress() -> Progress:

@@ -40,7 +40,6 @@ class Look:
     """A look.
 
     Attributes:
-        name: The name in commands and settings.
         about: One line of description.
         layers: From bottom to top.
         no_face: What is shown while no face is found: "raw", "hold", "blur" or "card".

@@ -22,15 +22,22 @@ REPEATABLE = "repeatable"
 
 
 class Parser(argparse.ArgumentParser):
-    """Argument parser that reports errors in one line.
-
-    Args:
-        prog: Prefix of the error line.
-        description: Text for --help; line breaks are kept.
-    """
+    """Argument parser that reports errors in one line after `prog`, and keeps the line breaks of the description."""
 
     def __init__(self, prog: str, description: str | None) -> None:
         super().__init__(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def add_look(self, default: str = "glaze") -> None:
+        """Add --look, the name of one look."""
+        self.add_argument("--look", default=default, help=f"look to apply (default: {default})")
+
+    def add_size(self) -> None:
+        """Add --size, for `parse_size`."""
+        self.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT of the frames (default: 1280x720)")
+
+    def add_file(self, option: str, contents: str = "the results") -> None:
+        """Add an optional output file."""
+        self.add_argument(option, type=Path, metavar="FILE", help=f"write {contents} to this file")
 
     def error(self, message: str) -> NoReturn:
         """Exit with the message."""
@@ -83,11 +90,7 @@ def check_writable(option: str, path: Path | None) -> None:
 
 
 def write_json(option: str, path: Path | None, found: dict[str, Any]) -> None:
-    """Write results as JSON, replacing the file atomically; None is accepted.
-
-    Raises:
-        OptionsError: The file cannot be written.
-    """
+    """Write results as JSON, replacing the file atomically; None is accepted. Raises OptionsError."""
     if path is None:
         return
     try:

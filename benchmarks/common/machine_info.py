@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from engines.runtime.base import usable_cores
+
 
 def machine() -> dict[str, Any]:
     """Return processor, cores, memory, time of the measurement, load and library versions."""
@@ -34,11 +36,6 @@ def processor() -> str:
                 return line.split(":", 1)[1].strip()
         return platform.machine()
     return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_1min() -> float | None:

@@ -27,13 +27,7 @@ _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "
 
 @dataclass(frozen=True)
 class Job:
-    """A generator at one size.
-
-    Attributes:
-        name: Name of the style, or of the generator if its weights are random.
-        fresh: Whether the weights are random.
-        make: See `net`.
-    """
+    """A generator at one size, named after its style, or after the generator if its weights are random (`fresh`)."""
 
     name: str
     generator: str
@@ -74,8 +68,7 @@ def jobs() -> Iterator[Job]:
 def offered_sizes(own_wh: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the sizes in which a face generator may be used.
 
-    These are its own size, those of a head and of a whole frame, and the smaller versions of each that
-    `veneer calibrate machine` tries on slow machines.
+    These are its own, that of a head and of a frame, and the smaller versions that `veneer calibrate machine` tries.
     """
     found = {}
     for width, height in (own_wh, FACE_SIZE_WH, FRAME_SIZE_WH):
@@ -86,11 +79,7 @@ def offered_sizes(own_wh: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def chosen(names: Sequence[str], sizes: Sequence[str]) -> list[Job]:
-    """Return the jobs of these names and sizes; all if none are named.
-
-    Raises:
-        OptionsError: A name or a size is unknown.
-    """
+    """Return the jobs of these names and sizes; all if none are named. Raises OptionsError for an unknown one."""
     offered = list(jobs())
     for option, requested, known in (
         ("--style", names, [job.name for job in offered]),

@@ -32,10 +32,8 @@ class UnavailableError(Exception):
 class Backend:
     """A runtime in one precision.
 
-    Attributes:
-        name: Name in the table.
-        open: From (N, H, W, 3) BGR uint8 regions to a function to time and a function that returns the output,
-            (N, H, W, 3) BGR float32 in levels of 255. Raises UnavailableError, or any error of its libraries.
+    `open` turns (N, H, W, 3) BGR uint8 regions into a function to time and a function that returns the output, (N, H,
+    W, 3) BGR float32 in levels of 255. It raises UnavailableError, or any error of its libraries.
     """
 
     name: str

@@ -25,12 +25,8 @@ _PERIOD_X_S, _PERIOD_Y_S = 4.0, 2.7
 class Portraits(FrameSource):
     """Two to four portraits, every second one mirrored, with a slightly moving camera. Endless.
 
-    All faces are always in the frame. A frame is a crop of one large image, so that it costs little time.
-
-    Args:
-        faces: 2 to 4.
-        size_wh: Frame size.
-        pace: True for 30 frames per second, as from a camera; False for full speed.
+    All faces are always in the frame. A frame is a crop of one large image, so that it costs little time. With `pace`,
+    the source gives 30 frames per second, as a camera does; otherwise as many as are read.
     """
 
     def __init__(self, *, faces: int, size_wh: tuple[int, int], pace: bool) -> None:
@@ -43,11 +39,7 @@ class Portraits(FrameSource):
         self._frame_id = 0
 
     def open(self) -> SourceInfo:
-        """Compose the image.
-
-        Raises:
-            SourceError: The portrait of scikit-image is missing.
-        """
+        """Compose the image. Raises SourceError if the portrait is missing."""
         width, height = (side + 2 * self._margin_px for side in self._size_wh)
         columns, rows = 2, (self._faces + 1) // 2
         self._wall_bgr = np.full((height, width, 3), _WALL_BGR, np.uint8)
@@ -90,11 +82,7 @@ def open_film(faces: int, size_wh: tuple[int, int], *, pace: bool) -> FrameSourc
 
 
 class StoppableFilm(FrameSource):
-    """A source whose end is set while it runs.
-
-    Args:
-        source: An endless source.
-    """
+    """An endless source whose end is set while it runs."""
 
     def __init__(self, source: FrameSource) -> None:
         self.live, self._source = source.live, source

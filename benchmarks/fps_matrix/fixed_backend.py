@@ -14,19 +14,10 @@ from engines.text import first_line
 from live.render.look_loader import LookLoader
 
 
-class UnavailableError(Exception):
-    """A look cannot run in the backend on this machine; the message is one line."""
-
-
 class FixedBackendLoader(LookLoader):
-    """Look loader with one look, whose engines run in the named backend or not at all.
+    """Look loader with one look, whose engines run in the named backend of `plan.BACKENDS` or not at all.
 
     No engine is built in the background, so the engines do not change during the measurement.
-
-    Args:
-        look: The look.
-        backend: Name of one of `plan.BACKENDS`.
-        say: Receives messages for the user, one line each.
     """
 
     def __init__(self, look: Look, backend: str, *, say: Callable[[str], None]) -> None:
@@ -34,19 +25,13 @@ class FixedBackendLoader(LookLoader):
         self._look, self._backend = look, backend
 
     def prepare_engines(self) -> tuple[EngineInfo, ...]:
-        """Prepare the look and return the engines that it runs on.
-
-        Raises:
-            UnavailableError: The backend is not available here.
-        """
+        """Prepare the look and return its engines. Raises NotUsableError if the backend is not available here."""
         try:
             self.load(self._look.name)
-        except NotUsableError as error:
-            raise UnavailableError(str(error)) from error
         except EngineError as error:
-            raise UnavailableError(f"{error.asked}: {error.got}") from error
+            raise NotUsableError(f"{error.asked}: {error.got}") from error
         except (ImportError, OSError, RuntimeError) as error:
-            raise UnavailableError(first_line(error)) from error
+            raise NotUsableError(first_line(error)) from error
         return self.engines(self._look.name)
 
     def _open(self, style: Style) -> Engine:
@@ -54,13 +39,7 @@ class FixedBackendLoader(LookLoader):
 
 
 def open_backend(style: Style, name: str) -> Engine:
-    """Open the style's engine in a backend of `plan.BACKENDS` other than "auto".
-
-    Raises:
-        NotUsableError: This machine has no such engine.
-        ImportError, OSError, RuntimeError: A library of the backend fails.
-        EngineError: The weights are not usable.
-    """
+    """Open the style's engine in a backend of `plan.BACKENDS` other than "auto"; errors as in `Backend.open`."""
     if name == "torch fp32 on CPU":
         from engines.runtime.torch.reference_engine import TorchEngine
 

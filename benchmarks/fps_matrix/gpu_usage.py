@@ -25,11 +25,7 @@ class _Memory(ctypes.Structure):
 
 
 class GpuSampler:
-    """Samples the first CUDA device between `start` and `stop`; without a GPU it does nothing.
-
-    Args:
-        load: Opens a shared library by name.
-    """
+    """Samples the first CUDA device between `start` and `stop`; without a GPU it does nothing."""
 
     def __init__(self, load: Callable[[str], Any] = ctypes.CDLL) -> None:
         self._busy_percent: list[int] = []
@@ -48,11 +44,7 @@ class GpuSampler:
             self._thread.start()
 
     def stop(self) -> dict[str, float] | None:
-        """Stop sampling.
-
-        Returns:
-            Mean utilisation in percent, and maximum memory used by all programs in MB; None if unknown.
-        """
+        """Return mean utilisation in percent and maximum memory used by all programs in MB; None if unknown."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_JOIN_TIMEOUT_S)

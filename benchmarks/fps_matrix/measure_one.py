@@ -18,12 +18,13 @@ import numpy as np
 
 from benchmarks.common.machine_info import resident_mb
 from benchmarks.fps_matrix.film import FPS, StoppableFilm, open_film
-from benchmarks.fps_matrix.fixed_backend import FixedBackendLoader, UnavailableError, backends_text, fallback_text
+from benchmarks.fps_matrix.fixed_backend import FixedBackendLoader, backends_text, fallback_text
 from benchmarks.fps_matrix.gpu_usage import GpuSampler
 from benchmarks.fps_matrix.plan import SETTLE_FRAMES, Case, Extent
 from engines.errors import VeneerError
 from engines.looks import Look, find_look, load_looks
 from engines.runtime import autotune_choice
+from engines.runtime.base import NotUsableError
 from engines.styles import Style
 from live.control.controls import Controls, ControlState
 from live.options import parse_size
@@ -101,11 +102,7 @@ class _CountingTracker(FaceMeshTracker):
 
 
 def run(case: Case, extent: Extent, look_loader: FixedBackendLoader, *, pace: bool) -> dict[str, Any]:
-    """Run the look through the whole pipeline without output, and close the loader.
-
-    Raises:
-        VeneerError: The run failed, or gave no frames to measure.
-    """
+    """Run the look through the whole pipeline without output, and close the loader. Raises VeneerError."""
     film = StoppableFilm(open_film(case.faces, parse_size(case.size), pace=pace))
     monitor, tracker = _Monitor(film, extent), _CountingTracker(max_faces=case.faces)
     parts = Parts(film, tracker, [NullSink()], look_loader, Controls((case.look,), look=case.look))
@@ -119,13 +116,7 @@ def run(case: Case, extent: Extent, look_loader: FixedBackendLoader, *, pace: bo
 
 
 def time_tracker(case: Case, extent: Extent, *, skip: int) -> list[float]:
-    """Return the seconds per frame of the tracker alone, in one thread.
-
-    Args:
-        case: Configuration.
-        extent: Length of the measurement.
-        skip: Number of frames of the footage to skip.
-    """
+    """Return the seconds per frame of the tracker alone, in one thread, after `skip` frames of the footage."""
     film, tracker = open_film(case.faces, parse_size(case.size), pace=False), FaceMeshTracker(max_faces=case.faces)
     durations_s: list[float] = []
     until_s = np.inf
@@ -150,12 +141,7 @@ def time_tracker(case: Case, extent: Extent, *, skip: int) -> list[float]:
 
 
 def measure(case: Case, extent: Extent) -> dict[str, Any]:
-    """Measure one configuration; the fields are described in `benchmarks.fps` and `tables`.
-
-    Raises:
-        UnavailableError: Its backend is not available here.
-        VeneerError: The measurement failed.
-    """
+    """Measure one configuration. Raises NotUsableError if its backend is missing here, VeneerError if it fails."""
     cv2.setNumThreads(1)  # as in veneer run
     look = autotune_choice.with_chosen_sizes(find_look(load_looks(), case.look))
     look_loader = FixedBackendLoader(look, case.backend, say=_say)
@@ -204,7 +190,7 @@ def main() -> None:
     found: dict[str, Any]
     try:
         found = measure(Case(**about["case"]), Extent(**about["extent"]))
-    except UnavailableError as error:
+    except NotUsableError as error:
         found = {"unavailable": str(error)}
     except VeneerError as error:
         found = {"failed": str(error)}

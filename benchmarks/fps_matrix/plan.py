@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,14 +50,7 @@ PRECISIONS = tuple(dict.fromkeys(backend.precision for backend in BACKENDS if ba
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One configuration.
-
-    Attributes:
-        look: Name of the look.
-        size: Frame size, such as "1280x720".
-        faces: Number of faces.
-        backend: Name of one of `BACKENDS`.
-    """
+    """One configuration: a look at a frame size, with a number of faces, in one of `BACKENDS`."""
 
     look: str
     size: str
@@ -68,13 +63,9 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Length of a measurement.
+    """Length of a measurement: frames at full speed after a burn-in, and seconds at the camera's frame rate.
 
-    Attributes:
-        frames: Measured frames at full speed.
-        burn_in: Frames before them.
-        seconds: Time limit of the measured frames; the burn-in gets a third of it. None for no limit.
-        live_s: Seconds at the camera's frame rate; 0 for none.
+    `seconds` limits the time of the measured frames; the burn-in gets a third of it.
     """
 
     frames: int
@@ -96,11 +87,7 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the command line names; empty tuples if it names nothing.
-
-    Attributes:
-        everything: Whether unnamed dimensions are measured in full.
-    """
+    """What the command line names; with `everything`, unnamed dimensions are measured in full."""
 
     looks: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
@@ -115,32 +102,8 @@ class Selection:
         return bool(self.looks or self.sizes or self.faces or self.runtimes or self.precisions)
 
 
-@dataclass(frozen=True, slots=True)
-class FpsOptions:
-    """The checked command line.
-
-    Attributes:
-        start: Whether to measure the cold start.
-        json_path, plot_path: Result files.
-    """
-
-    selection: Selection
-    extent: Extent
-    start: bool
-    json_path: Path
-    plot_path: Path
-
-
-def parse_options(arguments: Sequence[str], description: str) -> FpsOptions:
-    """Parse the command line; exits on --help and on unknown arguments.
-
-    Args:
-        arguments: Without the program name.
-        description: Text for --help.
-
-    Raises:
-        OptionsError: A value is invalid, or a result file cannot be written.
-    """
+def parse_options(arguments: Sequence[str], description: str) -> tuple[Namespace, Selection, Extent]:
+    """Parse the command line; exits on --help and unknown arguments. Raises OptionsError for an invalid value."""
     given = _parser(description).parse_args(arguments)
     sizes = ["{}x{}".format(*parse_size(text)) for text in given.size]
     looks, faces, runtimes, precisions = map(_unique, (given.look, given.faces, given.runtime, given.precision))
@@ -151,11 +114,11 @@ def parse_options(arguments: Sequence[str], description: str) -> FpsOptions:
     burn_in = burn_in if given.burn_in is None else given.burn_in
     extent = Extent(given.frames or frames, burn_in, seconds, given.live_s)
     check_writable("--json", given.json)
-    plot_path = given.plot or given.json.with_suffix(".png")
-    check_writable("--plot", plot_path)
-    if plot_path.absolute() == given.json.absolute():
-        raise OptionsError(f"--plot {plot_path}", "it is the same file as --json", "name another one")
-    return FpsOptions(selection, extent, given.start, given.json, plot_path)
+    given.plot = given.plot or given.json.with_suffix(".png")
+    check_writable("--plot", given.plot)
+    if given.plot.absolute() == given.json.absolute():
+        raise OptionsError(f"--plot {given.plot}", "it is the same file as --json", "name another one")
+    return given, selection, extent
 
 
 def _unique(values: Sequence[Any]) -> tuple[Any, ...]:
@@ -165,16 +128,16 @@ def _unique(values: Sequence[Any]) -> tuple[Any, ...]:
 def _parser(description: str) -> Parser:
     parser = Parser("fps", description)
     add = parser.add_argument
-    add("--look", action="append", default=[], help=f"look, {REPEATABLE}")
-    add("--size", action="append", default=[], help=f"WIDTHxHEIGHT of the frames, {REPEATABLE}")
-    add("--faces", action="append", default=[], type=whole(1, 4), help=f"number of faces, 1 to 4, {REPEATABLE}")
-    add("--runtime", action="append", default=[], choices=RUNTIMES, help=f"runtime, {REPEATABLE}")
-    add("--precision", action="append", default=[], choices=PRECISIONS, help=f"precision, {REPEATABLE}")
+    several = partial(add, action="append", default=[])
+    several("--look", help=f"look, {REPEATABLE}")
+    several("--size", help=f"WIDTHxHEIGHT of the frames, {REPEATABLE}")
+    several("--faces", type=whole(1, 4), help=f"number of faces, 1 to 4, {REPEATABLE}")
+    several("--runtime", choices=RUNTIMES, help=f"runtime, {REPEATABLE}")
+    several("--precision", choices=PRECISIONS, help=f"precision, {REPEATABLE}")
     add("--all", action="store_true", help="measure everything that is not named; takes hours")
+    many = whole(1, 10**7)
     add("--frames", type=whole(2, 10**7), help=f"measured frames ({_CYCLE_FRAMES}; {_LONG_FRAMES} for named ones)")
-    add(
-        "--burn-in", type=whole(1, 10**7), help=f"frames before them ({_CYCLE_BURN_IN}; {_LONG_BURN_IN} for named ones)"
-    )
+    add("--burn-in", type=many, help=f"frames before them ({_CYCLE_BURN_IN}; {_LONG_BURN_IN} for named ones)")
     add("--seconds", type=number(0.1, 86400), help=f"time limit ({_CYCLE_S:g}; none for named ones)")
     add("--live-s", type=number(0, 86400), default=4.0, help="seconds at a camera's frame rate; 0 for none (4)")
     add("--start", action="store_true", help="measure the cold start as well")
@@ -184,14 +147,10 @@ def _parser(description: str) -> Parser:
 
 
 def plan(selection: Selection, looks: Mapping[str, Look]) -> list[Case]:
-    """Return the configurations in the order of measurement.
+    """Return the configurations in the order of measurement; LookError and OptionsError if a name is not usable.
 
     By default these are every look at the default size with one face, then one look of each kind at all sizes and
     numbers of faces, then the same looks in every backend.
-
-    Raises:
-        LookError: A look does not exist; the message names similar ones.
-        OptionsError: A runtime does not support the precision.
     """
     names = tuple(find_look(looks, name).name for name in selection.looks) or tuple(looks)
     backends = select_backends(selection.runtimes, selection.precisions)
@@ -220,11 +179,7 @@ def _product(looks: Iterable[str], sizes: Iterable[str], faces: Iterable[int], b
 
 
 def select_backends(runtimes: Sequence[str], precisions: Sequence[str]) -> list[str]:
-    """Return the backends of these runtimes in these precisions; none if neither is named.
-
-    Raises:
-        OptionsError: A runtime or precision has no backend in the selection.
-    """
+    """Return the backends of these runtimes in these precisions, none if neither is named. Raises OptionsError."""
     if not runtimes and not precisions:
         return []
     _check_combination(runtimes, precisions)
@@ -253,9 +208,6 @@ def _check_combination(runtimes: Sequence[str], precisions: Sequence[str]) -> No
 
 def impossible(case: Case, look: Look) -> str:
     """Return why no machine can run a configuration; empty if one can."""
-    has_network = any(isinstance(layer.style, Style) for layer in look.layers)
-    return (
-        ""
-        if has_network or case.backend == AUTO
-        else "a look without a network runs on no runtime: omit --runtime and --precision"
-    )
+    if case.backend == AUTO or any(isinstance(layer.style, Style) for layer in look.layers):
+        return ""
+    return "a look without a network runs on no runtime: omit --runtime and --precision"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.common.charts import new_figure, save_figure
 from benchmarks.fps_matrix.plan import BACKENDS
 from benchmarks.fps_matrix.tables import engine_text
-from engines.files import atomic_path
 from live.pipeline.timing import STAGES
 
 if TYPE_CHECKING:
@@ -63,22 +63,10 @@ def _faces(count: int) -> str:
 
 
 def draw(path: Path, runs: Sequence[Run], about: Sequence[str]) -> None:
-    """Write the chart as PNG.
-
-    Args:
-        path: File to write.
-        runs: At least one.
-        about: Lines on the machine.
-
-    Raises:
-        ImportError: Matplotlib is not installed.
-        OSError: The file cannot be written.
-    """
-    from matplotlib.figure import Figure  # a dependency of mediapipe
-
+    """Write the chart of at least one run as PNG, with lines on the machine. Raises ImportError or OSError."""
     grouped = panels(runs)
     heights = [_PANEL_IN + _ROW_IN * len(rows) for _, rows in grouped]
-    figure = Figure(figsize=(_WIDTH_IN, _HEAD_IN + sum(heights)), layout="constrained", facecolor="white")
+    figure = new_figure(_WIDTH_IN, _HEAD_IN + sum(heights))
     axes = figure.subplots(len(grouped), 1, squeeze=False, height_ratios=heights)[:, 0]
     for panel, (title, rows) in zip(axes, grouped, strict=True):
         _draw_panel(panel, title, rows)
@@ -88,14 +76,13 @@ def draw(path: Path, runs: Sequence[Run], about: Sequence[str]) -> None:
     legend.get_title().set_color(_DARK)
     axes[-1].set_xlabel("ms per frame, medians at full speed", fontsize=8, color=_LIGHT)
     figure.supxlabel("\n".join(about), x=0.01, ha="left", fontsize=8, color=_LIGHT)
-    with atomic_path(path) as part:
-        figure.savefig(part, dpi=120, format="png")
+    save_figure(path, figure)
 
 
 def _draw_panel(panel: Axes, title: str, rows: Sequence[tuple[str, Run]]) -> None:
     ends = [0.0] * len(rows)
     for stage in (*STAGES, "wait"):
-        widths = [_stage_ms(run, stage) for _, run in rows]
+        widths = [run["wait_ms"] if stage == "wait" else run["stages_ms"][stage]["p50"] for _, run in rows]
         panel.barh(range(len(rows)), widths, left=ends, height=0.72, color=COLOURS[stage], label=stage)
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
     for number, (end, (_, run)) in enumerate(zip(ends, rows, strict=True)):
@@ -106,12 +93,6 @@ def _draw_panel(panel: Axes, title: str, rows: Sequence[tuple[str, Run]]) -> Non
     panel.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8, color=_DARK)
     panel.set_title(title, loc="left", fontsize=10, fontweight="bold", color=_DARK)
     panel.tick_params(axis="x", labelsize=8, colors=_LIGHT)
-    panel.tick_params(axis="y", length=0)
     panel.grid(axis="x", color="#eeeeee")
     panel.set_axisbelow(True)
-    for side in ("top", "right", "left", "bottom"):
-        panel.spines[side].set_visible(False)
-
-
-def _stage_ms(run: Run, stage: str) -> float:
-    return float(run["wait_ms"] if stage == "wait" else run["stages_ms"][stage]["p50"])
+    panel.set_frame_on(False)

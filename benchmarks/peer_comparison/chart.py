@@ -4,50 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
-import cv2
-import numpy as np
+from benchmarks.common.charts import new_figure, save_figure
 
-from live.pipeline.frame import ImageU8
-
-_WIDTH, _LEFT, _RIGHT, _TOP = 1000, 150, 120, 40
-_BAR, _GAP = 18, 16
-_TEXT_BGR, _GRID_BGR = (40, 40, 40), (225, 225, 225)
-_BLUE_BGR = ((200, 150, 60), (200, 90, 20), (120, 40, 10))  # OpenVINO
-_GREEN_BGR = ((90, 190, 120), (40, 130, 30))  # CUDA
-_COLOURS_BGR = ((150, 150, 150), *_BLUE_BGR, *_GREEN_BGR, (60, 60, 200))  # in the order of the runtimes
+_BAR_IN = 0.18
+_COLOURS = ("#969696", "#3c96c8", "#145ac8", "#0a2878", "#78be5a", "#1e8228", "#c83c3c")  # in the order of the runtimes
 
 
-def chart(bars: Sequence[tuple[str, str, float]]) -> ImageU8:
-    """Draw the chart, (H, W, 3) BGR uint8, with milliseconds on a logarithmic scale.
+def draw(path: Path, bars: Sequence[tuple[str, str, float]]) -> None:
+    """Write the chart as PNG, with milliseconds on a logarithmic scale.
 
     Args:
+        path: File to write.
         bars: Network, runtime and median in milliseconds; at least one, each above zero.
     """
     nets, runtimes = list(dict.fromkeys(bar[0] for bar in bars)), list(dict.fromkeys(bar[1] for bar in bars))
-    row = len(runtimes) * _BAR + _GAP
-    picture = np.full((_TOP + len(nets) * row + 30, _WIDTH, 3), 255, np.uint8)
-    low, high = math.floor(math.log10(min(bar[2] for bar in bars))), math.log10(max(bar[2] for bar in bars))
-
-    def x_of(ms: float) -> int:
-        return round(_LEFT + (math.log10(ms) - low) / max(high - low, 1e-9) * (_WIDTH - _LEFT - _RIGHT))
-
-    def write(text: str, x: int, y: int) -> None:
-        cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _TEXT_BGR, 1, cv2.LINE_AA)
-
-    for power in range(low, math.floor(high) + 1):
-        x, bottom = x_of(10.0**power), picture.shape[0] - 24
-        cv2.line(picture, (x, _TOP - 8), (x, bottom), _GRID_BGR, 1)
-        write(f"{10.0**power:g} ms", x - 14, bottom + 16)
-    for net, runtime, ms in bars:
-        number = runtimes.index(runtime)
-        top = _TOP + nets.index(net) * row + number * _BAR
-        cv2.rectangle(picture, (_LEFT, top), (x_of(ms), top + _BAR - 4), _COLOURS_BGR[number], cv2.FILLED)
-        write(f"{ms:.0f}" if ms >= 100 else f"{ms:.3g}", x_of(ms) + 6, top + 12)
-    for number, label in enumerate(runtimes):
-        x = 10 + number * 140
-        cv2.rectangle(picture, (x, 10), (x + 12, 22), _COLOURS_BGR[number], cv2.FILLED)
-        write(label, x + 18, 21)
-    for number, label in enumerate(nets):
-        write(label, 10, _TOP + number * row + (row - _GAP) // 2 + 4)
-    return picture
+    height = 0.8 / len(runtimes)
+    figure = new_figure(10, 1 + _BAR_IN * len(nets) * (len(runtimes) + 1))
+    axes = figure.subplots()
+    for number, runtime in enumerate(runtimes):
+        own = [(nets.index(net) + number * height, ms) for net, name, ms in bars if name == runtime]
+        drawn = axes.barh([y for y, _ in own], [ms for _, ms in own], 0.9 * height, color=_COLOURS[number])
+        axes.bar_label(drawn, fmt=lambda ms: f" {ms:.0f}" if ms >= 100 else f" {ms:.3g}", fontsize=8)
+        drawn.set_label(runtime)
+    axes.set_xscale("log")
+    axes.set_xlim(left=10.0 ** math.floor(math.log10(min(bar[2] for bar in bars))))
+    axes.set_xlabel("median ms per call")
+    axes.set_yticks(range(len(nets)), nets)
+    axes.invert_yaxis()
+    figure.legend(loc="outside upper left", ncols=len(runtimes), fontsize=8)
+    save_figure(path, figure)

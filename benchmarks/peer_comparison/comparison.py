@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import random
 import sys
@@ -15,9 +16,12 @@ import numpy as np
 import torch
 
 from benchmarks.common.machine_info import table
-from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Made, made, regions_bgr
+from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Peer, regions_bgr
 from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, PeerEngines, error_text
+from calibration.autotune.engine_timing import time_repeatedly
 from engines.build.cpu_contention import CpuContention
+from engines.training.metrics.model_cost import gmac, parameters
+from live.pipeline.frame import ImageU8
 
 _TURN_S = 0.1  # a turn repeats short calls for this time; longer calls are made once
 _MIN_ROUNDS = 3
@@ -32,7 +36,6 @@ class Row:
     """One network in one runtime.
 
     Attributes:
-        calls: Number of timed calls.
         x_ours: Median relative to this project's network in the same runtime.
         x_torch: Median of eager PyTorch FP32 on the same device divided by this median.
         error_mean: Mean absolute difference from the output of the first runtime, in levels of 255.
@@ -57,13 +60,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Result of one run.
-
-    Attributes:
-        rows: By runtime, then by network.
-        complete: Whether the run was not interrupted.
-        other_cores: Cores used by other programs during the measurement; None if unknown.
-    """
+    """Rows by runtime, then by network; whether the run was complete; cores used by other programs, if known."""
 
     rows: list[Row]
     complete: bool
@@ -71,17 +68,7 @@ class Comparison:
 
 
 def compare(nets: Sequence[str], runtimes: Sequence[str], *, seconds: float, threads: int) -> Comparison:
-    """Measure all networks in all runtimes.
-
-    Args:
-        nets: Names in `PEERS`.
-        runtimes: Names in `RUNTIMES`, available here.
-        seconds: Timed seconds after preparation.
-        threads: Threads of PyTorch and of OpenVINO.
-
-    Raises:
-        VeneerError: The portrait or the face model is missing.
-    """
+    """Measure the named networks in the named runtimes for a time after preparation."""
     regions = regions_bgr()
     rows: dict[tuple[str, str], Row] = {}
     calls: dict[tuple[str, str], Callable[[], object]] = {}
@@ -89,7 +76,7 @@ def compare(nets: Sequence[str], runtimes: Sequence[str], *, seconds: float, thr
         for name in nets:
             started_s = time.perf_counter()
             peer = PEERS[name]
-            for row, call in _prepare(made(peer, regions[peer.region, peer.size_wh]), runtimes, threads):
+            for row, call in _prepare(peer, regions[peer.region, peer.size_wh], runtimes, threads):
                 rows[name, row.runtime] = row
                 if call is not None:
                     calls[name, row.runtime] = call
@@ -107,13 +94,16 @@ def compare(nets: Sequence[str], runtimes: Sequence[str], *, seconds: float, thr
     return Comparison([rows[name, runtime] for runtime in runtimes for name in nets], complete, contention.cores)
 
 
-def _prepare(net: Made, runtimes: Sequence[str], threads: int) -> Iterator[tuple[Row, Callable[[], object] | None]]:
+def _prepare(
+    peer: Peer, region_bgr: ImageU8, runtimes: Sequence[str], threads: int
+) -> Iterator[tuple[Row, Callable[[], object] | None]]:
     """Open one network in each runtime and compare the outputs; yields the function to time, or None on failure."""
-    engines, peer = PeerEngines(net.net, net.region_bgr, threads, net.peer.own), net.peer
-    size = f"{peer.size_wh[0]}x{peer.size_wh[1]}"
+    net, size = peer.make(), f"{peer.size_wh[0]}x{peer.size_wh[1]}"
+    engines = PeerEngines(net, region_bgr, threads, peer.own)
+    cost = round(gmac(copy.deepcopy(net).to("meta"), peer.size_wh), 4), parameters(net)
     reference = None
     for runtime in runtimes:
-        row = Row(peer.name, peer.weights, peer.region, size, round(net.gmac, 4), net.parameters, runtime)
+        row = Row(peer.name, peer.weights, peer.region, size, *cost, runtime)
         try:
             call, output = engines.open(runtime)
             output_bgr = output().astype(np.float64)
@@ -143,51 +133,32 @@ def _torch_settings(threads: int) -> Iterator[None]:
 def time_in_turns(calls: Mapping[Key, Callable[[], object]], *, seconds: float) -> tuple[dict[Key, list[float]], bool]:
     """Time calls in rounds of random order, so that other load affects all of them equally.
 
-    Every call is made once untimed. Then each round gives every call one turn. A turn of several calls starts with an
-    untimed one, because the previous function has replaced the contents of the caches. Ctrl-C ends the measurement; the
-    completed turns are returned.
-
-    Args:
-        calls: Functions to time, by name.
-        seconds: Duration of all rounds together; at least three rounds are made.
-
-    Returns:
-        Durations in milliseconds by name, and whether the measurement was complete.
+    Every call is made once untimed. Then each of at least three rounds gives every call one turn. A turn of several
+    calls starts with an untimed one, because the previous function has replaced the contents of the caches. Returns
+    durations in milliseconds by name, and whether the measurement was complete: Ctrl-C ends it and keeps the completed
+    turns.
     """
     durations_ms: dict[Key, list[float]] = {name: [] for name in calls}
     order, rng = list(calls), random.Random(0)
     try:
-        typical_s = {name: _time(call) for name, call in calls.items()}
+        typical_ms = {name: time_repeatedly(call, 0.0)[0] for name, call in calls.items()}
         end_s, rounds = time.perf_counter() + seconds, 0
         while rounds < _MIN_ROUNDS or time.perf_counter() < end_s:
             rng.shuffle(order)
             for name in order:
                 if rounds >= _MIN_ROUNDS and time.perf_counter() >= end_s:
                     break
-                turn_ms = _turn(calls[name], repeat=typical_s[name] < _TURN_S / 2)
-                typical_s[name] = min(typical_s[name], min(turn_ms) / 1e3)
+                turn_s = 0.0
+                if typical_ms[name] < 1e3 * _TURN_S / 2:
+                    calls[name]()
+                    turn_s = _TURN_S
+                turn_ms = time_repeatedly(calls[name], turn_s)
+                typical_ms[name] = min(typical_ms[name], *turn_ms)
                 durations_ms[name] += turn_ms
             rounds += 1
     except KeyboardInterrupt:
         return durations_ms, False
     return durations_ms, True
-
-
-def _turn(call: Callable[[], object], *, repeat: bool) -> list[float]:
-    if not repeat:
-        return [_time(call) * 1e3]
-    call()
-    durations_ms: list[float] = []
-    end_s = time.perf_counter() + _TURN_S
-    while not durations_ms or time.perf_counter() < end_s:
-        durations_ms.append(_time(call) * 1e3)
-    return durations_ms
-
-
-def _time(call: Callable[[], object]) -> float:
-    started_s = time.perf_counter()
-    call()
-    return time.perf_counter() - started_s
 
 
 def _add_ratios(rows: dict[tuple[str, str], Row]) -> None:

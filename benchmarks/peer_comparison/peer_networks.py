@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +13,6 @@ from benchmarks.engine_matrix.checkout_jobs import jobs
 from engines.generators.registry import fresh_generator, generator_spec
 from engines.regions.lips_region import lips_region
 from engines.regions.upright import PictureRegion, face_box
-from engines.training.metrics.model_cost import gmac, parameters
 from live.pipeline.frame import ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_sheet import find_faces
@@ -24,16 +22,12 @@ OURS = "toon_net"  # the baseline of the relative times
 
 @dataclass(frozen=True)
 class Peer:
-    """One network at its size.
+    """One network at its input size: name for `--net`, publication or style, and region ("head" or "lips").
 
     Attributes:
-        name: Name in the table and for `--net`.
-        source: Publication or style.
-        region: "head" or "lips".
-        size_wh: Size of the input, pixels.
         weights: "shipped" or "random".
         make: Builds the module in FP32 on the CPU, in evaluation mode.
-        own: The style and size, for this project's networks; None for others.
+        own: Style and size of this project's networks; None for others.
     """
 
     name: str
@@ -43,21 +37,6 @@ class Peer:
     weights: str
     make: Callable[[], nn.Module]
     own: tuple[str, tuple[int, int]] | None = None
-
-
-@dataclass(frozen=True)
-class Made:
-    """A network with its weights, and its cost for one region.
-
-    Attributes:
-        region_bgr: The input, (1, H, W, 3) uint8.
-    """
-
-    peer: Peer
-    net: nn.Module
-    region_bgr: ImageU8
-    gmac: float
-    parameters: int
 
 
 def _published(name: str, **arguments: int) -> Peer:
@@ -92,9 +71,7 @@ PEERS = {peer.name: peer for peer in _ALL}
 def regions_bgr() -> dict[tuple[str, tuple[int, int]], ImageU8]:
     """Return the regions of the built-in portrait, cut as in `live`, by region and size: (1, H, W, 3) uint8 each.
 
-    Raises:
-        SourceError: The portrait is missing.
-        TrackingError: The face model is missing.
+    Raises SourceError or TrackingError if the portrait or the face model is missing.
     """
     frame_bgr = portrait_bgr()
     frame_wh = frame_bgr.shape[1], frame_bgr.shape[0]
@@ -111,9 +88,3 @@ def regions_bgr() -> dict[tuple[str, tuple[int, int]], ImageU8]:
             crop_bgr = PictureRegion(box, peer.size_wh, frame_wh).crop(frame_bgr)
         cut[peer.region, peer.size_wh] = np.ascontiguousarray(crop_bgr[None])
     return cut
-
-
-def made(peer: Peer, region_bgr: ImageU8) -> Made:
-    """Build a network and count its cost on the meta device."""
-    net = peer.make()
-    return Made(peer, net, region_bgr, gmac(copy.deepcopy(net).to("meta"), peer.size_wh), parameters(net))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -51,12 +51,7 @@ OwnStyle = tuple[str, tuple[int, int]]  # name of a shipped style, and its size
 
 
 def missing(runtime: str, own: Sequence[OwnStyle]) -> str:
-    """Return why a runtime is not available on this machine; empty if it is.
-
-    Args:
-        runtime: Name in `RUNTIMES`.
-        own: Measured styles of this project, for INT8.
-    """
+    """Return why a runtime is not available on this machine; empty if it is. INT8 needs a measured style of ours."""
     try:
         if runtime in _CUDA:
             torch_device()
@@ -97,16 +92,10 @@ def error_text(error: Exception) -> str:
 
 
 class PeerEngines:
-    """One network on one region, in any runtime.
+    """One network on one (1, H, W, 3) BGR uint8 region, in any runtime.
 
     On the CPU the conversion between bytes and floats is part of the timed call, as in the program; on a GPU input and
-    output are in GPU memory.
-
-    Args:
-        net: The network in FP32 on the CPU, in evaluation mode.
-        region_bgr: (1, H, W, 3) BGR uint8.
-        threads: Threads of OpenVINO; those of PyTorch are set for the process.
-        own: The style, for a network of this project.
+    output are in GPU memory. `own` is the style, for a network of this project.
     """
 
     def __init__(
@@ -115,11 +104,7 @@ class PeerEngines:
         self._net, self._region_bgr, self._threads, self._own = net, region_bgr, threads, own
 
     def open(self, runtime: str) -> Opened:
-        """Return a function to time, and one that returns the output, (1, H, W, 3) BGR float32 in levels of 255.
-
-        Raises:
-            Exception: Any error of the runtime's library.
-        """
+        """Return a function to time, and one for the output, (1, H, W, 3) BGR float32. Raises any error."""
         if runtime in _CUDA:
             size_wh = self._region_bgr.shape[2], self._region_bgr.shape[1]
             backend = next(one for one in cuda_backends(self._net, 1, size_wh) if one.name == _CUDA[runtime])
@@ -156,12 +141,7 @@ def _synchronized(run: Callable[[], object]) -> Callable[[], object]:
 
 
 def _shipped_style(name: str, size_wh: tuple[int, int]) -> Style:
-    """Load a shipped style.
-
-    Raises:
-        NotUsableError: The user has a style of the same name.
-        LookError: There is no such style.
-    """
+    """Load a shipped style. Raises NotUsableError if the user has one of the same name."""
     style = load_style(name)
     if style.weights.parent != SHIPPED:
         raise NotUsableError(f"your own style {name} replaces the shipped one")
@@ -171,32 +151,22 @@ def _shipped_style(name: str, size_wh: tuple[int, int]) -> Style:
 def load_int8_graph(style: Style) -> Any:
     """Load the INT8 graph of a style, from (N, H, W, 3) uint8 to floats; it is built and cached if necessary.
 
-    Raises:
-        NotUsableError: It cannot be built here, or it failed calibration and is not used by the program.
-        VeneerError: The calibration set or the cache cannot be written.
+    Raises NotUsableError if it cannot be built here, or failed calibration and is not used by the program.
     """
+    from calibration.engine_checks.quantize import build_int8
+    from calibration.engine_checks.verdicts import load_reference
+    from calibration.sets.set_builder import built_in
+
     key = int8_key(style)
     entry = engine_cache.find(key)
     if entry is None or verdict(key) == "uncalibrated":
-        if not nncf_installed():
-            raise NotUsableError(_NO_NNCF, INSTALL)
-        _build_int8(style)
+        print(f"{style.name}: building the INT8 engine", file=sys.stderr, flush=True)
+        say = partial(print, file=sys.stderr, flush=True)
+        built_in(say=say)
+        build_int8(style, load_reference(style), say=say)
         key = int8_key(style)  # it includes the calibration set, which may be new
         entry = engine_cache.find(key)
     found = verdict(key)
     if entry is None or found != "passed":
         raise NotUsableError(f"calibration {found}, so the program does not use it")
     return openvino_core().read_model(entry / GRAPH)
-
-
-def _build_int8(style: Style) -> None:
-    from calibration.engine_checks.quantize import build_int8
-    from calibration.engine_checks.verdicts import load_reference
-    from calibration.sets.set_builder import built_in
-
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    say(f"{style.name}: building the INT8 engine")
-    built_in(say=say)
-    build_int8(style, load_reference(style), say=say)

@@ -23,11 +23,7 @@ class NoEnvironmentError(Exception):
 
 
 def environment(folder: Path) -> Path:
-    """Create the environment if necessary, and return its Python. Other processes wait meanwhile.
-
-    Raises:
-        NoEnvironmentError: pip cannot install the packages, or the folder cannot be written.
-    """
+    """Create the environment if necessary, and return its Python, or raise NoEnvironmentError. Other processes wait."""
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -11,16 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from calibration.autotune.autotune_rules import (
-    ON_CPU,
-    BackendThreads,
-    make_choice,
-    region_sizes,
-    rejection_reason,
-    scale_look,
-    select_backend,
-    select_scale,
-)
+from calibration.autotune import autotune_rules as rules
+from calibration.autotune.autotune_rules import ON_CPU, BackendThreads, region_sizes, scale_look
 from calibration.autotune.engine_timing import CallTime, TrackerLoad, summarise, time_interleaved
 from calibration.engine_checks.verdicts import Backend, check_engines, load_reference
 from calibration.sets.set_pictures import stills
@@ -47,10 +39,8 @@ class EngineTiming:
     """Result for one backend of one style at one size.
 
     Attributes:
-        engine: Style and size, such as "toon 256x256"; empty if the row holds for all engines.
-        backend: Runtime and precision.
+        engine: As in "toon 256x256"; empty if the row holds for all engines.
         threads: Number of CPU threads; 0 if not applicable.
-        time: None if it was not timed.
         rejected: Why it was not selected; empty for the selected backend.
     """
 
@@ -65,12 +55,7 @@ class EngineTiming:
 class LookTiming:
     """Time to paint one face on a 1280x720 frame beside the tracker, for a look at one scale of its regions.
 
-    Attributes:
-        look: Name of the look.
-        sizes: Its region sizes.
-        time: Time per frame.
-        holds: Whether the 95th percentile is within the budget.
-        chosen: Whether this scale was selected.
+    `holds`: the 95th percentile is within the budget. `chosen`: this scale was selected.
     """
 
     look: str
@@ -82,15 +67,7 @@ class LookTiming:
 
 @dataclass(slots=True)
 class AutotuneReport:
-    """Measurements and selections.
-
-    Attributes:
-        fps: Requested frame rate.
-        budget_ms: Time available to paint a frame.
-        engines: Results by engine and backend.
-        looks: Results by look and scale.
-        file: Where the selection was written.
-    """
+    """Measurements and selections for a frame rate, the budget to paint a frame, and the file written."""
 
     fps: float
     budget_ms: float
@@ -104,12 +81,7 @@ class AutotuneReport:
 
 
 class Autotuner:
-    """Measures looks one after the other; an engine that several looks share is measured once.
-
-    Args:
-        fps: Frame rate that the looks must reach.
-        say: Receives progress messages, one line each.
-    """
+    """Measures looks one after the other for a frame rate; an engine that several looks share is measured once."""
 
     def __init__(self, *, fps: float, say: Callable[[str], None]) -> None:
         self.report = AutotuneReport(fps, round(_BUDGET_SHARE * 1000 / fps, 3))
@@ -152,7 +124,7 @@ class Autotuner:
             tried.append((candidate, timing))
             if holds:
                 break
-        best = select_scale([timing.time for _, timing in tried], self.report.budget_ms)
+        best = rules.select_scale([timing.time for _, timing in tried], self.report.budget_ms)
         self.report.looks += [replace(timing, chosen=index == best) for index, (_, timing) in enumerate(tried)]
         chosen, timing = tried[best]
         entry = autotune_choice.look_entry(chosen, fps=self._fps, holds=timing.holds, **asdict(timing.time))
@@ -186,10 +158,10 @@ class Autotuner:
             for engine in engines.values():
                 engine.close()
         self.report.engines += [EngineTiming(name, backend, 0, None, why) for backend, why in rejected.items()]
-        best = select_backend(timings)
+        best = rules.select_backend(timings)
         for key, call_time in sorted(timings.items(), key=lambda item: item[1].median_ms):
-            self.report.engines.append(EngineTiming(name, *key, call_time, rejection_reason(timings, key, best)))
-        self._engine_entries[name] = autotune_choice.engine_entry(style, make_choice(timings, best))
+            self.report.engines.append(EngineTiming(name, *key, call_time, rules.rejection_reason(timings, key, best)))
+        self._engine_entries[name] = autotune_choice.engine_entry(style, rules.make_choice(timings, best))
 
     def _time_engines(self, style: Style, engines: dict[BackendThreads, Engine]) -> dict[BackendThreads, CallTime]:
         if not engines:

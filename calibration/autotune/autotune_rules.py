@@ -54,13 +54,9 @@ def make_choice(timings: Timings, selected: BackendThreads) -> EngineChoice:
 
 
 def select_scale(times: Sequence[CallTime], budget_ms: float) -> int:
-    """Return the index of the first scale within the budget.
+    """Return the index of the first scale whose 95th percentile is within the budget; the largest size comes first.
 
     If none is, return the largest scale whose time is close to the minimum.
-
-    Args:
-        times: Time per frame, the largest region size first.
-        budget_ms: Limit of the 95th percentile.
     """
     for index, time in enumerate(times):
         if time.p95_ms <= budget_ms:

@@ -36,14 +36,7 @@ class CallTime:
 class TrackerLoad:
     """Context manager that runs the face tracker on a 1280x720 portrait frame in a background thread.
 
-    Args:
-        fps: Frames tracked per second.
-        person: Whether to run the person segmenter as well.
-
-    Attributes:
-        frame_bgr: (720, 1280, 3) BGR uint8.
-        faces: Faces found on the frame.
-        mask: Person mask; None unless `person`.
+    With `person`, the person segmenter runs as well and gives `mask`.
 
     Raises:
         TrackingError: The face model cannot be loaded.
@@ -98,18 +91,13 @@ def _portrait_frame() -> ImageU8:
 
 
 def time_interleaved(calls: Mapping[Key, Callable[[], object]], *, seconds: float) -> dict[Key, CallTime]:
-    """Time several calls in alternation, so that other load on the machine affects all of them equally.
-
-    Args:
-        calls: Functions to time, by name.
-        seconds: Timed seconds for each function over all rounds.
-    """
+    """Time each call for `seconds` in total, in alternation, so that other load affects all of them equally."""
     durations_ms: dict[Key, list[float]] = {name: [] for name in calls}
     for round_number in range(_ROUNDS):
         for name, call in calls.items():
             for _ in range(1 if round_number else _BURN_IN_CALLS):
                 call()
-            durations_ms[name] += _repeat(call, seconds / _ROUNDS)
+            durations_ms[name] += time_repeatedly(call, seconds / _ROUNDS)
     return {name: summarise(durations) for name, durations in durations_ms.items()}
 
 
@@ -119,7 +107,8 @@ def summarise(durations_ms: Sequence[float]) -> CallTime:
     return CallTime(round(median, 3), round(p95, 3))
 
 
-def _repeat(call: Callable[[], object], seconds: float) -> list[float]:
+def time_repeatedly(call: Callable[[], object], seconds: float) -> list[float]:
+    """Call for a time, at least once; return the durations in milliseconds."""
     durations_ms: list[float] = []
     end_s = time.perf_counter() + seconds
     while not durations_ms or time.perf_counter() < end_s:

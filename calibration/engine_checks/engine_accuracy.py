@@ -16,11 +16,12 @@ from calibration.engine_checks.tolerances import (
     Tolerances,
     failure_reason,
 )
-from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, lab, mean_ciede2000, mse_to_psnr_db, ssim
+from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, lab, mean_ciede2000, ssim
 from calibration.sets.set_pictures import SetPicture
 from engines.errors import EngineError
 from engines.runtime.base import MAX_FACES, Engine
 from engines.styles import Style
+from engines.training.metrics.psnr import mse_to_psnr_db
 
 ImageU8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -28,14 +29,7 @@ _PICTURES_PER_BATCH = 20  # one batch of MAX_FACES for every 20 images: a fifth 
 
 
 class Reference:
-    """Reference outputs on the calibration set, computed once for all engines of a style.
-
-    Args:
-        style: The style at the size of the images.
-        engine: The reference engine, FP32.
-        pictures: Images of the calibration set.
-        clips: Frame sequences, (H, W, 3) BGR uint8 each.
-    """
+    """Outputs of the FP32 engine on the calibration set; clips are lists of (H, W, 3) BGR uint8 frames."""
 
     def __init__(
         self, style: Style, engine: Engine, pictures: Sequence[SetPicture], clips: Sequence[Sequence[ImageU8]]
@@ -51,16 +45,7 @@ class Reference:
     def evaluate(
         self, engine: Engine, tolerances: Tolerances, *, on_picture: Callable[[], None] = lambda: None
     ) -> EngineVerdict:
-        """Compare an engine of the same style and size with the reference.
-
-        Args:
-            engine: The engine under test.
-            tolerances: Limits for the verdict.
-            on_picture: Called after each image.
-
-        Raises:
-            EngineError: The engine failed.
-        """
+        """Compare an engine of the same style and size with the reference. Raises EngineError if the engine failed."""
         scored: dict[str, list[_PictureScores]] = {}
         for index, picture in enumerate(self.pictures):
             scores = self._score(index, _infer_one(engine, picture.crop_bgr))

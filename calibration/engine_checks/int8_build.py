@@ -10,19 +10,20 @@ calibration rejected it; the last JSON line holds the reason.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 
 from calibration.engine_checks.quantize import Int8LoadError, build_int8
 from calibration.engine_checks.verdicts import load_reference
 from calibration.sets.set_builder import BUILT_IN_PICTURES, built_in
 from engines.build.build_process import EXIT_REJECTED, EXIT_UNAVAILABLE, report_step
-from engines.errors import OptionsError, VeneerError
+from engines.errors import VeneerError
 from engines.runtime.base import NotUsableError
 from engines.styles import Style, load_style
+from live.options import parse_size
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,19 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _style(name: str, size: str, region: str) -> Style:
     style = load_style(name)
     style = style.on(region or style.region)
-    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", size)
-    if size and match is None:
-        raise OptionsError(f"--size {size}", "not a size", "write WIDTHxHEIGHT, as in 256x256")
-    return replace(style, size_wh=(int(match[1]), int(match[2]))) if match else style
+    if not size:
+        return style
+    width, height = parse_size(size)
+    return replace(style, size_wh=(width, height))
 
 
 def _build(style: Style) -> int:
-    pictures = 0
+    pictures = count(1)
 
     def on_picture() -> None:
-        nonlocal pictures
-        pictures += 1
-        report_step("set", "creating the built-in calibration set", pictures, BUILT_IN_PICTURES)
+        report_step("set", "creating the built-in calibration set", next(pictures), BUILT_IN_PICTURES)
 
     with suppress(ModuleNotFoundError):  # the reference is OpenVINO then
         import torch

@@ -32,14 +32,9 @@ def build_int8(
 ) -> EngineVerdict:
     """Build the INT8 engine of a style if it is not in the cache, check it, and record the verdict.
 
-    The recipes are tried in order, from the fastest to the most conservative, until one passes. If none passes, the
-    last engine is kept with its verdict, so that it is not built again.
-
-    Args:
-        style: The style at the size of the reference images.
-        reference: Reference outputs. Every second image gives the quantisation ranges; all images are evaluated.
-        say: Receives progress messages, one line each.
-        recipes: Quantisation recipes in the order to try.
+    Every second image of the reference gives the quantisation ranges; all are evaluated. The recipes are tried from the
+    fastest to the most conservative, until one passes. If none passes, the last engine is kept with its verdict, so
+    that it is not built again.
 
     Raises:
         NotUsableError: NNCF is missing or cannot quantise the style.

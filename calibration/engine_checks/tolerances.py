@@ -9,12 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:
-    """Limits that the images of each calibration case must meet.
-
-    Attributes:
-        max_mean_de: Upper limit of the mean CIEDE2000 colour difference.
-        min_psnr_db: Lower limit of the PSNR in dB, peak 255.
-    """
+    """Limits for each calibration case: the mean CIEDE2000 colour difference, and the PSNR in dB with peak 255."""
 
     max_mean_de: float
     min_psnr_db: float
@@ -27,17 +22,8 @@ FLOAT_TOLERANCES, INT8_TOLERANCES = Tolerances(0.5, 40.0), Tolerances(1.0, 34.0)
 class CaseScores:
     """Deviation from the reference over the images of one calibration case.
 
-    `max_error` and `mean_error` compare the raw network output; the other scores compare the finished 8-bit images.
-
-    Attributes:
-        pictures: Number of images.
-        max_error: Largest absolute error of the finite outputs, in levels of 255.
-        mean_error: Mean absolute error of the finite outputs, in levels of 255.
-        psnr_db: PSNR over all pixels of all images, in dB; 100 if they are equal.
-        worst_psnr_db: PSNR of the worst image.
-        ssim: Mean structural similarity.
-        mean_de: Mean CIEDE2000 over all pixels.
-        non_finite: Number of NaN or infinite output values.
+    `max_error` and `mean_error` compare the finite raw network outputs in levels of 255; `non_finite` counts the other
+    values. The other scores compare the finished 8-bit images. PSNR is 100 dB if they are equal.
     """
 
     pictures: int
@@ -55,11 +41,9 @@ class BatchScores:
     """Deviation when the engine receives several regions per call, as it does for several faces.
 
     Attributes:
-        size: Regions per call.
-        scores: Scores over all batched images; None if the engine failed.
+        scores: Over all batched images; None if the engine failed with `error`.
         single: Scores of the same images with one region per call.
         added_de: Largest increase of an image's mean CIEDE2000 from single to batched.
-        error: Message of the engine's failure; empty if it succeeded.
     """
 
     size: int
@@ -71,14 +55,10 @@ class BatchScores:
 
 @dataclass(frozen=True, slots=True)
 class EngineVerdict:
-    """Scores of one engine, and whether they are within the tolerances.
+    """Scores of one engine by case name, plus "all", and why it fails; `reason` is empty if it passes.
 
-    Attributes:
-        cases: Scores by case name, plus "all".
-        flicker: Mean frame-to-frame change of the engine's output on the calibration clips divided by that of the
-            reference; None without a clip or without change.
-        reason: Why the engine fails; empty if it passes.
-        batch: Scores for several regions per call; None if there was no image.
+    `flicker` is the mean frame-to-frame change of the engine's output on the calibration clips divided by that of the
+    reference; None without a clip or without change.
     """
 
     cases: dict[str, CaseScores]

@@ -23,14 +23,10 @@ MAX_PICTURES_PER_CASE = 12  # more images change no verdict, and CIEDE2000 is sl
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A combination of runtime and precision.
+    """A combination of runtime, as in `open_engine`, and precision ("int8", "fp16", "bf16" or "fp32").
 
-    Attributes:
-        runtime: As in `open_engine`.
-        precision: "int8", "fp16", "bf16" or "fp32".
-        open: Opens the engine with a number of CPU threads (None: the default). Raises NotUsableError, ImportError,
-            OSError or RuntimeError if this machine cannot run it.
-        threaded: Whether the number of CPU threads affects it.
+    `open` takes the number of CPU threads (None: the default), which matters if `threaded`. It raises NotUsableError,
+    ImportError, OSError or RuntimeError if this machine cannot run it.
     """
 
     runtime: str
@@ -46,12 +42,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class EngineCheck:
-    """Result for one backend of a style.
-
-    Attributes:
-        verdict: None if the backend cannot be used here.
-        unavailable: Why it cannot be used.
-    """
+    """Result for one backend of a style; without a verdict, `unavailable` says why it cannot be used here."""
 
     style: Style
     backend: Backend
@@ -132,14 +123,8 @@ def check_engines(
 ) -> Iterator[EngineCheck]:
     """Check the engines of a style one after the other, and record each verdict under the engine's cache key.
 
-    Args:
-        style: The style at one size.
-        reference: Returns the reference; called only if an engine must be checked.
-        recheck: Whether to check engines that already have a verdict; otherwise they are returned without scores.
-        say: Receives progress messages, one line each.
-
-    Raises:
-        EngineError: The weights are not usable, or a verdict cannot be written.
+    `reference` is called only if an engine must be checked. Without `recheck`, engines that have a verdict are returned
+    without scores. Raises EngineError if the weights are not usable, or a verdict cannot be written.
     """
     for backend in backends(style):
         try:
@@ -155,11 +140,7 @@ def check_engines(
 
 
 def _recorded_verdict(backend: Backend) -> EngineVerdict | None:
-    """Return the recorded verdict without scores; None if the engine was not built or not checked.
-
-    Raises:
-        NotUsableError, ImportError, OSError, RuntimeError: The backend cannot be used here.
-    """
+    """Return the recorded verdict without scores; None if not built or not checked. Errors as in `open`."""
     try:
         engine = backend.open(None)
     except NotUsableError:

@@ -16,19 +16,10 @@ from live.tracking.face_mesh import FaceMeshTracker
 
 
 def clip_regions(clip: Path, kind: str, size_wh: tuple[int, int], *, most: int) -> Iterator[ImageU8 | None]:
-    """Yield the region of one face on each frame, (H, W, 3) RGB uint8; None for a frame without a face.
+    """Yield the region of one face on each of the first `most` frames, (H, W, 3) RGB uint8; None without a face.
 
-    Landmarks and region are filtered over time as in live use.
-
-    Args:
-        clip: Video file.
-        kind: "face" or "head"; "frame" and "person" give the whole frame, with or without a face.
-        size_wh: Size of the regions.
-        most: Maximum number of frames.
-
-    Raises:
-        SourceError: The clip cannot be read.
-        TrackingError: The face model cannot be loaded.
+    "frame" and "person" give the whole frame, with or without a face. Landmarks and region are filtered over time as in
+    live use. Raises SourceError or TrackingError if the clip or the face model is not readable.
     """
     source, tracker = VideoSource(clip), FaceMeshTracker(max_faces=1)
     filters: dict[int, TemporalFilter] = {}

@@ -21,11 +21,7 @@ _TEXT_RGB = (30, 30, 30)
 
 
 def check_sheet(path: Path) -> None:
-    """Check before the evaluation that a sheet can be written.
-
-    Raises:
-        SinkError: The suffix is unknown, or the folder does not exist.
-    """
+    """Check before the evaluation that a sheet can be written. Raises SinkError."""
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise SinkError(f"--sheet {path}", f"unknown kind '{path.suffix}'", "end the name in .png")
     if not path.parent.is_dir():
@@ -45,17 +41,9 @@ def select_rows(scores: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, A
 def write_contact_sheet(
     path: Path, style: str, teacher: str, scores: Sequence[dict[str, Any]], load_triple: Callable[[str], Triple]
 ) -> None:
-    """Write the sheet with every tile at full size, labelled with names and scores.
+    """Write the sheet with every tile at full size, labelled with names and scores from `photo_scores`.
 
-    Args:
-        path: Image file to write.
-        style: Name of the style, for the heading.
-        teacher: Name of the teacher, for the heading.
-        scores: From `teacher_scores.photo_scores`.
-        load_triple: Returns the three images by the name of the region.
-
-    Raises:
-        SinkError: The sheet cannot be written.
+    `load_triple` returns the three images by the name of the region. Raises SinkError if the sheet cannot be written.
     """
     rows = [_row(rank, picture, load_triple(picture["name"])) for rank, picture in select_rows(scores)]
     headings = ["input", f"teacher {teacher}", f"student {style}"]

@@ -24,16 +24,9 @@ _MIN_VALID_FLOW = 0.3  # share of pixels; frame pairs below it are cuts
 
 @dataclass(frozen=True, slots=True)
 class Flicker:
-    """Frame-to-frame change in levels of 255 over all pairs of frames.
+    """Frame-to-frame change of input and output in levels of 255 over all pairs of frames.
 
     The mean is of absolute differences. The root mean square (RMS) is more sensitive to few pixels that change much.
-
-    Attributes:
-        input_levels: Mean change of the input.
-        output_levels: Mean change of the output.
-        input_rms_levels: RMS change of the input.
-        output_rms_levels: RMS change of the output.
-        pairs: Number of compared pairs of frames.
     """
 
     input_levels: float
@@ -71,19 +64,12 @@ class _Accumulator:
 def still_flicker(
     picture_rgb: ImageU8, size_wh: tuple[int, int], apply_rgb: Apply, *, jitter: bool, seed: int = 0
 ) -> Flicker:
-    """Measure flicker on 24 noisy frames made from one photo.
+    """Measure flicker on 24 noisy frames made from one photo, (S, S, 3) RGB uint8, larger than `size_wh`.
 
     Each frame is the photo at `size_wh` plus normal noise with a sigma of 2 levels, independent per pixel, channel and
-    frame. With `jitter`, the photo is also shifted by up to half a pixel in x and y on each frame, and input and
-    output are shifted back (bicubic) before the comparison: output that follows the face is not affected, output that
-    depends on the pixel grid changes more.
-
-    Args:
-        picture_rgb: (S, S, 3) RGB uint8, larger than `size_wh`.
-        size_wh: Size of the frames.
-        apply_rgb: The style.
-        jitter: Whether to shift the frames.
-        seed: Seed of noise and jitter.
+    frame. With `jitter`, the photo is also shifted by up to half a pixel in x and y on each frame, and input and output
+    are shifted back (bicubic) before the comparison: output that follows the face is not affected, output that depends
+    on the pixel grid changes more.
     """
     rng = np.random.default_rng(seed)
     scale = np.divide((picture_rgb.shape[1], picture_rgb.shape[0]), size_wh)
@@ -114,18 +100,14 @@ def _shift(picture: Floats, by_xy: NDArray[np.float64]) -> Floats:
 
 
 def moving_flicker(regions_rgb: Iterable[ImageU8 | None], apply_rgb: Apply) -> Flicker:
-    """Measure flicker on a real clip with motion compensation.
+    """Measure flicker on a real clip with motion compensation, from (S, S, 3) RGB uint8 regions in frame order.
 
-    The optical flow between two input frames (dense inverse search; Kroeger et al., "Fast Optical Flow Using Dense
-    Inverse Search", ECCV 2016) warps the earlier input and output onto the later ones. The change is the difference
-    over the pixels with valid flow. Pixels that fail the forward-backward check, or that lie at motion boundaries, are
-    excluded (Sundaram, Brox, Keutzer, "Dense Point Trajectories by GPU-Accelerated Large Displacement Optical Flow",
-    ECCV 2010, section 3).
-
-    Args:
-        regions_rgb: (S, S, 3) RGB uint8 in the order of the frames; None for a frame without a face, which separates
-            the frames before and after it. So does a cut, where less than 30 % of the flow is valid.
-        apply_rgb: The style.
+    A frame without a face (None) separates the frames before and after it. So does a cut, where less than 30 % of the
+    flow is valid. The optical flow between two input frames (dense inverse search; Kroeger et al., "Fast Optical Flow
+    Using Dense Inverse Search", ECCV 2016) warps the earlier input and output onto the later ones. The change is the
+    difference over the pixels with valid flow. Pixels that fail the forward-backward check, or that lie at motion
+    boundaries, are excluded (Sundaram, Brox, Keutzer, "Dense Point Trajectories by GPU-Accelerated Large Displacement
+    Optical Flow", ECCV 2010, section 3).
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     changes = _Accumulator()

@@ -18,12 +18,9 @@ _MAX_EYE_SHIFT = 1.0  # eye distances; beyond it the detection is another face
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Drift of one face in percent of the distance between the eye centres.
+    """Drift of one face in percent of the distance between the eye centres: mean over all landmarks, and by part.
 
-    Attributes:
-        percent: Mean distance over the landmarks of eyes, brows, lips, nose and face oval.
-        parts_percent: Mean over the landmarks of each of these parts.
-        noise_percent: The same between the input and the input with noise of 2 levels: the error of the face mesh.
+    `noise_percent` is the same between the input and the input with noise of 2 levels: the error of the face mesh.
     """
 
     percent: float
@@ -32,12 +29,9 @@ class Drift:
 
 
 class DriftMeter:
-    """Runs the face mesh on images before and after a style; must be closed.
+    """Runs the face mesh on images before and after a style, with a longer side of 512 pixels; must be closed.
 
-    Both images are resized to a longer side of 512 pixels (bicubic).
-
-    Raises:
-        TrackingError: The face model cannot be loaded.
+    Raises TrackingError if the face model cannot be loaded.
     """
 
     def __init__(self) -> None:
@@ -46,11 +40,7 @@ class DriftMeter:
         self._parts = _landmark_indices()
 
     def measure(self, before_rgb: ImageU8, after_rgb: ImageU8) -> Drift | str:
-        """Measure the drift between two (H, W, 3) RGB images of the same size.
-
-        Returns:
-            The drift; or "input" or "output" if no face is found on that image.
-        """
+        """Measure the drift between two (H, W, 3) RGB images, or name the one without a face: "input" or "output"."""
         before_xy = self._landmarks(before_rgb)
         if before_xy is None:
             return "input"

@@ -20,13 +20,10 @@ _FLANK_PX = 2.0
 
 @dataclass(frozen=True, slots=True)
 class LineScores:
-    """Agreement of the lines of an image with those of a target.
+    """Agreement of the lines of an image with those of a target; None if the image or the target has no line.
 
-    Attributes:
-        precision: Share of its line pixels near a target line, 0..1; None if it has no line.
-        recall: Share of the target line pixels near one of its lines, 0..1; None if the target has no line.
-        crispness: Its mean gradient along the target lines divided by that of the target; None if the target has no
-            line.
+    `precision` and `recall` are shares of line pixels, 0..1. `crispness` is the mean gradient along the target lines
+    divided by that of the target.
     """
 
     precision: float | None

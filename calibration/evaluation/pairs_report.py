@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, psnr_db, ssim
+from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, ssim
+from calibration.evaluation.student import reference_name
 from engines.errors import OptionsError
 from engines.training.data.picture_pairs import read_rgb
+from engines.training.metrics.psnr import psnr_db
 
 if TYPE_CHECKING:
     from engines.styles import Style
@@ -27,7 +29,8 @@ def pairs_report(style: Style, pairs: Iterable[tuple[Path, Path]]) -> dict[str, 
         key: round(float(np.mean([picture[key] for picture in pictures])), 4)
         for key in ("psnr_db", "ssim", "unpainted_psnr_db")
     }
-    return {"style": style.name, "weights_sha256": style.weights_digest(), "mean": mean, "pictures": pictures}
+    about = {"style": style.name, "weights_sha256": style.weights_digest(), "runs_on": reference_name()}
+    return {**about, "mean": mean, "pictures": pictures}
 
 
 def _score(style: Style, before: Path, after: Path) -> dict[str, Any]:
@@ -54,7 +57,7 @@ def pairs_summary(report: dict[str, Any]) -> str:
     worst = min(pictures, key=lambda picture: picture["psnr_db"])
     return (
         f"{report['style']}: PSNR {mean['psnr_db']:.2f} dB, SSIM {mean['ssim']:.3f} "
-        f"over {len(pictures)} picture{'s' if len(pictures) > 1 else ''}\n"
+        f"over {len(pictures)} picture{'s' if len(pictures) > 1 else ''}, {report['runs_on']}\n"
         f"worst: {worst['name']}, PSNR {worst['psnr_db']:.2f} dB, SSIM {worst['ssim']:.3f}\n"
         f"unmodified input: PSNR {mean['unpainted_psnr_db']:.2f} dB"
     )

@@ -13,61 +13,55 @@ from numpy.typing import NDArray
 
 from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX
 from engines.regions.upright import FRAME_REGIONS
-from engines.runtime.selector import open_engine
+from engines.runtime.selector import open_engine, reference_engine
 
 if TYPE_CHECKING:
-    from engines.runtime.base import Engine
     from engines.styles import Style
     from engines.training.data.aligned import AlignedRegion
 
 ImageU8 = NDArray[np.uint8]
 
 
+def reference_name() -> str:
+    """Return runtime and precision of the reference engine, and why it is not PyTorch."""
+    return "torch fp32" if find_spec("torch") else "openvino fp32 (PyTorch is not installed)"
+
+
 class Student:
-    """A style of any region except "lips" on one runtime; must be closed.
+    """A style of any region except "lips" on one runtime, "torch" being the FP32 reference; must be closed.
 
-    Args:
-        style: The style. Frame styles are evaluated on squares, so that upright photos are not cut.
-        runtime: "torch" for the FP32 reference; otherwise as in `open_engine`.
-
-    Raises:
-        OptionsError: The runtime does not exist.
-        EngineError: The weights or the runtime are not usable.
+    Frame styles are evaluated on squares, so that upright photos are not cut. Raises OptionsError or EngineError if the
+    runtime does not exist, or weights or runtime are not usable.
     """
 
     def __init__(self, style: Style, *, runtime: str = "torch") -> None:
         if style.region in FRAME_REGIONS and style.size_wh[0] != style.size_wh[1]:
             style = replace(style, size_wh=(min(style.size_wh),) * 2)
         self.style = style
-        self._engine: Engine | None = None if runtime == "torch" else open_engine(style, runtime=runtime)
+        self._is_reference = runtime == "torch"
+        self._engine = reference_engine(style) if self._is_reference else open_engine(style, runtime=runtime)
 
     @property
     def runs_on(self) -> str:
         """Runtime and precision; for PyTorch selected by "auto" also the reason."""
-        info = None if self._engine is None else self._engine.info
-        if info is None:
-            return "torch fp32" if find_spec("torch") else "openvino fp32 (PyTorch is not installed)"
+        if self._is_reference:
+            return reference_name()
+        info = self._engine.info
         return f"{info.runtime} {info.precision}" + (f" ({info.why})" if info.runtime == "torch" else "")
 
     def infer_bgr(self, region_bgr: ImageU8) -> NDArray[np.float32]:
         """Run the network on one (H, W, 3) BGR region; returns the image or the change in levels of 255, BGR."""
-        if self._engine is not None:
-            return np.array(self._engine.infer(np.ascontiguousarray(region_bgr[None]))[0])
-        picture_bgr = self.apply_rgb(np.ascontiguousarray(region_bgr[:, :, ::-1]))[:, :, ::-1].astype(np.float32)
-        return picture_bgr - region_bgr if self.style.output == "change" else picture_bgr
+        return np.array(self._engine.infer(np.ascontiguousarray(region_bgr[None]))[0])
 
     def apply_rgb(self, region_rgb: ImageU8) -> ImageU8:
         """Return the finished image of one region at the style's size, (H, W, 3) RGB uint8."""
-        if self._engine is None:
-            return self.style.apply_rgb(region_rgb)
         output_rgb = self.infer_bgr(region_rgb[:, :, ::-1])[:, :, ::-1]
         finished = region_rgb + output_rgb if self.style.output == "change" else output_rgb
         return np.asarray(np.clip(np.rint(finished), 0, 255), np.uint8)
 
     def close(self) -> None:
         """Close the engine; idempotent."""
-        if self._engine is not None:
-            self._engine.close()
+        self._engine.close()
 
 
 def crop_to_photo(picture: ImageU8, region: AlignedRegion) -> ImageU8:

@@ -31,20 +31,10 @@ def teacher_report(
     folder: Path,
     start_task: StartTask,
 ) -> dict[str, Any]:
-    """Score a style on photos and clips.
+    """Score a style on clips and photos; the aligned regions remain in the empty folder given.
 
-    Args:
-        student: The style.
-        teacher: The teacher it was trained with.
-        photos: Photos without a face and unreadable photos are skipped and listed.
-        clips: Videos of a face; processed first, because invalid ones are detected quickly.
-        folder: Empty folder for the aligned regions; they remain there.
-        start_task: Progress reporting.
-
-    Raises:
-        OptionsError: No photo or a clip without a face, or `folder` is full.
-        SourceError: A clip cannot be read.
-        TrackingError: The face model cannot be loaded.
+    Photos without a face and unreadable photos are skipped and listed. Clips come first, because invalid ones are
+    detected quickly. Raises OptionsError for no photo with a face or a full disk, SourceError, or TrackingError.
     """
     style = student.style
     clip_results = [clip_scores(clip, student, on_frame=start_task(clip.name, 0)) for clip in clips]

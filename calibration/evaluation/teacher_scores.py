@@ -11,13 +11,14 @@ import numpy as np
 
 from calibration.evaluation.clip_regions import clip_regions
 from calibration.evaluation.flicker import Flicker, moving_flicker, still_flicker
-from calibration.evaluation.image_metrics import psnr_db, ssim
+from calibration.evaluation.image_metrics import ssim
 from calibration.evaluation.landmark_drift import Drift, DriftMeter
 from calibration.evaluation.line_scores import line_scores
 from calibration.evaluation.mask_leakage import changed_outside
 from calibration.evaluation.student import ImageU8, Student, crop_to_photo, resize_area
 from engines.errors import OptionsError
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
+from engines.training.metrics.psnr import psnr_db
 
 if TYPE_CHECKING:
     from engines.styles import Style
@@ -45,11 +46,7 @@ def make_triple(region: AlignedRegion, teacher: Teacher, student: Student) -> Tr
 
 
 def check_style(style: Style) -> None:
-    """Check that a style can be compared with a teacher.
-
-    Raises:
-        OptionsError: The style works on lips, or its region is too small.
-    """
+    """Raise OptionsError if a style cannot be compared with a teacher: it works on lips, or its region is small."""
     if style.region == "lips":
         got = "the style works on lips, and teachers draw whole faces"
         raise OptionsError(f"style {style.name} with --teacher", got, "use --before DIR --after DIR with 90x30 crops")
@@ -63,11 +60,8 @@ def photo_scores(
 ) -> list[dict[str, Any]]:
     """Score every aligned region of a folder, without the pixels outside its photo.
 
-    Shares and ratios are numbers, not percentages, unless the name says "percent".
-
-    Raises:
-        OptionsError: A region is not readable.
-        TrackingError: The face model cannot be loaded.
+    Shares and ratios are numbers, not percentages, unless the name says "percent". Raises OptionsError or TrackingError
+    if a region or the face model is not readable.
     """
     names = region_names(folder)
     picks = np.linspace(0, len(names) - 1, min(FLICKER_PHOTOS, len(names))).round().astype(int)
@@ -104,14 +98,9 @@ def _score(
 
 
 def _similarity(picture_rgb: ImageU8, target_rgb: ImageU8) -> dict[str, float | None]:
-    lines = line_scores(picture_rgb, target_rgb)
-    return {
-        "psnr_db": _rounded(psnr_db(picture_rgb, target_rgb)),
-        "ssim": _rounded(ssim(picture_rgb, target_rgb)),
-        "line_precision": _rounded(lines.precision),
-        "line_recall": _rounded(lines.recall),
-        "line_crispness": _rounded(lines.crispness),
-    }
+    scores = {"psnr_db": psnr_db(picture_rgb, target_rgb), "ssim": ssim(picture_rgb, target_rgb)}
+    lines = {f"line_{name}": score for name, score in asdict(line_scores(picture_rgb, target_rgb)).items()}
+    return {name: _rounded(score) for name, score in (scores | lines).items()}
 
 
 def _drift(found: Drift | str) -> dict[str, Any]:
@@ -134,9 +123,7 @@ def _flicker(found: Flicker) -> dict[str, Any]:
 def clip_scores(clip: Path, student: Student, *, on_frame: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Measure motion-compensated flicker on the first 300 frames of a clip.
 
-    Raises:
-        SourceError: The clip cannot be read.
-        OptionsError: No two consecutive frames show a face.
+    Raises SourceError if it cannot be read, OptionsError if no two consecutive frames show a face.
     """
     style = student.style
     counts = {True: 0, False: 0}

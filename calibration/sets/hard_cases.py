@@ -18,12 +18,7 @@ _COARSE_SCALE, _COARSE_JPEG_QUALITY = 0.35, 30
 
 
 def hard_cases(picture_bgr: ImageU8, rng: np.random.Generator) -> dict[str, ImageU8]:
-    """Return the variants of an image by the names in `CASES`, with the longer side at most 1280 pixels.
-
-    Args:
-        picture_bgr: (H, W, 3) BGR uint8.
-        rng: Source of noise and rotation.
-    """
+    """Return the variants of an (H, W, 3) BGR uint8 image by the names in `CASES`, at most 1280 pixels a side."""
     plain_bgr = _shrink(picture_bgr)
     variants = {
         "plain": plain_bgr,

@@ -23,13 +23,7 @@ KINDS = ("face", "head", "frame")
 
 @dataclass(slots=True)
 class Collected:
-    """Result of a collection.
-
-    Attributes:
-        regions: Number of regions written.
-        faceless: Photos without a face.
-        unreadable: Unreadable photos, each with the reason.
-    """
+    """Number of regions written, photos without a face, and unreadable photos, each with the reason."""
 
     regions: int = 0
     faceless: list[str] = field(default_factory=list)
@@ -37,18 +31,24 @@ class Collected:
 
 
 def photos_in(folders: Sequence[Path]) -> list[Path]:
-    """Return all images in the folders and their subfolders, sorted and without duplicates by real path.
+    """Return all images in the folders and their subfolders; see `media_in`."""
+    return media_in(folders, PICTURE_SUFFIXES, "faces", "pictures")
+
+
+def media_in(places: Sequence[Path], suffixes: Sequence[str], requested: str, kinds: str) -> list[Path]:
+    """Return the files in files and folders, sorted and without duplicates by real path.
 
     Raises:
-        OptionsError: A folder does not exist, or no folder holds an image.
+        OptionsError: A place does not exist, or none holds a file with one of the suffixes.
     """
-    for folder in folders:
-        if not folder.is_dir():
-            raise OptionsError(f"faces in {folder}", "there is no such folder", "name a folder of photos")
-    found = [path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES]
+    for place in places:
+        if not place.exists():
+            raise OptionsError(f"{requested} in {place}", "there is no such folder", f"name a folder of {kinds}")
+    files = (path for place in places for path in ([place] if place.is_file() else place.rglob("*")))
+    found = [path for path in files if path.suffix.lower() in suffixes and path.name[0] != "."]
     if not found:
-        where = ", ".join(map(str, folders))
-        raise OptionsError(f"faces in {where}", "no pictures there", f"use {', '.join(PICTURE_SUFFIXES)}")
+        where = ", ".join(map(str, places))
+        raise OptionsError(f"{requested} in {where}", f"no {kinds} there", f"use {', '.join(suffixes)}")
     return unique_paths(found)
 
 
@@ -82,15 +82,10 @@ def collect(
     names: Mapping[Path, str] | None = None,
     on_photo: Callable[[], None] = lambda: None,
 ) -> Collected:
-    """Extract the regions of the first face in each photo.
+    """Write the regions of the first face in each photo to `out`, as NAME.KIND.png and NAME.KIND.npz.
 
-    Args:
-        photos: Photos without a face and unreadable photos are skipped and listed in the result.
-        out: Output folder; receives NAME.KIND.png and NAME.KIND.npz.
-        kinds: Kinds of region, of `KINDS`.
-        side_px: Side of the square regions.
-        names: Names of the photos; by default from `names_of`.
-        on_photo: Called after each photo.
+    The regions are squares of the given kinds (`KINDS`); the names are by default from `names_of`. Photos without a
+    face and unreadable photos are listed in the result.
 
     Raises:
         OptionsError: `out` cannot be written.

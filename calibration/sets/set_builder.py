@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from calibration.sets.hard_cases import hard_cases
-from calibration.sets.region_collector import collect, unique_paths
+from calibration.sets.region_collector import Collected, collect, media_in
 from engines.cache import cache_lock, calibration_set
 from engines.cache.cache_entry import cache_home, file_digest
 from engines.cache.calibration_set import CASES, CLIP, MARKER
@@ -42,35 +42,18 @@ NamedPicture = tuple[str, ImageU8]  # name of the case, and the image in BGR
 
 
 @dataclass(slots=True)
-class Gathered:
-    """Result of adding photos and clips to the user's own set.
-
-    Attributes:
-        sources: Photos and clips that gave at least one region.
-        regions: Number of regions in the set.
-        faceless: Photos and clips without a face.
-        unreadable: Unreadable photos and clips, each with the reason.
-        left_out: Number of photos and clips beyond the requested maximum.
-    """
+class Gathered(Collected):
+    """Result of adding photos and clips: `sources` gave a region, `left_out` exceeded the maximum."""
 
     sources: int = 0
-    regions: int = 0
-    faceless: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
     left_out: int = 0
 
 
 def built_in(*, on_picture: Callable[[], None] = lambda: None, say: Callable[[str], None] = print_line) -> Path:
     """Create the built-in set if it does not exist, and return its folder. Other processes wait meanwhile.
 
-    Args:
-        on_picture: Called after each of the `BUILT_IN_PICTURES` images.
-        say: Receives progress messages, one line each.
-
-    Raises:
-        OptionsError: The cache folder cannot be written.
-        SourceError: The portrait is missing.
-        TrackingError: The face model cannot be loaded.
+    `on_picture` is called after each of the `BUILT_IN_PICTURES` images. Raises OptionsError, SourceError or
+    TrackingError if the cache folder cannot be written, or the portrait or the face model is missing.
     """
     folder = calibration_set.built_in_folder()
     if calibration_set.marker(folder) is not None:
@@ -97,20 +80,15 @@ def own_set(
     """Add the regions of photos and clips, and their hard variants, to the user's own set.
 
     A photo or clip that is already in the set is replaced. Four frames of a clip are used like photos, and twelve
-    consecutive frames as a sequence. Waits while another process updates the set.
-
-    Args:
-        places: Folders, searched with their subfolders, or single files.
-        most: Maximum number of photos and clips; a random sample is used if there are more.
-        seed: Seed of the sample.
-        on_source: Called after each photo or clip.
-        say: Receives progress messages, one line each.
+    consecutive frames as a sequence. If there are more than `most`, a random sample is used. Waits while another
+    process updates the set.
 
     Raises:
         OptionsError: No photo or clip was found, none shows a face, or the folder of the set cannot be written.
         TrackingError: The face model cannot be loaded.
     """
-    sources, result = sources_in(places), Gathered()
+    suffixes = (*PICTURE_SUFFIXES, *CLIP_SUFFIXES)
+    sources, result = media_in(places, suffixes, "photos", "photos or clips"), Gathered()
     if most is not None and len(sources) > most:
         sample = sorted(np.random.default_rng(seed).permutation(len(sources))[:most])
         sources, result.left_out = [sources[index] for index in sample], len(sources) - most
@@ -128,25 +106,6 @@ def own_set(
         got = f"no face in {len(result.faceless)} photos and clips, {len(result.unreadable)} unreadable"
         raise OptionsError(f"calibration regions from {where}", got, "name photos or clips that show faces")
     return result
-
-
-def sources_in(places: Sequence[Path]) -> list[Path]:
-    """Return all photos and clips in files and folders, sorted and without duplicates by real path.
-
-    Raises:
-        OptionsError: A path does not exist, or there is no photo or clip.
-    """
-    suffixes = (*PICTURE_SUFFIXES, *CLIP_SUFFIXES)
-    found: list[Path] = []
-    for place in places:
-        if not place.exists():
-            raise OptionsError(f"photos in {place}", "there is no such folder", "name a folder of photos or clips")
-        files = [place] if place.is_file() else place.rglob("*")
-        found += [path for path in files if path.suffix.lower() in suffixes and path.name[0] != "."]
-    if not found:
-        where = ", ".join(map(str, places))
-        raise OptionsError(f"photos in {where}", "no photos or clips there", f"use {', '.join(suffixes)}")
-    return unique_paths(found)
 
 
 @contextmanager

@@ -26,26 +26,16 @@ _CLIP_FRAME = re.compile(rf"^(.*)\.{CLIP}-\d+$")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SetPicture:
-    """One crop of the calibration set.
-
-    Attributes:
-        case: One of `CASES`.
-        crop_bgr: (H, W, 3) BGR uint8 at the size of the style.
-    """
+    """One crop of the calibration set, (H, W, 3) BGR uint8 at the size of the style, and its case in `CASES`."""
 
     case: str
     crop_bgr: ImageU8
 
 
 def stills(style: Style, *, most: int | None = None) -> list[SetPicture]:
-    """Return the crops of all existing sets for a style.
+    """Return the crops of all existing sets for a style, at most `most` evenly spaced ones per case.
 
-    Args:
-        style: The style at one size.
-        most: Maximum number of crops per case, evenly spaced; None for all.
-
-    Raises:
-        OptionsError: The files of a region are damaged.
+    Raises OptionsError if the files of a region are damaged.
     """
     by_case: dict[str, list[tuple[Path, str]]] = {case: [] for case in CASES}
     for folder, name, source in _region_files(style):
@@ -64,11 +54,7 @@ def stills(style: Style, *, most: int | None = None) -> list[SetPicture]:
 
 
 def clips(style: Style, *, most: int = 3) -> list[list[ImageU8]]:
-    """Return up to `most` clips as lists of (H, W, 3) BGR uint8 crops; clips of the user's own set come first.
-
-    Raises:
-        OptionsError: The files of a region are damaged.
-    """
+    """Return up to `most` clips as lists of (H, W, 3) BGR uint8 crops; clips of the user's own set come first."""
     found: dict[tuple[Path, str], list[ImageU8]] = {}
     for folder, name, source in _region_files(style):
         match = _CLIP_FRAME.match(source)

@@ -29,10 +29,8 @@ class ControlServer:
     """Listens for commands and applies them to the controls. Each connection has its own thread.
 
     Args:
-        controls: The settings that the commands change.
-        status: Returns what `veneer ctl status` prints below the settings (fps, latency, engines, ...). Called from
-            any thread.
-        transport: The kind of socket; default: that of this system.
+        status: Returns what `veneer ctl status` prints below the settings. Called from any thread.
+        transport: Default: that of this system.
         pid: The process id under which clients find the server; default: that of this process.
     """
 
@@ -167,7 +165,7 @@ def send_command(
         words: The words after `veneer ctl`.
         pid: Process id of the program, if several run.
         timeout_s: Limit for the answer.
-        transport: The kind of socket; default: that of this system.
+        transport: Default: that of this system.
 
     Returns:
         One line; several for "status".

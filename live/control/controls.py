@@ -43,14 +43,11 @@ class ControlState:
     """The settings at one moment.
 
     Attributes:
-        look: Name of the current look.
         strength: 0 to 1; multiplies the strength of every layer of the look.
-        mirror: The picture is flipped left to right.
         frozen: The last picture is repeated.
         panic: A still card is shown instead of the camera.
         help_shown: The keys are listed in the preview.
         recording: The output is also written to a video file.
-        quit: The program should end.
         snapshots: Number of snapshots requested so far; the pipeline takes one at each increase.
     """
 
@@ -102,9 +99,7 @@ class Controls:
 
     Args:
         look_names: In the order of their keys.
-        look: The initial look.
-        strength: 0 to 1.
-        mirror: Whether the picture starts mirrored.
+        look, strength, mirror: The initial settings.
 
     Raises:
         OptionsError: The look is unknown, or the strength is not between 0 and 1.

@@ -25,15 +25,7 @@ from live.upgrades.engine_upgrades import AvailableBuilds, EngineUpgrades, Loade
 
 @dataclass(frozen=True, slots=True)
 class LoadedLayer:
-    """A layer that is ready to paint, with either an engine or a shade.
-
-    Attributes:
-        engine: checks the generator's output; None for a shade.
-        size_wh: the engine's input size; None for a shade, which paints at the frame's own resolution.
-        usual_bgr: mean colour of the lips that the engine's generator was trained on.
-        region: see `Style`.
-        output: see `Style`.
-    """
+    """A layer that is ready to paint, with either an engine and the fields of its `Style`, or a shade."""
 
     strength: float
     engine: HotSwapEngine | None

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from engines.build.build_orders import BuildOrder
 from engines.build.build_process import BuildError
 from engines.cache.cache_entry import record_verdict, verdict
-from engines.errors import SourceError, VeneerError
-from engines.runtime.base import MAX_FACES, Engine
-from engines.runtime.probe import probe_bgr
+from engines.errors import VeneerError
+from engines.runtime.base import Engine
 from engines.runtime.selector import open_engine
 from engines.styles import Style
 from engines.text import first_line
@@ -28,15 +27,12 @@ _SHIFTS_PX = (0, 8, -10)
 
 
 def acceptance_regions(style: Style) -> NDArray[np.uint8]:
-    """Return the test input: crops of the built-in portrait, or blocks of colour if it is missing.
+    """Return the test input: crops of the built-in portrait.
 
     Returns:
         (4, H, W, 3) uint8 BGR at the style's size: three shifted crops, and a mirrored dark one.
     """
-    try:
-        portrait = portrait_bgr()
-    except SourceError:
-        return np.repeat(probe_bgr(style.size_wh), MAX_FACES, axis=0)
+    portrait = portrait_bgr()
     (x, y), region_px = (_MOUTH_XY, _MOUTH_PX) if style.region == "lips" else (_FACE_XY, _FACE_PX)
     width, height = style.size_wh
     scale = width / region_px

@@ -12,7 +12,7 @@ import pytest
 from support.own_style import own_style
 
 from benchmarks.fps_matrix.film import FPS, Portraits, StoppableFilm, open_film
-from benchmarks.fps_matrix.fixed_backend import FixedBackendLoader, UnavailableError, backends_text, fallback_text
+from benchmarks.fps_matrix.fixed_backend import FixedBackendLoader, backends_text, fallback_text
 from benchmarks.fps_matrix.gpu_usage import GpuSampler
 from benchmarks.fps_matrix.measure_one import run
 from benchmarks.fps_matrix.plan import (
@@ -28,7 +28,7 @@ from benchmarks.fps_matrix.plan import (
     select_backends,
 )
 from engines.looks import Layer, Look, load_looks
-from engines.runtime.base import EngineInfo
+from engines.runtime.base import EngineInfo, NotUsableError
 from engines.styles import load_style
 from live.sources.demo_source import DemoSource
 from live.tracking.face_mesh import FaceMeshTracker
@@ -120,7 +120,7 @@ def test_unavailable_backend_is_reported_with_the_reason() -> None:
     broken = own_style("mine")
     broken.weights.write_bytes(broken.weights.read_bytes()[:-1000])
     look = Look("mine", "", (Layer(broken, 1.0),))
-    with pytest.raises(UnavailableError, match=r"mine\.safetensors"):
+    with pytest.raises(NotUsableError, match=r"mine\.safetensors"):
         FixedBackendLoader(look, "torch fp32 on CPU", say=print).prepare_engines()
 
 

@@ -58,6 +58,7 @@ def test_calibrate_works_without_pytorch(built_in_set: Path) -> None:
     (line,) = [line for line in done.stdout.splitlines() if "openvino fp32" in line]
     assert "passed; dE 0.00" in line, "the reference is OpenVINO FP32"
     assert "INT8" in done.stdout and "pip install" in done.stdout
+    assert "the FP32 reference is OpenVINO, because PyTorch is not installed\n" in done.stderr
 
 
 def test_calibrate_json_holds_the_scores(built_in_set: Path) -> None:

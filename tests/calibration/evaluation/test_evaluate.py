@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from calibration.evaluate_command import evaluate
-from calibration.evaluation.image_metrics import psnr_db, ssim
+from calibration.evaluation.image_metrics import ssim
 from engines.errors import LookError, OptionsError, VeneerError
 from engines.styles import load_style
+from engines.training.metrics.psnr import psnr_db
 
 APP = typer.Typer()
 APP.command()(evaluate)
