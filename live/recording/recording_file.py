@@ -12,7 +12,8 @@ from pathlib import Path
 from engines.errors import SinkError
 
 _FRAGMENT_MARKS = (b"moof", b"\x1f\x43\xb6\x75")  # start of a fragment: in MP4 and MOV, in Matroska
-SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # FFmpeg's names
+SUFFIXES = tuple(FORMATS)
 
 
 def error_text(error: Exception) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -18,19 +17,15 @@ _ALTERNATIVES = "or leave it out: --sink virtual-camera, or --sink file:out.mp4"
 _QT_LOGGING_RULES = "*.debug=false;*.info=false;*.warning=false"
 
 
-def check_screen(environment: Mapping[str, str] | None = None) -> None:
+def check_screen() -> None:
     """Check that a window can be opened; on Linux this connects to the X server briefly, elsewhere it does nothing.
-
-    Args:
-        environment: Environment variables; defaults to those of the process.
 
     Raises:
         SinkError: There is no screen, it cannot be reached, or a system library is missing.
     """
-    environment = os.environ if environment is None else environment
     if not sys.platform.startswith("linux"):
         return
-    x11, wayland = environment.get("DISPLAY", ""), environment.get("WAYLAND_DISPLAY", "")
+    x11, wayland = os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY")
     if not x11 and not wayland:
         do = f"run it inside a desktop session (over ssh: ssh -X), {_ALTERNATIVES}"
         raise SinkError(_NAME, "there is no screen (DISPLAY is not set)", do)
@@ -40,7 +35,12 @@ def check_screen(environment: Mapping[str, str] | None = None) -> None:
     if not x11:
         got = "this Wayland session has no X11 (DISPLAY is not set), and OpenCV's window needs it"
         raise SinkError(_NAME, got, f"install XWayland (package xwayland) and log in again, {_ALTERNATIVES}")
-    _check_libraries(plugin)
+    try:
+        ctypes.CDLL(str(plugin))
+    except OSError as error:
+        missing = str(error).partition(":")[0]
+        do = f"install it (Debian, Ubuntu: sudo apt install libxcb1 libxkbcommon0 libgl1), {_ALTERNATIVES}"
+        raise SinkError(_NAME, f"the system library {missing} is missing", do) from None
     if not _can_connect(x11):
         do = f"set DISPLAY (and XAUTHORITY) as in a terminal of the desktop, {_ALTERNATIVES}"
         raise SinkError(_NAME, f"the screen DISPLAY={x11} cannot be reached", do)
@@ -66,15 +66,6 @@ def _x11_plugin() -> Path | None:
     """Return the path of Qt's X11 plugin in OpenCV's wheel; None for other builds of OpenCV."""
     plugin = Path(cv2.__file__).parent / "qt" / "plugins" / "platforms" / "libqxcb.so"
     return plugin if plugin.exists() else None
-
-
-def _check_libraries(plugin: Path) -> None:
-    try:
-        ctypes.CDLL(str(plugin))
-    except OSError as error:
-        missing = str(error).partition(":")[0]
-        do = f"install it (Debian, Ubuntu: sudo apt install libxcb1 libxkbcommon0 libgl1), {_ALTERNATIVES}"
-        raise SinkError(_NAME, f"the system library {missing} is missing", do) from None
 
 
 def _can_connect(display: str) -> bool:

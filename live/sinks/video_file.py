@@ -21,7 +21,7 @@ from engines.errors import SinkError
 from engines.paths import expanded
 from live.pipeline.frame import Frame, fit_into
 from live.pipeline.frame_pool import FramePool
-from live.recording.recording_file import RecordingFile, check_target, create_file, error_text
+from live.recording.recording_file import FORMATS, RecordingFile, check_target, create_file, error_text
 from live.recording.video_encoder import (
     Encoder,
     add_video_stream,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 FRAGMENT_US = 500_000
 _FFMPEG_8_1 = (62, 12)  # its libavformat version
 

@@ -54,10 +54,7 @@ def explain_open_failure(
         if "already" in failure.lower() or "in use" in failure.lower():
             return "another program is sending pictures to it", "stop that program's virtual camera (OBS?), try again"
         return "the virtual camera of OBS is not there", OBS_STEPS.format(allow=allow)
-    return _explain_linux(device, failure, paths or LinuxPaths())
-
-
-def _explain_linux(device: str | None, failure: str, paths: LinuxPaths) -> tuple[str, str]:
+    paths = paths or LinuxPaths()
     if not (paths.sys / "module" / "v4l2loopback").exists():
         if _is_module_installed(paths):
             return "the kernel module v4l2loopback is not loaded", LOAD_MODULE

@@ -65,11 +65,10 @@ class VideoSource(FrameSource):
         """
         with self._in_use:
             try:
-                info = self._open()
+                return self._open()
             finally:
                 if self._next is None or self._closed.is_set():
                     self._release()
-            return info
 
     def read(self) -> Frame | None:
         """Return the next frame; None after the last, or once closed.
@@ -120,7 +119,9 @@ class VideoSource(FrameSource):
         self._frames = self._decoded(self._container, stream)
         self._next = self._decode()
         if self._next is None:
-            raise SourceError(self._name, _explain_no_frame(stream), _REMEDY)
+            has_size = stream.width * stream.height  # not if FFmpeg rejected it
+            limit = "" if has_size else f"; one may have {MAX_PIXELS / 1e6:.0f} million pixels"
+            raise SourceError(self._name, f"no frame of it can be read{limit}", _REMEDY)
         height, width = self._next[0].shape[:2]
         return SourceInfo(self._path.name, (width, height), fps, stream.frames or None)
 
@@ -211,12 +212,6 @@ def _explain_unreadable(path: Path, error: Exception) -> tuple[str, str]:
     if start[4:8] == b"ftyp":  # an MP4 has its index at the end until it is finished
         return "the recording was never finished, its index is missing", "record or copy it again"
     return f"this is no video ({getattr(error, 'strerror', None) or error})", _REMEDY
-
-
-def _explain_no_frame(stream: VideoStream) -> str:
-    if not stream.width * stream.height:  # FFmpeg rejected the size
-        return f"no frame of it can be read; one may have {MAX_PIXELS / 1e6:.0f} million pixels"
-    return "no frame of it can be read"
 
 
 def _nominal_fps(container: InputContainer, stream: VideoStream) -> float:

@@ -56,16 +56,12 @@ class _Redirect:
 
     def _begin(self) -> IO[bytes] | None:
         try:
+            file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (closed by the last block)
             self._stderr_fd = sys.__stderr__.fileno() if sys.__stderr__ else 2
             self._terminal_fd = os.dup(self._stderr_fd)
-        except (OSError, ValueError):  # there is no standard error (a windowed program)
+        except (OSError, ValueError):  # no standard error (a windowed program), or no temporary folder
             return None
         _flush()
-        try:
-            file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (closed by the last block)
-        except OSError:  # no writable temporary folder: continue without suppression
-            os.close(self._terminal_fd)
-            return None
         os.dup2(file.fileno(), self._stderr_fd)
         return file
 
@@ -90,16 +86,13 @@ def quiet_stderr() -> Iterator[None]:
 
     Standard error belongs to the whole process, so lines for the user must be printed with `say_line` meanwhile.
     """
-    start = _redirect.enter()
-    if start is None:
-        yield
-        return
+    start, has_failed = _redirect.enter(), True
     try:
         yield
-    except BaseException:
-        _redirect.leave(start, show=True)
-        raise
-    _redirect.leave(start, show=False)
+        has_failed = False
+    finally:
+        if start is not None:
+            _redirect.leave(start, show=has_failed)
 
 
 def say_line(text: str) -> None:

@@ -213,9 +213,10 @@ def test_missing_screen_is_one_line_without_a_crash(environment: dict[str, str],
 def test_missing_system_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "libqxcb.so"
     broken.write_bytes(b"")
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(display_module, "_x11_plugin", lambda: broken)
     with pytest.raises(SinkError, match="system library .* is missing") as caught:
-        check_screen({"DISPLAY": ":0"})
+        check_screen()
     assert "apt install" in caught.value.do
 
 
