@@ -106,3 +106,30 @@ def test_help_loads_nothing_heavy() -> None:
     assert "LOADED []" in done.stdout
     for command in ("run", "demo", "apply", "looks", "doctor", "ctl", "train", "evaluate", "calibrate", "engines"):
         assert command in done.stdout, f"`veneer --help` does not name {command}"
+
+
+def imported_modules(path: Path, modules: set[str]) -> set[str]:
+    """Product modules that a file imports anywhere, but for those under `if TYPE_CHECKING`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return names & modules
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for package in MAY_IMPORT
+        for path in (ROOT / package).rglob("*.py")
+    }
+    remaining = {name: imported_modules(path, set(files)) for name, path in files.items()}
+    while free := {name for name, needs in remaining.items() if not needs & remaining.keys()}:
+        remaining = {name: needs for name, needs in remaining.items() if name not in free}
+    assert remaining == {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, ssim
-from calibration.evaluation.student import reference_name
+from calibration.evaluation.student import Student
 from engines.errors import OptionsError
 from engines.training.data.picture_pairs import read_rgb
 from engines.training.metrics.psnr import psnr_db
@@ -24,16 +24,20 @@ def pairs_report(style: Style, pairs: Iterable[tuple[Path, Path]]) -> dict[str, 
     Raises:
         OptionsError: An image is unreadable, too small for SSIM, or differs in size from its partner.
     """
-    pictures = [_score(style, before, after) for before, after in pairs]
+    student = Student(style)
+    try:
+        pictures = [_score(student, before, after) for before, after in pairs]
+    finally:
+        student.close()
     mean = {
         key: round(float(np.mean([picture[key] for picture in pictures])), 4)
         for key in ("psnr_db", "ssim", "unpainted_psnr_db")
     }
-    about = {"style": style.name, "weights_sha256": style.weights_digest(), "runs_on": reference_name()}
+    about = {"style": style.name, "weights_sha256": style.weights_digest(), "runs_on": student.runs_on}
     return {**about, "mean": mean, "pictures": pictures}
 
 
-def _score(style: Style, before: Path, after: Path) -> dict[str, Any]:
+def _score(student: Student, before: Path, after: Path) -> dict[str, Any]:
     before_rgb, after_rgb = read_rgb(before), read_rgb(after)
     before_size, after_size = (f"{picture.shape[1]}x{picture.shape[0]}" for picture in (before_rgb, after_rgb))
     if before_size != after_size:
@@ -42,7 +46,7 @@ def _score(style: Style, before: Path, after: Path) -> dict[str, Any]:
     if min(before_rgb.shape[:2]) < SSIM_MIN_SIDE_PX:
         asked = f"picture {before} of at least {SSIM_MIN_SIDE_PX}x{SSIM_MIN_SIDE_PX}"
         raise OptionsError(asked, f"it is {before_size}", "use larger pictures: the window of SSIM has that size")
-    output_rgb = style.apply_rgb(before_rgb)
+    output_rgb = student.apply_rgb(before_rgb)
     return {
         "name": before.name,
         "psnr_db": round(psnr_db(output_rgb, after_rgb), 4),

@@ -28,7 +28,7 @@ def reference_name() -> str:
 
 
 class Student:
-    """A style of any region except "lips" on one runtime, "torch" being the FP32 reference; must be closed.
+    """A style on one runtime, "torch" being the FP32 reference; must be closed.
 
     Frame styles are evaluated on squares, so that upright photos are not cut. Raises OptionsError or EngineError if the
     runtime does not exist, or weights or runtime are not usable.

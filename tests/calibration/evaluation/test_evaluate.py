@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from calibration.evaluate_command import evaluate
 from calibration.evaluation.image_metrics import ssim
+from calibration.evaluation.student import Student
 from engines.errors import LookError, OptionsError, VeneerError
 from engines.styles import load_style
 from engines.training.metrics.psnr import psnr_db
@@ -45,7 +46,7 @@ def write(path: Path, picture_rgb: NDArray[np.uint8]) -> None:
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
     """Three crops and the output of lips-glaze, the last one at half brightness."""
-    style = load_style("lips-glaze")
+    style = Student(load_style("lips-glaze"))
     for i, name in enumerate(("a.png", "b.png", "ü c.png")):
         write(tmp_path / "before" / name, crop_rgb(i))
         made = style.apply_rgb(crop_rgb(i))
