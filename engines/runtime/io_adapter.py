@@ -16,7 +16,7 @@ class IoAdapter(nn.Module):
         self.register_buffer("swapped", torch.tensor([2, 1, 0]), persistent=False)  # B <-> R
 
     def forward(self, regions_bgr: Tensor) -> Tensor:
-        """Convert (N, H, W, 3) uint8 or float32 BGR, 0..255, to the generator's output, (N, H, W, 3) float32 BGR."""
+        """Convert (N, H, W, 3) uint8 BGR, 0..255, to the generator's output, (N, H, W, 3) float32 BGR."""
         planes_rgb = regions_bgr.permute(0, 3, 1, 2).index_select(1, self.swapped)  # faster than a flip in OpenVINO
         out: Tensor = self.generator(planes_rgb.float() / 255.0)  # (N, 3, H, W)
         return (out * 255.0).index_select(1, self.swapped).permute(0, 2, 3, 1)  # (N, H, W, 3)
