@@ -158,13 +158,14 @@ def main() -> int:
     parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     from benchmarks.engine_matrix.checkout_jobs import chosen  # imports PyTorch, which --help does not need
-    from engines import paths
 
     try:
         check_writable("--out", options.out)
         jobs = chosen(options.style, options.size)
         if options.here:
             return _run_here(options, jobs)
+        from engines import paths  # its requirements are missing in the environment of the proof
+
         return _run_in(options.environment or paths.cache_dir() / "tensorrt-proof")
     except (NoEnvironmentError, OptionsError, OSError) as error:
         print(error, file=sys.stderr)
