@@ -20,7 +20,6 @@ from statistics import fmean, median
 from typing import Any
 
 from benchmarks.common.arguments import Parser, check_writable, number, run_main, write_json
-from benchmarks.common.charts import new_figure, save_figure
 from benchmarks.common.machine_info import (
     anonymous_mb,
     header,
@@ -30,6 +29,7 @@ from benchmarks.common.machine_info import (
     resident_mb,
     table,
 )
+from benchmarks.common.plots import new_figure, save_figure
 from engines.errors import OptionsError
 from engines.files import atomic_write
 from engines.looks import find_look, load_looks

@@ -37,7 +37,7 @@ from engines.untrusted_files import shown
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _CONTEXT = "_context"
 _TOML_TYPES: dict[type, tuple[type, ...]] = {
-    str: (str, int),
+    str: (str,),
     Path: (str,),
     int: (int,),
     float: (int, float),
@@ -228,9 +228,15 @@ def options_from_table(options_class: type, table: Mapping[str, Any], where: str
 
 def _from_toml(field: OptionField, key: str, value: Any, where: str) -> Any:
     elements = value if field.several and isinstance(value, list) else [value]
-    if not all(type(one) in _TOML_TYPES[field.type] for one in elements):
+    allowed = _TOML_TYPES[field.type]
+    if field.type is str and str(field.default).isdigit():  # such as a camera number
+        allowed = (str, int)
+    if not all(type(one) in allowed for one in elements):
         expected = _TOML_NAMES[field.type] + (", or a list of them" if field.several else "")
         raise OptionsError(where, f"{key} = {shown(value)}", f"write {expected}")
     convert = field.info.parser or (paths.expanded if field.type is Path else field.type)
-    converted = tuple(convert(one) for one in elements)
+    try:
+        converted = tuple(convert(one) for one in elements)
+    except OverflowError as error:
+        raise OptionsError(where, f"{key} = {shown(value)}", "write a smaller number") from error
     return converted if field.several else converted[0]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common.charts import new_figure, save_figure
+from benchmarks.common.plots import new_figure, save_figure
 from benchmarks.fps_matrix.plan import BACKENDS
 from benchmarks.fps_matrix.tables import engine_text
 from live.pipeline.timing import STAGES

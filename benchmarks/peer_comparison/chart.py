@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.common.charts import new_figure, save_figure
+from benchmarks.common.plots import new_figure, save_figure
 
 _BAR_IN = 0.18
 _COLOURS = ("#969696", "#3c96c8", "#145ac8", "#0a2878", "#78be5a", "#1e8228", "#c83c3c")  # in the order of the runtimes

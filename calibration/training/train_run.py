@@ -44,7 +44,7 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
     """
     if method_class.data_kind != "pairs":
         got = f"it does not train on pairs, but on {method_class.data_kind or 'data of its own command'}"
-        raise OptionsError(f"--method {method_class.name}", got, "see docs/add-a-training-method.md")
+        raise OptionsError(f"--method {method_class.name}", got, f"use veneer train {method_class.name}")
     console = stderr_console()
     config = method_class.config_class(**request.config_values(method_class.config_class, given))
     precision = load_run(request.folder, config).config.precision if request.resume else config.precision

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.errors import EngineError, OptionsError
+from engines.extras import missing_module
 from engines.runtime.autotune_choice import EngineChoice, engine_choice
 from engines.runtime.base import Engine, EngineInfo, NotUsableError
 from engines.runtime.tensorrt.distribution import installed_distribution
@@ -57,7 +58,8 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
         except NotUsableError as error:
             reason, do = (str(error), "") if runtime == "auto" else (error.reason, error.do)
         except (ImportError, OSError, RuntimeError) as error:
-            reason, do = first_line(error), ""
+            extra = missing_module(error) if isinstance(error, ImportError) else None
+            reason, do = (extra.got, extra.do) if extra else (first_line(error), "")
         labels_by_reason.setdefault(reason, []).append(label)
     raise RuntimeNotUsableError(f"runtime {runtime}", _reasons_text(labels_by_reason), _remedy(runtime, do))
 

@@ -13,7 +13,7 @@ from engines.training.devices import make_fabric
 from engines.training.methods.lips import EPOCHS, Lips, LipsConfig, one_thread, scores_db
 from engines.training.metrics.psnr import mean_psnr_db
 from engines.training.progress import Outcome, Watch
-from engines.training.resume import CHECKPOINT
+from engines.training.resume import CHECKPOINT, load_run
 from engines.training.trainer import fit
 
 _SILENT = Watch()
@@ -73,6 +73,9 @@ def _train_all(methods: list[Lips], work: Path, *, resume: bool, watch: Watch) -
             folder = work / ("all" if number == len(methods) else f"fold-{number}")
             each = Watch(on_step=lambda step, before=done: watch.on_step(before + step))  # type: ignore[misc]
             again = resume and (folder / CHECKPOINT).exists()
+            if again and (steps := load_run(folder, method.config).config.steps) != method.config.steps:
+                got = f"its checkpoint trains for {steps} steps, and {method.config.steps} are requested"
+                raise OptionsError(f"resuming from {folder}", got, "use the same --epochs, or start without --resume")
             outcomes.append(fit(method, folder, resume=again, fabric=make_fabric("32-true", "cpu"), watch=each))
             done += method.config.steps
             watch.on_step(done)

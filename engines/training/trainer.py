@@ -66,10 +66,14 @@ def fit(
     if minutes is not None and not resume:
         method = with_time_budget(method, minutes, fabric)
     run = _Run(method, work, fabric, watch, state)
-    if note:
-        run.watch.on_line(note)
-    if start_from and not resume:
-        method.start_from(load_style(start_from).load_generator())
+    try:
+        if note:
+            run.watch.on_line(note)
+        if start_from and not resume:
+            method.start_from(load_style(start_from).load_generator())
+    except BaseException:
+        run.batches.close()
+        raise
     return run.run()
 
 

@@ -122,11 +122,14 @@ class X11Listener:
             if not signs:
                 continue
             refused = CatchError(BadAccess)
-            for mask in self._masks(keypad=any(keysym in _KEYPAD_DIGITS for keysym in row)):
+            masks = self._masks(keypad=any(keysym in _KEYPAD_DIGITS for keysym in row))
+            for mask in masks:
                 self._root.grab_key(code, mask, False, X.GrabModeAsync, X.GrabModeAsync, onerror=refused)
             self._display.sync()
             if refused.get_error():
                 taken |= signs
+                for mask in masks:  # the combinations that were granted would have no effect
+                    self._root.ungrab_key(code, mask)
             else:
                 self._rows[code] = row
         free = {sign for row in self._rows.values() for sign in map(_sign, row)}

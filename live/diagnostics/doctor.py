@@ -128,7 +128,7 @@ def _engine(name: str) -> Finding:
         if scores:
             says += f": {Deviation(scores['psnr_db'], scores['mean_error'], scores['max_error'])}"
     says += "".join(f"; {failure}, next attempt {failure.until}" for failure in all_failures() if failure.style == name)
-    return ok, says, "" if ok else "run with --runtime torch, and report this line"
+    return ok, says, "" if ok else "report this line; with 'veneer[train]' installed, --runtime torch works without it"
 
 
 @dataclass(frozen=True, slots=True)

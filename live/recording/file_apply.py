@@ -83,7 +83,9 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
         What was wrong with an input that could be read only in part; None otherwise.
     """
     check_target(output)
-    part = next(path for path in part_paths(output) if not os.path.lexists(path))
+    part = next((path for path in part_paths(output) if not os.path.lexists(path)), None)
+    if part is None:
+        raise SinkError(f"writing {output}", "a thousand unfinished files lie beside it", "delete them")
     task = progress.add_task(source.name, total=None)
 
     def on_frame(frame: Frame) -> None:
@@ -128,8 +130,9 @@ def _apply_to_folder(
     total, done, partial = len(pairs) + len(failed), 0, []
     if not total:
         raise SourceError(f"input {source}", "no pictures or videos in that folder", "name another one")
+    renderer = PictureRenderer(options, look)
     try:
-        with contextlib.closing(PictureRenderer(options, look)) as renderer, _progress() as progress:
+        with contextlib.closing(renderer), _progress() as progress:
             for path, target in progress.track(pairs, description=source.name):
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)

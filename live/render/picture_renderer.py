@@ -52,10 +52,12 @@ class PictureRenderer:
 
     def _paint(self, frame: Frame) -> int | None:
         """Paint in place; return the number of faces left bare, or None if no face was found."""
+        if not self._loaded.layers:
+            return 0
         faces = self._tracker.track(frame)
         person = self._segmenter.mask(frame.bgr) if self._loaded.needs_person else None
         stats = Painter().paint(frame.bgr, faces, self._loaded, self._strength, at_s=0.0, person=person)
-        return stats.bare_faces if faces or not self._loaded.layers else None
+        return stats.bare_faces if faces else None
 
     def close(self) -> None:
         """Close the tracker, the segmenter and the engines."""

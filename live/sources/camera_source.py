@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import time
@@ -148,7 +149,7 @@ class CameraSource(FrameSource):
             if not is_read or raw is None:
                 return None
             self._shape = raw.shape if raw.ndim == 3 and raw.shape[2] == 3 else None
-            return as_bgr(raw)
+            return as_bgr(raw[:, :, :3] if raw.ndim == 3 else raw)  # a fourth byte is padding
         except (cv2.error, ValueError):
             return None
 
@@ -158,12 +159,13 @@ class CameraSource(FrameSource):
         A camera that was just reopened has until its first-frame deadline.
         """
         start_s = time.monotonic()
-        for _ in range(_MAX_FAILED_READS):
+        is_reopened = start_s < self._first_frame_deadline_s
+        for attempt in itertools.count(1):
             bgr = self._grab()
-            if bgr is not None or self._closed.wait(0.02):
+            if bgr is not None or self._closed.wait(0.05 if is_reopened else 0.02):
                 self._first_frame_deadline_s, self._backoff_s = float("-inf"), _MIN_BACKOFF_S
                 return bgr
-            if time.monotonic() - start_s > _READ_TIMEOUT_S:
+            if time.monotonic() - start_s > _READ_TIMEOUT_S or (attempt >= _MAX_FAILED_READS and not is_reopened):
                 break
         if time.monotonic() >= self._first_frame_deadline_s or self._is_refused or not self._is_connected():
             self._disconnect()

@@ -1,7 +1,8 @@
 """Picture sizes read from file headers, before decoding: a false size would make the decoder allocate gigabytes.
 
 Field offsets are from the format specifications: PNG (W3C, third edition, 11.2.1), TIFF 6.0 (section 2) and the
-Windows bitmap headers. Pillow reads the others; it knows fewer pixel formats of PNG, TIFF and BMP than OpenCV.
+Windows bitmap headers, and RFC 9649 (sections 2.5 to 2.7) for WebP, whose canvas Pillow allocates when it opens the
+file. Pillow reads JPEG headers.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ def header_size_wh(data: bytes) -> tuple[int, int] | None:
             return _bitmap_size_wh(data)
         if data.startswith((b"II*\0", b"MM\0*")):
             return _tiff_size_wh(data)
-        with Image.open(io.BytesIO(data), formats=("JPEG", "WEBP")) as picture:  # does not decode the picture
+        if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+            return _webp_size_wh(data)
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:  # does not decode the picture
             return picture.size
-    except (struct.error, OSError, ValueError, SyntaxError):
+    except (struct.error, IndexError, OSError, ValueError, SyntaxError):
         return None
 
 
@@ -45,6 +48,17 @@ def safe_png(data: bytes) -> bytes | None:
             chunks.append(data[start:offset])
     is_complete = kinds[-1] == b"IEND" and b"IDAT" in kinds and offset <= len(data)
     return b"".join(chunks) if is_complete else None
+
+
+def _webp_size_wh(data: bytes) -> tuple[int, int] | None:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack_from("<HH", data, 26)
+    return (width & 0x3FFF, height & 0x3FFF) if kind == b"VP8 " else None
 
 
 def _bitmap_size_wh(data: bytes) -> tuple[int, int]:

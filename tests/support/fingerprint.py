@@ -53,6 +53,12 @@ CHECKS = {
             "live.commands.doctor_command",
             "live.commands.ctl_command",
             "benchmarks.latency",
+            # found through entry points
+            "calibration.train_command",
+            "calibration.evaluate_command",
+            "calibration.calibrate_command",
+            "calibration.engine_checks.int8_build",
+            "engines.engines_command",
         ),
         (*_SHARED_FILES, *_STYLE_FILES, "tests/vm/**/*", "tests/conftest.py", "tests/support/root.py"),
         ("qemu-system-x86", "busybox-static", "v4l-utils", "chromium", "ffmpeg", "gcc-12"),

@@ -113,7 +113,8 @@ def draw_pairs(
 def source_digest(teacher: str, *, blemishes: bool = False) -> str:
     """Return the SHA-256 of the teacher's module and of the modules beside it that are no teachers."""
     folder = Path(teachers.__file__).parent
-    skipped = {name for name in teachers.TEACHERS if name != teacher} | (set() if blemishes else {"blemishes"})
+    skipped = {name for name in teachers.TEACHERS if name != teacher} | {"teacher_dataset"}
+    skipped |= set() if blemishes else {"blemishes"}
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.py")):
         if path.stem not in skipped:
