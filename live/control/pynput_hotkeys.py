@@ -73,8 +73,6 @@ class PynputListener:
 
     def press(self, key: Any) -> None:
         """Handle the press of a pynput key."""
-        if self._listener is None:  # a hook that could not be removed in time
-            return
         name, now_s = _modifier_name(key), time.monotonic()
         if name:
             self._held_since_s[name] = now_s

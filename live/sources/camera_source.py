@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
 import time
@@ -12,11 +11,11 @@ from collections.abc import Callable
 import cv2
 
 from engines.errors import SourceError
-from live.pipeline.frame import Frame, ImageU8, as_bgr
+from live.pipeline.frame import Frame, ImageU8
 from live.pipeline.frame_pool import FramePool
 from live.sources.base import FrameSource, SourceInfo
 from live.sources.camera_devices import CameraDevices, CameraNode, explain_camera_failure
-from live.sources.opencv_capture import open_capture, quiet_opencv
+from live.sources.raw_capture import decode_raw_frame, open_capture, quiet_opencv
 
 _MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.25, 1.0  # between attempts to open a camera
 _PRESENCE_INTERVAL_S = 0.1  # between checks whether a disconnected camera is back
@@ -34,13 +33,10 @@ class CameraSource(FrameSource):
     Args:
         device: Number, or device file such as "/dev/video0".
         size_wh: Requested size; frames are returned in the size that the camera delivers.
-        fps: Requested rate.
+        fps: Requested rate; `measured_fps` holds the actual rate.
         opener: Creates the capture; replaceable for tests.
         devices: The cameras of the system.
         first_frame_timeout_s: Maximum time from opening to the first frame.
-
-    Attributes:
-        measured_fps: Frames per second over the last 30 intervals; None before there are ten.
     """
 
     live = True
@@ -62,17 +58,22 @@ class CameraSource(FrameSource):
         self._closed = threading.Event()
         self._in_use = threading.Lock()  # held while the capture is in use; `close` waits for it only briefly
         self._capture: cv2.VideoCapture | None = None
-        self._driver_fps = 0.0
+        self._raw_size_wh, self._fourcc, self._driver_fps = size_wh, "", 0.0
         self._frame_id = 0
         self._node: CameraNode | None = None  # the opened device, if the system lists devices
         self._first_frame_deadline_s = float("-inf")
         self._is_refused = False  # the last read failed at once, without waiting for a frame
         self._backoff_s, self._next_attempt_s = _MIN_BACKOFF_S, 0.0
         self._stamps_s: deque[float] = deque(maxlen=_MEASURED_FRAMES)
-        self.measured_fps: float | None = None
+        self._measured_fps: float | None = None
         self._buffers = 1
         self._pool = FramePool()
-        self._shape: tuple[int, ...] | None = None  # of the last colour frame
+        self._shape: tuple[int, ...] | None = None  # of frames decoded by OpenCV
+
+    @property
+    def measured_fps(self) -> float | None:
+        """Frames per second over the last 30 intervals; None before there are ten."""
+        return self._measured_fps
 
     def open(self) -> SourceInfo:
         """Open the device and wait for its first frame; the reported `fps` is the driver's.
@@ -81,12 +82,12 @@ class CameraSource(FrameSource):
             SourceError: There is no such camera, it is busy or not permitted, or it sends nothing.
         """
         with self._in_use:
-            bgr, deadline_s = None, time.monotonic() + self._first_frame_timeout_s
-            if self._connect():
-                while (bgr := self._grab()) is None and time.monotonic() < deadline_s and not self._closed.wait(0.05):
-                    pass
-            if bgr is None or self._closed.is_set():
-                self._release()
+            bgr = None
+            try:
+                bgr = self._start(self._first_frame_timeout_s)
+            finally:
+                if bgr is None or self._closed.is_set():
+                    self._release()
             if self._closed.is_set():
                 raise SourceError(self._name, "closed while it was being opened")
             if bgr is None:
@@ -103,8 +104,8 @@ class CameraSource(FrameSource):
         """
         with self._in_use:
             bgr = None
-            if not self._closed.is_set() and (self._capture is not None or self._reopen()):
-                bgr = self._next_frame()
+            if not self._closed.is_set():
+                bgr = self._next_frame() if self._capture is not None else self._reopen()
             captured_s = time.monotonic()
             if self._closed.is_set():
                 self._release()
@@ -119,15 +120,17 @@ class CameraSource(FrameSource):
         """Release the device; a thread that hangs in the driver releases it when its `read` returns."""
         self._closed.set()
         if self._in_use.acquire(timeout=0.1):
-            self._release()
-            self._in_use.release()
+            try:
+                self._release()
+            finally:
+                self._in_use.release()
 
-    def _connect(self) -> bool:
-        """Open the device and negotiate the format; return whether it is open."""
+    def _start(self, timeout_s: float) -> ImageU8 | None:
+        """Open the device, negotiate the format and wait for one frame."""
         with quiet_opencv():
             capture = self._capture = self._opener(self._device if self._node is None else self._node.path)
             if not capture.isOpened():
-                return False
+                return None
             width, height = self._size_wh
             if height >= 720:  # raw 4:2:2 exceeds the bandwidth of USB 2 at this size and 30 frames per second
                 capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*"MJPG"))  # type: ignore[attr-defined]
@@ -136,8 +139,15 @@ class CameraSource(FrameSource):
             capture.set(cv2.CAP_PROP_FPS, self._fps)
             capture.set(cv2.CAP_PROP_BUFFERSIZE, self._buffers)
             self._driver_fps = capture.get(cv2.CAP_PROP_FPS)
+            self._raw_size_wh = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+            code = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
+            self._fourcc = code.to_bytes(4, "little").decode("latin-1")
         self._stamps_s.clear()
-        return True
+        deadline_s = time.monotonic() + timeout_s
+        bgr = self._grab()
+        while bgr is None and time.monotonic() < deadline_s and not self._closed.wait(0.05):
+            bgr = self._grab()
+        return bgr
 
     def _grab(self) -> ImageU8 | None:
         assert self._capture is not None
@@ -149,8 +159,8 @@ class CameraSource(FrameSource):
             if not is_read or raw is None:
                 return None
             self._shape = raw.shape if raw.ndim == 3 and raw.shape[2] == 3 else None
-            return as_bgr(raw[:, :, :3] if raw.ndim == 3 else raw)  # a fourth byte is padding
-        except (cv2.error, ValueError):
+            return decode_raw_frame(raw, self._raw_size_wh, self._fourcc, self._pool)
+        except cv2.error:
             return None
 
     def _next_frame(self) -> ImageU8 | None:
@@ -159,35 +169,42 @@ class CameraSource(FrameSource):
         A camera that was just reopened has until its first-frame deadline.
         """
         start_s = time.monotonic()
-        is_reopened = start_s < self._first_frame_deadline_s
-        for attempt in itertools.count(1):
+        for _ in range(_MAX_FAILED_READS):
             bgr = self._grab()
-            if bgr is not None or self._closed.wait(0.05 if is_reopened else 0.02):
-                self._first_frame_deadline_s, self._backoff_s = float("-inf"), _MIN_BACKOFF_S
+            if bgr is not None or self._closed.wait(0.02):
+                self._first_frame_deadline_s = float("-inf")
                 return bgr
-            if time.monotonic() - start_s > _READ_TIMEOUT_S or (attempt >= _MAX_FAILED_READS and not is_reopened):
+            if time.monotonic() - start_s > _READ_TIMEOUT_S:
                 break
-        if time.monotonic() >= self._first_frame_deadline_s or self._is_refused or not self._is_connected():
-            self._disconnect()
+        if time.monotonic() < self._first_frame_deadline_s and not self._is_refused and self._is_connected():
+            return None
+        self._release()
+        self._backoff_s = _MIN_BACKOFF_S
+        self._next_attempt_s = time.monotonic() + (self._backoff_s if self._is_connected() else 0.0)
         return None
 
-    def _reopen(self) -> bool:
+    def _reopen(self) -> ImageU8 | None:
         """Wait until the camera is connected and the backoff is over; then open it."""
         deadline_s = time.monotonic() + _READ_TIMEOUT_S
         while not self._find() or time.monotonic() < self._next_attempt_s:
             if self._closed.wait(_PRESENCE_INTERVAL_S) or time.monotonic() >= deadline_s:
-                return False
-        if not self._connect():
-            self._disconnect()
-            return False
-        self._first_frame_deadline_s = time.monotonic() + self._first_frame_timeout_s
-        return True
+                return None
+        bgr = None
+        try:
+            bgr = self._start(_READ_TIMEOUT_S)
+        finally:
+            if bgr is None:
+                self._handle_failed_start()
+        return bgr
 
-    def _disconnect(self) -> None:
-        """Release the camera until the backoff is over or it is plugged in again."""
+    def _handle_failed_start(self) -> None:
+        """Keep a slow camera open until its first-frame deadline; release a refusing one and back off."""
+        if self._capture is not None and self._capture.isOpened() and not self._is_refused:
+            self._first_frame_deadline_s = time.monotonic() + self._first_frame_timeout_s
+            return
         self._release()
-        self._next_attempt_s = time.monotonic() + (self._backoff_s if self._is_connected() else 0.0)
         self._backoff_s = min(_MAX_BACKOFF_S, self._backoff_s * 2)
+        self._next_attempt_s = time.monotonic() + self._backoff_s
 
     def _find(self) -> bool:
         """Return whether the camera, or another one at the requested path, is connected; update `_node`."""
@@ -209,8 +226,8 @@ class CameraSource(FrameSource):
         intervals = len(self._stamps_s) - 1
         if intervals < 10:
             return
-        self.measured_fps = intervals / max(1e-6, self._stamps_s[-1] - self._stamps_s[0])
-        is_slow = self.measured_fps < 0.7 * self._driver_fps and intervals == _MEASURED_FRAMES - 1
+        self._measured_fps = intervals / max(1e-6, self._stamps_s[-1] - self._stamps_s[0])
+        is_slow = self._measured_fps < 0.7 * self._driver_fps and intervals == _MEASURED_FRAMES - 1
         if is_slow and self._buffers == 1 and self._capture is not None:
             # With one buffer some drivers drop every second frame while we decode. A second buffer adds no latency,
             # because this thread always takes the newest frame. (Cameras also slow down in the dark; harmless then.)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +33,7 @@ class FakeCamera:
     Args:
         raw: Returns the frame of a read, by the number of the read.
         size_wh: Frame size reported by the driver.
+        fourcc: Pixel format reported by the driver.
         driver_fps: Frame rate reported by the driver.
     """
 
@@ -40,11 +42,12 @@ class FakeCamera:
         raw: Callable[[int], Raw] | None = None,
         *,
         size_wh: tuple[int, int] = (1280, 720),
+        fourcc: str = "MJPG",
         driver_fps: float = 30.0,
     ) -> None:
         picture = patches_bgr(size_wh)
         self.raw = raw or (lambda _: picture.copy())
-        self.size_wh, self.driver_fps = size_wh, driver_fps
+        self.size_wh, self.fourcc, self.driver_fps = size_wh, fourcc, driver_fps
         self.plugged, self.sends = True, True
         self.fail_reads: set[int] = set()
         self.reads = self.opened = self.released = 0
@@ -70,7 +73,10 @@ class FakeCapture:
         return True
 
     def get(self, prop: int) -> float:
-        return self._camera.driver_fps
+        width, height = self._camera.size_wh
+        code = int.from_bytes(self._camera.fourcc.encode(), "little")
+        properties = {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height, cv2.CAP_PROP_FOURCC: code}
+        return float(properties.get(prop, self._camera.driver_fps))
 
     def read(self, image: Raw | None = None, /) -> tuple[bool, Raw | None]:
         camera = self._camera

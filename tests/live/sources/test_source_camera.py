@@ -1,4 +1,4 @@
-"""CameraSource: format negotiation, reconnection, frame rate."""
+"""CameraSource: format negotiation, raw formats, reconnection, frame rate."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support.fakes_camera import FakeCamera, FakeCameraDevices, FakeCapture, patches_bgr
 
 from live.pipeline.frame import Frame
@@ -73,10 +74,48 @@ def test_actual_camera_size_is_reported() -> None:
     assert next_frame(source).size_wh == (960, 540)
 
 
+def yuyv(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    yuv = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420)
+    height, width = bgr.shape[:2]
+    u = yuv[height : height * 5 // 4].reshape(height // 2, width // 2).repeat(2, 0)
+    v = yuv[height * 5 // 4 :].reshape(height // 2, width // 2).repeat(2, 0)
+    packed = np.empty((height, width, 2), np.uint8)
+    packed[..., 0] = yuv[:height]
+    packed[:, 0::2, 1], packed[:, 1::2, 1] = u, v
+    return packed
+
+
+def raw_forms() -> dict[str, tuple[NDArray[Any], str]]:
+    bgr = patches_bgr((64, 48))
+    jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, 95))[1].reshape(1, -1)
+    return {
+        "bgr": (bgr, "MJPG"),
+        "bgrx": (np.dstack([bgr, np.zeros((48, 64), np.uint8)]), "XR24"),
+        "jpeg bytes": (jpeg, "MJPG"),
+        "yuyv": (yuyv(bgr), "YUYV"),
+        "yuyv bytes": (yuyv(bgr).reshape(1, -1), "YUYV"),
+        "uyvy": (np.ascontiguousarray(yuyv(bgr)[:, :, ::-1]), "UYVY"),
+        "i420": (cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420), "YU12"),
+        "i420 bytes": (cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420).reshape(1, -1), "YU12"),
+        "bgr bytes": (bgr.reshape(1, -1), "BGR3"),
+    }
+
+
+@pytest.mark.parametrize("form", raw_forms())
+def test_raw_driver_formats_are_decoded(form: str) -> None:
+    raw, fourcc = raw_forms()[form]
+    source = source_of(FakeCamera(lambda _: raw.copy(), size_wh=(64, 48), fourcc=fourcc))
+    source.open()
+    frame = next_frame(source)
+    assert frame.bgr.shape == (48, 64, 3) and frame.bgr.flags.c_contiguous
+    for row, column in ((12, 16), (12, 48), (36, 16), (36, 48)):
+        assert np.abs(frame.bgr[row, column].astype(int) - patches_bgr((64, 48))[row, column]).max() < 8
+
+
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_grey_camera_gives_a_grey_picture(depth: type) -> None:
     grey = np.full((48, 64), 100 if depth is np.uint8 else 100 << 8, depth)
-    source = source_of(FakeCamera(lambda _: grey.copy(), size_wh=(64, 48)))
+    source = source_of(FakeCamera(lambda _: grey.copy(), size_wh=(64, 48), fourcc="GREY"))
     source.open()
     assert np.array_equal(next_frame(source).bgr, np.full((48, 64, 3), 100, np.uint8))
 
