@@ -48,7 +48,7 @@ def test_a_damaged_entry_is_deleted_and_reported(harm: str) -> None:
         (entry / "manifest.json").write_text("[1, 2")
     said: list[str] = []
     assert engine_cache.find(key, say=said.append) is None
-    assert len(said) == 1 and key[:8] in said[0] and said[0].endswith("it is deleted"), "nobody builds it yet"
+    assert len(said) == 1 and key[:8] in said[0] and said[0].endswith("it is deleted"), "no process builds it yet"
     assert list(entry.parent.iterdir()) == []
     assert engine_cache.store(key, fill) is not None
 

@@ -104,15 +104,15 @@ def test_an_unusable_choice_is_reported_and_skipped(gone: set[str]) -> None:
     assert unused_choice(style, info, {"tensorrt"}) == "", "it is being built"
 
 
-@pytest.mark.parametrize("aside", [True, False])
-def test_a_run_reports_an_unused_choice_once(aside: bool, gone: set[str]) -> None:
+@pytest.mark.parametrize("background", [True, False])
+def test_a_run_reports_an_unused_choice_once(background: bool, gone: set[str]) -> None:
     written(CHOICES["TensorRT"], LIPS, "lips-bright")
     gone.update(("TensorRT", "CUDA FP16", "CUDA FP32"))
     looks = {name: Look(name, "", (Layer(load_style(name), 1.0),)) for name in (LIPS, "lips-bright")}
     for runtime, says in (("auto", 1), ("openvino", 0)):
         said: list[str] = []
         look_loader = LookLoader(
-            looks, runtime=runtime, say=said.append, background=aside, available_builds=lambda *_: ()
+            looks, runtime=runtime, say=said.append, background=background, available_builds=lambda *_: ()
         )
         look_loader.load_all()
         look_loader.close()
@@ -153,4 +153,4 @@ def test_no_build_is_offered_if_the_choice_runs(monkeypatch: pytest.MonkeyPatch)
     assert labels(CHOICES["OpenVINO"], bf16) == [] and labels(CHOICES["CUDA FP16"], half) == []
     assert labels(int8, bf16) == ["OpenVINO INT8"] and labels(CHOICES["TensorRT"], half) == ["TensorRT FP16"]
     assert labels(CHOICES["CUDA FP16"], bf16) == ["TensorRT FP16", "OpenVINO INT8"], "it is gone: whatever helps"
-    assert labels(CHOICES["TensorRT"], bf16, "openvino") == ["OpenVINO INT8"], "whoever names it wants the best of it"
+    assert labels(CHOICES["TensorRT"], bf16, "openvino") == ["OpenVINO INT8"], "a named runtime gets its best precision"

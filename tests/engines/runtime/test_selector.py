@@ -78,7 +78,7 @@ def test_auto_skips_engines_that_failed_calibration(monkeypatch: pytest.MonkeyPa
     info = open_engine(style).info
     assert info.runtime == "torch"
     assert "calibration failed: mean dE 2.1, at most 0.5" in info.why
-    assert open_engine(style, runtime="tensorrt").info.runtime == "tensorrt", "whoever names it gets it"
+    assert open_engine(style, runtime="tensorrt").info.runtime == "tensorrt", "a named runtime is opened"
 
 
 @pytest.mark.parametrize("build", [True, False])
