@@ -235,8 +235,5 @@ def _from_toml(field: OptionField, key: str, value: Any, where: str) -> Any:
         expected = _TOML_NAMES[field.type] + (", or a list of them" if field.several else "")
         raise OptionsError(where, f"{key} = {shown(value)}", f"write {expected}")
     convert = field.info.parser or (paths.expanded if field.type is Path else field.type)
-    try:
-        converted = tuple(convert(one) for one in elements)
-    except OverflowError as error:
-        raise OptionsError(where, f"{key} = {shown(value)}", "write a smaller number") from error
+    converted = tuple(convert(one) for one in elements)
     return converted if field.several else converted[0]

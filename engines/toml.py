@@ -24,14 +24,25 @@ def loads(text: str) -> dict[str, Any]:
     """Parse a text.
 
     Raises:
-        TOMLDecodeError: It is not TOML, is nested too deeply, or has a number that Python cannot convert.
+        TOMLDecodeError: It is not TOML, is nested too deeply, or has an integer that does not fit 64 bits.
     """
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
+        _check_integers(table)
+        return table
     except RecursionError:
         raise TOMLDecodeError("it is nested too deeply") from None
     except ValueError as error:  # includes integers with thousands of digits
         raise TOMLDecodeError(str(error)) from None
+
+
+def _check_integers(value: Any, key: str = "") -> None:
+    """Refuse integers beyond 64 bits, as the TOML standard does: later conversions to text or float would fail."""
+    if isinstance(value, dict | list):
+        for inner, element in value.items() if isinstance(value, dict) else ((key, one) for one in value):
+            _check_integers(element, inner)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"the integer of the key {key[:60]!r} does not fit 64 bits")
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -64,6 +64,7 @@ FINDS: dict[str, tuple[str, bytes]] = {
     ),
     "deeply nested settings": ("SETTINGS", b"a = " + b"[" * 1200),
     "settings with thousands of digits": ("SETTINGS", b"[run]\nfps = " + b"9" * 5000),
+    "source with thousands of hexadecimal digits": ("SETTINGS", b"[run]\nsource = 0x" + b"f" * 5000),
     "frames beyond the largest float": ("SETTINGS", b"[run]\nframes = " + b"9" * 400),
     "very long answer": ("ANSWER", json.dumps({"ok": False, "error": "x" * 5000}).encode()),
     "answer with an escape sequence": ("ANSWER", b'{"ok": true, "says": "\\u001b[2J\\ud800"}'),

@@ -62,7 +62,7 @@ def test_defaults_apply_without_a_settings_file() -> None:
         ("[run]\nfps = 1000\n", "--fps 1000.*1 to 240"),
         ("[run]\nsize = '9'\n", "WIDTHxHEIGHT"),
         ("[run]\nsize = 720\n", "size = 720.*write"),
-        (f"[run]\nfps = 1{'0' * 400}\n", "fps = .*smaller number"),
+        (f"[run]\nfps = 1{'0' * 400}\n", "key 'fps' does not fit 64 bits"),
         ("[run]\nbuild = 'never'\n", "build = 'never'.*write true or false"),
     ],
 )
