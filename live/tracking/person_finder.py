@@ -85,9 +85,10 @@ class PersonFinder:
         elif abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S:
             self._searched_s = at_s
             self._search(*self._next_view(), frame_bgr, whole, faces)
-        persons = whole
-        for shown in self._seen.values():
-            persons = cv2.max(persons, shown)  # type: ignore[assignment]
+        persons, tracked = whole, {("face", face.face_id) for face in faces}
+        for key, shown in self._seen.items():
+            if key not in tracked:
+                persons = cv2.max(persons, shown)  # type: ignore[assignment]
         self._remember_faces(faces, whole)
         return persons
 
