@@ -68,6 +68,9 @@ class Session:
         audio_from: file sinks copy the sound of this file.
         ctl: whether `veneer ctl` can control this run.
 
+    Attributes:
+        look: the look that is selected at the start.
+
     Raises:
         VeneerError: The options contradict each other, or a part cannot be created.
     """
@@ -89,7 +92,7 @@ class Session:
         if options.report is not None:
             check_writable(options.report)
         looks = dict(looks) if looks else _load_looks(options)
-        find_look(looks, options.look)
+        self.look = find_look(looks, options.look)
         self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
         sinks = sinks or [
             open_sink(text, on_key=self._on_key, meter=self._meter, audio_from=audio_from) for text in options.sinks

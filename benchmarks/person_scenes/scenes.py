@@ -22,7 +22,30 @@ KINDS = ("alone", "edge", "behind", "small", "many", "masked", "turned away", "h
 _SIDE_PX = 512  # of a portrait
 _WALLS = ((168, 176, 170), (120, 140, 160), (200, 205, 210), (90, 100, 95), (150, 130, 120))
 _SIZES_WH = ((1280, 720), (640, 480), (960, 540))
-_UPPER_LIP_TO_CHIN = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 4)
+_LOWER_FACE = (
+    234,
+    93,
+    132,
+    58,
+    172,
+    136,
+    150,
+    149,
+    176,
+    148,
+    152,
+    377,
+    400,
+    378,
+    379,
+    365,
+    397,
+    288,
+    361,
+    323,
+    454,
+    4,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +91,9 @@ def cut_out(portrait_bgr: ImageU8) -> Cutout | None:
     if count < 2:
         return None
     largest = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
-    return Cutout(bgr, np.asarray(alpha * cv2.dilate(largest, np.ones((5, 5), np.uint8)), np.float32), faces[0].landmarks_xy)
+    return Cutout(
+        bgr, np.asarray(alpha * cv2.dilate(largest, np.ones((5, 5), np.uint8)), np.float32), faces[0].landmarks_xy
+    )
 
 
 def compose(seed: int, cutouts: Sequence[Cutout]) -> PersonScene:
@@ -90,16 +115,20 @@ def compose(seed: int, cutouts: Sequence[Cutout]) -> PersonScene:
     if kind in ("behind", "small"):
         for _ in range(rng.randint(1, 3)):
             side = height * (rng.uniform(0.35, 0.6) if kind == "behind" else rng.uniform(0.2, 0.32))
-            scene.put(one(), width * rng.choice([rng.uniform(0.08, 0.28), rng.uniform(0.72, 0.92)]),
-                      height * rng.uniform(0.15, 0.5), side)
+            scene.put(
+                one(),
+                width * rng.choice([rng.uniform(0.08, 0.28), rng.uniform(0.72, 0.92)]),
+                height * rng.uniform(0.15, 0.5),
+                side,
+            )
     if kind in ("edge", "masked", "turned away", "half hidden"):
         side = height * rng.uniform(0.5, 0.9)
         top = height - side * rng.uniform(0.85, 1.0)
-        change = {"masked": _masked, "turned away": _turned_away}.get(kind, lambda cutout: cutout)
         left = rng.random() < 0.5
         inside = rng.uniform(-0.06, 0.12) * side if kind == "edge" else rng.uniform(0.2, 0.35) * side
         x = inside if left else width - inside
-        scene.put(change(one()), x, top, side)
+        other = one()
+        scene.put(_CHANGES[kind](other) if kind in _CHANGES else other, x, top, side)
         if kind == "half hidden":
             scene.board(x, rng.choice([-1, 1]), side)
     side = height * (rng.uniform(0.7, 1.5) if kind == "alone" else rng.uniform(0.6, 0.85))
@@ -109,7 +138,9 @@ def compose(seed: int, cutouts: Sequence[Cutout]) -> PersonScene:
 
 def five_in_a_row(cutouts: Sequence[Cutout]) -> PersonScene:
     """Return five portraits side by side with their backgrounds, 2000x400."""
-    bgr = np.hstack([cv2.resize(cutouts[i % len(cutouts)].bgr, (400, 400), interpolation=cv2.INTER_AREA) for i in range(5)])
+    bgr = np.hstack(
+        [cv2.resize(cutouts[i % len(cutouts)].bgr, (400, 400), interpolation=cv2.INTER_AREA) for i in range(5)]
+    )
     persons = np.hstack([cv2.resize(cutouts[i % len(cutouts)].alpha, (400, 400)) for i in range(5)])
     return PersonScene("many", np.asarray(bgr, np.uint8), np.asarray(persons, np.float32))
 
@@ -134,7 +165,9 @@ class _Canvas:
         height, width = self._persons.shape
         size = max(8, round(side))
         interpolation = cv2.INTER_AREA if size < _SIDE_PX else cv2.INTER_CUBIC
-        bgr, alpha = (cv2.resize(part, (size, size), interpolation=interpolation) for part in (cutout.bgr, cutout.alpha))
+        bgr, alpha = (
+            cv2.resize(part, (size, size), interpolation=interpolation) for part in (cutout.bgr, cutout.alpha)
+        )
         matrix = np.array([[1, 0, round(x - size / 2)], [0, 1, round(top)]], np.float32)
         bgr = cv2.warpAffine(bgr, matrix, (width, height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         alpha = np.clip(cv2.warpAffine(alpha, matrix, (width, height), flags=cv2.INTER_NEAREST), 0, 1)
@@ -148,9 +181,8 @@ class _Canvas:
 
     def board(self, x: float, side_of: int, side: float) -> None:
         """Hide one half of the person at `x` behind a board."""
-        height, width = self._persons.shape
-        at = round(x)
-        columns = slice(max(0, at), min(width, at + round(side))) if side_of > 0 else slice(max(0, at - round(side)), max(0, at))
+        start, end = sorted((round(x), round(x + side_of * side)))
+        columns = slice(max(0, start), max(0, end))
         self._bgr[:, columns] = [self._rng.randint(40, 200) for _ in range(3)]
         self._persons[:, columns] = 0
 
@@ -162,7 +194,7 @@ class _Canvas:
 def _masked(cutout: Cutout) -> Cutout:
     """Put a surgical mask over mouth and nose."""
     bgr = cutout.bgr.copy()
-    cv2.fillPoly(bgr, [np.rint(cutout.landmarks_xy[list(_UPPER_LIP_TO_CHIN)]).astype(np.int32)], (205, 190, 160), cv2.LINE_AA)
+    cv2.fillPoly(bgr, [np.rint(cutout.landmarks_xy[list(_LOWER_FACE)]).astype(np.int32)], (205, 190, 160), cv2.LINE_AA)
     return Cutout(bgr, cutout.alpha, cutout.landmarks_xy)
 
 
@@ -183,3 +215,6 @@ def _turned_away(cutout: Cutout) -> Cutout:
     part[:] = hair[: part.shape[0], : part.shape[1]]
     bgr = np.rint(cutout.bgr * (1 - weight) + wide * weight).astype(np.uint8)
     return Cutout(bgr, cutout.alpha, cutout.landmarks_xy)
+
+
+_CHANGES = {"masked": _masked, "turned away": _turned_away}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engines.errors import OptionsError
 from engines.files import atomic_write
+from live.render.privacy_policy import rule_line
 
 if TYPE_CHECKING:
     from live.pipeline.pipeline import Pipeline
@@ -33,10 +34,12 @@ def versions() -> dict[str, str]:
 def run_report(pipeline: Pipeline) -> dict[str, Any]:
     """Return the report of a finished or running pipeline."""
     look = pipeline.parts.controls.read().look
+    selected = pipeline.parts.look_loader.looks.get(look)
     return pipeline.timings.report() | {
         "dropped": pipeline.dropped,
         "engines": [asdict(info) for info in pipeline.parts.look_loader.engines(look)],
         "look": look,
+        "privacy_rule": rule_line(selected) if selected is not None else "",
         "versions": versions(),
     }
 

@@ -17,6 +17,7 @@ from live.pipeline.frame import Frame
 from live.recording.recording_file import SUFFIXES as WRITABLE_VIDEO_SUFFIXES
 from live.recording.recording_file import check_target, error_text, part_paths
 from live.render.picture_renderer import PictureRenderer
+from live.render.privacy_policy import rule_line
 from live.session import Session, say
 from live.sources.source_factory import is_picture
 from live.sources.still_picture import PICTURE_SUFFIXES
@@ -36,6 +37,8 @@ def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
         KeyboardInterrupt: The user interrupted; existing output files are unchanged.
     """
     look = find_look(load_looks(options.looks_file), options.look)
+    if line := rule_line(look):
+        say(line)
     try:
         output = _checked_output(source, output)
         found = _collect(source, output) if source.is_dir() else None

@@ -1,8 +1,8 @@
 """All persons on a frame: the segmentation of the whole frame, of square views of it, and the heads that are detected.
 
 The selfie segmenter finds the person in the middle, and misses half a head at the frame's edge, people far behind, and
-people on very wide frames. Square views show them larger, undistorted and in the middle; beyond the frame a view repeats
-it mirrored, which makes half a head a whole one.
+people on very wide frames. Square views show them larger, undistorted and in the middle; beyond the frame a view
+repeats it mirrored, which makes half a head a whole one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from live.tracking.person_segmenter import PersonSegmenter
 
 _VIEW_INTERVAL_S = 0.08  # live: between two views, which take about 2 ms each
 _FADE_S = 1.2  # a person that is not seen again fades with this time constant
+_FADE_INTERVAL_S = 0.05  # in smaller steps rounding would stop it
 _MIN_CONFIDENCE = 0.4  # of a detected head
 _SAME_HEAD = 0.5  # of the larger head's size: heads closer than this are the same
 _MAX_ASPECT = 2.4  # of frames that the segmenter sees as a whole; others are seen in views only
@@ -117,7 +118,10 @@ class PersonFinder:
 
     def _fade(self, at_s: float) -> None:
         """Let everything that was seen fade, and forget what has faded."""
-        elapsed_s, self._faded_s = abs(at_s - self._faded_s), at_s
+        elapsed_s = abs(at_s - self._faded_s)
+        if elapsed_s < _FADE_INTERVAL_S:
+            return
+        self._faded_s = at_s
         kept = math.exp(-min(elapsed_s, 60.0) / _FADE_S)
         faded = {key: cv2.convertScaleAbs(shown, alpha=kept) for key, shown in self._seen.items()}
         self._seen = {key: shown for key, shown in faded.items() if shown.max() >= 64}  # type: ignore[misc]
