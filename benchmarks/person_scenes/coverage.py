@@ -66,12 +66,17 @@ class Coverage:
     """
 
     def __init__(self, look: Look, *, still: bool = False, every_view: bool = False, max_faces: int = 4) -> None:
-        self._look = look
+        self._look, self._still = look, still
         self._tracker: FaceTracker = FaceMeshTracker(max_faces=max_faces, still=still)
         self._finder = PersonFinder(still=still, every_view=every_view)
+        self._renderer = self._new_renderer()
+
+    def _new_renderer(self) -> FrameRenderer:
+        look = self._look
         loader = _FlatLookLoader({look.name: look}, runtime="auto", say=print)
-        self._renderer = FrameRenderer(loader, Timings(), print, policy=PrivacyPolicy(lambda _: look))
-        self._renderer.select(loader.load(look.name))
+        renderer = FrameRenderer(loader, Timings(), print, policy=PrivacyPolicy(lambda _: look))
+        renderer.select(loader.load(look.name))
+        return renderer
 
     def drawn(self, frame: Frame) -> tuple[NDArray[np.bool_], bool]:
         """Return which pixels are drawn or blurred, (H, W) bool, and whether the look's fallback is shown."""
@@ -83,6 +88,8 @@ class Coverage:
 
     def shown(self, frame: Frame) -> ImageU8:
         """Return the picture that viewers see; unless it is the look's fallback, the frame is painted in place."""
+        if self._still:
+            self._renderer = self._new_renderer()  # it remembers the faces of a film
         faces = self._tracker.track(frame)
         if self._look.needs_everyone:
             person = self._finder.persons(frame.bgr, faces, frame.time_s)

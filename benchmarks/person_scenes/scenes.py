@@ -161,7 +161,7 @@ class _Canvas:
         self._persons = np.zeros((height, width), np.float32)
 
     def put(self, cutout: Cutout, x: float, top: float, side: float) -> None:
-        """Put a person in front: `x` is the portrait's middle, `side` its side; the body is continued downwards."""
+        """Put a person in front: `x` is the portrait's middle, `side` its side; the chest is continued downwards."""
         height, width = self._persons.shape
         size = max(8, round(side))
         interpolation = cv2.INTER_AREA if size < _SIDE_PX else cv2.INTER_CUBIC
@@ -173,8 +173,9 @@ class _Canvas:
         alpha = np.clip(cv2.warpAffine(alpha, matrix, (width, height), flags=cv2.INTER_NEAREST), 0, 1)
         foot = round(top) + size - 2
         if 0 < foot < height:
-            alpha[foot:] = alpha[foot - 1]
-            bgr[foot:] = np.clip(bgr[foot - 1] + self._noise.normal(0, 3, (height - foot, width, 3)), 0, 255)
+            turn = np.arange(height - foot) % (2 * (size // 3)) - size // 3
+            above = np.maximum(0, foot - 1 - size // 3 + np.abs(turn))  # the chest, up and down
+            alpha[foot:], bgr[foot:] = alpha[above], bgr[above]
         mixed = self._bgr * (1 - alpha[:, :, None]) + bgr * alpha[:, :, None]
         self._bgr = np.rint(mixed).astype(np.uint8)
         self._persons = np.maximum(self._persons, alpha)

@@ -8,7 +8,7 @@ repeats it mirrored, which makes half a head a whole one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -26,11 +26,15 @@ _SAME_HEAD = 0.5  # of the larger head's size: heads closer than this are the sa
 _MAX_ASPECT = 2.4  # of frames that the segmenter sees as a whole; others are seen in views only
 _LONG_SIDE_PX = 512  # of the map of such frames
 _EXPLAINED_PX, _MIN_WIDTH_PX, _MIN_AREA_PX = 5, 5, 40  # in the map: see `_new_persons`
+_MIN_MEAN = 0.85 * 255  # of the mask in a person: real ones have at least 0.86, furniture at most 0.8
+_MAX_CUT = 0.3  # part of a view's border that a component may end at
+_MIN_HEAD_SEEN = 0.5  # of a tracked face's head; usually it is at least 0.65
 _HEAD_AXES = (0.62, 0.8)  # half axes of a head in sizes of its face
 _HEAD_UP = 0.12  # how far its centre lies above the face's
 
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in frame pixels; it may extend beyond the frame."""
+_Key = tuple[str, Box | int]  # "person" or "head" and the view, or "face" and its id
 
 
 class PersonFinder:
@@ -49,7 +53,8 @@ class PersonFinder:
         self._detector: Any = None
         self._frame_wh = (0, 0)
         self._pending: Iterator[tuple[str, Box]] = iter(())
-        self._seen: dict[tuple[str, Box | int], ImageU8] = {}  # maps of what a view or a tracked face has shown
+        self._bodies: list[Box] = []  # views around the heads that were detected last
+        self._seen: dict[_Key, ImageU8] = {}  # maps of what a view or a tracked face has shown
         self._searched_s = self._faded_s = float("-inf")
         self.untracked_heads = False  # whether a head was detected where no face is tracked
 
@@ -76,22 +81,22 @@ class PersonFinder:
         if min(width, height) < MIN_SIDE_PX:
             return self._segmenter.mask(frame_bgr)
         if self._still or (width, height) != self._frame_wh:
-            self._frame_wh, self._seen, self._pending = (width, height), {}, iter(())
+            self._frame_wh, self._seen, self._pending, self._bodies = (width, height), {}, iter(()), []
         whole = self._whole(frame_bgr)
         self._fade(at_s)
+        self._remember_faces(faces, whole)
         if self._every_view:
             self.untracked_heads = False
-            for kind, box in _views(self._frame_wh):
+            for kind, box in sorted(_views(self._frame_wh)):  # heads first: they confirm persons
                 self._search(kind, box, frame_bgr, whole, faces)
+            while self._bodies:
+                self._search("person", self._bodies.pop(), frame_bgr, whole, faces)
         elif abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S:
             self._searched_s = at_s
             self._search(*self._next_view(), frame_bgr, whole, faces)
-        persons, tracked = whole, {("face", face.face_id) for face in faces}
-        for key, shown in self._seen.items():
-            if key not in tracked:
-                persons = cv2.max(persons, shown)  # type: ignore[assignment]
-        self._remember_faces(faces, whole)
-        return persons
+        tracked = {("face", face.face_id) for face in faces}
+        persons = self._seen_by(whole, lambda key: key not in tracked)
+        return self._seen_by(persons, lambda key: key in tracked and _is_missed(self._seen[key], persons))
 
     def close(self) -> None:
         """Release the models; idempotent."""
@@ -100,6 +105,13 @@ class PersonFinder:
         if self._detector is not None:
             self._detector.close()
         self._detector = None
+
+    def _seen_by(self, shown: ImageU8, which: Callable[[_Key], bool]) -> ImageU8:
+        """Return a map together with those that were seen under some keys."""
+        for key, seen in self._seen.items():
+            if which(key):
+                shown = cv2.max(shown, seen)  # type: ignore[assignment]
+        return shown
 
     def _whole(self, frame_bgr: ImageU8) -> ImageU8:
         """Return the map from the whole frame."""
@@ -110,6 +122,8 @@ class PersonFinder:
         return np.zeros((max(8, round(height * scale)), max(8, round(width * scale))), np.uint8)
 
     def _next_view(self) -> tuple[str, Box]:
+        if self._bodies:
+            return "person", self._bodies.pop()
         view = next(self._pending, None)
         if view is None:
             self._pending = iter(_views(self._frame_wh))
@@ -130,7 +144,9 @@ class PersonFinder:
         """Search one view, and remember what it shows."""
         view_bgr = _cut(frame_bgr, box)
         if kind == "person":
-            shown = _new_persons(_into_map(self._views.mask(view_bgr), box, self._frame_wh, whole), whole)
+            seen = _into_map(self._views.mask(view_bgr), box, self._frame_wh, whole)
+            heads = self._seen_by(np.zeros_like(whole), lambda key: key[0] != "person")
+            shown = _new_persons(seen, whole, heads, lambda part: _is_cut(part, box, self._frame_wh))
         else:
             shown = self._heads(view_bgr, box, whole, faces)
         if shown.any():
@@ -150,13 +166,12 @@ class PersonFinder:
             y = box[1] + (relative.ymin + relative.height / 2) * height
             if not any(math.hypot(x - at[0], y - at[1]) < _SAME_HEAD * max(size, other) for at, other in tracked):
                 _add_head(shown, (x, y), size, self._frame_wh)
+                self._bodies.append(_body_box((x, y), size, self._frame_wh))
         self.untracked_heads |= bool(shown.any())
         return shown
 
     def _remember_faces(self, faces: Sequence[Face], whole: ImageU8) -> None:
-        """Remember the tracked faces: once one is lost, its head stays in the map for a moment."""
-        if self._still:
-            return
+        """Remember the heads of the tracked faces: once one is lost, it stays in the map for a moment."""
         for face in faces:
             centre, size = _centre_and_size(face.landmarks_xy)
             if math.isfinite(centre[0] + centre[1] + size) and size > 0:
@@ -187,6 +202,14 @@ def _views(frame_wh: tuple[int, int]) -> list[tuple[str, Box]]:
     return [view for _, view in sorted(order, key=lambda item: item[0])]
 
 
+def _body_box(centre_xy: tuple[float, float], size: float, frame_wh: tuple[int, int]) -> Box:
+    """Return the square around a head and its shoulders, which overlaps the frame."""
+    half = max(MIN_SIDE_PX / 2, min(2 * size, min(frame_wh) / 2))
+    x, y = (min(max(0.0, at), float(length)) for at, length in zip(centre_xy, frame_wh, strict=True))
+    top = y - 0.8 * half
+    return round(x - half), round(top), round(x + half), round(top + 2 * half)
+
+
 def _cut(frame_bgr: ImageU8, box: Box) -> ImageU8:
     """Return a view of the frame, (side, side, 3) uint8; beyond the frame it is mirrored."""
     left, top, right, bottom = box
@@ -210,18 +233,51 @@ def _into_map(mask: ImageU8, box: Box, frame_wh: tuple[int, int], whole: ImageU8
     return cv2.warpAffine(mask, matrix, (whole.shape[1], whole.shape[0]), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _new_persons(seen: ImageU8, whole: ImageU8) -> ImageU8:
-    """Return the part of a view's map that the whole frame's map does not explain.
+def _new_persons(seen: ImageU8, whole: ImageU8, heads: ImageU8, is_cut: Callable[[ImageU8], bool]) -> ImageU8:
+    """Return the persons on a view's map that the whole frame's map does not show.
 
-    The outlines of a person differ slightly between views. Such slivers beside a person that is already known, and very
-    small patches, are left out.
+    The outlines of a person differ slightly between views: slivers beside a person that is already known are left out.
+    So is, unless it has a head, what the model is unsure of, which is furniture, and what a view's border cuts through,
+    which a person would not end at: the neighbouring view has it in the middle.
     """
     near = cv2.dilate(cv2.threshold(whole, 127, 255, cv2.THRESH_BINARY)[1], _disc(_EXPLAINED_PX))
     new = cv2.bitwise_and(cv2.threshold(seen, 127, 255, cv2.THRESH_BINARY)[1], cv2.bitwise_not(near))
     core = cv2.morphologyEx(new, cv2.MORPH_OPEN, _disc(_MIN_WIDTH_PX))
-    if cv2.countNonZero(core) < _MIN_AREA_PX:
-        return np.zeros_like(whole)
-    return cv2.bitwise_and(seen, cv2.dilate(core, _disc(_EXPLAINED_PX + _MIN_WIDTH_PX)))  # type: ignore[return-value]
+    persons = np.zeros_like(whole)
+    if not cv2.countNonZero(core):
+        return persons
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(core)
+    for label in range(1, count):
+        part = (labels == label).astype(np.uint8)
+        is_sure = cv2.mean(seen, part)[0] >= _MIN_MEAN and not is_cut(part)
+        if stats[label, cv2.CC_STAT_AREA] >= _MIN_AREA_PX and (is_sure or cv2.mean(heads, part)[0] > 0):
+            cv2.max(persons, cv2.dilate(part, _disc(_EXPLAINED_PX + _MIN_WIDTH_PX)), dst=persons)
+    return cv2.multiply(seen, persons)  # type: ignore[return-value]
+
+
+def _is_cut(part: ImageU8, box: Box, frame_wh: tuple[int, int]) -> bool:
+    """Whether a component ends along a border of the view that lies inside the frame.
+
+    Args:
+        part: (h, w) uint8 in the map: 1 in the component.
+        box: The view.
+        frame_wh: The frame's size.
+    """
+    for axis in (0, 1):
+        lines = part if axis == 1 else part.T
+        scale = lines.shape[0] / frame_wh[axis]
+        for edge, inwards in ((box[axis], 1), (box[axis + 2], -1)):
+            at = round(edge * scale)
+            beside = lines[max(0, at - 1 - (inwards < 0)) : at + 1 + (inwards > 0)]
+            if 0 < edge < frame_wh[axis] and beside.size and beside.max(0).mean() > _MAX_CUT:
+                return True
+    return False
+
+
+def _is_missed(head: ImageU8, whole: ImageU8) -> bool:
+    """Whether the whole frame's map shows less than half of a head."""
+    known = cv2.bitwise_and(cv2.threshold(whole, 127, 255, cv2.THRESH_BINARY)[1], head)
+    return cv2.countNonZero(known) < _MIN_HEAD_SEEN * cv2.countNonZero(head)
 
 
 def _disc(width_px: int) -> ImageU8:

