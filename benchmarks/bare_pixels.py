@@ -1,7 +1,7 @@
 """Persons that a covering look leaves photographic: `python -m benchmarks.bare_pixels [--clips DIR] [--faces DIR]`.
 
 Two kinds of material: scenes composed from portraits, whose person masks are known (as pictures), and films, on which a
-slower and independent detector finds the persons (in the live mode: one view per 80 ms). Printed per kind of scene and
+slower and independent detector finds the persons (as in the live program). Printed per kind of scene and
 per film: the part of the persons' pixels that is neither drawn nor blurred, the worst scene or frame, the side of the
 largest bare square in pixels at 720 lines, the part of the room that is drawn, and the frames that show the fallback.
 """

@@ -61,14 +61,13 @@ class Coverage:
     Args:
         look: A look whose drawn layers are replaced by flat ones; make-up layers are left out.
         still: The frames are unrelated pictures.
-        every_view: See `PersonFinder`.
         max_faces: Faces that are tracked.
     """
 
-    def __init__(self, look: Look, *, still: bool = False, every_view: bool = False, max_faces: int = 4) -> None:
+    def __init__(self, look: Look, *, still: bool = False, max_faces: int = 4) -> None:
         self._look, self._still = look, still
         self._tracker: FaceTracker = FaceMeshTracker(max_faces=max_faces, still=still)
-        self._finder = PersonFinder(still=still, every_view=every_view)
+        self._finder = PersonFinder(still=still)
         self._renderer = self._new_renderer()
 
     def _new_renderer(self) -> FrameRenderer:

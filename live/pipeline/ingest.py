@@ -62,7 +62,7 @@ class Ingest:
         self.source_waits = False
         self.over = threading.Event()
         self._source, self._tracker = source, tracker
-        self._person_finder = PersonFinder(every_view=lossless)  # loads its models on first use
+        self._person_finder = PersonFinder()  # loads its models on first use
         self._max_frames = frames if lossless else None
         self._needs_person, self._needs_everyone = needs_person, needs_everyone
         self._timings, self._fail, self._say = timings, fail, say

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -18,13 +19,16 @@ from live.pipeline.frame import Face, Floats, ImageU8
 from live.tracking.far_faces import MIN_SIDE_PX, new_detector
 from live.tracking.person_segmenter import PersonSegmenter
 
-_VIEW_INTERVAL_S = 0.08  # live: between two views, which take about 2 ms each
-_FADE_S = 1.2  # a person that is not seen again fades with this time constant
+_VIEW_INTERVAL_S = 0.08  # between two views; each takes about 2 ms
+_FADE_S = 2.0  # a person that is not seen again fades with this time constant; all views take about a second
+_MIN_SHOWN = 64  # what has faded below this is not drawn any more
+_CUT = 30.0  # mean change of a sample of pixels, in levels
 _FADE_INTERVAL_S = 0.05  # in smaller steps rounding would stop it
 _MIN_CONFIDENCE = 0.4  # of a detected head
 _SAME_HEAD = 0.5  # of the larger head's size: heads closer than this are the same
 _MAX_ASPECT = 2.4  # of frames that the segmenter sees as a whole; others are seen in views only
 _LONG_SIDE_PX = 512  # of the map of such frames
+_EXPLAINED = 166  # of the whole frame's map: what is below is drawn faintly
 _EXPLAINED_PX, _MIN_WIDTH_PX, _MIN_AREA_PX = 5, 5, 40  # in the map: see `_new_persons`
 _MIN_MEAN = 0.85 * 255  # of the mask in a person: real ones have at least 0.86, furniture at most 0.8
 _MAX_CUT = 0.3  # part of a view's border that a component may end at
@@ -34,28 +38,42 @@ _HEAD_UP = 0.12  # how far its centre lies above the face's
 
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in frame pixels; it may extend beyond the frame."""
-_Key = tuple[str, Box | int]  # "person" or "head" and the view, or "face" and its id
+_Key = tuple[str, Box | int]  # "person", "head" or "body" and the view, or "face" and its id
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a view or a tracked face has shown: (h, w) uint8 in the map, and when."""
+
+    shown: ImageU8
+    at_s: float
+
+    def faded(self, at_s: float) -> _Seen:
+        """Return it as it counts later, if it was not seen again."""
+        kept = math.exp(-min(abs(at_s - self.at_s), 60.0) / _FADE_S)
+        return _Seen(cv2.convertScaleAbs(self.shown, alpha=kept), at_s)  # type: ignore[arg-type]
 
 
 class PersonFinder:
     """Finds the persons on consecutive frames. All calls must come from one thread.
 
     Args:
-        still: The frames are unrelated pictures: every view of each is searched, without any memory.
-        every_view: Search every view of each frame (films). Otherwise one view at a time, and a person stays in the map
+        still: The frames are unrelated pictures: every view of each is searched, without any memory. Otherwise every
+            view is searched on the first frame and after a cut, then one after the other, and a person stays in the map
             until its view was searched again.
     """
 
-    def __init__(self, *, still: bool = False, every_view: bool = False) -> None:
-        self._still, self._every_view = still, still or every_view
+    def __init__(self, *, still: bool = False) -> None:
+        self._still = still
+        self._thumbnail: ImageU8 = np.zeros((0, 0, 3), np.uint8)
         self._segmenter = PersonSegmenter(still=still)
         self._views = PersonSegmenter(still=True)
         self._detector: Any = None
         self._frame_wh = (0, 0)
         self._pending: Iterator[tuple[str, Box]] = iter(())
         self._bodies: list[Box] = []  # views around the heads that were detected last
-        self._seen: dict[_Key, ImageU8] = {}  # maps of what a view or a tracked face has shown
-        self._searched_s = self._faded_s = float("-inf")
+        self._seen: dict[_Key, _Seen] = {}
+        self._searched_s = float("-inf")
         self.untracked_heads = False  # whether a head was detected where no face is tracked
 
     def mask(self, frame_bgr: ImageU8) -> ImageU8:
@@ -80,23 +98,24 @@ class PersonFinder:
         height, width = frame_bgr.shape[:2]
         if min(width, height) < MIN_SIDE_PX:
             return self._segmenter.mask(frame_bgr)
-        if self._still or (width, height) != self._frame_wh:
+        is_new = self._is_new(frame_bgr)
+        if is_new:
             self._frame_wh, self._seen, self._pending, self._bodies = (width, height), {}, iter(()), []
         whole = self._whole(frame_bgr)
         self._fade(at_s)
-        self._remember_faces(faces, whole)
-        if self._every_view:
+        self._remember_faces(faces, whole, at_s)
+        if is_new:
             self.untracked_heads = False
             for kind, box in sorted(_views(self._frame_wh)):  # heads first: they confirm persons
-                self._search(kind, box, frame_bgr, whole, faces)
+                self._search(kind, box, frame_bgr, whole, faces, at_s)
             while self._bodies:
-                self._search("person", self._bodies.pop(), frame_bgr, whole, faces)
+                self._search("body", self._bodies.pop(), frame_bgr, whole, faces, at_s)
         elif abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S:
             self._searched_s = at_s
-            self._search(*self._next_view(), frame_bgr, whole, faces)
+            self._search(*self._next_view(), frame_bgr, whole, faces, at_s)
         tracked = {("face", face.face_id) for face in faces}
         persons = self._seen_by(whole, lambda key: key not in tracked)
-        return self._seen_by(persons, lambda key: key in tracked and _is_missed(self._seen[key], persons))
+        return self._seen_by(persons, lambda key: key in tracked and _is_missed(self._seen[key].shown, persons))
 
     def close(self) -> None:
         """Release the models; idempotent."""
@@ -106,11 +125,18 @@ class PersonFinder:
             self._detector.close()
         self._detector = None
 
+    def _is_new(self, frame_bgr: ImageU8) -> bool:
+        """Whether the frame shows something else than the last one: a picture, another size, or a cut."""
+        last, self._thumbnail = self._thumbnail, cv2.resize(frame_bgr, (32, 18), interpolation=cv2.INTER_NEAREST)  # type: ignore[assignment]
+        if self._still or self._frame_wh != (frame_bgr.shape[1], frame_bgr.shape[0]):
+            return True
+        return cv2.norm(last, self._thumbnail, cv2.NORM_L1) > _CUT * last.size
+
     def _seen_by(self, shown: ImageU8, which: Callable[[_Key], bool]) -> ImageU8:
         """Return a map together with those that were seen under some keys."""
         for key, seen in self._seen.items():
             if which(key):
-                shown = cv2.max(shown, seen)  # type: ignore[assignment]
+                shown = cv2.max(shown, seen.shown)  # type: ignore[assignment]
         return shown
 
     def _whole(self, frame_bgr: ImageU8) -> ImageU8:
@@ -123,7 +149,7 @@ class PersonFinder:
 
     def _next_view(self) -> tuple[str, Box]:
         if self._bodies:
-            return "person", self._bodies.pop()
+            return "body", self._bodies.pop()
         view = next(self._pending, None)
         if view is None:
             self._pending = iter(_views(self._frame_wh))
@@ -131,27 +157,28 @@ class PersonFinder:
         return view
 
     def _fade(self, at_s: float) -> None:
-        """Let everything that was seen fade, and forget what has faded."""
-        elapsed_s = abs(at_s - self._faded_s)
-        if elapsed_s < _FADE_INTERVAL_S:
-            return
-        self._faded_s = at_s
-        kept = math.exp(-min(elapsed_s, 60.0) / _FADE_S)
-        faded = {key: cv2.convertScaleAbs(shown, alpha=kept) for key, shown in self._seen.items()}
-        self._seen = {key: shown for key, shown in faded.items() if shown.max() >= 64}  # type: ignore[misc]
+        """Let what is not searched again fade with time, and forget what has faded."""
+        for key, seen in tuple(self._seen.items()):
+            if key[0] in ("face", "body") and abs(at_s - seen.at_s) >= _FADE_INTERVAL_S:
+                self._seen[key] = seen.faded(at_s)
+        self._seen = {key: seen for key, seen in self._seen.items() if seen.shown.max() >= _MIN_SHOWN}
 
-    def _search(self, kind: str, box: Box, frame_bgr: ImageU8, whole: ImageU8, faces: Sequence[Face]) -> None:
+    def _search(
+        self, kind: str, box: Box, frame_bgr: ImageU8, whole: ImageU8, faces: Sequence[Face], at_s: float
+    ) -> None:
         """Search one view, and remember what it shows."""
         view_bgr = _cut(frame_bgr, box)
-        if kind == "person":
+        if kind != "head":
             seen = _into_map(self._views.mask(view_bgr), box, self._frame_wh, whole)
-            heads = self._seen_by(np.zeros_like(whole), lambda key: key[0] != "person")
+            heads = self._seen_by(np.zeros_like(whole), lambda key: key[0] in ("head", "face"))
             shown = _new_persons(seen, whole, heads, lambda part: _is_cut(part, box, self._frame_wh))
         else:
             shown = self._heads(view_bgr, box, whole, faces)
+        before = self._seen.get((kind, box))
+        if before is not None:
+            shown = cv2.max(shown, before.faded(at_s).shown)  # type: ignore[assignment]
         if shown.any():
-            before = self._seen.get((kind, box))
-            self._seen[kind, box] = shown if before is None else cv2.max(shown, before)  # type: ignore[assignment]
+            self._seen[kind, box] = _Seen(shown, at_s)
 
     def _heads(self, view_bgr: ImageU8, box: Box, whole: ImageU8, faces: Sequence[Face]) -> ImageU8:
         """Return the map of the heads in a view that are not those of tracked faces."""
@@ -170,14 +197,14 @@ class PersonFinder:
         self.untracked_heads |= bool(shown.any())
         return shown
 
-    def _remember_faces(self, faces: Sequence[Face], whole: ImageU8) -> None:
+    def _remember_faces(self, faces: Sequence[Face], whole: ImageU8, at_s: float) -> None:
         """Remember the heads of the tracked faces: once one is lost, it stays in the map for a moment."""
         for face in faces:
             centre, size = _centre_and_size(face.landmarks_xy)
             if math.isfinite(centre[0] + centre[1] + size) and size > 0:
                 shown = np.zeros_like(whole)
                 _add_head(shown, centre, size, self._frame_wh)
-                self._seen["face", face.face_id] = shown
+                self._seen["face", face.face_id] = _Seen(shown, at_s)
 
 
 def _views(frame_wh: tuple[int, int]) -> list[tuple[str, Box]]:
@@ -240,7 +267,7 @@ def _new_persons(seen: ImageU8, whole: ImageU8, heads: ImageU8, is_cut: Callable
     So is, unless it has a head, what the model is unsure of, which is furniture, and what a view's border cuts through,
     which a person would not end at: the neighbouring view has it in the middle.
     """
-    near = cv2.dilate(cv2.threshold(whole, 127, 255, cv2.THRESH_BINARY)[1], _disc(_EXPLAINED_PX))
+    near = cv2.dilate(cv2.threshold(whole, _EXPLAINED, 255, cv2.THRESH_BINARY)[1], _disc(_EXPLAINED_PX))
     new = cv2.bitwise_and(cv2.threshold(seen, 127, 255, cv2.THRESH_BINARY)[1], cv2.bitwise_not(near))
     core = cv2.morphologyEx(new, cv2.MORPH_OPEN, _disc(_MIN_WIDTH_PX))
     persons = np.zeros_like(whole)

@@ -42,23 +42,24 @@ def test_user_alone_has_the_same_mask_as_without_the_search() -> None:
     finder.close()
 
 
-def test_half_head_at_the_edge_is_found_within_a_second() -> None:
+def test_half_head_at_the_edge_is_found_and_stays() -> None:
     with PersonSegmenter(still=True) as segmenter:
         edges = [_scene(seed) for seed in range(_EDGE, _EDGE + 6 * len(KINDS), len(KINDS))]
         scene, faces = max(edges, key=lambda found: _missed(found[0], segmenter.mask(found[0].bgr)))
+        whole_missed = _missed(scene, segmenter.mask(scene.bgr))
     finder = PersonFinder()
     missed = [_missed(scene, finder.persons(scene.bgr, faces, number / 30)) for number in range(60)]
     finder.close()
-    assert max(missed[30:]) < missed[0] / 2
+    assert max(missed) < whole_missed / 2
 
 
-def test_person_who_left_fades_within_three_seconds() -> None:
+def test_person_who_left_fades_within_five_seconds() -> None:
     scene, faces = _scene(_EDGE)
     empty = np.full_like(scene.bgr, 150)
     finder = PersonFinder()
     for number in range(40):
         finder.persons(scene.bgr, faces, number / 30)
-    left = [int(finder.persons(empty, (), number / 30).max()) for number in range(40, 140)]
+    left = [int(finder.persons(empty, (), number / 30).max()) for number in range(40, 200)]
     finder.close()
     assert left[5] > 128 and left[-1] < 64
 
@@ -69,14 +70,14 @@ def test_lost_face_stays_on_the_map_for_a_moment() -> None:
     finder = PersonFinder()
     finder.persons(scene.bgr, faces, 0.0)
     x, y = faces[0].landmarks_xy[1] * np.array([256 / scene.bgr.shape[1], 144 / scene.bgr.shape[0]])
-    shown = [int(finder.persons(empty, (), 0.05 * number)[int(y), int(x)]) for number in range(1, 60)]
+    shown = [int(finder.persons(empty, (), 0.05 * number)[int(y), int(x)]) for number in range(1, 80)]
     finder.close()
     assert shown[8] > 128 and shown[-1] < 64
 
 
 @pytest.mark.parametrize("shape_hw", [(16, 300), (30, 30), (400, 2000), (2000, 400), (61, 40)])
 def test_any_frame_size_gives_a_map(shape_hw: tuple[int, int]) -> None:
-    finder = PersonFinder(every_view=True)
+    finder = PersonFinder(still=True)
     assert finder.persons(np.full((*shape_hw, 3), 90, np.uint8), (), 0.0).dtype == np.uint8
     finder.close()
 
