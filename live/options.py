@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from typer import Option
 
 from engines import paths, toml
-from engines.errors import OptionsError
-from engines.option_fields import check_ranges, options_from_table
+from engines.errors import OptionsError, VeneerError
+from engines.option_fields import check_ranges, field_of_key, options_from_table
 from engines.untrusted_files import shown
 
 _SIZE = re.compile(r"(\d{1,5})[xX](\d{1,5})")
@@ -26,6 +27,19 @@ class Size(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}"
+
+
+def parse_runtime(text: str) -> str:
+    """Return the name of a runtime.
+
+    Raises:
+        OptionsError: There is no such runtime.
+    """
+    from engines.runtime.selector import RUNTIMES  # imports NumPy, which `veneer --help` does without
+
+    if text not in RUNTIMES:
+        raise OptionsError(f"--runtime {text}", "there is no such runtime", f"use {', '.join(RUNTIMES)}")
+    return text
 
 
 def parse_size(text: str) -> Size:
@@ -48,7 +62,10 @@ class LiveOptions:
     """The options of one run; `veneer run` and the `[run]` table of the settings file are generated from the fields.
 
     Raises:
-        OptionsError: A value is out of range, the runtime is unknown, or no sink is named.
+        OptionsError: A value is out of range, or no sink is named.
+
+    Attributes:
+        places: Of the fields that come from the settings file: the file, the line, the key and the value.
     """
 
     source: Annotated[str, Option(help="Camera number, device, file, or demo.")] = "0"
@@ -67,7 +84,12 @@ class LiveOptions:
     mirror: Annotated[bool, Option("--mirror/--no-mirror", help="Start with a mirrored picture.")] = False
     frames: Annotated[int | None, Option(min=1, help="Stop after this number of frames.")] = None
     report: Annotated[Path | None, Option(help="Write measurements to this JSON file.")] = None
-    runtime: Annotated[str, Option(help="auto, tensorrt, openvino, openvino-gpu, openvino-npu or torch.")] = "auto"
+    runtime: Annotated[
+        str,
+        Option(
+            parser=parse_runtime, metavar="NAME", help="auto, tensorrt, openvino, openvino-gpu, openvino-npu or torch."
+        ),
+    ] = "auto"
     global_hotkeys: Annotated[
         bool, Option("--global-hotkeys", help="Ctrl+Alt+key works while another window has the focus.")
     ] = False
@@ -91,14 +113,22 @@ class LiveOptions:
         Option("--mic-delay", help="Create a microphone delayed by the latency of the picture, or print that latency."),
     ] = False
 
-    def __post_init__(self) -> None:
-        from engines.runtime.selector import RUNTIMES  # imports NumPy, which `veneer --help` does without
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
+    def __post_init__(self) -> None:
         check_ranges(self)
-        if self.runtime not in RUNTIMES:
-            raise OptionsError(f"--runtime {self.runtime}", "there is no such runtime", f"use {', '.join(RUNTIMES)}")
         if not self.sinks:
             raise OptionsError("--sink", "none given", "name virtual-camera, window, file:PATH or null")
+
+    @contextmanager
+    def naming(self, name: str) -> Iterator[None]:
+        """Let errors about the value of a field name the line of the settings file that it comes from."""
+        try:
+            yield
+        except VeneerError as error:
+            if name not in self.places:
+                raise
+            raise OptionsError(self.places[name], error.got, error.do) from error
 
 
 def settings_file() -> Path:
@@ -115,19 +145,36 @@ def load_options(given: Mapping[str, Any]) -> LiveOptions:
     Raises:
         OptionsError: The settings file or a value is wrong; the message names it.
     """
-    return LiveOptions(**{**_read_settings(settings_file()), **given})
+    settings, places = _read_settings(settings_file())
+    return LiveOptions(**{**settings, **given}, places={name: places[name] for name in places.keys() - given.keys()})
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
+def _read_settings(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values by field name, and the place of each."""
     if not path.is_file():
-        return {}
+        return {}, {}
     where = f"settings file {path}"
     try:
-        tables = toml.read(path)
-    except (OSError, toml.TOMLDecodeError) as error:
-        raise OptionsError(where, f"not readable: {error}", "correct that line") from error
-    run = tables.pop("run", {})
-    if tables or not isinstance(run, dict):
-        got = f"unknown table {shown(sorted(tables))}" if tables else f"run = {shown(run)} is not a table"
-        raise OptionsError(where, got, "use one table, [run]")
-    return options_from_table(LiveOptions, run, f"{where}, [run]")
+        file = toml.read(path)
+    except OSError as error:
+        raise OptionsError(where, error.strerror or str(error), "allow this user to read it, or delete it") from error
+    except toml.TOMLDecodeError as error:
+        raise OptionsError(where, f"not TOML: {error}", "correct that line") from error
+    run = file.tables.get("run", {})
+    for name in file.tables:
+        if name != "run" or not isinstance(run, dict):
+            got = f"{name} = {shown(run)} is not a table" if name == "run" else f"unknown table {shown(name)}"
+            raise OptionsError(f"settings file {file.place(name)}", got, "use one table, [run]")
+
+    def place(key: str) -> str:
+        return f"settings file {file.place('run', key)}"
+
+    values = options_from_table(LiveOptions, run, place)
+    places = {}
+    for key, value in run.items():
+        if (one := field_of_key(LiveOptions, key)) is not None:
+            places[one.name] = f"{place(key)}, {key} = {shown(value)}"
+    for name in values.keys() & {"face_model", "looks_file"}:
+        if not values[name].is_file():
+            raise OptionsError(places[name], "there is no such file", "correct the path")
+    return values, places
