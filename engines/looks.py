@@ -47,6 +47,7 @@ class Look:
         no_face: What is shown while no face is found: "raw", "hold", "blur" or "card".
         hold_s: How long "hold" lasts; infinity for no limit.
         then: What follows "hold": "raw", "blur" or "card".
+        replaces_shipped: Whether it is the user's own and has the name of a shipped look.
     """
 
     name: str
@@ -55,6 +56,14 @@ class Look:
     no_face: str = "raw"
     hold_s: float = float("inf")
     then: str = "blur"
+    replaces_shipped: bool = False
+
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        """What of the user's own is used here instead of something shipped: "look 'glaze'", "style 'toon'"."""
+        styles = (layer.style for layer in self.layers if isinstance(layer.style, Style))
+        parts = [f"look {self.name!r}"] if self.replaces_shipped else []
+        return (*parts, *dict.fromkeys(f"style {style.name!r}" for style in styles if style.replaces_shipped))
 
     @property
     def covers(self) -> bool:
@@ -84,7 +93,8 @@ def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
     looks = _read(SHIPPED)
     own = user_toml or user_file()
     if user_toml is not None or own.is_file():
-        looks.update(_read(own))
+        for name, look in _read(own).items():
+            looks[name] = replace(look, replaces_shipped=name in looks)
     return looks
 
 

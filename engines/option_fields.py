@@ -174,8 +174,8 @@ def _help_with_range(field: OptionField) -> str | None:
 def _range_of(field: OptionField) -> str:
     low, high = field.info.min, field.info.max
     if low is None or high is None:
-        return f"at least {low:g}" if low is not None else f"at most {high:g}"
-    return f"{low:g} to {high:g}"
+        return f"at least {low}" if low is not None else f"at most {high}"
+    return f"{low} to {high}"
 
 
 def _from_command_line(field: OptionField, value: Any) -> Any:

@@ -60,13 +60,13 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         OptionsError: There is no checkpoint, or it is not readable.
     """
-    do = "start without --resume"
+    do = "start over with --again"
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads((file.metadata() or {})["state"])
             found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise OptionsError(f"checkpoint {path}", "there is none", do) from error
+        raise OptionsError(f"checkpoint {path}", "there is none", "start without --resume") from error
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise OptionsError(f"checkpoint {path}", f"not readable ({error})", do) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
