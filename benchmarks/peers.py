@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, check_writable, run_main, write_json
+from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, run_main
 from benchmarks.common.machine_info import header, machine
 from benchmarks.peer_comparison.chart import draw
 from benchmarks.peer_comparison.comparison import compare, report
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS
 from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, missing
+from engines.files import check_writable, write_json
 from engines.runtime.base import usable_cores
 
 NOTES = (
