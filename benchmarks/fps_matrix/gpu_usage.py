@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tempfile
 
 _QUERY = ("--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits", "--loop-ms=100")
 
@@ -15,7 +14,6 @@ class GpuSampler:
 
     def __init__(self) -> None:
         self._program: subprocess.Popen[str] | None = None
-        self._output = tempfile.TemporaryFile("w+")
 
     def start(self) -> None:
         """Start sampling."""
@@ -24,7 +22,7 @@ class GpuSampler:
             return
         command = ["nvidia-smi", f"--id=GPU-{torch.cuda.get_device_properties(0).uuid}", *_QUERY]
         try:
-            self._program = subprocess.Popen(command, stdout=self._output, stderr=subprocess.DEVNULL, text=True)
+            self._program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         except OSError:  # the driver has no such program
             return
 
@@ -33,9 +31,8 @@ class GpuSampler:
         if self._program is None:
             return None
         self._program.terminate()
-        self._program.wait()
-        self._output.seek(0)
-        samples = re.findall(r"^(\d+), (\d+)$", self._output.read(), re.MULTILINE)
+        output, _ = self._program.communicate()
+        samples = re.findall(r"^(\d+), (\d+)$", output, re.MULTILINE)
         if not samples:
             return None
         busy_percent, used_mib = zip(*((int(busy), int(used)) for busy, used in samples), strict=True)
