@@ -153,11 +153,9 @@ class Session:
             except (VeneerError, OSError) as error:
                 say(f"`veneer ctl` will not work in this run: {error}")
             if self.options.global_hotkeys:
-                from live.control.global_hotkeys import GlobalHotkeys
+                from live.control import global_hotkeys
 
-                keys = GlobalHotkeys(self.controls.apply, self.controls.look_names)
-                keys.start()
-                stack.callback(keys.stop)
+                stack.callback(global_hotkeys.listen(self.controls.apply, self.controls.look_names))
             if self.options.mic_delay:
                 delay = MicrophoneDelay(self._latency_ms, say)
                 delay.start()
