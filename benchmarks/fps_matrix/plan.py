@@ -93,8 +93,9 @@ def parse_options(arguments: Sequence[str], description: str) -> tuple[Namespace
     """Parse the command line; exits on --help and unknown arguments. Raises OptionsError for an invalid value."""
     given = _parser(description).parse_args(arguments)
     sizes = ["{}x{}".format(*parse_size(text)) for text in given.size]
-    named = [tuple(dict.fromkeys(values)) for values in (given.look, sizes, given.faces, given.backend)]
-    selection = Selection(*named, everything=given.all)
+    named = (given.look, sizes, given.faces, given.backend)
+    looks, sizes_named, faces, backends = (tuple(dict.fromkeys(values)) for values in named)
+    selection = Selection(looks, sizes_named, faces, backends, everything=given.all)
     frames, burn_in, seconds = _CYCLE_FRAMES, _CYCLE_BURN_IN, given.seconds or _CYCLE_S
     if selection.is_explicit:
         frames, burn_in, seconds = _LONG_FRAMES, _LONG_BURN_IN, given.seconds

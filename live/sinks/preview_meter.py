@@ -63,8 +63,8 @@ def draw_meter(frame_bgr: ImageU8, text: MeterText) -> None:
         strip_w, strip_h = _blend(frame_bgr, _box(rows, width, height, line_px), 0.0, 0)
     if text.help_lines and height - strip_h >= 4 * line_px:
         pairs = (_ascii(line).partition("  ") for line in text.help_lines)
-        rows = tuple(((key, _AMBER_RGB), (effect.strip(), _TEXT_RGB)) for key, _, effect in pairs)
-        panel = _box(rows, width - line_px, height - strip_h - line_px, line_px)
+        help_rows = tuple(((key, _AMBER_RGB), (effect.strip(), _TEXT_RGB)) for key, _, effect in pairs)
+        panel = _box(help_rows, width - line_px, height - strip_h - line_px, line_px)
         _blend(frame_bgr, panel, 0.5, max(strip_h, (height - panel[0].shape[0]) // 2))
     if text.banner:
         state = (_ascii(text.banner), _AMBER_RGB)

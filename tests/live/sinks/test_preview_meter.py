@@ -68,7 +68,7 @@ def test_only_a_recording_has_a_red_dot(banner: str, has_dot: bool) -> None:
 
 def test_long_lines_are_smaller_and_then_cut() -> None:
     usual, _ = _changed_area(_drawn((640, 480), MeterText(("a few words",))))
-    rows, columns = _changed_area(_drawn((640, 480), MeterText(("a few words   " * 7,))))
+    rows, columns = _changed_area(_drawn((640, 480), MeterText(("a few words   " * 9,))))
     assert rows.stop < usual.stop and columns.stop <= 640
     rows, columns = _changed_area(_drawn((640, 480), MeterText(("without-a-gap-" * 30,))))
     assert rows.stop < usual.stop and columns.stop == 640
