@@ -136,6 +136,8 @@ class Session:
                 report = run_report(self.pipeline)
                 write_json("--report", self.options.report, report)
         parts = self.pipeline.parts
+        for note in parts.source.notes:
+            say(f"{self.options.source}: {note}")
         for warning in (parts.source.warning, *(sink.warning for sink in parts.sinks)):
             if warning:
                 say(warning)
