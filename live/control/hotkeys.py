@@ -40,14 +40,11 @@ _OTHER_NAMES = {"\x1b": "esc", "escape": "esc"}
 
 
 def command_for_key(key: str, look_names: Sequence[str]) -> Command | None:
-    """Return the command of a key; number keys give the name of the look.
+    """Return the command of a key; None for a key without one, and for a number beyond the last look.
 
     Args:
         key: One character in either case, or "esc" (also "escape" and chr(27)).
         look_names: In the order of their keys.
-
-    Returns:
-        None for a key without a command, and for a number beyond the last look.
     """
     name = key.lower()
     name = _OTHER_NAMES.get(name, name)

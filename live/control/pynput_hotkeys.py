@@ -39,11 +39,7 @@ class PynputListener:
         self._listener: Any = None
 
     def start(self) -> None:
-        """Install the hook and wait until it is ready.
-
-        Raises:
-            OptionsError: pynput cannot be loaded, or the system does not permit the hook.
-        """
+        """Install the hook and wait until it is ready. Raises OptionsError."""
         try:
             listener = _new_listener(on_press=self.press, on_release=self.release)
         except ImportError as error:

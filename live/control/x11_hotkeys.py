@@ -48,11 +48,7 @@ class X11Listener:
         self._held_code, self._released_ms = 0, 0
 
     def start(self) -> None:
-        """Connect, grab, and start the listening thread.
-
-        Raises:
-            OptionsError: the display cannot be reached, or other programs hold every combination.
-        """
+        """Connect, grab, and start the listening thread. Raises OptionsError."""
         try:
             self._display = Display()
         except (DisplayError, XauthError, OSError, OverflowError) as error:  # overflow: a port beyond 65535

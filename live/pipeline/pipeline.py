@@ -134,11 +134,7 @@ class Pipeline:
         self.stop()
 
     def run(self) -> None:
-        """Run to the end.
-
-        Raises:
-            VeneerError: The run could not start or continue; everything is closed.
-        """
+        """Run to the end. Raises VeneerError if the run could not start or continue; everything is closed."""
         loader = threading.Thread(target=self._load_looks, name="look loader", daemon=True)
         renderer = threading.Thread(target=self._render_loop, name="render", daemon=True)
         self._ingest.start()

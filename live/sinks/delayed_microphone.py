@@ -34,11 +34,7 @@ class SoundServerError(Exception):
 
 
 class DelayedMicrophone:
-    """A virtual microphone on PipeWire or PulseAudio, created and removed with `pactl`.
-
-    Args:
-        program: The `pactl` program.
-    """
+    """A virtual microphone on PipeWire or PulseAudio, created and removed with `pactl`."""
 
     def __init__(self, program: str = "pactl") -> None:
         self._program = program
@@ -99,7 +95,6 @@ class MicrophoneDelay:
 
     Args:
         latency_ms: Returns the median latency of the last seconds; None while there are too few measurements.
-        say: Prints one line for the user.
         microphone: The microphone to delay; defaults to what this system supports.
         check_s: Interval between checks of the latency.
     """
@@ -119,7 +114,7 @@ class MicrophoneDelay:
         self._set_ms: float | None = None
 
     def start(self) -> None:
-        """Start to follow the latency."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:

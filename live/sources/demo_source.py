@@ -83,8 +83,6 @@ class DemoSource(FrameSource):
     """The moving portrait. A frame depends only on its number and the frame rate.
 
     Args:
-        size_wh: Frame size.
-        fps: Frame rate.
         pace: True returns frames in real time, as a camera does; False as fast as they are read.
         frames: Number of frames; None for no limit.
     """
@@ -100,11 +98,7 @@ class DemoSource(FrameSource):
         self._frame_id = 0
 
     def open(self) -> SourceInfo:
-        """Load the portrait and prepare the cut-out.
-
-        Raises:
-            SourceError: The portrait is missing from scikit-image.
-        """
+        """Load the portrait and prepare the cut-out."""
         self._draw = _Scene(portrait_bgr(), self._size_wh).draw
         return SourceInfo("demo", self._size_wh, self._fps, self._frames)
 
