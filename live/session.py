@@ -61,7 +61,6 @@ class Session:
     """One run, from its options to its report.
 
     Args:
-        options: validated options.
         source: used instead of the one in the options; it is never released for lack of viewers.
         sinks: used instead of those in the options.
         looks: all looks; by default loaded from the looks files.

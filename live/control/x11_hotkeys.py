@@ -31,12 +31,7 @@ _GROUP_SHIFT, _GROUP_MASK = 13, 3  # where an event's state holds the active lay
 
 
 class X11Listener:
-    """Grabs Ctrl+Alt+key on the root window, and calls back with the key's name.
-
-    Args:
-        on_key: takes a name from `keys`, in the listening thread.
-        keys: single characters in lower case.
-    """
+    """Grabs Ctrl+Alt+key for keys in lower case on the root window, and calls back with the key in its own thread."""
 
     def __init__(self, on_key: Callable[[str], object], keys: frozenset[str]) -> None:
         self._on_key, self._keys = on_key, keys

@@ -53,7 +53,6 @@ class Pipeline:
     """Runs frames from the source to the sinks until the end, a stop or a failure.
 
     Args:
-        parts: opened and closed by `run`.
         fps: the pace of live sinks, and the frame rate of files recorded from a live source.
         frames: stop after this many; None for no limit.
         say: receives one-line messages for the user.

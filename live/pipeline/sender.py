@@ -25,8 +25,7 @@ class Sender:
 
     Args:
         sink: opened, used and closed in the sender's own thread, or in the main thread if the sink requires it.
-        controls: read once per frame.
-        policy: makes the privacy decision; by default one for the looks of the controls.
+        policy: by default one for the looks of the controls.
         lossless: send every frame; otherwise only the newest.
         fps: the pace of a live sink.
         timings: receives each new frame; None for all senders but the first.

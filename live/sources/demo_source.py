@@ -49,14 +49,7 @@ _BANDS = 6
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Position of the person.
-
-    Attributes:
-        x: Face centre, fraction of the frame width.
-        y: Face centre, fraction of the frame height.
-        turn_rad: In-plane rotation; positive to the left.
-        zoom: Scale factor; 1 for the size at the start.
-    """
+    """Face centre in fractions of the frame's width and height, rotation (positive to the left), and scale factor."""
 
     x: float
     y: float
