@@ -4,8 +4,8 @@ The latency is the median time from a complete frame in memory to its delivery t
 the run. The latencies of the webcam and the microphone themselves are unknown and not included.
 
 On PipeWire and PulseAudio a virtual microphone outputs the sound of the default one with this delay until the run ends.
-The user selects it in the call program, because call programs ignore a port's latency offset. On other systems the delay
-is only printed.
+The user selects it in the call program: these programs ignore a port's latency offset. On other systems the delay is
+only printed.
 
 Viewers notice sound that is 45 ms early or 125 ms late (thresholds of ITU-R BT.1359-1). Therefore latencies below 20 ms
 are not compensated, and a delay is changed only when the latency has changed by more than 30 ms.
