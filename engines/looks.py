@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engines import paths, toml
-from engines.errors import LookError
+from engines.errors import LookError, os_errors
 from engines.generators.shade import Shade
 from engines.styles import Style, load_style
 from engines.text import did_you_mean
@@ -34,6 +34,16 @@ class Layer:
     style: Style | Shade
     strength: float
 
+    @property
+    def region(self) -> str:
+        """The region of the style; "lips" for a shade."""
+        return self.style.region if isinstance(self.style, Style) else "lips"
+
+    @property
+    def covers(self) -> bool:
+        """Whether the layer hides what is below it."""
+        return isinstance(self.style, Style) and self.style.covers
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -57,7 +67,7 @@ class Look:
     @property
     def covers(self) -> bool:
         """Whether a layer hides the face, so that no frame without it may be shown."""
-        return any(isinstance(layer.style, Style) and layer.style.covers for layer in self.layers)
+        return any(layer.covers for layer in self.layers)
 
     @property
     def needs_person(self) -> bool:
@@ -100,9 +110,8 @@ def find_look(looks: Mapping[str, Look], name: str) -> Look:
 
 def _read(path: Path) -> dict[str, Look]:
     try:
-        tables = toml.read(path)
-    except OSError as error:
-        raise LookError(f"looks file {path}", error.strerror or str(error), "check the path") from error
+        with os_errors(f"looks file {path}", "check the path", LookError):
+            tables = toml.read(path)
     except toml.TOMLDecodeError as error:
         raise LookError(f"looks file {path}", f"not TOML: {error}", "correct that line") from error
     found = tables.get("looks", {})

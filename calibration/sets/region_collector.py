@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from engines.errors import OptionsError, SourceError
-from engines.regions.upright import PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import picture_region
 from engines.training.data.aligned import AlignedRegion, save_region
 from live.pipeline.frame import Floats, Frame, ImageU8
 from live.sources.still_picture import PICTURE_SUFFIXES, read_picture
@@ -103,8 +103,10 @@ def collect(
                     result.unreadable.append(f"{photo}: {error.got}")
                 else:
                     faces = tracker.track(Frame(frame_bgr, 0, 0.0))
-                    landmarks_xy = faces[0].landmarks_xy if faces else None
-                    regions = _regions(frame_bgr, landmarks_xy, kinds, side_px, segmenter, names[photo])
+                    regions = []
+                    if faces:
+                        landmarks_xy = faces[0].landmarks_xy
+                        regions = _regions(frame_bgr, landmarks_xy, kinds, side_px, segmenter, names[photo])
                     for region in regions:
                         save_region(region, out)
                     result.regions += len(regions)
@@ -118,7 +120,7 @@ def collect(
 
 def _regions(
     frame_bgr: ImageU8,
-    landmarks_xy: Floats | None,
+    landmarks_xy: Floats,
     kinds: Sequence[str],
     side_px: int,
     segmenter: PersonSegmenter,
@@ -127,12 +129,10 @@ def _regions(
     """Extract the regions of one face; a region that is too small or outside the photo is left out."""
     frame_wh = frame_bgr.shape[1], frame_bgr.shape[0]
     regions: list[AlignedRegion] = []
-    for kind in kinds if landmarks_xy is not None else ():
-        assert landmarks_xy is not None
-        box = frame_box(frame_wh, (side_px, side_px)) if kind == "frame" else face_box(landmarks_xy, kind)
-        if box is None or not in_frame(box, frame_wh):
+    for kind in kinds:
+        region = picture_region(kind, landmarks_xy, (side_px, side_px), frame_wh)
+        if region is None:
             continue
-        region = PictureRegion(box, (side_px, side_px), frame_wh)
         mask = cv2.resize(segmenter.mask(frame_bgr), frame_wh, interpolation=cv2.INTER_CUBIC)
         rgb = cv2.cvtColor(region.crop(frame_bgr), cv2.COLOR_BGR2RGB)
         person = region.crop(np.asarray(mask, np.uint8))

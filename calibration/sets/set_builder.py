@@ -19,7 +19,7 @@ from engines.cache import cache_lock, calibration_set
 from engines.cache.cache_entry import cache_home, file_digest
 from engines.cache.calibration_set import CASES, CLIP, MARKER
 from engines.cache.engine_cache import print_line
-from engines.errors import OptionsError, SourceError
+from engines.errors import OptionsError, SourceError, os_errors
 from engines.files import atomic_write
 from engines.training.data.aligned import region_names
 from engines.training.data.webcam import light_curve, relit, spoil
@@ -111,7 +111,7 @@ def own_set(
 @contextmanager
 def _update(folder: Path) -> Iterator[None]:
     """Remove the marker of a set while it is filled, and write it if the block succeeds."""
-    with _disk_errors(folder):
+    with os_errors(f"calibration set in {folder}", "free some disk space"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARKER).unlink(missing_ok=True)
     yield
@@ -122,18 +122,8 @@ def _update(folder: Path) -> Iterator[None]:
     for name in names:
         for suffix in (".png", ".npz"):
             digest.update(f"{name}{suffix} {file_digest(folder / (name + suffix))}\n".encode())
-    with _disk_errors(folder):
+    with os_errors(f"calibration set in {folder}", "free some disk space"):
         atomic_write(folder / MARKER, json.dumps({"digest": digest.hexdigest(), "regions": len(names)}) + "\n")
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OptionsError(
-            f"calibration set in {folder}", error.strerror or str(error), "free some disk space"
-        ) from error
 
 
 def _portraits() -> Iterator[NamedPicture]:

@@ -16,7 +16,7 @@ from engines.cache.calibration_set import CASES, CLIP
 from engines.errors import OptionsError
 from engines.regions.illumination import normalise_crop
 from engines.regions.lips_region import lips_region
-from engines.regions.upright import FRAME_REGIONS, PictureRegion, face_box, in_frame
+from engines.regions.upright import FRAME_REGIONS, picture_region
 from engines.styles import Style
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
 
@@ -94,10 +94,8 @@ def _crop(region: AlignedRegion, style: Style) -> ImageU8 | None:
             return None
         return normalise_crop(lips.crop(bgr), lips, style.usual_bgr).input_bgr
     if style.region == "face":
-        box, side_px = face_box(region.landmarks_xy, "face"), region.rgb.shape[0]
-        if box is None or not in_frame(box, (side_px, side_px)):
-            return None
-        return PictureRegion(box, style.size_wh, (side_px, side_px)).crop(bgr)
+        face = picture_region("face", region.landmarks_xy, style.size_wh, (bgr.shape[1], bgr.shape[0]))
+        return None if face is None else face.crop(bgr)
     return _centre_crop(bgr, style.size_wh)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 
-from engines.regions.upright import PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import FRAME_REGIONS, PictureRegion, picture_region
 from engines.training.data.dataset_marker import CUT, SIDES, folder_errors, prepare_pairs
 from engines.training.data.picture_pairs import Skipped, find_pairs, read_pair
 from live.pipeline.frame import Frame, ImageU8
@@ -51,10 +51,6 @@ def cut_pairs(
 
 
 def _region(before_bgr: ImageU8, kind: str, side_px: int, tracker: FaceMeshTracker) -> PictureRegion | None:
-    size_wh, region_wh = (before_bgr.shape[1], before_bgr.shape[0]), (side_px, side_px)
-    if kind == "frame":
-        box: tuple[int, int, int, int] | None = frame_box(size_wh, region_wh)
-    else:
-        faces = tracker.track(Frame(before_bgr, 0, 0.0))
-        box = face_box(faces[0].landmarks_xy, kind) if faces else None
-    return PictureRegion(box, region_wh, size_wh) if box is not None and in_frame(box, size_wh) else None
+    frame = Frame(before_bgr, 0, 0.0)
+    faces = () if kind in FRAME_REGIONS else tracker.track(frame)
+    return picture_region(kind, faces[0].landmarks_xy if faces else None, (side_px, side_px), frame.size_wh)

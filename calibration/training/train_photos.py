@@ -14,7 +14,8 @@ from calibration.sets.region_collector import Collected, collect, names_of, phot
 from calibration.training.train_request import TrainRequest, is_below
 from engines.errors import OptionsError
 from engines.training.checkpoint import prepare_folder
-from engines.training.data.dataset_marker import folder_errors, read_marker, refuse_foreign, write_marker
+from engines.training.data.dataset_marker import folder_errors, refuse_foreign, write_marker
+from engines.untrusted_files import json_or_empty
 
 _SIDE_PX = 512
 _COLLECTED = "collected.json"
@@ -37,7 +38,7 @@ def prepare_regions(
     photos = _photos(request, seed)
     folder, marker = request.regions, request.regions / _COLLECTED
     key = {"kind": request.kind, "photos": hashlib.sha256("\n".join(map(_stamp, photos)).encode()).hexdigest()}
-    if read_marker(marker) == key:
+    if json_or_empty(marker) == key:
         return Collected()
     prepare_folder(folder)
     _empty(folder, marker)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from engines.errors import VeneerError
+from engines.errors import OptionsError, VeneerError
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import EngineChoice
 from engines.runtime.base import EngineInfo, NotUsableError
@@ -90,15 +91,33 @@ def int8_install_hint(style: Style, info: EngineInfo, runtime: str) -> str:
     return "" if int8_graph.nncf_installed() or measured else int8_graph.INSTALL
 
 
-def named_style(name: str, size: str, region: str) -> Style:
-    """Return the style that a builder's arguments name.
+def builder_arguments(arguments: Sequence[str] | None, about: str) -> tuple[Style, str]:
+    """Parse the arguments of a builder: STYLE --size WIDTHxHEIGHT --region REGION --runtime RUNTIME.
+
+    Args:
+        arguments: Those of the command line if None; options that are left out keep the style's own values.
+        about: Description of the builder.
+
+    Returns:
+        The style, and the runtime, which is empty if it is not given.
 
     Raises:
-        LookError: There is no such style.
-        ValueError: The size is not WIDTHxHEIGHT.
+        VeneerError: There is no such style, it cannot work on the region, or the size is not WIDTHxHEIGHT.
     """
-    width, height = (int(side) for side in size.split("x"))
-    return dataclasses.replace(load_style(name).on(region), size_wh=(width, height))
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("style")
+    for option in ("--size", "--region", "--runtime"):
+        parser.add_argument(option, default="")
+    given = parser.parse_args(arguments)
+    style = load_style(given.style)
+    style = style.on(given.region or style.region)
+    if given.size:
+        try:
+            width, height = (int(side) for side in given.size.split("x"))
+        except ValueError:
+            raise OptionsError(f"--size {given.size}", "not a size", "write it as 256x256") from None
+        style = dataclasses.replace(style, size_wh=(width, height))
+    return style, given.runtime
 
 
 def _opening_order(label: str, runtime: str, style: Style, key: Callable[[], str]) -> BuildOrder:

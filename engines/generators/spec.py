@@ -1,4 +1,4 @@
-"""GeneratorSpec: what the program knows of a generator without importing it. Needs no PyTorch."""
+"""GeneratorSpec: the description of a generator, which is read without importing the generator or PyTorch."""
 
 from __future__ import annotations
 
@@ -91,6 +91,13 @@ class GeneratorSpec:
     method: str = "paired"
     optimiser: str = "muon"
     benchmarked: bool = True
+
+    @property
+    def unsupported(self) -> str:
+        """Why styles and paired training cannot use the generator yet; empty if they can."""
+        if self.inputs != ("image",):
+            return f"its inputs are {', '.join(self.inputs)}, and only one image is given to a generator"
+        return "" if self.output_size == "same" else "the size of its output differs from that of its input"
 
     def check(self, arguments: object) -> dict[str, Value]:
         """Return constructor arguments in their types.

@@ -19,6 +19,7 @@ from engines.errors import VeneerError
 from engines.files import atomic_write
 from engines.runtime.base import EngineInfo, NotUsableError, library_version, usable_cores
 from engines.styles import Style
+from engines.untrusted_files import json_or_empty
 
 if TYPE_CHECKING:
     from engines.looks import Look
@@ -161,7 +162,7 @@ def _resized(style: Style, chosen: Mapping[str, Any]) -> Style:
 
 def stale_message() -> str:
     """Return one line for the user if there is a file that is not valid any more; else ""."""
-    content = _load()
+    content = json_or_empty(choice_file())
     if content is None:
         return ""
     measured, here = content.get("machine"), fingerprint()
@@ -175,15 +176,5 @@ def stale_message() -> str:
 
 def _read() -> dict[str, Any]:
     """Return the file's content if it is valid for this machine; else an empty one."""
-    content = _load()  # first: without a file the fingerprint need not be computed
+    content = json_or_empty(choice_file())  # first: without a file the fingerprint need not be computed
     return content if content and content.get("machine") == fingerprint() else {}
-
-
-def _load() -> dict[str, Any] | None:
-    try:
-        content = json.loads(choice_file().read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}

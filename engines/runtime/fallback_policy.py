@@ -13,8 +13,9 @@ from engines import extras
 from engines.cache.cache_entry import verdict
 from engines.errors import EngineError
 from engines.runtime.base import Engine, EngineInfo, NonFiniteError, NotUsableError
+from engines.runtime.openers import open_openvino, open_torch_cpu, open_torch_cuda
+from engines.runtime.openvino.cpu_engine import PRECISIONS
 from engines.runtime.probe import probe_bgr
-from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
 from engines.text import first_line
 
@@ -47,9 +48,7 @@ def fallback_engine(style: Style, failed: EngineInfo, error: EngineError | None 
     if find_spec("torch") is None:
         got = f"{'; '.join(reasons)}; PyTorch, the last fallback, is not installed"
         raise EngineError(f"style {style.name}", got, extras.install_command("train"))
-    from engines.runtime.torch.reference_engine import TorchEngine
-
-    return TorchEngine(style, why="; ".join(reasons))
+    return open_torch_cpu(style, "; ".join(reasons))
 
 
 def _candidates(
@@ -57,27 +56,12 @@ def _candidates(
 ) -> Iterator[tuple[str, Callable[[], Engine]]]:
     """Yield name and constructor of the engines below the failed one, the best first."""
     if failed.runtime == "tensorrt":
-        yield "torch fp16", partial(_torch_cuda, style, "fp16")
+        yield "torch fp16", partial(open_torch_cuda, style, "fp16", autotune=False)
     half = failed.precision == "fp16" and failed.runtime in ("tensorrt", "torch")
     if half and (error is None or isinstance(error, NonFiniteError)):
-        yield "torch fp32", partial(_torch_cuda, style, "fp32")
-    yield "openvino", partial(_openvino, style, failed)
-
-
-def _torch_cuda(style: Style, precision: str) -> Engine:
-    driver_device()  # first: without a GPU nothing heavy is imported
-    from engines.runtime.torch.cuda_engine import TorchCudaEngine
-
-    return TorchCudaEngine(style, precision=precision, autotune=False)
-
-
-def _openvino(style: Style, failed: EngineInfo) -> Engine:
-    from engines.runtime.openvino.cpu_engine import PRECISIONS, OpenVinoEngine
-
-    excluded: tuple[str, ...] = ()
-    if failed.runtime == "openvino" and failed.precision in PRECISIONS:
-        excluded = PRECISIONS[: PRECISIONS.index(failed.precision) + 1]
-    return OpenVinoEngine(style, excluded=excluded)
+        yield "torch fp32", partial(open_torch_cuda, style, "fp32", autotune=False)
+    index = PRECISIONS.index(failed.precision) + 1 if failed.runtime == "openvino" else 0
+    yield "openvino", partial(open_openvino, style, excluded=PRECISIONS[:index])
 
 
 def _checked(engine: Engine, style: Style) -> Engine:

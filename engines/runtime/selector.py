@@ -13,8 +13,8 @@ from engines.errors import EngineError, OptionsError
 from engines.extras import missing_module
 from engines.runtime.autotune_choice import EngineChoice, engine_choice
 from engines.runtime.base import Engine, EngineInfo, NotUsableError
+from engines.runtime.openers import open_openvino, open_tensorrt, open_torch_cpu, open_torch_cuda
 from engines.runtime.tensorrt.distribution import installed_distribution
-from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
 from engines.text import first_line
 
@@ -71,13 +71,9 @@ def reference_engine(style: Style) -> Engine:
         EngineError: The weights are not usable, or neither runtime can run the style.
     """
     if find_spec("torch") is not None:
-        from engines.runtime.torch.reference_engine import TorchEngine
-
-        return TorchEngine(style, why="the reference")
-    from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-
+        return open_torch_cpu(style, "the reference")
     try:
-        return OpenVinoEngine(style, precision="fp32")
+        return open_openvino(style, precision="fp32")
     except NotUsableError as error:
         raise EngineError(f"FP32 reference of style {style.name}", error.reason, error.do) from error
 
@@ -145,26 +141,9 @@ def _accepted(
     return engine
 
 
-def _tensorrt(style: Style, build: bool, convert: bool) -> Engine:
-    driver_device()  # first: without a GPU nothing heavy is imported
-    installed_distribution()
-    from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
-
-    return TensorRtEngine(style, build=build)
-
-
-def _torch_cuda(precision: str, style: Style, build: bool, convert: bool) -> Engine:
-    driver_device()
-    from engines.runtime.torch.cuda_engine import TorchCudaEngine
-
-    return TorchCudaEngine(style, precision=precision)
-
-
 def _openvino(style: Style, build: bool, convert: bool) -> Engine:
-    from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-
     _check_conversion(style, convert)
-    return OpenVinoEngine(style)
+    return open_openvino(style)
 
 
 def _openvino_intel(runtime: str, style: Style, build: bool, convert: bool) -> Engine:
@@ -182,18 +161,12 @@ def _check_conversion(style: Style, convert: bool) -> None:
         raise NotUsableError(f"its graph of {style.name} is not converted yet", "veneer engines build")
 
 
-def _torch_cpu(style: Style, build: bool, convert: bool) -> Engine:
-    from engines.runtime.torch.reference_engine import TorchEngine
-
-    return TorchEngine(style, why="")
-
-
 _CANDIDATES: tuple[tuple[str, tuple[str, ...], Open], ...] = (  # label, runtimes, constructor; the best first
-    ("TensorRT", ("auto", "tensorrt"), _tensorrt),
-    ("CUDA FP16", ("auto", "torch"), partial(_torch_cuda, "fp16")),
-    ("CUDA FP32", ("auto", "torch"), partial(_torch_cuda, "fp32")),
+    ("TensorRT", ("auto", "tensorrt"), lambda style, build, _: open_tensorrt(style, build=build)),
+    ("CUDA FP16", ("auto", "torch"), lambda style, *_: open_torch_cuda(style, "fp16")),
+    ("CUDA FP32", ("auto", "torch"), lambda style, *_: open_torch_cuda(style, "fp32")),
     ("OpenVINO", ("auto", "openvino"), _openvino),
-    ("PyTorch on the CPU", ("auto", "torch"), _torch_cpu),
+    ("PyTorch on the CPU", ("auto", "torch"), lambda style, *_: open_torch_cpu(style)),
     ("OpenVINO on an Intel GPU", ("openvino-gpu",), partial(_openvino_intel, "openvino-gpu")),
     ("OpenVINO on an Intel NPU", ("openvino-npu",), partial(_openvino_intel, "openvino-npu")),
 )

@@ -10,7 +10,7 @@ import numpy as np
 from engines.errors import OptionsError
 from engines.training.data.lip_pairs import LipPairs, split_folds
 from engines.training.devices import make_fabric
-from engines.training.methods.lips import EPOCHS, Lips, LipsConfig, one_thread, scores_db
+from engines.training.methods.lips import Lips, LipsConfig, one_thread, scores_db
 from engines.training.metrics.psnr import mean_psnr_db
 from engines.training.progress import Outcome, Watch
 from engines.training.resume import CHECKPOINT, load_run
@@ -20,7 +20,7 @@ _SILENT = Watch()
 
 
 def cross_validate(
-    pairs: LipPairs, work: Path, *, folds: int, epochs: int = EPOCHS, seed: int = 0, resume: bool = False,
+    pairs: LipPairs, work: Path, *, folds: int, epochs: int, seed: int = 0, resume: bool = False,
     watch: Watch = _SILENT, **changes: Any,
 ) -> tuple[Lips, Outcome, dict[str, Any]]:  # fmt: skip
     """Train one network for each fold, and one on all pairs; `changes` are other fields of `LipsConfig`.

@@ -69,6 +69,17 @@ def cached_graph_key(style: Style) -> str:
     return engine_cache.cache_key(graph=graph_key(style), **versions)
 
 
+def loaded_graph_key(style: Style) -> str:
+    """Return the key of the graph that `load_graph` returns, which is part of the keys of the engines made from it.
+
+    A shipped graph is not converted here, so that installing another PyTorch does not invalidate its engines.
+    """
+    key = graph_key(style)
+    if engine_cache.find_shipped(key) is None:
+        return cached_graph_key(style)
+    return engine_cache.cache_key(graph=key, openvino=library_version("openvino"))
+
+
 def convert_style(style: Style) -> openvino.Model:
     """Convert a style's PyTorch module into an OpenVINO graph for 1 to `MAX_FACES` regions of any size.
 

@@ -12,7 +12,7 @@ from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime import autotune_choice
 from engines.runtime.base import EngineInfo, NotUsableError, usable_cores
-from engines.runtime.openvino.converted_graph import GRAPH, cached_graph_key, load_graph, openvino_core
+from engines.runtime.openvino.converted_graph import GRAPH, load_graph, loaded_graph_key, openvino_core
 from engines.runtime.openvino.graph_engine import SEVERAL, GraphEngine, reshape_graph
 from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
 from engines.runtime.probe import probe_bgr, within_tolerance
@@ -183,7 +183,7 @@ def engine_key(style: Style, precision: str, device: str) -> str:
     """
     if precision == "int8":
         return int8_key(style)
-    graph, size_wh = cached_graph_key(style), list(style.size_wh)
+    graph, size_wh = loaded_graph_key(style), list(style.size_wh)
     return engine_cache.cache_key(graph=graph, size_wh=size_wh, precision=precision, device=device)
 
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import OptionsError
-from engines.files import atomic_path
+from engines.errors import OptionsError, os_errors
+from engines.files import atomic_write
 
 _PERSON_SIDE_PX = 128
 
@@ -51,14 +51,10 @@ def save_region(region: AlignedRegion, folder: Path) -> None:
     side_px = region.rgb.shape[0]
     inner = np.array(region.inner or (0, 0, side_px, side_px), np.float32)
     arrays = {"landmarks_xy": region.landmarks_xy, "person": person, "inner": inner, "kind": np.array(region.kind)}
-    try:
+    with os_errors(f"regions in {folder}", "name another folder, or make room"):
         np.savez_compressed(folder / f"{region.name}.npz", **arrays)
-        with atomic_path(folder / f"{region.name}.png") as part:
-            if not cv2.imwrite(str(part), cv2.cvtColor(region.rgb, cv2.COLOR_RGB2BGR)):
-                raise OSError(0, "the PNG could not be written (is the disk full?)")
-    except (OSError, cv2.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OptionsError(f"regions in {folder}", reason, "name another folder, or make room") from error
+        encoded = cv2.imencode(".png", cv2.cvtColor(region.rgb, cv2.COLOR_RGB2BGR))[1]
+        atomic_write(folder / f"{region.name}.png", encoded.tobytes())
 
 
 def region_names(folder: Path) -> list[str]:

@@ -10,20 +10,10 @@ from typing import Any
 
 from engines.errors import OptionsError, os_errors
 from engines.files import atomic_write
+from engines.untrusted_files import json_or_empty
 
 SIDES = ("before", "after")
 DRAWN, CUT = "made.json", "cut.json"  # pairs that a teacher drew; pairs cut from the user's own pictures
-
-
-def read_marker(path: Path) -> dict[str, Any] | None:
-    """Return the content of a marker: {} if it is damaged, None if there is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def write_marker(path: Path, key: Mapping[str, Any]) -> None:
@@ -61,7 +51,7 @@ def prepare_pairs(out: Path, marker: str, key: Mapping[str, Any], keep: Iterable
     """
     pictures = [path for side in SIDES for path in (out / side).glob("*.png")]
     refuse_foreign("pairs", out, pictures, (out / DRAWN, out / CUT))
-    kept = set(keep) if read_marker(out / marker) == key else set()
+    kept = set(keep) if json_or_empty(out / marker) == key else set()
     with folder_errors("pairs", out):
         for path in pictures:
             if path.stem not in kept:

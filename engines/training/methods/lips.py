@@ -21,7 +21,6 @@ from engines.training.method import TrainingMethod, Validation, register
 from engines.training.metrics.psnr import psnr_db
 from engines.training.optimisers.soap import Soap
 
-EPOCHS = 90
 _CHECKS = 9  # checkpoints of one network
 
 
@@ -74,7 +73,9 @@ class Lips(TrainingMethod[LipsConfig]):
 
     def dataset(self, rank: int) -> LipBatches:
         """Return augmented batches; they are the same on every device."""
-        return LipBatches(self.data, self.config)
+        config = self.config
+        settings: dict[str, Any] = {"lit_share": config.lit_share, "gain": config.gain, "tint": config.tint}
+        return LipBatches(self.data, batch=config.batch, seed=config.seed, **settings)
 
     def step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
         """Train on one batch of (crop, painted)."""

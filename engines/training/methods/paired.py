@@ -66,8 +66,11 @@ class PairedConfig(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if generator_spec(self.generator).region == "lips":
+        spec = generator_spec(self.generator)
+        if spec.region == "lips":
             raise OptionsError(f"generator {self.generator!r}", "it paints lips only", "use veneer train lips")
+        if spec.unsupported:
+            raise OptionsError(f"generator {self.generator!r}", spec.unsupported, "use another --generator")
         for name, value, known in (
             ("output", self.output, OUTPUTS),
             ("GAN kind", self.gan, GAN_KINDS),
@@ -120,7 +123,11 @@ class Paired(TrainingMethod[PairedConfig]):
 
     def dataset(self, rank: int) -> PairedBatches:
         """Return augmented batches of crops."""
-        return PairedBatches(self.learned, self.config, rank)
+        config = self.config
+        return PairedBatches(
+            pairs=self.learned, batch=config.batch, crop_px=config.crop_px, webcam=config.webcam, relit=config.relit,
+            turned=config.turned, grid_px=config.grid_px, seed=config.seed, two_views=bool(config.temporal), rank=rank,
+        )  # fmt: skip
 
     def prepare(self) -> None:
         """Load VGG-19 if needed, and check that the generator takes pictures and crops.
