@@ -97,11 +97,7 @@ def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
 
 
 def find_look(looks: Mapping[str, Look], name: str) -> Look:
-    """Return the look of that name.
-
-    Raises:
-        LookError: There is none; the message suggests similar names.
-    """
+    """Return the look of that name. Raises LookError if there is none; the message suggests similar names."""
     if name in looks:
         return looks[name]
     do = did_you_mean(name, looks, otherwise=f"looks are {', '.join(looks)}")

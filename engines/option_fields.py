@@ -187,8 +187,7 @@ def _from_command_line(field: OptionField, value: Any) -> Any:
 def check_ranges(options: Any) -> None:
     """Check every number of an options value against the `min` and `max` of its declaration.
 
-    Raises:
-        OptionsError: a number is out of range, or is not a number (NaN).
+    Raises OptionsError if a number is out of range, or is not a number (NaN).
     """
     options_class: type = type(options)
     for field in option_fields(options_class).values():

@@ -78,8 +78,7 @@ class Style:
     def on(self, region: str) -> Style:
         """Return the style applied to another region, for example "person" instead of "head".
 
-        Raises:
-            LookError: The region is unknown, or only one of the two regions is "lips".
+        Raises LookError if the region is unknown, or only one of the two regions is "lips".
         """
         if region == self.region:
             return self
@@ -112,11 +111,7 @@ class Style:
         return net
 
     def weights_digest(self) -> str:
-        """Return the SHA-256 of the weights file.
-
-        Raises:
-            EngineError: It cannot be read.
-        """
+        """Return the SHA-256 of the weights file. Raises EngineError if it cannot be read."""
         with os_errors(f"weights {self.weights}", "reinstall veneer", EngineError):
             return file_digest(self.weights)
 
@@ -138,8 +133,7 @@ def _folders() -> tuple[Path, ...]:
 def load_style(name: str) -> Style:
     """Return a style by name. The user's own takes precedence over a shipped one of the same name.
 
-    Raises:
-        LookError: There is no such style, or its card is not usable.
+    Raises LookError if there is no such style, or its card is not usable.
     """
     for folder in reversed(_folders()):
         card_path = folder / f"{name}.json"

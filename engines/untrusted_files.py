@@ -19,8 +19,7 @@ _repr.maxlevel = 2
 def plain_size(path: Path, max_bytes: int) -> int:
     """Return the size of a regular file in bytes.
 
-    Raises:
-        OSError: It does not exist, is a pipe or device (which might have no end), or is larger than `max_bytes`.
+    Raises OSError if it does not exist, is a pipe or device (which might have no end), or is larger than `max_bytes`.
     """
     info = path.stat()
     if stat.S_ISDIR(info.st_mode):

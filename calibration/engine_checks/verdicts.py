@@ -78,8 +78,7 @@ def backends(style: Style) -> list[Backend]:
 def load_reference(style: Style) -> Reference:
     """Compute the reference outputs on the calibration sets that exist.
 
-    Raises:
-        EngineError: The weights are not usable, or neither PyTorch nor OpenVINO can run the style.
+    Raises EngineError if the weights are not usable, or neither PyTorch nor OpenVINO can run the style.
     """
     engine = reference_engine(style)
     try:

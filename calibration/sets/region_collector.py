@@ -38,8 +38,7 @@ def photos_in(folders: Sequence[Path]) -> list[Path]:
 def media_in(places: Sequence[Path], suffixes: Sequence[str], requested: str, kinds: str) -> list[Path]:
     """Return the files in files and folders, sorted and without duplicates by real path.
 
-    Raises:
-        OptionsError: A place does not exist, or none holds a file with one of the suffixes.
+    Raises OptionsError if a place does not exist, or none holds a file with one of the suffixes.
     """
     for place in places:
         if not place.exists():
@@ -85,11 +84,8 @@ def collect(
     """Write the regions of the first face in each photo to `out`, as NAME.KIND.png and NAME.KIND.npz.
 
     The regions are squares of the given kinds (`KINDS`); the names are by default from `names_of`. Photos without a
-    face and unreadable photos are listed in the result.
-
-    Raises:
-        OptionsError: `out` cannot be written.
-        TrackingError: The face model cannot be loaded.
+    face and unreadable photos are listed in the result. Raises OptionsError if `out` cannot be written; TrackingError
+    if the face model cannot be loaded.
     """
     result = Collected()
     names = names or names_of(photos)

@@ -81,11 +81,8 @@ def own_set(
 
     A photo or clip that is already in the set is replaced. Four frames of a clip are used like photos, and twelve
     consecutive frames as a sequence. If there are more than `most`, a random sample is used. Waits while another
-    process updates the set.
-
-    Raises:
-        OptionsError: No photo or clip was found, none shows a face, or the folder of the set cannot be written.
-        TrackingError: The face model cannot be loaded.
+    process updates the set. Raises OptionsError if no photo or clip was found, none shows a face, or the folder of the
+    set cannot be written; TrackingError if the face model cannot be loaded.
     """
     suffixes = (*PICTURE_SUFFIXES, *CLIP_SUFFIXES)
     sources, result = media_in(places, suffixes, "photos", "photos or clips"), Gathered()

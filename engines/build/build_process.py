@@ -76,9 +76,7 @@ class BuildProcess:
     def run(self) -> None:
         """Start the builder and wait for its end.
 
-        Raises:
-            BuildError: It failed.
-            BuildStoppedError: `stop` was called.
+        Raises BuildError if it failed; BuildStoppedError if `stop` was called.
         """
         with tempfile.TemporaryFile() as stderr:
             process = self._start(stderr)

@@ -21,8 +21,7 @@ from engines.styles import Style
 def prepare_engine(style: Style, runtime: str) -> tuple[EngineInfo, str]:
     """Open an engine, which builds or converts it if necessary, and run it once; return its info and a report.
 
-    Raises:
-        VeneerError: No engine can be opened.
+    Raises VeneerError if no engine can be opened.
     """
     started_s, lookups_before = time.perf_counter(), len(engine_cache.lookups)
     engine = open_engine(style, runtime=runtime)

@@ -93,11 +93,8 @@ def entries() -> list[CacheEntry]:
 def record_verdict(key: str, *, passed: bool, because: str = "", scores: Mapping[str, Any] | None = None) -> None:
     """Store calibration's verdict on an engine.
 
-    The verdict is part of the cache entry if there is one. Engines that are compiled at each start have no entry;
-    their verdict is a file of its own.
-
-    Raises:
-        EngineError: The verdict cannot be written.
+    The verdict is part of the cache entry if there is one. Engines that are compiled at each start have no entry; their
+    verdict is a file of its own. Raises EngineError if the verdict cannot be written.
     """
     found = {"passed": passed, "because": because, **({"scores": dict(scores)} if scores else {})}
     entry = cache_home() / key

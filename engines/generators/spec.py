@@ -34,8 +34,7 @@ class Argument:
     def check(self, value: object) -> Value:
         """Return the value in the argument's type. 0 and 1 are accepted for a boolean.
 
-        Raises:
-            ValueError: The value has another type or is out of bounds.
+        Raises ValueError if the value has another type or is out of bounds.
         """
         if isinstance(self.default, bool):
             if isinstance(value, int) and value in (0, 1):
@@ -102,8 +101,7 @@ class GeneratorSpec:
     def check(self, arguments: object) -> dict[str, Value]:
         """Return constructor arguments in their types.
 
-        Raises:
-            ValueError: An argument is unknown, has the wrong type or is out of bounds.
+        Raises ValueError if an argument is unknown, has the wrong type or is out of bounds.
         """
         if not isinstance(arguments, Mapping):
             raise ValueError("the arguments must be a table of names and values")
@@ -153,10 +151,10 @@ class GeneratorSpec:
 
 
 def _to_signed(_net: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Map the image, the first input, from 0..1 to -1..1."""
+    """Map the image, the first input, (N, 3, H, W), from 0..1 to -1..1."""
     return inputs[0] * 2 - 1, *inputs[1:]
 
 
 def _to_unit(_net: nn.Module, _inputs: tuple[Tensor, ...], picture: Tensor) -> Tensor:
-    """Map the output from -1..1 to 0..1."""
+    """Map the output, (N, 3, H, W), from -1..1 to 0..1."""
     return (picture + 1) / 2

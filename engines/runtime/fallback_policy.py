@@ -67,9 +67,7 @@ def _candidates(
 def _checked(engine: Engine, style: Style) -> Engine:
     """Return the engine with its verdict after it has answered a probe; it is closed on failure.
 
-    Raises:
-        NotUsableError: It failed calibration, or its answer contains NaN or infinity.
-        EngineError: It failed.
+    Raises NotUsableError if it failed calibration, or its answer contains NaN or infinity; EngineError if it failed.
     """
     found = verdict(engine.info.key)
     try:

@@ -67,8 +67,7 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
 def reference_engine(style: Style) -> Engine:
     """Open the FP32 reference: PyTorch on the CPU, or OpenVINO in FP32 if PyTorch is not installed.
 
-    Raises:
-        EngineError: The weights are not usable, or neither runtime can run the style.
+    Raises EngineError if the weights are not usable, or neither runtime can run the style.
     """
     if find_spec("torch") is not None:
         return open_torch_cpu(style, "the reference")
@@ -123,11 +122,7 @@ def _remedy(runtime: str, do: str) -> str:
 def _accepted(
     engine: Engine, runtime: str, labels_by_reason: dict[str, list[str]], chosen: EngineChoice | None
 ) -> Engine:
-    """Complete the engine's info.
-
-    Raises:
-        NotUsableError: The runtime is "auto" and the engine failed calibration.
-    """
+    """Complete the engine's info. Raises NotUsableError if the runtime is "auto" and the engine failed calibration."""
     found = verdict(engine.info.key) if engine.info.key else ""
     if runtime == "auto" and found.startswith("failed"):
         engine.close()

@@ -33,8 +33,7 @@ def usual_precision() -> str:
 def make_fabric(precision: str, accelerator: str = "auto") -> Fabric:
     """Launch Fabric on the best device, or on all processes that `torchrun` started.
 
-    Raises:
-        OptionsError: The device does not support the precision.
+    Raises OptionsError if the device does not support the precision.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the command prints the precision itself
     world = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -13,8 +13,7 @@ from engines.training.config import TrainConfig
 def build_generator(config: TrainConfig) -> nn.Module:
     """Return the config's generator with fresh weights.
 
-    Raises:
-        OptionsError: There is no such generator, or it does not take these arguments.
+    Raises OptionsError if there is no such generator, or it does not take these arguments.
     """
     try:
         return registry.fresh_generator(config.generator, config.generator_args)
@@ -26,8 +25,7 @@ def build_generator(config: TrainConfig) -> nn.Module:
 def check_size(net: nn.Module, size_wh: tuple[int, int], name: str, device: torch.device) -> None:
     """Run a generator on a black picture of this size, (1, 3, H, W).
 
-    Raises:
-        OptionsError: It does not take the size, or returns another one.
+    Raises OptionsError if it does not take the size, or returns another one.
     """
     width, height = size_wh
     try:

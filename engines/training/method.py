@@ -137,8 +137,7 @@ class TrainingMethod(ABC, Generic[ConfigT]):
     def start_from(self, generator: nn.Module) -> None:
         """Initialise the generator and its average with the weights of another one.
 
-        Raises:
-            OptionsError: The layers differ.
+        Raises OptionsError if the layers differ.
         """
         try:
             for group in (self.parts.networks, self.parts.averages):
@@ -169,8 +168,7 @@ class TrainingMethod(ABC, Generic[ConfigT]):
     def minimise(self, optimiser: str, loss: Tensor, name: str = "the loss") -> float:
         """Take one step of an optimiser along the gradients of a scalar loss; return the loss.
 
-        Raises:
-            DivergedError: The loss is not finite; the weights are unchanged.
+        Raises DivergedError if the loss is not finite; the weights are unchanged.
         """
         value, stepper = float(loss.detach()), self.parts.optimisers[optimiser]
         if not math.isfinite(value):

@@ -33,8 +33,7 @@ def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[i
 def training_bar(console: Console, what: str) -> Iterator[Watch]:
     """Show a bar of training steps; the yielded callbacks advance it and print lines above it.
 
-    Raises:
-        KeyboardInterrupt: The training was stopped; how to continue was printed.
+    Raises KeyboardInterrupt if the training was stopped; how to continue was printed.
     """
     with _progress(console, "steps") as progress:
         task = progress.add_task(what, total=None)

@@ -54,10 +54,8 @@ def style_card(
 def save_style(net: nn.Module, card: Mapping[str, Any], out: Path) -> Path:
     """Write weights and card, with `weights_sha256` added to the card; return the file of the weights.
 
-    Both files are complete before either is renamed to its final name.
-
-    Raises:
-        OptionsError: The folder is not writable, or full.
+    Both files are complete before either is renamed to its final name. Raises OptionsError if the folder is not
+    writable, or full.
     """
     from safetensors.torch import save
 

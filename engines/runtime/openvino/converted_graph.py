@@ -25,10 +25,8 @@ GRAPH = "model.xml"
 def load_openvino() -> Any:
     """Import `openvino` without its telemetry, which would report each import and conversion to a server.
 
-    OpenVINO and NNCF treat a user who was never asked as one who agreed; both work without the telemetry module.
-
-    Raises:
-        ImportError: OpenVINO is not installed.
+    OpenVINO and NNCF treat a user who was never asked as one who agreed; both work without the telemetry module. Raises
+    ImportError if OpenVINO is not installed.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return importlib.import_module("openvino")
@@ -39,10 +37,8 @@ def openvino_core() -> Any:
     """Return the one `Core` of this process, which is never destroyed.
 
     OpenVINO unloads its CPU plugin with the last `Core`, in whichever thread that happens. The thread that loaded the
-    plugin then has a dangling signal stack, and Ctrl-C causes a segmentation fault (observed with 2026.4).
-
-    Raises:
-        ImportError: OpenVINO is not installed.
+    plugin then has a dangling signal stack, and Ctrl-C causes a segmentation fault (observed with 2026.4). Raises
+    ImportError if OpenVINO is not installed.
     """
     return load_openvino().Core()
 
@@ -83,8 +79,7 @@ def loaded_graph_key(style: Style) -> str:
 def convert_style(style: Style) -> openvino.Model:
     """Convert a style's PyTorch module into an OpenVINO graph for 1 to `MAX_FACES` regions of any size.
 
-    Raises:
-        NotUsableError: PyTorch is not installed.
+    Raises NotUsableError if PyTorch is not installed.
     """
     if find_spec("torch") is None:
         reason = f"its graph of {style.name} is not converted yet, which needs PyTorch"

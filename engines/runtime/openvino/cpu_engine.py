@@ -83,8 +83,7 @@ class _Compiler:
     def best(self, first: tuple[str, ...], excluded: Collection[str] = ()) -> _Compiled:
         """Return the first precision that is available and accurate; FP32 otherwise.
 
-        Raises:
-            NotUsableError: FP32 is excluded too.
+        Raises NotUsableError if FP32 is excluded too.
         """
         refusals: list[str] = []
         for precision in dict.fromkeys((*first, *PRECISIONS[:-1])):
@@ -105,11 +104,7 @@ class _Compiler:
         return self.requested("fp32", "; ".join(reversed(refusals)))
 
     def requested(self, precision: str, why: str = "requested") -> _Compiled:
-        """Return one precision, whatever its verdict is.
-
-        Raises:
-            NotUsableError: It is not available here.
-        """
+        """Return one precision, whatever its verdict is. Raises NotUsableError if it is not available here."""
         if precision not in PRECISIONS:
             raise NotUsableError(f"OpenVINO has no precision {precision!r}", f"use {', '.join(PRECISIONS)}")
         if precision == "bf16" and not self._has_bf16:
@@ -121,8 +116,7 @@ class _Compiler:
     def _accurate(self, precision: str) -> _Compiled:
         """Return one precision if it passed calibration or, without a verdict, meets the tolerance on a probe.
 
-        Raises:
-            NotUsableError: It is not available here or not accurate.
+        Raises NotUsableError if it is not available here or not accurate.
         """
         found = verdict(engine_key(self._style, precision, self._device))
         if found.startswith("failed"):

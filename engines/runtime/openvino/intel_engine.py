@@ -46,8 +46,7 @@ class IntelEngine(GraphEngine):
 def find_device(core: Any, kind: str) -> str:
     """Return OpenVINO's name of the first device of a kind ("GPU", "NPU"), as in "GPU.0".
 
-    Raises:
-        NotUsableError: There is none.
+    Raises NotUsableError if there is none.
     """
     devices = [str(device) for device in core.available_devices]
     for device in devices:
@@ -65,11 +64,8 @@ def cache_folder() -> Path:
 def _compile(style: Style, core: Any, device: str, say: Callable[[str], None]) -> tuple[Any, Any, float]:
     """Return the models for one region and for `MAX_FACES`, and the largest deviation from FP32.
 
-    OpenVINO's cache, which saves seconds on these devices, is deleted if it causes an error or a deviation.
-
-    Raises:
-        NotUsableError: The graph is inaccurate also if compiled without the cache.
-        RuntimeError: It cannot be compiled.
+    OpenVINO's cache, which saves seconds on these devices, is deleted if it causes an error or a deviation. Raises
+    NotUsableError if the graph is inaccurate also if compiled without the cache; RuntimeError if it cannot be compiled.
     """
     graph, had_cache = load_graph(style, core), cache_folder().exists()  # compiling creates the folder
 

@@ -39,8 +39,7 @@ _BOTH = (
 def installed_distribution() -> Distribution:
     """Return the installed distribution.
 
-    Raises:
-        NotUsableError: None is installed, or both, which overwrite each other's files.
+    Raises NotUsableError if none is installed, or both, which overwrite each other's files.
     """
     found = []
     for distribution in _BOTH:

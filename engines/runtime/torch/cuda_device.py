@@ -37,8 +37,7 @@ class CudaDevice:
 def driver_device() -> CudaDevice:
     """Return the GPU, as the driver describes it.
 
-    Raises:
-        NotUsableError: There is no driver or no GPU, or the driver fails.
+    Raises NotUsableError if there is no driver or no GPU, or the driver fails.
     """
     return query_driver(ctypes.CDLL)
 
@@ -85,8 +84,7 @@ def _driver_version(load: Callable[[str], Any]) -> str:
 def torch_device() -> CudaDevice:
     """Return the GPU after PyTorch has run a calculation on it.
 
-    Raises:
-        NotUsableError: There is none, or PyTorch cannot use it.
+    Raises NotUsableError if there is none, or PyTorch cannot use it.
     """
     device = driver_device()
     import torch

@@ -76,8 +76,7 @@ class TorchCudaEngine(FallbackEngine):
 def autotune_requested() -> bool:
     """Whether the environment variable `COMPILE` requests torch.compile.
 
-    Raises:
-        OptionsError: It names an unknown mode.
+    Raises OptionsError if it names an unknown mode.
     """
     mode = os.environ.get(COMPILE, "")
     if mode not in ("", _MODE):
@@ -169,8 +168,7 @@ def fp16_step(net: nn.Module, reference: InferFunction, style: Style, device: Cu
 def max_deviation(fast: InferFunction, reference: InferFunction, size_wh: tuple[int, int]) -> float:
     """Return the largest deviation from the reference on a probe in steps of 1/255, for one region and for several.
 
-    Raises:
-        NotUsableError: It is not within the tolerance.
+    Raises NotUsableError if it is not within the tolerance.
     """
     one_bgr = probe_bgr(size_wh)
     largest = 0.0

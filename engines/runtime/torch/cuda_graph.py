@@ -63,8 +63,7 @@ class StaticRun:
     def run(self, regions_bgr: Regions) -> tuple[NDArray[np.float32], bool]:
         """Return the output for up to `count` regions, which the next call overwrites, and whether all is finite.
 
-        Raises:
-            RuntimeError: The GPU failed.
+        Raises RuntimeError if the GPU failed.
         """
         count = len(regions_bgr)
         np.copyto(self._in_bgr[:count], regions_bgr)

@@ -44,8 +44,7 @@ class AlignedRegion:
 def save_region(region: AlignedRegion, folder: Path) -> None:
     """Write a region. The PNG is written last: `region_names` lists regions with both files.
 
-    Raises:
-        OptionsError: The folder is not writable, or full.
+    Raises OptionsError if the folder is not writable, or full.
     """
     person = cv2.resize(region.person, (_PERSON_SIDE_PX, _PERSON_SIDE_PX), interpolation=cv2.INTER_AREA)
     side_px = region.rgb.shape[0]
@@ -63,11 +62,7 @@ def region_names(folder: Path) -> list[str]:
 
 
 def load_region(folder: Path, name: str) -> AlignedRegion:
-    """Read one region.
-
-    Raises:
-        OptionsError: Its files are not readable, or do not fit each other.
-    """
+    """Read one region. Raises OptionsError if its files are not readable, or do not fit each other."""
     path = folder / f"{name}.png"
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     try:

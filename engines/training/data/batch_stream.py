@@ -42,8 +42,7 @@ class BatchStream:
     def get(self) -> Any:
         """Return the batch of the next step.
 
-        Raises:
-            VeneerError: The batch cannot be made, or a worker process died.
+        Raises VeneerError if the batch cannot be made, or a worker process died.
         """
         assert self._batches is not None
         try:

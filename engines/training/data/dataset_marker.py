@@ -17,11 +17,7 @@ DRAWN, CUT = "made.json", "cut.json"  # pairs that a teacher drew; pairs cut fro
 
 
 def write_marker(path: Path, key: Mapping[str, Any]) -> None:
-    """Write a marker atomically.
-
-    Raises:
-        OptionsError: The folder is not writable, or full.
-    """
+    """Write a marker atomically. Raises OptionsError if the folder is not writable, or full."""
     with folder_errors("pictures", path.parent):
         atomic_write(path, json.dumps(key, indent=2) + "\n")
 

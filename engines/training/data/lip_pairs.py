@@ -62,8 +62,7 @@ class LipPairs:
 def load_lip_pairs(data: Path, style: str) -> list[LipPairs]:
     """Return the pairs DATA/bare -> DATA/STYLE; for "all", those of every folder beside `bare`.
 
-    Raises:
-        OptionsError: A folder, a partner or a picture is missing, unreadable or of another size.
+    Raises OptionsError if a folder, a partner or a picture is missing, unreadable or of another size.
     """
     with os_errors(
         f"lip pairs in {data}", f"name the folder that holds {BEFORE}/ and one folder for each painted style"
@@ -91,7 +90,7 @@ def _read(before: Path, after: Path) -> tuple[ImageU8, ImageU8]:
 
 
 def as_tensor(pictures_rgb: ImageU8) -> Tensor:
-    """Convert (N, H, W, 3) uint8 to (N, 3, H, W) float32 0..1."""
+    """Convert (N, H, W, 3) RGB uint8, 0..255, to (N, 3, H, W) float32, 0..1."""
     return torch.from_numpy(np.ascontiguousarray(pictures_rgb.transpose(0, 3, 1, 2))).float() / 255
 
 

@@ -40,11 +40,7 @@ class PictureFile:
         return len(self.offsets)
 
     def __getitem__(self, index: int) -> ImageU8:
-        """Read one picture, (H, W, 3) RGB uint8.
-
-        Raises:
-            OptionsError: The file is gone or was shortened.
-        """
+        """Read one picture, (H, W, 3) RGB uint8. Raises OptionsError if the file is gone or was shortened."""
         try:
             pixels = np.fromfile(self.path, np.uint8, math.prod(self.shape), offset=self.offsets[index])
             return pixels.reshape(self.shape)

@@ -14,7 +14,7 @@ def temporal(output: Tensor, shift_xy: Tensor) -> Tensor:
     drawing would have the smaller loss.
 
     Args:
-        output: (N, 3, H, W); picture i + N/2 shows at p what picture i shows at p + shift.
+        output: (N, 3, H, W) RGB float, 0..1; picture i + N/2 shows at p what picture i shows at p + shift.
         shift_xy: (N/2, 2) pixels.
     """
     first, second = output[: len(shift_xy)], output[len(shift_xy) :]
@@ -25,7 +25,7 @@ def temporal(output: Tensor, shift_xy: Tensor) -> Tensor:
 
 
 def _moved(pictures: Tensor, by_xy: Tensor) -> Tensor:
-    """Return pictures that show at p what the given ones show at p + by; bilinear."""
+    """Return pictures (N, 3, H, W) that show at p what the given ones show at p + by, (N, 2) pixels; bilinear."""
     height, width = pictures.shape[2:]
     scale = torch.tensor([2 / width, 2 / height], device=by_xy.device, dtype=torch.float32)
     theta = torch.zeros((len(pictures), 2, 3), device=by_xy.device)

@@ -118,7 +118,7 @@ def one_thread() -> Iterator[None]:
 
 
 def scores_db(net: nn.Module, before_rgb: ImageU8, after_rgb: ImageU8) -> NDArray[np.float64]:
-    """Return the PSNR of every painted crop as it would be shown: clipped, rounded to uint8, peak 255."""
+    """Return the PSNR in dB, (N,), of every painted crop as it would be shown; both stacks (N, 30, 90, 3) RGB uint8."""
     with one_thread(), torch.inference_mode():
         crop = as_tensor(before_rgb)
         painted = ((crop + net(crop)).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()

@@ -132,8 +132,7 @@ class Paired(TrainingMethod[PairedConfig]):
     def prepare(self) -> None:
         """Load VGG-19 if needed, and check that the generator takes pictures and crops.
 
-        Raises:
-            OptionsError: The VGG-19 file is not readable, or a size does not fit the generator.
+        Raises OptionsError if the VGG-19 file is not readable, or a size does not fit the generator.
         """
         config, parts = self.config, self.parts
         if config.perceptual and config.vgg is not None:

@@ -38,6 +38,7 @@ def _lab(rgb: ImageU8) -> Floats:
 
 
 def _rgb(lab: Floats) -> ImageU8:
+    """Convert (S, S, 3) CIE Lab float32 to RGB uint8."""
     rgb = np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.float32)
     return np.asarray(np.rint(rgb.clip(0, 1) * 255), np.uint8)
 
