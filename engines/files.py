@@ -13,15 +13,13 @@ from pathlib import Path
 def atomic_path(path: Path, *, sync: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to `path` when the block ends without an error.
 
-    The temporary name keeps the suffix of `path`, because image and video writers choose the format by it. If the
-    block raises, the temporary file is deleted and `path` is unchanged.
+    The temporary name keeps the suffix of `path`, because image and video writers choose the format by it. If the block
+    raises, the temporary file is deleted and `path` is unchanged. Raises OSError if the file cannot be written or
+    renamed.
 
     Args:
         path: The file to create or replace. Its folder must exist.
         sync: Flush the data to the device before the rename, so that a power cut cannot leave an empty file.
-
-    Raises:
-        OSError: The file cannot be written or renamed.
     """
     part = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
     try:

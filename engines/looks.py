@@ -24,12 +24,7 @@ _HOLD_S = 0.5  # default of a covering look
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One style of a look.
-
-    Attributes:
-        style: A trained style, or a lipstick shade.
-        strength: 0..1.
-    """
+    """One trained style or lipstick shade of a look, with its strength, 0..1."""
 
     style: Style | Shade
     strength: float
@@ -81,13 +76,9 @@ def user_file() -> Path:
 
 
 def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
-    """Load all looks by name: the shipped ones in their order, then the user's.
+    """Load all looks by name: the shipped ones in their order, then those of a file, or of the user's own if it exists.
 
-    Args:
-        user_toml: A looks file that must exist; None for the user's own file, if it exists.
-
-    Raises:
-        LookError: A file cannot be read or has a wrong entry; the message names the file and the line or look.
+    Raises LookError if a file cannot be read or has a wrong entry; the message names the file and the line or look.
     """
     looks = _read(SHIPPED)
     own = user_toml or user_file()

@@ -93,10 +93,8 @@ class Autotuner:
     def measure(self, looks: Iterable[Look]) -> AutotuneReport:
         """Time the looks, select, and write the selection after each look. Looks without a network are skipped.
 
-        Raises:
-            EngineError: The weights are not usable, or a verdict cannot be written.
-            OSError: The selection cannot be written.
-            TrackingError: The face model cannot be loaded.
+        Raises EngineError if the weights are not usable, or a verdict cannot be written; OSError if the selection
+        cannot be written; TrackingError if the face model cannot be loaded.
         """
         networks = [look for look in looks if has_network(look)]
         for number, look in enumerate(networks, 1):

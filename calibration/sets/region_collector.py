@@ -48,15 +48,17 @@ def media_in(places: Sequence[Path], suffixes: Sequence[str], requested: str, ki
     if not found:
         where = ", ".join(map(str, places))
         raise OptionsError(f"{requested} in {where}", f"no {kinds} there", f"use {', '.join(suffixes)}")
-    return unique_paths(found)
-
-
-def unique_paths(paths: Iterable[Path]) -> list[Path]:
-    """Sort paths and keep the first of those that lead to the same file."""
     by_real_path: dict[str, Path] = {}
-    for path in sorted(paths):
+    for path in sorted(found):
         by_real_path.setdefault(os.path.realpath(path), path)
     return list(by_real_path.values())
+
+
+def sampled(paths: list[Path], most: int | None, seed: int) -> list[Path]:
+    """Return the paths, or a random sample of `most` of them in the same order."""
+    if most is None or len(paths) <= most:
+        return paths
+    return [paths[index] for index in sorted(np.random.default_rng(seed).permutation(len(paths))[:most])]
 
 
 def names_of(photos: Iterable[Path]) -> dict[Path, str]:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from calibration.sets.hard_cases import hard_cases
-from calibration.sets.region_collector import Collected, collect, media_in
+from calibration.sets.region_collector import Collected, collect, media_in, sampled
 from engines.cache import cache_lock, calibration_set
 from engines.cache.cache_entry import cache_home, file_digest
 from engines.cache.calibration_set import CASES, CLIP, MARKER
@@ -85,10 +85,9 @@ def own_set(
     set cannot be written; TrackingError if the face model cannot be loaded.
     """
     suffixes = (*PICTURE_SUFFIXES, *CLIP_SUFFIXES)
-    sources, result = media_in(places, suffixes, "photos", "photos or clips"), Gathered()
-    if most is not None and len(sources) > most:
-        sample = sorted(np.random.default_rng(seed).permutation(len(sources))[:most])
-        sources, result.left_out = [sources[index] for index in sample], len(sources) - most
+    found = media_in(places, suffixes, "photos", "photos or clips")
+    sources = sampled(found, most, seed)
+    result = Gathered(left_out=len(found) - len(sources))
     folder, lock = calibration_set.own_folder(), cache_home() / ".locks" / "set-own.lock"
     with (
         cache_lock.hold_lock(lock, say=say, wait_s=_LOCK_TIMEOUT_S, verb="adding to", what="your own calibration set"),

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from calibration.sets.region_collector import Collected, collect, names_of, photos_in
+from calibration.sets.region_collector import Collected, collect, names_of, photos_in, sampled
 from calibration.training.train_request import TrainRequest, is_below
 from engines.errors import OptionsError
 from engines.training.checkpoint import prepare_folder
@@ -59,10 +57,7 @@ def _photos(request: TrainRequest, seed: int) -> list[Path]:
     """Return the requested photos, without files of an earlier run in a work folder below them."""
     made = [*request.made_folders, request.folder / "curves.png", request.folder / "samples.png"]
     photos = [photo for photo in photos_in(request.faces or []) if not is_below(photo, made)]
-    if request.max_photos is not None and request.max_photos < len(photos):
-        chosen = np.random.default_rng(seed).permutation(len(photos))[: request.max_photos]
-        photos = [photos[i] for i in sorted(chosen)]
-    return photos
+    return sampled(photos, request.max_photos, seed)
 
 
 def _stamp(photo: Path) -> str:

@@ -55,11 +55,7 @@ class BuildOrder:
 
 
 def available_builds(style: Style, info: EngineInfo, runtime: str) -> tuple[BuildOrder, ...]:
-    """Return the engines that can be built here and are better than the running one, the best first.
-
-    Args:
-        runtime: As the user requested it; "auto" allows all.
-    """
+    """Return the engines for the requested runtime that can be built here and are better than the running one."""
     if info.runtime == "tensorrt":
         return ()
     found = []
@@ -92,17 +88,10 @@ def int8_install_hint(style: Style, info: EngineInfo, runtime: str) -> str:
 
 
 def builder_arguments(arguments: Sequence[str] | None, about: str) -> tuple[Style, str]:
-    """Parse the arguments of a builder: STYLE --size WIDTHxHEIGHT --region REGION --runtime RUNTIME.
+    """Parse a builder's arguments, STYLE --size WIDTHxHEIGHT --region REGION --runtime RUNTIME; `about` describes it.
 
-    Args:
-        arguments: Those of the command line if None; options that are left out keep the style's own values.
-        about: Description of the builder.
-
-    Returns:
-        The style, and the runtime, which is empty if it is not given.
-
-    Raises:
-        VeneerError: There is no such style, it cannot work on the region, or the size is not WIDTHxHEIGHT.
+    Return the style and the runtime; without --size or --region, the style has its own. Raises VeneerError if there is
+    no such style, it cannot work on the region, or the size is not valid.
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("style")

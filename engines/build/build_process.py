@@ -31,12 +31,7 @@ _SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}
 
 
 class BuildError(Exception):
-    """The build failed.
-
-    Args:
-        reason: As part of a sentence ("its builder crashed (SIGSEGV)").
-        permanent: The same build would fail again. If not, the next start may try again.
-    """
+    """The build failed; if not permanently, the next start may try again."""
 
     def __init__(self, reason: str, *, permanent: bool = True) -> None:
         self.permanent = permanent

@@ -55,11 +55,8 @@ def build_upgrades(
 ) -> Iterator[str]:
     """Build what `veneer run` would build in the background to replace an engine; yield one line on each result.
 
-    Each build runs in a process of its own, which ends with this process and on Ctrl-C.
-
-    Args:
-        style: At the size that a look uses.
-        on_start: Called with the label of each build, as in "OpenVINO INT8".
+    Each build runs in a process of its own, which ends with this process and on Ctrl-C. `on_start` receives the label
+    of each build, as in "OpenVINO INT8".
     """
     for order in available_builds(style, info, runtime):
         if order.builder == OPENING_BUILDER:

@@ -65,11 +65,7 @@ def cache_home() -> Path:
 
 
 def find_damage(entry: Path, key: str | None) -> str:
-    """Return what is wrong with an entry, or "" if it is complete and unchanged.
-
-    Args:
-        key: The key that the manifest must name; None to skip this check.
-    """
+    """Return what is wrong with an entry, or "" if it is complete, unchanged and of this key; None for any key."""
     try:
         manifest = read_json(entry / MANIFEST)
         if key is not None and manifest["key"] != key:

@@ -17,14 +17,7 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a network's constructor. The type of the default is the type of the argument.
-
-    Attributes:
-        default: The constructor's own default.
-        low: Smallest number allowed.
-        high: Largest number allowed.
-        choices: The strings allowed.
-    """
+    """One argument of a network's constructor: its default, whose type it has, and its bounds or allowed strings."""
 
     default: Value
     low: float = -math.inf

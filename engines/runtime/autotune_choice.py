@@ -84,14 +84,9 @@ def fingerprint() -> dict[str, Any]:
 
 
 def write(engines: Mapping[str, Mapping[str, Any]], looks: Mapping[str, Any]) -> Path:
-    """Add choices to the file; valid earlier choices for other engines and looks are kept.
+    """Add results of `engine_entry` and `look_entry`, by the name of the engine or look, to the file; others are kept.
 
-    Args:
-        engines: Results of `engine_entry` by `engine_name`.
-        looks: Results of `look_entry` by the look's name.
-
-    Raises:
-        OSError: The file cannot be written.
+    Raises OSError if the file cannot be written.
     """
     path, old = choice_file(), _read()
     content: dict[str, Any] = {"machine": fingerprint()}

@@ -21,17 +21,11 @@ from engines.text import first_line
 
 
 def fallback_engine(style: Style, failed: EngineInfo, error: EngineError | None = None) -> Engine:
-    """Open the next best engine below one that failed.
+    """Open the next best engine below one that failed, with `error` if that is known.
 
     After TensorRT: PyTorch FP16 on the GPU; if the failure was NaN, then PyTorch FP32 on the GPU. Then OpenVINO on the
     CPU in the best precision below the failed one, then PyTorch FP32 on the CPU. Engines that failed calibration are
-    skipped, and each except the last must answer a probe.
-
-    Args:
-        error: How it failed; None if unknown.
-
-    Raises:
-        EngineError: No engine is left.
+    skipped, and each except the last must answer a probe. Raises EngineError if no engine is left.
     """
     reasons = [f"{failed.name} failed while frames came in"]
     if (failed.runtime, failed.device) == ("torch", "CPU"):
@@ -43,7 +37,7 @@ def fallback_engine(style: Style, failed: EngineInfo, error: EngineError | None 
             text = refusal.got if isinstance(refusal, EngineError) else first_line(refusal)
             reasons.append(f"{name} cannot be used: {text}")
             continue
-        engine.info = dataclasses.replace(engine.info, why="; ".join(filter(None, (*reasons, engine.info.why))))
+        engine.info = engine.info.with_why(*reasons, engine.info.why)
         return engine
     if find_spec("torch") is None:
         got = f"{'; '.join(reasons)}; PyTorch, the last fallback, is not installed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Collection
 from functools import partial
 from importlib.util import find_spec
@@ -32,6 +31,9 @@ Open = Callable[[Style, bool, bool], Engine]  # (style, may build, may convert)
 def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, convert: bool = True) -> Engine:
     """Open an engine for a style.
 
+    Raises OptionsError if the runtime's name is unknown; RuntimeNotUsableError if the requested runtime is not usable;
+    EngineError if the weights are not usable.
+
     Args:
         runtime: "tensorrt"; "openvino"; "torch" (on the GPU if there is one); "openvino-gpu" or "openvino-npu" (an
             Intel GPU or NPU); or "auto". "auto" takes what `veneer calibrate machine` chose for this style, else the
@@ -39,11 +41,6 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
             calibration. It never takes an Intel GPU or NPU, because their speed beside the tracker was not measured.
         build: Allow building a TensorRT engine (up to a minute, once).
         convert: Allow converting an OpenVINO graph (5 s, once, for the user's own styles).
-
-    Raises:
-        OptionsError: The runtime's name is unknown.
-        RuntimeNotUsableError: The requested runtime is not usable.
-        EngineError: The weights are not usable.
     """
     if runtime not in RUNTIMES:
         raise OptionsError(f"runtime {runtime!r}", "there is no such runtime", f"use one of {', '.join(RUNTIMES)}")
@@ -78,11 +75,7 @@ def reference_engine(style: Style) -> Engine:
 
 
 def unused_choice(style: Style, info: EngineInfo, pending: Collection[str] = ()) -> str:
-    """Return one line for the user if another runtime runs than `veneer calibrate machine` chose; else "".
-
-    Args:
-        pending: Runtimes that engines are being built for.
-    """
+    """Return one line if neither running nor pending is what `veneer calibrate machine` chose; else ""."""
     chosen = engine_choice(style)
     if chosen is None or chosen.runs(info) or chosen.runtime in pending:
         return ""
@@ -131,8 +124,7 @@ def _accepted(
     if chosen is not None:
         taken = chosen.runs(engine.info) and chosen.precision == engine.info.precision
         choice = str(chosen) if taken else f"veneer calibrate machine chose {chosen.runtime} {chosen.precision}"
-    why = "; ".join(filter(None, (engine.info.why, choice, _reasons_text(labels_by_reason))))
-    engine.info = dataclasses.replace(engine.info, why=why, verdict=found)
+    engine.info = engine.info.with_why(engine.info.why, choice, _reasons_text(labels_by_reason), verdict=found)
     return engine
 
 

@@ -110,10 +110,8 @@ def save_graph(model: openvino.Model, folder: Path) -> None:
 def load_graph(style: Style, core: openvino.Core) -> openvino.Model:
     """Return the style's FP32 graph: the shipped one, the cached one, or else a new conversion (5 s).
 
-    Raises:
-        NotUsableError: It must be converted, and PyTorch is not installed.
-        RuntimeError: OpenVINO cannot convert it.
-        EngineError: The weights are not usable.
+    Raises NotUsableError if it must be converted, and PyTorch is not installed; RuntimeError if OpenVINO cannot convert
+    it; EngineError if the weights are not usable.
     """
     if (entry := engine_cache.find_shipped(graph_key(style))) is not None:
         with contextlib.suppress(RuntimeError):

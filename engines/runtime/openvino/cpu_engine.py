@@ -28,17 +28,13 @@ class OpenVinoEngine(GraphEngine):
 
     "auto" takes the precision that `veneer calibrate machine` chose; else INT8 if calibration built it and it passed;
     else BF16 on processors that have it (twice as fast as FP32), if it passed calibration, or if its answer to a probe
-    is close to FP32; else FP32.
+    is close to FP32; else FP32. Raises NotUsableError if the requested precision is not available here, or none is
+    left; RuntimeError if OpenVINO cannot convert or compile the graph; EngineError if the weights are not usable.
 
     Args:
         precision: "auto" or one of `PRECISIONS`, which is then used whatever its verdict is.
         threads: Number of threads; None for the machine's choice or `default_threads`.
         excluded: Precisions that "auto" skips.
-
-    Raises:
-        NotUsableError: The requested precision is not available here, or none is left.
-        RuntimeError: OpenVINO cannot convert or compile the graph.
-        EngineError: The weights are not usable.
     """
 
     def __init__(
@@ -189,8 +185,7 @@ def default_threads(size_wh: tuple[int, int]) -> int:
 def deviation_from_fp32(model: Any, style: Style, core: Any) -> tuple[float, bool]:
     """Compare a compiled graph for one region with FP32 on the CPU on a probe.
 
-    Returns:
-        The largest deviation in steps of 1/255, and whether the answer is within the tolerance.
+    Return the largest deviation in steps of 1/255, and whether the answer is within the tolerance.
     """
     graph = reshape_graph(load_graph(style, core), style.size_wh, 1)
     fp32_model = core.compile_model(graph, "CPU", compile_settings("f32", default_threads(style.size_wh)))

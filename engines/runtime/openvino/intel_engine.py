@@ -22,15 +22,9 @@ DEVICES = {"openvino-gpu": "GPU", "openvino-npu": "NPU"}  # runtime: OpenVINO's 
 class IntelEngine(GraphEngine):
     """See `Engine`. Its answer to a probe is compared with FP32 on the CPU before it is used.
 
-    It was tested with a simulated device only, so "auto" does not take it.
-
-    Args:
-        runtime: A key of `DEVICES`.
-
-    Raises:
-        NotUsableError: OpenVINO finds no such device, or FP16 is not accurate on it for this style.
-        RuntimeError: OpenVINO cannot convert or compile the graph.
-        EngineError: The weights are not usable.
+    It was tested with a simulated device only, so "auto" does not take it. Raises NotUsableError if OpenVINO finds no
+    such device, or FP16 is not accurate on it for this style; RuntimeError if OpenVINO cannot convert or compile the
+    graph; EngineError if the weights are not usable.
     """
 
     def __init__(self, style: Style, *, runtime: str, say: Callable[[str], None] = engine_cache.print_line) -> None:

@@ -34,17 +34,14 @@ _MODE = "max-autotune"
 class TorchCudaEngine(FallbackEngine):
     """See `Engine`. Its answer to a probe is compared with FP32 on the same GPU before it is used.
 
-    Falls back to FP32 on the GPU, without a recording, if FP16 gives NaN or an FP32 recording fails.
+    Falls back to FP32 on the GPU, without a recording, if FP16 gives NaN or an FP32 recording fails. Raises
+    NotUsableError if there is no usable GPU, its memory is full, or the precision is not accurate for this style;
+    EngineError if the weights are not usable; OptionsError if the environment variable names an unknown mode.
 
     Args:
         precision: "fp16" or "fp32".
         autotune: Let torch.compile choose the kernels in the mode "max-autotune", which takes a minute or more at each
             start; None to follow the environment variable `COMPILE`. If compiling fails, the network runs uncompiled.
-
-    Raises:
-        NotUsableError: There is no usable GPU, its memory is full, or the precision is not accurate for this style.
-        EngineError: The weights are not usable.
-        OptionsError: The environment variable names an unknown mode.
     """
 
     def __init__(

@@ -25,12 +25,7 @@ _TWIN_CORRELATION = 0.955
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LipPairs:
-    """Lip crops before and after, (N, 30, 90, 3) RGB uint8.
-
-    Attributes:
-        style: Folder of the painted crops.
-        terms: Terms of use, as TERMS.txt beside the folders states them.
-    """
+    """Lip crops before and after, (N, 30, 90, 3) RGB uint8, by the name of the painted folder, with terms of use."""
 
     style: str
     before_rgb: ImageU8

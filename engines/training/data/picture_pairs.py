@@ -105,6 +105,17 @@ def read_pair(before: Path, after: Path, skipped: Skipped, read: Callable[[Path]
     return pictures
 
 
+def cropped_to(picture: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
+    """Crop the middle of a picture (H, W, 3) uint8 to the aspect ratio of `size_wh`, and resize it to that size."""
+    height, width = picture.shape[:2]
+    scale = min(width / size_wh[0], height / size_wh[1])
+    cut_w, cut_h = max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
+    left, top = (width - cut_w) // 2, (height - cut_h) // 2
+    interpolation = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
+    cut = picture[top : top + cut_h, left : left + cut_w]
+    return cv2.resize(cut, size_wh, interpolation=interpolation)  # type: ignore[return-value]
+
+
 def size_text(shape: tuple[int, ...]) -> str:
     """Return "WxH" of the shape of a picture (H, W, 3)."""
     return f"{shape[1]}x{shape[0]}"

@@ -63,10 +63,7 @@ def spoil(picture_rgb: ImageU8, rng: np.random.Generator, strength: float = 1.0)
     """Degrade a picture (H, W, 3) uint8 as cheap cameras and video calls do: lens, sensor, exposure, compression.
 
     A low-resolution camera's noise and JPEG blocks are at its own resolution and are enlarged with the picture. The
-    same state of the random generator gives the same bytes.
-
-    Args:
-        strength: 0..1, scales the probability of each fault.
+    same state of the random generator gives the same bytes. `strength`, 0..1, scales the probability of each fault.
     """
     picture, (height, width) = picture_rgb, picture_rgb.shape[:2]
     if rng.random() < 0.2 * strength:

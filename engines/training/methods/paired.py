@@ -23,8 +23,7 @@ from engines.training.data.picture_pairs import ImageU8
 from engines.training.generator import build_generator, check_size
 from engines.training.losses.adversarial import GAN_KINDS, discriminator_loss, generator_loss, gradient_penalty
 from engines.training.losses.perceptual import VggFeatures, perceptual
-from engines.training.losses.pixel import gradient, l1
-from engines.training.losses.temporal import temporal
+from engines.training.losses.pixel import gradient, l1, temporal
 from engines.training.method import TrainingMethod, Validation, register
 from engines.training.metrics.psnr import mean_psnr_db
 from engines.training.optimisers.build import OPTIMISERS, build_optimiser
@@ -88,11 +87,7 @@ class PairedConfig(TrainConfig):
 
 @register
 class Paired(TrainingMethod[PairedConfig]):
-    """Supervised image translation, as pix2pix without a discriminator or with one (Isola et al., arXiv:1611.07004).
-
-    Args:
-        pairs: All pairs; `config.held_out` of them are used for validation only.
-    """
+    """Supervised image translation, as pix2pix without a discriminator or with one (Isola et al., arXiv:1611.07004)."""
 
     name = "paired"
     config_class = PairedConfig

@@ -40,8 +40,7 @@ def flattened(picture: Floats, guide_rgb: ImageU8, *, strength: float, colours: 
 def soft_steps(value: Floats, step: Floats | float, sharp: Floats | float) -> Floats:
     """Return values of any shape, pulled towards multiples of `step` in their units, with soft borders between them.
 
-    Args:
-        sharp: Sharpness of the borders: 0 leaves the values unchanged, 10 gives plain bands.
+    `sharp` is the sharpness of the borders: 0 leaves the values unchanged, 10 gives plain bands.
     """
     border = (np.floor(value / step) + np.float32(0.5)) * step
     half = 0.5 * step
