@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import cv2
 import numpy as np
 
 from engines.errors import OptionsError, SourceError
-from engines.regions.upright import picture_region
+from engines.regions.upright import PictureRegion, picture_region
 from engines.training.data.aligned import AlignedRegion, save_region
-from live.pipeline.frame import Floats, Frame, ImageU8
+from live.pipeline.frame import Face, Frame
 from live.sources.still_picture import PICTURE_SUFFIXES, read_picture
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
@@ -89,54 +90,38 @@ def collect(
     face and unreadable photos are listed in the result. Raises OptionsError if `out` cannot be written; TrackingError
     if the face model cannot be loaded.
     """
-    result = Collected()
-    names = names or names_of(photos)
+    result, names = Collected(), names or names_of(photos)
     tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
-    with PersonSegmenter(still=True) as segmenter:
-        try:
-            for photo in photos:
-                try:
-                    frame_bgr = read_picture(photo)
-                except SourceError as error:
-                    result.unreadable.append(f"{photo}: {error.got}")
-                else:
-                    faces = tracker.track(Frame(frame_bgr, 0, 0.0))
-                    regions = []
-                    if faces:
-                        landmarks_xy = faces[0].landmarks_xy
-                        regions = _regions(frame_bgr, landmarks_xy, kinds, side_px, segmenter, names[photo])
-                    for region in regions:
-                        save_region(region, out)
-                    result.regions += len(regions)
-                    if not regions:
-                        result.faceless.append(str(photo))
-                on_photo()
-        finally:
-            tracker.close()
+    with closing(tracker), PersonSegmenter(still=True) as segmenter:
+        for photo in photos:
+            try:
+                frame = Frame(read_picture(photo), 0, 0.0)
+            except SourceError as error:
+                result.unreadable.append(f"{photo}: {error.got}")
+            else:
+                faces = tracker.track(frame)
+                places = {
+                    kind: picture_region(kind, face.landmarks_xy, (side_px,) * 2, frame.size_wh)
+                    for face in faces
+                    for kind in kinds
+                }
+                found = {kind: region for kind, region in places.items() if region is not None}
+                for kind, region in found.items():
+                    save_region(_aligned(region, frame, faces[0], segmenter, f"{names[photo]}.{kind}", kind), out)
+                result.regions += len(found)
+                if not found:
+                    result.faceless.append(str(photo))
+            on_photo()
     return result
 
 
-def _regions(
-    frame_bgr: ImageU8,
-    landmarks_xy: Floats,
-    kinds: Sequence[str],
-    side_px: int,
-    segmenter: PersonSegmenter,
-    name: str,
-) -> list[AlignedRegion]:
-    """Extract the regions of one face; a region that is too small or outside the photo is left out."""
-    frame_wh = frame_bgr.shape[1], frame_bgr.shape[0]
-    regions: list[AlignedRegion] = []
-    for kind in kinds:
-        region = picture_region(kind, landmarks_xy, (side_px, side_px), frame_wh)
-        if region is None:
-            continue
-        mask = cv2.resize(segmenter.mask(frame_bgr), frame_wh, interpolation=cv2.INTER_CUBIC)
-        rgb = cv2.cvtColor(region.crop(frame_bgr), cv2.COLOR_BGR2RGB)
-        person = region.crop(np.asarray(mask, np.uint8))
-        left, top, right, bottom = region.inner
-        corners = region.landmarks(np.array(((left, top), (right, bottom)), np.float32)).clip(0, side_px)
-        inner = (float(corners[0, 0]), float(corners[0, 1]), float(corners[1, 0]), float(corners[1, 1]))
-        points_xy = region.landmarks(landmarks_xy)
-        regions.append(AlignedRegion(f"{name}.{kind}", np.asarray(rgb, np.uint8), points_xy, person, kind, inner))
-    return regions
+def _aligned(
+    region: PictureRegion, frame: Frame, face: Face, segmenter: PersonSegmenter, name: str, kind: str
+) -> AlignedRegion:
+    mask = cv2.resize(segmenter.mask(frame.bgr), frame.size_wh, interpolation=cv2.INTER_CUBIC)
+    rgb = np.ascontiguousarray(region.crop(frame.bgr)[:, :, ::-1])
+    left, top, right, bottom = region.inner
+    corners_xy = region.landmarks(np.array(((left, top), (right, bottom)), np.float32)).clip(0, region.size_wh[0])
+    x, y, to_x, to_y = corners_xy.ravel().tolist()
+    person = region.crop(np.asarray(mask, np.uint8))
+    return AlignedRegion(name, rgb, region.landmarks(face.landmarks_xy), person, kind, (x, y, to_x, to_y))

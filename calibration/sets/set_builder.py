@@ -32,7 +32,6 @@ CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 CLIP_FRAMES = 12  # consecutive frames per clip
 _LOCK_TIMEOUT_S = 900.0  # longer than a thousand photos take
 _KINDS = ("head", "frame")
-_SIDE_PX = 512
 _LIGHTS = 4  # illuminations of the portrait in the built-in set
 _STILL_FRAMES = (0, 75, 150, 225)  # frames of a clip that are used like photos
 _SEQUENCE_BEGIN = 30
@@ -149,7 +148,9 @@ def _portrait_clip() -> Iterator[NamedPicture]:
 def _add_source(folder: Path, source: Path, result: Gathered) -> None:
     try:
         name = f"{source.stem.replace('.', '_')}-{file_digest(source)[:8]}"
-        regions = _add(folder, name, _photo(source) if source.suffix.lower() in PICTURE_SUFFIXES else _clip(source))
+        is_picture = source.suffix.lower() in PICTURE_SUFFIXES
+        cases = hard_cases(read_picture(source), np.random.default_rng(0)).items() if is_picture else _clip(source)
+        regions = _add(folder, name, cases)
     except (SourceError, OSError) as error:
         result.unreadable.append(f"{source}: {error.got if isinstance(error, SourceError) else error.strerror}")
         return
@@ -157,10 +158,6 @@ def _add_source(folder: Path, source: Path, result: Gathered) -> None:
         result.sources += 1
     else:
         result.faceless.append(str(source))
-
-
-def _photo(path: Path) -> Iterator[NamedPicture]:
-    yield from hard_cases(read_picture(path), np.random.default_rng(0)).items()
 
 
 def _clip(path: Path) -> Iterator[NamedPicture]:
@@ -190,4 +187,4 @@ def _add(
             if not cv2.imwrite(str(path), picture_bgr, (cv2.IMWRITE_PNG_COMPRESSION, 1)):
                 raise OptionsError(f"pictures in {temporary}", "they cannot be written", "free some disk space")
             names[path] = f"{name}.{case}"
-        return collect(list(names), folder, kinds=_KINDS, side_px=_SIDE_PX, names=names, on_photo=on_picture).regions
+        return collect(list(names), folder, kinds=_KINDS, names=names, on_photo=on_picture).regions

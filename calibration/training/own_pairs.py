@@ -19,18 +19,11 @@ from live.tracking.face_mesh import FaceMeshTracker
 def cut_pairs(
     before: Path, after: Path, out: Path, *, kind: str, side_px: int, on_pair: Callable[[int], None] = lambda _: None
 ) -> tuple[int, Skipped]:
-    """Write out/before/NAME.png and out/after/NAME.png, both `side_px` square.
+    """Write out/before/NAME.png and out/after/NAME.png, `side_px` square; return their number and the skipped pictures.
 
-    Args:
-        out: Folder of the pairs. Pairs made there earlier are replaced; `cut.json` records how they were made.
-        kind: "face", "head" or "frame".
-
-    Returns:
-        The number of pairs written, and the pictures that were skipped.
-
-    Raises:
-        OptionsError: A folder is missing or empty, or `out` holds other pictures or cannot be written.
-        TrackingError: There is no face model.
+    `kind` is "face", "head" or "frame". Pairs made in `out` earlier are replaced; `cut.json` records how they were
+    made. Raises OptionsError if a folder is missing or empty, or `out` holds other pictures or cannot be written;
+    TrackingError if there is no face model.
     """
     written, skipped = 0, Skipped()
     pairs = find_pairs(before, after, skipped)

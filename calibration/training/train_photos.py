@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from calibration.sets.region_collector import Collected, collect, names_of, photos_in, sampled
 from calibration.training.train_request import TrainRequest, is_below
@@ -15,7 +14,6 @@ from engines.training.checkpoint import prepare_folder
 from engines.training.data.dataset_marker import folder_errors, refuse_foreign, write_marker
 from engines.untrusted_files import json_or_empty
 
-_SIDE_PX = 512
 _COLLECTED = "collected.json"
 _WIDE_EVERY = 4  # every fourth photo is also learned as a whole frame: styles for heads are applied to frames too
 
@@ -25,13 +23,9 @@ def prepare_regions(
 ) -> Collected:
     """Cut the photos' regions into WORK/regions, unless the same photos were cut there before.
 
-    Args:
-        seed: Chooses the photos if `request.max_photos` limits them.
-        on_photo: Called with the number of photos to cut after each photo.
-
-    Raises:
-        OptionsError: There are no photos or no faces on them, or the folder holds other files or cannot be written.
-        TrackingError: There is no face model.
+    The seed chooses the photos if `request.max_photos` limits them. `on_photo` receives the number of photos after each
+    one. Raises OptionsError if there are no photos or no faces on them, or the folder holds other files or cannot be
+    written; TrackingError if there is no face model.
     """
     photos = _photos(request, seed)
     folder, marker = request.regions, request.regions / _COLLECTED
@@ -42,9 +36,8 @@ def prepare_regions(
     _empty(folder, marker)
     names, wide = names_of(photos), photos[::_WIDE_EVERY] if request.kind == "head" else []
     total = len(photos) + len(wide)
-    shared: dict[str, Any] = {"side_px": _SIDE_PX, "names": names, "on_photo": lambda: on_photo(total)}
-    found = collect(photos, folder, kinds=(request.kind,), **shared)
-    collect(wide, folder, kinds=("frame",), **shared)
+    found = collect(photos, folder, kinds=(request.kind,), names=names, on_photo=lambda: on_photo(total))
+    collect(wide, folder, kinds=("frame",), names=names, on_photo=lambda: on_photo(total))
     if not found.regions:
         where = ", ".join(map(str, request.faces or []))
         got = f"no face on {len(found.faceless)} pictures, {len(found.unreadable)} unreadable"

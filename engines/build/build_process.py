@@ -49,13 +49,10 @@ def report_step(step: str, text: str, done: int = 0, total: int = 0) -> None:
 
 
 class BuildProcess:
-    """Runs one builder.
+    """Runs one builder: an object reference as in "engines.build.build_engine:main", which takes the arguments.
 
-    Args:
-        builder: Object reference of a function that takes the arguments and returns the exit code, as in
-            "engines.build.build_engine:main".
-        limit_s: Timeout; the builder is killed after it.
-        on_step: Called in a thread of its own with each step, as in "quantise 3/11".
+    The function returns the exit code. The builder is killed after `limit_s`. `on_step` is called in a thread of its
+    own with each step, as in "quantise 3/11".
     """
 
     def __init__(

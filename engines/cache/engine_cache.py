@@ -91,16 +91,10 @@ def store(
     about: EntryDescription | None = None,
     build_s: float | None = None,
 ) -> Path | None:
-    """Create an entry, and trim the cache to its size limit.
+    """Create an entry from the files that `write` puts into an empty folder, and trim the cache to its size limit.
 
-    Args:
-        write: Called with an empty folder, which it fills with files.
-        home: Folder of the cache; the user's cache if None.
-        about: What `veneer engines list` shows.
-        build_s: Build time before `write`; the time of `write` is added.
-
-    Returns:
-        The entry's folder; None if the disk is full or read-only.
+    `home` is the folder of the cache, by default the user's; `about` is what `veneer engines list` shows; the time of
+    `write` is added to `build_s`. Return the entry's folder; None if the disk is full or read-only.
     """
     entry = (home or cache_home()) / key
     started_s = time.perf_counter()

@@ -25,19 +25,14 @@ def cross_validate(
 ) -> tuple[Lips, Outcome, dict[str, Any]]:  # fmt: skip
     """Train one network for each fold, and one on all pairs; `changes` are other fields of `LipsConfig`.
 
-    Args:
-        work: Folder of the checkpoints: one folder for each network.
-        resume: Continue from the checkpoints; networks without one are trained from the start.
-        watch: Callbacks; steps are counted over all networks.
+    Each network has its folder of checkpoints in `work`; with `resume`, networks without one are trained from the
+    start. `watch` counts the steps over all networks.
 
-    Returns:
-        The method and the outcome of the network trained on all pairs, and the scores. `cv_psnr_db` is the mean over
-        pictures, each painted by the network that was not trained on it.
+    Return the method and the outcome of the network trained on all pairs, and the scores. `cv_psnr_db` is the mean over
+    pictures, each painted by the network that was not trained on it.
 
-    Raises:
-        OptionsError: There are fewer than two folds, or more folds than pairs.
-        StoppedError: Ctrl-C or SIGTERM; the checkpoint was written.
-        DivergedError: A loss is not finite.
+    Raises OptionsError if there are fewer than two folds, or more folds than pairs; StoppedError after Ctrl-C or
+    SIGTERM, when the checkpoint is written; DivergedError if a loss is not finite.
     """
     if not 2 <= folds <= len(pairs):
         got = f"{len(pairs)} pairs of style {pairs.style!r}"

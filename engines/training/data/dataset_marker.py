@@ -35,15 +35,10 @@ def folder_errors(what: str, folder: Path) -> AbstractContextManager[None]:
 
 
 def prepare_pairs(out: Path, marker: str, key: Mapping[str, Any], keep: Iterable[str]) -> None:
-    """Create out/before and out/after, delete outdated pictures, and mark the folder with `key`.
+    """Create out/before and out/after, delete outdated pictures, and mark the folder with `key`, in `DRAWN` or `CUT`.
 
-    Args:
-        marker: Its marker from now on, `DRAWN` or `CUT`.
-        key: How the pictures are made. If the marker has another content, all pictures are deleted.
-        keep: Otherwise, stems of the files that are kept.
-
-    Raises:
-        OptionsError: The folder holds pictures and no marker, or cannot be written.
+    If the marker has another content, all pictures are deleted, otherwise those whose stem is not in `keep`. Raises
+    OptionsError if the folder holds pictures and no marker, or cannot be written.
     """
     pictures = [path for side in SIDES for path in (out / side).glob("*.png")]
     refuse_foreign("pairs", out, pictures, (out / DRAWN, out / CUT))

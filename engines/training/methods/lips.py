@@ -28,10 +28,8 @@ _CHECKS = 9  # checkpoints of one network
 class LipsConfig(TrainConfig):
     """Config of the lip network. The alternatives tried scored lower in cross-validation.
 
-    Attributes:
-        lit_share: Share of the pairs that are relit, before and after alike, so that the change follows the light.
-        gain: Range of the factor on the brightness.
-        tint: Largest relative difference of a colour from that factor.
+    A share `lit_share` of the pairs is relit, before and after alike, so that the change follows the light: by a factor
+    in the range `gain` on the brightness, from which a colour deviates by at most a part `tint`.
     """
 
     generator: str = "lip_net"
