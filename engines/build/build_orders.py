@@ -104,7 +104,8 @@ def builder_arguments(arguments: Sequence[str] | None, about: str) -> tuple[Styl
         try:
             width, height = (int(side) for side in given.size.split("x"))
         except ValueError:
-            raise OptionsError(f"--size {given.size}", "not a size", "write it as 256x256") from None
+            got = f"{given.size!r} is not WIDTHxHEIGHT"
+            raise OptionsError(f"--size {given.size}", got, "write it as 256x256") from None
         style = dataclasses.replace(style, size_wh=(width, height))
     return style, given.runtime
 
