@@ -37,10 +37,7 @@ def atomic_path(path: Path, *, sync: bool = False) -> Iterator[Path]:
 
 
 def atomic_write(path: Path, data: str | bytes, *, sync: bool = False) -> None:
-    """Write text (UTF-8) or bytes to `path` through `atomic_path`.
-
-    Raises OSError if the file cannot be written or renamed.
-    """
+    """Write text (UTF-8) or bytes through `atomic_path`. Raises OSError if the file cannot be written or renamed."""
     with atomic_path(path, sync=sync) as part:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
 

@@ -21,10 +21,7 @@ class TOMLDecodeError(ValueError):
 
 
 def loads(text: str) -> dict[str, Any]:
-    """Parse a text.
-
-    Raises TOMLDecodeError if it is not TOML, is nested too deeply, or has an integer that does not fit 64 bits.
-    """
+    """Parse a text. Raises TOMLDecodeError if it is not TOML, nested too deeply, or has an integer beyond 64 bits."""
     try:
         table = tomllib.loads(text)
         _check_integers(table)

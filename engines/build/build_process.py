@@ -66,10 +66,7 @@ class BuildProcess:
         self._last_text = ""
 
     def run(self) -> None:
-        """Start the builder and wait for its end.
-
-        Raises BuildError if it failed; BuildStoppedError if `stop` was called.
-        """
+        """Run the builder to its end. Raises BuildError if it failed; BuildStoppedError if `stop` was called."""
         with tempfile.TemporaryFile() as stderr:
             process = self._start(stderr)
             reader = threading.Thread(target=self._read_steps, args=(process.stdout,), name="builder", daemon=True)

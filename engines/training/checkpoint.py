@@ -27,10 +27,7 @@ _STRIDES = ".strides"
 
 
 def prepare_folder(folder: Path) -> None:
-    """Create a folder and check that it is writable, before minutes of training depend on it.
-
-    Raises OptionsError if it is not.
-    """
+    """Create a folder for minutes of training to write to. Raises OptionsError if it is not writable."""
     with os_errors(f"folder {folder}", "name another --out or --work"):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -38,10 +35,7 @@ def prepare_folder(folder: Path) -> None:
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Write a checkpoint.
-
-    Raises OptionsError if the disk is full or the folder not writable; the previous checkpoint is unchanged.
-    """
+    """Write a checkpoint. Raises OptionsError, with the previous one unchanged, if the folder is full or not writable."""
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         atomic_write(path, save(on_cpu, {"state": json.dumps({**state, "format": FORMAT})}), sync=True)
@@ -53,10 +47,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of a checkpoint and its state.
-
-    Raises OptionsError if there is no checkpoint, or it is not readable.
-    """
+    """Return tensors and state of a checkpoint. Raises OptionsError if there is none, or it is not readable."""
     do = "start without --resume"
     try:
         with safe_open(path, framework="pt") as file:

@@ -135,10 +135,7 @@ class TrainingMethod(ABC, Generic[ConfigT]):
         """Load helpers and check sizes, before the first step. `parts` is complete."""
 
     def start_from(self, generator: nn.Module) -> None:
-        """Initialise the generator and its average with the weights of another one.
-
-        Raises OptionsError if the layers differ.
-        """
+        """Copy another generator's weights to "generator" and its average. Raises OptionsError if the layers differ."""
         try:
             for group in (self.parts.networks, self.parts.averages):
                 if "generator" in group:

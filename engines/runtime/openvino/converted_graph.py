@@ -77,10 +77,7 @@ def loaded_graph_key(style: Style) -> str:
 
 
 def convert_style(style: Style) -> openvino.Model:
-    """Convert a style's PyTorch module into an OpenVINO graph for 1 to `MAX_FACES` regions of any size.
-
-    Raises NotUsableError if PyTorch is not installed.
-    """
+    """Convert a style to an OpenVINO graph for 1 to `MAX_FACES` regions. Raises NotUsableError without PyTorch."""
     if find_spec("torch") is None:
         reason = f"its graph of {style.name} is not converted yet, which needs PyTorch"
         raise NotUsableError(reason, extras.install_command("train"))

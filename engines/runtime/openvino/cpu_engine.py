@@ -77,10 +77,7 @@ class _Compiler:
         self._has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
     def best(self, first: tuple[str, ...], excluded: Collection[str] = ()) -> _Compiled:
-        """Return the first precision that is available and accurate; FP32 otherwise.
-
-        Raises NotUsableError if FP32 is excluded too.
-        """
+        """Return the first accurate precision available; else FP32. Raises NotUsableError if FP32 is excluded too."""
         refusals: list[str] = []
         for precision in dict.fromkeys((*first, *PRECISIONS[:-1])):
             if precision in excluded:

@@ -38,10 +38,7 @@ class IntelEngine(GraphEngine):
 
 
 def find_device(core: Any, kind: str) -> str:
-    """Return OpenVINO's name of the first device of a kind ("GPU", "NPU"), as in "GPU.0".
-
-    Raises NotUsableError if there is none.
-    """
+    """Return the first device of a kind ("GPU", "NPU"), as in "GPU.0". Raises NotUsableError if there is none."""
     devices = [str(device) for device in core.available_devices]
     for device in devices:
         if device.split(".")[0] == kind:

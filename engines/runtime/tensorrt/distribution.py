@@ -31,10 +31,7 @@ _BOTH = (
 
 
 def installed_distribution() -> Distribution:
-    """Return the installed distribution.
-
-    Raises NotUsableError if none is installed, or both, which overwrite each other's files.
-    """
+    """Return the installed one. Raises NotUsableError if there is none, or both, which overwrite each other's files."""
     found = []
     for distribution in _BOTH:
         with contextlib.suppress(metadata.PackageNotFoundError):

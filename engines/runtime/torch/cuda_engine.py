@@ -71,10 +71,7 @@ class TorchCudaEngine(FallbackEngine):
 
 
 def autotune_requested() -> bool:
-    """Whether the environment variable `COMPILE` requests torch.compile.
-
-    Raises OptionsError if it names an unknown mode.
-    """
+    """Whether the variable `COMPILE` requests torch.compile. Raises OptionsError if it names an unknown mode."""
     mode = os.environ.get(COMPILE, "")
     if mode not in ("", _MODE):
         raise OptionsError(f"{COMPILE}={mode}", "there is no such mode", f"use {_MODE}, or leave it unset")

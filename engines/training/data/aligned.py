@@ -42,10 +42,7 @@ class AlignedRegion:
 
 
 def save_region(region: AlignedRegion, folder: Path) -> None:
-    """Write a region. The PNG is written last: `region_names` lists regions with both files.
-
-    Raises OptionsError if the folder is not writable, or full.
-    """
+    """Write a region, the PNG last: see `region_names`. Raises OptionsError if the folder is not writable or full."""
     person = cv2.resize(region.person, (_PERSON_SIDE_PX, _PERSON_SIDE_PX), interpolation=cv2.INTER_AREA)
     side_px = region.rgb.shape[0]
     inner = np.array(region.inner or (0, 0, side_px, side_px), np.float32)
