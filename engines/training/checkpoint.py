@@ -35,7 +35,7 @@ def prepare_folder(folder: Path) -> None:
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Write a checkpoint. Raises OptionsError, with the previous one unchanged, if the folder is full or not writable."""
+    """Write a checkpoint. Raises OptionsError, with the previous one unchanged, if the folder is not writable."""
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         atomic_write(path, save(on_cpu, {"state": json.dumps({**state, "format": FORMAT})}), sync=True)

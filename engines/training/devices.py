@@ -28,7 +28,7 @@ def usual_precision() -> str:
 
 
 def make_fabric(precision: str, accelerator: str = "auto") -> Fabric:
-    """Launch Fabric on the best device, or on all processes of `torchrun`. Raises OptionsError for a wrong precision."""
+    """Launch Fabric on the best device, or on all those of `torchrun`. Raises OptionsError for a wrong precision."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the command prints the precision itself
     world = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = max(1, int(os.environ.get("WORLD_SIZE", "1")) // world)
