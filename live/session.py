@@ -132,7 +132,7 @@ class Session:
                 write_json("--report", self.options.report, report)
         parts = self.pipeline.parts
         for note in parts.source.notes:
-            say(f"{self.options.source}: {note}")
+            say(f"{Path(self.options.source).name}: {note}")
         for warning in (parts.source.warning, *(sink.warning for sink in parts.sinks)):
             if warning:
                 say(warning)
