@@ -153,7 +153,8 @@ class TrainRequest:
         return {name: value for name, value in {**values, **given}.items() if name in known}
 
     def _check_region_size(self, spec: GeneratorSpec, arguments: Mapping[str, Value]) -> None:
-        from engines.styles import FACE_SIZE_WH, FRAME_REGIONS, FRAME_SIZE_WH  # imports NumPy
+        from engines.regions.upright import FRAME_REGIONS  # these import NumPy
+        from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH
 
         step_px = spec.multiple_px(arguments)
         width, height = FRAME_SIZE_WH if self.region in FRAME_REGIONS else FACE_SIZE_WH

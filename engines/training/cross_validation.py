@@ -11,7 +11,7 @@ import numpy as np
 from engines.errors import OptionsError
 from engines.training.data.lip_pairs import LipPairs, split_folds
 from engines.training.devices import make_fabric
-from engines.training.methods.lips import EPOCHS, Lips, LipsConfig, one_thread, scores_db
+from engines.training.methods.lips import Lips, LipsConfig, one_thread, scores_db
 from engines.training.metrics.psnr import mean_psnr_db
 from engines.training.progress import Outcome, Watch
 from engines.training.resume import CHECKPOINT, load_run
@@ -76,7 +76,7 @@ class CrossValidation:
 
 
 def plan_cross_validation(
-    pairs: LipPairs, work: Path, *, folds: int, epochs: int = EPOCHS, seed: int = 0, resume: bool = False,
+    pairs: LipPairs, work: Path, *, folds: int, epochs: int, seed: int = 0, resume: bool = False,
     **changes: Any,
 ) -> CrossValidation:  # fmt: skip
     """Check the options, and the checkpoints to resume from; `changes` are other fields of `LipsConfig`.

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from engines.errors import OptionsError
 from engines.option_fields import with_options
-from live.options import LiveOptions, load_options, parse_size, settings_file
+from live.options import LiveOptions, load_apply_options, load_options, parse_size, settings_file
 
 
 def write_settings(text: str) -> None:
@@ -99,6 +99,15 @@ def test_settings_found_wrong_later_are_named(tmp_path: Path, entry: str, messag
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("entry", ["look = 'glase'", "quality = 1000", "encoder = 'x264'", "preset = 'quick'"])
+def test_settings_of_apply_found_wrong_later_are_named(tmp_path: Path, entry: str) -> None:
+    write_settings(f"[apply]\n{entry}\n")
+    (tmp_path / "a.mp4").write_bytes(b"film")
+    done = call("apply", "a.mp4", "b.mp4", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert f"settings.toml, line 2, {entry}: " in done.stderr and "--" not in done.stderr
+
+
 def test_settings_may_begin_with_a_byte_order_mark() -> None:
     write_settings("\ufeff[run]\nfps = 25\n")
     assert load_options({}).fps == 25
@@ -120,6 +129,21 @@ def test_settings_may_begin_with_a_byte_order_mark() -> None:
 def test_option_out_of_range_is_named(arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(OptionsError, match=message):
         options_from(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[apply]\nquality = 3.5\n", "quality = 3.5.*write a whole number"),
+        ("[apply]\nqualty = 3\n", "unknown key 'qualty'.*did you mean 'quality'"),
+        ("[apply]\nsize = 'big'\n", ", line 2: size = 'big'"),
+        ("[applied]\n", r", line 1: unknown table 'applied' - use \[run\] and \[apply\]"),
+    ],
+)
+def test_mistake_in_the_settings_of_apply_is_named(text: str, message: str) -> None:
+    write_settings(text)
+    with pytest.raises(OptionsError, match=message):
+        load_apply_options({})
 
 
 def test_sizes_are_read() -> None:
