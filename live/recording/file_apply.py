@@ -94,7 +94,7 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
 
     # Absolute paths, so that a file called "0" is not taken for a camera.
     options = replace(options, source=str(source.absolute()), sinks=(f"file:{part.absolute()}",))
-    session = Session(options, on_frame=on_frame, audio_from=source, ctl=False)
+    session = Session(options, on_frame=on_frame, ctl=False)
     try:
         report = session.run()
     except VeneerError as error:
