@@ -21,7 +21,7 @@ from engines.text import one_line
 from engines.training.metrics.psnr import psnr_db
 from live.diagnostics import device_checks
 from live.diagnostics.device_checks import Finding
-from live.options import load_options, settings_file
+from live.options import load_apply_options, load_options, settings_file
 from live.pipeline.report import versions
 
 
@@ -78,6 +78,7 @@ def as_report(checks: list[Check]) -> dict[str, Any]:
 
 def _settings() -> Finding:
     load_options({})
+    load_apply_options({})
     looks = load_looks()
     where = f"{settings_file()} ({'read' if settings_file().is_file() else 'none yet'}), "
     where += f"{user_file()} ({'read' if user_file().is_file() else 'none yet'})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -12,19 +11,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from engines.errors import LookError, SinkError, SourceError, VeneerError
 from engines.looks import Look, find_look, load_looks
-from live.options import LiveOptions
+from live.options import ApplyOptions, LiveOptions
 from live.pipeline.frame import Frame
+from live.recording.encoders import EncoderSettings, choose_encoder
+from live.recording.recording_file import FORMATS, check_target, error_text, part_paths
 from live.recording.recording_file import SUFFIXES as WRITABLE_VIDEO_SUFFIXES
-from live.recording.recording_file import check_target, error_text, part_paths
 from live.render.picture_renderer import PictureRenderer
 from live.session import Session, say
+from live.sinks.video_file import VideoFileSink
 from live.sources.source_factory import is_picture
 from live.sources.still_picture import PICTURE_SUFFIXES
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
 
 
-def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
+def apply_to(source: Path, output: Path, options: ApplyOptions) -> int:
     """Apply the look of the options to a file or a folder.
 
     Returns:
@@ -37,10 +38,12 @@ def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
     """
     look = find_look(load_looks(options.looks_file), options.look)
     try:
-        output = _checked_output(source, output)
+        output = _checked_output(source, output, options)
         found = _collect(source, output) if source.is_dir() else None
     except (OSError, RuntimeError) as error:  # name too long, cyclic links, folder that may not be searched
         raise SourceError(f"apply {source} {output}", error_text(error), "check both paths") from None
+    if not is_picture(source):
+        choose_encoder(_encoder_settings(options), FORMATS.get(output.suffix.lower(), "matroska"))
     if found is not None:
         return _apply_to_folder(source, output, *found, options, look)
     if is_picture(source):
@@ -51,7 +54,11 @@ def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
         return 2 if _apply_to_video(source, output, options, progress) else 0
 
 
-def _checked_output(source: Path, output: Path) -> Path:
+def _encoder_settings(options: ApplyOptions) -> EncoderSettings:
+    return EncoderSettings(options.encoder, options.quality, options.preset, options.size_wh)
+
+
+def _checked_output(source: Path, output: Path, options: ApplyOptions) -> Path:
     """Return the output path: as given, or for a file and a folder the same file name in the folder."""
     if not source.exists():
         raise SourceError(f"input {source}", "there is no such file or folder", "check the path")
@@ -66,6 +73,8 @@ def _checked_output(source: Path, output: Path) -> Path:
             output = output.with_suffix(".mp4")
     if output.exists() and output.samefile(source):
         raise SinkError(f"output {output}", "it is the input itself", "name another file, so that nothing is lost")
+    if options.no_clobber and output.is_file():
+        raise SinkError(f"output {output}", "it exists", "name another file, or leave out --no-clobber")
     if not source.is_dir() and not output.absolute().parent.is_dir():
         raise SinkError(f"output {output}", f"there is no folder {output.absolute().parent}", "make it first")
     return output
@@ -76,7 +85,7 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: Progress) -> str | None:
+def _apply_to_video(source: Path, output: Path, options: ApplyOptions, progress: Progress) -> str | None:
     """Process one video; it is written beside the output and renamed when complete.
 
     Returns:
@@ -92,9 +101,16 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
         info = session.pipeline.source_info
         progress.update(task, completed=frame.frame_id + 1, total=info.frame_count if info else None)
 
-    # Absolute paths, so that a file called "0" is not taken for a camera.
-    options = replace(options, source=str(source.absolute()), sinks=(f"file:{part.absolute()}",))
-    session = Session(options, on_frame=on_frame, ctl=False)
+    live_options = LiveOptions(
+        source=str(source.absolute()),  # absolute, so that a file called "0" is not taken for a camera
+        look=options.look,
+        strength=options.strength,
+        max_faces=options.max_faces,
+        runtime=options.runtime,
+        looks_file=options.looks_file,
+    )
+    sink = VideoFileSink(part.absolute(), film=source, settings=_encoder_settings(options))
+    session = Session(live_options, sinks=[sink], on_frame=on_frame, ctl=False)
     try:
         report = session.run()
     except VeneerError as error:
@@ -109,6 +125,8 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
         raise KeyboardInterrupt
     if frames == 0:
         raise SourceError(f"input {source}", "no frame could be read", "try to play it in a video player")
+    if options.no_clobber and output.exists():
+        raise SinkError(f"writing {output}", "it was made meanwhile", f"the video is in {part}")
     try:
         part.replace(output)
     except OSError as error:
@@ -124,10 +142,12 @@ Pairs = list[tuple[Path, Path]]
 
 
 def _apply_to_folder(
-    source: Path, output: Path, pairs: Pairs, failed: list[str], options: LiveOptions, look: Look
+    source: Path, output: Path, pairs: Pairs, failed: list[str], options: ApplyOptions, look: Look
 ) -> int:
     """Process the files of a folder; an error is recorded and does not stop the others."""
     total, done, partial = len(pairs) + len(failed), 0, []
+    kept = [target for _, target in pairs if options.no_clobber and target.exists()]
+    pairs = [(path, target) for path, target in pairs if target not in kept]
     if not total:
         raise SourceError(f"input {source}", "no pictures or videos in that folder", "name another one")
     renderer = PictureRenderer(options, look)
@@ -146,7 +166,8 @@ def _apply_to_folder(
                 except (VeneerError, OSError) as error:
                     failed.append(f"{path.name}: {error}")
     finally:
-        say(f"{done} of {total} files done in {output}")
+        existing = f"; {len(kept)} existed and were kept" if kept else ""
+        say(f"{done} of {total} files done in {output}{existing}")
         for line in partial + [f"not done: {line}" for line in failed]:
             say(line)
     return 2 if failed or partial else 0

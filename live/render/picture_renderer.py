@@ -8,7 +8,7 @@ from pathlib import Path
 from engines.errors import EngineError, VeneerError
 from engines.looks import Look
 from engines.text import one_line
-from live.options import LiveOptions
+from live.options import ApplyOptions
 from live.pipeline.frame import Frame
 from live.render.look_loader import LookLoader
 from live.render.painter import Painter
@@ -22,7 +22,7 @@ from live.tracking.person_segmenter import PersonSegmenter
 class PictureRenderer:
     """Renders one look onto picture files; the tracker and the engines are loaded once."""
 
-    def __init__(self, options: LiveOptions, look: Look) -> None:
+    def __init__(self, options: ApplyOptions, look: Look) -> None:
         self._look_loader = LookLoader({look.name: look}, runtime=options.runtime, say=say)
         self._loaded = self._look_loader.load(look.name)
         self._tracker = FaceMeshTracker(max_faces=options.max_faces, still=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.errors import SourceError
-from live.pipeline.frame import Frame, ImageU8
+from live.pipeline.frame import Frame
 from live.sources.base import FrameSource, SourceInfo
-from live.sources.frame_decoder import BgrConverter
+from live.sources.bgr_converter import BgrConverter, Picture
 from live.sources.pace import Pace
 from live.sources.stream_clock import StreamClock, picture_stream, start_of_film_s
 
@@ -27,7 +27,7 @@ _DECODER_OPTIONS = {"max_pixels": str(MAX_PIXELS)}
 _DEMUXER_OPTIONS = {**_DECODER_OPTIONS, "protocol_whitelist": "file"}  # no network access, whatever the file names
 _REMEDY = "check that it is a video file and plays elsewhere"
 
-_Picture = tuple[ImageU8, float, "float | None"]  # BGR, position and duration in seconds; see `Frame.hold_s`
+_Timed = tuple[Picture, float, "float | None"]  # with its position and `Frame.hold_s`
 
 
 class VideoSource(FrameSource):
@@ -54,8 +54,8 @@ class VideoSource(FrameSource):
         self._in_use = threading.Lock()
         self._pace = Pace(self._closed, catch_up=True) if pace else None
         self._container: InputContainer | None = None
-        self._pictures: Iterator[_Picture] = iter(())
-        self._next: _Picture | None = None
+        self._pictures: Iterator[_Timed] = iter(())
+        self._next: _Timed | None = None
         self._frame_id, self._damaged_packets, self._is_truncated = 0, 0, False
 
     def open(self) -> SourceInfo:
@@ -84,13 +84,14 @@ class VideoSource(FrameSource):
             if self._next is None or self._closed.is_set():
                 self._release()
                 return None
-            bgr, pts_s, hold_s = self._next
+            picture, pts_s, hold_s = self._next
             if self._pace is not None and not self._pace.wait_until(pts_s):
                 self._release()
                 return None
             self._next = None
             self._frame_id += 1
-            return Frame(bgr, self._frame_id - 1, time.monotonic(), pts_s, hold_s=hold_s)
+            times = (self._frame_id - 1, time.monotonic(), pts_s)
+            return Frame(picture.bgr, *times, colour=picture.colour, hold_s=hold_s)
 
     def close(self) -> None:
         """Close the file; a `read` that is in progress closes it itself."""
@@ -117,13 +118,15 @@ class VideoSource(FrameSource):
         can_jump = bool(self._container.format.flags & av.format.Flags.ts_discont.value)
         clock = StreamClock(1 / fps, start_s, can_jump=can_jump)
         end_s = _stated_end_s(self._container, stream, start_s)
-        self._pictures = self._with_hold(self._decoded(self._container, stream), stream, clock, end_s)
+        converter = BgrConverter(stream.sample_aspect_ratio, stream.time_base)
+        self.notes = converter.notes
+        self._pictures = self._timed(converter(self._decoded(self._container, stream)), clock, end_s)
         self._next = next(self._pictures, None)
         if self._next is None:
             has_size = stream.width * stream.height  # not if FFmpeg rejected it
             limit = "" if has_size else f"; one may have {MAX_PIXELS / 1e6:.0f} million pixels"
             raise SourceError(self._name, f"no frame of it can be read{limit}", _REMEDY)
-        height, width = self._next[0].shape[:2]
+        height, width = self._next[0].bgr.shape[:2]
         return SourceInfo(self._path.name, (width, height), fps, stream.frames or None)
 
     def _video_stream(self, container: InputContainer) -> VideoStream:
@@ -166,38 +169,28 @@ class VideoSource(FrameSource):
         self._is_truncated = self._is_truncated or held is not None
         yield None
 
-    def _with_hold(
-        self, frames: Iterator[VideoFrame], stream: VideoStream, clock: StreamClock, end_s: float | None
-    ) -> Iterator[_Picture]:
+    def _timed(self, pictures: Iterator[Picture], clock: StreamClock, end_s: float | None) -> Iterator[_Timed]:
         """Yield each picture with its position in seconds, and the last also with its duration; then set `warning`."""
-        to_bgr = BgrConverter(stream.sample_aspect_ratio)
-        held: tuple[ImageU8, float] | None = None
-        count, own_s = 0, 0.0
-        for frame in frames:
-            if held is not None:
-                yield (*held, None)
-            time_base = frame.time_base or stream.time_base or 0  # frames of the final flush have none
-            stamp_s = float(frame.pts * time_base) if frame.pts is not None and time_base else None
-            held = self._converted(to_bgr, frame), clock.position_s(stamp_s)
-            count, own_s = count + 1, float(frame.duration * time_base)
+        import av
+
+        held: tuple[Picture, float] | None = None
+        count = 0
+        try:
+            for picture in pictures:
+                if held is not None:
+                    yield (*held, None)
+                held, count = (picture, clock.position_s(picture.stamp_s)), count + 1
+        except (av.FFmpegError, ValueError) as error:
+            raise SourceError(self._name, f"its frames cannot be converted ({error})", "convert the file") from None
         if held is None:
             return
-        hold_s, ahead_s = own_s or clock.frame_s, 0.0 if end_s is None else end_s - held[1]
+        hold_s, ahead_s = held[0].duration_s or clock.frame_s, 0.0 if end_s is None else end_s - held[1]
         if ahead_s > hold_s + max(0.25, 3 * clock.longest_s):
             self._is_truncated = True
         if not self._is_truncated:  # Matroska states only the end of the last picture
             hold_s = max(hold_s, ahead_s)
         self._set_warning(count)
         yield (*held, hold_s)
-
-    def _converted(self, to_bgr: BgrConverter, frame: VideoFrame) -> ImageU8:
-        import av
-
-        try:
-            return to_bgr(frame)
-        except (av.FFmpegError, ValueError) as error:
-            got = f"frames of format {frame.format.name} cannot be converted ({error})"
-            raise SourceError(self._name, got, "convert the file") from None
 
     def _set_warning(self, frames: int) -> None:
         if self._is_truncated:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from support.ffmpeg_program import ffmpeg
 
 LONG_S = 6.0  # the sound of the film whose pictures end first
 
@@ -75,15 +73,6 @@ FILMS: dict[str, tuple[list[str], str]] = {
 }
 EDITED = "edited.mp4"  # the middle of b_frames.mp4: its edit list hides pictures and sound that lead to the first ones
 NAMES = (*FILMS, EDITED)
-
-
-def ffmpeg(*arguments: object) -> None:
-    """Run the `ffmpeg` program; the test is skipped where it is not installed."""
-    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
-        pytest.skip("ffmpeg and ffprobe (package ffmpeg) are not installed")
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
 
 
 def make_film(folder: Path, name: str) -> Path:
