@@ -7,14 +7,18 @@ processes every film of the folder with the look `none` into MP4 and Matroska, a
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from benchmarks.common.arguments import Parser, run_main
+from benchmarks.common.machine_info import table
+from engines.errors import VeneerError
 
 _TICK_S = {".mp4": 1 / 90000, ".mov": 1 / 90000, ".mkv": 1e-3}  # of the containers' clocks
 
@@ -48,20 +52,20 @@ class Fidelity:
 
     Attributes:
         frames: Difference of the number of pictures.
-        time_s: Largest difference of a picture's time.
+        time_ms: Largest difference of a picture's time.
         ticks: The same, in ticks of the container's clock.
-        sound_s: Largest difference of the length of a sound track.
+        sound_ms: Largest difference of the length of a sound track.
         sound_frames: The same, in audio frames.
-        sync_s: Largest difference of the start of a sound track against the first picture.
+        sync_ms: Largest difference of the start of a sound track against the first picture.
         lost: Number of sound and subtitle tracks, channels and chapters that are missing.
     """
 
     frames: int
-    time_s: float
+    time_ms: float
     ticks: float
-    sound_s: float
+    sound_ms: float
     sound_frames: float
-    sync_s: float
+    sync_ms: float
     lost: int
 
     @property
@@ -120,46 +124,42 @@ def compare(source: Film, result: Film, tick_s: float) -> Fidelity:
     lost = len(source.languages) - len(result.languages) + source.chapters - result.chapters
     return Fidelity(
         result.pictures - source.pictures,
-        time_s,
+        time_s * 1e3,
         time_s / tick_s,
-        max(lengths_s, default=0.0),
+        max(lengths_s, default=0.0) * 1e3,
         sound_frames,
-        max((abs(new[0] - old[0]) for old, new in pairs), default=0.0),
+        max((abs(new[0] - old[0]) for old, new in pairs), default=0.0) * 1e3,
         lost + sum(source.channels) - sum(result.channels),
     )
 
 
 def measure(film: Path, folder: Path, suffix: str) -> Fidelity:
     """Process a film with the look `none` into a folder, and compare."""
-    from live.options import LiveOptions
+    from live.options import ApplyOptions
     from live.recording.file_apply import apply_to
 
     result = folder / f"{film.name}{suffix}"
-    apply_to(film, result, LiveOptions(look="none"))
+    apply_to(film, result, ApplyOptions(look="none"))
     return compare(read_film(film), read_film(result), _TICK_S[suffix])
 
 
-def main() -> None:
-    """Measure the films of a folder and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main() -> int:
+    """Measure the films of a folder and print a line for each; the exit code is 0 if all are faithful."""
+    parser = Parser("film_fidelity", __doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--suffixes", nargs="+", default=[".mp4", ".mkv"], choices=list(_TICK_S))
     options = parser.parse_args()
     if shutil.which("ffprobe") is None:
-        raise SystemExit("ffprobe (package ffmpeg) is not installed")
-    faithful = total = 0
-    print("film, into | frames | time, ms | ticks | sound, ms | audio frames | start of sound, ms | lost")
+        raise VeneerError("film_fidelity", "ffprobe is not installed", "install the package ffmpeg")
+    films = [(film, suffix) for film in sorted(options.folder.iterdir()) for suffix in options.suffixes]
     with tempfile.TemporaryDirectory() as folder:
-        for film in sorted(options.folder.iterdir()):
-            for suffix in options.suffixes:
-                got = measure(film, Path(folder), suffix)
-                faithful, total = faithful + got.is_faithful, total + 1
-                print(
-                    f"{film.name}, {suffix} | {got.frames:+d} | {got.time_s * 1e3:.4f} | {got.ticks:.2f} |"
-                    f" {got.sound_s * 1e3:.1f} | {got.sound_frames:.2f} | {got.sync_s * 1e3:.1f} | {got.lost}"
-                )
-    print(f"{faithful} of {total} are faithful")
+        rows = [(film.name, suffix, measure(film, Path(folder), suffix)) for film, suffix in films]
+    columns = ["film", "into", *(field.name for field in fields(Fidelity)), "faithful"]
+    print(table(columns, [(name, suffix, *astuple(got), got.is_faithful) for name, suffix, got in rows]))
+    faithful = sum(got.is_faithful for *_, got in rows)
+    print(f"{faithful} of {len(rows)} are faithful")
+    return faithful < len(rows)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main("film_fidelity", main))

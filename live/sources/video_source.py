@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _NOT_VIDEO_FORMATS = ("tty", "image2")  # FFmpeg's demuxers of text files and pictures
 _PLAYLIST_FORMATS = ("hls", "concat", "dash", "sdp", "imf")  # would open the files or addresses they name
 MAX_PIXELS = 8192 * 8192  # of one frame: a false size in a header would allocate gigabytes
+_TS_DISCONT = 0x0200  # FFmpeg's flag of formats whose clock can jump
 _DECODER_OPTIONS = {"max_pixels": str(MAX_PIXELS)}
 _DEMUXER_OPTIONS = {**_DECODER_OPTIONS, "protocol_whitelist": "file"}  # no network access, whatever the file names
 _REMEDY = "check that it is a video file and plays elsewhere"
@@ -115,7 +116,7 @@ class VideoSource(FrameSource):
         stream.codec_context.options = dict(_DECODER_OPTIONS)
         stream.thread_type = "AUTO"  # decode several frames in parallel
         start_s = start_of_film_s(self._container)
-        can_jump = bool(self._container.format.flags & av.format.Flags.ts_discont.value)
+        can_jump = bool(self._container.format.flags & _TS_DISCONT)
         clock = StreamClock(1 / fps, start_s, can_jump=can_jump)
         end_s = _stated_end_s(self._container, stream, start_s)
         converter = BgrConverter(stream.sample_aspect_ratio, stream.time_base)
