@@ -15,20 +15,13 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 # Facts about the old file, which its copy has of its own.
-_OWN_FACTS = (
-    "major_brand",
-    "minor_version",
-    "compatible_brands",
-    "encoder",
-    "duration",
-    "software",
-    "vendor_id",
-    "bps",
-    "_stat",
-)
+_OWN_FACTS = ("major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id")
+_OWN_FACTS += ("encoder", "software", "duration", "bps", "number_of", "_stat")
 _APPLE = "com.apple.quicktime."
 # Apple's names of what other containers call otherwise.
 _GENERIC_NAMES = {f"{_APPLE}location.iso6709": "location", f"{_APPLE}creationdate": "date", f"{_APPLE}title": "title"}
+# QuickTime has its own list of languages, in which some have their other ISO 639-2 code.
+_MOV_LANGUAGES = {"deu": "ger", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "sqi": "alb", "mkd": "mac"}
 
 
 class FilmTracks:
@@ -98,13 +91,13 @@ class FilmTracks:
                 container.streams.video[0].metadata.update(_kept_metadata(stream.metadata))
             elif writer := open_writer(stream, container, self._format, self._notes):
                 self._writers[stream.index] = writer
-                writer.stream.metadata.update(_kept_metadata(stream.metadata))
+                writer.stream.metadata.update(self._track_metadata(stream))
                 writer.stream.disposition = stream.disposition
                 continue
             elif isinstance(stream, AttachmentStream) and self._format == "matroska":
                 container.add_attachment(stream.name or "file", stream.mimetype or "", stream.data)
-            else:
-                self._lost.append(f"{_name_of(stream)} {stream.type} track")
+            elif not (stream.type == "data" and ("timecode" in stream.metadata or self._input.chapters())):
+                self._lost.append(_in_words(stream))
             stream.discard = Discard.all
         container.metadata.update(_kept_metadata(self._input.metadata))
         container.set_chapters([self._shifted(chapter) for chapter in self._input.chapters()])
@@ -154,6 +147,12 @@ class FilmTracks:
             self._input.close()
             self._input = None
 
+    def _track_metadata(self, stream: Any) -> dict[str, str]:
+        kept = _kept_metadata(stream.metadata)
+        if self._format == "mov" and kept.get("language") in _MOV_LANGUAGES:
+            kept["language"] = _MOV_LANGUAGES[kept["language"]]
+        return kept
+
     def _shifted(self, chapter: Any) -> Any:
         shift = round(self._start_s / chapter["time_base"]) if self._start_s else 0
         return {**chapter, "start": max(0, chapter["start"] - shift), "end": max(0, chapter["end"] - shift)}
@@ -198,7 +197,11 @@ class FilmTracks:
 
 def _kept_metadata(metadata: dict[str, str]) -> dict[str, str]:
     """Return the metadata without facts about the file, also under the names that other containers use."""
-    kept = {key: value for key, value in metadata.items() if not key.lower().startswith(_OWN_FACTS)}
+    kept = {
+        key: value
+        for key, value in metadata.items()
+        if not key.lower().startswith(_OWN_FACTS) and not (key.endswith("-eng") and key[:-4] in metadata)
+    }
     for key, value in metadata.items():
         if (name := _GENERIC_NAMES.get(key.lower())) is not None:
             kept.setdefault(name, value)
@@ -211,6 +214,10 @@ def _missing(wanted: dict[str, str], kept: dict[str, str]) -> list[str]:
     return [key for key in wanted if key.lower() not in found and _GENERIC_NAMES.get(key.lower()) not in found]
 
 
-def _name_of(stream: Any) -> str:
+def _in_words(stream: Any) -> str:
+    from av.stream import Disposition
+
+    if stream.disposition & Disposition.attached_pic:
+        return "cover art"
     context = getattr(stream, "codec_context", None)
-    return str(context.name if context is not None else stream.name or "unknown")
+    return f"{context.name if context is not None else stream.name or 'unknown'} {stream.type} track"

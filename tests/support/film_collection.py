@@ -92,6 +92,51 @@ def make_film(folder: Path, name: str) -> Path:
     return path
 
 
+_SUBTITLES = """1
+00:00:00,200 --> 00:00:00,900
+Good <i>morning</i>
+
+2
+00:00:01,100 --> 00:00:01,800
+Goodbye
+"""
+_METADATA = """;FFMETADATA1
+title=A film
+date=2024-05-06
+location=+48.1374+011.5755/
+camera=Pinhole
+creation_time=2024-05-06T07:08:09.000000Z
+
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=1000
+title=First
+
+[CHAPTER]
+TIMEBASE=1/1000
+START=1000
+END=2000
+title=Second
+"""
+
+
+def make_film_with_tracks(path: Path) -> Path:
+    """Write a film with two sound tracks, subtitles, chapters and metadata, in the container of the suffix."""
+    subtitles, metadata = path.with_suffix(".srt"), path.with_suffix(".txt")
+    subtitles.write_text(_SUBTITLES, encoding="utf-8")
+    metadata.write_text(_METADATA, encoding="utf-8")
+    inputs = []
+    for graph in (_PICTURE, _TONE, "sine=frequency=880:sample_rate=44100:duration=2"):
+        inputs += ["-f", "lavfi", "-i", graph]
+    languages = "-metadata:s:a:0 language=eng -metadata:s:a:1 language=deu -metadata:s:s:0 language=fra"
+    chosen = "-map 0 -map 1 -map 2 -map 3 -map_metadata 4 -map_chapters 4 -disposition:a:1 default -disposition:a:0 0"
+    text = "mov_text" if path.suffix in (".mp4", ".mov") else "subrip"
+    codecs = f"{_H264} -c:a:0 aac -c:a:1 ac3 -c:s {text}"
+    ffmpeg(*inputs, "-i", subtitles, "-i", metadata, *chosen.split(), *languages.split(), *codecs.split(), path)
+    return path
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
