@@ -18,9 +18,10 @@ from live.sources.video_source import VideoSource
 TICK_S = {".mp4": 1 / 90000, ".mov": 1 / 90000, ".mkv": 1e-3}
 # One film for each way in which copies used to differ, or for which a container needs care.
 QUICK = (
-    "uneven.mp4 slides.mp4 slides.mkv long_sound.mp4 short_sound.mp4 sound_first.mp4 sound_late.mp4 edited.mp4"
-    " b_frames.mp4 jitter_opus.mkv unlabelled_six.mkv gap.mkv mpeg4.avi wrapped.ts hevc.ts ac3.mp4 vp9.webm"
-).split()
+    *("uneven.mp4", "slides.mp4", "long_sound.mp4", "short_sound.mp4", "sound_first.mp4", "sound_late.mp4"),
+    *("edited.mp4", "b_frames.mp4", "ac3.mp4", "slides.mkv", "jitter_opus.mkv", "unlabelled_six.mkv", "gap.mkv"),
+    *("vp9.webm", "mpeg4.avi", "wrapped.ts", "hevc.ts"),
+)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +44,7 @@ def copied(source: Path, path: Path) -> str | None:
     return writer.warning
 
 
-@pytest.mark.parametrize("suffix", TICK_S)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize("name", QUICK)
 def test_copied_film_keeps_pictures_times_and_sound(
     tmp_path: Path, film: Callable[[str], Path], name: str, suffix: str
@@ -69,7 +70,7 @@ def test_last_slide_is_held_for_its_own_time(
 
 def test_run_keeps_the_sound_of_a_film(tmp_path: Path, film: Callable[[str], Path]) -> None:
     path = tmp_path / "copy.mp4"
-    done = veneer("run", "--source", film("long_sound.mp4"), "--sink", f"file:{path}", "--look", "none", "--no-ctl")
+    done = veneer("run", "--source", film("long_sound.mp4"), "--sink", f"file:{path}", "--look", "none")
     assert done.returncode == 0, done.stderr
     assert read_film(path).sounds[0][1] == pytest.approx(LONG_S, abs=0.025)
 
