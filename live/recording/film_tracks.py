@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 # Facts about the old file, which its copy has of its own.
-_OWN_FACTS = ("major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id")
-_OWN_FACTS += ("encoder", "software", "duration", "bps", "number_of", "_stat")
+_OWN_FACTS = (
+    *("major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id"),
+    *("encoder", "software", "duration", "bps", "number_of", "_stat"),
+)
 _APPLE = "com.apple.quicktime."
 # Apple's names of what other containers call otherwise.
 _GENERIC_NAMES = {f"{_APPLE}location.iso6709": "location", f"{_APPLE}creationdate": "date", f"{_APPLE}title": "title"}
@@ -118,7 +121,7 @@ class FilmTracks:
         self.write_until(end_s)
         while (packet := self._peek()) is not None and any(w.needs_a_packet for w in self._writers.values()):
             self._next = None
-            if self._writers[packet.stream.index].needs_a_packet:
+            if packet.stream.index in self._writers and self._writers[packet.stream.index].needs_a_packet:
                 self._write(packet)
         for index in tuple(self._writers):
             self._mux(index, None)
@@ -129,7 +132,7 @@ class FilmTracks:
 
         if self._input is None:
             return
-        with av.open(str(recording), metadata_errors="replace") as kept:
+        with contextlib.suppress(av.error.FFmpegError), av.open(str(recording), metadata_errors="replace") as kept:
             self._lost += _missing(_kept_metadata(self._input.metadata), kept.metadata)
             for index, writer in self._writers.items():
                 wanted = _kept_metadata(self._input.streams[index].metadata)

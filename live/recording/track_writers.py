@@ -133,6 +133,8 @@ def open_writer(source: Any, container: OutputContainer, format_name: str, notes
     name = source.codec_context.name
     is_text, text_form = name in _TEXT_SUBTITLES, _TEXT_FORM[format_name]
     playable = _SOUND.get(format_name, container.supported_codecs)
+    if source.type == "audio" and not (source.codec_context.sample_rate and source.codec_context.layout.nb_channels):
+        return None  # a damaged header; no container takes such a track
     if source.type == "audio" and name not in playable:
         notes.append(f"{name} sound becomes AAC")
         return SoundEncoder(source, container, notes)
