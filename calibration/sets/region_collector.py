@@ -13,8 +13,8 @@ import numpy as np
 from engines.errors import OptionsError, SourceError
 from engines.regions.upright import PictureRegion, face_box, frame_box, in_frame
 from engines.training.data.aligned import AlignedRegion, save_region
+from live.picture_files.picture_reader import PICTURE_SUFFIXES, read_picture
 from live.pipeline.frame import Floats, Frame, ImageU8
-from live.sources.still_picture import PICTURE_SUFFIXES, read_picture
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
 

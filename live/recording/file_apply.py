@@ -1,9 +1,10 @@
-"""`veneer apply`: looks on files; pictures one by one, videos through the live pipeline without dropping frames."""
+"""`veneer apply`: looks on files; pictures one by one, videos and animations through the live pipeline, complete."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from engines.errors import LookError, SinkError, SourceError, VeneerError
 from engines.looks import Look, find_look, load_looks
 from live.options import LiveOptions
+from live.picture_files.picture_reader import HEIC_SUFFIXES, PICTURE_SUFFIXES, PictureFile
+from live.picture_files.picture_writer import ANIMATION_SUFFIXES, WRITABLE_SUFFIXES, picture_format
 from live.pipeline.frame import Frame
 from live.recording.recording_file import SUFFIXES as WRITABLE_VIDEO_SUFFIXES
 from live.recording.recording_file import check_target, error_text, part_paths
 from live.render.picture_renderer import PictureRenderer
 from live.session import Session, say
+from live.sinks.animation_file import AnimationFileSink
+from live.sinks.base import FrameSink
+from live.sources.picture_source import PictureSource
 from live.sources.source_factory import is_picture
-from live.sources.still_picture import PICTURE_SUFFIXES
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
 
@@ -43,9 +48,10 @@ def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
         raise SourceError(f"apply {source} {output}", error_text(error), "check both paths") from None
     if found is not None:
         return _apply_to_folder(source, output, *found, options, look)
-    if is_picture(source):
+    if is_picture(source) and (picture := PictureFile(source)).frame_count == 1:
+        picture_format(output)
         with contextlib.closing(PictureRenderer(options, look)) as renderer:
-            renderer(source, output)
+            renderer(picture, output)
         return 0
     with _progress() as progress:
         return 2 if _apply_to_video(source, output, options, progress) else 0
@@ -62,8 +68,8 @@ def _checked_output(source: Path, output: Path) -> Path:
         raise SourceError(f"input {source}", "that is a device or pipe, not a file", "use `veneer run` for a camera")
     elif output.is_dir():
         output = output / source.name
-        if not is_picture(source) and output.suffix.lower() not in WRITABLE_VIDEO_SUFFIXES:
-            output = output.with_suffix(".mp4")
+        if output.suffix.lower() in HEIC_SUFFIXES or not (is_picture(source) or _is_writable(output)):
+            output = output.with_suffix(_other_suffix(output))
     if output.exists() and output.samefile(source):
         raise SinkError(f"output {output}", "it is the input itself", "name another file, so that nothing is lost")
     if not source.is_dir() and not output.absolute().parent.is_dir():
@@ -77,12 +83,13 @@ def _progress() -> Progress:
 
 
 def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: Progress) -> str | None:
-    """Process one video; it is written beside the output and renamed when complete.
+    """Process one video or animation; it is written beside the output and renamed when complete.
 
     Returns:
         What was wrong with an input that could be read only in part; None otherwise.
     """
-    check_target(output)
+    animation = PictureFile(source) if is_picture(source) else None
+    _check_film_target(source, output, animation)
     part = next((path for path in part_paths(output) if not os.path.lexists(path)), None)
     if part is None:
         raise SinkError(f"writing {output}", "a thousand unfinished files lie beside it", "delete them")
@@ -94,7 +101,13 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
 
     # Absolute paths, so that a file called "0" is not taken for a camera.
     options = replace(options, source=str(source.absolute()), sinks=(f"file:{part.absolute()}",))
-    session = Session(options, on_frame=on_frame, audio_from=source, ctl=False)
+    frames_of = PictureSource(source, repeat=False, keep=True) if animation else None
+    sinks: list[FrameSink] = []
+    if output.suffix.lower() in ANIMATION_SUFFIXES:
+        picture_of, plays = (frames_of.take, animation.plays) if frames_of and animation else (None, 0)
+        sinks.append(AnimationFileSink(part, picture_of=picture_of, plays=plays))
+    audio_from = None if animation else source
+    session = Session(options, source=frames_of, sinks=sinks, on_frame=on_frame, audio_from=audio_from, ctl=False)
     try:
         report = session.run()
     except VeneerError as error:
@@ -119,25 +132,47 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
     return warning
 
 
+def _check_film_target(source: Path, output: Path, animation: PictureFile | None) -> None:
+    """Check that a video or an animation can be written to a path.
+
+    Raises:
+        SinkError: The suffix is of no such file, or the place is not writable.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in ANIMATION_SUFFIXES or (suffix == ".png" and animation is None):
+        if animation and suffix in PICTURE_SUFFIXES:
+            got = f"{source.name} is an animation of {animation.frame_count} frames, a {suffix} holds one"
+            raise SinkError(f"output {output}", got, "end it in .gif, .webp, .png, .avif or .mp4")
+        check_target(output)
+
+
 Pairs = list[tuple[Path, Path]]
 """Input and output files."""
 
 
 def _apply_to_folder(
-    source: Path, output: Path, pairs: Pairs, failed: list[str], options: LiveOptions, look: Look
+    source: Path,
+    output: Path,
+    pairs: Pairs,
+    failed: list[str],
+    skipped: Counter[str],
+    options: LiveOptions,
+    look: Look,
 ) -> int:
     """Process the files of a folder; an error is recorded and does not stop the others."""
     total, done, partial = len(pairs) + len(failed), 0, []
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(skipped.items()))
     if not total:
-        raise SourceError(f"input {source}", "no pictures or videos in that folder", "name another one")
+        got = "no pictures or videos in that folder" + (f", only {kinds}" if kinds else "")
+        raise SourceError(f"input {source}", got, "name another one")
     renderer = PictureRenderer(options, look)
     try:
         with contextlib.closing(renderer), _progress() as progress:
             for path, target in progress.track(pairs, description=source.name):
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    if path.suffix.lower() in PICTURE_SUFFIXES:
-                        renderer(path, target)
+                    if is_picture(path) and (picture := PictureFile(path)).frame_count == 1:
+                        renderer(picture, target)
                     elif warning := _apply_to_video(path, target, options, progress):
                         partial.append(f"done in part: {path.name}: {warning}")
                     done += 1
@@ -147,20 +182,26 @@ def _apply_to_folder(
                     failed.append(f"{path.name}: {error}")
     finally:
         say(f"{done} of {total} files done in {output}")
+        if skipped:
+            say(f"skipped, as they are no pictures or videos: {kinds}")
         for line in partial + [f"not done: {line}" for line in failed]:
             say(line)
     return 2 if failed or partial else 0
 
 
-def _collect(source: Path, output: Path) -> tuple[Pairs, list[str]]:
-    """List the pictures and videos below a folder with their outputs, and one message for each that cannot be done.
+def _collect(source: Path, output: Path) -> tuple[Pairs, list[str], Counter[str]]:
+    """List the pictures and videos below a folder with their outputs.
 
     No output replaces an input or another output.
+
+    Returns:
+        The files, one message for each that cannot be done, and the numbers of other files by suffix.
     """
     root, out = source.resolve(), output.resolve()
     inputs: dict[Path, Path] = {}
     failed: list[str] = []
-    for path in _media_files(source, failed):
+    paths, skipped = _media_files(source, out, failed)
+    for path in paths:
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
@@ -174,27 +215,45 @@ def _collect(source: Path, output: Path) -> tuple[Pairs, list[str]]:
             failed.append(f"{path}: its result would replace the input {target}")
         else:
             pairs.append((path, target))
-    return pairs, failed
+    return pairs, failed, skipped
 
 
-def _media_files(source: Path, failed: list[str]) -> list[Path]:
-    """Return all files with the suffix of a picture or video; report unreadable folders in `failed`."""
-    suffixes, paths = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES), []
+def _media_files(source: Path, out: Path, failed: list[str]) -> tuple[list[Path], Counter[str]]:
+    """Return all files with the suffix of a picture or video, and count the others, but for those below `out`.
+
+    Unreadable folders are reported in `failed`.
+    """
+    paths: list[Path] = []
+    skipped: Counter[str] = Counter()
     for folder, _, names in os.walk(source, onerror=lambda error: failed.append(f"{error.filename}: {error.strerror}")):
-        paths += [Path(folder, name) for name in names if Path(name).suffix.lower() in suffixes]
-    return sorted(paths)
+        for path in (Path(folder, name) for name in names):
+            suffix = path.suffix.lower()
+            if suffix in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
+                paths.append(path)
+            elif not path.resolve().is_relative_to(out):
+                skipped[suffix or "without suffix"] += 1
+    return sorted(paths), skipped
+
+
+def _is_writable(path: Path) -> bool:
+    return path.suffix.lower() in (*WRITABLE_SUFFIXES, *WRITABLE_VIDEO_SUFFIXES)
+
+
+def _other_suffix(path: Path) -> str:
+    """Return the suffix of the result of a file whose own format is only read."""
+    return ".jpg" if path.suffix.lower() in HEIC_SUFFIXES else ".mp4"
 
 
 def _unique_targets(targets: dict[Path, Path]) -> dict[Path, Path]:
-    """Rename videos of formats that cannot be written to .mp4; if that name is taken, clip.avi becomes clip.avi.mp4."""
-    writable = (*PICTURE_SUFFIXES, *WRITABLE_VIDEO_SUFFIXES)
-    taken = {str(target).casefold() for target in targets.values() if target.suffix.lower() in writable}
+    """Rename files of formats that cannot be written; if clip.mp4 is taken, clip.avi becomes clip.avi.mp4."""
+    taken = {str(target).casefold() for target in targets.values() if _is_writable(target)}
     unique = {}
     for path, target in targets.items():
-        if target.suffix.lower() not in writable:
-            longer, target = target, target.with_suffix(".mp4")
+        if not _is_writable(target):
+            suffix = _other_suffix(target)
+            longer, target = target, target.with_suffix(suffix)
             while str(target).casefold() in taken:
-                target = longer = longer.with_name(f"{longer.name}.mp4")
+                target = longer = longer.with_name(f"{longer.name}{suffix}")
             taken.add(str(target).casefold())
         unique[path] = target
     return unique

@@ -30,7 +30,7 @@ def task(folder: Path) -> Feed:
 
 
 def picture(folder: Path) -> Feed:
-    from live.sources.still_picture import read_picture
+    from live.picture_files.picture_reader import read_picture
 
     def feed(data: bytes) -> None:
         (folder / "picture").write_bytes(data)

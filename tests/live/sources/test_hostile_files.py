@@ -18,8 +18,8 @@ from PIL import Image
 from support.video_files import numbered, write_video
 
 from engines.errors import SourceError, TrackingError
-from live.sources.picture_header import header_size_wh, safe_png
-from live.sources.still_picture import MAX_PIXELS, read_picture
+from live.picture_files.picture_header import header_size_wh, safe_png
+from live.picture_files.picture_reader import MAX_PIXELS, read_picture
 from live.sources.video_source import VideoSource
 from live.tracking import task_file
 from live.tracking.task_file import read_task
