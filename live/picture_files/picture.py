@@ -28,6 +28,8 @@ class Picture:
         is_grey: all pixels are grey and the file stored one channel.
         is_lossless: the file stored the pixels without loss.
         duration_ms: how long a frame of an animation is shown.
+        jpeg_tables: the quantization tables of a JPEG.
+        is_painted: (H, W), where the file's pixels were replaced; None if the picture is as it was read.
     """
 
     rgb: Pixels
@@ -37,6 +39,8 @@ class Picture:
     is_grey: bool = False
     is_lossless: bool = True
     duration_ms: float = 0.0
+    jpeg_tables: tuple[tuple[int, ...], ...] = ()
+    is_painted: NDArray[np.bool_] | None = None
 
     @functools.cached_property
     def frame_bgr(self) -> ImageU8:
@@ -59,6 +63,7 @@ class Picture:
                 is added to the pixel, which keeps 16 bits and colours outside sRGB at the soft edge of a mask.
         """
         rgb, is_grey = self.rgb.copy(), self.is_grey
+        is_painted = np.zeros(rgb.shape[:2], bool)
         for top in range(0, len(rgb), _BAND_ROWS):
             rows = slice(top, top + _BAND_ROWS)
             changed = (painted_bgr[rows] != self.frame_bgr[rows]).any(axis=2)
@@ -73,8 +78,9 @@ class Picture:
                 before = self._own_colours(self.frame_bgr[rows][changed], alpha)
                 after = np.clip(rgb[rows][changed] + (after - before), 0, np.iinfo(rgb.dtype).max)
             rgb[rows][changed] = after
+            is_painted[rows] = changed
             is_grey = is_grey and not np.ptp(after, axis=1).any()
-        return replace(self, rgb=rgb, is_grey=is_grey)
+        return replace(self, rgb=rgb, is_grey=is_grey, is_painted=is_painted)
 
     def _own_colours(self, bgr: ImageU8, alpha: ImageU8 | None) -> NDArray[np.int32]:
         """Convert (N, 3) pixels of the frame to int32 RGB of the file."""

@@ -112,6 +112,8 @@ class PictureFile:
             self._check_size(image.size)
         except SourceError:
             raise
+        except Image.DecompressionBombError:
+            raise self._too_large("it") from None
         except Exception:  # Pillow raises any type for damaged files
             if self._kind != "TIFF" or size_wh is None:
                 raise self._damaged() from None
@@ -121,8 +123,12 @@ class PictureFile:
         if min(size_wh) < 1:
             raise self._damaged()
         if size_wh[0] * size_wh[1] > MAX_PIXELS:
-            got = f"{size_wh[0]}x{size_wh[1]} pixels are more than {MAX_PIXELS / 1e6:g} million"
-            raise SourceError(self._requested, got, "make it smaller")
+            raise self._too_large(f"{size_wh[0]}x{size_wh[1]}")
+
+    def _too_large(self, what: str) -> SourceError:
+        return SourceError(
+            self._requested, f"{what} has more than {MAX_PIXELS / 1e6:g} million pixels", "make it smaller"
+        )
 
     def _damaged(self) -> SourceError:
         return SourceError(self._requested, "the file is damaged or is no picture", _READABLE_KINDS)
@@ -162,7 +168,8 @@ class PictureFile:
         is_lossless = self._kind in ("PNG", "BMP", "TIFF", "GIF") or (self._kind == "WEBP" and b"VP8L" in self._data)
         duration_ms = float(image.info.get("duration") or 0) if image is not None and self.frame_count > 1 else 0.0
         rgb, alpha = _turned(rgb, turn), None if alpha is None else _turned(alpha, turn)
-        return Picture(rgb, alpha, profile, exif, is_grey, is_lossless, duration_ms)
+        tables = tuple(tuple(table) for table in getattr(image, "quantization", {}).values())
+        return Picture(rgb, alpha, profile, exif, is_grey, is_lossless, duration_ms, tables)
 
     def _profile(self, icc: bytes | None) -> ColourProfile | None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +15,10 @@ from PIL import Image
 from engines.errors import SinkError
 from engines.files import atomic_write
 from live.picture_files.deep_encoders import encode_png16, encode_tiff
+from live.picture_files.gif_palette import as_palette
 from live.picture_files.picture import Picture, as_bytes, over_white
 from live.picture_files.picture_reader import HEIC_SUFFIXES
-from live.picture_files.spooled_frames import SpooledFrames, as_palette
+from live.picture_files.spooled_frames import SpooledFrames
 from live.pipeline.frame import ImageU8
 from live.recording.recording_file import error_text
 
@@ -45,10 +47,10 @@ class PictureFormat:
 
 
 _PNG = PictureFormat("PNG", (("compress_level", 4),), depth=True, frames=True)
-_JPEG = PictureFormat("JPEG", (("quality", 95), ("subsampling", 0)), alpha=False)
+_JPEG = PictureFormat("JPEG", (("quality", 98), ("subsampling", 0)), alpha=False)
 _WEBP = PictureFormat("WEBP", (("quality", 100), ("exact", True)), (("lossless", True), ("exact", True)), frames=True)
 _TIFF = PictureFormat("TIFF", depth=True)
-_AVIF = PictureFormat("AVIF", (("quality", 95), ("subsampling", "4:4:4"), ("speed", 7)), frames=True)
+_AVIF = PictureFormat("AVIF", (("quality", 95), ("subsampling", "4:4:4"), ("speed", 8)), frames=True)
 _GIF = PictureFormat("GIF", profile=False, exif=False, frames=True, tick_ms=10)
 FORMATS = {
     ".png": _PNG, ".apng": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG, ".webp": _WEBP, ".tif": _TIFF, ".tiff": _TIFF,
@@ -119,18 +121,16 @@ def save_animation(
 
     Args:
         path: Ends in one of `ANIMATION_SUFFIXES`.
-        frames: in the colours of `like.profile`, or in sRGB if the format holds no profile.
+        frames: that `to_pillow` returned for the format.
         durations_ms: of the frames.
         plays: how often it is played; 0 without end.
-        like: a picture with the profile and the EXIF.
+        like: a picture with the profile and the EXIF, as `fit_to_format` returned it.
 
     Raises:
         SinkError: As `save_picture`.
     """
     known = picture_format(path)
-    options = dict(known.lossless_options if known.lossless_options and like.is_lossless else known.options)
-    options |= {"icc_profile": like.profile.icc} if like.profile and known.profile else {}
-    options |= {"exif": like.exif} if like.exif and known.exif else {}
+    options = _options(like, known)
     if known.name == "GIF":
         options |= {"disposal": 2 if frames.has_alpha else 1, "optimize": False}
         options |= {} if plays == 1 else {"loop": max(0, plays - 1)}
@@ -165,8 +165,10 @@ def fit_to_format(picture: Picture, known: PictureFormat) -> tuple[Picture, list
     return replace(picture, rgb=rgb, alpha=alpha, profile=profile, exif=exif), lost
 
 
-def to_pillow(picture: Picture) -> Image.Image:
-    """Return an 8-bit picture for Pillow's encoders: L, RGB or RGBA."""
+def to_pillow(picture: Picture, known: PictureFormat) -> Image.Image:
+    """Return an 8-bit picture for Pillow's encoder of a format that it fits: L, RGB, RGBA, or P for GIF."""
+    if known.name == "GIF":
+        return as_palette(picture)
     if picture.alpha is not None:
         return Image.fromarray(np.dstack([picture.rgb, picture.alpha]))
     return Image.fromarray(np.ascontiguousarray(picture.rgb[:, :, 0] if picture.is_grey else picture.rgb))
@@ -178,13 +180,37 @@ def _encoded(picture: Picture, known: PictureFormat) -> bytes:
         return encode_tiff(picture, icc)
     if picture.rgb.dtype == np.uint16:
         return encode_png16(picture, icc)
-    image, file = to_pillow(picture), io.BytesIO()
-    if known.name == "GIF":
-        image = as_palette(image)
-    options = known.lossless_options if known.lossless_options and picture.is_lossless else known.options
-    optional = {"icc_profile": icc, "exif": picture.exif}
-    image.save(file, known.name, **dict(options), **{name: value for name, value in optional.items() if value})
+    file = io.BytesIO()
+    to_pillow(picture, known).save(file, known.name, **_options(picture, known))
     return file.getvalue()
+
+
+def _options(picture: Picture, known: PictureFormat) -> dict[str, Any]:
+    """Return the options of Pillow's encoder, with the profile and the EXIF."""
+    options = dict(known.lossless_options if known.lossless_options and picture.is_lossless else known.options)
+    if known.name == "JPEG" and picture.jpeg_tables:
+        options["qtables"] = _fine_tables(picture.jpeg_tables)
+    options |= {"icc_profile": picture.profile.icc} if picture.profile else {}
+    return options | ({"exif": picture.exif} if picture.exif else {})
+
+
+def _fine_tables(tables: tuple[tuple[int, ...], ...]) -> list[list[int]]:
+    """Return quantization tables, luma and chroma, that are nowhere coarser than the file's nor than quality 95.
+
+    With the same tables, pixels that were not painted are coded as they were.
+    """
+    finest = [tables[0], tables[min(1, len(tables) - 1)]]
+    return [
+        [min(pair) for pair in zip(own, usual, strict=True)] for own, usual in zip(finest, _usual_tables(), strict=True)
+    ]
+
+
+@functools.lru_cache(1)
+def _usual_tables() -> list[list[int]]:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", quality=95)
+    with Image.open(file) as written:
+        return list(written.quantization.values())  # type: ignore[attr-defined]
 
 
 def _in_ticks(durations_ms: Sequence[float], tick_ms: int) -> list[int]:

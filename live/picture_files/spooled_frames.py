@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from typing import Any, NamedTuple
 
-import numpy as np
 from PIL import Image
 
-_OPAQUE_FROM = 128  # GIF has one transparent colour: alpha below is transparent
-_CLEAR = 255  # its place in the palette
+
+class _Place(NamedTuple):
+    """Where a frame lies in the file, and what is not in its bytes."""
+
+    offset: int
+    length: int
+    mode: str
+    palette: list[int] | None
+    info: dict[Any, Any]
 
 
 class SpooledFrames(Image.Image):
@@ -16,28 +23,38 @@ class SpooledFrames(Image.Image):
 
     Args:
         size_wh: of all frames.
-        in_palette: Reduce each frame to 256 colours (GIF).
+
+    Attributes:
+        n_frames: number of frames.
+        has_alpha: whether a frame has transparency.
     """
 
     is_animated = True
 
-    def __init__(self, size_wh: tuple[int, int], *, in_palette: bool) -> None:
+    def __init__(self, size_wh: tuple[int, int]) -> None:
         super().__init__()
-        self._size, self._in_palette = size_wh, in_palette
-        self._frame_bytes = size_wh[0] * size_wh[1] * 4
+        self._size = size_wh
         self._file = tempfile.TemporaryFile(prefix="veneer-")  # noqa: SIM115 - closed by close()
+        self._frames: list[
+            tuple[int, int, str, list[int] | None, dict[Any, Any]]
+        ] = []  # offset, bytes, mode, palette, info
         self._position = 0
-        self.n_frames, self.has_alpha = 0, False
+        self.has_alpha = False
+
+    @property
+    def n_frames(self) -> int:  # noqa: D102 - see the class
+        return len(self._frames)
 
     def append(self, frame: Image.Image) -> None:
-        """Add a frame, L, RGB or RGBA.
+        """Add a frame, L, RGB, RGBA or P.
 
         Raises:
             OSError: The disk is full.
         """
-        self.has_alpha = self.has_alpha or frame.mode == "RGBA"
-        self._file.write(frame.convert("RGBA").tobytes())
-        self.n_frames += 1
+        data = frame.tobytes()
+        self._frames.append(_Place(self._file.tell(), len(data), frame.mode, frame.getpalette(), frame.info))
+        self._file.write(data)
+        self.has_alpha = self.has_alpha or frame.has_transparency_data
 
     def seek(self, frame: int) -> None:
         """Read a frame.
@@ -48,11 +65,14 @@ class SpooledFrames(Image.Image):
         if not 0 <= frame < self.n_frames:
             raise EOFError("no more frames")
         self._position = frame
-        self._file.seek(frame * self._frame_bytes)
-        shown = Image.frombytes("RGBA", self._size, self._file.read(self._frame_bytes))
-        shown = shown if self.has_alpha else shown.convert("RGB")
-        shown = as_palette(shown) if self._in_palette else shown
-        self.im, self._mode, self.palette, self.info = shown.im, shown.mode, shown.palette, shown.info
+        offset, length, mode, palette, info = self._frames[frame]
+        self._file.seek(offset)
+        shown = Image.frombytes(mode, self._size, self._file.read(length))
+        if palette is not None:
+            shown.putpalette(palette)
+        else:
+            shown = shown.convert("RGBA" if self.has_alpha else "RGB")  # encoders want one mode for all
+        self.im, self._mode, self.palette, self.info = shown.im, shown.mode, shown.palette, info
 
     def tell(self) -> int:
         """Return the number of the current frame."""
@@ -61,33 +81,3 @@ class SpooledFrames(Image.Image):
     def close(self) -> None:
         """Delete the temporary file."""
         self._file.close()
-
-
-def as_palette(picture: Image.Image) -> Image.Image:
-    """Reduce a picture (L, RGB or RGBA) to 256 colours, one of them transparent if it has alpha."""
-    if picture.mode != "RGBA":
-        return picture if picture.mode == "L" else _reduced(picture, 256)
-    rgba = np.array(picture)
-    is_clear = rgba[:, :, 3] < _OPAQUE_FROM
-    rgba[is_clear] = rgba[~is_clear][0] if not is_clear.all() else 0  # so that they take no place in the palette
-    reduced = _reduced(Image.fromarray(np.ascontiguousarray(rgba[:, :, :3])), _CLEAR)
-    indices = np.array(reduced)
-    indices[is_clear] = _CLEAR
-    colours = (reduced.getpalette() or [])[: 3 * _CLEAR]
-    shown = Image.fromarray(indices).convert("P")
-    shown.putpalette(colours + [0] * (768 - len(colours)))
-    shown.info["transparency"] = _CLEAR
-    return shown
-
-
-def _reduced(picture: Image.Image, colours: int) -> Image.Image:
-    """Reduce an RGB picture; exact if it has no more colours.
-
-    Otherwise a colour counts with the square root of its pixels, so that a small painted region gets colours too.
-    """
-    unique_rgb, counts = np.unique(np.asarray(picture).reshape(-1, 3), axis=0, return_counts=True)
-    if len(counts) <= colours:
-        return picture.quantize(colours, dither=Image.Dither.NONE)
-    weighted = np.repeat(unique_rgb, np.ceil(np.sqrt(counts)).astype(int), axis=0)
-    palette = Image.fromarray(weighted[None]).quantize(colours, kmeans=1)
-    return picture.quantize(palette=palette, dither=Image.Dither.NONE)

@@ -126,6 +126,8 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
         part.replace(output)
     except OSError as error:
         raise SinkError(f"writing {output}", error_text(error), f"the video is in {part}") from None
+    for lost in _lost_in_animation(source, output, sinks):
+        say(f"{source.name}: {lost}")
     warning = session.pipeline.parts.source.warning
     if warning:
         say(f"{source.name}: {frames} frames could be read; {output} holds them")
@@ -144,6 +146,15 @@ def _check_film_target(source: Path, output: Path, animation: PictureFile | None
             got = f"{source.name} is an animation of {animation.frame_count} frames, a {suffix} holds one"
             raise SinkError(f"output {output}", got, "end it in .gif, .webp, .png, .avif or .mp4")
         check_target(output)
+
+
+def _lost_in_animation(source: Path, output: Path, sinks: list[FrameSink]) -> list[str]:
+    """Return what an animation does not keep of a video or of another animation."""
+    if not sinks:
+        return []
+    lost = [line for sink in sinks if isinstance(sink, AnimationFileSink) for line in sink.lost]
+    lines = [f"not kept in a {output.suffix}: {', '.join(lost)}"] if lost else []
+    return lines + ([f"a {output.suffix} holds no sound"] if not is_picture(source) and has_sound(source) else [])
 
 
 Pairs = list[tuple[Path, Path]]

@@ -51,7 +51,8 @@ class PictureRenderer:
             problem = "a face is too small to paint" if bare_faces else "no face found"
             say(f"{name}: {problem}; the look shows '{look.no_face}'")
         shown = PrivacyPolicy().after_painting(frame, self._loaded, self._strength, bare_faces=bare_faces)
-        lost = save_picture(output, picture.painted(shown.bgr, covered=self._loaded.covers or shown is not frame))
+        covered = self._loaded.covers or shown.bgr is not frame.bgr
+        lost = save_picture(output, picture.painted(shown.bgr, covered=covered))
         for note in source.notes + ([f"not kept in a {output.suffix}: {', '.join(lost)}"] if lost else []):
             say(f"{name}: {note}")
 

@@ -42,7 +42,7 @@ class AnimationFileSink(FrameSink):
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
         """Create the temporary file."""
         self._size_wh, self._frame_ms = size_wh, 1e3 / (fps or 30.0)
-        self._spool = SpooledFrames(size_wh, in_palette=self._format.name == "GIF")
+        self._spool = SpooledFrames(size_wh)
 
     def send(self, frame: Frame) -> None:
         """Add one frame.
@@ -60,8 +60,8 @@ class AnimationFileSink(FrameSink):
             picture = Picture(_rgb(painted_bgr), is_lossless=False)
             self._add_film_time(frame.time_s)
         picture, self.lost = fit_to_format(picture, self._format)
-        self._like = self._like or replace(picture, rgb=picture.rgb[:1], alpha=None)
-        self._spool.append(to_pillow(picture))
+        self._like = self._like or replace(picture, rgb=picture.rgb[:1], alpha=None, is_painted=None)
+        self._spool.append(to_pillow(picture, self._format))
 
     def _add_film_time(self, at_s: float) -> None:
         """Set the time of the frame before, which ends now."""
