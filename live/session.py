@@ -137,6 +137,8 @@ class Session:
                 if self.options.report is not None:
                     write_report(self.options.report, report)
         parts = self.pipeline.parts
+        for note in parts.source.notes:
+            say(f"{self.options.source}: {note}")
         for warning in (parts.source.warning, *(sink.warning for sink in parts.sinks)):
             if warning:
                 say(warning)

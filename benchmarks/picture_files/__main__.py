@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000
 
-from benchmarks.picture_files.picture_samples import face_rgb, write_samples
+from benchmarks.picture_files.picture_samples import face_rgb, write_animations, write_stills
 from benchmarks.picture_files.rgb_profiles import ADOBE_RGB, DISPLAY_P3, PROPHOTO, SRGB
-from live.options import LiveOptions
+from live.options import ApplyOptions
 from live.picture_files.picture import Picture
 from live.picture_files.picture_reader import PictureFile, read_picture
 from live.recording.file_apply import apply_to
@@ -54,7 +54,7 @@ def main() -> int:
         source.mkdir(parents=True)
         write_stills(source)
         write_animations(source)
-        apply_to(source, output, LiveOptions(look=arguments.look, max_faces=1))
+        apply_to(source, output, ApplyOptions(look=arguments.look, max_faces=1))
         outside = _outside(output / "plain.png")
         kept = [compare(path, _result_of(path, output), outside) for path in sorted(source.iterdir())]
     for one in kept:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -13,23 +12,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from engines.errors import LookError, SinkError, SourceError, VeneerError
 from engines.looks import Look, find_look, load_looks
-from live.options import LiveOptions
-from live.picture_files.picture_reader import HEIC_SUFFIXES, PICTURE_SUFFIXES, PictureFile
-from live.picture_files.picture_writer import ANIMATION_SUFFIXES, WRITABLE_SUFFIXES, picture_format
+from live.options import ApplyOptions, LiveOptions
+from live.picture_files.picture_reader import HEIC_SUFFIXES, PictureFile
+from live.picture_files.picture_writer import picture_format
 from live.pipeline.frame import Frame
-from live.recording.recording_file import SUFFIXES as WRITABLE_VIDEO_SUFFIXES
-from live.recording.recording_file import check_target, error_text, part_paths
+from live.recording.encoders import EncoderSettings, choose_encoder
+from live.recording.media_files import Pairs, collect_media, is_writable, other_suffix
+from live.recording.recording_file import FORMATS, error_text, part_paths
 from live.render.picture_renderer import PictureRenderer
 from live.session import Session, say
-from live.sinks.animation_file import AnimationFileSink
-from live.sinks.base import FrameSink
+from live.sinks.animation_file import animation_sink, check_animation_target
+from live.sinks.video_file import VideoFileSink
 from live.sources.picture_source import PictureSource
 from live.sources.source_factory import is_picture
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
 
-
-def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
+def apply_to(source: Path, output: Path, options: ApplyOptions) -> int:
     """Apply the look of the options to a file or a folder.
 
     Returns:
@@ -42,10 +40,12 @@ def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
     """
     look = find_look(load_looks(options.looks_file), options.look)
     try:
-        output = _checked_output(source, output)
-        found = _collect(source, output) if source.is_dir() else None
+        output = _checked_output(source, output, options)
+        found = collect_media(source, output) if source.is_dir() else None
     except (OSError, RuntimeError) as error:  # name too long, cyclic links, folder that may not be searched
         raise SourceError(f"apply {source} {output}", error_text(error), "check both paths") from None
+    if not is_picture(source):
+        choose_encoder(_encoder_settings(options), FORMATS.get(output.suffix.lower(), "matroska"))
     if found is not None:
         return _apply_to_folder(source, output, *found, options, look)
     if is_picture(source) and (picture := PictureFile(source)).frame_count == 1:
@@ -57,7 +57,11 @@ def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
         return 2 if _apply_to_video(source, output, options, progress) else 0
 
 
-def _checked_output(source: Path, output: Path) -> Path:
+def _encoder_settings(options: ApplyOptions) -> EncoderSettings:
+    return EncoderSettings(options.encoder, options.quality, options.preset, options.size_wh)
+
+
+def _checked_output(source: Path, output: Path, options: ApplyOptions) -> Path:
     """Return the output path: as given, or for a file and a folder the same file name in the folder."""
     if not source.exists():
         raise SourceError(f"input {source}", "there is no such file or folder", "check the path")
@@ -68,10 +72,12 @@ def _checked_output(source: Path, output: Path) -> Path:
         raise SourceError(f"input {source}", "that is a device or pipe, not a file", "use `veneer run` for a camera")
     elif output.is_dir():
         output = output / source.name
-        if output.suffix.lower() in HEIC_SUFFIXES or not (is_picture(source) or _is_writable(output)):
-            output = output.with_suffix(_other_suffix(output))
+        if output.suffix.lower() in HEIC_SUFFIXES or not (is_picture(source) or is_writable(output)):
+            output = output.with_suffix(other_suffix(output))
     if output.exists() and output.samefile(source):
         raise SinkError(f"output {output}", "it is the input itself", "name another file, so that nothing is lost")
+    if options.no_clobber and output.is_file():
+        raise SinkError(f"output {output}", "it exists", "name another file, or leave out --no-clobber")
     if not source.is_dir() and not output.absolute().parent.is_dir():
         raise SinkError(f"output {output}", f"there is no folder {output.absolute().parent}", "make it first")
     return output
@@ -82,14 +88,14 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: Progress) -> str | None:
+def _apply_to_video(source: Path, output: Path, options: ApplyOptions, progress: Progress) -> str | None:
     """Process one video or animation; it is written beside the output and renamed when complete.
 
     Returns:
         What was wrong with an input that could be read only in part; None otherwise.
     """
     animation = PictureFile(source) if is_picture(source) else None
-    _check_film_target(source, output, animation)
+    check_animation_target(output, animation)
     part = next((path for path in part_paths(output) if not os.path.lexists(path)), None)
     if part is None:
         raise SinkError(f"writing {output}", "a thousand unfinished files lie beside it", "delete them")
@@ -99,15 +105,19 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
         info = session.pipeline.source_info
         progress.update(task, completed=frame.frame_id + 1, total=info.frame_count if info else None)
 
-    # Absolute paths, so that a file called "0" is not taken for a camera.
-    options = replace(options, source=str(source.absolute()), sinks=(f"file:{part.absolute()}",))
+    live_options = LiveOptions(
+        source=str(source.absolute()),  # absolute, so that a file called "0" is not taken for a camera
+        look=options.look,
+        strength=options.strength,
+        max_faces=options.max_faces,
+        runtime=options.runtime,
+        looks_file=options.looks_file,
+    )
     frames_of = PictureSource(source, repeat=False, keep=True) if animation else None
-    sinks: list[FrameSink] = []
-    if output.suffix.lower() in ANIMATION_SUFFIXES:
-        picture_of, plays = (frames_of.take, animation.plays) if frames_of and animation else (None, 0)
-        sinks.append(AnimationFileSink(part, picture_of=picture_of, plays=plays))
-    audio_from = None if animation else source
-    session = Session(options, source=frames_of, sinks=sinks, on_frame=on_frame, audio_from=audio_from, ctl=False)
+    sink = animation_sink(part.absolute(), source, animation, frames_of) or VideoFileSink(
+        part.absolute(), audio_from=None if animation else source, settings=_encoder_settings(options)
+    )
+    session = Session(live_options, source=frames_of, sinks=[sink], on_frame=on_frame, ctl=False)
     try:
         report = session.run()
     except VeneerError as error:
@@ -126,39 +136,10 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
         part.replace(output)
     except OSError as error:
         raise SinkError(f"writing {output}", error_text(error), f"the video is in {part}") from None
-    for lost in _lost_in_animation(source, output, sinks):
-        say(f"{source.name}: {lost}")
     warning = session.pipeline.parts.source.warning
     if warning:
         say(f"{source.name}: {frames} frames could be read; {output} holds them")
     return warning
-
-
-def _check_film_target(source: Path, output: Path, animation: PictureFile | None) -> None:
-    """Check that a video or an animation can be written to a path.
-
-    Raises:
-        SinkError: The suffix is of no such file, or the place is not writable.
-    """
-    suffix = output.suffix.lower()
-    if suffix not in ANIMATION_SUFFIXES or (suffix == ".png" and animation is None):
-        if animation and suffix in PICTURE_SUFFIXES:
-            got = f"{source.name} is an animation of {animation.frame_count} frames, a {suffix} holds one"
-            raise SinkError(f"output {output}", got, "end it in .gif, .webp, .png, .avif or .mp4")
-        check_target(output)
-
-
-def _lost_in_animation(source: Path, output: Path, sinks: list[FrameSink]) -> list[str]:
-    """Return what an animation does not keep of a video or of another animation."""
-    if not sinks:
-        return []
-    lost = [line for sink in sinks if isinstance(sink, AnimationFileSink) for line in sink.lost]
-    lines = [f"not kept in a {output.suffix}: {', '.join(lost)}"] if lost else []
-    return lines + ([f"a {output.suffix} holds no sound"] if not is_picture(source) and has_sound(source) else [])
-
-
-Pairs = list[tuple[Path, Path]]
-"""Input and output files."""
 
 
 def _apply_to_folder(
@@ -167,12 +148,14 @@ def _apply_to_folder(
     pairs: Pairs,
     failed: list[str],
     skipped: Counter[str],
-    options: LiveOptions,
+    options: ApplyOptions,
     look: Look,
 ) -> int:
     """Process the files of a folder; an error is recorded and does not stop the others."""
     total, done, partial = len(pairs) + len(failed), 0, []
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(skipped.items()))
+    kept = [target for _, target in pairs if options.no_clobber and target.exists()]
+    pairs = [(path, target) for path, target in pairs if target not in kept]
     if not total:
         got = "no pictures or videos in that folder" + (f", only {kinds}" if kinds else "")
         raise SourceError(f"input {source}", got, "name another one")
@@ -192,79 +175,10 @@ def _apply_to_folder(
                 except (VeneerError, OSError) as error:
                     failed.append(f"{path.name}: {error}")
     finally:
-        say(f"{done} of {total} files done in {output}")
+        existing = f"; {len(kept)} existed and were kept" if kept else ""
+        say(f"{done} of {total} files done in {output}{existing}")
         if skipped:
             say(f"skipped, as they are no pictures or videos: {kinds}")
         for line in partial + [f"not done: {line}" for line in failed]:
             say(line)
     return 2 if failed or partial else 0
-
-
-def _collect(source: Path, output: Path) -> tuple[Pairs, list[str], Counter[str]]:
-    """List the pictures and videos below a folder with their outputs.
-
-    No output replaces an input or another output.
-
-    Returns:
-        The files, one message for each that cannot be done, and the numbers of other files by suffix.
-    """
-    root, out = source.resolve(), output.resolve()
-    inputs: dict[Path, Path] = {}
-    failed: list[str] = []
-    paths, skipped = _media_files(source, out, failed)
-    for path in paths:
-        try:
-            real = path.resolve(strict=True)
-        except (OSError, RuntimeError):
-            failed.append(f"{path}: a link that leads nowhere")
-            continue
-        if real.is_file() and not (out.is_relative_to(root) and real.is_relative_to(out)):
-            inputs[path] = real
-    pairs = []
-    for path, target in _unique_targets({path: output / path.relative_to(source) for path in inputs}).items():
-        if target.resolve() in inputs.values():
-            failed.append(f"{path}: its result would replace the input {target}")
-        else:
-            pairs.append((path, target))
-    return pairs, failed, skipped
-
-
-def _media_files(source: Path, out: Path, failed: list[str]) -> tuple[list[Path], Counter[str]]:
-    """Return all files with the suffix of a picture or video, and count the others, but for those below `out`.
-
-    Unreadable folders are reported in `failed`.
-    """
-    paths: list[Path] = []
-    skipped: Counter[str] = Counter()
-    for folder, _, names in os.walk(source, onerror=lambda error: failed.append(f"{error.filename}: {error.strerror}")):
-        for path in (Path(folder, name) for name in names):
-            suffix = path.suffix.lower()
-            if suffix in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
-                paths.append(path)
-            elif not path.resolve().is_relative_to(out):
-                skipped[suffix or "without suffix"] += 1
-    return sorted(paths), skipped
-
-
-def _is_writable(path: Path) -> bool:
-    return path.suffix.lower() in (*WRITABLE_SUFFIXES, *WRITABLE_VIDEO_SUFFIXES)
-
-
-def _other_suffix(path: Path) -> str:
-    """Return the suffix of the result of a file whose own format is only read."""
-    return ".jpg" if path.suffix.lower() in HEIC_SUFFIXES else ".mp4"
-
-
-def _unique_targets(targets: dict[Path, Path]) -> dict[Path, Path]:
-    """Rename files of formats that cannot be written; if clip.mp4 is taken, clip.avi becomes clip.avi.mp4."""
-    taken = {str(target).casefold() for target in targets.values() if _is_writable(target)}
-    unique = {}
-    for path, target in targets.items():
-        if not _is_writable(target):
-            suffix = _other_suffix(target)
-            longer, target = target, target.with_suffix(suffix)
-            while str(target).casefold() in taken:
-                target = longer = longer.with_name(f"{longer.name}{suffix}")
-            taken.add(str(target).casefold())
-        unique[path] = target
-    return unique

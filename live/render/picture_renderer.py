@@ -8,7 +8,7 @@ from pathlib import Path
 from engines.errors import EngineError, VeneerError
 from engines.looks import Look
 from engines.text import one_line
-from live.options import LiveOptions
+from live.options import ApplyOptions
 from live.picture_files.picture_reader import PictureFile
 from live.picture_files.picture_writer import picture_format, save_picture
 from live.pipeline.frame import Frame
@@ -23,7 +23,7 @@ from live.tracking.person_segmenter import PersonSegmenter
 class PictureRenderer:
     """Renders one look onto picture files; the tracker and the engines are loaded once."""
 
-    def __init__(self, options: LiveOptions, look: Look) -> None:
+    def __init__(self, options: ApplyOptions, look: Look) -> None:
         self._look_loader = LookLoader({look.name: look}, runtime=options.runtime, say=say)
         self._loaded = self._look_loader.load(look.name)
         self._tracker = FaceMeshTracker(max_faces=options.max_faces, still=True)

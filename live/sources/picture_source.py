@@ -54,6 +54,7 @@ class PictureSource(FrameSource):
             SourceError: As `PictureFile`.
         """
         self._file = PictureFile(self._path)
+        self.notes = self._file.notes
         self._frames = self._file.frames()
         self._next = next(self._frames)
         height, width = self._next.frame_bgr.shape[:2]

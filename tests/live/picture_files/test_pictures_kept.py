@@ -18,7 +18,7 @@ from support.apply_parts import files, one_line, veneer
 
 from benchmarks.picture_files.picture_samples import camera_exif, deep, face_rgb, write_stills
 from benchmarks.picture_files.rgb_profiles import ADOBE_RGB, DISPLAY_P3, PROPHOTO, SRGB
-from live.options import LiveOptions
+from live.options import ApplyOptions
 from live.picture_files.picture_reader import PictureFile
 from live.recording.file_apply import apply_to
 
@@ -31,7 +31,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     top = tmp_path_factory.mktemp("pictures")
     (top / "in").mkdir()
     write_stills(top / "in")
-    assert apply_to(top / "in", top / "out", LiveOptions(look="matte-red")) == 0
+    assert apply_to(top / "in", top / "out", ApplyOptions(look="matte-red")) == 0
     return top / "in", top / "out"
 
 
