@@ -87,7 +87,7 @@ def write_animations(folder: Path) -> None:
     """Write one animation of each make into a folder."""
     frames, ramp = moving(), alpha_ramp()
     clear = [Image.fromarray(np.dstack([np.asarray(frame), ramp])) for frame in frames]
-    times = {"save_all": True, "duration": list(DURATIONS_MS)}
+    times: dict[str, Any] = {"save_all": True, "duration": list(DURATIONS_MS)}
     frames[0].save(folder / "moving.gif", append_images=frames[1:], loop=2, **times)
     frames[0].save(folder / "moving.webp", append_images=frames[1:], loop=3, quality=85, **times)
     clear[0].save(folder / "moving_clear.webp", append_images=clear[1:], loop=0, lossless=True, exact=True, **times)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +47,13 @@ class RgbProfile:
         )
         return head.ljust(68, b"\0") + _xyz(D50_XYZ)[8:].ljust(60, b"\0") + table + body
 
-    def lab(self, rgb: NDArray[np.generic]) -> NDArray[np.float64]:
+    def lab(self, rgb: NDArray[Any]) -> NDArray[np.float64]:
         """Return CIE L*a*b* of (..., 3) uint8 or uint16 RGB."""
         linear = self._linear(rgb / np.iinfo(rgb.dtype).max)
         xyz = linear @ np.array(self.xyz) @ _D50_TO_D65.T
         return np.asarray(xyz2lab(xyz, illuminant="D65"))
 
-    def encoded(self, other: RgbProfile, rgb: NDArray[np.uint8], dtype: type = np.uint8) -> NDArray[np.generic]:
+    def encoded(self, other: RgbProfile, rgb: NDArray[np.uint8], dtype: type = np.uint8) -> NDArray[Any]:
         """Convert uint8 RGB of another profile to this one's, of the given depth."""
         linear = other._linear(rgb / 255) @ np.array(other.xyz) @ np.linalg.inv(np.array(self.xyz))
         linear = np.clip(linear, 0, 1)
@@ -62,7 +63,7 @@ class RgbProfile:
             if gamma
             else np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
         )
-        return np.rint(shown * np.iinfo(dtype).max).astype(dtype)
+        return np.asarray(np.rint(shown * np.iinfo(dtype).max), dtype)
 
     def _linear(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.gamma:

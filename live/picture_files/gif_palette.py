@@ -11,6 +11,7 @@ from live.pipeline.frame import ImageU8
 
 _OPAQUE_FROM = 128  # GIF has one transparent colour: alpha below is transparent
 _CLEAR = 255  # its place in the palette
+_SAMPLED_PIXELS = 20_000  # of a photo, to find its palette
 _PAINTED_COLOURS = 32  # at least so many for what was painted: lips are a small part of a picture
 
 
@@ -35,29 +36,39 @@ def as_palette(picture: Picture) -> Image.Image:
 
 
 def _reduced(rgb: ImageU8, is_painted: NDArray[np.bool_] | None, size: int) -> Image.Image:
-    pixels = Image.fromarray(np.ascontiguousarray(rgb))
-    if is_painted is None or not is_painted.any() or is_painted.all():
-        return pixels.quantize(size, kmeans=1, dither=Image.Dither.NONE)
-    kept, counts = np.unique(rgb[~is_painted], axis=0, return_counts=True)
-    painted = np.unique(rgb[is_painted], axis=0)
-    if len(kept) > size:
-        return pixels.quantize(size, kmeans=1, dither=Image.Dither.NONE)
-    painted_size = min(len(painted), max(size - len(kept), _PAINTED_COLOURS))
-    kept = kept[np.argsort(-counts, kind="stable")[: size - painted_size]]
-    new = Image.fromarray(rgb[is_painted][None]).quantize(painted_size, kmeans=1).getpalette() or []
-    palette = np.concatenate([kept, np.array(new, np.uint8).reshape(-1, 3)[:painted_size]])
-    colours, places = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
-    return _with_palette(_nearest(colours, palette)[places].reshape(rgb.shape[:2]), palette)
+    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    colours, places = np.unique(packed, return_inverse=True)
+    kept, counts = (colours, None) if is_painted is None else np.unique(packed[~is_painted], return_counts=True)
+    if len(kept) > size:  # a photo
+        return Image.fromarray(rgb).quantize(
+            palette=_common_colours(rgb.reshape(-1, 3), size), dither=Image.Dither.NONE
+        )
+    palette = _unpacked(kept)
+    if counts is not None and is_painted is not None and is_painted.any():
+        painted_size = min(len(np.unique(packed[is_painted])), max(size - len(kept), _PAINTED_COLOURS))
+        most_used = np.argsort(-counts, kind="stable")[: size - painted_size]
+        new = _common_colours(rgb[is_painted], painted_size).getpalette() or []
+        palette = np.concatenate([palette[most_used], np.array(new, np.uint8).reshape(-1, 3)[:painted_size]])
+    return _with_palette(_nearest(_unpacked(colours), palette)[places].reshape(rgb.shape[:2]), palette)
+
+
+def _common_colours(pixels: ImageU8, size: int) -> Image.Image:
+    """Return a picture whose palette stands for (N, 3) pixels."""
+    some = np.ascontiguousarray(pixels[:: 1 + len(pixels) // _SAMPLED_PIXELS])
+    return Image.fromarray(some[None]).quantize(size, kmeans=1)
+
+
+def _unpacked(packed: NDArray[np.uint32]) -> ImageU8:
+    return np.asarray(np.stack([packed >> 16, packed >> 8 & 255, packed & 255], -1), np.uint8)
 
 
 def _nearest(colours: ImageU8, palette: ImageU8) -> ImageU8:
     """Return for each of (N, 3) colours the index of the nearest in the palette."""
     each, all_of = colours.astype(np.float32), palette.astype(np.float32)
     nearest = [
-        ((part**2).sum(1)[:, None] - 2 * part @ all_of.T + (all_of**2).sum(1)).argmin(1)
-        for part in np.array_split(each, 1 + len(each) // 10_000)
+        ((all_of**2).sum(1) - 2 * part @ all_of.T).argmin(1) for part in np.array_split(each, 1 + len(each) // 10_000)
     ]
-    return np.concatenate(nearest).astype(np.uint8)
+    return np.asarray(np.concatenate(nearest), np.uint8)
 
 
 def _with_palette(indices: ImageU8, palette: ImageU8) -> Image.Image:

@@ -98,7 +98,7 @@ def over_white(rgb: ImageU8, alpha: ImageU8 | None) -> ImageU8:
     if alpha is None:
         return rgb
     share = alpha[:, :, None].astype(np.float32) / 255
-    return (rgb * share + 255 * (1 - share) + 0.5).astype(np.uint8)
+    return np.asarray(rgb * share + 255 * (1 - share) + 0.5, np.uint8)
 
 
 def as_bytes(pixels: Any) -> Any:
