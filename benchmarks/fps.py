@@ -8,8 +8,8 @@ per second as from a camera, where late frames are dropped.
 
 Without arguments: every look at 1280x720 with one face on automatically selected engines; one look of each kind at all
 sizes with one face and four; and the same looks on every backend of this machine, about ten minutes on two cores. --all
-measures all combinations. Naming looks, sizes, faces, runtimes or precisions measures only these, for longer, with
-defaults for the rest. Each configuration runs in its own process. A JSON file is written after each of them, and a
+measures all combinations. Naming looks, sizes, faces or backends measures only these, for longer, with defaults for the
+rest. Each configuration runs in its own process. A JSON file is written after each of them, and a
 chart at the end.
 """
 
@@ -27,12 +27,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.arguments import INTERRUPTED, run_main, write_json
+from benchmarks.common.arguments import INTERRUPTED, run_main
 from benchmarks.common.machine_info import header, machine
 from benchmarks.fps_matrix import plot, tables
 from benchmarks.fps_matrix.plan import Case, Extent, impossible, parse_options, plan
 from engines.build.cpu_contention import contention_warning
 from engines.errors import EngineError, OptionsError
+from engines.files import write_json
 from engines.looks import Look, load_looks
 from engines.runtime.base import NotUsableError, library_version
 from engines.runtime.torch.cuda_device import driver_device

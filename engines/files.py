@@ -1,12 +1,16 @@
-"""Atomic file replacement: a reader sees the whole old file or the whole new one."""
+"""Atomic file replacement: a reader sees the whole old file or the whole new one. Result files of the command line."""
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from engines.errors import OptionsError, os_errors
 
 
 @contextmanager
@@ -42,3 +46,29 @@ def atomic_write(path: Path, data: str | bytes, *, sync: bool = False) -> None:
     """
     with atomic_path(path, sync=sync) as part:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def check_writable(option: str, path: Path | None) -> None:
+    """Check before a run that its result file can be written after it; None is accepted.
+
+    Raises:
+        OptionsError: The folder does not exist or is not writable, or the path is a folder.
+    """
+    if path is None:
+        return
+    folder = path.absolute().parent
+    try:
+        if not folder.is_dir():
+            raise OptionsError(f"{option} {path}", f"there is no folder {folder}", "create it first")
+        writable = not path.is_dir() and os.access(path if path.exists() else folder, os.W_OK)
+    except OSError:  # the name is invalid
+        writable = False
+    if not writable:
+        raise OptionsError(f"{option} {path}", "it cannot be written", "name a file in a writable folder")
+
+
+def write_json(option: str, path: Path | None, found: dict[str, Any]) -> None:
+    """Write results as JSON, replacing the file atomically; None is accepted. Raises OptionsError."""
+    if path is not None:
+        with os_errors(f"{option} {path}", "free some space, or name another file"):
+            atomic_write(path, json.dumps(found, indent=2) + "\n")

@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.common.machine_info import table
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Peer, regions_bgr
-from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, PeerEngines, error_text
+from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, error_text, peer_backends
 from calibration.autotune.engine_timing import time_repeatedly
 from engines.build.cpu_contention import CpuContention
 from engines.training.metrics.model_cost import gmac, parameters
@@ -83,7 +83,7 @@ def compare(nets: Sequence[str], runtimes: Sequence[str], *, seconds: float, thr
             print(f"{name} ready after {time.perf_counter() - started_s:.1f} s", file=sys.stderr, flush=True)
         print(f"timing {len(calls)} combinations for {seconds:g} s", file=sys.stderr, flush=True)
         with CpuContention() as contention:
-            durations_ms, complete = time_in_turns(calls, seconds=seconds)
+            durations_ms, complete = time_in_turns(calls, seconds=seconds if calls else 0.0)
     for key, durations in durations_ms.items():
         rows[key].calls = len(durations)
         if durations:
@@ -99,13 +99,13 @@ def _prepare(
 ) -> Iterator[tuple[Row, Callable[[], object] | None]]:
     """Open one network in each runtime and compare the outputs; yields the function to time, or None on failure."""
     net, size = peer.make(), f"{peer.size_wh[0]}x{peer.size_wh[1]}"
-    engines = PeerEngines(net, region_bgr, threads, peer.own)
+    backends = peer_backends(net, peer.size_wh, threads, peer.own)
     cost = round(gmac(copy.deepcopy(net).to("meta"), peer.size_wh), 4), parameters(net)
     reference = None
     for runtime in runtimes:
         row = Row(peer.name, peer.weights, peer.region, size, *cost, runtime)
         try:
-            call, output = engines.open(runtime)
+            call, output = backends[runtime].open(region_bgr)
             output_bgr = output().astype(np.float64)
             if not np.isfinite(output_bgr).all():
                 raise ValueError("the output holds NaN or infinity")
