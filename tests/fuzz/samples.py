@@ -26,7 +26,7 @@ PICTURE_WORDS = (
     b"\x89PNG\r\n\x1a\n", b"IHDR", b"IDAT", b"iCCP", b"eXIf", b"acTL", b"\xff\xd8\xff", b"\xff\xc0", b"\xff\xc2",
     b"\xff\xda", b"\xff\xe1", b"Exif\0\0", b"RIFF", b"WEBP", b"VP8 ", b"VP8L", b"VP8X", b"EXIF", b"II*\0", b"MM\0*",
     b"BM", b"\x12\x01", b"\xff\xff\xff\x7f", b"fcTL", b"fdAT", b"ANIM", b"ANMF", b"GIF89a", b"\x21\xf9\x04", b"\x2c",
-    b"NETSCAPE2.0", b"ftypavif", b"ftypavis", b"ftypheic", b"ispe", b"iloc", b"ipma", b"irot", b"grid", b"colr", b"hvcC",
+    b"NETSCAPE2.0", b"ftypavif", b"ftypavis", b"ftypheic", b"ispe", b"iloc", b"ipma", b"irot", b"grid", b"colr",
 )  # fmt: skip
 VIDEO_WORDS = (
     b"ftyp", b"moov", b"mvhd", b"trak", b"tkhd", b"mdia", b"stsd", b"stts", b"stsz", b"stco", b"mdat", b"elst",

@@ -17,7 +17,7 @@ from skimage.color import deltaE_ciede2000
 from support.apply_parts import files, one_line, veneer
 
 from benchmarks.picture_files.picture_samples import camera_exif, deep, face_rgb, write_stills
-from benchmarks.picture_files.rgb_profiles import ADOBE_RGB, DISPLAY_P3, PROPHOTO, SRGB
+from benchmarks.picture_files.rgb_profiles import ADOBE_RGB, D50_XYZ, DISPLAY_P3, PROPHOTO, SRGB
 from live.options import ApplyOptions
 from live.picture_files.picture_reader import PictureFile
 from live.recording.file_apply import apply_to
@@ -49,8 +49,8 @@ def raw(path: Path) -> NDArray[Any]:
 
 AVIF = "alpha.avif"
 EXACT = (
-    "plain.png", "alpha.png", "deep.png", "deep_alpha.png", "adobe.png", "prophoto.png", "p3.png", "lzw.tif",
-    "deep.tif", "deep_alpha.tif", "deep_prophoto.tif", "lossless_alpha.webp", "adobe.webp", "plain.bmp",
+    "palette.png", "alpha.png", "deep.png", "deep_alpha.png", "adobe.png", "prophoto.png", "p3.png", "lzw.tif",
+    "deep.tif", "deep_alpha.tif", "deep_prophoto.tif", "lossless_alpha.webp", "adobe.webp", "plain.bmp", "plain.png",
 )  # fmt: skip
 
 
@@ -153,12 +153,59 @@ def test_grey_pictures_stay_grey_until_painted(tmp_path: Path) -> None:
             assert written.mode == ("RGB" if suffix == "webp" else "L")
 
 
-def test_cmyk_and_grey_profiles_are_converted_to_srgb(tmp_path: Path) -> None:
-    Image.fromarray(face_rgb()).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
-    assert veneer("apply", tmp_path / "a.jpg", tmp_path / "b.jpg", "--look", "none").returncode == 0
-    with Image.open(tmp_path / "b.jpg") as written:
-        assert written.mode == "RGB"
-    assert np.abs(raw(tmp_path / "b.jpg").astype(int) - face_rgb()[:, :, ::-1]).mean() < 4
+def grey_profile(gamma: float) -> bytes:
+    """Return a profile of one channel (ICC.1:2001-04): the RGB profile's white, and a tone curve."""
+    curve = b"curv" + struct.pack(">IIH", 0, 1, round(gamma * 256)) + bytes(2)
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", *(round(value * 65536) for value in D50_XYZ))
+    desc = b"desc" + struct.pack(">II", 0, 5) + b"grey\0" + bytes(81 - 2)
+    parts, table, offset = (b"desc", desc), b"", 128 + 4 + 36
+    body = b""
+    for tag, data in (parts, (b"wtpt", white), (b"kTRC", curve)):
+        table += struct.pack(">4sII", tag, offset + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    size = struct.pack(">I4sI", offset + len(body), bytes(4), 0x02100000)
+    head = (size + b"mntrGRAYXYZ " + bytes(12) + b"acsp").ljust(68, b"\0") + white[8:].ljust(60, b"\0")
+    return head + struct.pack(">I", 3) + table + body
+
+
+def test_other_colour_models_become_srgb(tmp_path: Path) -> None:
+    face = Image.fromarray(face_rgb())
+    face.convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
+    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    as_lab = ImageCms.profileToProfile(face, srgb, lab, outputMode="LAB")
+    assert as_lab is not None
+    as_lab.save(tmp_path / "lab.tif", icc_profile=ImageCms.ImageCmsProfile(lab).tobytes())
+    for name in ("cmyk.jpg", "lab.tif"):
+        assert veneer("apply", tmp_path / name, tmp_path / "b.png", "--look", "none").returncode == 0
+        assert np.abs(raw(tmp_path / "b.png").astype(int) - face_rgb()[:, :, ::-1]).mean() < 4, name
+
+
+def test_grey_profile_is_converted(tmp_path: Path) -> None:
+    linear = np.rint(SRGB._linear(face_rgb()[:, :, 1] / 255) * 255).astype(np.uint8)
+    Image.fromarray(linear).save(tmp_path / "a.png", icc_profile=grey_profile(1.0))
+    assert veneer("apply", tmp_path / "a.png", tmp_path / "b.png", "--look", "none").returncode == 0
+    assert np.abs(raw(tmp_path / "b.png").astype(int) - face_rgb()[:, :, 1]).mean() < 3
+
+
+def test_float_and_one_bit_pictures_are_read(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "float.tif", face_rgb().astype(np.float32) / 255, photometric="rgb")
+    assert veneer("apply", tmp_path / "float.tif", tmp_path / "b.png", "--look", "none").returncode == 0
+    assert np.array_equal(raw(tmp_path / "b.png"), face_rgb()[:, :, ::-1])
+    bits = Image.fromarray(face_rgb()).convert("1")
+    bits.save(tmp_path / "bits.png")
+    assert veneer("apply", tmp_path / "bits.png", tmp_path / "c.png", "--look", "none").returncode == 0
+    assert np.array_equal(raw(tmp_path / "c.png"), np.asarray(bits) * np.uint8(255))
+
+
+def test_xmp_is_left_out_and_avif_turned_once(tmp_path: Path) -> None:
+    turned = Image.fromarray(np.ascontiguousarray(np.rot90(face_rgb(), 1)))
+    turned.save(tmp_path / "a.avif", quality=95, exif=camera_exif(6), xmp=b"<x:xmpmeta>of the bare face</x:xmpmeta>")
+    for name in ("b.png", "b.avif"):
+        assert veneer("apply", tmp_path / "a.avif", tmp_path / name, "--look", "none").returncode == 0
+        with Image.open(tmp_path / name) as written:
+            assert np.abs(np.asarray(written).astype(int) - face_rgb()).mean() < 4
+            assert written.getexif().get(Base.Orientation, 1) == 1 and written.getexif()[Base.Make] == "Maker"
+        assert b"of the bare face" not in (tmp_path / name).read_bytes()
 
 
 def test_what_a_format_cannot_hold_is_named(tmp_path: Path) -> None:
