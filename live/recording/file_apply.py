@@ -132,6 +132,8 @@ def _apply_to_video(source: Path, output: Path, options: ApplyOptions, progress:
         raise KeyboardInterrupt
     if frames == 0:
         raise SourceError(f"input {source}", "no frame could be read", "try to play it in a video player")
+    if options.no_clobber and output.exists():
+        raise SinkError(f"writing {output}", "it was made meanwhile", f"the video is in {part}")
     try:
         part.replace(output)
     except OSError as error:

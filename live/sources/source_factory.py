@@ -26,8 +26,7 @@ def open_source(
 
     Args:
         text: "demo", a camera number or device file ("0", "/dev/video0"), or the path of a picture or a video.
-        size_wh: Requested camera size, and the size of the demo; files have their own size.
-        fps: Requested camera rate, and the rate of the demo and of a repeated picture.
+        size_wh, fps: Requested from a camera, and those of the demo; `fps` is also that of a repeated picture.
         pace: True plays files and the demo in real time, False as fast as frames are read.
         repeat: Whether a picture is repeated without end; defaults to `pace`.
         frames: Number of frames of the demo; None for no limit. Other sources end by themselves.

@@ -9,13 +9,14 @@ from tests.fuzz.target import Feed
 
 
 def settings(_folder: Path) -> Feed:
-    from live.options import load_options, settings_file
+    from live.options import load_apply_options, load_options, settings_file
 
     settings_file().parent.mkdir(parents=True, exist_ok=True)
 
     def feed(data: bytes) -> None:
         settings_file().write_bytes(data)
         load_options({})
+        load_apply_options({})
 
     return feed
 

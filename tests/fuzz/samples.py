@@ -56,6 +56,7 @@ def settings() -> list[bytes]:
     return [
         b'[run]\nsource = 0\nlook = "glaze"\nsink = ["virtual-camera", "window"]\nsize = "1280x720"\nfps = 29.97\n',
         b'[run]\nmax_faces = 2\nstrength = 0.5\nmirror = true\nframes = 9\nreport = "~/r.json"\nruntime = "torch"\n',
+        b'[apply]\nlook = "toon"\nencoder = "libx265"\nquality = 24\nsize = "640x360"\nno-clobber = true\n',
         b'[run]\nface_model = "~nobody/x.task"\nlooks_file = "/tmp/x.toml"\nglobal-hotkeys = false\n',
     ]
 

@@ -57,7 +57,7 @@ set_builder.built_in(say=say)
 """
 OWN = """
 from calibration.sets import set_builder
-set_builder._photo = at_work(set_builder._photo)
+set_builder._add_source = at_work(set_builder._add_source)
 go()
 done = set_builder.own_set([Path(sys.argv[2])], say=say)
 print(done.sources)
