@@ -31,12 +31,6 @@ def read_png(path: Path) -> Picture:
     return np.asarray(cv2.imread(str(path)), np.uint8)
 
 
-def read_film(path: Path) -> tuple[VideoSource, list[Picture]]:
-    source = VideoSource(path)
-    source.open()
-    return source, [frame.bgr for frame in all_frames(source)]
-
-
 @pytest.fixture
 def portrait_png(tmp_path: Path, portrait_bgr: Picture) -> Path:
     path = tmp_path / "portrait.png"
@@ -73,6 +67,7 @@ FORMATS = {
     "yuv444p": "-c:v ffv1",
     "yuv422p": "-c:v ffv1",
     "yuvj420p": "-c:v mjpeg -q:v 1",
+    "yuva420p": "-c:v ffv1",
     "gray": "-c:v ffv1",
     "gray10le": "-c:v ffv1",
     "gbrp": "-c:v ffv1",
@@ -89,8 +84,10 @@ def test_every_pixel_format_has_its_colours(tmp_path: Path, portrait_png: Path, 
     ffmpeg("-i", portrait_png, "-vf", f"{exact},format={pixel_format}", *FORMATS[pixel_format].split(), film)
     second = tmp_path / "second.png"
     ffmpeg("-i", film, "-vf", f"{exact},format=bgr24", second)
-    _, (picture,) = read_film(film)
-    means = [cv2.resize(each, (64, 64), interpolation=cv2.INTER_AREA) for each in (picture, read_png(second))]
+    source = VideoSource(film)
+    source.open()
+    (frame,) = all_frames(source)
+    means = [cv2.resize(each, (64, 64), interpolation=cv2.INTER_AREA) for each in (frame.bgr, read_png(second))]
     assert mean_difference(*means) < 0.3  # of blocks of 4x4, as readers interpolate chroma differently
 
 
@@ -101,12 +98,14 @@ def test_interlaced_film_is_deinterlaced_with_a_note(tmp_path: Path) -> None:
     ffmpeg("-f", "lavfi", "-i", bars, *coded, film)
     ffmpeg("-i", film, "-vf", "bwdif=mode=send_frame", tmp_path / "smooth%02d.png")
     ffmpeg("-i", film, tmp_path / "combed%02d.png")
-    source, pictures = read_film(film)
-    assert len(pictures) == 25
+    source = VideoSource(film)
+    source.open()
+    frames = all_frames(source)
+    assert [frame.pts_s for frame in frames] == pytest.approx([number / 25 for number in range(25)])
     assert source.notes == ["interlaced frames were deinterlaced"]
-    for number, picture in enumerate(pictures, 1):
-        assert mean_difference(picture, read_png(tmp_path / f"smooth{number:02}.png")) < 1.5
-        assert mean_difference(picture, read_png(tmp_path / f"combed{number:02}.png")) > 3
+    for number, frame in enumerate(frames, 1):
+        assert mean_difference(frame.bgr, read_png(tmp_path / f"smooth{number:02}.png")) < 1.5
+        assert mean_difference(frame.bgr, read_png(tmp_path / f"combed{number:02}.png")) > 3
 
 
 def test_wide_gamut_sdr_keeps_its_tags(tmp_path: Path, portrait_png: Path) -> None:
