@@ -18,13 +18,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser
-from benchmarks.tensorrt.rtx_environment import NoEnvironmentError, about, environment
+from benchmarks.tensorrt.rtx_environment import NoEnvironmentError, environment
 from engines.errors import OptionsError
 from engines.files import check_writable, write_json
 
@@ -139,17 +138,11 @@ def main() -> int:
 
 def _run_in(folder: Path) -> int:
     """Run the same command in the Python of the environment."""
-    started_s = time.monotonic()
-    python = environment(folder)
-    found = about(folder)
-    size = f"{found.get('bytes', 0) / 1e6:.0f} MB, installed in {found.get('install_s', 0.0):.0f} s"
-    print(f"environment {folder}: {size}", flush=True)
-    command = [str(python), "-m", "benchmarks.tensorrt_proof", "--here", *sys.argv[1:]]
+    command = [str(environment(folder)), "-m", "benchmarks.tensorrt_proof", "--here", *sys.argv[1:]]
     code = subprocess.run(command, cwd=ROOT).returncode
     if code < 0:
         print(f"NOT PROVED: building crashed ({signal.Signals(-code).name}) after the last line above")
         return NOT_PROVED
-    print(f"{time.monotonic() - started_s:.0f} s in all")
     return code
 
 

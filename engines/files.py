@@ -17,15 +17,13 @@ from engines.errors import OptionsError, os_errors
 def atomic_path(path: Path, *, sync: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to `path` when the block ends without an error.
 
-    The temporary name keeps the suffix of `path`, because image and video writers choose the format by it. If the
-    block raises, the temporary file is deleted and `path` is unchanged.
+    The temporary name keeps the suffix of `path`, because image and video writers choose the format by it. If the block
+    raises, the temporary file is deleted and `path` is unchanged. Raises OSError if the file cannot be written or
+    renamed.
 
     Args:
         path: The file to create or replace. Its folder must exist.
         sync: Flush the data to the device before the rename, so that a power cut cannot leave an empty file.
-
-    Raises:
-        OSError: The file cannot be written or renamed.
     """
     part = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
     try:
@@ -39,11 +37,7 @@ def atomic_path(path: Path, *, sync: bool = False) -> Iterator[Path]:
 
 
 def atomic_write(path: Path, data: str | bytes, *, sync: bool = False) -> None:
-    """Write text (UTF-8) or bytes to `path` through `atomic_path`.
-
-    Raises:
-        OSError: The file cannot be written or renamed.
-    """
+    """Write text (UTF-8) or bytes through `atomic_path`. Raises OSError if the file cannot be written or renamed."""
     with atomic_path(path, sync=sync) as part:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
 

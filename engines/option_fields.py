@@ -182,8 +182,7 @@ def _from_command_line(field: OptionField, value: Any) -> Any:
 def check_ranges(options: Any) -> None:
     """Check every number of an options value against the `min` and `max` of its declaration.
 
-    Raises:
-        OptionsError: a number is out of range, or is not a number (NaN).
+    Raises OptionsError if a number is out of range, or is not a number (NaN).
     """
     options_class: type = type(options)
     for field in option_fields(options_class).values():
@@ -196,17 +195,10 @@ def check_ranges(options: Any) -> None:
 
 
 def options_from_table(options_class: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Read the values of a TOML table by field name.
+    """Read the values of a TOML table by field name; `where` names the file and the table in messages.
 
-    Keys are the names of the options, with `-` or `_`, or the names of the fields.
-
-    Args:
-        options_class: a dataclass with annotated fields.
-        table: the table.
-        where: names the file and the table in messages.
-
-    Raises:
-        OptionsError: a key is unknown, or a value has the wrong type.
+    Keys are the names of the options, with `-` or `_`, or the names of the fields. Raises OptionsError if a key is
+    unknown, or a value has the wrong type.
     """
     fields = option_fields(options_class).values()
     by_key = {key.replace("-", "_"): field for field in fields for key in (field.name, field.key)}

@@ -126,15 +126,18 @@ class ApplyOptions:
     max_faces: _MaxFaces = 4
     quality: Annotated[
         int | None,
-        Option(min=0, max=100, help="Of films, on the encoder's scale: 0 (best) to 51 for H.264, by default 18."),
+        Option(help="Quality of films on the encoder's scale; of H.264 0 (best) to 51, by default 18."),
     ] = None
     encoder: Annotated[
-        str, Option(help="Of films: auto, hardware, or an FFmpeg encoder such as libx265, libsvtav1 or h264_nvenc.")
+        str,
+        Option(help="Encoder of films: auto, hardware, or FFmpeg's name, such as libx265, libsvtav1 or h264_nvenc."),
     ] = "auto"
-    preset: Annotated[str | None, Option(help="Of films: the encoder's preset, such as slow; by default fast.")] = None
+    preset: Annotated[str | None, Option(help="Preset of the encoder, such as slow; of H.264 by default veryfast.")] = (
+        None
+    )
     size_wh: Annotated[
         tuple[int, int] | None,
-        Option("--size", parser=parse_size, metavar="WxH", help="Of films: scale to this size, keeping the aspect."),
+        Option("--size", parser=parse_size, metavar="WxH", help="Scale films to this size, keeping the aspect ratio."),
     ] = None
     no_clobber: Annotated[bool, Option("--no-clobber/--clobber", help="Keep existing output files.")] = False
     runtime: _Runtime = "auto"

@@ -61,7 +61,6 @@ class Session:
     """One run, from its options to its report.
 
     Args:
-        options: validated options.
         source: used instead of the one in the options; it is never released for lack of viewers.
         sinks: used instead of those in the options.
         looks: all looks; by default loaded from the looks files.
@@ -121,11 +120,7 @@ class Session:
         self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._handle_frame)
 
     def run(self) -> dict[str, Any]:
-        """Run to the end and return the report, which is also written if the options say so.
-
-        Raises:
-            VeneerError: The run could not start or continue; the report is written all the same.
-        """
+        """Run to the end and return the report, which is also written if the options say so, after an error too."""
         with stop_on_signals(self.pipeline.interrupt):  # also while the last files are completed
             try:
                 with self._controlled():
@@ -220,11 +215,7 @@ def _load_looks(options: LiveOptions) -> dict[str, Look]:
 
 
 def _check_files(options: LiveOptions) -> None:
-    """Check that no file is both read and written, or written twice.
-
-    Raises:
-        OptionsError: One is.
-    """
+    """Raise OptionsError if a file is both read and written, or written twice."""
     named = [(f"--source {options.source}", expanded(options.source))] if options.source != "demo" else []
     named += [(f"--sink {s}", expanded(s.partition(":")[2])) for s in options.sinks if s.startswith("file:")]
     named += [(f"--report {options.report}", options.report)] if options.report else []

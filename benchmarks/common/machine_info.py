@@ -75,3 +75,8 @@ def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     cells = [list(map(str, names)), *[[f"{c:.2f}" if isinstance(c, float) else str(c) for c in row] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(names))]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+
+
+def three_digits(number: float | None) -> str:
+    """As in 0.123, 1.23, 12.3, 123 and 1234; "-" for None."""
+    return "-" if number is None else f"{number:.0f}" if number >= 100 else f"{number:.3g}"

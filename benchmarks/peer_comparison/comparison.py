@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import random
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from benchmarks.common.machine_info import table
+from benchmarks.common.machine_info import table, three_digits
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Peer, regions_bgr
 from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, error_text, peer_backends
 from calibration.autotune.engine_timing import time_repeatedly
@@ -174,10 +173,10 @@ def report(rows: Sequence[Row]) -> str:
     """Format the rows as a table, followed by the networks that do not run."""
     cells = []
     for row in rows:
-        cost = [f"{row.region} {row.size}", _three_digits(row.gmac), _three_digits(row.parameters / 1e6)]
-        times = [_three_digits(row.median_ms), _three_digits(row.p95_ms), str(row.calls)]
+        cost = [f"{row.region} {row.size}", three_digits(row.gmac), three_digits(row.parameters / 1e6)]
+        times = [three_digits(row.median_ms), three_digits(row.p95_ms), str(row.calls)]
         error = "-" if row.error_mean is None else f"{row.error_mean:.2f}"
-        ratios = [_three_digits(row.x_ours), _three_digits(row.x_torch), error]
+        ratios = [three_digits(row.x_ours), three_digits(row.x_torch), error]
         cells.append([row.net, row.weights, *cost, row.runtime, *times, *ratios])
     failed: dict[tuple[str, str], list[str]] = {}
     for row in rows:
@@ -188,11 +187,3 @@ def report(rows: Sequence[Row]) -> str:
         for (runtime, reason), nets in failed.items()
     ]
     return "\n".join([table((*_COLUMNS, *_RATIO_COLUMNS), cells), *lines])
-
-
-def _three_digits(number: float | None) -> str:
-    """As in 0.123, 1.23, 12.3, 123 and 1234."""
-    if number is None:
-        return "-"
-    digits = 2 - math.floor(math.log10(abs(number))) if number else 0
-    return f"{number:.{min(max(digits, 0), 4)}f}"

@@ -31,7 +31,8 @@ def listen(on_command: Callable[[Command], object], look_names: Sequence[str]) -
         The function that stops listening, within 2 s; it may be called again, and never raises.
 
     Raises:
-        OptionsError: this session gives no global keys (Wayland, no display, no permission on macOS).
+        OptionsError: this session gives no global keys (Wayland, no display, no permission on macOS), or other
+            programs hold all of them.
     """
     if (problem := session_problem()) is not None:
         raise problem

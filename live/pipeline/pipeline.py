@@ -53,7 +53,6 @@ class Pipeline:
     """Runs frames from the source to the sinks until the end, a stop or a failure.
 
     Args:
-        parts: opened and closed by `run`.
         fps: the pace of live sinks, and the frame rate of files recorded from a live source.
         frames: stop after this many; None for no limit.
         say: receives one-line messages for the user.
@@ -134,11 +133,7 @@ class Pipeline:
         self.stop()
 
     def run(self) -> None:
-        """Run to the end.
-
-        Raises:
-            VeneerError: The run could not start or continue; everything is closed.
-        """
+        """Run to the end. Raises VeneerError if the run could not start or continue; everything is closed."""
         loader = threading.Thread(target=self._load_looks, name="look loader", daemon=True)
         renderer = threading.Thread(target=self._render_loop, name="render", daemon=True)
         self._ingest.start()

@@ -25,8 +25,7 @@ class Sender:
 
     Args:
         sink: opened, used and closed in the sender's own thread, or in the main thread if the sink requires it.
-        controls: read once per frame.
-        policy: makes the privacy decision; by default one for the looks of the controls.
+        policy: by default one for the looks of the controls.
         lossless: send every frame; otherwise only the newest.
         fps: the pace of a live sink.
         timings: receives each new frame; None for all senders but the first.
@@ -64,11 +63,7 @@ class Sender:
             self.thread.start()
 
     def send(self, frame: Frame, *, repeated: bool = False) -> None:
-        """Send one frame to the sink now, in the calling thread.
-
-        Raises:
-            SinkError: The sink cannot be opened or refuses the frame.
-        """
+        """Send one frame to the sink now, in the calling thread. Raises SinkError."""
         started_s = time.monotonic()
         if not self._opened:
             self.sink.open(size_wh=frame.size_wh, fps=self._fps)
@@ -100,9 +95,6 @@ class Sender:
         Args:
             min_interval_s: between two frames; of those that come earlier, the newest is delayed.
             timeout_s: how long to wait for a new frame.
-
-        Raises:
-            SinkError: The sink cannot be opened or refuses the frame.
         """
         with contextlib.suppress(Closed):
             self._send_due(min_interval_s, timeout_s)

@@ -35,8 +35,6 @@ def explain_open_failure(
     Args:
         device: The requested device; None for the first one.
         failure: The message of pyvirtualcam, used if no better explanation is found.
-        system: As sys.platform.
-        root: Of the file system.
     """
     if system == "win32" or system == "darwin":
         allow = _ALLOW_ON_MAC if system == "darwin" else ""

@@ -131,7 +131,7 @@ class _Graph:
         import av.filter
 
         self.properties, self.deinterlaces = properties, deinterlace
-        is_hdr = properties.is_yuv and properties.transfer in HDR_TRANSFERS
+        is_hdr = properties.transfer in HDR_TRANSFERS
         own = ColourTags(properties.primaries, properties.transfer, properties.matrix)
         self._colour = BT709 if is_hdr else own
         self._needs_copy = properties.format == "bgr24"  # not converted: the pixels still belong to the decoder

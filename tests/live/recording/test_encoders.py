@@ -62,7 +62,7 @@ def test_films_are_scaled_to_the_size_keeping_the_aspect(tmp_path: Path) -> None
     [
         (("--encoder", "libx256"), "there is no such encoder - did you mean 'libx265'"),
         (("--quality", "60"), "--quality 60: out of range for libx264 - use 0 (best) to 51, by default 18"),
-        (("--quality", "200"), "--quality 200: out of range - use 0 to 100"),
+        (("--quality", "-1"), "--quality -1: out of range for libx264"),
         (("--preset", "warp"), "--preset warp: libx264 has no such preset - use ultrafast, superfast"),
         (("--encoder", "mpeg4", "--preset", "fast"), "mpeg4 has no presets"),
         (("--encoder", "libsvtav1", "--preset", "fast"), "libsvtav1 has no such preset - use 0, 1"),

@@ -16,11 +16,12 @@ from support.sink_clips import read_pictures
 
 from engines.errors import SourceError
 from live.options import ApplyOptions
+from live.picture_files.picture_reader import read_picture
+from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import Frame, ImageU8
 from live.recording import file_apply
 from live.render.painter import Painter
 from live.sinks.video_file import VideoFileSink
-from live.sources.still_picture import read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
 
