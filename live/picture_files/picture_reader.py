@@ -21,6 +21,7 @@ from live.picture_files.picture import Picture, Pixels
 from live.picture_files.picture_header import header_size_wh, picture_kind, safe_png
 from live.pipeline.frame import ImageU8, as_bgr
 from live.recording.recording_file import error_text
+from live.tracking.quiet_stderr import quiet_stderr
 
 HEIC_SUFFIXES = (".heic", ".heif", ".hif")  # read, not written
 PICTURE_SUFFIXES = (
@@ -94,6 +95,7 @@ class PictureFile:
             raise SourceError(self._requested, got, "use a still picture; `veneer apply` renders animations")
         return next(self.frames())
 
+    @quiet_stderr(show_failures=False)  # libpng, libjpeg, libtiff and OpenCV print what they find
     def _open(self) -> Image.Image | None:
         """Return the open picture; None for a TIFF that only OpenCV can read.
 
@@ -133,6 +135,7 @@ class PictureFile:
     def _damaged(self) -> SourceError:
         return SourceError(self._requested, "the file is damaged or is no picture", _READABLE_KINDS)
 
+    @quiet_stderr(show_failures=False)
     def _decoded(self, index: int) -> Picture:
         try:
             with warnings.catch_warnings():
