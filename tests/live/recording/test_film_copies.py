@@ -68,6 +68,18 @@ def test_last_slide_is_held_for_its_own_time(
     assert len(read_film(path).times_s) == 5
 
 
+@pytest.mark.parametrize("suffix", TICK_S)
+def test_sound_continues_where_a_broadcast_resets_its_clock(
+    tmp_path: Path, film: Callable[[str], Path], suffix: str
+) -> None:
+    twice, path = tmp_path / "twice.ts", tmp_path / f"copy{suffix}"
+    twice.write_bytes(film("h264.ts").read_bytes() * 2)
+    assert copied(twice, path) is None
+    once, result = read_film(film("h264.ts")), read_film(path)
+    assert result.pictures == 2 * once.pictures and result.times_s[-1] == pytest.approx(99 / 25)
+    assert result.sounds[0][1] == pytest.approx(4.0, abs=0.05)
+
+
 def test_run_keeps_the_sound_of_a_film(tmp_path: Path, film: Callable[[str], Path]) -> None:
     path = tmp_path / "copy.mp4"
     done = veneer("run", "--source", film("long_sound.mp4"), "--sink", f"file:{path}", "--look", "none")
