@@ -98,7 +98,7 @@ def _tracks(path: Path) -> list[tuple[str, str, str, int]]:
     """Return type, codec, language and default flag of each track with sound or subtitles."""
     streams = probe(path, "-show_streams")["streams"]
     return [
-        (s["codec_type"], s["codec_name"], s["tags"].get("language", ""), s["disposition"]["default"])
+        (s["codec_type"], s["codec_name"], s["tags"].get("language", "").replace("und", ""), s["disposition"]["default"])
         for s in streams
         if s["codec_type"] in ("audio", "subtitle")
     ]
