@@ -98,6 +98,7 @@ class PictureFile:
             raise SourceError(self._requested, got, "use a still picture; `veneer apply` renders animations")
         return next(self.frames())
 
+    @quiet_stderr(show_failures=False)  # libpng, libjpeg, libtiff and OpenCV print what they find
     def _open(self) -> Image.Image | None:
         """Return the open picture; None for a TIFF that only OpenCV can read.
 
@@ -137,6 +138,7 @@ class PictureFile:
     def _damaged(self) -> SourceError:
         return SourceError(self._requested, "the file is damaged or is no picture", _READABLE_KINDS)
 
+    @quiet_stderr(show_failures=False)
     def _decoded(self, index: int) -> Picture:
         """Decode a frame.
 
