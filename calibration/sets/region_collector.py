@@ -14,8 +14,8 @@ import numpy as np
 from engines.errors import OptionsError, SourceError
 from engines.regions.upright import PictureRegion, picture_region
 from engines.training.data.aligned import AlignedRegion, save_region
+from live.picture_files.picture_reader import PICTURE_SUFFIXES, read_picture
 from live.pipeline.frame import Face, Frame
-from live.sources.still_picture import PICTURE_SUFFIXES, read_picture
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
 

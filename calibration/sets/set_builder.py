@@ -23,9 +23,9 @@ from engines.errors import OptionsError, SourceError, os_errors
 from engines.files import atomic_write
 from engines.training.data.aligned import region_names
 from engines.training.data.webcam import light_curve, relit, spoil
+from live.picture_files.picture_reader import PICTURE_SUFFIXES, read_picture
 from live.pipeline.frame import ImageU8
 from live.portrait import portrait_bgr
-from live.sources.still_picture import PICTURE_SUFFIXES, read_picture
 from live.sources.video_source import VideoSource
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")

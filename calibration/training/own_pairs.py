@@ -11,8 +11,8 @@ import cv2
 from engines.regions.upright import FRAME_REGIONS, PictureRegion, picture_region
 from engines.training.data.dataset_marker import CUT, SIDES, folder_errors, prepare_pairs
 from engines.training.data.picture_pairs import Skipped, find_pairs, read_pair
+from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import Frame, ImageU8
-from live.sources.still_picture import read_picture
 from live.tracking.face_mesh import FaceMeshTracker
 
 

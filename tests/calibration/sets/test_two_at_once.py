@@ -21,7 +21,7 @@ from engines.cache.calibration_set import CASES
 from engines.runtime.openvino.int8_graph import int8_key
 from engines.styles import load_style
 from engines.training.data.aligned import load_region, region_names
-from live.sources.still_picture import write_picture
+from live.picture_files.picture_writer import write_picture
 
 BEGIN = """
 import sys, time
