@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,7 @@ class Look:
         no_face: What is shown while no face is found: "raw", "hold", "blur" or "card".
         hold_s: How long "hold" lasts; infinity for no limit.
         then: What follows "hold": "raw", "blur" or "card".
+        key: A letter or digit that selects the look; empty without one of its own.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Look:
     no_face: str = "raw"
     hold_s: float = float("inf")
     then: str = "blur"
+    key: str = ""
 
     @property
     def covers(self) -> bool:
@@ -71,7 +74,7 @@ def user_file() -> Path:
 
 
 def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
-    """Load all looks by name: the shipped ones in their order, then the user's.
+    """Load all looks by name: those that a file's `order` names, then the shipped ones, then the user's.
 
     Args:
         user_toml: A looks file that must exist; None for the user's own file, if it exists.
@@ -79,11 +82,17 @@ def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
     Raises:
         LookError: A file cannot be read or has a wrong entry; the message names the file and the line or look.
     """
-    looks = _read(SHIPPED)
+    looks, _ = _read(SHIPPED)
     own = user_toml or user_file()
-    if user_toml is not None or own.is_file():
-        looks.update(_read(own))
-    return looks
+    if user_toml is None and not own.is_file():
+        return looks
+    own_looks, order = _read(own)
+    looks.update(own_looks)
+    for name in order:
+        if name not in looks:
+            do = did_you_mean(name, looks, otherwise=f"looks are {', '.join(looks)}")
+            raise LookError(f"order in {own}", f"there is no look {shown(name)}", do)
+    return {name: looks[name] for name in dict.fromkeys([*order, *looks])}
 
 
 def find_look(looks: Mapping[str, Look], name: str) -> Look:
@@ -98,19 +107,22 @@ def find_look(looks: Mapping[str, Look], name: str) -> Look:
     raise LookError(f"look {name!r}", "there is no such look", do)
 
 
-def _read(path: Path) -> dict[str, Look]:
+def _read(path: Path) -> tuple[dict[str, Look], list[str]]:
+    """Return the looks of a file, and the names in its `order`."""
     try:
         tables = toml.read(path)
     except OSError as error:
         raise LookError(f"looks file {path}", error.strerror or str(error), "check the path") from error
     except toml.TOMLDecodeError as error:
         raise LookError(f"looks file {path}", f"not TOML: {error}", "correct that line") from error
-    found = tables.get("looks", {})
-    unknown = sorted(set(tables) - {"looks"})
+    found, order = tables.get("looks", {}), tables.get("order", [])
+    unknown = sorted(set(tables) - {"looks", "order"})
     if unknown or not isinstance(found, dict):
         got = f"unknown table {shown(unknown or ['looks'])}"
-        raise LookError(f"looks file {path}", got, "use [looks.NAME] tables only")
-    return {name: _look(name, table, path) for name, table in found.items()}
+        raise LookError(f"looks file {path}", got, "use [looks.NAME] tables only, and order = [...] before them")
+    if not isinstance(order, list) or not all(isinstance(name, str) for name in order):
+        raise LookError(f"looks file {path}", f"order = {shown(order)}", 'write order = ["toon", "glaze"]')
+    return {name: _look(name, table, path) for name, table in found.items()}, order
 
 
 def _look(name: str, table: Any, path: Path) -> Look:
@@ -120,14 +132,16 @@ def _look(name: str, table: Any, path: Path) -> Look:
         raise LookError(where, got, do)
     if not isinstance(table, dict):
         raise LookError(where, f"{shown(table)} is not a table", f"write [looks.{name}]")
-    _check_keys(table, ("about", "layers", "no_face", "hold_s", "then"), where)
-    about, layers = table.get("about", ""), table.get("layers", [])
+    _check_keys(table, ("about", "layers", "no_face", "hold_s", "then", "key"), where)
+    about, layers, key = table.get("about", ""), table.get("layers", []), table.get("key", "")
     if not isinstance(about, str) or not about.isprintable():
         raise LookError(where, f"about = {shown(about)}", "write one line of text")
     if not isinstance(layers, list) or len(layers) > _MAX_LAYERS:
         do = f'write layers = [{{ style = "lips-glaze", strength = 0.9 }}], at most {_MAX_LAYERS}'
         raise LookError(where, "layers is not a list of layers", do)
-    look = Look(name, about, tuple(_layer(layer, where) for layer in layers))
+    if not isinstance(key, str) or not re.fullmatch("[a-z0-9]?", key):
+        raise LookError(where, f"key = {shown(key)}", 'write one small letter or a digit, for example key = "e"')
+    look = Look(name, about, key=key, layers=tuple(_layer(layer, where) for layer in layers))
     no_face, hold_s, then = _fallback(table, where, covers=look.covers)
     return replace(look, no_face=no_face, hold_s=hold_s, then=then)
 

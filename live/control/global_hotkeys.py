@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from engines.errors import OptionsError, VeneerError
@@ -35,11 +35,11 @@ class GlobalHotkeys:
 
     Args:
         on_command: takes the command, called in the listening thread; must return at once.
-        look_names: in the order of their keys.
+        look_keys: name of the look by its key; see `live.control.hotkeys.look_keys`.
     """
 
-    def __init__(self, on_command: Callable[[Command], object], look_names: Sequence[str]) -> None:
-        self._on_command, self._look_names = on_command, tuple(look_names)
+    def __init__(self, on_command: Callable[[Command], object], look_keys: Mapping[str, str]) -> None:
+        self._on_command, self._look_keys = on_command, look_keys
         self._listener: KeyListener | None = None
 
     def start(self) -> None:
@@ -63,7 +63,7 @@ class GlobalHotkeys:
             listener.stop()
 
     def _new_listener(self) -> KeyListener:
-        keys = frozenset(key for key in KEYS if key != "esc" and command_for_key(key, self._look_names))
+        keys = frozenset({*KEYS, *self._look_keys} - {"esc"})
         if sys.platform in ("win32", "darwin"):
             from live.control.pynput_hotkeys import PynputListener
 
@@ -74,7 +74,7 @@ class GlobalHotkeys:
 
     def _on_key(self, key: str) -> None:
         try:
-            if command := command_for_key(key, self._look_names):
+            if command := command_for_key(key, self._look_keys):
                 self._on_command(command)
         except VeneerError as error:
             logging.getLogger(__name__).warning("%s", error)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from string import ascii_lowercase
 from types import MappingProxyType
 
-from engines.errors import OptionsError
+from engines.errors import LookError, OptionsError
+from engines.looks import Look
 from live.control.controls import Command
 
-LOOK_KEYS = "123456789"
+_NUMBER_KEYS = "123456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,6 @@ class Hotkey:
 # key name, in lower case: one character, or "esc"
 KEYS: Mapping[str, Hotkey] = MappingProxyType(
     {
-        **{number: Hotkey(Command("look", number), f"look {number}") for number in LOOK_KEYS},
         "[": Hotkey(Command("strength", "-"), "weaker"),
         "]": Hotkey(Command("strength", "+"), "stronger"),
         "m": Hotkey(Command("mirror"), "mirror the picture"),
@@ -39,34 +40,56 @@ KEYS: Mapping[str, Hotkey] = MappingProxyType(
 _OTHER_NAMES = {"\x1b": "esc", "escape": "esc"}
 
 
-def command_for_key(key: str, look_names: Sequence[str]) -> Command | None:
-    """Return the command of a key; number keys give the name of the look.
+def look_keys(looks: Mapping[str, Look]) -> dict[str, str]:
+    """Return the name of the look of each key: the keys that the looks name, then 1 to 9 in the order of the looks.
+
+    A look beyond the ninth that names no key gets the first free letter of its name.
+
+    Raises:
+        LookError: A look names the key of a command, or of another look.
+    """
+    chosen: dict[str, str] = {}
+    for look in looks.values():
+        if look.key in KEYS or look.key in chosen:
+            got = f"that key selects look {chosen[look.key]!r}" if look.key in chosen else KEYS[look.key].help
+            raise LookError(f"look {look.name!r}: key = {look.key!r}", f"already in use: {got}", "choose another key")
+        if look.key:
+            chosen[look.key] = look.name
+    names = dict(zip(_NUMBER_KEYS, looks, strict=False)) | chosen
+    for name in [name for name in looks if name not in names.values()]:
+        letters = (sign for sign in name.lower() if sign in ascii_lowercase)
+        if letter := next((letter for letter in letters if letter not in KEYS and letter not in names), ""):
+            names[letter] = name
+    return names
+
+
+def command_for_key(key: str, keys_of_looks: Mapping[str, str]) -> Command | None:
+    """Return the command of a key.
 
     Args:
         key: One character in either case, or "esc" (also "escape" and chr(27)).
-        look_names: In the order of their keys.
+        keys_of_looks: See `look_keys`.
 
     Returns:
-        None for a key without a command, and for a number beyond the last look.
+        None for a key without a command.
     """
     name = key.lower()
     name = _OTHER_NAMES.get(name, name)
-    if len(name) == 1 and name in LOOK_KEYS:
-        place = LOOK_KEYS.index(name)
-        return Command("look", look_names[place]) if place < len(look_names) else None
+    if name in keys_of_looks:
+        return Command("look", keys_of_looks[name])
     hotkey = KEYS.get(name)
     return hotkey.command if hotkey else None
 
 
-def help_lines(look_names: Sequence[str]) -> tuple[str, ...]:
+def help_lines(keys_of_looks: Mapping[str, str]) -> tuple[str, ...]:
     """Return one line per key ("2  glaze", "M  mirror the picture"): the looks, then the table."""
-    looks = [f"{number}  {name}" for number, name in zip(LOOK_KEYS, look_names, strict=False)]
-    return (*looks, *(f"{key.upper()}  {it.help}" for key, it in KEYS.items() if it.help and key not in LOOK_KEYS))
+    looks = [f"{key.upper()}  {name}" for key, name in keys_of_looks.items()]
+    return (*looks, *(f"{key.upper()}  {it.help}" for key, it in KEYS.items() if it.help))
 
 
 def repeats(key: str) -> bool:
     """Whether a key that is held down gives its command again and again."""
-    return KEYS[key].command.verb == "strength"
+    return key in KEYS and KEYS[key].command.verb == "strength"
 
 
 def no_display_error(found: str) -> OptionsError:

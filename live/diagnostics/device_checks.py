@@ -96,7 +96,7 @@ def global_keys() -> Finding:
     """
     from live.control.global_hotkeys import GlobalHotkeys
 
-    keys = GlobalHotkeys(lambda command: None, ("none",))
+    keys = GlobalHotkeys(lambda command: None, {})
     try:
         keys.start()
     finally:

@@ -26,6 +26,7 @@ class Frame:
         pts_s: presentation time in its file, in seconds; None for a live source.
         coverage: how much of the faces is hidden, 0..1: 0 as captured; 1 drawn at full strength, a blur or a card. See
             `live.render.privacy_policy.required_coverage`.
+        shown: what the picture is: "picture" (painted), "hold" (an earlier painted one), "blur", "card" or "raw".
     """
 
     bgr: ImageU8
@@ -33,6 +34,7 @@ class Frame:
     captured_s: float
     pts_s: float | None = None
     coverage: float = 0.0
+    shown: str = "raw"
 
     @property
     def time_s(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class Timings:
         p50, p95 = np.percentile(latencies_ms, (50, 95))
         return rate, float(p50), float(p95)
 
-    def report(self) -> dict[str, object]:
+    def report(self) -> dict[str, Any]:
         """Return the measurements for the run's report."""
         fps = self.fps
         with self._lock:

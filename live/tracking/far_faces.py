@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from live.pipeline.frame import Floats, ImageU8
-from live.tracking.mesh_model import Mesh, loading
+from live.tracking.mesh_model import Mesh, MeshFactory, loading
 
 SEARCH_INTERVAL_S = 0.3
 MIN_SIDE_PX = 24  # smaller images contain no detectable face, and the model's own scaling fails on them
@@ -39,10 +39,11 @@ class FarFaces:
     Args:
         max_faces: Maximum number of faces on a frame, near and far.
         still: The frames are unrelated pictures: each is searched, without any state.
+        new_mesh: Loads the mesh of one face.
     """
 
-    def __init__(self, *, max_faces: int, still: bool) -> None:
-        self._max_faces, self._still = max_faces, still
+    def __init__(self, *, max_faces: int, still: bool, new_mesh: MeshFactory) -> None:
+        self._max_faces, self._still, self._new_mesh = max_faces, still, new_mesh
         self._detector: Any = None
         self._faces: list[_FarFace] = []
         self._spare: list[Mesh] = []
@@ -66,7 +67,7 @@ class FarFaces:
         with contextlib.suppress(Exception):  # loading is repeated, and errors reported, when the models are needed
             self._detector = self._detector or _new_detector(np.zeros((144, 256, 3), np.uint8))
             if not self._spare and not self._faces:
-                self._spare.append(Mesh(1, still=self._still))
+                self._spare.append(self._new_mesh(1, still=self._still))
 
     def _await_preload(self) -> None:
         if self._preloading is not None:
@@ -138,7 +139,7 @@ class FarFaces:
         """Start to track a detected face, if the mesh finds it there."""
         if not self._spare:
             self._await_preload()
-        mesh = self._spare.pop() if self._spare else Mesh(1, still=self._still)
+        mesh = self._spare.pop() if self._spare else self._new_mesh(1, still=self._still)
         for margin in _MARGINS:
             box = _crop_box(centre_xy, size_px, margin, search_rgb)
             for landmarks_xy in _find(mesh, search_rgb, box):

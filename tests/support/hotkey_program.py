@@ -26,7 +26,7 @@ from live.control.global_hotkeys import GlobalHotkeys
 def on_command(command):
     print(command.verb, command.argument, flush=True)
 
-keys = GlobalHotkeys(on_command, ("none", "glaze", "bright"))
+keys = GlobalHotkeys(on_command, {"1": "none", "2": "glaze", "3": "bright"})
 for order in sys.stdin:
     began_s = time.monotonic()
     try:

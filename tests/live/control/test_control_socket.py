@@ -60,7 +60,11 @@ def test_status_lists_settings_and_measurements(transport: Transport) -> None:
         assert send_command(["status"], transport=transport).splitlines() == [
             "look: none",
             "strength: 1",
+            "mirror: off",
+            "freeze: off",
             "panic: on",
+            "record: off",
+            "help: off",
             "fps: 61.23",
             "latency ms: p50 4, p95 6.125",
             "engines:",

@@ -184,7 +184,7 @@ def test_the_session_shows_whether_hotkeys_are_possible(environ: dict[str, str],
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="this system has no Wayland")
 def test_on_wayland_a_desktop_shortcut_is_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_SESSION_TYPE", "wayland")
-    keys = GlobalHotkeys(print, ("none", "glaze"))
+    keys = GlobalHotkeys(print, {"1": "none", "2": "glaze"})
     with pytest.raises(OptionsError, match=r"Wayland does not give keys .*`veneer ctl look glaze`"):
         keys.start()
     keys.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from live.pipeline.frame import Face, Floats, Frame, ImageU8
 from live.sources.video_source import VideoSource
 from live.tracking import far_faces
 from live.tracking.face_identity import FaceIdentity
-from live.tracking.face_landmarker import FaceLandmarkerTracker
+from live.tracking.face_landmarker import LandmarkerMesh
 from live.tracking.face_mesh import FaceMeshTracker
-from live.tracking.mesh_model import _relative_xy
+from live.tracking.mesh_model import BundledMesh, Mesh, _relative_xy
 
 
 def placed(portrait_bgr: ImageU8, scale: float, at_xy: tuple[float, float], size_wh: tuple[int, int]) -> ImageU8:
@@ -150,10 +151,10 @@ def test_first_lost_face_loads_no_model_in_the_stream(portrait_bgr: ImageU8, mon
 
         return load
 
-    tracker = FaceMeshTracker(max_faces=1)
+    tracker = FaceMeshTracker(max_faces=1, new_mesh=recorded(BundledMesh))
     tracker.open()
+    loaded_by.clear()
     monkeypatch.setattr(far_faces, "_new_detector", recorded(far_faces._new_detector))
-    monkeypatch.setattr(far_faces, "Mesh", recorded(far_faces.Mesh))
     near, far = placed(portrait_bgr, 2.6, (0, -60), (1280, 720)), placed(portrait_bgr, 0.7, (900, 200), (1280, 720))
     assert tracker.track(frame(near, 0))
     assert any(tracker.track(frame(far, index)) for index in range(1, 30)), "the far face is found"
@@ -161,18 +162,20 @@ def test_first_lost_face_loads_no_model_in_the_stream(portrait_bgr: ImageU8, mon
     assert len(loaded_by) == 2 and threading.current_thread().name not in loaded_by
 
 
-def test_near_face_does_not_wait_for_far_face_models(portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_near_face_does_not_wait_for_far_face_models(portrait_bgr: ImageU8) -> None:
     """With one near face and a limit of two, the search for a far face finds none and needs no mesh."""
-    tracker = FaceMeshTracker(max_faces=2)
+    resume, waited, loaded = threading.Event(), [], []
+
+    def late(max_faces: int, *, still: bool) -> Mesh:
+        if loaded:
+            waited.append(not resume.wait(20))
+            raise RuntimeError("not needed")
+        loaded.append(max_faces)
+        return BundledMesh(max_faces, still=still)
+
+    tracker = FaceMeshTracker(max_faces=2, new_mesh=late)
     tracker.open()
     tracker.track(frame(np.full((720, 1280, 3), 90, np.uint8), 0))  # loads the detector of the search
-    resume, waited = threading.Event(), []
-
-    def late(*_given: Any, **_named: Any) -> Any:
-        waited.append(not resume.wait(20))
-        raise RuntimeError("not needed")
-
-    monkeypatch.setattr(far_faces, "Mesh", late)
     assert len(tracker.track(frame(placed(portrait_bgr, 2.6, (0, -60), (1280, 720)), 40))) == 1
     resume.set()
     tracker.close()
@@ -261,9 +264,13 @@ def test_landmark_at_zero_is_read_point_by_point() -> None:
     assert np.array_equal(_relative_xy(points), expected)
 
 
+def landmarker(data_dir: Path, **more: Any) -> FaceMeshTracker:
+    return FaceMeshTracker(new_mesh=partial(LandmarkerMesh, data_dir / "models" / "face_landmarker.task"), **more)
+
+
 @pytest.mark.data
 def test_landmarker_task_agrees_with_the_mesh(data_dir: Path, portrait_bgr: ImageU8, base_xy: Floats) -> None:
-    tracker = FaceLandmarkerTracker(data_dir / "models" / "face_landmarker.task")
+    tracker = landmarker(data_dir)
     (face,) = tracker.track(frame(portrait_bgr, 0))
     tracker.close()
     eyes_px = np.hypot(*(base_xy[33] - base_xy[263]))
@@ -276,7 +283,7 @@ def test_unusable_face_model_is_a_one_line_error(tmp_path: Path, content: bytes 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(TrackingError, match="face.task") as caught:
-        FaceLandmarkerTracker(path).open()
+        FaceMeshTracker(new_mesh=partial(LandmarkerMesh, path)).open()
     assert "\n" not in str(caught.value)
 
 
