@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,7 @@ class FarFaces:
         kept: list[_FarFace] = []
         for face in self._faces:
             # After a fast movement or a moved crop, the first call loses the face and the second one searches again.
-            landmarks_xy = _find(face.mesh, search_rgb, face.box) or _find(face.mesh, search_rgb, face.box)
+            landmarks_xy = _find(face.mesh, search_rgb, face.box) or _find_anew(face.mesh, search_rgb, face.box)
             if landmarks_xy and not overlaps(landmarks_xy[0], (other.landmarks_xy for other in kept)):
                 face.landmarks_xy = landmarks_xy[0]
                 face.box = _updated_box(face, search_rgb)
@@ -142,7 +142,7 @@ class FarFaces:
         mesh = self._spare.pop() if self._spare else self._new_mesh(1, still=self._still)
         for margin in _MARGINS:
             box = _crop_box(centre_xy, size_px, margin, search_rgb)
-            for landmarks_xy in _find(mesh, search_rgb, box):
+            for landmarks_xy in (_find if self._still else _find_anew)(mesh, search_rgb, box):
                 is_same = _is_near_any(centre_xy, size_px, [landmarks_xy])
                 is_whole = _centre_and_size(landmarks_xy)[1] > _MIN_RELATIVE_SIZE * size_px
                 if is_same and is_whole and not overlaps(landmarks_xy, found_xy):
@@ -178,12 +178,20 @@ def _centre_and_size(landmarks_xy: Floats) -> tuple[Floats, float]:
 
 
 def _find(mesh: Mesh, search_rgb: ImageU8, box: Box) -> list[Floats]:
+    return _find_in_crop(mesh.find, search_rgb, box)
+
+
+def _find_anew(mesh: Mesh, search_rgb: ImageU8, box: Box) -> list[Floats]:
+    return _find_in_crop(mesh.find_settled, search_rgb, box)
+
+
+def _find_in_crop(find: Callable[[ImageU8], list[Floats]], search_rgb: ImageU8, box: Box) -> list[Floats]:
     left, top, right, bottom = box
     crop_rgb = np.ascontiguousarray(search_rgb[top:bottom, left:right])
     if min(crop_rgb.shape[:2]) < MIN_SIDE_PX:  # also if the frames have become smaller
         return []
     corner_xy = np.array([left, top], np.float32)
-    return [face_xy + corner_xy for face_xy in mesh.find(crop_rgb)]
+    return [face_xy + corner_xy for face_xy in find(crop_rgb)]
 
 
 def _crop_box(centre_xy: Floats, size_px: float, margin: float, search_rgb: ImageU8) -> Box:

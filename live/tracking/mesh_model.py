@@ -52,7 +52,7 @@ class Mesh(Protocol):
         """Discard the tracking state of earlier pictures."""
         self.find(np.zeros((384, 384, 3), np.uint8))
 
-    def find_settled(self, picture_rgb: ImageU8, known_xy: Sequence[Floats]) -> list[Floats]:
+    def find_settled(self, picture_rgb: ImageU8, known_xy: Sequence[Floats] = ()) -> list[Floats]:
         """Find faces, and search a picture with a face that is not near a known one again until the mesh settles.
 
         On the first picture after its detection, a mesh is fitted to the detector's box. If that is coarse, as on small

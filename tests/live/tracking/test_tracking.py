@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from live.tracking.face_identity import FaceIdentity
 from live.tracking.face_landmarker import LandmarkerMesh
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.mesh_model import BundledMesh, Mesh, _relative_xy
+from live.tracking.mouth_slip import limit_mouth, mouth_jump
 
 
 def placed(portrait_bgr: ImageU8, scale: float, at_xy: tuple[float, float], size_wh: tuple[int, int]) -> ImageU8:
@@ -249,6 +251,47 @@ def test_face_id_survives_a_short_loss_only(base_xy: Floats) -> None:
     assert identity.assign([], 0.2) == ()
     assert identity.assign([base_xy + 5], 0.4)[0].face_id == first
     assert identity.assign([base_xy], 3.0)[0].face_id != first
+
+
+def largest_mouth_jump(tracker: FaceMeshTracker, frames: Iterable[Frame]) -> tuple[float, int]:
+    """Return the largest jump of the mouth in face widths, and the number of frames with a face; close the tracker."""
+    found = [faces[0].landmarks_xy for one in frames if (faces := tracker.track(one))]
+    tracker.close()
+    return max(mouth_jump(before, after) for before, after in pairwise(found)), len(found)
+
+
+@pytest.mark.parametrize("scale", [0.8, 0.9])
+def test_small_face_has_its_lips_right_from_the_first_frame(portrait_bgr: ImageU8, scale: float) -> None:
+    """The first mesh after a detection is coarse: its mouth moved by 0.022 to 0.024 face widths on the next frame."""
+    picture = placed(portrait_bgr, scale, (213, 120), (640, 480))
+    jump, found = largest_mouth_jump(FaceMeshTracker(smooth=False), (frame(picture.copy(), n) for n in range(4)))
+    assert found == 4 and jump < 0.01
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("model", ["bundled", "landmarker"])
+def test_lips_stay_on_the_mouth_as_a_far_face_comes_near(data_dir: Path, model: str) -> None:
+    """At frame 9 the mesh of the whole frame takes over; its first result had the lips 0.12 face widths too low."""
+    source = VideoSource(data_dir / "clips" / "intel_asl_ccby" / "walk.mkv")
+    source.open()
+    tracker = FaceMeshTracker(smooth=False) if model == "bundled" else landmarker(data_dir, smooth=False)
+    jump, found = largest_mouth_jump(tracker, iter(source.read, None))
+    source.close()
+    assert found == 89, "the face is found on every frame, by both trackers"
+    assert jump < 0.04
+
+
+def test_slipped_mouth_is_held_back_and_a_grimace_is_not(base_xy: Floats) -> None:
+    slipped_xy, grimace_xy = base_xy.copy(), base_xy.copy()
+    mouth = np.abs(base_xy - base_xy[[13, 14]].mean(0)).max(1) < 0.25 * np.ptp(base_xy[:, 0])
+    slipped_xy[mouth] += np.float32([0, 0.3 * np.ptp(base_xy[:, 0])])
+    grimace_xy[mouth] += np.float32([0.03 * np.ptp(base_xy[:, 0]), 0])
+    moved = np.float32([[0.98, 0.2], [-0.2, 0.98]])  # the head turns and moves meanwhile
+    assert limit_mouth(base_xy, grimace_xy @ moved + 40, 1 / 30) == pytest.approx(grimace_xy @ moved + 40)
+    identity = FaceIdentity()
+    shown = [identity.assign([xy], n / 30)[0].landmarks_xy for n, xy in enumerate([base_xy, slipped_xy, base_xy])]
+    assert mouth_jump(base_xy, slipped_xy) > 0.2
+    assert all(mouth_jump(before, after) <= 0.05 for before, after in pairwise(shown))
 
 
 def test_landmark_at_zero_is_read_point_by_point() -> None:
