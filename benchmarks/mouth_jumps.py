@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common.arguments import Parser, check_writable, run_main, write_json
+from benchmarks.common.arguments import Parser, run_main
 from benchmarks.common.machine_info import header, machine, table
 from engines.errors import SourceError
+from engines.files import check_writable, write_json
 from live.pipeline.frame import Face
-from live.recording.file_apply import VIDEO_SUFFIXES
+from live.recording.media_files import VIDEO_SUFFIXES
 from live.sources.video_source import VideoSource
 from live.tracking.base import FaceTracker
 from live.tracking.face_landmarker import LandmarkerMesh

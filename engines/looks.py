@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engines import paths, toml
-from engines.errors import LookError
+from engines.errors import LookError, os_errors
 from engines.generators.shade import Shade
 from engines.styles import Style, load_style
 from engines.text import did_you_mean
@@ -25,15 +25,20 @@ _HOLD_S = 0.5  # default of a covering look
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One style of a look.
-
-    Attributes:
-        style: A trained style, or a lipstick shade.
-        strength: 0..1.
-    """
+    """One trained style or lipstick shade of a look, with its strength, 0..1."""
 
     style: Style | Shade
     strength: float
+
+    @property
+    def region(self) -> str:
+        """The region of the style; "lips" for a shade."""
+        return self.style.region if isinstance(self.style, Style) else "lips"
+
+    @property
+    def covers(self) -> bool:
+        """Whether the layer hides what is below it."""
+        return isinstance(self.style, Style) and self.style.covers
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Look:
     @property
     def covers(self) -> bool:
         """Whether a layer hides the face, so that no frame without it may be shown."""
-        return any(isinstance(layer.style, Style) and layer.style.covers for layer in self.layers)
+        return any(layer.covers for layer in self.layers)
 
     @property
     def needs_person(self) -> bool:
@@ -74,13 +79,10 @@ def user_file() -> Path:
 
 
 def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
-    """Load all looks by name: those that a file's `order` names, then the shipped ones, then the user's.
+    """Load all looks by name: those that a file's `order` names, then the shipped ones, then those of a file, or of the
+    user's own if it exists.
 
-    Args:
-        user_toml: A looks file that must exist; None for the user's own file, if it exists.
-
-    Raises:
-        LookError: A file cannot be read or has a wrong entry; the message names the file and the line or look.
+    Raises LookError if a file cannot be read or has a wrong entry; the message names the file and the line or look.
     """
     looks, _ = _read(SHIPPED)
     own = user_toml or user_file()
@@ -96,11 +98,7 @@ def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
 
 
 def find_look(looks: Mapping[str, Look], name: str) -> Look:
-    """Return the look of that name.
-
-    Raises:
-        LookError: There is none; the message suggests similar names.
-    """
+    """Return the look of that name. Raises LookError if there is none; the message suggests similar names."""
     if name in looks:
         return looks[name]
     do = did_you_mean(name, looks, otherwise=f"looks are {', '.join(looks)}")
@@ -110,9 +108,8 @@ def find_look(looks: Mapping[str, Look], name: str) -> Look:
 def _read(path: Path) -> tuple[dict[str, Look], list[str]]:
     """Return the looks of a file, and the names in its `order`."""
     try:
-        tables = toml.read(path)
-    except OSError as error:
-        raise LookError(f"looks file {path}", error.strerror or str(error), "check the path") from error
+        with os_errors(f"looks file {path}", "check the path", LookError):
+            tables = toml.read(path)
     except toml.TOMLDecodeError as error:
         raise LookError(f"looks file {path}", f"not TOML: {error}", "correct that line") from error
     found, order = tables.get("looks", {}), tables.get("order", [])

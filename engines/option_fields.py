@@ -23,7 +23,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -107,9 +107,7 @@ def _key(name: str, info: Any) -> str:
     return long_flags[0].split("/")[0][2:] if long_flags else name.replace("_", "-")
 
 
-def with_options(
-    options_class: type, *, only: Collection[str] | None = None, defaults: Mapping[str, Any] | None = None
-) -> Callable[[_Command], _Command]:
+def with_options(options_class: type) -> Callable[[_Command], _Command]:
     """Give a typer command the options of a class in the place of its `**given` parameter.
 
     The command receives only the values given on the command line, by field name, so that the defaults stay in the
@@ -117,11 +115,8 @@ def with_options(
 
     Args:
         options_class: a dataclass with annotated fields.
-        only: names of the fields that the command offers; None for all.
-        defaults: defaults that differ from those of the class; the command receives them as if given.
     """
-    changed = defaults or {}
-    offered = [field for name, field in option_fields(options_class).items() if only is None or name in only]
+    offered = list(option_fields(options_class).values())
 
     def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
@@ -132,7 +127,6 @@ def with_options(
                     values.pop(field.name)
                 elif field.name in values:
                     values[field.name] = _from_command_line(field, values[field.name])
-            values = {**changed, **values}
             return command(**values)
 
         own = [
@@ -141,7 +135,7 @@ def with_options(
             if one.kind is not inspect.Parameter.VAR_KEYWORD
         ]
         context = inspect.Parameter(_CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        parameters = [_parameter(field, changed.get(field.name, field.default)) for field in offered]
+        parameters = [_parameter(field) for field in offered]
         with_given.__signature__ = inspect.Signature([*own, context, *parameters])  # type: ignore[attr-defined]
         with_given.__annotations__ = {}
         return typing.cast(_Command, with_given)
@@ -149,12 +143,13 @@ def with_options(
     return decorate
 
 
-def _parameter(field: OptionField, default: Any) -> inspect.Parameter:
+def _parameter(field: OptionField) -> inspect.Parameter:
     """The parameter that typer reads; ranges and parsers are applied here and not by typer, for one form of message."""
     info = copy.copy(field.info)
     info.help = _help_with_range(field)
     info.min = info.max = info.parser = None
     annotation: Any = list[field.type] if field.several else field.type  # type: ignore[name-defined]
+    default = field.default
     if field.several and default is not inspect.Parameter.empty:
         default = list(default or ()) or None
     elif field.info.parser is not None and default is not None:
@@ -187,8 +182,7 @@ def _from_command_line(field: OptionField, value: Any) -> Any:
 def check_ranges(options: Any) -> None:
     """Check every number of an options value against the `min` and `max` of its declaration.
 
-    Raises:
-        OptionsError: a number is out of range, or is not a number (NaN).
+    Raises OptionsError if a number is out of range, or is not a number (NaN).
     """
     options_class: type = type(options)
     for field in option_fields(options_class).values():
@@ -201,17 +195,10 @@ def check_ranges(options: Any) -> None:
 
 
 def options_from_table(options_class: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Read the values of a TOML table by field name.
+    """Read the values of a TOML table by field name; `where` names the file and the table in messages.
 
-    Keys are the names of the options, with `-` or `_`, or the names of the fields.
-
-    Args:
-        options_class: a dataclass with annotated fields.
-        table: the table.
-        where: names the file and the table in messages.
-
-    Raises:
-        OptionsError: a key is unknown, or a value has the wrong type.
+    Keys are the names of the options, with `-` or `_`, or the names of the fields. Raises OptionsError if a key is
+    unknown, or a value has the wrong type.
     """
     fields = option_fields(options_class).values()
     by_key = {key.replace("-", "_"): field for field in fields for key in (field.name, field.key)}

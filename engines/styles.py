@@ -7,19 +7,18 @@ region and the origin of the training data. Shipped styles are in `engines/weigh
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines import paths
 from engines.cache.cache_entry import file_digest
-from engines.errors import EngineError, LookError
+from engines.errors import EngineError, LookError, os_errors
 from engines.generators import registry
 from engines.generators.spec import Value
 from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
 from engines.text import did_you_mean, first_line
-from engines.untrusted_files import read_whole, shown
+from engines.untrusted_files import read_json, shown
 from engines.weights_file import load_weights, shapes_only
 
 if TYPE_CHECKING:
@@ -30,8 +29,7 @@ REGIONS = ("lips", *FACE_REGIONS, *FRAME_REGIONS)
 OUTPUTS = ("change", "picture")
 FACE_SIZE_WH = (256, 256)
 FRAME_SIZE_WH = (448, 256)  # for whole frames: 7:4 crops little of 16:9
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-_MAX_CARD_BYTES = 1_000_000
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError)
 _MIN_SIDE_PX, _MAX_SIDE_PX = 8, 2048
 
 
@@ -80,8 +78,7 @@ class Style:
     def on(self, region: str) -> Style:
         """Return the style applied to another region, for example "person" instead of "head".
 
-        Raises:
-            LookError: The region is unknown, or only one of the two regions is "lips".
+        Raises LookError if the region is unknown, or only one of the two regions is "lips".
         """
         if region == self.region:
             return self
@@ -114,15 +111,9 @@ class Style:
         return net
 
     def weights_digest(self) -> str:
-        """Return the SHA-256 of the weights file.
-
-        Raises:
-            EngineError: It cannot be read.
-        """
-        try:
+        """Return the SHA-256 of the weights file. Raises EngineError if it cannot be read."""
+        with os_errors(f"weights {self.weights}", "reinstall veneer", EngineError):
             return file_digest(self.weights)
-        except OSError as error:
-            raise EngineError(f"weights {self.weights}", error.strerror or str(error), "reinstall veneer") from error
 
     def source_digest(self) -> str:
         """Return the SHA-256 of the generator's source and of every `engines.generators` module that it imports."""
@@ -142,8 +133,7 @@ def _folders() -> tuple[Path, ...]:
 def load_style(name: str) -> Style:
     """Return a style by name. The user's own takes precedence over a shipped one of the same name.
 
-    Raises:
-        LookError: There is no such style, or its card is not usable.
+    Raises LookError if there is no such style, or its card is not usable.
     """
     for folder in reversed(_folders()):
         card_path = folder / f"{name}.json"
@@ -156,7 +146,7 @@ def load_style(name: str) -> Style:
 
 def _from_card(name: str, card_path: Path) -> Style:
     try:
-        card = json.loads(read_whole(card_path, _MAX_CARD_BYTES).decode("utf-8"))
+        card = read_json(card_path)
         generator, region = str(card["generator"]), str(card.get("region", "lips"))
         width, height = (int(side) for side in card.get("size_wh", (90, 30)))
         output = str(card.get("output", "change"))
@@ -170,8 +160,11 @@ def _from_card(name: str, card_path: Path) -> Style:
         got = f"generator {shown(generator)}, region {shown(region)}, output {shown(output)}, size {size}"
         do = f"generators: {', '.join(registry.generator_names())}; regions: {', '.join(REGIONS)}; "
         raise LookError(f"style card {card_path}", got, do + f"outputs: {', '.join(OUTPUTS)}")
+    spec = registry.generator_spec(generator)
+    if why := spec.unsupported:
+        raise LookError(f"style card {card_path}", f"generator {generator}: {why}", "use another generator")
     try:
-        registry.generator_spec(generator).check(card.get("generator_args", {}))
+        spec.check(card.get("generator_args", {}))
     except ValueError as error:
         got = f"generator_args of {generator}: {error}"
         raise LookError(f"style card {card_path}", got, "correct it, or train the style again") from error
@@ -182,7 +175,8 @@ def _from_card(name: str, card_path: Path) -> Style:
 def _fits(generator: str, region: str, output: str) -> bool:
     """Whether the generator works on the region and returns this output."""
     spec = registry.generator_spec(generator)
-    return region in REGIONS and (spec.region == "lips") == (region == "lips") and output in spec.outputs
+    returned = output in OUTPUTS and output in spec.outputs
+    return returned and region in REGIONS and (spec.region == "lips") == (region == "lips")
 
 
 def _colour(levels: Any) -> tuple[float, float, float]:

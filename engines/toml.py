@@ -21,11 +21,7 @@ class TOMLDecodeError(ValueError):
 
 
 def loads(text: str) -> dict[str, Any]:
-    """Parse a text.
-
-    Raises:
-        TOMLDecodeError: It is not TOML, is nested too deeply, or has an integer that does not fit 64 bits.
-    """
+    """Parse a text. Raises TOMLDecodeError if it is not TOML, nested too deeply, or has an integer beyond 64 bits."""
     try:
         table = tomllib.loads(text)
         _check_integers(table)
@@ -48,9 +44,8 @@ def _check_integers(value: Any, key: str = "") -> None:
 def read(path: Path) -> dict[str, Any]:
     """Parse a file.
 
-    Raises:
-        OSError: It cannot be read, is not a regular file, or is larger than a megabyte.
-        TOMLDecodeError: It is not TOML in UTF-8.
+    Raises OSError if it cannot be read, is not a regular file, or is larger than a megabyte; TOMLDecodeError if it is
+    not TOML in UTF-8.
     """
     try:
         return loads(read_whole(path, MAX_BYTES).decode("utf-8"))

@@ -43,6 +43,21 @@ def parse_size(text: str) -> Size:
     return size_wh
 
 
+# Options of several commands, declared once.
+_Look = Annotated[str, Option(help="Name of the look; veneer looks lists them.")]
+_MaxFaces = Annotated[int, Option(min=1, max=4, help="Number of faces to track.")]
+_Strength = Annotated[float, Option(min=0, max=1, help="Multiplies the strength of every layer of the look.")]
+_Runtime = Annotated[str, Option(help="auto, tensorrt, openvino, openvino-gpu, openvino-npu or torch.")]
+_LooksFile = Annotated["Path | None", Option(help="Looks file, instead of your own.")]
+
+
+def _check_runtime(runtime: str) -> None:
+    from engines.runtime.selector import RUNTIMES  # imports NumPy, which `veneer --help` does without
+
+    if runtime not in RUNTIMES:
+        raise OptionsError(f"--runtime {runtime}", "there is no such runtime", f"use {', '.join(RUNTIMES)}")
+
+
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
     """The options of one run; `veneer run` and the `[run]` table of the settings file are generated from the fields.
@@ -52,7 +67,7 @@ class LiveOptions:
     """
 
     source: Annotated[str, Option(help="Camera number, device, file, or demo.")] = "0"
-    look: Annotated[str, Option(help="Name of the look; veneer looks lists them.")] = "glaze"
+    look: _Look = "glaze"
     sinks: Annotated[
         tuple[str, ...],
         Option("--sink", help="virtual-camera[:DEVICE], window, file:PATH or null; may be repeated."),
@@ -62,19 +77,19 @@ class LiveOptions:
         Option("--size", parser=parse_size, metavar="WxH", help="Size requested from the camera and the demo."),
     ] = Size(1280, 720)
     fps: Annotated[float, Option(min=1, max=240, help="Frame rate of the camera, the demo and the output.")] = 30.0
-    max_faces: Annotated[int, Option(min=1, max=4, help="Number of faces to track.")] = 1
-    strength: Annotated[float, Option(min=0, max=1, help="Multiplies the strength of every layer of the look.")] = 1.0
+    max_faces: _MaxFaces = 1
+    strength: _Strength = 1.0
     mirror: Annotated[bool, Option("--mirror/--no-mirror", help="Start with a mirrored picture.")] = False
     frames: Annotated[int | None, Option(min=1, help="Stop after this number of frames.")] = None
     report: Annotated[Path | None, Option(help="Write measurements to this JSON file.")] = None
-    runtime: Annotated[str, Option(help="auto, tensorrt, openvino, openvino-gpu, openvino-npu or torch.")] = "auto"
+    runtime: _Runtime = "auto"
     global_hotkeys: Annotated[
         bool, Option("--global-hotkeys", help="Ctrl+Alt+key works while another window has the focus.")
     ] = False
     face_model: Annotated[Path | None, Option(help="FaceLandmarker .task file, instead of the bundled face mesh.")] = (
         None
     )
-    looks_file: Annotated[Path | None, Option(help="Looks file, instead of your own.")] = None
+    looks_file: _LooksFile = None
     idle: Annotated[
         bool | None,
         Option(
@@ -92,13 +107,45 @@ class LiveOptions:
     ] = False
 
     def __post_init__(self) -> None:
-        from engines.runtime.selector import RUNTIMES  # imports NumPy, which `veneer --help` does without
-
         check_ranges(self)
-        if self.runtime not in RUNTIMES:
-            raise OptionsError(f"--runtime {self.runtime}", "there is no such runtime", f"use {', '.join(RUNTIMES)}")
+        _check_runtime(self.runtime)
         if not self.sinks:
             raise OptionsError("--sink", "none given", "name virtual-camera, window, file:PATH or null")
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """The options of `veneer apply`; it and the `[apply]` table of the settings file are generated from the fields.
+
+    Raises:
+        OptionsError: A value is out of range, or the runtime is unknown.
+    """
+
+    look: _Look = "glaze"
+    strength: _Strength = 1.0
+    max_faces: _MaxFaces = 4
+    quality: Annotated[
+        int | None,
+        Option(help="Quality of films on the encoder's scale; of H.264 0 (best) to 51, by default 18."),
+    ] = None
+    encoder: Annotated[
+        str,
+        Option(help="Encoder of films: auto, hardware, or FFmpeg's name, such as libx265, libsvtav1 or h264_nvenc."),
+    ] = "auto"
+    preset: Annotated[str | None, Option(help="Preset of the encoder, such as slow; of H.264 by default veryfast.")] = (
+        None
+    )
+    size_wh: Annotated[
+        tuple[int, int] | None,
+        Option("--size", parser=parse_size, metavar="WxH", help="Scale films to this size, keeping the aspect ratio."),
+    ] = None
+    no_clobber: Annotated[bool, Option("--no-clobber/--clobber", help="Keep existing output files.")] = False
+    runtime: _Runtime = "auto"
+    looks_file: _LooksFile = None
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        _check_runtime(self.runtime)
 
 
 def settings_file() -> Path:
@@ -115,10 +162,18 @@ def load_options(given: Mapping[str, Any]) -> LiveOptions:
     Raises:
         OptionsError: The settings file or a value is wrong; the message names it.
     """
-    return LiveOptions(**{**_read_settings(settings_file()), **given})
+    return LiveOptions(**{**_read_settings(settings_file(), "run"), **given})
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
+def load_apply_options(given: Mapping[str, Any]) -> ApplyOptions:
+    """Merge the command line over the `[apply]` table of the settings file; see `load_options`."""
+    return ApplyOptions(**{**_read_settings(settings_file(), "apply"), **given})
+
+
+_TABLES = {"run": LiveOptions, "apply": ApplyOptions}
+
+
+def _read_settings(path: Path, name: str) -> dict[str, Any]:
     if not path.is_file():
         return {}
     where = f"settings file {path}"
@@ -126,8 +181,9 @@ def _read_settings(path: Path) -> dict[str, Any]:
         tables = toml.read(path)
     except (OSError, toml.TOMLDecodeError) as error:
         raise OptionsError(where, f"not readable: {error}", "correct that line") from error
-    run = tables.pop("run", {})
-    if tables or not isinstance(run, dict):
-        got = f"unknown table {shown(sorted(tables))}" if tables else f"run = {shown(run)} is not a table"
-        raise OptionsError(where, got, "use one table, [run]")
-    return options_from_table(LiveOptions, run, f"{where}, [run]")
+    for key, table in tables.items():
+        if key not in _TABLES:
+            raise OptionsError(where, f"unknown table {shown(key)}", f"use {' and '.join(f'[{n}]' for n in _TABLES)}")
+        if not isinstance(table, dict):
+            raise OptionsError(where, f"{key} = {shown(table)} is not a table", f"write [{key}] and lines below it")
+    return options_from_table(_TABLES[name], tables.get(name, {}), f"{where}, [{name}]")

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 
 from engines.errors import OptionsError, VeneerError
+from engines.files import check_writable, write_json
 from engines.looks import Look, find_look, load_looks
 from engines.paths import expanded, pictures_dir, videos_dir
 from engines.runtime import autotune_choice
@@ -24,7 +25,7 @@ from live.diagnostics.engine_status import in_short, in_words
 from live.options import LiveOptions
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
-from live.pipeline.report import check_writable, run_report, write_report
+from live.pipeline.report import run_report
 from live.pipeline.viewer_presence import ViewerPresence, can_idle
 from live.recording.recorder import Recorder
 from live.render.look_loader import LookLoader
@@ -62,7 +63,6 @@ class Session:
     """One run, from its options to its report.
 
     Args:
-        options: validated options.
         source: used instead of the one in the options; it is never released for lack of viewers.
         sinks: used instead of those in the options.
         looks: all looks; by default loaded from the looks files.
@@ -88,8 +88,7 @@ class Session:
         self.options, self._ctl, self._on_frame = options, ctl, on_frame
         _check_files(options)
         cv2.setNumThreads(1)  # the operations are small; more threads would only compete with the tracker
-        if options.report is not None:
-            check_writable(options.report)
+        check_writable("--report", options.report)
         looks = dict(looks) if looks else _load_looks(options)
         find_look(looks, options.look)
         self._look_keys = look_keys(looks)
@@ -131,11 +130,7 @@ class Session:
         )
 
     def run(self) -> dict[str, Any]:
-        """Run to the end and return the report, which is also written if the options say so.
-
-        Raises:
-            VeneerError: The run could not start or continue; the report is written all the same.
-        """
+        """Run to the end and return the report, which is also written if the options say so, after an error too."""
         with stop_on_signals(self.pipeline.interrupt):  # also while the last files are completed
             try:
                 with self._controlled():
@@ -143,9 +138,10 @@ class Session:
             finally:
                 self._capture.close()
                 report = run_report(self.pipeline) | {"recorded": self._capture.counts()}
-                if self.options.report is not None:
-                    write_report(self.options.report, report)
+                write_json("--report", self.options.report, report)
         parts = self.pipeline.parts
+        for note in parts.source.notes:
+            say(f"{Path(self.options.source).name}: {note}")
         for warning in (parts.source.warning, *(sink.warning for sink in parts.sinks)):
             if warning:
                 say(warning)
@@ -163,11 +159,9 @@ class Session:
             except (VeneerError, OSError) as error:
                 say(f"`veneer ctl` will not work in this run: {error}")
             if self.options.global_hotkeys:
-                from live.control.global_hotkeys import GlobalHotkeys
+                from live.control import global_hotkeys
 
-                keys = GlobalHotkeys(self.controls.apply, self._look_keys)
-                keys.start()
-                stack.callback(keys.stop)
+                stack.callback(global_hotkeys.listen(self.controls.apply, self._look_keys))
             if self.options.mic_delay:
                 delay = MicrophoneDelay(self._latency_ms, say)
                 delay.start()
@@ -232,11 +226,7 @@ def _load_looks(options: LiveOptions) -> dict[str, Look]:
 
 
 def _check_files(options: LiveOptions) -> None:
-    """Check that no file is both read and written, or written twice.
-
-    Raises:
-        OptionsError: One is.
-    """
+    """Raise OptionsError if a file is both read and written, or written twice."""
     named = [(f"--source {options.source}", expanded(options.source))] if options.source != "demo" else []
     named += [(f"--sink {s}", expanded(s.partition(":")[2])) for s in options.sinks if s.startswith("file:")]
     named += [(f"--report {options.report}", options.report)] if options.report else []

@@ -24,7 +24,7 @@ from engines.training.data.aligned import load_region
 from engines.training.losses.perceptual import VggFeatures
 from engines.training.resume import CHECKPOINT, load_run
 from live.options import load_options, settings_file
-from live.sources.still_picture import read_picture
+from live.picture_files.picture_reader import read_picture
 from live.sources.video_source import VideoSource
 from live.tracking.face_landmarker import LandmarkerMesh
 from tests.fuzz import samples

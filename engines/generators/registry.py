@@ -36,15 +36,13 @@ def generator_names() -> tuple[str, ...]:
 
 def generator_specs() -> tuple[GeneratorSpec, ...]:
     """Return the specs of all generators, sorted by name."""
-    return tuple(generator_spec(name) for name in generator_names())
+    return tuple(map(generator_spec, generator_names()))
 
 
 def generator_spec(name: str) -> GeneratorSpec:
     """Return the spec of one generator.
 
-    Raises:
-        OptionsError: No generator has this name.
-        EngineError: Its `SPEC` is not made of literals.
+    Raises OptionsError if no generator has this name; EngineError if its `SPEC` is not made of literals.
     """
     path = _path(_module(name))
     return _spec_in(path, _version(path))

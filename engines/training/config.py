@@ -62,8 +62,6 @@ class TrainConfig:
     def from_json(cls: type[ConfigT], saved: Mapping[str, Any], requested: TrainConfig | None = None) -> ConfigT:
         """Return the config that `to_json` saved, with the settings of this machine from `requested`.
 
-        Raises:
-            TypeError: The saved fields are not those of this class.
-            OptionsError: A value is out of range.
+        Raises TypeError if the saved fields are not those of this class; OptionsError if a value is out of range.
         """
         return cls(**{**saved, **{name: getattr(requested, name) for name in cls.local if hasattr(requested, name)}})

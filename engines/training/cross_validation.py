@@ -10,7 +10,7 @@ import numpy as np
 from engines.errors import OptionsError
 from engines.training.data.lip_pairs import LipPairs, split_folds
 from engines.training.devices import make_fabric
-from engines.training.methods.lips import EPOCHS, Lips, LipsConfig, one_thread, scores_db
+from engines.training.methods.lips import Lips, LipsConfig, one_thread, scores_db
 from engines.training.metrics.psnr import mean_psnr_db
 from engines.training.progress import Outcome, Watch
 from engines.training.resume import CHECKPOINT, load_run
@@ -20,24 +20,19 @@ _SILENT = Watch()
 
 
 def cross_validate(
-    pairs: LipPairs, work: Path, *, folds: int, epochs: int = EPOCHS, seed: int = 0, resume: bool = False,
+    pairs: LipPairs, work: Path, *, folds: int, epochs: int, seed: int = 0, resume: bool = False,
     watch: Watch = _SILENT, **changes: Any,
 ) -> tuple[Lips, Outcome, dict[str, Any]]:  # fmt: skip
     """Train one network for each fold, and one on all pairs; `changes` are other fields of `LipsConfig`.
 
-    Args:
-        work: Folder of the checkpoints: one folder for each network.
-        resume: Continue from the checkpoints; networks without one are trained from the start.
-        watch: Callbacks; steps are counted over all networks.
+    Each network has its folder of checkpoints in `work`; with `resume`, networks without one are trained from the
+    start. `watch` counts the steps over all networks.
 
-    Returns:
-        The method and the outcome of the network trained on all pairs, and the scores. `cv_psnr_db` is the mean over
-        pictures, each painted by the network that was not trained on it.
+    Return the method and the outcome of the network trained on all pairs, and the scores. `cv_psnr_db` is the mean over
+    pictures, each painted by the network that was not trained on it.
 
-    Raises:
-        OptionsError: There are fewer than two folds, or more folds than pairs.
-        StoppedError: Ctrl-C or SIGTERM; the checkpoint was written.
-        DivergedError: A loss is not finite.
+    Raises OptionsError if there are fewer than two folds, or more folds than pairs; StoppedError after Ctrl-C or
+    SIGTERM, when the checkpoint is written; DivergedError if a loss is not finite.
     """
     if not 2 <= folds <= len(pairs):
         got = f"{len(pairs)} pairs of style {pairs.style!r}"

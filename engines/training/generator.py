@@ -11,11 +11,7 @@ from engines.training.config import TrainConfig
 
 
 def build_generator(config: TrainConfig) -> nn.Module:
-    """Return the config's generator with fresh weights.
-
-    Raises:
-        OptionsError: There is no such generator, or it does not take these arguments.
-    """
+    """Return the config's generator with fresh weights. Raises OptionsError if it does not take the arguments."""
     try:
         return registry.fresh_generator(config.generator, config.generator_args)
     except ValueError as error:
@@ -24,11 +20,7 @@ def build_generator(config: TrainConfig) -> nn.Module:
 
 
 def check_size(net: nn.Module, size_wh: tuple[int, int], name: str, device: torch.device) -> None:
-    """Run a generator on a black picture of this size, (1, 3, H, W).
-
-    Raises:
-        OptionsError: It does not take the size, or returns another one.
-    """
+    """Run a generator on a black picture, (1, 3, H, W). Raises OptionsError if it does not take or keep the size."""
     width, height = size_wh
     try:
         with torch.inference_mode():

@@ -33,13 +33,9 @@ class RunState:
 
 
 def load_run(work: Path, requested: TrainConfig | None = None) -> RunState:
-    """Load the checkpoint in a folder.
+    """Load the checkpoint in a folder; the settings of this machine come from `requested`.
 
-    Args:
-        requested: Config with the settings of this machine, which are not in the checkpoint.
-
-    Raises:
-        OptionsError: There is no checkpoint, or it is not usable.
+    Raises OptionsError if there is no checkpoint, or it is not usable.
     """
     path = work / CHECKPOINT
     tensors, state = checkpoint.read(path)

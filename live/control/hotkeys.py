@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from string import ascii_lowercase
 from types import MappingProxyType
 
@@ -14,27 +13,19 @@ from live.control.controls import Command
 _NUMBER_KEYS = "123456789"
 
 
-@dataclass(frozen=True, slots=True)
-class Hotkey:
-    """The command of a key and its help text; a key with an empty text is not listed."""
-
-    command: Command
-    help: str
-
-
-# key name, in lower case: one character, or "esc"
-KEYS: Mapping[str, Hotkey] = MappingProxyType(
+# Key name, in lower case: one character, or "esc"; its command, and its help text. An empty text is not listed.
+KEYS: Mapping[str, tuple[Command, str]] = MappingProxyType(
     {
-        "[": Hotkey(Command("strength", "-"), "weaker"),
-        "]": Hotkey(Command("strength", "+"), "stronger"),
-        "m": Hotkey(Command("mirror"), "mirror the picture"),
-        "f": Hotkey(Command("freeze"), "freeze the picture"),
-        "b": Hotkey(Command("panic"), "panic: show a still card; again to end"),
-        "s": Hotkey(Command("snapshot"), "snapshot"),
-        "r": Hotkey(Command("record"), "record, again to stop"),
-        "h": Hotkey(Command("help"), "show or hide this help"),
-        "q": Hotkey(Command("quit"), "quit (also Esc)"),
-        "esc": Hotkey(Command("quit"), ""),
+        "[": (Command("strength", "-"), "weaker"),
+        "]": (Command("strength", "+"), "stronger"),
+        "m": (Command("mirror"), "mirror the picture"),
+        "f": (Command("freeze"), "freeze the picture"),
+        "b": (Command("panic"), "panic: show a still card; again to end"),
+        "s": (Command("snapshot"), "snapshot"),
+        "r": (Command("record"), "record, again to stop"),
+        "h": (Command("help"), "show or hide this help"),
+        "q": (Command("quit"), "quit (also Esc)"),
+        "esc": (Command("quit"), ""),
     }
 )
 _OTHER_NAMES = {"\x1b": "esc", "escape": "esc"}
@@ -43,15 +34,13 @@ _OTHER_NAMES = {"\x1b": "esc", "escape": "esc"}
 def look_keys(looks: Mapping[str, Look]) -> dict[str, str]:
     """Return the name of the look of each key: the keys that the looks name, then 1 to 9 in the order of the looks.
 
-    A look beyond the ninth that names no key gets the first free letter of its name.
-
-    Raises:
-        LookError: A look names the key of a command, or of another look.
+    A look beyond the ninth that names no key gets the first free letter of its name. Raises LookError if a look names
+    the key of a command, or of another look.
     """
     chosen: dict[str, str] = {}
     for look in looks.values():
         if look.key in KEYS or look.key in chosen:
-            got = f"that key selects look {chosen[look.key]!r}" if look.key in chosen else KEYS[look.key].help
+            got = f"that key selects look {chosen[look.key]!r}" if look.key in chosen else KEYS[look.key][1]
             raise LookError(f"look {look.name!r}: key = {look.key!r}", f"already in use: {got}", "choose another key")
         if look.key:
             chosen[look.key] = look.name
@@ -64,32 +53,28 @@ def look_keys(looks: Mapping[str, Look]) -> dict[str, str]:
 
 
 def command_for_key(key: str, keys_of_looks: Mapping[str, str]) -> Command | None:
-    """Return the command of a key.
+    """Return the command of a key; None for a key without one.
 
     Args:
         key: One character in either case, or "esc" (also "escape" and chr(27)).
         keys_of_looks: See `look_keys`.
-
-    Returns:
-        None for a key without a command.
     """
     name = key.lower()
     name = _OTHER_NAMES.get(name, name)
     if name in keys_of_looks:
         return Command("look", keys_of_looks[name])
-    hotkey = KEYS.get(name)
-    return hotkey.command if hotkey else None
+    return KEYS[name][0] if name in KEYS else None
 
 
 def help_lines(keys_of_looks: Mapping[str, str]) -> tuple[str, ...]:
     """Return one line per key ("2  glaze", "M  mirror the picture"): the looks, then the table."""
     looks = [f"{key.upper()}  {name}" for key, name in keys_of_looks.items()]
-    return (*looks, *(f"{key.upper()}  {it.help}" for key, it in KEYS.items() if it.help))
+    return (*looks, *(f"{key.upper()}  {text}" for key, (_, text) in KEYS.items() if text))
 
 
 def repeats(key: str) -> bool:
     """Whether a key that is held down gives its command again and again."""
-    return key in KEYS and KEYS[key].command.verb == "strength"
+    return key in KEYS and KEYS[key][0].verb == "strength"
 
 
 def no_display_error(found: str) -> OptionsError:

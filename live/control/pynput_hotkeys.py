@@ -27,12 +27,7 @@ _MACOS_KEYS = {
 
 
 class PynputListener:
-    """Watches all key events, and calls back with the key's name while Ctrl and Alt are held.
-
-    Args:
-        on_key: takes a name from `keys`, in the listening thread.
-        keys: single characters in lower case.
-    """
+    """Watches all key events, and calls back with one of `keys`, in lower case, pressed while Ctrl and Alt are held."""
 
     def __init__(self, on_key: Callable[[str], object], keys: frozenset[str]) -> None:
         self._on_key, self._keys = on_key, keys
@@ -41,11 +36,7 @@ class PynputListener:
         self._listener: Any = None
 
     def start(self) -> None:
-        """Install the hook and wait until it is ready.
-
-        Raises:
-            OptionsError: pynput cannot be loaded, or the system does not permit the hook.
-        """
+        """Install the hook and wait until it is ready. Raises OptionsError."""
         try:
             listener = _new_listener(on_press=self.press, on_release=self.release)
         except ImportError as error:

@@ -21,21 +21,13 @@ from engines.text import one_line
 from engines.training.metrics.psnr import psnr_db
 from live.diagnostics import device_checks
 from live.diagnostics.device_checks import Finding
-from live.options import load_options, settings_file
+from live.options import load_apply_options, load_options, settings_file
 from live.pipeline.report import versions
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of one check.
-
-    Attributes:
-        name: What was checked.
-        ok: Whether it works.
-        says: What was found.
-        do: The remedy if it does not work.
-        needed: Whether `veneer run` cannot work without it.
-    """
+    """The result of one check: what was found, and the remedy; `needed` if `veneer run` cannot work without it."""
 
     name: str
     ok: bool
@@ -78,6 +70,7 @@ def as_report(checks: list[Check]) -> dict[str, Any]:
 
 def _settings() -> Finding:
     load_options({})
+    load_apply_options({})
     looks = load_looks()
     where = f"{settings_file()} ({'read' if settings_file().is_file() else 'none yet'}), "
     where += f"{user_file()} ({'read' if user_file().is_file() else 'none yet'})"
@@ -158,14 +151,7 @@ def min_psnr_db(precision: str) -> float:
 def measure_deviation(
     style: Style, regions_bgr: NDArray[np.uint8], answers: NDArray[np.float32], reference: NDArray[np.float32]
 ) -> Deviation:
-    """Compare an engine's answers with those of the FP32 reference.
-
-    Args:
-        style: Tells whether an answer is a picture or a change of the input.
-        regions_bgr: The input, (N, H, W, 3) uint8 BGR.
-        answers: (N, H, W, 3) float32 BGR in levels of 255.
-        reference: The same shape.
-    """
+    """Compare an engine's answers with those of FP32, (N, H, W, 3) float32 BGR in levels of 255; the input is uint8."""
     error = np.abs(answers - reference)
     if not np.isfinite(error).all():
         return Deviation(0.0, float("inf"), float("inf"))

@@ -38,14 +38,10 @@ class LatestSlot(Generic[T]):
         self.dropped = 0
 
     def put(self, item: T, *, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Put an item into the slot.
+        """Put an item into the slot. Raises Closed if it was closed, or the producer stopped, before it had room.
 
         Args:
-            item: the item.
             stopped: called ten times a second while `put` waits; True gives up.
-
-        Raises:
-            Closed: The slot was closed, or the producer stopped, before there was room.
         """
         with self._changed:
             if self._lossless:
@@ -64,10 +60,7 @@ class LatestSlot(Generic[T]):
         """Wait until the consumer needs an item, or will need it in about `lead_s`, the time it takes to produce.
 
         An item that is produced earlier would only become older in the slot, or be replaced. Without `lossless`, the
-        wait is never longer than the consumer's usual time.
-
-        Raises:
-            Closed: The slot was closed meanwhile.
+        wait is never longer than the consumer's usual time. Raises Closed if the slot was closed meanwhile.
         """
         with self._changed:
             if self._lossless:
@@ -82,11 +75,7 @@ class LatestSlot(Generic[T]):
                 raise Closed
 
     def get(self, *, timeout_s: float) -> T | None:
-        """Take the oldest item; None after the timeout.
-
-        Raises:
-            Closed: The slot is closed and empty.
-        """
+        """Take the oldest item; None after the timeout. Raises Closed if the slot is closed and empty."""
         with self._changed:
             if self._taken_s:
                 busy_s = min(max(0.0, time.monotonic() - self._taken_s), 1.0)

@@ -7,6 +7,7 @@ thread waits and serves the preview window, so signals and keys work whatever th
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,6 @@ from engines.errors import EngineError, SinkError, SourceError, TrackingError, V
 from engines.text import one_line
 from live.control.controls import Controls, ControlState
 from live.pipeline.frame import Frame
-from live.pipeline.gc_freeze import GcFreeze
 from live.pipeline.ingest import Ingest
 from live.pipeline.latest_slot import Closed
 from live.pipeline.sender import STOP_TIMEOUT_S, Sender, queue_capacity
@@ -34,6 +34,7 @@ _MAX_FPS = 1000.0  # higher declared rates are ignored
 _JOIN_TIMEOUT_S = STOP_TIMEOUT_S - 0.5  # the rest is for closing the looks and for a late thread
 _CLOSE_TIMEOUT_S = 0.3
 _MAX_MESSAGES = 32  # different ones per run
+_MAX_OWN_FROZEN = 1000  # objects that the interpreter itself may have excluded from garbage collections
 _ERROR_TYPES = {"source": SourceError, "tracker": TrackingError, "looks": EngineError, "rendering": EngineError}
 
 
@@ -52,7 +53,6 @@ class Pipeline:
     """Runs frames from the source to the sinks until the end, a stop or a failure.
 
     Args:
-        parts: opened and closed by `run`.
         fps: the pace of live sinks, and the frame rate of files recorded from a live source.
         frames: stop after this many; None for no limit.
         say: receives one-line messages for the user.
@@ -80,7 +80,7 @@ class Pipeline:
         self._renderer_hangs = False  # the end did not wait for the rendering thread
         self._error: VeneerError | None = None
         self._senders: list[Sender] = []
-        self._gc_freeze: GcFreeze | None = None
+        self._at_end = contextlib.ExitStack()
         parts.controls.set_looks(parts.look_loader.looks)
         self._policy = PrivacyPolicy(parts.controls.look_of)
         self._renderer = FrameRenderer(
@@ -146,11 +146,7 @@ class Pipeline:
         self.stop()
 
     def run(self) -> None:
-        """Run to the end.
-
-        Raises:
-            VeneerError: The run could not start or continue; everything is closed.
-        """
+        """Run to the end. Raises VeneerError if the run could not start or continue; everything is closed."""
         loader = threading.Thread(target=self._load_looks, name="look loader", daemon=True)
         renderer = threading.Thread(target=self._render_loop, name="render", daemon=True)
         self._ingest.start()
@@ -160,8 +156,7 @@ class Pipeline:
             self._main_loop()
         finally:
             self._shut_down(renderer, loader)
-            if self._gc_freeze is not None:
-                self._gc_freeze.end()
+            self._at_end.close()
         if self._error is not None:
             raise self._error
 
@@ -221,7 +216,10 @@ class Pipeline:
         with self._ending:
             if self._ingest.over.is_set():
                 raise Closed
-            self._gc_freeze = self._gc_freeze or GcFreeze()
+            if gc.get_freeze_count() < _MAX_OWN_FROZEN:  # else another run in this process did it
+                # A full collection traverses 100,000 objects of the libraries, and stops all threads for 50 ms.
+                gc.freeze()
+                self._at_end.callback(gc.unfreeze)
             self._senders = [self._sender(index, sink, first) for index, sink in enumerate(self.parts.sinks)]
             for sender in self._senders:
                 sender.start()

@@ -12,11 +12,11 @@ from pathlib import Path
 from engines.errors import VeneerError
 from engines.text import one_line
 from live.control.controls import Command, Controls, ControlState
+from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import Frame
 from live.pipeline.latest_slot import Closed
 from live.pipeline.sender import STOP_TIMEOUT_S, Sender, queue_capacity
 from live.sinks.video_file import VideoFileSink
-from live.sources.still_picture import write_picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

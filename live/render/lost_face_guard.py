@@ -94,7 +94,7 @@ def _face_box(face: Face) -> Floats | None:
 
 def _region_drawn_without_faces(loaded: LoadedLook) -> str:
     """Return "frame" or "person" if the strongest drawn layers cover that region whether faces are found or not."""
-    drawn = [layer for layer in loaded.layers if layer.output == "picture"]
+    drawn = [layer for layer in loaded.layers if layer.covers]
     max_strength = max((layer.strength for layer in drawn), default=0.0)
     regions = {layer.region for layer in drawn if layer.strength >= max_strength}
     return next((region for region in ("frame", "person") if region in regions), "")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engines.looks import Look
-from engines.styles import Style
 from live.control.controls import STRENGTH_STEP, ControlState
 from live.pipeline.frame import Frame, TrackedFrame
 from live.render.look_loader import LoadedLook
@@ -28,7 +27,7 @@ def required_coverage(look: Look, strength: float) -> float:
     """
     if final_fallback(look) == "raw":
         return 0.0
-    covering = (layer.strength for layer in look.layers if isinstance(layer.style, Style) and layer.style.covers)
+    covering = (layer.strength for layer in look.layers if layer.covers)
     return strength * max(covering, default=0.0)
 
 
@@ -85,7 +84,7 @@ class PrivacyPolicy:
         """
         if bare_faces is None or (bare_faces and loaded.look.no_face != "raw"):
             return self._fallback(frame, loaded.look, strength)
-        hiding = (layer.strength for layer in loaded.layers if layer.output == "picture")
+        hiding = (layer.strength for layer in loaded.layers if layer.covers)
         coverage = 0.0 if bare_faces else strength * max(hiding, default=0.0)
         frame = replace(frame, coverage=coverage, shown="picture" if loaded.layers and strength else "raw")
         self._held = frame, loaded.look.name

@@ -22,7 +22,7 @@ def open_sink(
     """Create the sink that `text` names, not yet opened.
 
     Args:
-        text: "virtual-camera", "virtual-camera:DEVICE", "window", "file:PATH" or "null".
+        text: See `FORMS`.
         on_key: For the window: called with the name of each pressed key.
         meter: For the window: returns the text to draw on the picture.
         audio_from: For a file: the file to copy the sound from.

@@ -21,14 +21,15 @@ from engines.errors import SinkError
 from engines.paths import expanded
 from live.pipeline.frame import Frame, fit_into
 from live.pipeline.frame_pool import FramePool
+from live.recording.encoders import Encoder, EncoderSettings, choose_encoder, fallback_warning
 from live.recording.recording_file import FORMATS, RecordingFile, check_target, create_file, error_text
 from live.recording.video_encoder import (
-    Encoder,
     add_video_stream,
     bgr_to_yuv420,
     even_size,
+    fitting_size,
     pad_edges,
-    pick_encoder,
+    tag_colours,
 )
 from live.recording.video_sound import SoundTrack
 from live.sinks.base import FrameSink
@@ -59,12 +60,15 @@ class VideoFileSink(FrameSink):
 
     live = False
 
-    def __init__(self, path: Path | str, *, audio_from: Path | None = None) -> None:
+    def __init__(
+        self, path: Path | str, *, audio_from: Path | None = None, settings: EncoderSettings | None = None
+    ) -> None:
         """Check the path; nothing is written yet.
 
         Args:
             path: Ends in .mp4, .m4v, .mov or .mkv; the folder exists.
             audio_from: File whose first sound stream is added, synchronous with the frames' `pts_s`.
+            settings: Of the video encoder.
 
         Raises:
             SinkError: No video can be written to this path.
@@ -76,6 +80,7 @@ class VideoFileSink(FrameSink):
         self.encoder_name = ""
         self.growing_path = self._path
         self._audio_from = audio_from
+        self._settings = settings or EncoderSettings()
         self._file: RecordingFile | None = None
         self._sound: SoundTrack | None = None
         self._container: OutputContainer | None = None
@@ -91,14 +96,17 @@ class VideoFileSink(FrameSink):
 
         Raises:
             SinkError: The file cannot be created, no encoder works, or the file with the sound does not exist.
+            OptionsError: The encoder does not work with the settings.
         """
         check_target(self._path)
         rate = Fraction(fps if math.isfinite(fps) and 1 <= fps <= 1000 else 30).limit_denominator(1001)
-        self._size_wh, self._padded_wh, self._rate = size_wh, even_size(size_wh), rate
-        encoder = pick_encoder(self._padded_wh, rate)
+        self._size_wh = fitting_size(size_wh, self._settings.size_wh)
+        self._padded_wh, self._rate = even_size(self._size_wh), rate
+        encoder = choose_encoder(self._settings, FORMATS[self._path.suffix.lower()], self._padded_wh, rate)
         if encoder is None:
             got = "no video encoder of this PyAV takes it"
-            raise SinkError(f"writing {self._path} at {size_wh[0]}x{size_wh[1]}", got, "pip install --upgrade av")
+            asked = f"writing {self._path} at {self._size_wh[0]}x{self._size_wh[1]}"
+            raise SinkError(asked, got, "pip install --upgrade av")
         try:
             if self._audio_from is not None:
                 self._sound = SoundTrack(self._audio_from, FORMATS[self._path.suffix.lower()])
@@ -109,7 +117,7 @@ class VideoFileSink(FrameSink):
                 raise self._write_error(error) from None
             raise
         self.encoder_name = encoder.name
-        self._set_warning(encoder.warning, self._sound.warning if self._sound else None)
+        self._set_warning(fallback_warning(encoder, self._settings), self._sound.warning if self._sound else None)
 
     def _start(self, encoder: Encoder) -> None:
         import av
@@ -119,7 +127,7 @@ class VideoFileSink(FrameSink):
         format_name = FORMATS[self._path.suffix.lower()]
         options = _container_options(format_name)
         self._container = av.open(self._file, "w", format=format_name, options=options)
-        self._stream = add_video_stream(self._container, encoder, self._padded_wh, self._rate)
+        self._stream = add_video_stream(self._container, encoder, self._settings, self._padded_wh, self._rate)
         self._tick_s = Fraction(1, encoder.ticks_per_s)
         if self._sound is not None:
             self._sound.add_to(self._container)
@@ -137,12 +145,14 @@ class VideoFileSink(FrameSink):
         if self._last_ticks is None:
             starts_at_zero = frame.pts_s is not None and (frame.frame_id == 0 or self._audio_from is not None)
             self._start_s = 0.0 if starts_at_zero else frame.time_s
+            self._matrix = frame.colour.matrix
+            tag_colours(self._stream, frame.colour)
         position_s = frame.time_s - self._start_s
         ticks = round(position_s / self._tick_s)
         ticks = max(ticks, 0 if self._last_ticks is None else self._last_ticks + 1)
         try:
             picture_bgr = pad_edges(fit_into(frame.bgr, self._size_wh), self._padded_wh)
-            picture = av.VideoFrame.from_ndarray(bgr_to_yuv420(picture_bgr, self._pool), format="yuv420p")
+            picture = av.VideoFrame.from_ndarray(bgr_to_yuv420(picture_bgr, self._pool, self._matrix), format="yuv420p")
             picture.pts, picture.time_base = ticks, self._tick_s
             if self._sound is not None:
                 self._sound.write_until(position_s)

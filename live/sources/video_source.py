@@ -6,15 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.errors import SourceError
-from live.pipeline.frame import Frame, ImageU8
+from live.pipeline.frame import Frame
 from live.sources.base import FrameSource, SourceInfo
-from live.sources.frame_decoder import BgrConverter, StreamClock
+from live.sources.bgr_converter import BgrConverter, Picture
 from live.sources.pace import Pace
+from live.sources.stream_clock import StreamClock
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -50,11 +50,10 @@ class VideoSource(FrameSource):
         self._in_use = threading.Lock()
         self._pace = Pace(self._closed, catch_up=True) if pace else None
         self._container: InputContainer | None = None
-        self._frames: Iterator[VideoFrame] = iter(())
-        self._next: tuple[ImageU8, float] | None = None
+        self._pictures: Iterator[Picture] = iter(())
+        self._next: tuple[Picture, float] | None = None
         self._frame_id, self._damaged_packets, self._is_truncated = 0, 0, False
         self._clock = StreamClock(1 / 30, 0.0)
-        self._time_base: Fraction | None = None
         self._end_s: float | None = None
 
     def open(self) -> SourceInfo:
@@ -83,13 +82,13 @@ class VideoSource(FrameSource):
             if self._next is None or self._closed.is_set():
                 self._release()
                 return None
-            bgr, pts_s = self._next
+            picture, pts_s = self._next
             if self._pace is not None and not self._pace.wait_until(pts_s):
                 self._release()
                 return None
             self._next = None
             self._frame_id += 1
-            return Frame(bgr, self._frame_id - 1, time.monotonic(), pts_s)
+            return Frame(picture.bgr, self._frame_id - 1, time.monotonic(), pts_s, colour=picture.colour)
 
     def close(self) -> None:
         """Close the file; a `read` that is in progress closes it itself."""
@@ -114,15 +113,15 @@ class VideoSource(FrameSource):
         stream.thread_type = "AUTO"  # decode several frames in parallel
         start_s = (self._container.start_time or 0) / 1e6
         self._clock, self._end_s = StreamClock(1 / fps, start_s), _stated_end_s(self._container, stream, start_s)
-        self._time_base = stream.time_base
-        self._to_bgr = BgrConverter(stream.sample_aspect_ratio)
-        self._frames = self._decoded(self._container, stream)
+        converter = BgrConverter(stream.sample_aspect_ratio, stream.time_base)
+        self.notes = converter.notes
+        self._pictures = converter(self._decoded(self._container, stream))
         self._next = self._decode()
         if self._next is None:
             has_size = stream.width * stream.height  # not if FFmpeg rejected it
             limit = "" if has_size else f"; one may have {MAX_PIXELS / 1e6:.0f} million pixels"
             raise SourceError(self._name, f"no frame of it can be read{limit}", _REMEDY)
-        height, width = self._next[0].shape[:2]
+        height, width = self._next[0].bgr.shape[:2]
         return SourceInfo(self._path.name, (width, height), fps, stream.frames or None)
 
     def _video_stream(self, container: InputContainer) -> VideoStream:
@@ -167,22 +166,18 @@ class VideoSource(FrameSource):
         self._is_truncated = self._is_truncated or held is not None
         yield None
 
-    def _decode(self) -> tuple[ImageU8, float] | None:
+    def _decode(self) -> tuple[Picture, float] | None:
         """Return the next picture and its position in seconds; at the end, set `warning` and return None."""
         import av
 
-        frame = next(self._frames, None)
-        if frame is None:
+        try:
+            picture = next(self._pictures, None)
+        except (av.FFmpegError, ValueError) as error:
+            raise SourceError(self._name, f"its frames cannot be converted ({error})", "convert the file") from None
+        if picture is None:
             self._set_warning()
             return None
-        time_base = frame.time_base or self._time_base  # frames of the final flush have none
-        stamp_s = None if frame.pts is None or not time_base else float(frame.pts * time_base)
-        position_s = self._clock.position_s(stamp_s)
-        try:
-            return self._to_bgr(frame), position_s
-        except (av.FFmpegError, ValueError) as error:
-            got = f"frames of format {frame.format.name} cannot be converted ({error})"
-            raise SourceError(self._name, got, "convert the file") from None
+        return picture, self._clock.position_s(picture.stamp_s)
 
     def _set_warning(self) -> None:
         last_s, frame_s = self._clock.last_s, self._clock.frame_s
@@ -195,7 +190,7 @@ class VideoSource(FrameSource):
 
     def _release(self) -> None:
         container, self._container = self._container, None
-        self._frames, self._next = iter(()), None
+        self._pictures, self._next = iter(()), None
         if container is not None:
             container.close()
 

@@ -28,13 +28,13 @@ class Options:
         check_ranges(self)
 
 
-def given_by(*arguments: str, **settings: Any) -> dict[str, Any]:
+def given_by(*arguments: str) -> dict[str, Any]:
     """What a command receives from these arguments."""
     received: dict[str, Any] = {}
     app = typer.Typer()
 
     @app.command()
-    @with_options(Options, **settings)
+    @with_options(Options)
     def command(extra: Annotated[int, typer.Option()] = 7, **given: Any) -> None:
         """Do nothing."""
         received.update(given, extra=extra)
@@ -60,11 +60,6 @@ def test_values_arrive_in_the_types_of_the_class() -> None:
         "loud": True,
         "extra": 1,
     }
-
-
-def test_command_may_offer_a_part_with_other_defaults() -> None:
-    assert given_by(only=("rate", "loud"), defaults={"rate": 60.0}) == {"rate": 60.0, "extra": 7}
-    assert given_by("--rate", "5", only=("rate",), defaults={"rate": 60.0}) == {"rate": 5.0, "extra": 7}
 
 
 def test_help_shows_defaults_and_ranges() -> None:

@@ -16,9 +16,10 @@ from support.hotkey_program import x_server
 from support.sink_clips import beeps_heard, plain_frame, read_pictures, write_sound
 
 from engines.looks import load_looks
+from live.picture_files.picture_reader import read_picture
+from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import Frame, ImageU8
 from live.sinks.video_file import VideoFileSink
-from live.sources.still_picture import read_picture, write_picture
 
 LOOKS = ["none", "toon", "glaze", "soft", "sketch"]
 

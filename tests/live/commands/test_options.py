@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from engines.errors import OptionsError
 from engines.option_fields import with_options
-from live.options import LiveOptions, load_options, parse_size, settings_file
+from live.options import LiveOptions, load_apply_options, load_options, parse_size, settings_file
 
 
 def write_settings(text: str) -> None:
@@ -88,6 +88,21 @@ def test_mistake_in_the_settings_file_is_named(text: str, message: str) -> None:
 def test_option_out_of_range_is_named(arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(OptionsError, match=message):
         options_from(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[apply]\nquality = 3.5\n", "quality = 3.5.*write a whole number"),
+        ("[apply]\nqualty = 3\n", "unknown key 'qualty'.*did you mean 'quality'"),
+        ("[apply]\nsize = 'big'\n", "WIDTHxHEIGHT"),
+        ("[applied]\n", r"unknown table 'applied' - use \[run\] and \[apply\]"),
+    ],
+)
+def test_mistake_in_the_settings_of_apply_is_named(text: str, message: str) -> None:
+    write_settings(text)
+    with pytest.raises(OptionsError, match=message):
+        load_apply_options({})
 
 
 def test_sizes_are_read() -> None:

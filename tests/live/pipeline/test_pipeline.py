@@ -18,6 +18,7 @@ from support.fakes import (
 )
 from support.pipeline_parts import in_background, number_of, numbered, pipeline
 
+from engines.generators.shade import Shade
 from engines.looks import Look, load_looks
 from live.control.controls import Command
 from live.pipeline.frame import Face, Frame, ImageU8
@@ -117,7 +118,7 @@ def test_landmarks_belong_to_the_painted_frame() -> None:
 
     class MarkLookLoader(LookLoader):
         def load(self, name: str) -> LoadedLook:
-            return LoadedLook(Look(name, "", ()), (LoadedLayer(1.0, None, None, None),))
+            return LoadedLook(Look(name, "", ()), (LoadedLayer(Shade.parse("#b3122b", "matte"), 1.0, None),))
 
     class Watching(Painter):
         """Records whether the landmarks match the mark of their frame."""

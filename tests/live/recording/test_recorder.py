@@ -14,10 +14,10 @@ from support.sink_clips import plain_frame, read_pictures
 import live.recording.recorder
 from engines.errors import SinkError
 from live.control.controls import Command, Controls
+from live.picture_files.picture_reader import read_picture
 from live.recording.recorder import Recorder
 from live.render.privacy_fallback import card
 from live.sinks.video_file import VideoFileSink
-from live.sources.still_picture import read_picture
 
 FACE = 100  # grey level of the camera's frames
 

@@ -20,7 +20,7 @@ from support.video_files import SIZE_WH, all_frames, number_in, numbered, write_
 
 from engines.errors import SourceError
 from live.sources import pace
-from live.sources.frame_decoder import StreamClock
+from live.sources.stream_clock import StreamClock
 from live.sources.video_source import VideoSource
 
 

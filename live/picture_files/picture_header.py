@@ -1,35 +1,44 @@
-"""Picture sizes read from file headers, before decoding: a false size would make the decoder allocate gigabytes.
+"""Kind and size of a picture, read from its header before decoding: a false size would allocate gigabytes.
 
-Field offsets are from the format specifications: PNG (W3C, third edition, 11.2.1), TIFF 6.0 (section 2) and the
-Windows bitmap headers, and RFC 9649 (sections 2.5 to 2.7) for WebP, whose canvas Pillow allocates when it opens the
-file. Pillow reads JPEG headers.
+Field offsets are from the format specifications: PNG (W3C, third edition, 11.2.1), TIFF 6.0 (section 2), GIF89a
+(section 18), the Windows bitmap headers, and RFC 9649 (sections 2.5 to 2.7) for WebP, whose canvas the decoder
+allocates when it opens the file. Pillow reads the headers of JPEG, AVIF and HEIC without decoding them.
 """
 
 from __future__ import annotations
 
-import io
 import struct
 
-from PIL import Image
-
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower than the one that `read_picture` checks
+_AVIF_BRANDS = (b"avif", b"avis")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")  # single pictures; sequences are films
 
 
-def header_size_wh(data: bytes) -> tuple[int, int] | None:
-    """Return the width and height in pixels; None if the data is not PNG, JPEG, WebP, BMP or TIFF, or is truncated."""
+def picture_kind(start: bytes) -> str | None:
+    """Return Pillow's name of the format, from the first 32 bytes or more; None if it is no known picture."""
+    if start[4:8] == b"ftyp":
+        brands = start[8:12], start[16:20], start[20:24], start[24:28], start[28:32]
+        if brands[0] in _AVIF_BRANDS or (brands[0] == b"mif1" and b"avif" in brands):
+            return "AVIF"
+        return "HEIF" if brands[0] in _HEIF_BRANDS else None
+    if start[:4] == b"RIFF":
+        return "WEBP" if start[8:12] == b"WEBP" else None
+    signatures = {
+        PNG_SIGNATURE: "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
+    }  # fmt: skip
+    return next((kind for signature, kind in signatures.items() if start.startswith(signature)), None)
+
+
+def header_size_wh(data: bytes, kind: str) -> tuple[int, int] | None:
+    """Return the width and height in pixels; None if the header is truncated or another decoder reads it (JPEG...)."""
     try:
-        if data.startswith(PNG_SIGNATURE):
+        if kind == "PNG":
             return struct.unpack_from(">II", data, 16)
-        if data.startswith(b"BM"):
-            return _bitmap_size_wh(data)
-        if data.startswith((b"II*\0", b"MM\0*")):
-            return _tiff_size_wh(data)
-        if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-            return _webp_size_wh(data)
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:  # does not decode the picture
-            return picture.size
-    except (struct.error, IndexError, OSError, ValueError, SyntaxError):
+        if kind == "GIF":
+            return struct.unpack_from("<HH", data, 6)
+        reader = {"BMP": _bitmap_size_wh, "TIFF": _tiff_size_wh, "WEBP": _webp_size_wh}.get(kind)
+        return reader(data) if reader else None
+    except (struct.error, IndexError):
         return None
 
 
@@ -37,7 +46,7 @@ def safe_png(data: bytes) -> bytes | None:
     """Return a PNG up to its last chunk, without its colour profile; None if it is truncated or has no image data.
 
     OpenCV 4.11 allocates the stated length of a chunk, up to 4 GB, before it checks that the bytes exist. It also
-    reads past the last chunk if it has not found image data. The profile is not used and makes libpng print warnings.
+    reads past the last chunk if it has not found image data. The profile makes libpng print warnings.
     """
     chunks, kinds, offset = [data[: len(PNG_SIGNATURE)]], [b""], len(PNG_SIGNATURE)
     while offset + 12 <= len(data) and kinds[-1] != b"IEND":

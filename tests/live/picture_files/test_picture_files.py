@@ -1,4 +1,4 @@
-"""Still pictures: reading (orientation, depth, alpha), atomic writing, and StillPictureSource."""
+"""Still pictures: reading (orientation, depth, alpha), atomic writing, and PictureSource."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engines.errors import SinkError, SourceError
+from live.picture_files.picture_reader import read_picture
+from live.picture_files.picture_writer import write_picture
 from live.sources import pace
-from live.sources.still_picture import StillPictureSource, read_picture, write_picture
+from live.sources.picture_source import PictureSource
 
 Picture = NDArray[np.uint8]
 
@@ -94,7 +96,7 @@ def test_written_picture_is_read_back(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("size_wh", [(1, 1), (7680, 4320)])
 def test_smallest_and_largest_picture(tmp_path: Path, size_wh: tuple[int, int]) -> None:
     write_picture(tmp_path / "size.jpg", np.full((size_wh[1], size_wh[0], 3), 128, np.uint8))
-    source = StillPictureSource(tmp_path / "size.jpg", repeat=False)
+    source = PictureSource(tmp_path / "size.jpg", repeat=False)
     assert source.open().size_wh == size_wh
     frame = source.read()
     assert frame is not None and frame.size_wh == size_wh
@@ -118,13 +120,13 @@ def test_invalid_pictures_are_one_line_errors(tmp_path: Path) -> None:
     got = {"text.jpg": "no picture", "empty.png": "empty", "cut.png": "damaged", "folder.png": "folder"}
     for name, words in (got | {"missing.png": "no such file"}).items():
         with pytest.raises(SourceError, match=name) as caught:
-            StillPictureSource(tmp_path / name, repeat=False).open()
+            PictureSource(tmp_path / name, repeat=False).open()
         assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_single_picture_is_one_frame(tmp_path: Path) -> None:
     write_picture(tmp_path / "one.png", quarters_bgr())
-    source = StillPictureSource(tmp_path / "one.png", repeat=False)
+    source = PictureSource(tmp_path / "one.png", repeat=False)
     info = source.open()
     assert not source.live and (info.name, info.fps, info.frame_count) == ("one.png", 0.0, 1)
     frame = source.read()
@@ -135,7 +137,7 @@ def test_single_picture_is_one_frame(tmp_path: Path) -> None:
 
 def test_repeated_picture_keeps_its_rate_and_is_writable(tmp_path: Path) -> None:
     write_picture(tmp_path / "again.png", quarters_bgr())
-    source = StillPictureSource(tmp_path / "again.png", fps=100, repeat=True)
+    source = PictureSource(tmp_path / "again.png", fps=100, repeat=True)
     info = source.open()
     assert source.live and info.fps == 100 and info.frame_count is None
     began_s = time.monotonic()
@@ -151,7 +153,7 @@ def test_repeated_picture_keeps_its_rate_and_is_writable(tmp_path: Path) -> None
 
 def test_close_ends_the_wait_for_the_next_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_picture(tmp_path / "slow.png", quarters_bgr())
-    source = StillPictureSource(tmp_path / "slow.png", fps=0.05, repeat=True)
+    source = PictureSource(tmp_path / "slow.png", fps=0.05, repeat=True)
     source.open()
     source.read()
     began_s = time.monotonic()
