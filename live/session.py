@@ -35,7 +35,7 @@ from live.sinks.preview_meter import MeterText
 from live.sinks.sink_factory import open_sink
 from live.sources.base import FrameSource
 from live.sources.idle_source import IdleSource
-from live.sources.source_factory import open_source
+from live.sources.source_factory import film_path, open_source
 from live.tracking.base import FaceTracker
 from live.tracking.quiet_stderr import say_line
 
@@ -67,7 +67,6 @@ class Session:
         sinks: used instead of those in the options.
         looks: all looks; by default loaded from the looks files.
         on_frame: called in the rendering thread with every rendered frame.
-        audio_from: file sinks copy the sound of this file.
         ctl: whether `veneer ctl` can control this run.
 
     Raises:
@@ -82,7 +81,6 @@ class Session:
         sinks: Sequence[FrameSink] | None = None,
         looks: Mapping[str, Look] | None = None,
         on_frame: Callable[[Frame], None] | None = None,
-        audio_from: Path | None = None,
         ctl: bool = True,
     ) -> None:
         self.options, self._ctl, self._on_frame = options, ctl, on_frame
@@ -94,7 +92,8 @@ class Session:
         self._look_keys = look_keys(looks)
         self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
         sinks = sinks or [
-            open_sink(text, on_key=self._on_key, meter=self._meter, audio_from=audio_from) for text in options.sinks
+            open_sink(text, on_key=self._on_key, meter=self._meter, film=film_path(options.source))
+            for text in options.sinks
         ]
         paced = any(sink.live for sink in sinks)
 

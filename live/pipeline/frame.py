@@ -46,6 +46,7 @@ class Frame:
             `live.render.privacy_policy.required_coverage`.
         colour: how a file of this picture is to be tagged.
         shown: what the picture is: "picture" (painted), "hold" (an earlier painted one), "blur", "card" or "raw".
+        hold_s: of the last frame of a film: how long it is shown, in seconds; None of every other frame.
     """
 
     bgr: ImageU8
@@ -55,6 +56,7 @@ class Frame:
     coverage: float = 0.0
     colour: ColourTags = BT709
     shown: str = "raw"
+    hold_s: float | None = None
 
     @property
     def time_s(self) -> float:

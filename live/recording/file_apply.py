@@ -115,7 +115,7 @@ def _apply_to_video(source: Path, output: Path, options: ApplyOptions, progress:
     )
     frames_of = PictureSource(source, repeat=False, keep=True) if animation else None
     sink = animation_sink(part.absolute(), source, animation, frames_of) or VideoFileSink(
-        part.absolute(), audio_from=None if animation else source, settings=_encoder_settings(options)
+        part.absolute(), film=None if animation else source, settings=_encoder_settings(options)
     )
     session = Session(live_options, source=frames_of, sinks=[sink], on_frame=on_frame, ctl=False)
     try:

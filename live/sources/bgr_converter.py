@@ -38,11 +38,13 @@ class Picture(NamedTuple):
         bgr: (H, W, 3) uint8 BGR, 0..255, C-contiguous, in an array of its own.
         stamp_s: Presentation time of its stream in seconds; None if the stream states none.
         colour: Primaries and transfer of the pixels, and the matrix that the frame had.
+        duration_s: How long it is shown, in seconds; 0 if the stream does not state it.
     """
 
     bgr: ImageU8
     stamp_s: float | None
     colour: ColourTags
+    duration_s: float
 
 
 class BgrConverter:
@@ -179,7 +181,8 @@ class _Graph:
             if self._needs_copy:
                 bgr = bgr.copy()
             stamp_s = None if frame.pts is None else float(frame.pts * frame.time_base)
-            yield Picture(np.ascontiguousarray(_apply_display_matrix(bgr, frame)), stamp_s, self._colour)
+            upright_bgr = np.ascontiguousarray(_apply_display_matrix(bgr, frame))
+            yield Picture(upright_bgr, stamp_s, self._colour, float(frame.duration * frame.time_base))
 
 
 def _hdr_filter(graph: Graph, transfer: int) -> FilterContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def open_source(
     from live.sources.video_source import VideoSource
 
     return VideoSource(path, pace=pace)
+
+
+def film_path(text: str) -> Path | None:
+    """Return the path if `text` names a video file; None for a camera, a picture, the demo or a missing file."""
+    if text == "demo" or (text.isascii() and text.isdecimal()):
+        return None
+    with contextlib.suppress(OSError, ValueError, OptionsError):
+        path = expanded(text)
+        return path if path.is_file() and not is_picture(path) else None
+    return None
 
 
 def is_picture(path: Path) -> bool:

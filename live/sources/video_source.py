@@ -14,7 +14,7 @@ from live.pipeline.frame import Frame
 from live.sources.base import FrameSource, SourceInfo
 from live.sources.bgr_converter import BgrConverter, Picture
 from live.sources.pace import Pace
-from live.sources.stream_clock import StreamClock
+from live.sources.stream_clock import StreamClock, picture_stream, start_of_film_s
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 _NOT_VIDEO_FORMATS = ("tty", "image2")  # FFmpeg's demuxers of text files and pictures
 _PLAYLIST_FORMATS = ("hls", "concat", "dash", "sdp", "imf")  # would open the files or addresses they name
 MAX_PIXELS = 8192 * 8192  # of one frame: a false size in a header would allocate gigabytes
+_TS_DISCONT = 0x0200  # FFmpeg's flag of formats whose clock can jump
 _DECODER_OPTIONS = {"max_pixels": str(MAX_PIXELS)}
 _DEMUXER_OPTIONS = {**_DECODER_OPTIONS, "protocol_whitelist": "file"}  # no network access, whatever the file names
 _REMEDY = "check that it is a video file and plays elsewhere"
 
+_Timed = tuple[Picture, float, "float | None"]  # with its position and `Frame.hold_s`
+
 
 class VideoSource(FrameSource):
     """A video file; every frame is returned, in order. `pts_s` counts from the start of the file, as its sound does.
+
+    Pictures are read one ahead, so that the last frame is marked as such (`Frame.hold_s`).
 
     Args:
         path: A file that FFmpeg can read.
@@ -50,11 +55,9 @@ class VideoSource(FrameSource):
         self._in_use = threading.Lock()
         self._pace = Pace(self._closed, catch_up=True) if pace else None
         self._container: InputContainer | None = None
-        self._pictures: Iterator[Picture] = iter(())
-        self._next: tuple[Picture, float] | None = None
+        self._pictures: Iterator[_Timed] = iter(())
+        self._next: _Timed | None = None
         self._frame_id, self._damaged_packets, self._is_truncated = 0, 0, False
-        self._clock = StreamClock(1 / 30, 0.0)
-        self._end_s: float | None = None
 
     def open(self) -> SourceInfo:
         """Open the file and decode its first frame.
@@ -78,17 +81,18 @@ class VideoSource(FrameSource):
         """
         with self._in_use:
             if not self._closed.is_set() and self._next is None:
-                self._next = self._decode()
+                self._next = next(self._pictures, None)
             if self._next is None or self._closed.is_set():
                 self._release()
                 return None
-            picture, pts_s = self._next
+            picture, pts_s, hold_s = self._next
             if self._pace is not None and not self._pace.wait_until(pts_s):
                 self._release()
                 return None
             self._next = None
             self._frame_id += 1
-            return Frame(picture.bgr, self._frame_id - 1, time.monotonic(), pts_s, colour=picture.colour)
+            times = (self._frame_id - 1, time.monotonic(), pts_s)
+            return Frame(picture.bgr, *times, colour=picture.colour, hold_s=hold_s)
 
     def close(self) -> None:
         """Close the file; a `read` that is in progress closes it itself."""
@@ -111,12 +115,14 @@ class VideoSource(FrameSource):
         fps = _nominal_fps(self._container, stream)
         stream.codec_context.options = dict(_DECODER_OPTIONS)
         stream.thread_type = "AUTO"  # decode several frames in parallel
-        start_s = (self._container.start_time or 0) / 1e6
-        self._clock, self._end_s = StreamClock(1 / fps, start_s), _stated_end_s(self._container, stream, start_s)
+        start_s = start_of_film_s(self._container)
+        can_jump = bool(self._container.format.flags & _TS_DISCONT)
+        clock = StreamClock(1 / fps, start_s, can_jump=can_jump)
+        end_s = _stated_end_s(self._container, stream, start_s)
         converter = BgrConverter(stream.sample_aspect_ratio, stream.time_base)
         self.notes = converter.notes
-        self._pictures = converter(self._decoded(self._container, stream))
-        self._next = self._decode()
+        self._pictures = self._timed(converter(self._decoded(self._container, stream)), clock, end_s)
+        self._next = next(self._pictures, None)
         if self._next is None:
             has_size = stream.width * stream.height  # not if FFmpeg rejected it
             limit = "" if has_size else f"; one may have {MAX_PIXELS / 1e6:.0f} million pixels"
@@ -129,10 +135,8 @@ class VideoSource(FrameSource):
             raise SourceError(self._name, "this is a list of other files", "name the video itself")
         if container.format.name in _NOT_VIDEO_FORMATS or container.format.name.endswith("_pipe"):
             raise SourceError(self._name, "this is no video", _REMEDY)
-        for stream in container.streams.video:
-            is_cover_art = "attached_pic" in str(getattr(stream, "disposition", ""))
-            if stream.codec_context is not None and not is_cover_art:
-                return stream
+        if (stream := picture_stream(container)) is not None:
+            return stream
         got = "its video codec is not supported" if container.streams.video else "there is no picture in it"
         raise SourceError(self._name, got, _REMEDY)
 
@@ -166,27 +170,34 @@ class VideoSource(FrameSource):
         self._is_truncated = self._is_truncated or held is not None
         yield None
 
-    def _decode(self) -> tuple[Picture, float] | None:
-        """Return the next picture and its position in seconds; at the end, set `warning` and return None."""
+    def _timed(self, pictures: Iterator[Picture], clock: StreamClock, end_s: float | None) -> Iterator[_Timed]:
+        """Yield each picture with its position in seconds, and the last also with its duration; then set `warning`."""
         import av
 
+        held: tuple[Picture, float] | None = None
+        count = 0
         try:
-            picture = next(self._pictures, None)
+            for picture in pictures:
+                if held is not None:
+                    yield (*held, None)
+                held, count = (picture, clock.position_s(picture.stamp_s)), count + 1
         except (av.FFmpegError, ValueError) as error:
             raise SourceError(self._name, f"its frames cannot be converted ({error})", "convert the file") from None
-        if picture is None:
-            self._set_warning()
-            return None
-        return picture, self._clock.position_s(picture.stamp_s)
-
-    def _set_warning(self) -> None:
-        last_s, frame_s = self._clock.last_s, self._clock.frame_s
-        if self._end_s is not None and last_s is not None and last_s + frame_s < self._end_s - max(0.25, 3 * frame_s):
+        if held is None:
+            return
+        hold_s, ahead_s = held[0].duration_s or clock.frame_s, 0.0 if end_s is None else end_s - held[1]
+        if ahead_s > hold_s + max(0.25, 3 * clock.longest_s):
             self._is_truncated = True
+        if not self._is_truncated:  # Matroska states only the end of the last picture
+            hold_s = max(hold_s, ahead_s)
+        self._set_warning(count)
+        yield (*held, hold_s)
+
+    def _set_warning(self, frames: int) -> None:
         if self._is_truncated:
-            self.warning = f"the file is truncated; {self._frame_id} frames were read"
+            self.warning = f"the file is truncated; {frames} frames were read"
         elif self._damaged_packets:
-            self.warning = f"{self._damaged_packets} damaged packets were skipped; {self._frame_id} frames were read"
+            self.warning = f"{self._damaged_packets} damaged packets were skipped; {frames} frames were read"
 
     def _release(self) -> None:
         container, self._container = self._container, None

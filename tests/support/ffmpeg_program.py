@@ -16,10 +16,15 @@ def ffmpeg(*arguments: object) -> None:
     _run("ffmpeg", "-nostdin", "-y", *arguments)
 
 
+def probe(path: Path, *options: str) -> dict[str, Any]:
+    """Return what `ffprobe` says of a file, for options such as -show_streams."""
+    found: dict[str, Any] = json.loads(_run("ffprobe", *options, "-of", "json", path))
+    return found
+
+
 def video_stream(path: Path) -> dict[str, Any]:
     """Return what `ffprobe` says of the first video stream."""
-    shown = _run("ffprobe", "-select_streams", "v:0", "-show_streams", "-of", "json", path)
-    stream: dict[str, Any] = json.loads(shown)["streams"][0]
+    stream: dict[str, Any] = probe(path, "-select_streams", "v:0", "-show_streams")["streams"][0]
     return stream
 
 

@@ -216,7 +216,7 @@ def test_ctl_asks_for_the_pid_if_two_programs_run() -> None:
 
 
 def test_apply_keeps_frames_times_and_sound_of_a_video(tmp_path: Path) -> None:
-    made = VideoFileSink(tmp_path / "in.mp4", audio_from=write_sound(tmp_path / "in.wav", "pcm_s16le", (0.5,), 2.0))
+    made = VideoFileSink(tmp_path / "in.mp4", film=write_sound(tmp_path / "in.wav", "pcm_s16le", (0.5,), 2.0))
     made.open(size_wh=(320, 240), fps=25)
     stamps_s = [0.0, 0.04, 0.08, 0.2, 0.24, *(0.3 + index / 25 for index in range(30))]
     for index, pts_s in enumerate(stamps_s):

@@ -1,7 +1,8 @@
-"""The sound of recordings: copied codecs, synchronisation, damaged and missing sound."""
+"""What a recording keeps of a film besides its pictures: sound, subtitles, chapters, metadata."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -14,11 +15,13 @@ from live.sinks.video_file import VideoFileSink
 FPS = 25
 
 
-def _record(path: Path, audio_from: Path, *, seconds: float, first_s: float = 0.0) -> VideoFileSink:
-    sink = VideoFileSink(path, audio_from=audio_from)
+def _record(path: Path, film: Path, *, seconds: float, first_s: float = 0.0, stopped: bool = False) -> VideoFileSink:
+    sink = VideoFileSink(path, film=film)
     sink.open(size_wh=(64, 48), fps=FPS)
     for number in range(round(seconds * FPS)):
-        sink.send(plain_frame(number % 200, pts_s=first_s + number / FPS))
+        frame = plain_frame(number % 200, pts_s=first_s + number / FPS)
+        is_last = number + 1 == round(seconds * FPS) and not stopped
+        sink.send(replace(frame, hold_s=1 / FPS) if is_last else frame)
     sink.close()
     return sink
 
@@ -39,7 +42,7 @@ def _sound_codec(path: Path) -> str:
         ("libopus", "mkv", "mp4 mkv"),
         ("flac", "flac", "mp4 mkv"),
         ("pcm_s16le", "wav", "mov mkv"),
-        ("mp2", "mkv", ""),
+        ("mp2", "mkv", "mkv"),
     ],
 )
 def test_sound_is_synchronous(tmp_path: Path, codec: str, source_suffix: str, copied_into: str, suffix: str) -> None:
@@ -63,7 +66,7 @@ def test_sound_is_synchronous(tmp_path: Path, codec: str, source_suffix: str, co
 def test_late_sound_keeps_its_offset(tmp_path: Path) -> None:
     source = tmp_path / "film.mkv"
     late = write_sound(tmp_path / "late.mp4", "aac", (0.25,), 1.0, start_s=1.0)
-    first = VideoFileSink(source, audio_from=late)  # pictures from 0 s, sound from 1 s
+    first = VideoFileSink(source, film=late)  # pictures from 0 s, sound from 1 s
     first.open(size_wh=(64, 48), fps=FPS)
     for number in range(2 * FPS):
         first.send(plain_frame(100, pts_s=number / FPS))
@@ -81,10 +84,21 @@ def test_late_pictures_keep_their_offset(tmp_path: Path) -> None:
     assert beeps_heard(path) == pytest.approx([0.5, 1.5], abs=0.012)
 
 
-def test_sound_ends_with_the_last_picture(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("codec", ["aac", "mp2"])
+def test_sound_after_the_last_picture_is_kept(tmp_path: Path, codec: str, suffix: str) -> None:
+    source = write_sound(tmp_path / "sound.mkv", codec, (0.5, 2.5), 6.0)
+    path = tmp_path / f"clip.{suffix}"
+    _record(path, source, seconds=2.0)
+    assert sound_span(path)[1] == pytest.approx(sound_span(source)[1], abs=0.025)
+    assert beeps_heard(path) == pytest.approx(beeps_heard(source), abs=0.012)
+    assert len(read_pictures(path)[1]) == 50, "the last picture is not repeated"
+
+
+def test_sound_of_a_stopped_run_ends_with_its_last_picture(tmp_path: Path) -> None:
     source = write_sound(tmp_path / "sound.mp4", "aac", (0.5, 1.5), 10.0)
     path = tmp_path / "clip.mp4"
-    _record(path, source, seconds=1.0)
+    _record(path, source, seconds=1.0, stopped=True)
     assert sound_span(path)[1] == pytest.approx(1.0, abs=0.03)
     assert len(beeps_heard(path)) == 1
 
@@ -119,14 +133,14 @@ def test_video_that_ends_before_its_sound_starts(tmp_path: Path, codec: str, suf
     assert len(read_pictures(path)[1]) == 25
 
 
-def test_file_without_sound_is_recorded_with_a_warning(tmp_path: Path) -> None:
+def test_film_without_sound_is_recorded_silently(tmp_path: Path) -> None:
     silent = tmp_path / "silent.mp4"
     sink = VideoFileSink(silent)
     sink.open(size_wh=(64, 48), fps=FPS)
     sink.send(plain_frame(100, pts_s=0.0))
     sink.close()
     again = _record(tmp_path / "again.mp4", silent, seconds=1.0)
-    assert again.warning == "no sound: silent.mp4 has none"
+    assert again.warning is None
     with av.open(str(tmp_path / "again.mp4")) as container:
         assert not container.streams.audio
 
@@ -134,12 +148,12 @@ def test_file_without_sound_is_recorded_with_a_warning(tmp_path: Path) -> None:
 def test_unreadable_sound_file_is_recorded_with_a_warning(tmp_path: Path) -> None:
     (tmp_path / "junk.mp4").write_bytes(b"no film at all " * 100)
     sink = _record(tmp_path / "clip.mp4", tmp_path / "junk.mp4", seconds=1.0)
-    assert sink.warning is not None and sink.warning.startswith("no sound: junk.mp4 cannot be read")
+    assert sink.warning is not None and sink.warning.startswith("junk.mp4: no sound: ")
     assert len(read_pictures(tmp_path / "clip.mp4")[1]) == 25
 
 
 def test_missing_sound_file_is_an_error_without_output(tmp_path: Path) -> None:
-    sink = VideoFileSink(tmp_path / "clip.mp4", audio_from=tmp_path / "gone.mp4")
+    sink = VideoFileSink(tmp_path / "clip.mp4", film=tmp_path / "gone.mp4")
     with pytest.raises(SinkError, match="no such file"):
         sink.open(size_wh=(64, 48), fps=FPS)
     sink.close()
