@@ -37,7 +37,8 @@ def looks(
     key_of = {name: key.upper() for key, name in look_keys(found).items()}
     for look in found.values():
         key = key_of.get(look.name, " ")
-        typer.echo(f"{key}  {look.name:<{width}}  {look.about}  (no face: {fallback_text(look)})")
+        own = f"  [your {' and '.join(look.own_parts)} instead of the shipped one]" if look.own_parts else ""
+        typer.echo(f"{key}  {look.name:<{width}}  {look.about}  (no face: {fallback_text(look)}){own}")
 
 
 def fallback_text(look: Look) -> str:

@@ -41,7 +41,7 @@ def look_keys(looks: Mapping[str, Look]) -> dict[str, str]:
     for look in looks.values():
         if look.key in KEYS or look.key in chosen:
             got = f"that key selects look {chosen[look.key]!r}" if look.key in chosen else KEYS[look.key][1]
-            raise LookError(f"look {look.name!r}: key = {look.key!r}", f"already in use: {got}", "choose another key")
+            raise LookError(look.key_place, f"key = {look.key!r} is in use: {got}", "choose another key")
         if look.key:
             chosen[look.key] = look.name
     names = dict(zip(_NUMBER_KEYS, looks, strict=False)) | chosen

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from live.picture_files.picture import Picture, Pixels
 from live.picture_files.picture_header import header_size_wh, picture_kind, safe_png
 from live.pipeline.frame import ImageU8, as_bgr
 from live.recording.recording_file import error_text
+from live.tracking.quiet_stderr import quiet_stderr
 
 HEIC_SUFFIXES = (".heic", ".heif", ".hif")  # read, not written
 PICTURE_SUFFIXES = (
@@ -33,6 +36,7 @@ _ANIMATED_KINDS = ("PNG", "WEBP", "GIF", "AVIF")
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
 _FLIP_CODES = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}  # by EXIF orientation, after the transposition of 5 to 8
 
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # the errors are raised too
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # also stops GIF frames that are larger than the file's header says
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
@@ -94,6 +98,7 @@ class PictureFile:
             raise SourceError(self._requested, got, "use a still picture; `veneer apply` renders animations")
         return next(self.frames())
 
+    @quiet_stderr(show_failures=False)  # libpng, libjpeg, libtiff and OpenCV print what they find
     def _open(self) -> Image.Image | None:
         """Return the open picture; None for a TIFF that only OpenCV can read.
 
@@ -133,21 +138,28 @@ class PictureFile:
     def _damaged(self) -> SourceError:
         return SourceError(self._requested, "the file is damaged or is no picture", _READABLE_KINDS)
 
+    @quiet_stderr(show_failures=False)
     def _decoded(self, index: int) -> Picture:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+        """Decode a frame.
+
+        Raises:
+            EOFError: It is missing or damaged, and not the first.
+            SourceError: The first is damaged, or too large for the memory.
+        """
+        prints = self._kind in ("PNG", "TIFF")  # libpng and libtiff write to standard error about damaged files
+        with quiet_stderr() if prints else contextlib.nullcontext(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
                 if self._image is not None and self.frame_count > 1:
                     self._image.seek(index + self._first)
                 return self._picture()
-        except EOFError:
-            raise
-        except MemoryError:
-            raise SourceError(self._requested, "the picture is too large", "make it smaller") from None
-        except Exception:  # Pillow, libheif and OpenCV raise any type for damaged files
-            if index:
-                raise EOFError from None
-            raise self._damaged() from None
+            except Exception as error:  # Pillow, libheif and OpenCV raise any type for damaged files
+                failure = error
+        if index:
+            raise EOFError
+        if isinstance(failure, MemoryError):
+            raise SourceError(self._requested, "the picture is too large for the memory", "make it smaller")
+        raise self._damaged()
 
     def _picture(self) -> Picture:
         image = self._image

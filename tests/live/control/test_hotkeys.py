@@ -13,7 +13,7 @@ LOOKS = {"1": "none", "2": "glaze", "3": "bright"}
 
 
 def looks(*names: str, **keys: str) -> dict[str, Look]:
-    return {name: Look(name, "", (), key=keys.get(name, "")) for name in names}
+    return {name: Look(name, "", (), key=keys.get(name, ""), key_place=f"look {name!r}") for name in names}
 
 
 def test_number_keys_select_looks() -> None:

@@ -131,6 +131,13 @@ def test_animation_as_a_source_repeats_in_its_own_time(animations: Path) -> None
     assert source.read() is None
 
 
+def test_run_reads_an_animation_once_into_a_film(animations: Path, tmp_path: Path) -> None:
+    sink = f"file:{tmp_path / 'a.mkv'}"
+    done = veneer("run", "--source", animations / "moving.webp", "--sink", sink, "--look", "none")
+    assert done.returncode == 0, done.stderr
+    assert np.allclose(read_pictures(tmp_path / "a.mkv")[1], np.array(STARTS_MS) / 1e3, atol=1e-3)
+
+
 def test_still_gif_and_avif_are_one_picture(tmp_path: Path) -> None:
     face = moving()[0]
     face.quantize(256).save(tmp_path / "still.gif")

@@ -144,6 +144,19 @@ def test_data_after_a_png_and_its_profile_are_dropped() -> None:
     assert safe_png(png[:33] + struct.pack(">I4s7sI", 7, b"iCCP", b"profile", 0) + png[33:]) == png
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_decoders_print_nothing_about_damaged_files(
+    tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65535, (40, 40, 3), np.uint16)
+    data = bytearray(cv2.imencode(f".{suffix}", pixels)[1].tobytes())
+    data[len(data) // 2 : len(data) // 2 + 40] = b"\xff" * 40
+    (tmp_path / f"a.{suffix}").write_bytes(data)
+    with pytest.raises(SourceError, match="damaged"):
+        read_picture(tmp_path / f"a.{suffix}")
+    assert capfd.readouterr().err == ""
+
+
 def test_gif_frame_larger_than_the_file_says_is_refused(tmp_path: Path) -> None:
     """Pillow enlarges the picture to hold such a frame."""
     file = io.BytesIO()
