@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import logging
@@ -98,6 +97,7 @@ class PictureFile:
             raise SourceError(self._requested, got, "use a still picture; `veneer apply` renders animations")
         return next(self.frames())
 
+    @quiet_stderr(show_failures=False)  # libpng, libjpeg, libtiff and OpenCV print what they find
     def _open(self) -> Image.Image | None:
         """Return the open picture; None for a TIFF that only OpenCV can read.
 
@@ -137,6 +137,7 @@ class PictureFile:
     def _damaged(self) -> SourceError:
         return SourceError(self._requested, "the file is damaged or is no picture", _READABLE_KINDS)
 
+    @quiet_stderr(show_failures=False)
     def _decoded(self, index: int) -> Picture:
         """Decode a frame.
 
@@ -144,8 +145,7 @@ class PictureFile:
             EOFError: It is missing or damaged, and not the first.
             SourceError: The first is damaged, or too large for the memory.
         """
-        prints = self._kind in ("PNG", "TIFF")  # libpng and libtiff write to standard error about damaged files
-        with quiet_stderr() if prints else contextlib.nullcontext(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 if self._image is not None and self.frame_count > 1:

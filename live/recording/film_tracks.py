@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from engines.errors import SinkError
 from live.recording.recording_file import error_text
 from live.recording.track_writers import TrackWriter, open_writer
-from live.sources.stream_clock import picture_stream, start_of_film_s
+from live.sources.stream_clock import can_jump, is_jump, picture_stream, start_of_film_s
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -56,7 +56,9 @@ class FilmTracks:
         self._lost: list[str] = []
         self._input: InputContainer | None = None
         self._output: OutputContainer | None = None
-        self._writers: dict[int, TrackWriter] = {}  # by the index of the film's stream
+        self._writers: dict[int, TrackWriter] = {}  # by the index of the film's stream, as are the next two
+        self._shifts: dict[int, int] = {}  # from the film's ticks to those of the recording
+        self._ends: dict[int, int] = {}  # of the last packet, in ticks of the recording
         self._packets: Any = iter(())
         self._next: Packet[Any] | None = None
         options = {"protocol_whitelist": "file"}
@@ -110,8 +112,8 @@ class FilmTracks:
     def write_until(self, until_s: float) -> None:
         """Write the packets that start before `until_s` and are not written yet. Errors end only their track."""
         while (packet := self._peek()) is not None:
-            packet_s = self._start_of(packet)
-            if packet_s is not None and packet_s >= until_s:
+            ticks = packet.pts if packet.pts is not None else packet.dts
+            if ticks is not None and ticks * packet.time_base >= until_s:
                 return
             self._next = None
             self._write(packet)
@@ -160,28 +162,36 @@ class FilmTracks:
         shift = round(self._start_s / chapter["time_base"]) if self._start_s else 0
         return {**chapter, "start": max(0, chapter["start"] - shift), "end": max(0, chapter["end"] - shift)}
 
-    def _start_of(self, packet: Packet[Any]) -> float | None:
-        ticks = packet.pts if packet.pts is not None else packet.dts
-        return None if ticks is None or packet.time_base is None else float(ticks * packet.time_base) - self._start_s
-
     def _peek(self) -> Packet[Any] | None:
         import av
 
         if self._next is None:
             try:
                 self._next = next((packet for packet in self._packets if packet.size), None)
+                if self._next is not None:
+                    self._shift(self._next)
             except (av.error.FFmpegError, OSError, ValueError) as error:
                 self._notes.append(f"the sound breaks off: {error_text(error)}")
                 self._packets = iter(())
         return self._next
 
-    def _write(self, packet: Packet[Any]) -> None:
-        if packet.stream.index not in self._writers:  # its track has failed
+    def _shift(self, packet: Packet[Any]) -> None:
+        """Count a packet's times from the start of the film; sound continues where the clock was reset."""
+        index, end = packet.stream.index, self._ends.get(packet.stream.index)
+        shift = self._shifts.get(index, -round(self._start_s / packet.time_base))
+        ticks = packet.pts if packet.pts is not None else packet.dts
+        if ticks is None:
             return
-        shift = round(self._start_s / packet.time_base)
-        packet.pts = None if packet.pts is None else packet.pts - shift
-        packet.dts = None if packet.dts is None else packet.dts - shift
-        self._mux(packet.stream.index, packet)
+        if end is not None and packet.stream.type == "audio" and self._input is not None and can_jump(self._input):
+            step = ticks + shift - end
+            shift -= step if is_jump(float(step * packet.time_base)) else 0
+        self._shifts[index], self._ends[index] = shift, ticks + shift + (packet.duration or 0)
+        packet.pts = None if packet.pts is None else packet.pts + shift
+        packet.dts = None if packet.dts is None else packet.dts + shift
+
+    def _write(self, packet: Packet[Any]) -> None:
+        if packet.stream.index in self._writers:  # else its track has failed
+            self._mux(packet.stream.index, packet)
 
     def _mux(self, index: int, packet: Packet[Any] | None) -> None:
         """Write a packet, or the rest of a track; the recording takes all data, so an error comes from the track."""

@@ -18,7 +18,7 @@ _TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "mov_text"
 _TEXT_FORM = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip"}
 _AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 # By the number of channels: unlabelled channels have FFmpeg's usual order.
-_AAC_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1"}
+_AAC_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "7.1", 8: "7.1"}
 _AAC_BITS_PER_S = {1: 96_000, 2: 160_000}
 _ASS_HEADER = b"[Script Info]\nScriptType: v4.00+\n"
 
@@ -70,11 +70,11 @@ class TrackWriter:
 
 
 class SoundEncoder(TrackWriter):
-    """Decodes sound and encodes it as AAC with the same number of channels, up to six."""
+    """Decodes sound and encodes it as AAC with the same number of channels, up to eight."""
 
     def __init__(self, source: Any, container: OutputContainer, notes: list[str]) -> None:
         context, self._notes, self.needs_a_packet = source.codec_context, notes, False
-        channels = min(context.layout.nb_channels, 6)
+        channels = min(context.layout.nb_channels, 8)
         rate_hz = context.sample_rate if context.sample_rate in _AAC_RATES_HZ else 48000
         options = {"b": str(_AAC_BITS_PER_S.get(channels, 64_000 * channels))}
         self.stream = container.add_stream("aac", rate=rate_hz, options=options, layout=_AAC_LAYOUTS[channels])

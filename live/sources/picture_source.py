@@ -72,10 +72,10 @@ class PictureSource(FrameSource):
         copy_bgr = self._pool.take(picture.frame_bgr.shape)
         np.copyto(copy_bgr, picture.frame_bgr)
         shown_s = self._shown_s(picture)
-        is_last = not self._repeat and self._file is not None and self._frame_id == self._file.frame_count - 1
-        hold_s = shown_s if is_last and self._frame_id else None  # not of a still
-        pts_s = None if self._repeat else self._position_s
-        frame = Frame(copy_bgr, self._frame_id, time.monotonic(), pts_s, hold_s=hold_s)
+        count = None if self._repeat or self._file is None else self._file.frame_count
+        hold_s = shown_s if count == self._frame_id + 1 else None
+        position_s = None if self._repeat else self._position_s
+        frame = Frame(copy_bgr, self._frame_id, time.monotonic(), position_s, hold_s=hold_s)
         if self._keep:
             self._kept[self._frame_id] = picture
         self._frame_id += 1

@@ -10,6 +10,17 @@ if TYPE_CHECKING:
 
 _MAX_GAP_S = 60.0
 _MAX_STEP_BACK_S = 1.0
+_TS_DISCONT = 0x0200  # FFmpeg's flag of formats whose clock can jump
+
+
+def can_jump(container: InputContainer) -> bool:
+    """Return whether the clock of this kind of file may be reset, as in broadcasts; elsewhere long gaps are real."""
+    return bool(container.format.flags & _TS_DISCONT)
+
+
+def is_jump(step_s: float) -> bool:
+    """Return whether a step between two timestamps is a reset of the clock, where the clock can jump."""
+    return not -_MAX_STEP_BACK_S <= step_s <= _MAX_GAP_S
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
@@ -37,13 +48,13 @@ class StreamClock:
     Args:
         frame_s: Nominal frame interval.
         start_s: Timestamp of the start of the film.
-        can_jump: Whether the clock of this kind of file may be reset (broadcasts); elsewhere long gaps are real.
+        can_jump: See `can_jump`.
     """
 
     def __init__(self, frame_s: float, start_s: float, *, can_jump: bool = True) -> None:
         self.frame_s = frame_s
         self.longest_s = frame_s  # between two frames so far
-        self._max_gap_s = _MAX_GAP_S if can_jump else float("inf")
+        self._can_jump = can_jump
         self.last_s: float | None = None
         self._offset_s = -start_s
 
@@ -61,7 +72,8 @@ class StreamClock:
             position_s = max(0.0, stamp_s + self._offset_s)
         else:
             position_s = stamp_s + self._offset_s
-            if not -_MAX_STEP_BACK_S <= position_s - last_s <= self._max_gap_s:
+            step_s = position_s - last_s
+            if is_jump(step_s) and (step_s < 0 or self._can_jump):
                 self._offset_s += last_s + self.frame_s - position_s
                 position_s = last_s + self.frame_s
             elif position_s <= last_s:

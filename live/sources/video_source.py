@@ -14,7 +14,7 @@ from live.pipeline.frame import Frame
 from live.sources.base import FrameSource, SourceInfo
 from live.sources.bgr_converter import BgrConverter, Picture
 from live.sources.pace import Pace
-from live.sources.stream_clock import StreamClock, picture_stream, start_of_film_s
+from live.sources.stream_clock import StreamClock, can_jump, picture_stream, start_of_film_s
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _NOT_VIDEO_FORMATS = ("tty", "image2")  # FFmpeg's demuxers of text files and pictures
 _PLAYLIST_FORMATS = ("hls", "concat", "dash", "sdp", "imf")  # would open the files or addresses they name
 MAX_PIXELS = 8192 * 8192  # of one frame: a false size in a header would allocate gigabytes
-_TS_DISCONT = 0x0200  # FFmpeg's flag of formats whose clock can jump
 _DECODER_OPTIONS = {"max_pixels": str(MAX_PIXELS)}
 _DEMUXER_OPTIONS = {**_DECODER_OPTIONS, "protocol_whitelist": "file"}  # no network access, whatever the file names
 _REMEDY = "check that it is a video file and plays elsewhere"
@@ -116,8 +115,7 @@ class VideoSource(FrameSource):
         stream.codec_context.options = dict(_DECODER_OPTIONS)
         stream.thread_type = "AUTO"  # decode several frames in parallel
         start_s = start_of_film_s(self._container)
-        can_jump = bool(self._container.format.flags & _TS_DISCONT)
-        clock = StreamClock(1 / fps, start_s, can_jump=can_jump)
+        clock = StreamClock(1 / fps, start_s, can_jump=can_jump(self._container))
         end_s = _stated_end_s(self._container, stream, start_s)
         converter = BgrConverter(stream.sample_aspect_ratio, stream.time_base)
         self.notes = converter.notes

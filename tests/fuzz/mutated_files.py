@@ -23,6 +23,7 @@ def write_mutated_files(folder: Path, count: int, *, seed: int = 0) -> list[Path
     rng = random.Random(seed)
     kinds = [(_suffix(data), data) for data in samples.pictures() + samples.videos()]
     kinds = [(suffix, data) for suffix, data in kinds if suffix]
+    rng.shuffle(kinds)
     paths = []
     for number in range(count):
         suffix, data = kinds[number % len(kinds)]

@@ -12,6 +12,7 @@ LONG_S = 6.0  # the sound of the film whose pictures end first
 _PICTURE = "testsrc2=size=160x120:rate=25:duration=2"
 _TONE = "sine=frequency=440:sample_rate=48000:duration=2"
 _SIX = "aevalsrc=sin(440*2*PI*t)|sin(550*2*PI*t)|0.1|sin(80*2*PI*t)|sin(660*2*PI*t)|sin(770*2*PI*t):s=48000:d=2"
+_EIGHT = f"aevalsrc={'|'.join(f'0.1*sin({220 * n}*2*PI*t)' for n in range(1, 9))}:s=48000:d=2:c=7.1"
 _H264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p"
 _B_FRAMES = "-c:v libx264 -preset veryfast -bf 3 -g 12 -pix_fmt yuv420p"
 _HEVC = "-c:v libx265 -preset ultrafast -x265-params log-level=none"
@@ -56,6 +57,16 @@ FILMS: dict[str, tuple[list[str], str]] = {
     "odd_size_vp9.mkv": (["testsrc2=size=161x121:rate=25:duration=2", _TONE], "-c:v libvpx-vp9 -cpu-used 8 -c:a flac"),
     "av1.mkv": (["testsrc2=size=160x120:rate=25:duration=1", _TONE], f"{_AV1} -c:a libopus"),
     "unlabelled_six.mkv": ([_PICTURE, _SIX], f"{_H264} -af channelmap=0|1|2|3|4|5:6c -c:a pcm_s16le"),
+    "film_rate.mkv": (["testsrc2=size=160x120:rate=24000/1001:duration=2", _TONE], f"{_H264} -c:a libmp3lame"),
+    "eight_channels.mkv": ([_PICTURE, _EIGHT], f"{_H264} -c:a pcm_s16le"),
+    "dts.mkv": ([_PICTURE, _SIX], f"{_H264} -strict -2 -c:a dca"),
+    "ffv1.mkv": ([_PICTURE, _TONE], "-c:v ffv1 -pix_fmt yuv422p10le -c:a wavpack"),
+    "fragments.mp4": ([_PICTURE, _TONE], f"{_B_FRAMES} -c:a aac -movflags frag_keyframe+empty_moov+default_base_moof"),
+    "vp9_opus.mp4": ([_PICTURE, _TONE], "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -strict -2 -c:a libopus"),
+    "h264.flv": ([_PICTURE, _TONE], f"{_H264} -c:a aac"),
+    "h263.3gp": (["testsrc2=size=176x144:rate=15:duration=2", _TONE], "-c:v h263 -c:a aac"),
+    "theora.ogv": ([_PICTURE, _TONE], "-c:v libtheora -c:a libvorbis"),
+    "huffyuv.avi": ([_PICTURE, _TONE], "-c:v huffyuv -pix_fmt yuv422p -c:a pcm_s16le"),
     "vp8.webm": ([_PICTURE, _TONE], "-c:v libvpx -deadline realtime -cpu-used 8 -c:a libvorbis"),
     "vp9.webm": ([_PICTURE, _TONE], f"-c:v libvpx-vp9 -deadline realtime -cpu-used 8 {_DROPS} -c:a libopus"),
     "mpeg4.avi": ([_PICTURE, _TONE], "-c:v mpeg4 -bf 2 -vtag XVID -c:a libmp3lame"),

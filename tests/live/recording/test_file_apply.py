@@ -24,6 +24,7 @@ from live.render.painter import Painter
 from live.sinks.video_file import VideoFileSink
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
+from tests.fuzz.mutated_files import write_mutated_files
 
 
 @pytest.mark.parametrize("output", [".", "a.png", "link.png"])
@@ -227,3 +228,17 @@ def test_pipe_as_input_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "in.png")
     with pytest.raises(SourceError, match="pipe"):
         file_apply.apply_to(tmp_path / "in.png", tmp_path / "out.png", ApplyOptions())
+
+
+def test_files_with_mutated_headers_are_one_line_each(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """`python -m tests.fuzz.mutated_files` writes more of them."""
+    source = tmp_path / "in"
+    source.mkdir()
+    write_mutated_files(source, 14)
+    done = veneer("apply", source, tmp_path / "out", "--look", "none")
+    assert done.returncode in (0, 2), done.stderr
+    lines = [line for line in (done.stderr + capfd.readouterr().err).splitlines() if line and "\u2501" not in line]
+    assert all(line.startswith("veneer: ") for line in lines), lines
+    failed = [line.split(": ")[2] for line in lines if line.startswith("veneer: not done: ")]
+    assert len(set(failed)) == len(failed) > 2
+    assert f"{14 - len(failed)} of 14 files done" in done.stderr
