@@ -84,18 +84,22 @@ class Session:
         self.options, self._ctl, self._on_frame = options, ctl, on_frame
         _check_files(options)
         cv2.setNumThreads(1)  # the operations are small; more threads would only compete with the tracker
-        check_writable("--report", options.report)
+        with options.naming("report"):
+            check_writable("--report", options.report)
         looks = dict(looks) if looks else _load_looks(options)
-        find_look(looks, options.look)
+        with options.naming("look"):
+            find_look(looks, options.look)
         self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
-        sinks = sinks or [
-            open_sink(text, on_key=self._on_key, meter=self._meter, film=film_path(options.source))
-            for text in options.sinks
-        ]
+        with options.naming("sinks"):
+            sinks = sinks or [
+                open_sink(text, on_key=self._on_key, meter=self._meter, film=film_path(options.source))
+                for text in options.sinks
+            ]
         paced = any(sink.live for sink in sinks)
 
         def open_chosen_source() -> FrameSource:
-            return open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=paced)
+            with options.naming("source"):
+                return open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=paced)
 
         self._viewers: ViewerPresence | None = None
         if source is None:
@@ -216,11 +220,12 @@ def _load_looks(options: LiveOptions) -> dict[str, Look]:
 
 def _check_files(options: LiveOptions) -> None:
     """Raise OptionsError if a file is both read and written, or written twice."""
-    named = [(f"--source {options.source}", expanded(options.source))] if options.source != "demo" else []
-    named += [(f"--sink {s}", expanded(s.partition(":")[2])) for s in options.sinks if s.startswith("file:")]
-    named += [(f"--report {options.report}", options.report)] if options.report else []
+    named = [("source", options.source, expanded(options.source))] if options.source != "demo" else []
+    named += [("sinks", text, expanded(text.partition(":")[2])) for text in options.sinks if text.startswith("file:")]
+    named += [("report", str(options.report), options.report)] if options.report else []
     option_of: dict[Path, str] = {}
-    for option, path in named:
+    for name, text, path in named:
+        option = options.places.get(name, f"--{name.removesuffix('s')} {text}")
         real = Path(os.path.realpath(path))
         if real in option_of:
             raise OptionsError(option, f"it is the same file as {option_of[real]}", "name another one")

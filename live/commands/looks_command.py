@@ -35,7 +35,8 @@ def looks(
     width = max(map(len, found))
     for number, look in enumerate(found.values(), 1):
         key = str(number) if number <= 9 else " "
-        typer.echo(f"{key}  {look.name:<{width}}  {look.about}  (no face: {fallback_text(look)})")
+        own = f"  [your {' and '.join(look.own_parts)} instead of the shipped one]" if look.own_parts else ""
+        typer.echo(f"{key}  {look.name:<{width}}  {look.about}  (no face: {fallback_text(look)}){own}")
 
 
 def fallback_text(look: Look) -> str:

@@ -71,7 +71,7 @@ def test_unknown_look_suggests_similar_names() -> None:
         ("[looks.a]\ncolour = 1\n", "unknown key 'colour'"),
         ("[looks.a]\nlayers = 3\n", "layers is not a list"),
         ("[looks.a]\nlayers = [3]\n", "layer 3"),
-        ('[looks.a]\nlayers = [{ style = "lips-glace" }]\n', "did you mean 'lips-glaze'"),
+        ('[looks.a]\nlayers = [{ style = "lips-glace" }]\n', "line 2: .*did you mean 'lips-glaze'"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = 1.5 }]\n', "strength 1.5.*from 0 to 1"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = nan }]\n', "strength nan"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = true }]\n', "strength True"),
@@ -82,7 +82,8 @@ def test_unknown_look_suggests_similar_names() -> None:
         ('[looks.a]\nlayers = [{ style = "lips-glaze", region = "head" }]\n', "use lips"),
         ('[looks.a]\nlayers = [{ style = "shade", color = "#112233", region = "lips" }]\n', "unknown key 'region'"),
         ('[looks.a]\nno_face = "nothing"\n', "raw, hold, blur, card"),
-        ('[looks.a]\nno_face = "hold"\nthen = "hold"\n', "then = 'hold'"),
+        ('[looks.a]\nno_face = "hold"\nthen = "hold"\n', "line 3: then = 'hold' - use one of raw, blur, card$"),
+        ("[looks.b]\n[looks.'my a']\n\nhold_s = -1\n", "line 4: hold_s = -1"),
         ("[looks.a]\nhold_s = -1\n", "hold_s = -1"),
         ("\xff", "not TOML"),
     ],
@@ -94,6 +95,11 @@ def test_mistake_in_a_looks_file_is_named(tmp_path: Path, text: str, message: st
         load_looks(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_looks_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "looks.toml").write_text("\ufeff[looks.a]\nlayers = []\n", encoding="utf-8")
+    assert "a" in load_looks(tmp_path / "looks.toml")
 
 
 def test_missing_looks_file_is_named(tmp_path: Path) -> None:
