@@ -6,7 +6,7 @@ from engines.errors import OptionsError
 
 # extra of pyproject.toml -> {module to import: name for messages}
 _MODULES = {
-    "train": {"torch": "PyTorch", "lightning_fabric": "Lightning Fabric"},
+    "train": {"torch": "PyTorch", "lightning_fabric": "Lightning Fabric", "psutil": "psutil"},
     "int8": {"nncf": "NNCF"},
     "nvidia": {"torch": "PyTorch", "torch_tensorrt": "Torch-TensorRT"},
     "rtx": {"torch": "PyTorch", "torch_tensorrt": "Torch-TensorRT-RTX"},

@@ -161,16 +161,16 @@ def _parameter(field: OptionField) -> inspect.Parameter:
 
 
 def _help_with_range(field: OptionField) -> str | None:
-    low, high = field.info.min, field.info.max
-    if low is None and high is None:
+    if field.info.min is None and field.info.max is None:
         return typing.cast("str | None", field.info.help)
-    return f"{(field.info.help or '').rstrip('.')} ({_range_text(low, high)})."
+    return f"{(field.info.help or '').rstrip('.')} ({_range_of(field)})."
 
 
-def _range_text(low: float | None, high: float | None) -> str:
+def _range_of(field: OptionField) -> str:
+    low, high = field.info.min, field.info.max
     if low is None or high is None:
-        return f"at least {low:g}" if low is not None else f"at most {high:g}"
-    return f"{low:g} to {high:g}"
+        return f"at least {low}" if low is not None else f"at most {high}"
+    return f"{low} to {high}"
 
 
 def _from_command_line(field: OptionField, value: Any) -> Any:
@@ -186,41 +186,55 @@ def check_ranges(options: Any) -> None:
     """
     options_class: type = type(options)
     for field in option_fields(options_class).values():
-        value, low, high = getattr(options, field.name), field.info.min, field.info.max
-        if value is None or (low is None and high is None):
-            continue
-        if not (low is None or low <= value) or not (high is None or value <= high):  # False for NaN, too
+        value = getattr(options, field.name)
+        if not _in_range(field, value):
             requested = f"{value:g}" if abs(value) < 1e15 else shown(value)
-            raise OptionsError(f"{field.label} {requested}", "out of range", f"use {_range_text(low, high)}")
+            raise OptionsError(f"{field.label} {requested}", "out of range", f"use {_range_of(field)}")
 
 
-def options_from_table(options_class: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Read the values of a TOML table by field name; `where` names the file and the table in messages.
+def _in_range(field: OptionField, value: Any) -> bool:
+    low, high = field.info.min, field.info.max
+    if value is None or (low is None and high is None):
+        return True
+    return (low is None or low <= value) and (high is None or value <= high)  # False for NaN, too
+
+
+def options_from_table(options_class: type, table: Mapping[str, Any], place: Callable[[str], str]) -> dict[str, Any]:
+    """Read the values of a TOML table by field name; `place` returns the file and the line of a key for messages.
 
     Keys are the names of the options, with `-` or `_`, or the names of the fields. Raises OptionsError if a key is
-    unknown, or a value has the wrong type.
+    unknown, or a value has the wrong type or is out of range.
     """
-    fields = option_fields(options_class).values()
-    by_key = {key.replace("-", "_"): field for field in fields for key in (field.name, field.key)}
     values = {}
     for key, value in table.items():
-        field = by_key.get(key.replace("-", "_"))
+        field = field_of_key(options_class, key)
         if field is None:
-            known = [one.key for one in fields]
-            do = did_you_mean(key, known, otherwise=f"keys are {', '.join(sorted(known))}")
-            raise OptionsError(where, f"unknown key {shown(key)}", do)
-        values[field.name] = _from_toml(field, key, value, where)
+            known = sorted(one.key for one in option_fields(options_class).values())
+            do = did_you_mean(key, known, otherwise=f"keys are {', '.join(known)}")
+            raise OptionsError(place(key), f"unknown key {shown(key)}", do)
+        try:
+            values[field.name] = _from_toml(field, value)
+        except OptionsError as error:
+            raise OptionsError(place(key), f"{key} = {shown(value)}: {error.got}", error.do) from error
     return values
 
 
-def _from_toml(field: OptionField, key: str, value: Any, where: str) -> Any:
+def field_of_key(options_class: type, key: str) -> OptionField | None:
+    """Return the field that a key of a TOML table sets."""
+    fields = option_fields(options_class).values()
+    return next((one for one in fields if key.replace("-", "_") in (one.name, one.key.replace("-", "_"))), None)
+
+
+def _from_toml(field: OptionField, value: Any) -> Any:
     elements = value if field.several and isinstance(value, list) else [value]
     allowed = _TOML_TYPES[field.type]
     if field.type is str and str(field.default).isdigit():  # such as a camera number
         allowed = (str, int)
-    if not all(type(one) in allowed for one in elements):
+    if not elements or not all(type(one) in allowed for one in elements):
         expected = _TOML_NAMES[field.type] + (", or a list of them" if field.several else "")
-        raise OptionsError(where, f"{key} = {shown(value)}", f"write {expected}")
+        raise OptionsError(field.key, "of the wrong type" if elements else "an empty list", f"write {expected}")
     convert = field.info.parser or (paths.expanded if field.type is Path else field.type)
     converted = tuple(convert(one) for one in elements)
+    if not all(_in_range(field, one) for one in converted):
+        raise OptionsError(field.key, "out of range", f"use {_range_of(field)}")
     return converted if field.several else converted[0]

@@ -2,11 +2,14 @@
 
 A style is a pair of files: `NAME.safetensors` with the weights and `NAME.json`, its card, with the generator, the
 region and the origin of the training data. Shipped styles are in `engines/weights`, the user's own in the data folder.
+A style of the user's own is used instead of a shipped one of the same name.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from engines import paths
 from engines.cache.cache_entry import file_digest
 from engines.errors import EngineError, LookError, os_errors
+from engines.files import atomic_path
 from engines.generators import registry
 from engines.generators.spec import Value
 from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
@@ -58,6 +62,11 @@ class Style:
     def covers(self) -> bool:
         """Whether the style hides the face, so that the privacy policy applies."""
         return self.output == "picture"
+
+    @property
+    def replaces_shipped(self) -> bool:
+        """Whether it is the user's own and has the name of a shipped style."""
+        return self.weights.parent != SHIPPED and self.name in shipped_names()
 
     @property
     def needs_person(self) -> bool:
@@ -120,14 +129,28 @@ class Style:
         return registry.source_digest(self.generator)
 
 
+def own_folder() -> Path:
+    """Return the folder of the user's own styles, which may not exist."""
+    return paths.data_dir() / "weights"
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the shipped styles, sorted."""
+    return _names_in(SHIPPED)
+
+
+def own_names() -> tuple[str, ...]:
+    """Return the names of the user's own styles, sorted."""
+    return _names_in(own_folder())
+
+
 def style_names() -> tuple[str, ...]:
     """Return the names of all styles, shipped ones first."""
-    names = dict.fromkeys(card.stem for folder in _folders() for card in sorted(folder.glob("*.json")))
-    return tuple(names)
+    return tuple(dict.fromkeys((*shipped_names(), *own_names())))
 
 
-def _folders() -> tuple[Path, ...]:
-    return SHIPPED, paths.data_dir() / "weights"
+def _names_in(folder: Path) -> tuple[str, ...]:
+    return tuple(card.stem for card in sorted(folder.glob("*.json")))
 
 
 def load_style(name: str) -> Style:
@@ -135,13 +158,41 @@ def load_style(name: str) -> Style:
 
     Raises LookError if there is no such style, or its card is not usable.
     """
-    for folder in reversed(_folders()):
+    for folder in (own_folder(), SHIPPED):
         card_path = folder / f"{name}.json"
         with contextlib.suppress(OSError, ValueError):  # a name that no file can have
             if card_path.is_file() and card_path.parent == folder:
                 return _from_card(name, card_path)
     do = did_you_mean(name, style_names(), otherwise=f"there are: {', '.join((*style_names(), 'shade'))}")
     raise LookError(f"style {shown(name)}", "there is no such style", do)
+
+
+def restore_shipped(name: str) -> str:
+    """Use a shipped style again that one of the user's own replaces, and keep that one under another name.
+
+    Returns:
+        The new name of the user's style; "" if the shipped one is in use already.
+
+    Raises:
+        LookError: There is no shipped style of this name.
+        OptionsError: The folder of the user's styles cannot be written.
+    """
+    if name not in shipped_names():
+        do = did_you_mean(name, shipped_names(), otherwise=f"shipped styles are {', '.join(shipped_names())}")
+        raise LookError(f"style {shown(name)}", "no shipped style has this name", do)
+    folder = own_folder()
+    if name not in own_names():
+        return ""
+    candidates = itertools.chain([f"my-{name}"], (f"my-{name}-{number}" for number in itertools.count(2)))
+    new = next(one for one in candidates if not any(folder.glob(f"{one}.*")))
+    with os_errors(f"style {name!r} in {folder}", "make the folder writable, or make room"):
+        weights = folder / f"{name}.safetensors"
+        if weights.exists():  # copied, so that an interruption leaves a whole style under either name
+            with atomic_path(folder / f"{new}.safetensors") as part:
+                shutil.copy2(weights, part)
+        (folder / f"{name}.json").rename(folder / f"{new}.json")
+        weights.unlink(missing_ok=True)
+    return new
 
 
 def _from_card(name: str, card_path: Path) -> Style:

@@ -48,13 +48,13 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return tensors and state of a checkpoint. Raises OptionsError if there is none, or it is not readable."""
-    do = "start without --resume"
+    do = "start over with --again"
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads((file.metadata() or {})["state"])
             found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise OptionsError(f"checkpoint {path}", "there is none", do) from error
+        raise OptionsError(f"checkpoint {path}", "there is none", "start without --resume") from error
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise OptionsError(f"checkpoint {path}", f"not readable ({error})", do) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:

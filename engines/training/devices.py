@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -33,13 +34,18 @@ def make_fabric(precision: str, accelerator: str = "auto") -> Fabric:
     world = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = max(1, int(os.environ.get("WORLD_SIZE", "1")) // world)
     try:
-        fabric = Fabric(
-            accelerator=accelerator, devices=world, num_nodes=nodes, precision=precision,  # type: ignore[arg-type]
-            strategy=DDPStrategy(timeout=_BARRIER_TIMEOUT) if world * nodes > 1 else "auto",
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a precision that the device lacks, which is refused below
+            fabric = Fabric(
+                accelerator=accelerator, devices=world, num_nodes=nodes, precision=precision,  # type: ignore[arg-type]
+                strategy=DDPStrategy(timeout=_BARRIER_TIMEOUT) if world * nodes > 1 else "auto",
+            )  # fmt: skip
     except (ValueError, RuntimeError) as error:
         do = "use --precision 32-true or bf16-mixed"
         raise OptionsError(f"training in {precision}", first_line(error), do) from error
+    if precision_of(fabric) != precision:  # 16-mixed on a processor
+        got = f"this device trains in {precision_of(fabric)} instead"
+        raise OptionsError(f"--precision {precision}", got, f"use --precision {precision_of(fabric)}")
     fabric.launch()
     return fabric
 

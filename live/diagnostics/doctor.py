@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engines.errors import VeneerError
 from engines.looks import load_looks, user_file
-from engines.styles import Style, load_style, style_names
+from engines.styles import Style, load_style, own_names, shipped_names, style_names
 from engines.text import one_line
 from engines.training.metrics.psnr import psnr_db
 from live.diagnostics import device_checks
@@ -40,6 +40,7 @@ def examine(only: Collection[str] | None = None) -> Iterator[Check]:
     """Run all checks in order, or only those with the given names. An error in a check is its result."""
     checks: tuple[tuple[str, bool, Callable[[], Finding]], ...] = (  # name, whether it is needed, check
         ("settings", True, _settings),
+        ("styles and looks", True, _styles_and_looks),
         ("camera", True, device_checks.camera),
         ("face model", True, _face_model),
         *((f"engine {name}", True, lambda name=name: _engine(name)) for name in style_names()),
@@ -71,10 +72,22 @@ def as_report(checks: list[Check]) -> dict[str, Any]:
 def _settings() -> Finding:
     load_options({})
     load_apply_options({})
-    looks = load_looks()
-    where = f"{settings_file()} ({'read' if settings_file().is_file() else 'none yet'}), "
-    where += f"{user_file()} ({'read' if user_file().is_file() else 'none yet'})"
-    return True, f"{len(looks)} looks; {where}", ""
+    return True, f"{settings_file()} ({'read' if settings_file().is_file() else 'none yet'})", ""
+
+
+def _styles_and_looks() -> Finding:
+    """Name the user's own styles and looks that are used instead of shipped ones."""
+    looks, own = load_looks(), own_names()
+    says = f"{len(looks)} looks, {user_file()} ({'read' if user_file().is_file() else 'none yet'}); "
+    says += f"{len(style_names())} styles, {len(own)} of them your own"
+    replaced = [name for name in own if name in shipped_names()]
+    for what in (
+        *(f"style {name!r}" for name in replaced),
+        *(f"look {one.name!r}" for one in looks.values() if one.replaces_shipped),
+    ):
+        says += f"; your {what} is used instead of the shipped one"
+    do = f"to go back: veneer styles restore {replaced[0]}" if replaced else ""
+    return True, says, do
 
 
 def _face_model() -> Finding:

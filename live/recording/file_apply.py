@@ -38,14 +38,17 @@ def apply_to(source: Path, output: Path, options: ApplyOptions) -> int:
         VeneerError: Nothing could be processed.
         KeyboardInterrupt: The user interrupted; existing output files are unchanged.
     """
-    look = find_look(load_looks(options.looks_file), options.look)
+    looks = load_looks(options.looks_file)
+    with options.naming("look"):
+        look = find_look(looks, options.look)
     try:
         output = _checked_output(source, output, options)
         found = collect_media(source, output) if source.is_dir() else None
     except (OSError, RuntimeError) as error:  # name too long, cyclic links, folder that may not be searched
         raise SourceError(f"apply {source} {output}", error_text(error), "check both paths") from None
     if not is_picture(source):
-        choose_encoder(_encoder_settings(options), FORMATS.get(output.suffix.lower(), "matroska"))
+        with options.naming("encoder", "quality", "preset"):
+            choose_encoder(_encoder_settings(options), FORMATS.get(output.suffix.lower(), "matroska"))
     if found is not None:
         return _apply_to_folder(source, output, *found, options, look)
     if is_picture(source) and (picture := PictureFile(source)).frame_count == 1:

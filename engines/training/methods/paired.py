@@ -133,7 +133,7 @@ class Paired(TrainingMethod[PairedConfig]):
         if config.perceptual and config.vgg is not None:
             self._vgg = VggFeatures(config.vgg).to(parts.fabric.device)
         for size_wh in (self.data.size_wh, (config.crop_px, config.crop_px)):
-            check_size(parts.averages["generator"], size_wh, config.generator, parts.fabric.device)
+            check_size(parts.averages["generator"], size_wh, config, parts.fabric.device)
 
     def step(self, batch: PairedBatch) -> dict[str, float]:
         """Train the generator, then the discriminator, on one batch."""
