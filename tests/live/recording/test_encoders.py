@@ -52,7 +52,7 @@ def test_lower_quality_makes_a_smaller_file(tmp_path: Path) -> None:
 
 def test_films_are_scaled_to_the_size_keeping_the_aspect(tmp_path: Path) -> None:
     source = film(tmp_path / "in.mp4", 3, size_wh=(320, 180))
-    done = veneer("apply", source, tmp_path / "out.mp4", "--look", "none", "--size", "160x120")
+    done = veneer("apply", source, tmp_path / "out.mp4", "--look", "none", "--size", "161x121")
     assert done.returncode == 0, done.stderr
     assert read_pictures(tmp_path / "out.mp4")[0][0].shape == (90, 160, 3)
 
