@@ -56,6 +56,15 @@ def fitting_size(size_wh: tuple[int, int], largest_wh: tuple[int, int] | None) -
     return max(2, round(size_wh[0] * scale) // 2 * 2), max(2, round(size_wh[1] * scale) // 2 * 2)
 
 
+def scaled(frame_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
+    """Scale a (H, W, 3) picture to a size of about the same aspect ratio; the same array if it has that size."""
+    height, width = frame_bgr.shape[:2]
+    if (width, height) == size_wh:
+        return frame_bgr
+    interpolation = cv2.INTER_AREA if size_wh[0] < width else cv2.INTER_CUBIC
+    return cv2.resize(frame_bgr, size_wh, interpolation=interpolation)  # type: ignore[return-value]
+
+
 def pad_edges(frame_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
     """Extend a frame at the right and bottom by repeating its edge pixels.
 
