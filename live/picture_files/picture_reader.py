@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import logging
@@ -146,8 +145,7 @@ class PictureFile:
             EOFError: It is missing or damaged, and not the first.
             SourceError: The first is damaged, or too large for the memory.
         """
-        prints = self._kind in ("PNG", "TIFF")  # libpng and libtiff write to standard error about damaged files
-        with quiet_stderr() if prints else contextlib.nullcontext(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 if self._image is not None and self.frame_count > 1:
