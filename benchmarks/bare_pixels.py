@@ -17,15 +17,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.common.arguments import Parser, check_writable, run_main, whole, write_json
+from benchmarks.common.arguments import Parser, number, run_main
 from benchmarks.common.machine_info import header, machine, table
 from benchmarks.person_scenes.coverage import Coverage, score
 from benchmarks.person_scenes.reference_persons import ReferencePersons
 from benchmarks.person_scenes.scenes import Cutout, compose, cut_out
+from engines.files import check_writable, write_json
 from engines.looks import Look, find_look, load_looks
+from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import Frame, ImageU8
 from live.portrait import portrait_bgr
-from live.sources.still_picture import read_picture
 from live.sources.video_source import VideoSource
 
 _MAX_PORTRAITS = 60
@@ -57,9 +58,9 @@ def scene_rows(look: Look, seeds: Sequence[int], people: Sequence[Cutout]) -> li
 def film_row(look: Look, path: Path, reference: ReferencePersons, every: int) -> list[Any]:
     """Measure a film in the live mode; every so many frames are compared with the reference."""
     coverage, scores = Coverage(look), []
-    for number, frame_bgr in enumerate(_frames(path)):
-        drawn, fallback = coverage.drawn(Frame(frame_bgr, number, number / _FPS))
-        if number % every == every - 1:
+    for index, frame_bgr in enumerate(_frames(path)):
+        drawn, fallback = coverage.drawn(Frame(frame_bgr, index, index / _FPS))
+        if index % every == every - 1:
             scores.append(score(drawn, reference.mask(frame_bgr)) | {"fallback": fallback})
     coverage.close()
     return _row(f"{look.name}: {path.name}", scores)
@@ -87,10 +88,10 @@ def main() -> None:
     """Measure, print a table and write JSON."""
     parser = Parser("bare_pixels", __doc__)
     parser.add_argument("--look", nargs="+", default=["toon", "sketch"], help="looks that hide the face")
-    parser.add_argument("--scenes", type=whole(0, 100_000), default=200, help="number of composed scenes")
+    parser.add_argument("--scenes", type=number(0, 100_000, int), default=200, help="number of composed scenes")
     parser.add_argument("--faces", type=Path, help="folder of portraits for the scenes (default: the built-in one)")
     parser.add_argument("--clips", type=Path, help="folder of films")
-    parser.add_argument("--every", type=whole(1, 10_000), default=10, help="films: compare every so many frames")
+    parser.add_argument("--every", type=number(1, 10_000, int), default=10, help="films: compare every so many frames")
     parser.add_file("--json")
     options = parser.parse_args()
     check_writable("--json", options.json)

@@ -29,13 +29,7 @@ FILM_FRAMES = 150
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The comparison of one file.
-
-    Attributes:
-        pictures: Number of compared pictures: 1 for a photo, the number of frames for a film.
-        differing: Number of pictures with at least one different pixel, or that exist in one checkout only.
-        max_levels: Largest absolute difference of one colour value, 0..255.
-    """
+    """Pictures in a file, those that differ or exist in one checkout only, and the largest difference, 0..255."""
 
     pictures: int
     differing: int

@@ -15,7 +15,6 @@ lines name it. 2 for invalid options.
 
 from __future__ import annotations
 
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -27,12 +26,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.common.arguments import REPEATABLE, Parser, check_writable, number, run_main, write_json
-from benchmarks.common.machine_info import load_1min, processor, table
+from benchmarks.common.arguments import REPEATABLE, Parser, number, run_main
+from benchmarks.common.machine_info import header, machine, table
 from benchmarks.engine_matrix.checkout_jobs import Job, chosen, picture
 from benchmarks.engine_matrix.engine_runtimes import Backend, UnavailableError, cpu_backends, cuda_backends
 from engines.errors import OptionsError
-from engines.runtime.base import usable_cores
+from engines.files import check_writable, write_json
 from engines.text import first_line
 
 Array = NDArray[np.float32]
@@ -160,19 +159,9 @@ def failure(row: Row) -> str:
     return ""
 
 
-def machine(device: str) -> dict[str, Any]:
-    """Return a description of the machine that needs no installed library but PyTorch."""
-    about: dict[str, Any] = {
-        "device": device,
-        "system": platform.platform(),
-        "processor": processor(),
-        "cores": usable_cores(),
-        "torch_threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "measured": time.strftime("%Y-%m-%d %H:%M"),
-        "load_1min": load_1min(),
-    }
+def device_info(device: str) -> dict[str, Any]:
+    """Return a description of the device that is measured."""
+    about: dict[str, Any] = {"device": device, "torch_threads": torch.get_num_threads()}
     if device == "cuda":
         found = torch.cuda.get_device_properties(0)
         cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
@@ -214,9 +203,10 @@ def main() -> int:
     check_writable("--out", options.out)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise OptionsError("--device cuda", "PyTorch finds no NVIDIA GPU", "use --device cpu")
-    jobs, about = chosen(options.style, options.size), machine(options.device)
+    jobs, device = chosen(options.style, options.size), device_info(options.device)
+    about = {**machine(), **device}
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
-    print(", ".join(f"{name} {value}" for name, value in about.items() if value is not None))
+    print(header(about), *(f"{name} {value}" for name, value in device.items()), sep=", ")
     rows: list[Row] = []
     for job in jobs:
         for faces in dict.fromkeys(options.faces or (1, 4)):

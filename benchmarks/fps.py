@@ -8,8 +8,8 @@ per second as from a camera, where late frames are dropped.
 
 Without arguments: every look at 1280x720 with one face on automatically selected engines; one look of each kind at all
 sizes with one face and four; and the same looks on every backend of this machine, about ten minutes on two cores. --all
-measures all combinations. Naming looks, sizes, faces, runtimes or precisions measures only these, for longer, with
-defaults for the rest. Each configuration runs in its own process. A JSON file is written after each of them, and a
+measures all combinations. Naming looks, sizes, faces or backends measures only these, for longer, with defaults for the
+rest. Each configuration runs in its own process. A JSON file is written after each of them, and a
 chart at the end.
 """
 
@@ -27,12 +27,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.arguments import INTERRUPTED, run_main, write_json
+from benchmarks.common.arguments import INTERRUPTED, run_main
 from benchmarks.common.machine_info import header, machine
 from benchmarks.fps_matrix import plot, tables
 from benchmarks.fps_matrix.plan import Case, Extent, impossible, parse_options, plan
 from engines.build.cpu_contention import contention_warning
 from engines.errors import EngineError, OptionsError
+from engines.files import write_json
 from engines.looks import Look, load_looks
 from engines.runtime.base import NotUsableError, library_version
 from engines.runtime.torch.cuda_device import driver_device
@@ -134,24 +135,22 @@ def _last_line(text: str) -> str:
 def environment_info() -> dict[str, Any]:
     """Return the machine with its GPU and the libraries of further engines."""
     about = machine()
-    about["versions"] |= _installed_versions(_ENGINE_LIBRARIES)
+    found = {name: library_version(name) for name in _ENGINE_LIBRARIES}
+    about["versions"] |= {name: version for name, version in found.items() if version}
+    return {**about, "gpu": gpu_text(), "contention_warning": contention_warning()}
+
+
+def gpu_text() -> str:
+    """Describe the GPU, its driver and libraries, or the reason why there is none."""
     try:
         device = driver_device()
-        tensorrt = _installed_versions(("tensorrt", "tensorrt-rtx"))
-        gpu: dict[str, Any] = {
-            "gpu": device.name,
-            "no_gpu": "",
-            "driver": device.driver,
-            "driver_cuda": "{}.{}".format(*device.cuda),
-        }
-        gpu |= {"torch_cuda": _torch_cuda(), "tensorrt": tensorrt}
     except NotUsableError as error:
-        gpu = {"gpu": None, "no_gpu": error.reason}
-    return {**about, **gpu, "contention_warning": contention_warning()}
-
-
-def _installed_versions(names: Sequence[str]) -> dict[str, str]:
-    return {name: version for name in names if (version := library_version(name))}
+        return f"no GPU: {error.reason}"
+    driver = f"driver {device.driver}".strip()
+    libraries = {"PyTorch for CUDA": _torch_cuda()}
+    libraries |= {"TensorRT": library_version("tensorrt"), "TensorRT-RTX": library_version("tensorrt-rtx")}
+    parts = [f"GPU: {device.name}", "{} (CUDA {}.{})".format(driver, *device.cuda)]
+    return ", ".join([*parts, *(f"{name} {version}" for name, version in libraries.items() if version)])
 
 
 def _torch_cuda() -> str | None:
@@ -164,15 +163,8 @@ def _torch_cuda() -> str | None:
 
 def head(about: dict[str, Any]) -> list[str]:
     """Format the lines above the tables."""
-    gpu_line = f"no GPU: {about['no_gpu']}"
-    if about["gpu"]:
-        driver = f"driver {about['driver']}".strip()
-        parts = [f"GPU: {about['gpu']}", f"{driver} (CUDA {about['driver_cuda']})"]
-        parts += [f"PyTorch for CUDA {about['torch_cuda']}"] if about["torch_cuda"] else []
-        labels = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT-RTX"}
-        gpu_line = ", ".join([*parts, *(f"{labels[name]} {found}" for name, found in about["tensorrt"].items())])
     libraries = [f"{name} {about['versions'][name]}" for name in _ENGINE_LIBRARIES if name in about["versions"]]
-    lines = [", ".join([header(about), *libraries]), gpu_line, about["contention_warning"]]
+    lines = [", ".join([header(about), *libraries]), about["gpu"], about["contention_warning"]]
     return [line for line in lines if line]
 
 

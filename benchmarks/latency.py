@@ -25,10 +25,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.common.arguments import REPEATABLE, Parser, check_writable, number, run_main, whole, write_json
+from benchmarks.common.arguments import REPEATABLE, Parser, number, run_main, whole
 from benchmarks.common.frame_stamp import NUMBERS, read_stamp, stamp
 from benchmarks.common.machine_info import header, machine, table
 from engines.errors import OptionsError, VeneerError
+from engines.files import check_writable, write_json
 from engines.looks import find_look, load_looks
 from engines.runtime import autotune_choice
 from live.options import LiveOptions, parse_size

@@ -8,18 +8,18 @@ all runtimes alternate, so that other load affects all of them equally; ratios a
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
-from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, check_writable, run_main, write_json
+from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, number, run_main, whole
 from benchmarks.common.machine_info import header, machine
 from benchmarks.peer_comparison.chart import draw
 from benchmarks.peer_comparison.comparison import compare, report
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS
-from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, missing
+from benchmarks.peer_comparison.peer_runtimes import RUNTIMES
+from engines.files import check_writable, write_json
 from engines.runtime.base import usable_cores
 
 NOTES = (
@@ -30,71 +30,42 @@ NOTES = (
     "network on the same device. error: mean absolute difference from its output, of 255. With few calls, p95 is close",
     "to the maximum. INT8: the engine of live use, built now if necessary.",
 )
-_MAX_S = 3600.0
 _MAX_CONTENTION = 0.05  # share of the cores used by other programs
 
 
 def main() -> int:
     """Measure, print a table, write the requested files, and return the exit code."""
+    cores = usable_cores()
     parser = Parser("peers", f"{__doc__}\nNetworks: {', '.join(PEERS)}. Runtimes: {', '.join(RUNTIMES)}.")
-    options = _parse(parser)
+    several = partial(parser.add_argument, action="append", help=f"{REPEATABLE} (default: all)")
+    several("--net", choices=PEERS, metavar="NET")
+    several("--runtime", choices=RUNTIMES, metavar="RUNTIME")
+    add = parser.add_argument
+    add("--seconds", type=number(0.01, 3600), default=80.0, help="timed seconds in total (default: 80)")
+    add("--threads", type=whole(1, cores), default=cores, help="of PyTorch and of OpenVINO (default: all cores)")
+    parser.add_file("--json")
+    parser.add_file("--plot", "a PNG chart of the medians")
+    options = parser.parse_args()
+    check_writable("--json", options.json)
+    check_writable("--plot", options.plot)
     nets = [name for name in PEERS if name in (options.net or PEERS)]
-    available, unavailable = _runtimes(parser, options.runtime or list(RUNTIMES), nets)
+    runtimes = [runtime for runtime in RUNTIMES if runtime in (options.runtime or RUNTIMES)]
     found: dict[str, Any] = {"machine": machine(), "threads": options.threads, "seconds": options.seconds}
     print(header(found["machine"]))
-    print(f"threads: PyTorch {options.threads}, OpenVINO {options.threads}", *NOTES, sep="\n")
-    for runtime, reason in unavailable.items():
-        print(f"not available: {runtime}: {reason}", flush=True)
-    result = compare(nets, available, seconds=options.seconds, threads=options.threads)
+    print(f"threads: PyTorch {options.threads}, OpenVINO {options.threads}", *NOTES, sep="\n", flush=True)
+    result = compare(nets, runtimes, seconds=options.seconds, threads=options.threads)
     print(report(result.rows))
-    cores = usable_cores()
     if result.other_cores is not None and result.other_cores > _MAX_CONTENTION * cores:
         print(f"other programs used {result.other_cores:.1f} of {cores} cores: measure again without them")
-    found |= {"notes": " ".join(NOTES), "missing": unavailable}
-    found |= {"sources": {name: PEERS[name].source for name in nets}, **asdict(result)}
-    write_json("--json", options.json, found)
+    sources = {name: PEERS[name].source for name in nets}
+    write_json("--json", options.json, {**found, "notes": " ".join(NOTES), "sources": sources, **asdict(result)})
     bars = [(row.net, row.runtime, row.median_ms) for row in result.rows if row.median_ms]
     if options.plot is not None and bars:
         draw(options.plot, bars)
     if result.complete:
-        return 0
+        return 0 if bars else 1
     print("peers: stopped early: fewer calls were timed than requested", file=sys.stderr)
     return INTERRUPTED
-
-
-def _parse(parser: Parser) -> argparse.Namespace:
-    """Parse the arguments; invalid ones end the program with one line and exit code 2."""
-    cores = usable_cores()
-    parser.add_argument("--net", action="append", choices=PEERS, metavar="NET", help=f"{REPEATABLE} (default: all)")
-    parser.add_argument(
-        "--runtime", action="append", choices=RUNTIMES, metavar="RUNTIME", help=f"{REPEATABLE} (default: all)"
-    )
-    parser.add_argument("--seconds", type=float, default=80.0, help="timed seconds in total (default: 80)")
-    parser.add_argument("--threads", type=int, default=cores, help="of PyTorch and of OpenVINO (default: all cores)")
-    parser.add_file("--json")
-    parser.add_file("--plot", "a PNG chart of the medians")
-    options = parser.parse_args()
-    if not 0 < options.seconds <= _MAX_S:
-        parser.error(f"--seconds {options.seconds:g}: must be more than 0 and at most {_MAX_S:g}")
-    if not 1 <= options.threads <= cores:
-        parser.error(f"--threads {options.threads}: this machine has {cores} cores, use 1 to {cores}")
-    check_writable("--json", options.json)
-    check_writable("--plot", options.plot)
-    if options.plot is not None and options.plot.suffix.lower() != ".png":
-        parser.error(f"--plot {options.plot}: must end in .png")
-    return options
-
-
-def _runtimes(parser: Parser, requested: Sequence[str], nets: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the available runtimes in the order of the table, and the reasons for the others."""
-    own = [style for name in nets if (style := PEERS[name].own)]
-    runtimes = [runtime for runtime in RUNTIMES if runtime in requested]
-    unavailable = {runtime: reason for runtime in runtimes if (reason := missing(runtime, own))}
-    available = [runtime for runtime in runtimes if runtime not in unavailable]
-    if not available:
-        reasons = "; ".join(f"{runtime}: {reason}" for runtime, reason in unavailable.items())
-        parser.error(f"--runtime: not available here ({reasons}); torch-fp32 always is")
-    return available, unavailable
 
 
 if __name__ == "__main__":

@@ -13,21 +13,19 @@ options are invalid; one line gives the reason.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser, check_writable, write_json
-from benchmarks.tensorrt.rtx_environment import NoEnvironmentError, about, environment
+from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser
+from benchmarks.tensorrt.rtx_environment import NoEnvironmentError, environment
 from engines.errors import OptionsError
+from engines.files import check_writable, write_json
 
 if TYPE_CHECKING:
     from benchmarks.engine_matrix.checkout_jobs import Job
@@ -35,15 +33,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 COUNTS = (1, 4)
 NOT_PROVED, NOT_AVAILABLE = 1, 2
-_CACHE_FILE = "proofs.json"
 
 
 @dataclass(frozen=True)
 class Proof:
     """Result for one generator at one size and number of regions per call.
 
-    `layers` counts before fusion. `wrong` says why it is not proved. `kept` marks a result of an earlier run with the
-    same inputs.
+    `layers` counts before fusion. `wrong` says why it is not proved.
     """
 
     name: str
@@ -54,7 +50,6 @@ class Proof:
     layers: int = 0
     fp32_layers: tuple[str, ...] = ()
     wrong: str = ""
-    kept: bool = False
 
 
 def import_without_gpu() -> None:
@@ -83,28 +78,6 @@ def import_without_gpu() -> None:
         os.path.isfile = is_file
 
 
-def prove(jobs: list[Job], *, complete: bool, kept: Path | None = None, again: bool = False) -> list[Proof]:
-    """Build the engines in this Python, which must have TensorRT-RTX; results are read from and written to `kept`.
-
-    If the jobs are complete, cached results of other jobs are removed.
-    """
-    from benchmarks.tensorrt import proof_cache
-    from engines.runtime.tensorrt import plan_builder  # noqa: F401 - its source is part of the digest
-
-    proofs, cached, proved = [], proof_cache.read(kept), {}
-    for job in jobs:
-        for count in COUNTS:
-            digest = proof_cache.inputs_digest(job.net, job.size_wh, count)
-            proof = None if again else _from_cache(cached.get(digest))
-            proof = proof or _proof(job.name, job.net, job.size_wh, count)
-            proofs.append(proof)
-            print(_line(proof), flush=True)
-            if not proof.wrong:
-                proved[digest] = asdict(proof)
-    proof_cache.write(kept, {**({} if complete else cached), **proved})
-    return proofs
-
-
 def _versions() -> dict[str, str]:
     from importlib import metadata
 
@@ -112,15 +85,6 @@ def _versions() -> dict[str, str]:
         return {name: metadata.version(name) for name in ("torch", "torch-tensorrt-rtx", "tensorrt-rtx")}
     except metadata.PackageNotFoundError as error:
         raise NoEnvironmentError(f"{error.name} is not installed in {sys.prefix}: omit --here") from None
-
-
-def _from_cache(found: Mapping[str, Any] | None) -> Proof | None:
-    """Return a cached proof; None if it is missing or invalid."""
-    try:
-        proof = Proof(**{**found, "kept": True}) if found else None
-        return proof if proof and not proof.wrong and not proof.fp32_layers and proof.plan_bytes > 0 else None
-    except TypeError:
-        return None
 
 
 def _proof(name: str, net: object, size_wh: tuple[int, int], count: int) -> Proof:
@@ -141,8 +105,8 @@ def _line(proof: Proof) -> str:
     begin = f"{proof.name:<14} {proof.size:>8} x{proof.count}"
     if proof.wrong:
         return f"{begin}  NOT PROVED: {proof.wrong}"
-    size, how = f"{proof.plan_bytes / 1e6:.2f} MB", "built before" if proof.kept else "built"
-    return f"{begin}  one FP16 engine of {proof.layers} layers, plan {size}, {how} in {proof.build_s:.1f} s"
+    size = f"{proof.plan_bytes / 1e6:.2f} MB"
+    return f"{begin}  one FP16 engine of {proof.layers} layers, plan {size}, built in {proof.build_s:.1f} s"
 
 
 def main() -> int:
@@ -153,9 +117,7 @@ def main() -> int:
     parser.add_argument("--size", action="append", default=[], help=f"as in 256x256; {several}")
     parser.add_argument("--out", type=Path, help="write the results to this file")
     parser.add_argument("--environment", type=Path, help="environment with TensorRT-RTX, created if it does not exist")
-    parser.add_argument("--again", action="store_true", help="ignore earlier results for the same inputs")
     parser.add_argument("--here", action="store_true", help="use this Python, which must have TensorRT-RTX")
-    parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     from benchmarks.engine_matrix.checkout_jobs import chosen  # imports PyTorch, which --help does not need
 
@@ -163,7 +125,7 @@ def main() -> int:
         check_writable("--out", options.out)
         jobs = chosen(options.style, options.size)
         if options.here:
-            return _run_here(options, jobs)
+            return _run_here(options.out, jobs)
         from engines import paths  # its requirements are missing in the environment of the proof
 
         return _run_in(options.environment or paths.cache_dir() / "tensorrt-proof")
@@ -176,30 +138,24 @@ def main() -> int:
 
 def _run_in(folder: Path) -> int:
     """Run the same command in the Python of the environment."""
-    started_s = time.monotonic()
-    python = environment(folder)
-    found = about(folder)
-    size = f"{found.get('bytes', 0) / 1e6:.0f} MB, installed in {found.get('install_s', 0.0):.0f} s"
-    print(f"environment {folder}: {size}", flush=True)
-    command = [str(python), "-m", "benchmarks.tensorrt_proof", "--here", "--kept", str(folder / _CACHE_FILE)]
-    code = subprocess.run([*command, *sys.argv[1:]], cwd=ROOT).returncode
+    command = [str(environment(folder)), "-m", "benchmarks.tensorrt_proof", "--here", *sys.argv[1:]]
+    code = subprocess.run(command, cwd=ROOT).returncode
     if code < 0:
         print(f"NOT PROVED: building crashed ({signal.Signals(-code).name}) after the last line above")
         return NOT_PROVED
-    print(f"{time.monotonic() - started_s:.0f} s in all")
     return code
 
 
-def _run_here(options: argparse.Namespace, jobs: list[Job]) -> int:
-    complete = not (options.style or options.size)
-    versions = _versions()
-    proofs = prove(jobs, complete=complete, kept=options.kept, again=options.again)
-    write_json("--out", options.out, {"versions": versions, "proofs": [asdict(proof) for proof in proofs]})
-    built = [proof for proof in proofs if not proof.kept]
+def _run_here(out: Path | None, jobs: list[Job]) -> int:
+    versions, proofs = _versions(), []
+    for job in jobs:
+        for count in COUNTS:
+            proofs.append(_proof(job.name, job.net, job.size_wh, count))
+            print(_line(proofs[-1]), flush=True)
+    write_json("--out", out, {"versions": versions, "proofs": [asdict(proof) for proof in proofs]})
     failed = [proof for proof in proofs if proof.wrong]
-    total = len(proofs)
-    effort = f"{sum(proof.build_s for proof in built):.0f} s of building, {total - len(built)} built before"
-    print(f"{total - len(failed)} of {total} proved, {effort}, {versions}")
+    effort = f"{sum(proof.build_s for proof in proofs):.0f} s of building"
+    print(f"{len(proofs) - len(failed)} of {len(proofs)} proved, {effort}, {versions}")
     if failed:
         print(f"NOT PROVED: {', '.join(f'{proof.name} {proof.size} x{proof.count}' for proof in failed)}")
     return NOT_PROVED if failed or not proofs else 0

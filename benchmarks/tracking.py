@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common.arguments import Parser, check_writable, run_main, write_json
+from benchmarks.common.arguments import Parser, run_main
 from benchmarks.common.machine_info import header, machine, table
 from engines.errors import SourceError
+from engines.files import check_writable, write_json
 from live.pipeline.frame import Floats, Frame, ImageU8
 from live.portrait import portrait_bgr
 from live.sources.video_source import VideoSource

@@ -24,9 +24,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common.arguments import Parser, check_writable, number, run_main, write_json
+from benchmarks.common.arguments import Parser, number, run_main
 from benchmarks.common.machine_info import header, machine, table
 from engines.errors import VeneerError
+from engines.files import check_writable, write_json
 from engines.looks import Look, find_look, load_looks
 from live.control.controls import Controls
 from live.options import parse_size

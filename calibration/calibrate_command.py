@@ -125,7 +125,7 @@ def machine(
     from calibration.autotune.autotune import Autotuner, has_network
     from engines.build.cpu_contention import contention_warning
     from engines.build.status_line import status_line
-    from engines.errors import EngineError, OptionsError
+    from engines.errors import EngineError, OptionsError, os_errors
     from engines.looks import find_look, load_looks
     from engines.runtime.base import NotUsableError
 
@@ -140,14 +140,13 @@ def machine(
     with status_line() as say:
         _prepare_sets(say)
         try:
-            report = Autotuner(fps=fps, say=say).measure(requested)
+            with os_errors("selection file", "free space in the cache", EngineError):
+                report = Autotuner(fps=fps, say=say).measure(requested)
         except KeyboardInterrupt:
             typer.echo("the results of completed looks are kept and used; the other looks are unchanged", err=True)
             raise
         except NotUsableError as error:
             raise EngineError("calibrate machine", error.reason, error.do or "run veneer doctor") from error
-        except OSError as error:
-            raise EngineError("selection file", error.strerror or str(error), "free space in the cache") from error
     typer.echo(json.dumps(report.as_dict(), indent=2) if as_json else _report_text(report))
     if any(timing.chosen and not timing.holds for timing in report.looks):
         raise typer.Exit(_FAILED)

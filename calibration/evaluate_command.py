@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from engines.styles import Style
 
 _USAGE = "give --teacher NAME --faces DIR, or --before DIR --after DIR"
@@ -71,9 +69,10 @@ def _check(style: str, teacher_options: set[str], pair_options: set[str]) -> Non
 def _evaluate_pairs(style: Style, before: Path, after: Path, *, as_json: bool) -> None:
     from calibration.evaluation.pairs_report import pairs_report, pairs_summary
     from engines.training.data.picture_pairs import complete_pairs
+    from engines.training.progress_bar import progress_bars, stderr_console
 
     pairs = complete_pairs(before, after)
-    with _progress() as progress:
+    with progress_bars(stderr_console()) as progress:
         report = pairs_report(style, progress.track(pairs, description="evaluating", total=len(pairs)))
     _print(report, pairs_summary(report), as_json=as_json)
 
@@ -96,6 +95,7 @@ def _evaluate_teacher(
     from calibration.evaluation.teacher_scores import Triple, check_style, make_triple
     from calibration.sets.region_collector import photos_in
     from engines.training.data.aligned import load_region
+    from engines.training.progress_bar import progress_bars, stderr_console
     from engines.training.teachers import load_teacher
 
     teacher = load_teacher(teacher_name)
@@ -105,7 +105,7 @@ def _evaluate_teacher(
     photos = photos_in(faces)
     with closing(Student(style, runtime=runtime)) as student, TemporaryDirectory(prefix="veneer-") as temporary:
         folder = Path(temporary)
-        with _progress() as progress:
+        with progress_bars(stderr_console()) as progress:
 
             def start_task(name: str, steps: int) -> Any:
                 return partial(progress.advance, progress.add_task(name, total=steps or None))
@@ -120,14 +120,6 @@ def _evaluate_teacher(
 
             write_contact_sheet(sheet, style.name, teacher_name, report["pictures"], load_triple)
             typer.echo(f"contact sheet: {sheet}", err=True)
-
-
-def _progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _print(report: dict[str, Any], text: str, *, as_json: bool) -> None:

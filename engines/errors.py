@@ -57,14 +57,9 @@ class TrackingError(VeneerError):
 
 
 @contextmanager
-def os_errors(asked: str, do: str) -> Iterator[None]:
-    """Convert an OSError of the block to an OptionsError with the system's reason.
-
-    Args:
-        asked: What was requested.
-        do: The remedy.
-    """
+def os_errors(asked: str, do: str, kind: type[VeneerError] = OptionsError) -> Iterator[None]:
+    """Convert an OSError of the block to an error with the system's reason; see `VeneerError` for the arguments."""
     try:
         yield
     except OSError as error:
-        raise OptionsError(asked, error.strerror or str(error), do) from error
+        raise kind(asked, error.strerror or str(error), do) from error

@@ -23,7 +23,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -107,9 +107,7 @@ def _key(name: str, info: Any) -> str:
     return long_flags[0].split("/")[0][2:] if long_flags else name.replace("_", "-")
 
 
-def with_options(
-    options_class: type, *, only: Collection[str] | None = None, defaults: Mapping[str, Any] | None = None
-) -> Callable[[_Command], _Command]:
+def with_options(options_class: type) -> Callable[[_Command], _Command]:
     """Give a typer command the options of a class in the place of its `**given` parameter.
 
     The command receives only the values given on the command line, by field name, so that the defaults stay in the
@@ -117,11 +115,8 @@ def with_options(
 
     Args:
         options_class: a dataclass with annotated fields.
-        only: names of the fields that the command offers; None for all.
-        defaults: defaults that differ from those of the class; the command receives them as if given.
     """
-    changed = defaults or {}
-    offered = [field for name, field in option_fields(options_class).items() if only is None or name in only]
+    offered = list(option_fields(options_class).values())
 
     def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
@@ -132,7 +127,6 @@ def with_options(
                     values.pop(field.name)
                 elif field.name in values:
                     values[field.name] = _from_command_line(field, values[field.name])
-            values = {**changed, **values}
             return command(**values)
 
         own = [
@@ -141,7 +135,7 @@ def with_options(
             if one.kind is not inspect.Parameter.VAR_KEYWORD
         ]
         context = inspect.Parameter(_CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        parameters = [_parameter(field, changed.get(field.name, field.default)) for field in offered]
+        parameters = [_parameter(field) for field in offered]
         with_given.__signature__ = inspect.Signature([*own, context, *parameters])  # type: ignore[attr-defined]
         with_given.__annotations__ = {}
         return typing.cast(_Command, with_given)
@@ -149,12 +143,13 @@ def with_options(
     return decorate
 
 
-def _parameter(field: OptionField, default: Any) -> inspect.Parameter:
+def _parameter(field: OptionField) -> inspect.Parameter:
     """The parameter that typer reads; ranges and parsers are applied here and not by typer, for one form of message."""
     info = copy.copy(field.info)
     info.help = _help_with_range(field)
     info.min = info.max = info.parser = None
     annotation: Any = list[field.type] if field.several else field.type  # type: ignore[name-defined]
+    default = field.default
     if field.several and default is not inspect.Parameter.empty:
         default = list(default or ()) or None
     elif field.info.parser is not None and default is not None:
@@ -166,16 +161,16 @@ def _parameter(field: OptionField, default: Any) -> inspect.Parameter:
 
 
 def _help_with_range(field: OptionField) -> str | None:
-    low, high = field.info.min, field.info.max
-    if low is None and high is None:
+    if field.info.min is None and field.info.max is None:
         return typing.cast("str | None", field.info.help)
-    return f"{(field.info.help or '').rstrip('.')} ({_range_text(low, high)})."
+    return f"{(field.info.help or '').rstrip('.')} ({_range_of(field)})."
 
 
-def _range_text(low: float | None, high: float | None) -> str:
+def _range_of(field: OptionField) -> str:
+    low, high = field.info.min, field.info.max
     if low is None or high is None:
-        return f"at least {low:g}" if low is not None else f"at most {high:g}"
-    return f"{low:g} to {high:g}"
+        return f"at least {low}" if low is not None else f"at most {high}"
+    return f"{low} to {high}"
 
 
 def _from_command_line(field: OptionField, value: Any) -> Any:
@@ -187,53 +182,59 @@ def _from_command_line(field: OptionField, value: Any) -> Any:
 def check_ranges(options: Any) -> None:
     """Check every number of an options value against the `min` and `max` of its declaration.
 
-    Raises:
-        OptionsError: a number is out of range, or is not a number (NaN).
+    Raises OptionsError if a number is out of range, or is not a number (NaN).
     """
     options_class: type = type(options)
     for field in option_fields(options_class).values():
-        value, low, high = getattr(options, field.name), field.info.min, field.info.max
-        if value is None or (low is None and high is None):
-            continue
-        if not (low is None or low <= value) or not (high is None or value <= high):  # False for NaN, too
+        value = getattr(options, field.name)
+        if not _in_range(field, value):
             requested = f"{value:g}" if abs(value) < 1e15 else shown(value)
-            raise OptionsError(f"{field.label} {requested}", "out of range", f"use {_range_text(low, high)}")
+            raise OptionsError(f"{field.label} {requested}", "out of range", f"use {_range_of(field)}")
 
 
-def options_from_table(options_class: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Read the values of a TOML table by field name.
+def _in_range(field: OptionField, value: Any) -> bool:
+    low, high = field.info.min, field.info.max
+    if value is None or (low is None and high is None):
+        return True
+    return (low is None or low <= value) and (high is None or value <= high)  # False for NaN, too
 
-    Keys are the names of the options, with `-` or `_`, or the names of the fields.
 
-    Args:
-        options_class: a dataclass with annotated fields.
-        table: the table.
-        where: names the file and the table in messages.
+def options_from_table(options_class: type, table: Mapping[str, Any], place: Callable[[str], str]) -> dict[str, Any]:
+    """Read the values of a TOML table by field name; `place` returns the file and the line of a key for messages.
 
-    Raises:
-        OptionsError: a key is unknown, or a value has the wrong type.
+    Keys are the names of the options, with `-` or `_`, or the names of the fields. Raises OptionsError if a key is
+    unknown, or a value has the wrong type or is out of range.
     """
-    fields = option_fields(options_class).values()
-    by_key = {key.replace("-", "_"): field for field in fields for key in (field.name, field.key)}
     values = {}
     for key, value in table.items():
-        field = by_key.get(key.replace("-", "_"))
+        field = field_of_key(options_class, key)
         if field is None:
-            known = [one.key for one in fields]
-            do = did_you_mean(key, known, otherwise=f"keys are {', '.join(sorted(known))}")
-            raise OptionsError(where, f"unknown key {shown(key)}", do)
-        values[field.name] = _from_toml(field, key, value, where)
+            known = sorted(one.key for one in option_fields(options_class).values())
+            do = did_you_mean(key, known, otherwise=f"keys are {', '.join(known)}")
+            raise OptionsError(place(key), f"unknown key {shown(key)}", do)
+        try:
+            values[field.name] = _from_toml(field, value)
+        except OptionsError as error:
+            raise OptionsError(place(key), f"{key} = {shown(value)}: {error.got}", error.do) from error
     return values
 
 
-def _from_toml(field: OptionField, key: str, value: Any, where: str) -> Any:
+def field_of_key(options_class: type, key: str) -> OptionField | None:
+    """Return the field that a key of a TOML table sets."""
+    fields = option_fields(options_class).values()
+    return next((one for one in fields if key.replace("-", "_") in (one.name, one.key.replace("-", "_"))), None)
+
+
+def _from_toml(field: OptionField, value: Any) -> Any:
     elements = value if field.several and isinstance(value, list) else [value]
     allowed = _TOML_TYPES[field.type]
     if field.type is str and str(field.default).isdigit():  # such as a camera number
         allowed = (str, int)
-    if not all(type(one) in allowed for one in elements):
+    if not elements or not all(type(one) in allowed for one in elements):
         expected = _TOML_NAMES[field.type] + (", or a list of them" if field.several else "")
-        raise OptionsError(where, f"{key} = {shown(value)}", f"write {expected}")
+        raise OptionsError(field.key, "of the wrong type" if elements else "an empty list", f"write {expected}")
     convert = field.info.parser or (paths.expanded if field.type is Path else field.type)
     converted = tuple(convert(one) for one in elements)
+    if not all(_in_range(field, one) for one in converted):
+        raise OptionsError(field.key, "out of range", f"use {_range_of(field)}")
     return converted if field.several else converted[0]

@@ -59,11 +59,7 @@ def runtime_dir() -> Path:
 
 
 def expanded(text: str) -> Path:
-    """Return a path with `~` and `~user` expanded.
-
-    Raises:
-        OptionsError: There is no such user.
-    """
+    """Return a path with `~` and `~user` expanded. Raises OptionsError if there is no such user."""
     try:
         return Path(text).expanduser()
     except RuntimeError:

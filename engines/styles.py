@@ -2,24 +2,27 @@
 
 A style is a pair of files: `NAME.safetensors` with the weights and `NAME.json`, its card, with the generator, the
 region and the origin of the training data. Shipped styles are in `engines/weights`, the user's own in the data folder.
+A style of the user's own is used instead of a shipped one of the same name.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import itertools
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines import paths
 from engines.cache.cache_entry import file_digest
-from engines.errors import EngineError, LookError
+from engines.errors import EngineError, LookError, os_errors
+from engines.files import atomic_path
 from engines.generators import registry
 from engines.generators.spec import Value
 from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
 from engines.text import did_you_mean, first_line
-from engines.untrusted_files import read_whole, shown
+from engines.untrusted_files import read_json, shown
 from engines.weights_file import load_weights, shapes_only
 
 if TYPE_CHECKING:
@@ -30,8 +33,7 @@ REGIONS = ("lips", *FACE_REGIONS, *FRAME_REGIONS)
 OUTPUTS = ("change", "picture")
 FACE_SIZE_WH = (256, 256)
 FRAME_SIZE_WH = (448, 256)  # for whole frames: 7:4 crops little of 16:9
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-_MAX_CARD_BYTES = 1_000_000
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError)
 _MIN_SIDE_PX, _MAX_SIDE_PX = 8, 2048
 
 
@@ -62,6 +64,11 @@ class Style:
         return self.output == "picture"
 
     @property
+    def replaces_shipped(self) -> bool:
+        """Whether it is the user's own and has the name of a shipped style."""
+        return self.weights.parent != SHIPPED and self.name in shipped_names()
+
+    @property
     def needs_person(self) -> bool:
         """Whether the style needs the person mask."""
         return self.region in ("head", "person") or (self.covers and self.region == "face")
@@ -80,8 +87,7 @@ class Style:
     def on(self, region: str) -> Style:
         """Return the style applied to another region, for example "person" instead of "head".
 
-        Raises:
-            LookError: The region is unknown, or only one of the two regions is "lips".
+        Raises LookError if the region is unknown, or only one of the two regions is "lips".
         """
         if region == self.region:
             return self
@@ -114,38 +120,45 @@ class Style:
         return net
 
     def weights_digest(self) -> str:
-        """Return the SHA-256 of the weights file.
-
-        Raises:
-            EngineError: It cannot be read.
-        """
-        try:
+        """Return the SHA-256 of the weights file. Raises EngineError if it cannot be read."""
+        with os_errors(f"weights {self.weights}", "reinstall veneer", EngineError):
             return file_digest(self.weights)
-        except OSError as error:
-            raise EngineError(f"weights {self.weights}", error.strerror or str(error), "reinstall veneer") from error
 
     def source_digest(self) -> str:
         """Return the SHA-256 of the generator's source and of every `engines.generators` module that it imports."""
         return registry.source_digest(self.generator)
 
 
+def own_folder() -> Path:
+    """Return the folder of the user's own styles, which may not exist."""
+    return paths.data_dir() / "weights"
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the shipped styles, sorted."""
+    return _names_in(SHIPPED)
+
+
+def own_names() -> tuple[str, ...]:
+    """Return the names of the user's own styles, sorted."""
+    return _names_in(own_folder())
+
+
 def style_names() -> tuple[str, ...]:
     """Return the names of all styles, shipped ones first."""
-    names = dict.fromkeys(card.stem for folder in _folders() for card in sorted(folder.glob("*.json")))
-    return tuple(names)
+    return tuple(dict.fromkeys((*shipped_names(), *own_names())))
 
 
-def _folders() -> tuple[Path, ...]:
-    return SHIPPED, paths.data_dir() / "weights"
+def _names_in(folder: Path) -> tuple[str, ...]:
+    return tuple(card.stem for card in sorted(folder.glob("*.json")))
 
 
 def load_style(name: str) -> Style:
     """Return a style by name. The user's own takes precedence over a shipped one of the same name.
 
-    Raises:
-        LookError: There is no such style, or its card is not usable.
+    Raises LookError if there is no such style, or its card is not usable.
     """
-    for folder in reversed(_folders()):
+    for folder in (own_folder(), SHIPPED):
         card_path = folder / f"{name}.json"
         with contextlib.suppress(OSError, ValueError):  # a name that no file can have
             if card_path.is_file() and card_path.parent == folder:
@@ -154,9 +167,37 @@ def load_style(name: str) -> Style:
     raise LookError(f"style {shown(name)}", "there is no such style", do)
 
 
+def restore_shipped(name: str) -> str:
+    """Use a shipped style again that one of the user's own replaces, and keep that one under another name.
+
+    Returns:
+        The new name of the user's style; "" if the shipped one is in use already.
+
+    Raises:
+        LookError: There is no shipped style of this name.
+        OptionsError: The folder of the user's styles cannot be written.
+    """
+    if name not in shipped_names():
+        do = did_you_mean(name, shipped_names(), otherwise=f"shipped styles are {', '.join(shipped_names())}")
+        raise LookError(f"style {shown(name)}", "no shipped style has this name", do)
+    folder = own_folder()
+    if name not in own_names():
+        return ""
+    candidates = itertools.chain([f"my-{name}"], (f"my-{name}-{number}" for number in itertools.count(2)))
+    new = next(one for one in candidates if not any(folder.glob(f"{one}.*")))
+    with os_errors(f"style {name!r} in {folder}", "make the folder writable, or make room"):
+        weights = folder / f"{name}.safetensors"
+        if weights.exists():  # copied, so that an interruption leaves a whole style under either name
+            with atomic_path(folder / f"{new}.safetensors") as part:
+                shutil.copy2(weights, part)
+        (folder / f"{name}.json").rename(folder / f"{new}.json")
+        weights.unlink(missing_ok=True)
+    return new
+
+
 def _from_card(name: str, card_path: Path) -> Style:
     try:
-        card = json.loads(read_whole(card_path, _MAX_CARD_BYTES).decode("utf-8"))
+        card = read_json(card_path)
         generator, region = str(card["generator"]), str(card.get("region", "lips"))
         width, height = (int(side) for side in card.get("size_wh", (90, 30)))
         output = str(card.get("output", "change"))
@@ -170,8 +211,11 @@ def _from_card(name: str, card_path: Path) -> Style:
         got = f"generator {shown(generator)}, region {shown(region)}, output {shown(output)}, size {size}"
         do = f"generators: {', '.join(registry.generator_names())}; regions: {', '.join(REGIONS)}; "
         raise LookError(f"style card {card_path}", got, do + f"outputs: {', '.join(OUTPUTS)}")
+    spec = registry.generator_spec(generator)
+    if why := spec.unsupported:
+        raise LookError(f"style card {card_path}", f"generator {generator}: {why}", "use another generator")
     try:
-        registry.generator_spec(generator).check(card.get("generator_args", {}))
+        spec.check(card.get("generator_args", {}))
     except ValueError as error:
         got = f"generator_args of {generator}: {error}"
         raise LookError(f"style card {card_path}", got, "correct it, or train the style again") from error
@@ -182,7 +226,8 @@ def _from_card(name: str, card_path: Path) -> Style:
 def _fits(generator: str, region: str, output: str) -> bool:
     """Whether the generator works on the region and returns this output."""
     spec = registry.generator_spec(generator)
-    return region in REGIONS and (spec.region == "lips") == (region == "lips") and output in spec.outputs
+    returned = output in OUTPUTS and output in spec.outputs
+    return returned and region in REGIONS and (spec.region == "lips") == (region == "lips")
 
 
 def _colour(levels: Any) -> tuple[float, float, float]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import reprlib
 import stat
 from pathlib import Path
+from typing import Any
 
 _MAX_CHARACTERS = 60
 _repr = reprlib.Repr()
@@ -17,8 +19,7 @@ _repr.maxlevel = 2
 def plain_size(path: Path, max_bytes: int) -> int:
     """Return the size of a regular file in bytes.
 
-    Raises:
-        OSError: It does not exist, is a pipe or device (which might have no end), or is larger than `max_bytes`.
+    Raises OSError if it does not exist, is a pipe or device (which might have no end), or is larger than `max_bytes`.
     """
     info = path.stat()
     if stat.S_ISDIR(info.st_mode):
@@ -42,6 +43,32 @@ def read_whole(path: Path, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"it has more than {max_bytes / 1e6:g} MB")
     return content
+
+
+def read_json(path: Path, max_bytes: int = 1_000_000) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        OSError: See `read_whole`.
+        ValueError: It is not an object in JSON, or is nested too deeply.
+    """
+    try:
+        found = json.loads(read_whole(path, max_bytes))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("it is not a JSON object")
+    return found
+
+
+def json_or_empty(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object of a file: {} if it is damaged, None if there is no file."""
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
 
 
 def shown(value: object) -> str:

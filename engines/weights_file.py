@@ -41,17 +41,10 @@ def shapes_only() -> Iterator[None]:
 
 
 def load_weights(net: nn.Module, path: Path) -> nn.Module:
-    """Load the weights of a file into a generator.
+    """Load a file with exactly the tensors of a generator built under `shapes_only`; return it on the CPU, in FP32.
 
-    Args:
-        net: Built under `shapes_only`.
-        path: A safetensors file with exactly the generator's tensors.
-
-    Returns:
-        The generator on the CPU, in FP32.
-
-    Raises:
-        EngineError: The file is not a safetensors file of a plausible size, does not fit, or has a non-finite value.
+    Raises EngineError if the file is not a safetensors file of a plausible size, does not fit, or has a non-finite
+    value.
     """
     import torch
     from safetensors import SafetensorError, safe_open

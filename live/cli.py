@@ -17,7 +17,7 @@ from live.tracking.quiet_stderr import say_line
 if TYPE_CHECKING:  # imported inside of the functions, where Ctrl-C is handled
     import typer
 
-_ORDER = ("demo", "run", "apply", "looks", "doctor", "ctl", "train", "evaluate", "calibrate", "engines")
+_ORDER = ("demo", "run", "apply", "looks", "styles", "doctor", "ctl", "train", "evaluate", "calibrate", "engines")
 
 
 def build() -> typer.Typer:

@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 
 from engines.errors import SourceError
+from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import ImageU8
-from live.sources.still_picture import read_picture
 
 
 def portrait_bgr() -> ImageU8:

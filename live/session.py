@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -13,17 +14,18 @@ from typing import Any
 import cv2
 
 from engines.errors import OptionsError, VeneerError
+from engines.files import check_writable, write_json
 from engines.looks import Look, find_look, load_looks
 from engines.paths import expanded, pictures_dir, videos_dir
 from engines.runtime import autotune_choice
 from live.control.control_socket import ControlServer
 from live.control.controls import Controls, ControlState
-from live.control.hotkeys import command_for_key, help_lines
+from live.control.hotkeys import command_for_key, help_lines, look_keys
 from live.diagnostics.engine_status import in_short, in_words
 from live.options import LiveOptions
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
-from live.pipeline.report import check_writable, run_report, write_report
+from live.pipeline.report import run_report
 from live.pipeline.viewer_presence import ViewerPresence, can_idle
 from live.recording.recorder import Recorder
 from live.render.look_loader import LookLoader
@@ -33,7 +35,7 @@ from live.sinks.preview_meter import MeterText
 from live.sinks.sink_factory import open_sink
 from live.sources.base import FrameSource
 from live.sources.idle_source import IdleSource
-from live.sources.source_factory import open_source
+from live.sources.source_factory import film_path, open_source
 from live.tracking.base import FaceTracker
 from live.tracking.quiet_stderr import say_line
 
@@ -47,25 +49,24 @@ def say(line: str) -> None:
 
 def make_tracker(options: LiveOptions) -> FaceTracker:
     """Return the tracker for the options; its models are loaded when it is opened."""
-    if options.face_model is not None:
-        from live.tracking.face_landmarker import FaceLandmarkerTracker
-
-        return FaceLandmarkerTracker(options.face_model, max_faces=options.max_faces)
     from live.tracking.face_mesh import FaceMeshTracker
 
-    return FaceMeshTracker(max_faces=options.max_faces)
+    if options.face_model is None:
+        return FaceMeshTracker(max_faces=options.max_faces)
+    from live.tracking.face_landmarker import LandmarkerMesh
+
+    new_mesh = functools.partial(LandmarkerMesh, options.face_model)
+    return FaceMeshTracker(max_faces=options.max_faces, new_mesh=new_mesh)
 
 
 class Session:
     """One run, from its options to its report.
 
     Args:
-        options: validated options.
         source: used instead of the one in the options; it is never released for lack of viewers.
         sinks: used instead of those in the options.
         looks: all looks; by default loaded from the looks files.
         on_frame: called in the rendering thread with every rendered frame.
-        audio_from: file sinks copy the sound of this file.
         ctl: whether `veneer ctl` can control this run.
 
     Attributes:
@@ -83,24 +84,28 @@ class Session:
         sinks: Sequence[FrameSink] | None = None,
         looks: Mapping[str, Look] | None = None,
         on_frame: Callable[[Frame], None] | None = None,
-        audio_from: Path | None = None,
         ctl: bool = True,
     ) -> None:
         self.options, self._ctl, self._on_frame = options, ctl, on_frame
         _check_files(options)
         cv2.setNumThreads(1)  # the operations are small; more threads would only compete with the tracker
-        if options.report is not None:
-            check_writable(options.report)
+        with options.naming("report"):
+            check_writable("--report", options.report)
         looks = dict(looks) if looks else _load_looks(options)
-        self.look = find_look(looks, options.look)
+        with options.naming("look"):
+            self.look = find_look(looks, options.look)
+        self._look_keys = look_keys(looks)
         self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
-        sinks = sinks or [
-            open_sink(text, on_key=self._on_key, meter=self._meter, audio_from=audio_from) for text in options.sinks
-        ]
+        with options.naming("sinks"):
+            sinks = sinks or [
+                open_sink(text, on_key=self._on_key, meter=self._meter, film=film_path(options.source))
+                for text in options.sinks
+            ]
         paced = any(sink.live for sink in sinks)
 
         def open_chosen_source() -> FrameSource:
-            return open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=paced)
+            with options.naming("source"):
+                return open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=paced)
 
         self._viewers: ViewerPresence | None = None
         if source is None:
@@ -110,9 +115,6 @@ class Session:
                 source = IdleSource(source, new_source=open_chosen_source, viewers=self._viewers, say=say)
         for sink in sinks:
             sink.set_viewers(self._viewers, say)
-        self._capture = Recorder(
-            self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir()
-        )
         look_loader = LookLoader(
             looks,
             runtime=options.runtime,
@@ -123,23 +125,29 @@ class Session:
         )
         parts = Parts(source, make_tracker(options), sinks, look_loader, self.controls)
         self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._handle_frame)
+        self._capture = Recorder(
+            self.controls,
+            say=say,
+            fps=options.fps,
+            pictures_dir=pictures_dir(),
+            videos_dir=videos_dir(),
+            lossless=self.pipeline.lossless,
+            stopped=self.pipeline.is_stopping,
+        )
 
     def run(self) -> dict[str, Any]:
-        """Run to the end and return the report, which is also written if the options say so.
-
-        Raises:
-            VeneerError: The run could not start or continue; the report is written all the same.
-        """
+        """Run to the end and return the report, which is also written if the options say so, after an error too."""
         with stop_on_signals(self.pipeline.interrupt):  # also while the last files are completed
             try:
                 with self._controlled():
                     self.pipeline.run()
             finally:
                 self._capture.close()
-                report = run_report(self.pipeline)
-                if self.options.report is not None:
-                    write_report(self.options.report, report)
+                report = run_report(self.pipeline) | {"recorded": self._capture.counts()}
+                write_json("--report", self.options.report, report)
         parts = self.pipeline.parts
+        for note in parts.source.notes:
+            say(f"{Path(self.options.source).name}: {note}")
         for warning in (parts.source.warning, *(sink.warning for sink in parts.sinks)):
             if warning:
                 say(warning)
@@ -157,11 +165,9 @@ class Session:
             except (VeneerError, OSError) as error:
                 say(f"`veneer ctl` will not work in this run: {error}")
             if self.options.global_hotkeys:
-                from live.control.global_hotkeys import GlobalHotkeys
+                from live.control import global_hotkeys
 
-                keys = GlobalHotkeys(self.controls.apply, self.controls.look_names)
-                keys.start()
-                stack.callback(keys.stop)
+                stack.callback(global_hotkeys.listen(self.controls.apply, self._look_keys))
             if self.options.mic_delay:
                 delay = MicrophoneDelay(self._latency_ms, say)
                 delay.start()
@@ -178,22 +184,23 @@ class Session:
             self._on_frame(frame)
 
     def _on_key(self, key: str) -> None:
-        command = command_for_key(key, self.controls.look_names)
+        command = command_for_key(key, self._look_keys)
         if command is not None:
             self.controls.apply(command)
 
     def _status(self) -> dict[str, Any]:
         state, look_loader = self.controls.read(), self.pipeline.parts.look_loader
         rate, p50, p95 = self.pipeline.timings.recent()
+        watched = self._viewers is None or self._viewers.watched()
         return {
             "look": state.look,
             "strength": round(state.strength, 2),
-            "panic": state.panic,
+            "viewers_see": self.pipeline.shown if watched else "nothing",
             "fps": round(rate, 1),
             "latency_p50_ms": round(p50, 1),
             "latency_p95_ms": round(p95, 1),
             "dropped": self.pipeline.dropped,
-            "watched": self._viewers is None or self._viewers.watched(),
+            "watched": watched,
             "engines": [in_words(info) for info in look_loader.engines(state.look)],
             "building": look_loader.upgrades.progress(),
         }
@@ -214,7 +221,7 @@ class Session:
             "waiting for the camera": self.pipeline.source_waits,
         }
         banner = ", ".join(name for name, on in banners.items() if on)
-        return MeterText(lines, help_lines(self.controls.look_names) if state.help_shown else (), banner)
+        return MeterText(lines, help_lines(self._look_keys) if state.help_shown else (), banner)
 
 
 def _load_looks(options: LiveOptions) -> dict[str, Look]:
@@ -225,16 +232,13 @@ def _load_looks(options: LiveOptions) -> dict[str, Look]:
 
 
 def _check_files(options: LiveOptions) -> None:
-    """Check that no file is both read and written, or written twice.
-
-    Raises:
-        OptionsError: One is.
-    """
-    named = [(f"--source {options.source}", expanded(options.source))] if options.source != "demo" else []
-    named += [(f"--sink {s}", expanded(s.partition(":")[2])) for s in options.sinks if s.startswith("file:")]
-    named += [(f"--report {options.report}", options.report)] if options.report else []
+    """Raise OptionsError if a file is both read and written, or written twice."""
+    named = [("source", options.source, expanded(options.source))] if options.source != "demo" else []
+    named += [("sinks", text, expanded(text.partition(":")[2])) for text in options.sinks if text.startswith("file:")]
+    named += [("report", str(options.report), options.report)] if options.report else []
     option_of: dict[Path, str] = {}
-    for option, path in named:
+    for name, text, path in named:
+        option = options.places.get(name, f"--{name.removesuffix('s')} {text}")
         real = Path(os.path.realpath(path))
         if real in option_of:
             raise OptionsError(option, f"it is the same file as {option_of[real]}", "name another one")

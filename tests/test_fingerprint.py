@@ -54,4 +54,4 @@ def test_the_checks_name_modules_and_files_that_exist() -> None:
 def test_the_checks_cover_what_they_run() -> None:
     machine, proof = (imported_files(CHECKS[name].modules) for name in ("virtual-machine", "tensorrt-proof"))
     assert {ROOT / "live/session.py", ROOT / "live/sinks/virtual_camera.py", ROOT / "engines/looks.py"} <= machine
-    assert {ROOT / "benchmarks/tensorrt/proof_cache.py", ROOT / "engines/runtime/tensorrt/plan_builder.py"} <= proof
+    assert {ROOT / "benchmarks/tensorrt/rtx_environment.py", ROOT / "engines/runtime/tensorrt/plan_builder.py"} <= proof

@@ -6,16 +6,14 @@ Imports only modules of this repository that need no installed library.
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from engines.errors import OptionsError, VeneerError
-from engines.files import atomic_write
+from engines.errors import VeneerError
 
 USAGE_ERROR, INTERRUPTED = 2, 130
 REPEATABLE = "repeatable"
@@ -44,60 +42,23 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE_ERROR, f"{self.prog}: {message} - see --help\n")
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """Return an argument type for integers from `low` to `high`."""
-
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and low <= int(text[:12]) <= high):
-            raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def number(low: float, high: float) -> Callable[[str], float]:
-    """Return an argument type for finite numbers from `low` to `high`."""
+def number(low: float, high: float, kind: type[float] = float) -> Callable[[str], Any]:
+    """Return an argument type for finite numbers of a kind from `low` to `high`."""
 
     def parse(text: str) -> float:
         try:
-            value = float(text)
+            value = kind(text)
         except ValueError:
             value = math.nan
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
+            name = "an integer" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {name} from {low:g} to {high:.12g}")
         return value
 
     return parse
 
 
-def check_writable(option: str, path: Path | None) -> None:
-    """Check before the measurement that a result file can be written; None is accepted.
-
-    Raises:
-        OptionsError: The folder does not exist or is not writable, or the path is a folder.
-    """
-    if path is None:
-        return
-    folder = path.absolute().parent
-    try:
-        if not folder.is_dir():
-            raise OptionsError(f"{option} {path}", f"there is no folder {folder}", "create it first")
-        writable = not path.is_dir() and os.access(path if path.exists() else folder, os.W_OK)
-    except OSError:  # the name is invalid
-        writable = False
-    if not writable:
-        raise OptionsError(f"{option} {path}", "it cannot be written", "name a file in a writable folder")
-
-
-def write_json(option: str, path: Path | None, found: dict[str, Any]) -> None:
-    """Write results as JSON, replacing the file atomically; None is accepted. Raises OptionsError."""
-    if path is None:
-        return
-    try:
-        atomic_write(path, json.dumps(found, indent=1) + "\n")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise OptionsError(f"{option} {path}", reason or str(error), "free some space, or name another file") from error
+whole = partial(number, kind=int)
 
 
 def run_main(prog: str, main: Callable[[], int | None]) -> int:

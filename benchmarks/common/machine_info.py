@@ -12,68 +12,46 @@ from pathlib import Path
 from typing import Any
 
 from engines.runtime.base import usable_cores
+from live.pipeline.report import versions
 
 
 def machine() -> dict[str, Any]:
     """Return processor, cores, memory, time of the measurement, load and library versions."""
-    from live.pipeline.report import versions  # deferred: `benchmarks.engines` runs without the dependencies of live
-
     return {
-        "cpu": processor(),
+        "cpu": _fields("/proc/cpuinfo").get("model name") or platform.processor() or platform.machine(),
         "cores": usable_cores(),
-        "memory_gb": round(_memory_kb() / 1e6, 1),
+        "memory_gb": round(_kilobytes("/proc/meminfo", "MemTotal") / 1e6, 1),
         "measured": time.strftime("%Y-%m-%d %H:%M"),
-        "load_1min": load_1min(),
+        "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "versions": versions(),
     }
 
 
-def processor() -> str:
-    """Return the name of the processor."""
+def _fields(path: str) -> dict[str, str]:
+    """Return the "name: value" lines of a file in /proc, the first of each name; empty without /proc."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-        return platform.machine()
-    return platform.processor() or platform.machine()
+        lines = (line.partition(":") for line in reversed(Path(path).read_text().splitlines()))
+        return {name.strip(): value.strip() for name, _, value in lines}
+    return {}
 
 
-def load_1min() -> float | None:
-    """Return the load average over one minute; None if the system has none."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-
-
-def _memory_kb() -> float:
-    try:
-        return float(Path("/proc/meminfo").read_text().split()[1])
-    except OSError:
-        return 0.0
+def _kilobytes(path: str, name: str) -> float:
+    return float(_fields(path).get(name, "0").split()[0])
 
 
 def resident_mb() -> float:
     """Return the resident memory of this process in MB; 0.0 if unknown."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return _kilobytes("/proc/self/status", "VmRSS") * 1024 / 1e6
 
 
 def anonymous_mb() -> float:
     """Return the resident memory of this process that is not backed by files, in MB; 0.0 if unknown."""
-    try:
-        rows = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return sum(int(row.split()[1]) for row in rows if row.startswith("Anonymous:")) * 1024 / 1e6
+    return _kilobytes("/proc/self/status", "RssAnon") * 1024 / 1e6
 
 
 def native_threads() -> int:
     """Return the number of threads including those of native libraries; only Python's if unknown."""
-    try:
-        return sum(1 for _ in Path("/proc/self/task").iterdir())
-    except OSError:
-        return threading.active_count()
+    return int(_fields("/proc/self/status").get("Threads", threading.active_count()))
 
 
 def open_handles() -> int:
@@ -97,3 +75,8 @@ def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     cells = [list(map(str, names)), *[[f"{c:.2f}" if isinstance(c, float) else str(c) for c in row] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(names))]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+
+
+def three_digits(number: float | None) -> str:
+    """As in 0.123, 1.23, 12.3, 123 and 1234; "-" for None."""
+    return "-" if number is None else f"{number:.0f}" if number >= 100 else f"{number:.3g}"

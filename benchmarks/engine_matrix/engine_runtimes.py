@@ -24,7 +24,7 @@ Output = NDArray[np.float32]
 Opened = tuple[Callable[[], object], Callable[[], Output]]
 
 
-class UnavailableError(Exception):
+class UnavailableError(NotUsableError):
     """This machine lacks what the backend needs; the message is one line."""
 
 
@@ -57,13 +57,32 @@ def cuda_backends(net: nn.Module, count: int, size_wh: tuple[int, int]) -> list[
     ]
 
 
-def cpu_backends(net: nn.Module) -> list[Backend]:
-    """Return the backends on the CPU, from bytes to floats, the reference first."""
+def cpu_backends(net: nn.Module, threads: int | None = None) -> list[Backend]:
+    """Return the backends on the CPU, from bytes to floats, the reference first; `threads` is that of OpenVINO."""
+    graphs: dict[tuple[int, ...], Any] = {}  # by the shape of the input
+
+    def openvino(bgr: NDArray[np.uint8], hint: str) -> Opened:
+        if not has_bf16() and hint == "bf16":
+            raise UnavailableError("this processor has no BF16")
+        if bgr.shape not in graphs:
+            graphs[bgr.shape] = convert_to_openvino(net, bgr)
+        return compile_openvino(graphs[bgr.shape], bgr, hint, threads)
+
     return [
         Backend("eager fp32", lambda bgr: _reference(net, bgr)),
-        Backend("openvino fp32", lambda bgr: _openvino(net, bgr, "f32")),
-        Backend("openvino bf16", lambda bgr: _openvino(net, bgr, "bf16")),
+        Backend("openvino fp32", lambda bgr: openvino(bgr, "f32")),
+        Backend("openvino bf16", lambda bgr: openvino(bgr, "bf16")),
     ]
+
+
+def has_bf16() -> bool:
+    """Whether OpenVINO computes in BF16 on this processor. Raises UnavailableError without OpenVINO."""
+    try:
+        from engines.runtime.openvino.converted_graph import openvino_core
+
+        return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    except ImportError as error:
+        raise UnavailableError(first_line(error)) from error
 
 
 def convert_to_openvino(net: nn.Module, bgr: NDArray[np.uint8]) -> Any:
@@ -76,11 +95,12 @@ def convert_to_openvino(net: nn.Module, bgr: NDArray[np.uint8]) -> Any:
         return load_openvino().convert_model(program)
 
 
-def compile_openvino(model: Any, bgr: NDArray[np.uint8], settings: dict[str, str]) -> Opened:
-    """Compile an OpenVINO model for the CPU with `bgr` as its input."""
+def compile_openvino(model: Any, bgr: NDArray[np.uint8], hint: str, threads: int | None = None) -> Opened:
+    """Compile an OpenVINO model for the CPU, in the precision `hint` ("f32", "bf16"), with `bgr` as its input."""
     from engines.runtime.openvino.converted_graph import load_openvino, openvino_core
 
-    settings = {"PERFORMANCE_HINT": "LATENCY", **settings}
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
+    settings |= {"INFERENCE_NUM_THREADS": str(threads)} if threads else {}
     request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
     request.set_input_tensor(0, load_openvino().Tensor(bgr, shared_memory=True))
 
@@ -166,15 +186,3 @@ def _reference(net: nn.Module, bgr: NDArray[np.uint8]) -> Opened:
             return io_adapter(given)  # type: ignore[no-any-return]
 
     return run, lambda: run().numpy()
-
-
-def _openvino(net: nn.Module, bgr: NDArray[np.uint8], hint: str) -> Opened:
-    try:
-        from engines.runtime.openvino.converted_graph import openvino_core
-
-        capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    except ImportError as error:
-        raise UnavailableError(first_line(error)) from error
-    if hint == "bf16" and "BF16" not in capabilities:
-        raise UnavailableError("this processor has no BF16")
-    return compile_openvino(convert_to_openvino(net, bgr), bgr, {"INFERENCE_PRECISION_HINT": hint})

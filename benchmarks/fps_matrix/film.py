@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
+from functools import partial
 
 import cv2
 import numpy as np
@@ -13,7 +13,6 @@ from live.pipeline.frame import Frame, ImageU8
 from live.portrait import portrait_bgr
 from live.sources.base import FrameSource, SourceInfo
 from live.sources.demo_source import DemoSource
-from live.sources.pace import Pace
 
 FPS = 30.0
 _FACE_XY, _FACE_RADIUS_PX = (224, 150), 150  # centre and half side of the crop in the portrait
@@ -22,7 +21,7 @@ _MARGIN = 1 / 16  # amplitude of the camera motion, of the height
 _PERIOD_X_S, _PERIOD_Y_S = 4.0, 2.7
 
 
-class Portraits(FrameSource):
+class Portraits(DemoSource):
     """Two to four portraits, every second one mirrored, with a slightly moving camera. Endless.
 
     All faces are always in the frame. A frame is a crop of one large image, so that it costs little time. With `pace`,
@@ -30,19 +29,15 @@ class Portraits(FrameSource):
     """
 
     def __init__(self, *, faces: int, size_wh: tuple[int, int], pace: bool) -> None:
-        self.live = pace
-        self._faces, self._size_wh = faces, size_wh
-        self._margin_px = max(1, round(_MARGIN * size_wh[1]))
-        self._closed = threading.Event()
-        self._pace = Pace(self._closed, catch_up=False) if pace else None
-        self._wall_bgr: ImageU8 | None = None
-        self._frame_id = 0
+        super().__init__(size_wh=size_wh, fps=FPS, pace=pace)
+        self._faces = faces
 
     def open(self) -> SourceInfo:
         """Compose the image. Raises SourceError if the portrait is missing."""
-        width, height = (side + 2 * self._margin_px for side in self._size_wh)
+        margin_px = max(1, round(_MARGIN * self._size_wh[1]))
+        width, height = (side + 2 * margin_px for side in self._size_wh)
         columns, rows = 2, (self._faces + 1) // 2
-        self._wall_bgr = np.full((height, width, 3), _WALL_BGR, np.uint8)
+        wall_bgr = np.full((height, width, 3), _WALL_BGR, np.uint8)
         (x, y), radius, side = _FACE_XY, _FACE_RADIUS_PX, min(width // columns, height // rows)
         face_bgr = portrait_bgr()[y - radius : y + radius, x - radius : x + radius]
         portrait = np.asarray(cv2.resize(face_bgr, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
@@ -50,28 +45,16 @@ class Portraits(FrameSource):
             row, column = divmod(number, columns)
             left = (2 * column + 1) * width // (2 * columns) - side // 2
             top = (2 * row + 1) * height // (2 * rows) - side // 2
-            self._wall_bgr[top : top + side, left : left + side] = portrait[:, :: -1 if number % 2 else 1]
+            wall_bgr[top : top + side, left : left + side] = portrait[:, :: -1 if number % 2 else 1]
+        self._draw = partial(_crop, wall_bgr, margin_px)
         return SourceInfo(f"{self._faces} portraits", self._size_wh, FPS)
 
-    def read(self) -> Frame | None:
-        """Return the next frame; None once closed."""
-        wall_bgr, frame_id = self._wall_bgr, self._frame_id
-        if wall_bgr is None or self._closed.is_set():
-            return None
-        pts_s = frame_id / FPS
-        if self._pace is not None and not self._pace.wait_until(pts_s):
-            return None
-        self._frame_id += 1
-        width, height = self._size_wh
-        left = round(self._margin_px * (1 + math.sin(2 * math.pi * pts_s / _PERIOD_X_S)))
-        top = round(self._margin_px * (1 + math.sin(2 * math.pi * pts_s / _PERIOD_Y_S)))
-        frame_bgr = wall_bgr[top : top + height, left : left + width].copy()
-        return Frame(frame_bgr, frame_id, time.monotonic(), pts_s)
 
-    def close(self) -> None:
-        """Release the image; a waiting `read` returns immediately."""
-        self._closed.set()
-        self._wall_bgr = None
+def _crop(wall_bgr: ImageU8, margin_px: int, time_s: float) -> ImageU8:
+    left = round(margin_px * (1 + math.sin(2 * math.pi * time_s / _PERIOD_X_S)))
+    top = round(margin_px * (1 + math.sin(2 * math.pi * time_s / _PERIOD_Y_S)))
+    height, width = (side - 2 * margin_px for side in wall_bgr.shape[:2])
+    return wall_bgr[top : top + height, left : left + width].copy()
 
 
 def open_film(faces: int, size_wh: tuple[int, int], *, pace: bool) -> FrameSource:

@@ -44,7 +44,7 @@ def open_backend(style: Style, name: str) -> Engine:
         from engines.runtime.torch.reference_engine import TorchEngine
 
         return TorchEngine(style, why="selected")
-    return next(one for one in backends(style) if one.name == name.removesuffix(" on GPU")).open(None)
+    return next(one for one in backends(style) if one.name == name.removesuffix(" on GPU")).open()
 
 
 def backend_of(info: EngineInfo) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from benchmarks.common.arguments import REPEATABLE, Parser, check_writable, number, whole
+from benchmarks.common.arguments import REPEATABLE, Parser, number, whole
 from engines.errors import OptionsError
+from engines.files import check_writable
 from engines.looks import Look, find_look
 from engines.styles import Style
 from live.options import parse_size
@@ -24,28 +24,16 @@ SETTLE_FRAMES = 10  # of the tracker alone, not counted
 _TRACKER_FRAMES = 180  # half a cycle of the demo, before and after
 _CYCLE_FRAMES, _CYCLE_BURN_IN, _CYCLE_S = 360, 90, 12.0  # one cycle of the demo
 _LONG_FRAMES, _LONG_BURN_IN = 1500, 200  # for explicitly selected configurations
-
-
-class Backend(NamedTuple):
-    """Runtime and precision of a look's networks; "auto" is the selection of the program."""
-
-    name: str
-    runtime: str
-    precision: str
-
-
-BACKENDS = (
-    Backend(AUTO, AUTO, ""),
-    Backend("tensorrt fp16", "tensorrt", "fp16"),
-    Backend("torch fp16 on GPU", "torch", "fp16"),
-    Backend("torch fp32 on GPU", "torch", "fp32"),
-    Backend("openvino int8", "openvino", "int8"),
-    Backend("openvino bf16", "openvino", "bf16"),
-    Backend("openvino fp32", "openvino", "fp32"),
-    Backend("torch fp32 on CPU", "torch", "fp32"),
+BACKENDS = (  # runtime and precision of a look's networks; "auto" is the selection of the program
+    AUTO,
+    "tensorrt fp16",
+    "torch fp16 on GPU",
+    "torch fp32 on GPU",
+    "openvino int8",
+    "openvino bf16",
+    "openvino fp32",
+    "torch fp32 on CPU",
 )
-RUNTIMES = tuple(dict.fromkeys(backend.runtime for backend in BACKENDS))
-PRECISIONS = tuple(dict.fromkeys(backend.precision for backend in BACKENDS if backend.precision))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +80,22 @@ class Selection:
     looks: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
     faces: tuple[int, ...] = ()
-    runtimes: tuple[str, ...] = ()
-    precisions: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
     everything: bool = False
 
     @property
     def is_explicit(self) -> bool:
         """Whether something is named."""
-        return bool(self.looks or self.sizes or self.faces or self.runtimes or self.precisions)
+        return bool(self.looks or self.sizes or self.faces or self.backends)
 
 
 def parse_options(arguments: Sequence[str], description: str) -> tuple[Namespace, Selection, Extent]:
     """Parse the command line; exits on --help and unknown arguments. Raises OptionsError for an invalid value."""
     given = _parser(description).parse_args(arguments)
     sizes = ["{}x{}".format(*parse_size(text)) for text in given.size]
-    looks, faces, runtimes, precisions = map(_unique, (given.look, given.faces, given.runtime, given.precision))
-    selection = Selection(looks, _unique(sizes), faces, runtimes, precisions, everything=given.all)
+    named = (given.look, sizes, given.faces, given.backend)
+    looks, sizes_named, faces, backends = (tuple(dict.fromkeys(values)) for values in named)
+    selection = Selection(looks, sizes_named, faces, backends, everything=given.all)
     frames, burn_in, seconds = _CYCLE_FRAMES, _CYCLE_BURN_IN, given.seconds or _CYCLE_S
     if selection.is_explicit:
         frames, burn_in, seconds = _LONG_FRAMES, _LONG_BURN_IN, given.seconds
@@ -121,10 +109,6 @@ def parse_options(arguments: Sequence[str], description: str) -> tuple[Namespace
     return given, selection, extent
 
 
-def _unique(values: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys(values))
-
-
 def _parser(description: str) -> Parser:
     parser = Parser("fps", description)
     add = parser.add_argument
@@ -132,8 +116,7 @@ def _parser(description: str) -> Parser:
     several("--look", help=f"look, {REPEATABLE}")
     several("--size", help=f"WIDTHxHEIGHT of the frames, {REPEATABLE}")
     several("--faces", type=whole(1, 4), help=f"number of faces, 1 to 4, {REPEATABLE}")
-    several("--runtime", choices=RUNTIMES, help=f"runtime, {REPEATABLE}")
-    several("--precision", choices=PRECISIONS, help=f"precision, {REPEATABLE}")
+    several("--backend", choices=BACKENDS, help=f"runtime and precision, {REPEATABLE}")
     add("--all", action="store_true", help="measure everything that is not named; takes hours")
     many = whole(1, 10**7)
     add("--frames", type=whole(2, 10**7), help=f"measured frames ({_CYCLE_FRAMES}; {_LONG_FRAMES} for named ones)")
@@ -147,13 +130,12 @@ def _parser(description: str) -> Parser:
 
 
 def plan(selection: Selection, looks: Mapping[str, Look]) -> list[Case]:
-    """Return the configurations in the order of measurement; LookError and OptionsError if a name is not usable.
+    """Return the configurations in the order of measurement; LookError for an unknown look.
 
     By default these are every look at the default size with one face, then one look of each kind at all sizes and
     numbers of faces, then the same looks in every backend.
     """
     names = tuple(find_look(looks, name).name for name in selection.looks) or tuple(looks)
-    backends = select_backends(selection.runtimes, selection.precisions)
     full = selection.everything
     if not selection.is_explicit and not full:
         return _default_plan(names)
@@ -161,16 +143,15 @@ def plan(selection: Selection, looks: Mapping[str, Look]) -> list[Case]:
         names,
         selection.sizes or (SIZES if full else (DEFAULT_SIZE,)),
         selection.faces or (FACES if full else (DEFAULT_FACES,)),
-        backends or ([backend.name for backend in BACKENDS] if full else [AUTO]),
+        selection.backends or (BACKENDS if full else (AUTO,)),
     )
 
 
 def _default_plan(looks: Sequence[str]) -> list[Case]:
     references = [name for name in REFERENCE_LOOKS if name in looks]
-    fixed = [backend.name for backend in BACKENDS if backend.name != AUTO]
     cases = _product(looks, (DEFAULT_SIZE,), (DEFAULT_FACES,), (AUTO,))
     cases += _product(references, SIZES, FACES, (AUTO,))
-    cases += _product(references, (DEFAULT_SIZE,), (DEFAULT_FACES,), fixed)
+    cases += _product(references, (DEFAULT_SIZE,), (DEFAULT_FACES,), BACKENDS)
     return list(dict.fromkeys(cases))
 
 
@@ -178,36 +159,8 @@ def _product(looks: Iterable[str], sizes: Iterable[str], faces: Iterable[int], b
     return [Case(*parts) for parts in itertools.product(looks, sizes, faces, backends)]
 
 
-def select_backends(runtimes: Sequence[str], precisions: Sequence[str]) -> list[str]:
-    """Return the backends of these runtimes in these precisions, none if neither is named. Raises OptionsError."""
-    if not runtimes and not precisions:
-        return []
-    _check_combination(runtimes, precisions)
-    return [
-        backend.name
-        for backend in BACKENDS
-        if (not runtimes or backend.runtime in runtimes)
-        and (backend.precision in precisions if precisions else runtimes or backend.name != AUTO)
-    ]
-
-
-def _check_combination(runtimes: Sequence[str], precisions: Sequence[str]) -> None:
-    if AUTO in runtimes and precisions:
-        raise OptionsError(f"--runtime {AUTO}", "it selects the precision itself", "omit --precision")
-    supported = {name: [one.precision for one in BACKENDS if one.runtime == name] for name in runtimes or RUNTIMES}
-    for precision in precisions:
-        if not any(precision in known for known in supported.values()):
-            got = f"{' and '.join(supported)} has no such engine"
-            use = "; ".join(f"{name}: {', '.join(dict.fromkeys(known))}" for name, known in supported.items())
-            raise OptionsError(f"--precision {precision}", got, f"use {use}")
-    for name, known in supported.items():
-        if runtimes and precisions and not set(known) & set(precisions):
-            got = f"it has no engine in {' or '.join(precisions)}"
-            raise OptionsError(f"--runtime {name}", got, f"use {', '.join(dict.fromkeys(known))}, or omit {name}")
-
-
 def impossible(case: Case, look: Look) -> str:
     """Return why no machine can run a configuration; empty if one can."""
     if case.backend == AUTO or any(isinstance(layer.style, Style) for layer in look.layers):
         return ""
-    return "a look without a network runs on no runtime: omit --runtime and --precision"
+    return "a look without a network runs on no runtime: omit --backend"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Run = Mapping[str, Any]
 Panel = tuple[str, list[tuple[str, Run]]]  # title, and labelled runs
 
-_BACKENDS = tuple(backend.name for backend in BACKENDS)
 COLOURS = {  # the colour-blind safe palette of Okabe and Ito; grey for waiting
     "track": "#0072b2",
     "region": "#56b4e9",
@@ -55,7 +54,7 @@ def panels(runs: Sequence[Run]) -> list[Panel]:
 def _order(run: Run) -> tuple[int, int, int]:
     """By backend, then by faces, then by size."""
     width, height = run["size"].split("x")
-    return _BACKENDS.index(run["backend"]), run["faces"], int(width) * int(height)
+    return BACKENDS.index(run["backend"]), run["faces"], int(width) * int(height)
 
 
 def _faces(count: int) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.common.machine_info import three_digits
 from benchmarks.common.plots import new_figure, save_figure
 
 _BAR_IN = 0.18
@@ -13,12 +14,7 @@ _COLOURS = ("#969696", "#3c96c8", "#145ac8", "#0a2878", "#78be5a", "#1e8228", "#
 
 
 def draw(path: Path, bars: Sequence[tuple[str, str, float]]) -> None:
-    """Write the chart as PNG, with milliseconds on a logarithmic scale.
-
-    Args:
-        path: File to write.
-        bars: Network, runtime and median in milliseconds; at least one, each above zero.
-    """
+    """Write a PNG chart of at least one bar: network, runtime, and median in milliseconds on a logarithmic scale."""
     nets, runtimes = list(dict.fromkeys(bar[0] for bar in bars)), list(dict.fromkeys(bar[1] for bar in bars))
     height = 0.8 / len(runtimes)
     figure = new_figure(10, 1 + _BAR_IN * len(nets) * (len(runtimes) + 1))
@@ -26,7 +22,7 @@ def draw(path: Path, bars: Sequence[tuple[str, str, float]]) -> None:
     for number, runtime in enumerate(runtimes):
         own = [(nets.index(net) + number * height, ms) for net, name, ms in bars if name == runtime]
         drawn = axes.barh([y for y, _ in own], [ms for _, ms in own], 0.9 * height, color=_COLOURS[number])
-        axes.bar_label(drawn, fmt=lambda ms: f" {ms:.0f}" if ms >= 100 else f" {ms:.3g}", fontsize=8)
+        axes.bar_label(drawn, fmt=lambda ms: f" {three_digits(ms)}", fontsize=8)
         drawn.set_label(runtime)
     axes.set_xscale("log")
     axes.set_xlim(left=10.0 ** math.floor(math.log10(min(bar[2] for bar in bars))))

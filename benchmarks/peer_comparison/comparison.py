@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import random
 import sys
 import time
@@ -15,9 +14,9 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from benchmarks.common.machine_info import table
+from benchmarks.common.machine_info import table, three_digits
 from benchmarks.peer_comparison.peer_networks import OURS, PEERS, Peer, regions_bgr
-from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, PeerEngines, error_text
+from benchmarks.peer_comparison.peer_runtimes import RUNTIMES, error_text, peer_backends
 from calibration.autotune.engine_timing import time_repeatedly
 from engines.build.cpu_contention import CpuContention
 from engines.training.metrics.model_cost import gmac, parameters
@@ -83,7 +82,7 @@ def compare(nets: Sequence[str], runtimes: Sequence[str], *, seconds: float, thr
             print(f"{name} ready after {time.perf_counter() - started_s:.1f} s", file=sys.stderr, flush=True)
         print(f"timing {len(calls)} combinations for {seconds:g} s", file=sys.stderr, flush=True)
         with CpuContention() as contention:
-            durations_ms, complete = time_in_turns(calls, seconds=seconds)
+            durations_ms, complete = time_in_turns(calls, seconds=seconds if calls else 0.0)
     for key, durations in durations_ms.items():
         rows[key].calls = len(durations)
         if durations:
@@ -99,13 +98,13 @@ def _prepare(
 ) -> Iterator[tuple[Row, Callable[[], object] | None]]:
     """Open one network in each runtime and compare the outputs; yields the function to time, or None on failure."""
     net, size = peer.make(), f"{peer.size_wh[0]}x{peer.size_wh[1]}"
-    engines = PeerEngines(net, region_bgr, threads, peer.own)
+    backends = peer_backends(net, peer.size_wh, threads, peer.own)
     cost = round(gmac(copy.deepcopy(net).to("meta"), peer.size_wh), 4), parameters(net)
     reference = None
     for runtime in runtimes:
         row = Row(peer.name, peer.weights, peer.region, size, *cost, runtime)
         try:
-            call, output = engines.open(runtime)
+            call, output = backends[runtime].open(region_bgr)
             output_bgr = output().astype(np.float64)
             if not np.isfinite(output_bgr).all():
                 raise ValueError("the output holds NaN or infinity")
@@ -174,10 +173,10 @@ def report(rows: Sequence[Row]) -> str:
     """Format the rows as a table, followed by the networks that do not run."""
     cells = []
     for row in rows:
-        cost = [f"{row.region} {row.size}", _three_digits(row.gmac), _three_digits(row.parameters / 1e6)]
-        times = [_three_digits(row.median_ms), _three_digits(row.p95_ms), str(row.calls)]
+        cost = [f"{row.region} {row.size}", three_digits(row.gmac), three_digits(row.parameters / 1e6)]
+        times = [three_digits(row.median_ms), three_digits(row.p95_ms), str(row.calls)]
         error = "-" if row.error_mean is None else f"{row.error_mean:.2f}"
-        ratios = [_three_digits(row.x_ours), _three_digits(row.x_torch), error]
+        ratios = [three_digits(row.x_ours), three_digits(row.x_torch), error]
         cells.append([row.net, row.weights, *cost, row.runtime, *times, *ratios])
     failed: dict[tuple[str, str], list[str]] = {}
     for row in rows:
@@ -188,11 +187,3 @@ def report(rows: Sequence[Row]) -> str:
         for (runtime, reason), nets in failed.items()
     ]
     return "\n".join([table((*_COLUMNS, *_RATIO_COLUMNS), cells), *lines])
-
-
-def _three_digits(number: float | None) -> str:
-    """As in 0.123, 1.23, 12.3, 123 and 1234."""
-    if number is None:
-        return "-"
-    digits = 2 - math.floor(math.log10(abs(number))) if number else 0
-    return f"{number:.{min(max(digits, 0), 4)}f}"

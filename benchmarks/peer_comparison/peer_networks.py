@@ -12,7 +12,7 @@ from torch import nn
 from benchmarks.engine_matrix.checkout_jobs import jobs
 from engines.generators.registry import fresh_generator, generator_spec
 from engines.regions.lips_region import lips_region
-from engines.regions.upright import PictureRegion, face_box
+from engines.regions.upright import picture_region
 from live.pipeline.frame import ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_sheet import find_faces
@@ -83,8 +83,8 @@ def regions_bgr() -> dict[tuple[str, tuple[int, int]], ImageU8]:
             assert lips is not None, "the portrait's mouth can be painted"
             crop_bgr = lips.crop(frame_bgr)
         else:
-            box = face_box(landmarks_xy, peer.region)
-            assert box is not None, "the portrait's face is large enough"
-            crop_bgr = PictureRegion(box, peer.size_wh, frame_wh).crop(frame_bgr)
+            region = picture_region(peer.region, landmarks_xy, peer.size_wh, frame_wh)
+            assert region is not None, "the portrait's face is large enough"
+            crop_bgr = region.crop(frame_bgr)
         cut[peer.region, peer.size_wh] = np.ascontiguousarray(crop_bgr[None])
     return cut

@@ -1,11 +1,10 @@
-"""The runtimes of `benchmarks.peers`, and why one may be missing."""
+"""The runtimes of `benchmarks.peers`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,19 +13,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from benchmarks.engine_matrix.engine_runtimes import (
+    Backend,
     Opened,
     compile_openvino,
-    convert_to_openvino,
     cpu_backends,
     cuda_backends,
+    has_bf16,
 )
 from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.errors import VeneerError
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino.converted_graph import GRAPH, openvino_core
-from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
-from engines.runtime.tensorrt.distribution import installed_distribution
+from engines.runtime.openvino.int8_graph import int8_key
 from engines.runtime.torch.cuda_device import torch_device
 from engines.styles import SHIPPED, Style, load_style
 from engines.text import first_line
@@ -40,47 +39,26 @@ RUNTIMES = {  # runtime: eager PyTorch on the same device
     "cuda-fp16-graph": "cuda-fp32",
     "tensorrt-fp16": "cuda-fp32",
 }
-_CUDA = {  # names of `benchmarks.engines`
-    "cuda-fp32": "eager fp32",
-    "cuda-fp16-graph": "graph fp16 nhwc",
-    "tensorrt-fp16": "tensorrt fp16",
-}
-_OURS_ONLY = "INT8 engines are built for this project's styles only"
-_NO_NNCF = "the INT8 engine is not built, and NNCF, which builds it, is not installed"
 OwnStyle = tuple[str, tuple[int, int]]  # name of a shipped style, and its size
 
 
-def missing(runtime: str, own: Sequence[OwnStyle]) -> str:
-    """Return why a runtime is not available on this machine; empty if it is. INT8 needs a measured style of ours."""
-    try:
-        if runtime in _CUDA:
-            torch_device()
-            if runtime == "tensorrt-fp16":
-                installed_distribution()
-        elif runtime.startswith("openvino"):
-            openvino_core()
-            if runtime == "openvino-bf16" and not _has_bf16():
-                return "this processor has no BF16"
-            if runtime == "openvino-int8":
-                return _int8_missing(own)
-    except NotUsableError as error:
-        return str(error)
-    except (ImportError, OSError, RuntimeError) as error:
-        return f"OpenVINO cannot be used: {first_line(error)}"
-    return ""
+def peer_backends(net: nn.Module, size_wh: tuple[int, int], threads: int, own: OwnStyle | None) -> dict[str, Backend]:
+    """Return one network's backends for one region, by the names in `RUNTIMES`.
 
-
-def _has_bf16() -> bool:
-    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def _int8_missing(own: Sequence[OwnStyle]) -> str:
-    if not own:
-        return _OURS_ONLY
-    styles = [_shipped_style(*one) for one in own]
-    if nncf_installed() or any(engine_cache.find(int8_key(style)) is not None for style in styles):
-        return ""
-    return f"{_NO_NNCF} ({INSTALL})"
+    On the CPU the conversion between bytes and floats is part of the timed call, as in the program; on a GPU input and
+    output are in GPU memory. `own` is the style, for a network of this project.
+    """
+    cpu = {backend.name: backend for backend in cpu_backends(net, threads)}
+    gpu = {backend.name: Backend(backend.name, partial(_on_gpu, backend)) for backend in cuda_backends(net, 1, size_wh)}
+    return {
+        "torch-fp32": cpu["eager fp32"],
+        "openvino-fp32": cpu["openvino fp32"],
+        "openvino-bf16": cpu["openvino bf16"],
+        "openvino-int8": Backend("openvino int8", lambda bgr: _int8(own, bgr, threads)),
+        "cuda-fp32": gpu["eager fp32"],
+        "cuda-fp16-graph": gpu["graph fp16 nhwc"],
+        "tensorrt-fp16": gpu["tensorrt fp16"],
+    }
 
 
 def error_text(error: Exception) -> str:
@@ -91,53 +69,23 @@ def error_text(error: Exception) -> str:
     return f"{type(error).__name__}: {'; '.join(listed)[:160] or first_line(error)}"
 
 
-class PeerEngines:
-    """One network on one (1, H, W, 3) BGR uint8 region, in any runtime.
+def _on_gpu(backend: Backend, region_bgr: NDArray[np.uint8]) -> Opened:
+    torch_device()
+    run, output = backend.open(region_bgr)
 
-    On the CPU the conversion between bytes and floats is part of the timed call, as in the program; on a GPU input and
-    output are in GPU memory. `own` is the style, for a network of this project.
-    """
-
-    def __init__(
-        self, net: nn.Module, region_bgr: NDArray[np.uint8], threads: int, own: OwnStyle | None = None
-    ) -> None:
-        self._net, self._region_bgr, self._threads, self._own = net, region_bgr, threads, own
-
-    def open(self, runtime: str) -> Opened:
-        """Return a function to time, and one for the output, (1, H, W, 3) BGR float32. Raises any error."""
-        if runtime in _CUDA:
-            size_wh = self._region_bgr.shape[2], self._region_bgr.shape[1]
-            backend = next(one for one in cuda_backends(self._net, 1, size_wh) if one.name == _CUDA[runtime])
-            run, output = backend.open(self._region_bgr)
-            return _synchronized(run), output
-        if runtime == "openvino-int8":
-            return self._compile(self._int8_graph(), "bf16" if _has_bf16() else "f32")  # as in live use
-        if runtime.startswith("openvino"):
-            return self._compile(self._graph, {"openvino-fp32": "f32", "openvino-bf16": "bf16"}[runtime])
-        return cpu_backends(self._net)[0].open(self._region_bgr)
-
-    def _compile(self, graph: Any, hint: str) -> Opened:
-        settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": str(self._threads)}
-        return compile_openvino(graph, self._region_bgr, settings)
-
-    @cached_property
-    def _graph(self) -> Any:
-        return convert_to_openvino(self._net, self._region_bgr)
-
-    def _int8_graph(self) -> Any:
-        if self._own is None:
-            raise NotUsableError(_OURS_ONLY)
-        graph = load_int8_graph(_shipped_style(*self._own))
-        graph.reshape(list(self._region_bgr.shape))
-        return graph
-
-
-def _synchronized(run: Callable[[], object]) -> Callable[[], object]:
     def run_and_wait() -> None:
         run()
         torch.cuda.synchronize()
 
-    return run_and_wait
+    return run_and_wait, output
+
+
+def _int8(own: OwnStyle | None, region_bgr: NDArray[np.uint8], threads: int) -> Opened:
+    if own is None:
+        raise NotUsableError("INT8 engines are built for this project's styles only")
+    graph = _int8_graph(_shipped_style(*own))
+    graph.reshape(list(region_bgr.shape))
+    return compile_openvino(graph, region_bgr, "bf16" if has_bf16() else "f32", threads)  # as in live use
 
 
 def _shipped_style(name: str, size_wh: tuple[int, int]) -> Style:
@@ -148,7 +96,7 @@ def _shipped_style(name: str, size_wh: tuple[int, int]) -> Style:
     return replace(style, size_wh=size_wh)
 
 
-def load_int8_graph(style: Style) -> Any:
+def _int8_graph(style: Style) -> Any:
     """Load the INT8 graph of a style, from (N, H, W, 3) uint8 to floats; it is built and cached if necessary.
 
     Raises NotUsableError if it cannot be built here, or failed calibration and is not used by the program.

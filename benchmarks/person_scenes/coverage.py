@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from engines.looks import Look
 from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
-from engines.styles import Style
 from live.control.controls import ControlState
 from live.pipeline.frame import Floats, Frame, ImageU8, TrackedFrame
 from live.pipeline.timing import Timings
@@ -43,13 +42,10 @@ class FlatEngine:
 class _FlatLookLoader(LookLoader):
     def load(self, name: str) -> LoadedLook:
         look = self.looks[name]
-        styles = [(layer.strength, layer.style) for layer in look.layers if isinstance(layer.style, Style)]
         layers = tuple(
-            LoadedLayer(
-                strength, HotSwapEngine(FlatEngine()), None, style.size_wh, style.usual_bgr, style.region, style.output
-            )
-            for strength, style in styles
-            if style.output == "picture"
+            LoadedLayer(layer.style, layer.strength, HotSwapEngine(FlatEngine()))
+            for layer in look.layers
+            if layer.covers
         )
         self._loaded[name] = LoadedLook(look, layers)
         return self._loaded[name]

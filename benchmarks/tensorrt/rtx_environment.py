@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 import venv
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ def environment(folder: Path) -> Path:
 
 
 def about(folder: Path) -> dict[str, Any]:
-    """Return "pins", "python", "install_s" and "bytes" of an environment; empty if it is missing or incomplete."""
+    """Return "pins" and "python" of an environment; empty if it is missing or incomplete."""
     try:
         found = json.loads((folder / _MARKER).read_text())
     except (OSError, ValueError):
@@ -50,16 +49,13 @@ def about(folder: Path) -> dict[str, Any]:
 
 def _create(folder: Path, python: Path) -> None:
     print(f"installing {' '.join(PINS)} into {folder}", file=sys.stderr, flush=True)
-    started_s = time.monotonic()
     if folder.exists():  # incomplete, or with other pins; any other folder must not be deleted
         if not (folder / "pyvenv.cfg").is_file():
             raise NoEnvironmentError(f"{folder} is not a Python environment: name another folder")
         shutil.rmtree(folder)
     venv.create(folder, with_pip=True)
     _install(python)
-    size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
-    install_s = round(time.monotonic() - started_s, 1)
-    marker = {"pins": list(PINS), "python": sys.version, "install_s": install_s, "bytes": size}
+    marker = {"pins": list(PINS), "python": sys.version}
     (folder / _MARKER).write_text(json.dumps(marker))  # written last: marks the environment as complete
 
 

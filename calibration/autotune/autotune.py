@@ -20,6 +20,7 @@ from engines.looks import Look
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import engine_name
 from engines.runtime.base import Engine, NotUsableError
+from engines.runtime.openers import open_torch_cpu
 from engines.runtime.probe import probe_bgr
 from engines.styles import Style
 from engines.text import first_line
@@ -92,10 +93,8 @@ class Autotuner:
     def measure(self, looks: Iterable[Look]) -> AutotuneReport:
         """Time the looks, select, and write the selection after each look. Looks without a network are skipped.
 
-        Raises:
-            EngineError: The weights are not usable, or a verdict cannot be written.
-            OSError: The selection cannot be written.
-            TrackingError: The face model cannot be loaded.
+        Raises EngineError if the weights are not usable, or a verdict cannot be written; OSError if the selection
+        cannot be written; TrackingError if the face model cannot be loaded.
         """
         networks = [look for look in looks if has_network(look)]
         for number, look in enumerate(networks, 1):
@@ -211,14 +210,15 @@ def _open_with_threads(style: Style, backend: Backend) -> Iterator[tuple[Backend
     cores = min(_MAX_THREADS, os.cpu_count() or 1)
     is_small = style.size_wh[0] * style.size_wh[1] < _SMALL_REGION_PX
     max_threads = min(_MAX_THREADS_SMALL, cores) if is_small else cores
-    for threads in range(1, max_threads + 1) if backend.threaded else (0,):
-        yield (backend.name, threads), backend.open(threads or None)
+    if not backend.threaded:
+        yield (backend.name, 0), backend.open()
+        return
+    for threads in range(1, max_threads + 1):
+        yield (backend.name, threads), backend.open(threads=threads)
 
 
 def _add_torch_cpu(style: Style, engines: dict[BackendThreads, Engine], rejected: dict[str, str]) -> None:
     try:
-        from engines.runtime.torch.reference_engine import TorchEngine
-
-        engines[f"torch fp32 {ON_CPU}", 0] = TorchEngine(style, why="")
+        engines[f"torch fp32 {ON_CPU}", 0] = open_torch_cpu(style)
     except ModuleNotFoundError:
         rejected[f"torch fp32 {ON_CPU}"] = "PyTorch is not installed"

@@ -36,10 +36,8 @@ class CallTime:
 class TrackerLoad:
     """Context manager that runs the face tracker on a 1280x720 portrait frame in a background thread.
 
-    With `person`, the person segmenter runs as well and gives `mask`.
-
-    Raises:
-        TrackingError: The face model cannot be loaded.
+    With `person`, the person segmenter runs as well and gives `mask`. Raises TrackingError if the face model cannot be
+    loaded.
     """
 
     def __init__(self, *, fps: float, person: bool = False) -> None:

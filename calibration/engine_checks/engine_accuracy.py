@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -42,16 +42,13 @@ class Reference:
         self._lab = [lab(rgb) for rgb in self._finished_rgb]
         self._clip_change = self._mean_clip_change(engine)
 
-    def evaluate(
-        self, engine: Engine, tolerances: Tolerances, *, on_picture: Callable[[], None] = lambda: None
-    ) -> EngineVerdict:
+    def evaluate(self, engine: Engine, tolerances: Tolerances) -> EngineVerdict:
         """Compare an engine of the same style and size with the reference. Raises EngineError if the engine failed."""
         scored: dict[str, list[_PictureScores]] = {}
         for index, picture in enumerate(self.pictures):
             scores = self._score(index, _infer_one(engine, picture.crop_bgr))
             for name in (picture.case, "all"):
                 scored.setdefault(name, []).append(scores)
-            on_picture()
         cases = {name: _aggregate(scores) for name, scores in scored.items()}
         batch = self._score_batches(engine, scored["all"]) if scored else None
         change = self._mean_clip_change(engine)

@@ -1,7 +1,7 @@
 """Build the INT8 engine of one style: `python -m calibration.engine_checks.int8_build STYLE`.
 
-Progress is written to stdout as JSON lines: {"step": "set", "quantise", "judge" or "done", "done": 3, "of": 11, "say":
-"message"}.
+Progress is written to stdout as JSON lines: {"step": "set", "quantise", "evaluate" or "done", "done": 3, "of": 11,
+"say": "message"}.
 
 Exit codes: 0: the engine exists and passed. 2: it cannot be built here; stderr holds one line with the reason. 3:
 calibration rejected it; the last JSON line holds the reason.
@@ -9,49 +9,31 @@ calibration rejected it; the last JSON line holds the reason.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import count
 
 from calibration.engine_checks.quantize import Int8LoadError, build_int8
 from calibration.engine_checks.verdicts import load_reference
 from calibration.sets.set_builder import BUILT_IN_PICTURES, built_in
+from engines.build.build_orders import builder_arguments
 from engines.build.build_process import EXIT_REJECTED, EXIT_UNAVAILABLE, report_step
 from engines.errors import VeneerError
 from engines.runtime.base import NotUsableError
-from engines.styles import Style, load_style
-from live.options import parse_size
+from engines.styles import Style
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the builder and return its exit code; see the module docstring."""
-    parser = argparse.ArgumentParser(
-        prog="python -m calibration.engine_checks.int8_build", description="Build the INT8 engine of one style."
-    )
-    parser.add_argument("style")
-    parser.add_argument("--size", default="", help="WIDTHxHEIGHT of the region (default: that of the style)")
-    parser.add_argument("--region", default="", help="lips, face, head, frame or person (default: that of the style)")
-    options = parser.parse_args(arguments)
     try:
-        return _build(_style(options.style, options.size, options.region))
+        return _build(builder_arguments(arguments, str(__doc__))[0])
     except Int8LoadError as error:
         report_step("done", str(error))
         return EXIT_REJECTED
     except (VeneerError, NotUsableError) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNAVAILABLE
-
-
-def _style(name: str, size: str, region: str) -> Style:
-    style = load_style(name)
-    style = style.on(region or style.region)
-    if not size:
-        return style
-    width, height = parse_size(size)
-    return replace(style, size_wh=(width, height))
 
 
 def _build(style: Style) -> int:
@@ -65,7 +47,7 @@ def _build(style: Style) -> int:
 
         torch.set_num_threads(1)  # the renderer runs at the same time: more threads would compete with it
     built_in(on_picture=on_picture, say=lambda line: report_step("set", line))
-    report_step("judge", f"{style.name}: computing the FP32 reference")
+    report_step("evaluate", f"{style.name}: computing the FP32 reference")
     verdict = build_int8(style, load_reference(style), say=lambda line: report_step("quantise", line))
     scores = verdict.cases.get("all")
     numbers = f"mean dE {scores.mean_de:.2f}, PSNR {scores.psnr_db:.1f} dB against FP32" if scores else "no scores"

@@ -34,12 +34,9 @@ def build_int8(
 
     Every second image of the reference gives the quantisation ranges; all are evaluated. The recipes are tried from the
     fastest to the most conservative, until one passes. If none passes, the last engine is kept with its verdict, so
-    that it is not built again.
-
-    Raises:
-        NotUsableError: NNCF is missing or cannot quantise the style.
-        EngineError: The weights are not usable, or the cache cannot be written.
-        Int8LoadError: OpenVINO cannot read or compile the result.
+    that it is not built again. Raises NotUsableError if NNCF is missing or cannot quantise the style; EngineError if
+    the weights are not usable, or the cache cannot be written; Int8LoadError if OpenVINO cannot read or compile the
+    result.
     """
     if not nncf_installed():
         raise NotUsableError("NNCF, which builds INT8 engines, is not installed", INSTALL)

@@ -14,6 +14,8 @@ from calibration.sets.set_pictures import clips, stills
 from engines.cache.cache_entry import record_verdict, verdict
 from engines.errors import EngineError
 from engines.runtime.base import Engine, NotUsableError
+from engines.runtime.openers import open_openvino, open_tensorrt, open_torch_cuda
+from engines.runtime.openvino.cpu_engine import PRECISIONS
 from engines.runtime.selector import reference_engine
 from engines.styles import Style
 from engines.text import first_line
@@ -25,13 +27,12 @@ MAX_PICTURES_PER_CASE = 12  # more images change no verdict, and CIEDE2000 is sl
 class Backend:
     """A combination of runtime, as in `open_engine`, and precision ("int8", "fp16", "bf16" or "fp32").
 
-    `open` takes the number of CPU threads (None: the default), which matters if `threaded`. It raises NotUsableError,
-    ImportError, OSError or RuntimeError if this machine cannot run it.
+    `open` is one of `engines.runtime.openers`; with `threaded` it takes the number of CPU threads as `threads`.
     """
 
     runtime: str
     precision: str
-    open: Callable[[int | None], Engine]
+    open: Callable[..., Engine]
     threaded: bool = False
 
     @property
@@ -67,45 +68,17 @@ class EngineCheck:
 
 def backends(style: Style) -> list[Backend]:
     """Return every backend of a style except the reference, whether or not this machine has it."""
-
-    def openvino(precision: str, threads: int | None) -> Engine:
-        from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-
-        return OpenVinoEngine(style, precision=precision, threads=threads)
-
-    def cuda(precision: str, _threads: int | None) -> Engine:
-        from engines.runtime.torch.cuda_device import driver_device
-
-        driver_device()  # first: without a GPU, PyTorch need not be imported
-        from engines.runtime.torch.cuda_engine import TorchCudaEngine
-
-        return TorchCudaEngine(style, precision=precision)
-
-    def tensorrt(_threads: int | None) -> Engine:
-        from engines.runtime.tensorrt.distribution import installed_distribution
-        from engines.runtime.torch.cuda_device import driver_device
-
-        driver_device()
-        installed_distribution()
-        from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
-
-        return TensorRtEngine(style)
-
-    return [
-        Backend("tensorrt", "fp16", tensorrt),
-        *(Backend("torch", precision, partial(cuda, precision)) for precision in ("fp16", "fp32")),
-        *(
-            Backend("openvino", precision, partial(openvino, precision), threaded=True)
-            for precision in ("int8", "bf16", "fp32")
-        ),
+    on_gpu = [Backend("torch", name, partial(open_torch_cuda, style, name)) for name in ("fp16", "fp32")]
+    on_cpu = [
+        Backend("openvino", name, partial(open_openvino, style, precision=name), threaded=True) for name in PRECISIONS
     ]
+    return [Backend("tensorrt", "fp16", partial(open_tensorrt, style)), *on_gpu, *on_cpu]
 
 
 def load_reference(style: Style) -> Reference:
     """Compute the reference outputs on the calibration sets that exist.
 
-    Raises:
-        EngineError: The weights are not usable, or neither PyTorch nor OpenVINO can run the style.
+    Raises EngineError if the weights are not usable, or neither PyTorch nor OpenVINO can run the style.
     """
     engine = reference_engine(style)
     try:
@@ -142,7 +115,7 @@ def check_engines(
 def _recorded_verdict(backend: Backend) -> EngineVerdict | None:
     """Return the recorded verdict without scores; None if not built or not checked. Errors as in `open`."""
     try:
-        engine = backend.open(None)
+        engine = backend.open()
     except NotUsableError:
         if backend.precision == "int8":  # it may only be missing, and can be built
             return None
@@ -157,7 +130,7 @@ def _recorded_verdict(backend: Backend) -> EngineVerdict | None:
 def _check(style: Style, backend: Backend, reference: Reference, say: Callable[[str], None]) -> EngineVerdict:
     if backend.precision == "int8":
         return build_int8(style, reference, say=say)
-    engine = backend.open(None)
+    engine = backend.open()
     try:
         key = engine.info.key
         try:

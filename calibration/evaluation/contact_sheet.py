@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import SinkError
-from live.sources.still_picture import PICTURE_SUFFIXES, write_picture
+from live.picture_files.picture_writer import WRITABLE_SUFFIXES, write_picture
 
 if TYPE_CHECKING:
     from calibration.evaluation.teacher_scores import Triple
@@ -22,7 +22,7 @@ _TEXT_RGB = (30, 30, 30)
 
 def check_sheet(path: Path) -> None:
     """Check before the evaluation that a sheet can be written. Raises SinkError."""
-    if path.suffix.lower() not in PICTURE_SUFFIXES:
+    if path.suffix.lower() not in WRITABLE_SUFFIXES:
         raise SinkError(f"--sheet {path}", f"unknown kind '{path.suffix}'", "end the name in .png")
     if not path.parent.is_dir():
         raise SinkError(f"--sheet {path}", f"there is no folder {path.parent}", "create it first")

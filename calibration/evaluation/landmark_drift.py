@@ -40,7 +40,7 @@ class DriftMeter:
         self._parts = _landmark_indices()
 
     def measure(self, before_rgb: ImageU8, after_rgb: ImageU8) -> Drift | str:
-        """Measure the drift between two (H, W, 3) RGB images, or name the one without a face: "input" or "output"."""
+        """Measure the drift between (H, W, 3) RGB uint8 images, or name the one without a face: "input" or "output"."""
         before_xy = self._landmarks(before_rgb)
         if before_xy is None:
             return "input"

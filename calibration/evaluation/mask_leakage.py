@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from calibration.evaluation.student import ImageU8, Student
 from engines.regions.masks import region_mask
-from engines.regions.upright import FRAME_REGIONS, PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import picture_region
 from engines.training.data.aligned import AlignedRegion
 from live.render.blending import add_region_change, blend_picture
 
@@ -26,13 +28,11 @@ def changed_outside(region: AlignedRegion, student: Student) -> int | None:
 
     frame_bgr, person = pad(np.ascontiguousarray(region.rgb[:, :, ::-1])), pad(region.person)
     landmarks_xy = region.landmarks_xy + np.float32(border_px)
-    frame_wh = (frame_bgr.shape[1], frame_bgr.shape[0])
-    is_frame = style.region in FRAME_REGIONS
-    box = frame_box(frame_wh, style.size_wh) if is_frame else face_box(landmarks_xy, style.region)
-    if box is None or not in_frame(box, frame_wh):
+    unmasked = picture_region(style.region, landmarks_xy, style.size_wh, (frame_bgr.shape[1], frame_bgr.shape[0]))
+    if unmasked is None:
         return None
-    mask = region_mask(PictureRegion(box, style.size_wh, frame_wh), style.region, [landmarks_xy], person)
-    place = PictureRegion(box, style.size_wh, frame_wh, mask)
+    mask = region_mask(unmasked, style.region, [landmarks_xy], person)
+    place = replace(unmasked, mask=mask)
     painted_bgr = frame_bgr.copy()
     paste = add_region_change if style.output == "change" else blend_picture
     paste(painted_bgr, place, student.infer_bgr(place.crop(frame_bgr)), 1.0)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def pairs_report(style: Style, pairs: Iterable[tuple[Path, Path]]) -> dict[str, Any]:
     """Compute PSNR (dB) and SSIM of the style's output on each first image against the second image, and the means.
 
-    Raises:
-        OptionsError: An image is unreadable, too small for SSIM, or differs in size from its partner.
+    Raises OptionsError if an image is unreadable, too small for SSIM, or differs in size from its partner.
     """
     student = Student(style)
     try:

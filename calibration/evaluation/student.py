@@ -80,5 +80,5 @@ def crop_to_photo(picture: ImageU8, region: AlignedRegion) -> ImageU8:
 
 
 def resize_area(picture: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
-    """Resize with area interpolation (cv2.INTER_AREA)."""
+    """Resize (H, W) or (H, W, C) uint8 with area interpolation (cv2.INTER_AREA)."""
     return np.asarray(cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA), np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import cv2
 import numpy as np
 
 from engines.errors import OptionsError, SourceError
-from engines.regions.upright import PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import PictureRegion, picture_region
 from engines.training.data.aligned import AlignedRegion, save_region
-from live.pipeline.frame import Floats, Frame, ImageU8
-from live.sources.still_picture import PICTURE_SUFFIXES, read_picture
+from live.picture_files.picture_reader import PICTURE_SUFFIXES, read_picture
+from live.pipeline.frame import Face, Frame
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
 
@@ -38,8 +39,7 @@ def photos_in(folders: Sequence[Path]) -> list[Path]:
 def media_in(places: Sequence[Path], suffixes: Sequence[str], requested: str, kinds: str) -> list[Path]:
     """Return the files in files and folders, sorted and without duplicates by real path.
 
-    Raises:
-        OptionsError: A place does not exist, or none holds a file with one of the suffixes.
+    Raises OptionsError if a place does not exist, or none holds a file with one of the suffixes.
     """
     for place in places:
         if not place.exists():
@@ -49,15 +49,17 @@ def media_in(places: Sequence[Path], suffixes: Sequence[str], requested: str, ki
     if not found:
         where = ", ".join(map(str, places))
         raise OptionsError(f"{requested} in {where}", f"no {kinds} there", f"use {', '.join(suffixes)}")
-    return unique_paths(found)
-
-
-def unique_paths(paths: Iterable[Path]) -> list[Path]:
-    """Sort paths and keep the first of those that lead to the same file."""
     by_real_path: dict[str, Path] = {}
-    for path in sorted(paths):
+    for path in sorted(found):
         by_real_path.setdefault(os.path.realpath(path), path)
     return list(by_real_path.values())
+
+
+def sampled(paths: list[Path], most: int | None, seed: int) -> list[Path]:
+    """Return the paths, or a random sample of `most` of them in the same order."""
+    if most is None or len(paths) <= most:
+        return paths
+    return [paths[index] for index in sorted(np.random.default_rng(seed).permutation(len(paths))[:most])]
 
 
 def names_of(photos: Iterable[Path]) -> dict[Path, str]:
@@ -85,60 +87,41 @@ def collect(
     """Write the regions of the first face in each photo to `out`, as NAME.KIND.png and NAME.KIND.npz.
 
     The regions are squares of the given kinds (`KINDS`); the names are by default from `names_of`. Photos without a
-    face and unreadable photos are listed in the result.
-
-    Raises:
-        OptionsError: `out` cannot be written.
-        TrackingError: The face model cannot be loaded.
+    face and unreadable photos are listed in the result. Raises OptionsError if `out` cannot be written; TrackingError
+    if the face model cannot be loaded.
     """
-    result = Collected()
-    names = names or names_of(photos)
+    result, names = Collected(), names or names_of(photos)
     tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
-    with PersonSegmenter(still=True) as segmenter:
-        try:
-            for photo in photos:
-                try:
-                    frame_bgr = read_picture(photo)
-                except SourceError as error:
-                    result.unreadable.append(f"{photo}: {error.got}")
-                else:
-                    faces = tracker.track(Frame(frame_bgr, 0, 0.0))
-                    landmarks_xy = faces[0].landmarks_xy if faces else None
-                    regions = _regions(frame_bgr, landmarks_xy, kinds, side_px, segmenter, names[photo])
-                    for region in regions:
-                        save_region(region, out)
-                    result.regions += len(regions)
-                    if not regions:
-                        result.faceless.append(str(photo))
-                on_photo()
-        finally:
-            tracker.close()
+    with closing(tracker), PersonSegmenter(still=True) as segmenter:
+        for photo in photos:
+            try:
+                frame = Frame(read_picture(photo), 0, 0.0)
+            except SourceError as error:
+                result.unreadable.append(f"{photo}: {error.got}")
+            else:
+                faces = tracker.track(frame)
+                places = {
+                    kind: picture_region(kind, face.landmarks_xy, (side_px,) * 2, frame.size_wh)
+                    for face in faces
+                    for kind in kinds
+                }
+                found = {kind: region for kind, region in places.items() if region is not None}
+                for kind, region in found.items():
+                    save_region(_aligned(region, frame, faces[0], segmenter, f"{names[photo]}.{kind}", kind), out)
+                result.regions += len(found)
+                if not found:
+                    result.faceless.append(str(photo))
+            on_photo()
     return result
 
 
-def _regions(
-    frame_bgr: ImageU8,
-    landmarks_xy: Floats | None,
-    kinds: Sequence[str],
-    side_px: int,
-    segmenter: PersonSegmenter,
-    name: str,
-) -> list[AlignedRegion]:
-    """Extract the regions of one face; a region that is too small or outside the photo is left out."""
-    frame_wh = frame_bgr.shape[1], frame_bgr.shape[0]
-    regions: list[AlignedRegion] = []
-    for kind in kinds if landmarks_xy is not None else ():
-        assert landmarks_xy is not None
-        box = frame_box(frame_wh, (side_px, side_px)) if kind == "frame" else face_box(landmarks_xy, kind)
-        if box is None or not in_frame(box, frame_wh):
-            continue
-        region = PictureRegion(box, (side_px, side_px), frame_wh)
-        mask = cv2.resize(segmenter.mask(frame_bgr), frame_wh, interpolation=cv2.INTER_CUBIC)
-        rgb = cv2.cvtColor(region.crop(frame_bgr), cv2.COLOR_BGR2RGB)
-        person = region.crop(np.asarray(mask, np.uint8))
-        left, top, right, bottom = region.inner
-        corners = region.landmarks(np.array(((left, top), (right, bottom)), np.float32)).clip(0, side_px)
-        inner = (float(corners[0, 0]), float(corners[0, 1]), float(corners[1, 0]), float(corners[1, 1]))
-        points_xy = region.landmarks(landmarks_xy)
-        regions.append(AlignedRegion(f"{name}.{kind}", np.asarray(rgb, np.uint8), points_xy, person, kind, inner))
-    return regions
+def _aligned(
+    region: PictureRegion, frame: Frame, face: Face, segmenter: PersonSegmenter, name: str, kind: str
+) -> AlignedRegion:
+    mask = cv2.resize(segmenter.mask(frame.bgr), frame.size_wh, interpolation=cv2.INTER_CUBIC)
+    rgb = np.ascontiguousarray(region.crop(frame.bgr)[:, :, ::-1])
+    left, top, right, bottom = region.inner
+    corners_xy = region.landmarks(np.array(((left, top), (right, bottom)), np.float32)).clip(0, region.size_wh[0])
+    x, y, to_x, to_y = corners_xy.ravel().tolist()
+    person = region.crop(np.asarray(mask, np.uint8))
+    return AlignedRegion(name, rgb, region.landmarks(face.landmarks_xy), person, kind, (x, y, to_x, to_y))

@@ -14,25 +14,24 @@ import cv2
 import numpy as np
 
 from calibration.sets.hard_cases import hard_cases
-from calibration.sets.region_collector import Collected, collect, media_in
+from calibration.sets.region_collector import Collected, collect, media_in, sampled
 from engines.cache import cache_lock, calibration_set
 from engines.cache.cache_entry import cache_home, file_digest
 from engines.cache.calibration_set import CASES, CLIP, MARKER
 from engines.cache.engine_cache import print_line
-from engines.errors import OptionsError, SourceError
+from engines.errors import OptionsError, SourceError, os_errors
 from engines.files import atomic_write
 from engines.training.data.aligned import region_names
 from engines.training.data.webcam import light_curve, relit, spoil
+from live.picture_files.picture_reader import PICTURE_SUFFIXES, read_picture
 from live.pipeline.frame import ImageU8
 from live.portrait import portrait_bgr
-from live.sources.still_picture import PICTURE_SUFFIXES, read_picture
 from live.sources.video_source import VideoSource
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 CLIP_FRAMES = 12  # consecutive frames per clip
 _LOCK_TIMEOUT_S = 900.0  # longer than a thousand photos take
 _KINDS = ("head", "frame")
-_SIDE_PX = 512
 _LIGHTS = 4  # illuminations of the portrait in the built-in set
 _STILL_FRAMES = (0, 75, 150, 225)  # frames of a clip that are used like photos
 _SEQUENCE_BEGIN = 30
@@ -81,17 +80,13 @@ def own_set(
 
     A photo or clip that is already in the set is replaced. Four frames of a clip are used like photos, and twelve
     consecutive frames as a sequence. If there are more than `most`, a random sample is used. Waits while another
-    process updates the set.
-
-    Raises:
-        OptionsError: No photo or clip was found, none shows a face, or the folder of the set cannot be written.
-        TrackingError: The face model cannot be loaded.
+    process updates the set. Raises OptionsError if no photo or clip was found, none shows a face, or the folder of the
+    set cannot be written; TrackingError if the face model cannot be loaded.
     """
     suffixes = (*PICTURE_SUFFIXES, *CLIP_SUFFIXES)
-    sources, result = media_in(places, suffixes, "photos", "photos or clips"), Gathered()
-    if most is not None and len(sources) > most:
-        sample = sorted(np.random.default_rng(seed).permutation(len(sources))[:most])
-        sources, result.left_out = [sources[index] for index in sample], len(sources) - most
+    found = media_in(places, suffixes, "photos", "photos or clips")
+    sources = sampled(found, most, seed)
+    result = Gathered(left_out=len(found) - len(sources))
     folder, lock = calibration_set.own_folder(), cache_home() / ".locks" / "set-own.lock"
     with (
         cache_lock.hold_lock(lock, say=say, wait_s=_LOCK_TIMEOUT_S, verb="adding to", what="your own calibration set"),
@@ -111,7 +106,7 @@ def own_set(
 @contextmanager
 def _update(folder: Path) -> Iterator[None]:
     """Remove the marker of a set while it is filled, and write it if the block succeeds."""
-    with _disk_errors(folder):
+    with os_errors(f"calibration set in {folder}", "free some disk space"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARKER).unlink(missing_ok=True)
     yield
@@ -122,18 +117,8 @@ def _update(folder: Path) -> Iterator[None]:
     for name in names:
         for suffix in (".png", ".npz"):
             digest.update(f"{name}{suffix} {file_digest(folder / (name + suffix))}\n".encode())
-    with _disk_errors(folder):
+    with os_errors(f"calibration set in {folder}", "free some disk space"):
         atomic_write(folder / MARKER, json.dumps({"digest": digest.hexdigest(), "regions": len(names)}) + "\n")
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OptionsError(
-            f"calibration set in {folder}", error.strerror or str(error), "free some disk space"
-        ) from error
 
 
 def _portraits() -> Iterator[NamedPicture]:
@@ -163,7 +148,9 @@ def _portrait_clip() -> Iterator[NamedPicture]:
 def _add_source(folder: Path, source: Path, result: Gathered) -> None:
     try:
         name = f"{source.stem.replace('.', '_')}-{file_digest(source)[:8]}"
-        regions = _add(folder, name, _photo(source) if source.suffix.lower() in PICTURE_SUFFIXES else _clip(source))
+        is_picture = source.suffix.lower() in PICTURE_SUFFIXES
+        cases = hard_cases(read_picture(source), np.random.default_rng(0)).items() if is_picture else _clip(source)
+        regions = _add(folder, name, cases)
     except (SourceError, OSError) as error:
         result.unreadable.append(f"{source}: {error.got if isinstance(error, SourceError) else error.strerror}")
         return
@@ -171,10 +158,6 @@ def _add_source(folder: Path, source: Path, result: Gathered) -> None:
         result.sources += 1
     else:
         result.faceless.append(str(source))
-
-
-def _photo(path: Path) -> Iterator[NamedPicture]:
-    yield from hard_cases(read_picture(path), np.random.default_rng(0)).items()
 
 
 def _clip(path: Path) -> Iterator[NamedPicture]:
@@ -204,4 +187,4 @@ def _add(
             if not cv2.imwrite(str(path), picture_bgr, (cv2.IMWRITE_PNG_COMPRESSION, 1)):
                 raise OptionsError(f"pictures in {temporary}", "they cannot be written", "free some disk space")
             names[path] = f"{name}.{case}"
-        return collect(list(names), folder, kinds=_KINDS, side_px=_SIDE_PX, names=names, on_photo=on_picture).regions
+        return collect(list(names), folder, kinds=_KINDS, names=names, on_photo=on_picture).regions

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,9 +15,10 @@ from engines.cache.calibration_set import CASES, CLIP
 from engines.errors import OptionsError
 from engines.regions.illumination import normalise_crop
 from engines.regions.lips_region import lips_region
-from engines.regions.upright import FRAME_REGIONS, PictureRegion, face_box, in_frame
+from engines.regions.upright import FRAME_REGIONS, picture_region
 from engines.styles import Style
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
+from engines.training.data.picture_pairs import cropped_to
 
 ImageU8 = NDArray[np.uint8]
 _CLIP_FRAME = re.compile(rf"^(.*)\.{CLIP}-\d+$")
@@ -94,17 +94,6 @@ def _crop(region: AlignedRegion, style: Style) -> ImageU8 | None:
             return None
         return normalise_crop(lips.crop(bgr), lips, style.usual_bgr).input_bgr
     if style.region == "face":
-        box, side_px = face_box(region.landmarks_xy, "face"), region.rgb.shape[0]
-        if box is None or not in_frame(box, (side_px, side_px)):
-            return None
-        return PictureRegion(box, style.size_wh, (side_px, side_px)).crop(bgr)
-    return _centre_crop(bgr, style.size_wh)
-
-
-def _centre_crop(square_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
-    """Resize the largest centred part of a square with the aspect ratio of `size_wh`, area interpolation."""
-    side_px, (width, height) = square_bgr.shape[0], size_wh
-    cut_width, cut_height = min(side_px, round(side_px * width / height)), min(side_px, round(side_px * height / width))
-    left, top = (side_px - cut_width) // 2, (side_px - cut_height) // 2
-    part = square_bgr[top : top + cut_height, left : left + cut_width]
-    return cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+        face = picture_region("face", region.landmarks_xy, style.size_wh, (bgr.shape[1], bgr.shape[0]))
+        return None if face is None else face.crop(bgr)
+    return cropped_to(bgr, style.size_wh)

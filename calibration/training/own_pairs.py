@@ -8,29 +8,22 @@ from pathlib import Path
 
 import cv2
 
-from engines.regions.upright import PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import FRAME_REGIONS, PictureRegion, picture_region
 from engines.training.data.dataset_marker import CUT, SIDES, folder_errors, prepare_pairs
 from engines.training.data.picture_pairs import Skipped, find_pairs, read_pair
+from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import Frame, ImageU8
-from live.sources.still_picture import read_picture
 from live.tracking.face_mesh import FaceMeshTracker
 
 
 def cut_pairs(
     before: Path, after: Path, out: Path, *, kind: str, side_px: int, on_pair: Callable[[int], None] = lambda _: None
 ) -> tuple[int, Skipped]:
-    """Write out/before/NAME.png and out/after/NAME.png, both `side_px` square.
+    """Write out/before/NAME.png and out/after/NAME.png, `side_px` square; return their number and the skipped pictures.
 
-    Args:
-        out: Folder of the pairs. Pairs made there earlier are replaced; `cut.json` records how they were made.
-        kind: "face", "head" or "frame".
-
-    Returns:
-        The number of pairs written, and the pictures that were skipped.
-
-    Raises:
-        OptionsError: A folder is missing or empty, or `out` holds other pictures or cannot be written.
-        TrackingError: There is no face model.
+    `kind` is "face", "head" or "frame". Pairs made in `out` earlier are replaced; `cut.json` records how they were
+    made. Raises OptionsError if a folder is missing or empty, or `out` holds other pictures or cannot be written;
+    TrackingError if there is no face model.
     """
     written, skipped = 0, Skipped()
     pairs = find_pairs(before, after, skipped)
@@ -51,10 +44,6 @@ def cut_pairs(
 
 
 def _region(before_bgr: ImageU8, kind: str, side_px: int, tracker: FaceMeshTracker) -> PictureRegion | None:
-    size_wh, region_wh = (before_bgr.shape[1], before_bgr.shape[0]), (side_px, side_px)
-    if kind == "frame":
-        box: tuple[int, int, int, int] | None = frame_box(size_wh, region_wh)
-    else:
-        faces = tracker.track(Frame(before_bgr, 0, 0.0))
-        box = face_box(faces[0].landmarks_xy, kind) if faces else None
-    return PictureRegion(box, region_wh, size_wh) if box is not None and in_frame(box, size_wh) else None
+    frame = Frame(before_bgr, 0, 0.0)
+    faces = () if kind in FRAME_REGIONS else tracker.track(frame)
+    return picture_region(kind, faces[0].landmarks_xy if faces else None, (side_px, side_px), frame.size_wh)

@@ -6,17 +6,14 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from calibration.sets.region_collector import Collected, collect, names_of, photos_in
+from calibration.sets.region_collector import Collected, collect, names_of, photos_in, sampled
 from calibration.training.train_request import TrainRequest, is_below
 from engines.errors import OptionsError
 from engines.training.checkpoint import prepare_folder
-from engines.training.data.dataset_marker import folder_errors, read_marker, refuse_foreign, write_marker
+from engines.training.data.dataset_marker import folder_errors, refuse_foreign, write_marker
+from engines.untrusted_files import json_or_empty
 
-_SIDE_PX = 512
 _COLLECTED = "collected.json"
 _WIDE_EVERY = 4  # every fourth photo is also learned as a whole frame: styles for heads are applied to frames too
 
@@ -26,26 +23,21 @@ def prepare_regions(
 ) -> Collected:
     """Cut the photos' regions into WORK/regions, unless the same photos were cut there before.
 
-    Args:
-        seed: Chooses the photos if `request.max_photos` limits them.
-        on_photo: Called with the number of photos to cut after each photo.
-
-    Raises:
-        OptionsError: There are no photos or no faces on them, or the folder holds other files or cannot be written.
-        TrackingError: There is no face model.
+    The seed chooses the photos if `request.max_photos` limits them. `on_photo` receives the number of photos after each
+    one. Raises OptionsError if there are no photos or no faces on them, or the folder holds other files or cannot be
+    written; TrackingError if there is no face model.
     """
     photos = _photos(request, seed)
     folder, marker = request.regions, request.regions / _COLLECTED
     key = {"kind": request.kind, "photos": hashlib.sha256("\n".join(map(_stamp, photos)).encode()).hexdigest()}
-    if read_marker(marker) == key:
+    if json_or_empty(marker) == key:
         return Collected()
     prepare_folder(folder)
     _empty(folder, marker)
     names, wide = names_of(photos), photos[::_WIDE_EVERY] if request.kind == "head" else []
     total = len(photos) + len(wide)
-    shared: dict[str, Any] = {"side_px": _SIDE_PX, "names": names, "on_photo": lambda: on_photo(total)}
-    found = collect(photos, folder, kinds=(request.kind,), **shared)
-    collect(wide, folder, kinds=("frame",), **shared)
+    found = collect(photos, folder, kinds=(request.kind,), names=names, on_photo=lambda: on_photo(total))
+    collect(wide, folder, kinds=("frame",), names=names, on_photo=lambda: on_photo(total))
     if not found.regions:
         where = ", ".join(map(str, request.faces or []))
         got = f"no face on {len(found.faceless)} pictures, {len(found.unreadable)} unreadable"
@@ -58,10 +50,7 @@ def _photos(request: TrainRequest, seed: int) -> list[Path]:
     """Return the requested photos, without files of an earlier run in a work folder below them."""
     made = [*request.made_folders, request.folder / "curves.png", request.folder / "samples.png"]
     photos = [photo for photo in photos_in(request.faces or []) if not is_below(photo, made)]
-    if request.max_photos is not None and request.max_photos < len(photos):
-        chosen = np.random.default_rng(seed).permutation(len(photos))[: request.max_photos]
-        photos = [photos[i] for i in sorted(chosen)]
-    return photos
+    return sampled(photos, request.max_photos, seed)
 
 
 def _stamp(photo: Path) -> str:

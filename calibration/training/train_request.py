@@ -11,10 +11,9 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from engines import paths
 from engines.errors import OptionsError
 from engines.generators.registry import generator_spec
-from engines.generators.spec import Value
+from engines.generators.spec import GeneratorSpec, Value
 from engines.option_fields import check_ranges
 from engines.training.config import TrainConfig
 from engines.training.teachers import TEACHERS
@@ -43,14 +42,20 @@ class TrainRequest:
     start_from: Annotated[str, Option("--from", metavar="STYLE", help="Start from the weights of this style.")] = ""
     arg: Annotated[list[str] | None, Option(metavar="NAME=VALUE", help="Generator argument; repeatable.")] = None
     method: Annotated[str | None, Option(help="Training method.", show_default="the generator's own")] = None
-    minutes: Annotated[float | None, Option(min=0.05, help="Train for this time, instead of --steps.")] = None
+    minutes: Annotated[float | None, Option(min=0.05, max=100_000, help="Train this long, instead of --steps.")] = None
     out: Annotated[Path | None, Option(metavar="DIR", help="Style folder.", show_default="your own styles")] = None
     work: Annotated[Path | None, Option(metavar="DIR", help="Checkpoint and pairs.", show_default="train-STYLE")] = None
     resume: Annotated[bool, Option("--resume", help="Continue from the checkpoint in --work.")] = False
-    lights: Annotated[int | None, Option(min=0, help="Relit pairs of each photo.", show_default="1 for sketch")] = None
-    blemished: Annotated[int | None, Option(min=0, help="Pairs with blemishes.", show_default="1 for retouch")] = None
-    threads: Annotated[int | None, Option(min=1, help="Threads; the same number gives the same weights.")] = None
-    processes: Annotated[int, Option(min=1, help="Processes in which the teacher draws.")] = 2
+    again: Annotated[bool, Option("--again", help="Start over, and overwrite an earlier training or style.")] = False
+    replace: Annotated[bool, Option("--replace", help="Allow a shipped style's name; yours is then used.")] = False
+    lights: Annotated[
+        int | None, Option(min=0, max=50, help="Relit pairs of a photo.", show_default="1 for sketch")
+    ] = None
+    blemished: Annotated[int | None, Option(min=0, max=50, help="Blemished pairs.", show_default="1 for retouch")] = (
+        None
+    )
+    threads: Annotated[int | None, Option(min=1, max=256, help="Threads; as many give the same weights.")] = None
+    processes: Annotated[int, Option(min=1, max=256, help="Processes in which the teacher draws.")] = 2
 
     def __post_init__(self) -> None:
         from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
@@ -100,7 +105,9 @@ class TrainRequest:
     @property
     def out_folder(self) -> Path:
         """The folder of the style."""
-        return self.out or paths.data_dir() / "weights"
+        from engines.styles import own_folder  # imports NumPy, which the list of commands does without
+
+        return self.out or own_folder()
 
     @property
     def variants(self) -> dict[str, int]:
@@ -136,6 +143,7 @@ class TrainRequest:
             raise OptionsError(f"--output {output}", f"{spec.name} does not return it", do)
         if output == "change" and "change" in spec.arguments:
             arguments["change"] = True
+        self._check_region_size(spec, arguments)
         values = dict[str, Any](generator_args=arguments, optimiser=spec.optimiser, precision=usual_precision())
         if "steps" in given:
             values["check_every"] = max(1, min(_MAX_CHECK_EVERY, given["steps"] // _CHECKS))
@@ -143,6 +151,16 @@ class TrainRequest:
             values["relit"] = 0.0
         known = {field.name for field in fields(config_class)}
         return {name: value for name, value in {**values, **given}.items() if name in known}
+
+    def _check_region_size(self, spec: GeneratorSpec, arguments: Mapping[str, Value]) -> None:
+        from engines.regions.upright import FRAME_REGIONS  # these import NumPy
+        from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH
+
+        step_px = spec.multiple_px(arguments)
+        width, height = FRAME_SIZE_WH if self.region in FRAME_REGIONS else FACE_SIZE_WH
+        if width % step_px or height % step_px:
+            got = f"{spec.name} takes multiples of {step_px} pixels, the region is {width}x{height}"
+            raise OptionsError(f"--region {self.region}", got, "use another --region, --generator or --arg")
 
 
 def is_below(path: Path, folders: Iterable[Path]) -> bool:

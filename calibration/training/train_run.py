@@ -17,10 +17,13 @@ from calibration.training.train_request import TrainRequest
 from engines.errors import OptionsError
 from engines.files import atomic_write
 from engines.training.checkpoint import prepare_folder
+from engines.training.config import TrainConfig
 from engines.training.data.paired_dataset import PairedDataset, open_pairs, terms_of
 from engines.training.data.picture_pairs import Skipped
 from engines.training.devices import make_fabric, precision_of
 from engines.training.method import TrainingMethod
+from engines.training.overwriting import Overwriting
+from engines.training.preflight import check_training, random_pairs
 from engines.training.progress import DivergedError, Outcome
 from engines.training.progress_bar import counting_bar, stderr_console, training_bar
 from engines.training.resume import load_run
@@ -46,14 +49,19 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
         got = f"it does not train on pairs, but on {method_class.data_kind or 'data of its own command'}"
         raise OptionsError(f"--method {method_class.name}", got, f"use veneer train {method_class.name}")
     console = stderr_console()
+    overwriting = Overwriting(resume=request.resume, again=request.again, replace=request.replace)
+    overwriting.check(request.name, request.out_folder, [request.folder])
     config = method_class.config_class(**request.config_values(method_class.config_class, given))
-    precision = load_run(request.folder, config).config.precision if request.resume else config.precision
+    to_train = _config_to_resume(request.folder, config, method_class) if request.resume else config
     for folder in (request.out_folder, request.folder):
         prepare_folder(folder)
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)
-    fabric = make_fabric(precision)
+    fabric = make_fabric(to_train.precision)
+    trial = method_class(to_train, random_pairs((_SIDE_PX, _SIDE_PX)))
+    check_training(trial, fabric, start_from="" if request.resume else request.start_from)
+    overwriting.discard([request.folder])
     cache = request.folder / "pairs.u8"
     try:
         pairs: PairedDataset | None = None
@@ -64,6 +72,14 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
     finally:
         if fabric.is_global_zero:
             cache.unlink(missing_ok=True)
+
+
+def _config_to_resume(folder: Path, requested: TrainConfig, method_class: type[TrainingMethod[Any]]) -> TrainConfig:
+    state = load_run(folder, requested)
+    if state.method != method_class.name:
+        do = f"add --method {state.method}, or start over with --again"
+        raise OptionsError(f"resuming from {folder}", f"its method is {state.method}", do)
+    return state.config
 
 
 def _train(request: TrainRequest, method: TrainingMethod[Any], fabric: Fabric, console: Console) -> None:

@@ -5,12 +5,11 @@ Arguments: STYLE --size WIDTHxHEIGHT --region REGION --runtime RUNTIME.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
 from collections.abc import Sequence
 
-from engines.build.build_orders import named_style
+from engines.build.build_orders import builder_arguments
 from engines.build.build_process import EXIT_REJECTED, EXIT_UNAVAILABLE, report_step
 from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError, VeneerError
@@ -22,17 +21,12 @@ from engines.styles import Style
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build the engine; return the exit code. See `engines.build.build_process` for the output."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("style")
-    for option in ("--size", "--region", "--runtime"):
-        parser.add_argument(option, required=True)
-    options = parser.parse_args(arguments)
     try:
-        style = named_style(options.style, options.size, options.region)
-        report_step("build", f"building {style.name} for {options.runtime}")
-        engine = open_engine(style, runtime=options.runtime)
-    except (VeneerError, ValueError) as error:
-        sys.stderr.write(f"{error.got if isinstance(error, VeneerError) else error}\n")
+        style, runtime = builder_arguments(arguments, str(__doc__))
+        report_step("build", f"building {style.name} for {runtime}")
+        engine = open_engine(style, runtime=runtime)
+    except VeneerError as error:
+        sys.stderr.write(f"{error.got}\n")
         return EXIT_UNAVAILABLE
     report_step("check", f"comparing {style.name} with FP32")
     flaw = _flaw(engine, style)

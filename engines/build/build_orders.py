@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from engines.errors import VeneerError
+from engines.errors import OptionsError, VeneerError
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import EngineChoice
 from engines.runtime.base import EngineInfo, NotUsableError
@@ -54,11 +55,7 @@ class BuildOrder:
 
 
 def available_builds(style: Style, info: EngineInfo, runtime: str) -> tuple[BuildOrder, ...]:
-    """Return the engines that can be built here and are better than the running one, the best first.
-
-    Args:
-        runtime: As the user requested it; "auto" allows all.
-    """
+    """Return the engines for the requested runtime that can be built here and are better than the running one."""
     if info.runtime == "tensorrt":
         return ()
     found = []
@@ -90,15 +87,27 @@ def int8_install_hint(style: Style, info: EngineInfo, runtime: str) -> str:
     return "" if int8_graph.nncf_installed() or measured else int8_graph.INSTALL
 
 
-def named_style(name: str, size: str, region: str) -> Style:
-    """Return the style that a builder's arguments name.
+def builder_arguments(arguments: Sequence[str] | None, about: str) -> tuple[Style, str]:
+    """Parse a builder's arguments, STYLE --size WIDTHxHEIGHT --region REGION --runtime RUNTIME; `about` describes it.
 
-    Raises:
-        LookError: There is no such style.
-        ValueError: The size is not WIDTHxHEIGHT.
+    Return the style and the runtime; without --size or --region, the style has its own. Raises VeneerError if there is
+    no such style, it cannot work on the region, or the size is not valid.
     """
-    width, height = (int(side) for side in size.split("x"))
-    return dataclasses.replace(load_style(name).on(region), size_wh=(width, height))
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("style")
+    for option in ("--size", "--region", "--runtime"):
+        parser.add_argument(option, default="")
+    given = parser.parse_args(arguments)
+    style = load_style(given.style)
+    style = style.on(given.region or style.region)
+    if given.size:
+        try:
+            width, height = (int(side) for side in given.size.split("x"))
+        except ValueError:
+            got = f"{given.size!r} is not WIDTHxHEIGHT"
+            raise OptionsError(f"--size {given.size}", got, "write it as 256x256") from None
+        style = dataclasses.replace(style, size_wh=(width, height))
+    return style, given.runtime
 
 
 def _opening_order(label: str, runtime: str, style: Style, key: Callable[[], str]) -> BuildOrder:

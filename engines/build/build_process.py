@@ -31,12 +31,7 @@ _SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}
 
 
 class BuildError(Exception):
-    """The build failed.
-
-    Args:
-        reason: As part of a sentence ("its builder crashed (SIGSEGV)").
-        permanent: The same build would fail again. If not, the next start may try again.
-    """
+    """The build failed; if not permanently, the next start may try again."""
 
     def __init__(self, reason: str, *, permanent: bool = True) -> None:
         self.permanent = permanent
@@ -54,13 +49,10 @@ def report_step(step: str, text: str, done: int = 0, total: int = 0) -> None:
 
 
 class BuildProcess:
-    """Runs one builder.
+    """Runs one builder: an object reference as in "engines.build.build_engine:main", which takes the arguments.
 
-    Args:
-        builder: Object reference of a function that takes the arguments and returns the exit code, as in
-            "engines.build.build_engine:main".
-        limit_s: Timeout; the builder is killed after it.
-        on_step: Called in a thread of its own with each step, as in "quantise 3/11".
+    The function returns the exit code. The builder is killed after `limit_s`. `on_step` is called in a thread of its
+    own with each step, as in "quantise 3/11".
     """
 
     def __init__(
@@ -74,12 +66,7 @@ class BuildProcess:
         self._last_text = ""
 
     def run(self) -> None:
-        """Start the builder and wait for its end.
-
-        Raises:
-            BuildError: It failed.
-            BuildStoppedError: `stop` was called.
-        """
+        """Run the builder to its end. Raises BuildError if it failed; BuildStoppedError if `stop` was called."""
         with tempfile.TemporaryFile() as stderr:
             process = self._start(stderr)
             reader = threading.Thread(target=self._read_steps, args=(process.stdout,), name="builder", daemon=True)

@@ -11,11 +11,7 @@ _SAMPLE_S = 0.5
 
 
 class CpuContention:
-    """Context manager that measures how much of the processors other programs use while the block runs.
-
-    Attributes:
-        cores: Mean number of cores used by others, 0.5 for half of one; None if the system does not tell.
-    """
+    """Context manager that measures the mean number of `cores` used by other programs; None if that is not known."""
 
     cores: float | None = None
 

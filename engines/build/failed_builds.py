@@ -16,12 +16,11 @@ from engines.cache.cache_entry import cache_home
 from engines.files import atomic_write
 from engines.runtime.base import library_version
 from engines.styles import Style
-from engines.untrusted_files import read_whole
+from engines.untrusted_files import read_json
 
 KEPT_S = 7 * 24 * 3600.0
 _MAX_CLOCK_ERROR_S = 24 * 3600.0  # a record from further in the future was written with a wrong clock
 _MAX_BYTES = 10_000
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +105,12 @@ def _files() -> list[Path]:
 def _read(path: Path) -> FailedBuild | None:
     """Return a record; None if it is unreadable, too old, or of another version of the program."""
     try:
-        found = json.loads(read_whole(path, _MAX_BYTES))
+        found = read_json(path, _MAX_BYTES)
         texts = {name: found[name] for name in ("label", "style", "size", "reason", "veneer")}
         if not all(isinstance(text, str) and text.isprintable() for text in texts.values()):
             return None
         failure = FailedBuild(**texts, at_s=float(found["at_s"]))
-    except _UNREADABLE:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
     age_s = time.time() - failure.at_s
     return failure if -_MAX_CLOCK_ERROR_S < age_s < KEPT_S and failure.veneer == library_version("veneer") else None

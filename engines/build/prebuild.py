@@ -21,8 +21,7 @@ from engines.styles import Style
 def prepare_engine(style: Style, runtime: str) -> tuple[EngineInfo, str]:
     """Open an engine, which builds or converts it if necessary, and run it once; return its info and a report.
 
-    Raises:
-        VeneerError: No engine can be opened.
+    Raises VeneerError if no engine can be opened.
     """
     started_s, lookups_before = time.perf_counter(), len(engine_cache.lookups)
     engine = open_engine(style, runtime=runtime)
@@ -56,11 +55,8 @@ def build_upgrades(
 ) -> Iterator[str]:
     """Build what `veneer run` would build in the background to replace an engine; yield one line on each result.
 
-    Each build runs in a process of its own, which ends with this process and on Ctrl-C.
-
-    Args:
-        style: At the size that a look uses.
-        on_start: Called with the label of each build, as in "OpenVINO INT8".
+    Each build runs in a process of its own, which ends with this process and on Ctrl-C. `on_start` receives the label
+    of each build, as in "OpenVINO INT8".
     """
     for order in available_builds(style, info, runtime):
         if order.builder == OPENING_BUILDER:

@@ -9,13 +9,9 @@ from engines.styles import Style, load_style, style_names
 
 
 def styles_in_use(names: Sequence[str], looks: Iterable[Look]) -> list[Style]:
-    """Return each named style at every size at which a look uses it, or at its own size if no look does.
+    """Return each named style, or all, at every size at which a look uses it, or at its own size if no look does.
 
-    Args:
-        names: Names of styles, in the order of the result; empty for all styles.
-
-    Raises:
-        LookError: There is no such style.
+    Raises LookError if there is no such style.
     """
     names = tuple(dict.fromkeys(names)) or style_names()
     found: dict[str, dict[tuple[int, int], Style]] = {name: {} for name in names}

@@ -13,9 +13,10 @@ from typing import Any
 from engines import paths
 from engines.errors import EngineError
 from engines.files import atomic_write
+from engines.untrusted_files import json_or_empty, read_json
 
 MANIFEST = "manifest.json"  # written last: an entry without it is incomplete
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,9 @@ def cache_home() -> Path:
 
 
 def find_damage(entry: Path, key: str | None) -> str:
-    """Return what is wrong with an entry, or "" if it is complete and unchanged.
-
-    Args:
-        key: The key that the manifest must name; None to skip this check.
-    """
+    """Return what is wrong with an entry, or "" if it is complete, unchanged and of this key; None for any key."""
     try:
-        manifest = _read_manifest(entry)
+        manifest = read_json(entry / MANIFEST)
         if key is not None and manifest["key"] != key:
             return "stored under another key"
         digests: dict[str, str] = manifest["files"]
@@ -92,18 +89,15 @@ def entries() -> list[CacheEntry]:
 def record_verdict(key: str, *, passed: bool, because: str = "", scores: Mapping[str, Any] | None = None) -> None:
     """Store calibration's verdict on an engine.
 
-    The verdict is part of the cache entry if there is one. Engines that are compiled at each start have no entry;
-    their verdict is a file of its own.
-
-    Raises:
-        EngineError: The verdict cannot be written.
+    The verdict is part of the cache entry if there is one. Engines that are compiled at each start have no entry; their
+    verdict is a file of its own. Raises EngineError if the verdict cannot be written.
     """
     found = {"passed": passed, "because": because, **({"scores": dict(scores)} if scores else {})}
     entry = cache_home() / key
     in_entry = entry.exists()
     try:
         if in_entry:
-            atomic_write(entry / MANIFEST, json.dumps({**_read_manifest(entry), "verdict": found}, indent=1))
+            atomic_write(entry / MANIFEST, json.dumps({**read_json(entry / MANIFEST), "verdict": found}, indent=1))
         else:
             _verdict_file(key).parent.mkdir(parents=True, exist_ok=True)
             atomic_write(_verdict_file(key), json.dumps(found, indent=1))
@@ -119,13 +113,9 @@ def verdict(key: str) -> str:
 
 def read_verdict(key: str) -> Mapping[str, Any] | None:
     """Return a stored verdict with "passed", "because" and optionally "scores"; None if there is none."""
-    with contextlib.suppress(*_UNREADABLE):
-        found = _read_manifest(cache_home() / key)["verdict"]
-        return found if isinstance(found, Mapping) else None
-    with contextlib.suppress(*_UNREADABLE):
-        found = json.loads(_verdict_file(key).read_text())
-        return found if isinstance(found, Mapping) else None
-    return None
+    manifest = json_or_empty(cache_home() / key / MANIFEST)
+    found = json_or_empty(_verdict_file(key)) if manifest is None else manifest.get("verdict")
+    return found if isinstance(found, Mapping) and found else None
 
 
 def _verdict_file(key: str) -> Path:
@@ -138,19 +128,12 @@ def _entry(folder: Path) -> CacheEntry:
     with contextlib.suppress(OSError):
         size_bytes = sum(path.stat().st_size for path in folder.iterdir())
     with contextlib.suppress(*_UNREADABLE):
-        manifest = _read_manifest(folder)
+        manifest = read_json(folder / MANIFEST)
         used_at_s = (folder / MANIFEST).stat().st_mtime
     about = EntryDescription(**{name: str(manifest.get(name, "?")) for name in EntryDescription.__slots__})
     text = _verdict_text(manifest.get("verdict")) if "built_at" in manifest else "damaged"
     built_at, build_s = str(manifest.get("built_at", "?")), manifest.get("build_s")
     return CacheEntry(folder.name, folder, about, size_bytes, built_at, build_s, text, used_at_s)
-
-
-def _read_manifest(entry: Path) -> dict[str, Any]:
-    manifest = json.loads((entry / MANIFEST).read_text())
-    if not isinstance(manifest, dict):
-        raise TypeError(f"{entry.name}: the manifest is not an object")
-    return manifest
 
 
 def _verdict_text(found: Any) -> str:

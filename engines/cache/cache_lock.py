@@ -19,19 +19,13 @@ def hold_lock(
     verb: str = "building",
     what: str = "this engine",
 ) -> Iterator[bool]:
-    """Hold the lock while the block runs.
+    """Hold the lock while the block runs; yield whether it is held: not after a timeout, or without locks on the disk.
 
     The operating system releases the lock of a process that died. If a live holder does not release it in time, the
     block runs without the lock: a second build costs time but is harmless, because entries are renamed into place.
 
-    Args:
-        lock_file: Created if missing, and kept.
-        say: Receives one line when waiting begins, and one if the wait times out.
-        verb: What the holder does, for the messages.
-        what: What it does that to.
-
-    Yields:
-        Whether the lock is held: False after a timeout, or if the disk supports no locks or is read-only.
+    `say` receives one line when waiting begins, and one if the wait times out; `verb` and `what` are what the holder
+    does, as in "building", "this engine".
     """
     with contextlib.ExitStack() as stack:
         held = False

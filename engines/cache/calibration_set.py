@@ -7,12 +7,12 @@ one, made from the portrait, and the user's own, collected from photos and video
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from engines import paths
+from engines.untrusted_files import json_or_empty
 
 MARKER = "set.json"
 CASES = ("plain", "dark", "noisy", "turned", "coarse")
@@ -31,11 +31,8 @@ def own_folder() -> Path:
 
 def marker(folder: Path) -> Mapping[str, Any] | None:
     """Return the content of a set's marker; None if the set does not exist or is incomplete."""
-    try:
-        found = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) and isinstance(found["digest"], str) else None
-    except (OSError, ValueError, KeyError, RecursionError):
-        return None
+    found = json_or_empty(folder / MARKER)
+    return found if found and isinstance(found.get("digest"), str) else None
 
 
 def ready_folders() -> list[Path]:

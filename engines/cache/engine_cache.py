@@ -39,11 +39,7 @@ Item = TypeVar("Item")
 
 
 class CacheLookup(NamedTuple):
-    """An engine that `load_or_build` did not find in the cache at first.
-
-    Attributes:
-        here: Whether this process built it. Otherwise another process built it meanwhile.
-    """
+    """An engine that `load_or_build` did not find at first: it was built here, or meanwhile by another process."""
 
     about: EntryDescription
     here: bool
@@ -66,11 +62,7 @@ def cache_key(**parts: object) -> str:
 def find(key: str, *, say: Callable[[str], None] = print_line, then: str = "") -> Path | None:
     """Return the folder of a complete, unmodified entry; None if there is none.
 
-    A damaged entry is deleted and reported.
-
-    Args:
-        say: Receives one line about a damaged entry.
-        then: Appended to that line, as in `REBUILT`.
+    A damaged entry is deleted and reported to `say`, in a line that ends with `then`.
     """
     entry = cache_home() / key
     if not entry.exists():
@@ -99,16 +91,10 @@ def store(
     about: EntryDescription | None = None,
     build_s: float | None = None,
 ) -> Path | None:
-    """Create an entry, and trim the cache to its size limit.
+    """Create an entry from the files that `write` puts into an empty folder, and trim the cache to its size limit.
 
-    Args:
-        write: Called with an empty folder, which it fills with files.
-        home: Folder of the cache; the user's cache if None.
-        about: What `veneer engines list` shows.
-        build_s: Build time before `write`; the time of `write` is added.
-
-    Returns:
-        The entry's folder; None if the disk is full or read-only.
+    `home` is the folder of the cache, by default the user's; `about` is what `veneer engines list` shows; the time of
+    `write` is added to `build_s`. Return the entry's folder; None if the disk is full or read-only.
     """
     entry = (home or cache_home()) / key
     started_s = time.perf_counter()
@@ -194,12 +180,7 @@ def load(
 
 
 def trim(limit_bytes: int | None = None, *, keep: str = "") -> None:
-    """Delete the least recently used entries until the cache fits the limit, and temporary folders of dead processes.
-
-    Args:
-        limit_bytes: `LIMIT_BYTES` if None.
-        keep: Key of an entry that stays in any case.
-    """
+    """Delete the least recently used entries, but not `keep`, until the cache fits, and old temporary folders."""
     left = LIMIT_BYTES if limit_bytes is None else limit_bytes
     oldest_s = time.time() - _MAX_TEMPORARY_AGE_S
     for entry in sorted(entries(), key=lambda entry: entry.key != keep):

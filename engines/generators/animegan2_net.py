@@ -31,6 +31,7 @@ class _Halved(nn.Module):
         self.conv = _normed(nn.Conv2d(into, out, 3, stride=2, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, into, H, W) to (N, out, H/2, W/2)."""
         return self.conv(F.pad(x, (0, 1, 0, 1), mode="reflect"))  # type: ignore[no-any-return]
 
 
@@ -46,6 +47,7 @@ class _Inverted(nn.Module):
         self.added = into == out
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, into, H, W) to (N, out, H, W)."""
         inner: Tensor = self.inner(x)
         return x + inner if self.added else inner
 
@@ -78,4 +80,5 @@ class AnimeGan2(nn.Module):
 
 
 def _doubled(x: Tensor) -> Tensor:
+    """(N, C, H, W) to (N, C, 2H, 2W), bilinear."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -29,6 +29,7 @@ class _Block(nn.Module):
         self.second_norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
         inner = F.leaky_relu(self.first_norm(self.first(x)), 0.2)
         return x + self.second_norm(self.second(inner))  # type: ignore[no-any-return]
 

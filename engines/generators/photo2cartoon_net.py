@@ -38,6 +38,7 @@ class _Pyramid(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
         features = [x]
         for step in self.steps:
             features.append(step(features[-1]))  # N, C/2 then C/4 then C/4, H, W
@@ -53,6 +54,7 @@ class _Hourglass(nn.Module):
         self.inner = _Hourglass(channels, depth - 1) if depth > 1 else _Pyramid(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
         small = self.up(self.inner(self.down(F.avg_pool2d(x, 2))))  # N, C, H/2, W/2
         return self.across(x) + F.interpolate(small, scale_factor=2.0)  # type: ignore[no-any-return]  # N, C, H, W
 
@@ -70,6 +72,7 @@ class _Stage(nn.Module):
             self.on, self.back = nn.Conv2d(channels, channels, 1), nn.Conv2d(3, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape; the last stage returns (N, 3, H, W)."""
         features = self.features(x)  #     N, C, H, W
         sketch = self.sketch(features)  #  N, 3, H, W
         return sketch if self.last else x + self.on(features) + self.back(sketch)  # type: ignore[no-any-return]
@@ -86,6 +89,7 @@ class _Blend(nn.Module):
         self.by_style = linear[2]
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
+        """Content and style, (N, C) each, to (N, C, 1, 1)."""
         # Not torch.lerp: compiling it for one thread in FP32 crashes OpenVINO 2026.4.1.
         blended = (1 - self.share) * self.by_style(style) + self.share * self.by_content(content)  # N, C
         return blended[:, :, None, None]  # type: ignore[no-any-return]
@@ -100,6 +104,7 @@ class _SoftAdaLin(nn.Module):
         self.gamma, self.beta = _Blend(channels), _Blend(channels)
 
     def forward(self, x: Tensor, content: Tensor, style: Tensor) -> Tensor:
+        """x (N, C, H, W) to the same shape; content and style: (N, C)."""
         scale, shift = self.gamma(content, style), self.beta(content, style)
         return layer_instance_norm(x, self.rho) * scale + shift  # type: ignore[no-any-return]
 

@@ -35,6 +35,7 @@ class _Down(nn.Module):
         self.norm = nn.BatchNorm2d(out) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, into, H, W) to (N, out, H/2, W/2)."""
         return self.norm(self.conv(F.leaky_relu(x, 0.2)))  # type: ignore[no-any-return]
 
 
@@ -48,6 +49,7 @@ class _Up(nn.Module):
         self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, into, H, W) to (N, out, 2H, 2W)."""
         return F.dropout(self.norm(self.conv(F.relu(x))), self.dropout, self.training)
 
 

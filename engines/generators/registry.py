@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import pkgutil
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = generators.__name__
 _NAME = re.compile(r'^SPEC = GeneratorSpec\(\s*(?:name=)?"([^"]+)"', re.MULTILINE)
+_PARSER_IN_USE = threading.Lock()
 _CLASSES = {"Argument": Argument, "GeneratorSpec": GeneratorSpec}
 
 
@@ -36,15 +38,13 @@ def generator_names() -> tuple[str, ...]:
 
 def generator_specs() -> tuple[GeneratorSpec, ...]:
     """Return the specs of all generators, sorted by name."""
-    return tuple(generator_spec(name) for name in generator_names())
+    return tuple(map(generator_spec, generator_names()))
 
 
 def generator_spec(name: str) -> GeneratorSpec:
     """Return the spec of one generator.
 
-    Raises:
-        OptionsError: No generator has this name.
-        EngineError: Its `SPEC` is not made of literals.
+    Raises OptionsError if no generator has this name; EngineError if its `SPEC` is not made of literals.
     """
     path = _path(_module(name))
     return _spec_in(path, _version(path))
@@ -52,7 +52,7 @@ def generator_spec(name: str) -> GeneratorSpec:
 
 @lru_cache
 def _spec_in(path: Path, _version: tuple[int, int]) -> GeneratorSpec:
-    for node in ast.parse(path.read_bytes()).body:
+    for node in _parsed(path.read_bytes()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SPEC":
             try:
                 spec = _evaluate(node.value)
@@ -137,7 +137,7 @@ def _path(module: str) -> Path:
 def _imports(source: bytes) -> Iterator[str]:
     """Yield the modules of the package that a source imports, in any form of the import statement."""
     here = {info.name for info in pkgutil.iter_modules(generators.__path__, f"{_PACKAGE}.")}
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_parsed(source)):
         named: list[str] = []
         if isinstance(node, ast.Import):
             named = [alias.name for alias in node.names]
@@ -145,6 +145,12 @@ def _imports(source: bytes) -> Iterator[str]:
             base = ".".join(filter(None, (_PACKAGE if node.level else "", node.module)))
             named = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         yield from here.intersection(named)
+
+
+def _parsed(source: bytes) -> ast.Module:
+    """Parse a module. Python 3.10 and 3.11 raise SystemError where two threads parse at once (gh-106905)."""
+    with _PARSER_IN_USE:
+        return ast.parse(source)
 
 
 def _evaluate(node: ast.expr) -> Any:

@@ -1,4 +1,4 @@
-"""GeneratorSpec: what the program knows of a generator without importing it. Needs no PyTorch."""
+"""GeneratorSpec: the description of a generator, which is read without importing the generator or PyTorch."""
 
 from __future__ import annotations
 
@@ -17,14 +17,7 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a network's constructor. The type of the default is the type of the argument.
-
-    Attributes:
-        default: The constructor's own default.
-        low: Smallest number allowed.
-        high: Largest number allowed.
-        choices: The strings allowed.
-    """
+    """One argument of a network's constructor: its default, whose type it has, and its bounds or allowed strings."""
 
     default: Value
     low: float = -math.inf
@@ -34,8 +27,7 @@ class Argument:
     def check(self, value: object) -> Value:
         """Return the value in the argument's type. 0 and 1 are accepted for a boolean.
 
-        Raises:
-            ValueError: The value has another type or is out of bounds.
+        Raises ValueError if the value has another type or is out of bounds.
         """
         if isinstance(self.default, bool):
             if isinstance(value, int) and value in (0, 1):
@@ -92,11 +84,17 @@ class GeneratorSpec:
     optimiser: str = "muon"
     benchmarked: bool = True
 
+    @property
+    def unsupported(self) -> str:
+        """Why styles and paired training cannot use the generator yet; empty if they can."""
+        if self.inputs != ("image",):
+            return f"its inputs are {', '.join(self.inputs)}, and only one image is given to a generator"
+        return "" if self.output_size == "same" else "the size of its output differs from that of its input"
+
     def check(self, arguments: object) -> dict[str, Value]:
         """Return constructor arguments in their types.
 
-        Raises:
-            ValueError: An argument is unknown, has the wrong type or is out of bounds.
+        Raises ValueError if an argument is unknown, has the wrong type or is out of bounds.
         """
         if not isinstance(arguments, Mapping):
             raise ValueError("the arguments must be a table of names and values")
@@ -146,10 +144,10 @@ class GeneratorSpec:
 
 
 def _to_signed(_net: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Map the image, the first input, from 0..1 to -1..1."""
+    """Map the image, the first input, (N, 3, H, W), from 0..1 to -1..1."""
     return inputs[0] * 2 - 1, *inputs[1:]
 
 
 def _to_unit(_net: nn.Module, _inputs: tuple[Tensor, ...], picture: Tensor) -> Tensor:
-    """Map the output from -1..1 to 0..1."""
+    """Map the output, (N, 3, H, W), from -1..1 to 0..1."""
     return (picture + 1) / 2

@@ -35,6 +35,7 @@ class _Block(nn.Module):
         nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
         return F.relu(x + self.second(F.relu(self.first(x))))
 
 

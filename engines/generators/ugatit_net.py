@@ -27,6 +27,7 @@ class _AdaLin(nn.Module):
         self.rho = nn.Parameter(torch.full((1, channels, 1, 1), 0.9))
 
     def forward(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        """x (N, C, H, W) to the same shape; gamma and beta: (N, C)."""
         return layer_instance_norm(x, self.rho) * gamma[:, :, None, None] + beta[:, :, None, None]
 
 

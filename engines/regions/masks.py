@@ -29,7 +29,6 @@ def region_mask(
     """Return the mask of a region.
 
     Args:
-        region: The region.
         kind: "face" (outline of the face, soft), "head" (person and face, fading out at the border of the square),
             "person" (person and faces) or "frame" (everywhere).
         faces_xy: Landmarks of the faces, each (478, 2) float32 frame pixels. Faces are in the mask also where no person

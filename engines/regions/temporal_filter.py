@@ -25,15 +25,9 @@ class TemporalFilter:
         return value if value is not None and 0.0 <= at_s - updated_s < within_s else None
 
     def smoothed(self, name: str, new: Value, tau_s: float, at_s: float) -> Value:
-        """Update a value by exponential smoothing, and return it.
+        """Update a value by exponential smoothing with the time constant `tau_s`, and return it.
 
         A value that is not finite is replaced by the next measurement at once.
-
-        Args:
-            name: Name of the value.
-            new: The measurement.
-            tau_s: Time constant: after it, the value has covered 63 % of a step.
-            at_s: Time of the frame in seconds.
         """
         value, updated_s = self._values.get(name, (new, at_s))
         elapsed_s = at_s - updated_s

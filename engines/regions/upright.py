@@ -108,6 +108,28 @@ class PictureRegion:
         return np.asarray((landmarks_xy - (left, top)) * scale, np.float32)
 
 
+def picture_region(
+    kind: str,
+    landmarks_xy: Floats | None,
+    size_wh: tuple[int, int],
+    frame_wh: tuple[int, int],
+    *,
+    temporal_filter: TemporalFilter | None = None,
+    at_s: float = 0.0,
+) -> PictureRegion | None:
+    """Return the region of a kind, one of `FACE_REGIONS` or `FRAME_REGIONS`; the arguments are those of `face_box`.
+
+    Returns:
+        The region without a mask; None if it needs a face, and there is none or its square is not in the frame.
+    """
+    if kind in FRAME_REGIONS:
+        return PictureRegion(frame_box(frame_wh, size_wh), size_wh, frame_wh)
+    if landmarks_xy is None:
+        return None
+    box = face_box(landmarks_xy, kind, temporal_filter=temporal_filter, at_s=at_s)
+    return PictureRegion(box, size_wh, frame_wh) if box is not None and in_frame(box, frame_wh) else None
+
+
 def face_box(
     landmarks_xy: Floats, kind: str, *, temporal_filter: TemporalFilter | None = None, at_s: float = 0.0
 ) -> tuple[int, int, int, int] | None:

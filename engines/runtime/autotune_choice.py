@@ -19,6 +19,7 @@ from engines.errors import VeneerError
 from engines.files import atomic_write
 from engines.runtime.base import EngineInfo, NotUsableError, library_version, usable_cores
 from engines.styles import Style
+from engines.untrusted_files import json_or_empty
 
 if TYPE_CHECKING:
     from engines.looks import Look
@@ -83,14 +84,9 @@ def fingerprint() -> dict[str, Any]:
 
 
 def write(engines: Mapping[str, Mapping[str, Any]], looks: Mapping[str, Any]) -> Path:
-    """Add choices to the file; valid earlier choices for other engines and looks are kept.
+    """Add results of `engine_entry` and `look_entry`, by the name of the engine or look, to the file; others are kept.
 
-    Args:
-        engines: Results of `engine_entry` by `engine_name`.
-        looks: Results of `look_entry` by the look's name.
-
-    Raises:
-        OSError: The file cannot be written.
+    Raises OSError if the file cannot be written.
     """
     path, old = choice_file(), _read()
     content: dict[str, Any] = {"machine": fingerprint()}
@@ -161,7 +157,7 @@ def _resized(style: Style, chosen: Mapping[str, Any]) -> Style:
 
 def stale_message() -> str:
     """Return one line for the user if there is a file that is not valid any more; else ""."""
-    content = _load()
+    content = json_or_empty(choice_file())
     if content is None:
         return ""
     measured, here = content.get("machine"), fingerprint()
@@ -175,15 +171,5 @@ def stale_message() -> str:
 
 def _read() -> dict[str, Any]:
     """Return the file's content if it is valid for this machine; else an empty one."""
-    content = _load()  # first: without a file the fingerprint need not be computed
+    content = json_or_empty(choice_file())  # first: without a file the fingerprint need not be computed
     return content if content and content.get("machine") == fingerprint() else {}
-
-
-def _load() -> dict[str, Any] | None:
-    try:
-        content = json.loads(choice_file().read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Protocol
 
@@ -43,14 +43,13 @@ class EngineInfo:
         """Runtime and precision, as in "openvino bf16"."""
         return f"{self.runtime} {self.precision}"
 
+    def with_why(self, *reasons: str, **changes: str) -> EngineInfo:
+        """Return the info with these reasons, without the empty ones, as `why`, and with other changes."""
+        return replace(self, why="; ".join(filter(None, reasons)), **changes)
+
 
 class NotUsableError(Exception):
-    """A runtime is not usable on this machine, or not for this style; another one may be.
-
-    Args:
-        reason: As part of a sentence ("there is no NVIDIA driver on this machine").
-        do: How to make it usable; may be empty.
-    """
+    """A runtime is not usable on this machine, or not for this style; another one may be. `do` is the remedy or ""."""
 
     def __init__(self, reason: str, do: str = "") -> None:
         self.reason, self.do = reason, do
@@ -97,14 +96,7 @@ class Engine(Protocol):
 
 
 def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | None) -> None:
-    """Check the input of `Engine.infer`.
-
-    Args:
-        size_wh: Required width and height; None for any.
-
-    Raises:
-        RegionsError: The input is invalid.
-    """
+    """Check the input of `Engine.infer`; without `size_wh`, any size. Raises RegionsError if it is invalid."""
     if isinstance(regions_bgr, np.ndarray):
         shape = regions_bgr.shape
         shape_fits = len(shape) == 4 and shape[3] == 3 and 1 <= shape[0] <= MAX_FACES and 0 not in shape

@@ -33,13 +33,7 @@ class FallbackStep(NamedTuple):
 
 
 class FallbackEngine:
-    """See `Engine`. If no step is left it raises; `fallback_engine` then opens another runtime.
-
-    Args:
-        steps: The fastest first.
-        size_wh: Width and height of a region; None for any.
-        say: Receives one line about each change of the step.
-    """
+    """See `Engine`. Its steps are the fastest first; if none is left, `fallback_engine` opens another engine."""
 
     def __init__(
         self,

@@ -13,24 +13,19 @@ from engines import extras
 from engines.cache.cache_entry import verdict
 from engines.errors import EngineError
 from engines.runtime.base import Engine, EngineInfo, NonFiniteError, NotUsableError
+from engines.runtime.openers import open_openvino, open_torch_cpu, open_torch_cuda
+from engines.runtime.openvino.cpu_engine import PRECISIONS
 from engines.runtime.probe import probe_bgr
-from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
 from engines.text import first_line
 
 
 def fallback_engine(style: Style, failed: EngineInfo, error: EngineError | None = None) -> Engine:
-    """Open the next best engine below one that failed.
+    """Open the next best engine below one that failed, with `error` if that is known.
 
     After TensorRT: PyTorch FP16 on the GPU; if the failure was NaN, then PyTorch FP32 on the GPU. Then OpenVINO on the
     CPU in the best precision below the failed one, then PyTorch FP32 on the CPU. Engines that failed calibration are
-    skipped, and each except the last must answer a probe.
-
-    Args:
-        error: How it failed; None if unknown.
-
-    Raises:
-        EngineError: No engine is left.
+    skipped, and each except the last must answer a probe. Raises EngineError if no engine is left.
     """
     reasons = [f"{failed.name} failed while frames came in"]
     if (failed.runtime, failed.device) == ("torch", "CPU"):
@@ -42,14 +37,12 @@ def fallback_engine(style: Style, failed: EngineInfo, error: EngineError | None 
             text = refusal.got if isinstance(refusal, EngineError) else first_line(refusal)
             reasons.append(f"{name} cannot be used: {text}")
             continue
-        engine.info = dataclasses.replace(engine.info, why="; ".join(filter(None, (*reasons, engine.info.why))))
+        engine.info = engine.info.with_why(*reasons, engine.info.why)
         return engine
     if find_spec("torch") is None:
         got = f"{'; '.join(reasons)}; PyTorch, the last fallback, is not installed"
         raise EngineError(f"style {style.name}", got, extras.install_command("train"))
-    from engines.runtime.torch.reference_engine import TorchEngine
-
-    return TorchEngine(style, why="; ".join(reasons))
+    return open_torch_cpu(style, "; ".join(reasons))
 
 
 def _candidates(
@@ -57,35 +50,18 @@ def _candidates(
 ) -> Iterator[tuple[str, Callable[[], Engine]]]:
     """Yield name and constructor of the engines below the failed one, the best first."""
     if failed.runtime == "tensorrt":
-        yield "torch fp16", partial(_torch_cuda, style, "fp16")
+        yield "torch fp16", partial(open_torch_cuda, style, "fp16", autotune=False)
     half = failed.precision == "fp16" and failed.runtime in ("tensorrt", "torch")
     if half and (error is None or isinstance(error, NonFiniteError)):
-        yield "torch fp32", partial(_torch_cuda, style, "fp32")
-    yield "openvino", partial(_openvino, style, failed)
-
-
-def _torch_cuda(style: Style, precision: str) -> Engine:
-    driver_device()  # first: without a GPU nothing heavy is imported
-    from engines.runtime.torch.cuda_engine import TorchCudaEngine
-
-    return TorchCudaEngine(style, precision=precision, autotune=False)
-
-
-def _openvino(style: Style, failed: EngineInfo) -> Engine:
-    from engines.runtime.openvino.cpu_engine import PRECISIONS, OpenVinoEngine
-
-    excluded: tuple[str, ...] = ()
-    if failed.runtime == "openvino" and failed.precision in PRECISIONS:
-        excluded = PRECISIONS[: PRECISIONS.index(failed.precision) + 1]
-    return OpenVinoEngine(style, excluded=excluded)
+        yield "torch fp32", partial(open_torch_cuda, style, "fp32", autotune=False)
+    index = PRECISIONS.index(failed.precision) + 1 if failed.runtime == "openvino" else 0
+    yield "openvino", partial(open_openvino, style, excluded=PRECISIONS[:index])
 
 
 def _checked(engine: Engine, style: Style) -> Engine:
     """Return the engine with its verdict after it has answered a probe; it is closed on failure.
 
-    Raises:
-        NotUsableError: It failed calibration, or its answer contains NaN or infinity.
-        EngineError: It failed.
+    Raises NotUsableError if it failed calibration, or its answer contains NaN or infinity; EngineError if it failed.
     """
     found = verdict(engine.info.key)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Collection
 from functools import partial
 from importlib.util import find_spec
@@ -13,8 +12,8 @@ from engines.errors import EngineError, OptionsError
 from engines.extras import missing_module
 from engines.runtime.autotune_choice import EngineChoice, engine_choice
 from engines.runtime.base import Engine, EngineInfo, NotUsableError
+from engines.runtime.openers import open_openvino, open_tensorrt, open_torch_cpu, open_torch_cuda
 from engines.runtime.tensorrt.distribution import installed_distribution
-from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
 from engines.text import first_line
 
@@ -32,6 +31,9 @@ Open = Callable[[Style, bool, bool], Engine]  # (style, may build, may convert)
 def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, convert: bool = True) -> Engine:
     """Open an engine for a style.
 
+    Raises OptionsError if the runtime's name is unknown; RuntimeNotUsableError if the requested runtime is not usable;
+    EngineError if the weights are not usable.
+
     Args:
         runtime: "tensorrt"; "openvino"; "torch" (on the GPU if there is one); "openvino-gpu" or "openvino-npu" (an
             Intel GPU or NPU); or "auto". "auto" takes what `veneer calibrate machine` chose for this style, else the
@@ -39,11 +41,6 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
             calibration. It never takes an Intel GPU or NPU, because their speed beside the tracker was not measured.
         build: Allow building a TensorRT engine (up to a minute, once).
         convert: Allow converting an OpenVINO graph (5 s, once, for the user's own styles).
-
-    Raises:
-        OptionsError: The runtime's name is unknown.
-        RuntimeNotUsableError: The requested runtime is not usable.
-        EngineError: The weights are not usable.
     """
     if runtime not in RUNTIMES:
         raise OptionsError(f"runtime {runtime!r}", "there is no such runtime", f"use one of {', '.join(RUNTIMES)}")
@@ -67,27 +64,18 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
 def reference_engine(style: Style) -> Engine:
     """Open the FP32 reference: PyTorch on the CPU, or OpenVINO in FP32 if PyTorch is not installed.
 
-    Raises:
-        EngineError: The weights are not usable, or neither runtime can run the style.
+    Raises EngineError if the weights are not usable, or neither runtime can run the style.
     """
     if find_spec("torch") is not None:
-        from engines.runtime.torch.reference_engine import TorchEngine
-
-        return TorchEngine(style, why="the reference")
-    from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-
+        return open_torch_cpu(style, "the reference")
     try:
-        return OpenVinoEngine(style, precision="fp32")
+        return open_openvino(style, precision="fp32")
     except NotUsableError as error:
         raise EngineError(f"FP32 reference of style {style.name}", error.reason, error.do) from error
 
 
 def unused_choice(style: Style, info: EngineInfo, pending: Collection[str] = ()) -> str:
-    """Return one line for the user if another runtime runs than `veneer calibrate machine` chose; else "".
-
-    Args:
-        pending: Runtimes that engines are being built for.
-    """
+    """Return one line if neither running nor pending is what `veneer calibrate machine` chose; else ""."""
     chosen = engine_choice(style)
     if chosen is None or chosen.runs(info) or chosen.runtime in pending:
         return ""
@@ -127,11 +115,7 @@ def _remedy(runtime: str, do: str) -> str:
 def _accepted(
     engine: Engine, runtime: str, labels_by_reason: dict[str, list[str]], chosen: EngineChoice | None
 ) -> Engine:
-    """Complete the engine's info.
-
-    Raises:
-        NotUsableError: The runtime is "auto" and the engine failed calibration.
-    """
+    """Complete the engine's info. Raises NotUsableError if the runtime is "auto" and the engine failed calibration."""
     found = verdict(engine.info.key) if engine.info.key else ""
     if runtime == "auto" and found.startswith("failed"):
         engine.close()
@@ -140,31 +124,13 @@ def _accepted(
     if chosen is not None:
         taken = chosen.runs(engine.info) and chosen.precision == engine.info.precision
         choice = str(chosen) if taken else f"veneer calibrate machine chose {chosen.runtime} {chosen.precision}"
-    why = "; ".join(filter(None, (engine.info.why, choice, _reasons_text(labels_by_reason))))
-    engine.info = dataclasses.replace(engine.info, why=why, verdict=found)
+    engine.info = engine.info.with_why(engine.info.why, choice, _reasons_text(labels_by_reason), verdict=found)
     return engine
 
 
-def _tensorrt(style: Style, build: bool, convert: bool) -> Engine:
-    driver_device()  # first: without a GPU nothing heavy is imported
-    installed_distribution()
-    from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
-
-    return TensorRtEngine(style, build=build)
-
-
-def _torch_cuda(precision: str, style: Style, build: bool, convert: bool) -> Engine:
-    driver_device()
-    from engines.runtime.torch.cuda_engine import TorchCudaEngine
-
-    return TorchCudaEngine(style, precision=precision)
-
-
 def _openvino(style: Style, build: bool, convert: bool) -> Engine:
-    from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-
     _check_conversion(style, convert)
-    return OpenVinoEngine(style)
+    return open_openvino(style)
 
 
 def _openvino_intel(runtime: str, style: Style, build: bool, convert: bool) -> Engine:
@@ -182,18 +148,12 @@ def _check_conversion(style: Style, convert: bool) -> None:
         raise NotUsableError(f"its graph of {style.name} is not converted yet", "veneer engines build")
 
 
-def _torch_cpu(style: Style, build: bool, convert: bool) -> Engine:
-    from engines.runtime.torch.reference_engine import TorchEngine
-
-    return TorchEngine(style, why="")
-
-
 _CANDIDATES: tuple[tuple[str, tuple[str, ...], Open], ...] = (  # label, runtimes, constructor; the best first
-    ("TensorRT", ("auto", "tensorrt"), _tensorrt),
-    ("CUDA FP16", ("auto", "torch"), partial(_torch_cuda, "fp16")),
-    ("CUDA FP32", ("auto", "torch"), partial(_torch_cuda, "fp32")),
+    ("TensorRT", ("auto", "tensorrt"), lambda style, build, _: open_tensorrt(style, build=build)),
+    ("CUDA FP16", ("auto", "torch"), lambda style, *_: open_torch_cuda(style, "fp16")),
+    ("CUDA FP32", ("auto", "torch"), lambda style, *_: open_torch_cuda(style, "fp32")),
     ("OpenVINO", ("auto", "openvino"), _openvino),
-    ("PyTorch on the CPU", ("auto", "torch"), _torch_cpu),
+    ("PyTorch on the CPU", ("auto", "torch"), lambda style, *_: open_torch_cpu(style)),
     ("OpenVINO on an Intel GPU", ("openvino-gpu",), partial(_openvino_intel, "openvino-gpu")),
     ("OpenVINO on an Intel NPU", ("openvino-npu",), partial(_openvino_intel, "openvino-npu")),
 )

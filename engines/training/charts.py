@@ -21,7 +21,7 @@ def save_charts(work: Path, checks: Sequence[dict[str, float]], samples: Sequenc
     """Write `curves.png` and `samples.png` into a folder. Failures are ignored: the checkpoint matters more.
 
     Args:
-        samples: Rows of RGB pictures; none for no sample sheet.
+        samples: Rows of pictures of one size, (H, W, 3) RGB uint8; none for no sample sheet.
     """
     if samples:
         _write(work / "samples.png", np.vstack([np.hstack(list(row)) for row in samples])[:, :, ::-1])
@@ -35,7 +35,7 @@ def _write(path: Path, picture_bgr: ImageU8) -> None:
 
 
 def curves(checks: Sequence[dict[str, float]]) -> ImageU8:
-    """Return one panel (BGR) for each loss and score over the steps, with the last value and the range."""
+    """Return one panel for each loss and score over the steps, with last value and range: (H, 900, 3) BGR uint8."""
     names = [name for name in checks[0] if name not in ("step", "unpainted_psnr_db")]
     picture = np.full((len(names) * (_PANEL + _GAP) + _GAP // 2, _WIDTH, 3), 255, np.uint8)
     for row, name in enumerate(names):

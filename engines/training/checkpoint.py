@@ -27,11 +27,7 @@ _STRIDES = ".strides"
 
 
 def prepare_folder(folder: Path) -> None:
-    """Create a folder and check that it is writable, before minutes of training depend on it.
-
-    Raises:
-        OptionsError: It is not.
-    """
+    """Create a folder for minutes of training to write to. Raises OptionsError if it is not writable."""
     with os_errors(f"folder {folder}", "name another --out or --work"):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -39,11 +35,7 @@ def prepare_folder(folder: Path) -> None:
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Write a checkpoint.
-
-    Raises:
-        OptionsError: The disk is full or the folder not writable; the previous checkpoint is unchanged.
-    """
+    """Write a checkpoint. Raises OptionsError, with the previous one unchanged, if the folder is not writable."""
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         atomic_write(path, save(on_cpu, {"state": json.dumps({**state, "format": FORMAT})}), sync=True)
@@ -55,18 +47,14 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of a checkpoint and its state.
-
-    Raises:
-        OptionsError: There is no checkpoint, or it is not readable.
-    """
-    do = "start without --resume"
+    """Return tensors and state of a checkpoint. Raises OptionsError if there is none, or it is not readable."""
+    do = "start over with --again"
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads((file.metadata() or {})["state"])
             found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise OptionsError(f"checkpoint {path}", "there is none", do) from error
+        raise OptionsError(f"checkpoint {path}", "there is none", "start without --resume") from error
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise OptionsError(f"checkpoint {path}", f"not readable ({error})", do) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
@@ -98,8 +86,7 @@ def pack(parts: Parts, best: nn.Module) -> tuple[dict[str, Tensor], dict[str, An
 def unpack(parts: Parts, best: nn.Module, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
     """Restore what `pack` returned: each tensor on the device of its weight, AdamW's step counters on the CPU.
 
-    Raises:
-        OptionsError: It does not fit these networks.
+    Raises OptionsError if it does not fit these networks.
     """
     for prefix, net in _nets(parts, best).items():
         try:

@@ -31,7 +31,7 @@ class TrainConfig:
 
     generator: Annotated[str, Option(help=f"Network: {_GENERATORS}.")] = "toon_net"
     generator_args: Mapping[str, Any] = field(default_factory=dict)
-    steps: Annotated[int, Option(help="Training steps.", min=1)] = 12_000
+    steps: Annotated[int, Option(help="Training steps.", min=1, max=10**9)] = 12_000
     batch: Annotated[int, Option(help="Batch size.", min=1)] = 16
     peak_lr: Annotated[float, Option("--lr", help="Peak learning rate.", min=0)] = 6e-3
     warm_up_steps: int = 100
@@ -41,9 +41,9 @@ class TrainConfig:
     precision: Annotated[str, Option(help="32-true, bf16-mixed, 16-mixed.", show_default="bf16-mixed if fast")] = (
         "bf16-mixed"
     )
-    seed: Annotated[int, Option(help="On the CPU, the same seed gives the same weights.", min=0)] = 0
+    seed: Annotated[int, Option(help="On the CPU, the same seed gives the same weights.", min=0, max=2**32 - 1)] = 0
     workers: Annotated[
-        int | None, Option(min=0, help="Processes that prepare batches.", show_default="half the CPUs")
+        int | None, Option(min=0, max=256, help="Processes that prepare batches.", show_default="half the CPUs")
     ] = None
     local: ClassVar[tuple[str, ...]] = ("workers",)  # settings of this machine, not in checkpoints and style cards
 
@@ -62,8 +62,6 @@ class TrainConfig:
     def from_json(cls: type[ConfigT], saved: Mapping[str, Any], requested: TrainConfig | None = None) -> ConfigT:
         """Return the config that `to_json` saved, with the settings of this machine from `requested`.
 
-        Raises:
-            TypeError: The saved fields are not those of this class.
-            OptionsError: A value is out of range.
+        Raises TypeError if the saved fields are not those of this class; OptionsError if a value is out of range.
         """
         return cls(**{**saved, **{name: getattr(requested, name) for name in cls.local if hasattr(requested, name)}})

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -22,31 +23,29 @@ _BARRIER_TIMEOUT = datetime.timedelta(days=2)  # the first process may draw thou
 
 
 def usual_precision() -> str:
-    """Return bf16-mixed if this machine calculates in BF16 natively, else 32-true.
-
-    Processors without BF16 emulate it, several times slower than FP32.
-    """
+    """Return bf16-mixed if this machine has BF16, else 32-true: emulated, BF16 is several times slower than FP32."""
     native = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else torch.cpu._is_avx512_bf16_supported()
     return "bf16-mixed" if native else "32-true"
 
 
 def make_fabric(precision: str, accelerator: str = "auto") -> Fabric:
-    """Launch Fabric on the best device, or on all processes that `torchrun` started.
-
-    Raises:
-        OptionsError: The device does not support the precision.
-    """
+    """Launch Fabric on the best device, or on all those of `torchrun`. Raises OptionsError for a wrong precision."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the command prints the precision itself
     world = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = max(1, int(os.environ.get("WORLD_SIZE", "1")) // world)
     try:
-        fabric = Fabric(
-            accelerator=accelerator, devices=world, num_nodes=nodes, precision=precision,  # type: ignore[arg-type]
-            strategy=DDPStrategy(timeout=_BARRIER_TIMEOUT) if world * nodes > 1 else "auto",
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a precision that the device lacks, which is refused below
+            fabric = Fabric(
+                accelerator=accelerator, devices=world, num_nodes=nodes, precision=precision,  # type: ignore[arg-type]
+                strategy=DDPStrategy(timeout=_BARRIER_TIMEOUT) if world * nodes > 1 else "auto",
+            )  # fmt: skip
     except (ValueError, RuntimeError) as error:
         do = "use --precision 32-true or bf16-mixed"
         raise OptionsError(f"training in {precision}", first_line(error), do) from error
+    if precision_of(fabric) != precision:  # 16-mixed on a processor
+        got = f"this device trains in {precision_of(fabric)} instead"
+        raise OptionsError(f"--precision {precision}", got, f"use --precision {precision_of(fabric)}")
     fabric.launch()
     return fabric
 

@@ -11,11 +11,7 @@ from engines.training.config import TrainConfig
 
 
 def build_generator(config: TrainConfig) -> nn.Module:
-    """Return the config's generator with fresh weights.
-
-    Raises:
-        OptionsError: There is no such generator, or it does not take these arguments.
-    """
+    """Return the config's generator with fresh weights. Raises OptionsError if it does not take the arguments."""
     try:
         return registry.fresh_generator(config.generator, config.generator_args)
     except ValueError as error:
@@ -23,12 +19,8 @@ def build_generator(config: TrainConfig) -> nn.Module:
         raise OptionsError(requested, str(error), "correct --arg") from error
 
 
-def check_size(net: nn.Module, size_wh: tuple[int, int], name: str, device: torch.device) -> None:
-    """Run a generator on a black picture of this size, (1, 3, H, W).
-
-    Raises:
-        OptionsError: It does not take the size, or returns another one.
-    """
+def check_size(net: nn.Module, size_wh: tuple[int, int], config: TrainConfig, device: torch.device) -> None:
+    """Run the config's generator on a black picture, (1, 3, H, W). Raises OptionsError if it does not take the size."""
     width, height = size_wh
     try:
         with torch.inference_mode():
@@ -37,4 +29,6 @@ def check_size(net: nn.Module, size_wh: tuple[int, int], name: str, device: torc
         fits = False
     if not fits:
         got = "its layers halve the size more often than it can be halved"
-        raise OptionsError(f"{name} on pictures or crops of {width}x{height}", got, "use multiples of 8")
+        step_px = registry.generator_spec(config.generator).multiple_px(config.generator_args)
+        do = f"use sizes in multiples of {step_px} pixels, or another --arg"
+        raise OptionsError(f"{config.generator} on pictures or crops of {width}x{height}", got, do)

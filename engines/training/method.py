@@ -135,11 +135,7 @@ class TrainingMethod(ABC, Generic[ConfigT]):
         """Load helpers and check sizes, before the first step. `parts` is complete."""
 
     def start_from(self, generator: nn.Module) -> None:
-        """Initialise the generator and its average with the weights of another one.
-
-        Raises:
-            OptionsError: The layers differ.
-        """
+        """Copy another generator's weights to "generator" and its average. Raises OptionsError if the layers differ."""
         try:
             for group in (self.parts.networks, self.parts.averages):
                 if "generator" in group:
@@ -169,8 +165,7 @@ class TrainingMethod(ABC, Generic[ConfigT]):
     def minimise(self, optimiser: str, loss: Tensor, name: str = "the loss") -> float:
         """Take one step of an optimiser along the gradients of a scalar loss; return the loss.
 
-        Raises:
-            DivergedError: The loss is not finite; the weights are unchanged.
+        Raises DivergedError if the loss is not finite; the weights are unchanged.
         """
         value, stepper = float(loss.detach()), self.parts.optimisers[optimiser]
         if not math.isfinite(value):

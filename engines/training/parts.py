@@ -32,11 +32,7 @@ def build_parts(method: TrainingMethod[Any], fabric: Fabric) -> Parts:
 
 
 def train_step(method: TrainingMethod[Any], batch: Any, step: int) -> dict[str, float]:
-    """Seed PyTorch for the step, set the learning rates, train on the batch, update the averages.
-
-    Raises:
-        DivergedError: A loss is not finite.
-    """
+    """Seed PyTorch, set learning rates, train, update the averages. Raises DivergedError if a loss is not finite."""
     parts = method.parts
     parts.step = step
     # A seed for each step makes random layers and latents independent of interruptions.

@@ -61,22 +61,14 @@ class StoppedError(OptionsError):
 
 
 class DivergedError(EngineError):
-    """A loss or a weight is not finite.
-
-    Attributes:
-        outcome: The result with the best weights so far; None before the first validation.
-    """
+    """A loss or a weight is not finite; `outcome` has the best weights so far, None before the first validation."""
 
     outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Callbacks of a run. All are called on the first device only.
-
-    Attributes:
-        on_start: Receives the first step and the number of steps.
-    """
+    """Callbacks of a run, on the first device only; `on_start` receives the first step and the number of steps."""
 
     on_start: Callable[[int, int], None] = lambda _step, _steps: None
     on_step: Callable[[int], None] = lambda _step: None

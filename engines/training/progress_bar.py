@@ -16,7 +16,8 @@ def stderr_console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def _progress(console: Console, unit: str) -> Progress:
+def progress_bars(console: Console, unit: str = "") -> Progress:
+    """Return bars that show what is done, of how much, and the time left; they disappear at the end."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
     return Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
 
@@ -24,7 +25,7 @@ def _progress(console: Console, unit: str) -> Progress:
 @contextmanager
 def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[int], None]]:
     """Show a bar; call the yielded function with the total after each item."""
-    with _progress(console, unit) as progress:
+    with progress_bars(console, unit) as progress:
         task = progress.add_task(what, total=None)
         yield lambda total: progress.update(task, total=total, advance=1)
 
@@ -33,10 +34,9 @@ def counting_bar(console: Console, what: str, unit: str) -> Iterator[Callable[[i
 def training_bar(console: Console, what: str) -> Iterator[Watch]:
     """Show a bar of training steps; the yielded callbacks advance it and print lines above it.
 
-    Raises:
-        KeyboardInterrupt: The training was stopped; how to continue was printed.
+    Raises KeyboardInterrupt if the training was stopped; how to continue was printed.
     """
-    with _progress(console, "steps") as progress:
+    with progress_bars(console, "steps") as progress:
         task = progress.add_task(what, total=None)
         try:
             yield Watch(

@@ -33,13 +33,9 @@ class RunState:
 
 
 def load_run(work: Path, requested: TrainConfig | None = None) -> RunState:
-    """Load the checkpoint in a folder.
+    """Load the checkpoint in a folder; the settings of this machine come from `requested`.
 
-    Args:
-        requested: Config with the settings of this machine, which are not in the checkpoint.
-
-    Raises:
-        OptionsError: There is no checkpoint, or it is not usable.
+    Raises OptionsError if there is no checkpoint, or it is not usable.
     """
     path = work / CHECKPOINT
     tensors, state = checkpoint.read(path)
@@ -49,7 +45,7 @@ def load_run(work: Path, requested: TrainConfig | None = None) -> RunState:
         return RunState(str(state["method"]), config, progress, str(state["data"]), options, numbers, tensors)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         got = f"its config is of another version ({error})"
-        raise OptionsError(f"checkpoint {path}", got, "start without --resume") from error
+        raise OptionsError(f"checkpoint {path}", got, "start over with --again") from error
 
 
 def differences(requested: RunState, saved: RunState) -> str:
@@ -59,7 +55,7 @@ def differences(requested: RunState, saved: RunState) -> str:
     ignored = _LENGTH if by_minutes else ("check_every",)  # it follows from the steps
     names = [name for name in now if name in then and name not in ignored and now[name] != then[name]]
     listed = [f"{name} {_text(then[name])} (not {_text(now[name])})" for name in names]
-    return f"the checkpoint's options apply: {', '.join(listed)}; start without --resume to change" if listed else ""
+    return f"the checkpoint's options apply: {', '.join(listed)}; start over with --again to change" if listed else ""
 
 
 def _text(value: Any) -> str:

@@ -21,12 +21,7 @@ from engines.training.progress import Outcome
 def style_card(
     name: str, method: TrainingMethod[Any], outcome: Outcome, *, region: str, origin: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the card of a training.
-
-    Args:
-        region: What the generator is applied to, see `engines.styles.REGIONS`.
-        origin: Where the training data comes from: {"teacher": name, ...} or {"pairs": "the user's own"}.
-    """
+    """Return the card of a training for one of `engines.styles.REGIONS`; `origin` says where the data comes from."""
     config, progress = outcome.config, outcome.progress
     described = method.card()
     return {
@@ -54,10 +49,8 @@ def style_card(
 def save_style(net: nn.Module, card: Mapping[str, Any], out: Path) -> Path:
     """Write weights and card, with `weights_sha256` added to the card; return the file of the weights.
 
-    Both files are complete before either is renamed to its final name.
-
-    Raises:
-        OptionsError: The folder is not writable, or full.
+    Both files are complete before either is renamed to its final name. Raises OptionsError if the folder is not
+    writable, or full.
     """
     from safetensors.torch import save
 

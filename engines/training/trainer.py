@@ -56,7 +56,7 @@ def fit(
         requested, state = state, load_run(work, method.config)
         if (state.method, state.data_digest) != (requested.method, requested.data_digest):
             got = "the method or the training data differs from the checkpoint's"
-            raise OptionsError(f"resuming from {work}", got, "start without --resume")
+            raise OptionsError(f"resuming from {work}", got, "start over with --again")
         method, note = method.with_config(state.config), differences(requested, state)
     precision = method.config.precision
     fabric = fabric or make_fabric(precision)

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from engines.option_fields import with_options
-from live.options import LiveOptions
+from live.options import ApplyOptions, load_apply_options
 
 
-@with_options(LiveOptions, only=("look", "strength", "max_faces", "runtime", "looks_file"), defaults={"max_faces": 4})
+@with_options(ApplyOptions)
 def apply(
     input: Annotated[Path, typer.Argument(metavar="INPUT", help="A picture, a video, or a folder of them.")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Result file; a folder if INPUT is a folder.")],
@@ -20,4 +20,4 @@ def apply(
     """Apply a look to every frame of a video (sound is kept), to a picture, or to all files of a folder."""
     from live.recording.file_apply import apply_to
 
-    raise typer.Exit(apply_to(input, output, LiveOptions(source=str(input), **given)))
+    raise typer.Exit(apply_to(input, output, load_apply_options(given)))

@@ -31,7 +31,6 @@ class ControlServer:
     Args:
         status: Returns what `veneer ctl status` prints below the settings. Called from any thread.
         transport: Default: that of this system.
-        pid: The process id under which clients find the server; default: that of this process.
     """
 
     def __init__(
@@ -40,11 +39,9 @@ class ControlServer:
         *,
         status: Callable[[], Mapping[str, object]] = dict,
         transport: Transport | None = None,
-        pid: int | None = None,
     ) -> None:
         self._controls, self._status = controls, status
         self._transport = transport or default_transport()
-        self._pid = os.getpid() if pid is None else pid
         self._closing = threading.Event()
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._listener: socket.socket | None = None
@@ -52,12 +49,8 @@ class ControlServer:
         self._clients: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start to listen; removes the files of programs that have ended.
-
-        Raises:
-            OptionsError: The socket cannot be created.
-        """
-        listener = self._transport.listen(self._pid)
+        """Start to listen; see `Transport.listen`."""
+        listener = self._transport.listen(os.getpid())
         listener.settimeout(POLL_INTERVAL_S)
         self._listener = listener
         self._acceptor = threading.Thread(target=self._accept, args=(listener,), name="control", daemon=True)
@@ -70,7 +63,7 @@ class ControlServer:
         if listener is None:
             return
         with contextlib.suppress(OSError):
-            self._transport.forget(self._pid)
+            self._transport.forget(os.getpid())
         deadline_s = time.monotonic() + 1.5
         if self._acceptor is not None:
             self._acceptor.join(1.0)  # first, because it adds clients
@@ -80,12 +73,10 @@ class ControlServer:
         listener.close()
 
     def __enter__(self) -> ControlServer:
-        """Start the server."""
         self.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Close the server."""
         self.close()
 
     def _accept(self, listener: socket.socket) -> None:
@@ -152,23 +143,20 @@ class ControlServer:
     def _settings(self) -> dict[str, object]:
         state = self._controls.read()
         return {"look": state.look, "strength": state.strength} | {
-            verb: True for verb, field in SWITCHES.items() if getattr(state, field)
+            verb: getattr(state, field) for verb, field in SWITCHES.items()
         }
 
 
 def send_command(
     words: Sequence[str], *, pid: int | None = None, timeout_s: float = 2.0, transport: Transport | None = None
 ) -> str:
-    """Send a command to the running program and return its answer.
+    """Send a command to the running program and return its answer: one line, several for "status".
 
     Args:
         words: The words after `veneer ctl`.
         pid: Process id of the program, if several run.
         timeout_s: Limit for the answer.
         transport: Default: that of this system.
-
-    Returns:
-        One line; several for "status".
 
     Raises:
         OptionsError: No program or more than one runs, it does not answer, or it refuses the command.

@@ -30,11 +30,7 @@ _MAX_FILE_BYTES = 4096
 
 
 class Transport:
-    """A folder with one file per running program. Subclasses define the file.
-
-    Args:
-        folder: A folder of this user only, created by `listen`; default: `runtime_dir()`.
-    """
+    """A folder of this user only, with one file per running program. Subclasses define the file."""
 
     suffix = ""
     family = socket.AF_INET
@@ -53,7 +49,8 @@ class Transport:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check_folder()
-            self.sweep()
+            for other in set(self.pids()) - set(self.running()):
+                self.forget(other)
             if self._file(pid).exists():
                 raise OptionsError(f"control of process {pid}", "this process listens already", "start one server only")
             return self._listen(pid)
@@ -62,11 +59,7 @@ class Transport:
             raise OptionsError(requested, reason, "set VENEER_HOME to a folder of this user") from error
 
     def pids(self) -> list[int]:
-        """Return the process ids of all files, ended programs included; empty if the folder does not exist.
-
-        Raises:
-            OptionsError: The folder belongs to another user.
-        """
+        """Return the process ids of all files, ended programs included. Raises OptionsError for a foreign folder."""
         if not os.path.lexists(self.folder):
             return []
         self._check_folder()
@@ -77,22 +70,12 @@ class Transport:
         """Return the process ids of the programs that accept connections or are too busy to."""
         return [pid for pid in self.pids() if self._is_running(pid) is not False]
 
-    def sweep(self) -> None:
-        """Remove the files of ended programs."""
-        for pid in self.pids():
-            if self._is_running(pid) is False:
-                self.forget(pid)
-
     def forget(self, pid: int) -> None:
         """Remove a program's file, if it exists."""
         self._file(pid).unlink(missing_ok=True)
 
     def connect(self, pid: int, timeout_s: float) -> socket.socket:
-        """Connect to the program; the socket has this timeout.
-
-        Raises:
-            OSError: The program does not run or does not accept.
-        """
+        """Connect to the program; the socket has this timeout. Raises OSError."""
         raise NotImplementedError
 
     def credentials(self, pid: int) -> dict[str, str]:

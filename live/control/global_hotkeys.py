@@ -5,79 +5,57 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from engines.errors import OptionsError, VeneerError
 from live.control.controls import Command
 from live.control.hotkeys import KEYS, command_for_key, no_display_error
 
-
-class KeyListener(Protocol):
-    """What a desktop system provides: it calls back with the name of each key pressed with Ctrl+Alt."""
-
-    def start(self) -> None:
-        """Begin to listen.
-
-        Raises:
-            OptionsError: this session gives no global keys.
-        """
-
-    def stop(self) -> None:
-        """Stop within 2 s; idempotent."""
+if TYPE_CHECKING:
+    from live.control.pynput_hotkeys import PynputListener
+    from live.control.x11_hotkeys import X11Listener
 
 
-class GlobalHotkeys:
-    """Listens to the keyboard of the whole desktop session and turns Ctrl+Alt+key into commands.
+def listen(on_command: Callable[[Command], object], look_keys: Mapping[str, str]) -> Callable[[], None]:
+    """Listen to the keyboard of the whole desktop session and turn Ctrl+Alt+key into commands.
 
     A key held down gives one command, except for the strength keys, which repeat. Esc is not used: desktops take
     Ctrl+Alt+Esc. On X11 with several layouts, a character counts if it is on the key in any of them.
 
     Args:
         on_command: takes the command, called in the listening thread; must return at once.
-        look_names: in the order of their keys.
+        look_keys: name of the look by its key; see `live.control.hotkeys.look_keys`.
+
+    Returns:
+        The function that stops listening, within 2 s; it may be called again, and never raises.
+
+    Raises:
+        OptionsError: this session gives no global keys (Wayland, no display, no permission on macOS), or other
+            programs hold all of them.
     """
+    if (problem := session_problem()) is not None:
+        raise problem
 
-    def __init__(self, on_command: Callable[[Command], object], look_names: Sequence[str]) -> None:
-        self._on_command, self._look_names = on_command, tuple(look_names)
-        self._listener: KeyListener | None = None
-
-    def start(self) -> None:
-        """Begin to listen; a second call does nothing.
-
-        Raises:
-            OptionsError: this session gives no global keys (Wayland, no display, no permission on macOS).
-        """
-        if self._listener is not None:
-            return
-        if (problem := session_problem()) is not None:
-            raise problem
-        listener = self._new_listener()
-        listener.start()
-        self._listener = listener
-
-    def stop(self) -> None:
-        """Stop listening, within 2 s. Idempotent; never raises."""
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.stop()
-
-    def _new_listener(self) -> KeyListener:
-        keys = frozenset(key for key in KEYS if key != "esc" and command_for_key(key, self._look_names))
-        if sys.platform in ("win32", "darwin"):
-            from live.control.pynput_hotkeys import PynputListener
-
-            return PynputListener(self._on_key, keys)
-        from live.control.x11_hotkeys import X11Listener
-
-        return X11Listener(self._on_key, keys)
-
-    def _on_key(self, key: str) -> None:
+    def on_key(key: str) -> None:
         try:
-            if command := command_for_key(key, self._look_names):
-                self._on_command(command)
+            if command := command_for_key(key, look_keys):
+                on_command(command)
         except VeneerError as error:
             logging.getLogger(__name__).warning("%s", error)
+
+    keys = frozenset({*KEYS, *look_keys} - {"esc"})
+    listener: PynputListener | X11Listener
+    if sys.platform in ("win32", "darwin"):
+        from live.control.pynput_hotkeys import PynputListener
+
+        listener = PynputListener(on_key, keys)
+    else:
+        from live.control.x11_hotkeys import X11Listener
+
+        listener = X11Listener(on_key, keys)
+    listener.start()
+    return listener.stop
 
 
 def session_problem(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> OptionsError | None:

@@ -19,18 +19,15 @@ _MODIFIERS = ("ctrl", "alt", "shift", "cmd")
 # afterwards would give commands.
 _MAX_HELD_S = 10.0
 # macOS turns Option + letter into another character; the key's position on the US keyboard is used instead.
-_MACOS_KEYS = dict(zip((18, 19, 20, 21, 23, 22, 26, 28, 25, 33, 30), "123456789[]", strict=True)) | dict(
-    zip((46, 3, 11, 1, 15, 4, 12), "mfbsrhq", strict=True)
-)
+_MACOS_KEYS = {
+    **dict(zip((29, 18, 19, 20, 21, 23, 22, 26, 28, 25, 33, 30), "0123456789[]", strict=True)),
+    **dict(zip((*range(10), *range(11, 18)), "asdfhgzxcvbqweryt", strict=True)),
+    **dict(zip((31, 32, 34, 35, 37, 38, 40, 45, 46), "ouipljknm", strict=True)),
+}
 
 
 class PynputListener:
-    """Watches all key events, and calls back with the key's name while Ctrl and Alt are held.
-
-    Args:
-        on_key: takes a name from `keys`, in the listening thread.
-        keys: single characters in lower case.
-    """
+    """Watches all key events, and calls back with one of `keys`, in lower case, pressed while Ctrl and Alt are held."""
 
     def __init__(self, on_key: Callable[[str], object], keys: frozenset[str]) -> None:
         self._on_key, self._keys = on_key, keys
@@ -39,11 +36,7 @@ class PynputListener:
         self._listener: Any = None
 
     def start(self) -> None:
-        """Install the hook and wait until it is ready.
-
-        Raises:
-            OptionsError: pynput cannot be loaded, or the system does not permit the hook.
-        """
+        """Install the hook and wait until it is ready. Raises OptionsError."""
         try:
             listener = _new_listener(on_press=self.press, on_release=self.release)
         except ImportError as error:

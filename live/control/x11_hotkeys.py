@@ -31,12 +31,7 @@ _GROUP_SHIFT, _GROUP_MASK = 13, 3  # where an event's state holds the active lay
 
 
 class X11Listener:
-    """Grabs Ctrl+Alt+key on the root window, and calls back with the key's name.
-
-    Args:
-        on_key: takes a name from `keys`, in the listening thread.
-        keys: single characters in lower case.
-    """
+    """Grabs Ctrl+Alt+key for keys in lower case on the root window, and calls back with the key in its own thread."""
 
     def __init__(self, on_key: Callable[[str], object], keys: frozenset[str]) -> None:
         self._on_key, self._keys = on_key, keys
@@ -48,11 +43,7 @@ class X11Listener:
         self._held_code, self._released_ms = 0, 0
 
     def start(self) -> None:
-        """Connect, grab, and start the listening thread.
-
-        Raises:
-            OptionsError: the display cannot be reached, or other programs hold every combination.
-        """
+        """Connect, grab, and start the listening thread. Raises OptionsError."""
         try:
             self._display = Display()
         except (DisplayError, XauthError, OSError, OverflowError) as error:  # overflow: a port beyond 65535

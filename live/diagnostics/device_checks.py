@@ -94,11 +94,7 @@ def global_keys() -> Finding:
     Raises:
         OptionsError: They cannot be registered; the message names the reason and an alternative.
     """
-    from live.control.global_hotkeys import GlobalHotkeys
+    from live.control.global_hotkeys import listen
 
-    keys = GlobalHotkeys(lambda command: None, ("none",))
-    try:
-        keys.start()
-    finally:
-        keys.stop()
+    listen(lambda command: None, {})()
     return True, "Ctrl+Alt+key works in every window", ""

@@ -16,26 +16,18 @@ from numpy.typing import NDArray
 
 from engines.errors import VeneerError
 from engines.looks import load_looks, user_file
-from engines.styles import Style, load_style, style_names
+from engines.styles import Style, load_style, own_names, shipped_names, style_names
 from engines.text import one_line
 from engines.training.metrics.psnr import psnr_db
 from live.diagnostics import device_checks
 from live.diagnostics.device_checks import Finding
-from live.options import load_options, settings_file
+from live.options import load_apply_options, load_options, settings_file
 from live.pipeline.report import versions
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of one check.
-
-    Attributes:
-        name: What was checked.
-        ok: Whether it works.
-        says: What was found.
-        do: The remedy if it does not work.
-        needed: Whether `veneer run` cannot work without it.
-    """
+    """The result of one check: what was found, and the remedy; `needed` if `veneer run` cannot work without it."""
 
     name: str
     ok: bool
@@ -48,6 +40,7 @@ def examine(only: Collection[str] | None = None) -> Iterator[Check]:
     """Run all checks in order, or only those with the given names. An error in a check is its result."""
     checks: tuple[tuple[str, bool, Callable[[], Finding]], ...] = (  # name, whether it is needed, check
         ("settings", True, _settings),
+        ("styles and looks", True, _styles_and_looks),
         ("camera", True, device_checks.camera),
         ("face model", True, _face_model),
         *((f"engine {name}", True, lambda name=name: _engine(name)) for name in style_names()),
@@ -78,10 +71,23 @@ def as_report(checks: list[Check]) -> dict[str, Any]:
 
 def _settings() -> Finding:
     load_options({})
-    looks = load_looks()
-    where = f"{settings_file()} ({'read' if settings_file().is_file() else 'none yet'}), "
-    where += f"{user_file()} ({'read' if user_file().is_file() else 'none yet'})"
-    return True, f"{len(looks)} looks; {where}", ""
+    load_apply_options({})
+    return True, f"{settings_file()} ({'read' if settings_file().is_file() else 'none yet'})", ""
+
+
+def _styles_and_looks() -> Finding:
+    """Name the user's own styles and looks that are used instead of shipped ones."""
+    looks, own = load_looks(), own_names()
+    says = f"{len(looks)} looks, {user_file()} ({'read' if user_file().is_file() else 'none yet'}); "
+    says += f"{len(style_names())} styles, {len(own)} of them your own"
+    replaced = [name for name in own if name in shipped_names()]
+    for what in (
+        *(f"style {name!r}" for name in replaced),
+        *(f"look {one.name!r}" for one in looks.values() if one.replaces_shipped),
+    ):
+        says += f"; your {what} is used instead of the shipped one"
+    do = f"to go back: veneer styles restore {replaced[0]}" if replaced else ""
+    return True, says, do
 
 
 def _face_model() -> Finding:
@@ -158,14 +164,7 @@ def min_psnr_db(precision: str) -> float:
 def measure_deviation(
     style: Style, regions_bgr: NDArray[np.uint8], answers: NDArray[np.float32], reference: NDArray[np.float32]
 ) -> Deviation:
-    """Compare an engine's answers with those of the FP32 reference.
-
-    Args:
-        style: Tells whether an answer is a picture or a change of the input.
-        regions_bgr: The input, (N, H, W, 3) uint8 BGR.
-        answers: (N, H, W, 3) float32 BGR in levels of 255.
-        reference: The same shape.
-    """
+    """Compare an engine's answers with those of FP32, (N, H, W, 3) float32 BGR in levels of 255; the input is uint8."""
     error = np.abs(answers - reference)
     if not np.isfinite(error).all():
         return Deviation(0.0, float("inf"), float("inf"))

@@ -13,6 +13,24 @@ ImageU8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class ColourTags:
+    """How the pixels of a film are meant; numbers of ITU-T H.273.
+
+    Attributes:
+        primaries: of the BGR pixels; 2 if unspecified.
+        transfer: of the BGR pixels; 2 if unspecified.
+        matrix: of the file's YUV pixels.
+    """
+
+    primaries: int
+    transfer: int
+    matrix: int
+
+
+BT709 = ColourTags(1, 1, 1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture.
@@ -26,6 +44,9 @@ class Frame:
         pts_s: presentation time in its file, in seconds; None for a live source.
         coverage: how much of the faces is hidden, 0..1: 0 as captured; 1 drawn at full strength, a blur or a card. See
             `live.render.privacy_policy.required_coverage`.
+        colour: how a file of this picture is to be tagged.
+        shown: what the picture is: "picture" (painted), "hold" (an earlier painted one), "blur", "card" or "raw".
+        hold_s: of the last frame of a film: how long it is shown, in seconds; None of every other frame.
     """
 
     bgr: ImageU8
@@ -33,6 +54,9 @@ class Frame:
     captured_s: float
     pts_s: float | None = None
     coverage: float = 0.0
+    colour: ColourTags = BT709
+    shown: str = "raw"
+    hold_s: float | None = None
 
     @property
     def time_s(self) -> float:

@@ -29,13 +29,10 @@ class Ingest:
     """Runs source and tracker; opens and closes both, each in its own thread.
 
     Args:
-        source: read until its end, or for `frames` frames if lossless.
-        tracker: finds the faces on each frame that is not replaced by a newer one.
         lossless: every frame waits for its turn; otherwise the newest wins.
-        frames: see `source`; None for no limit.
+        frames: read at most this many if lossless; None for no limit.
         needs_person: whether frames that are tracked now need a person mask.
         needs_everyone: whether that mask must show every person.
-        timings: receives the number of frames and the tracking time.
         fail: called with the error that ends the run, and its origin ("source" or "tracker").
         say: receives one-line messages for the user; the same one may come with every frame.
 
@@ -84,11 +81,7 @@ class Ingest:
             thread.start()
 
     def get(self, *, timeout_s: float) -> TrackedFrame | None:
-        """Return the next tracked frame; None after the timeout.
-
-        Raises:
-            Closed: No more frames will come.
-        """
+        """Return the next tracked frame; None after the timeout. Raises Closed if no more will come."""
         return self._tracked.get(timeout_s=timeout_s)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ thread waits and serves the preview window, so signals and keys work whatever th
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,10 +17,9 @@ from engines.errors import EngineError, SinkError, SourceError, TrackingError, V
 from engines.text import one_line
 from live.control.controls import Controls, ControlState
 from live.pipeline.frame import Frame
-from live.pipeline.gc_freeze import GcFreeze
 from live.pipeline.ingest import Ingest
 from live.pipeline.latest_slot import Closed
-from live.pipeline.sender import STOP_TIMEOUT_S, Sender
+from live.pipeline.sender import STOP_TIMEOUT_S, Sender, queue_capacity
 from live.pipeline.timing import Timings
 from live.render.frame_renderer import FrameRenderer
 from live.render.look_loader import LookLoader
@@ -34,6 +34,7 @@ _MAX_FPS = 1000.0  # higher declared rates are ignored
 _JOIN_TIMEOUT_S = STOP_TIMEOUT_S - 0.5  # the rest is for closing the looks and for a late thread
 _CLOSE_TIMEOUT_S = 0.3
 _MAX_MESSAGES = 32  # different ones per run
+_MAX_OWN_FROZEN = 1000  # objects that the interpreter itself may have excluded from garbage collections
 _ERROR_TYPES = {"source": SourceError, "tracker": TrackingError, "looks": EngineError, "rendering": EngineError}
 
 
@@ -52,7 +53,6 @@ class Pipeline:
     """Runs frames from the source to the sinks until the end, a stop or a failure.
 
     Args:
-        parts: opened and closed by `run`.
         fps: the pace of live sinks, and the frame rate of files recorded from a live source.
         frames: stop after this many; None for no limit.
         say: receives one-line messages for the user.
@@ -80,7 +80,7 @@ class Pipeline:
         self._renderer_hangs = False  # the end did not wait for the rendering thread
         self._error: VeneerError | None = None
         self._senders: list[Sender] = []
-        self._gc_freeze: GcFreeze | None = None
+        self._at_end = contextlib.ExitStack()
         parts.controls.set_looks(parts.look_loader.looks)
         self._policy = PrivacyPolicy(parts.controls.look_of)
         self._renderer = FrameRenderer(
@@ -110,8 +110,21 @@ class Pipeline:
 
     @property
     def dropped(self) -> int:
-        """Number of frames that were replaced by a newer one before they reached the first sink."""
+        """Number of frames that were replaced by a newer one, or discarded, before they reached the first sink."""
         return self._ingest.dropped + (self._senders[0].slot.dropped if self._senders else 0)
+
+    @property
+    def shown(self) -> str:
+        """What the viewers of the first sink see now, as `Frame.shown`; "nothing" before the first frame."""
+        return (self._senders[0].shown if self._senders else "") or "nothing"
+
+    def sink_counts(self) -> list[dict[str, object]]:
+        """Return the name of each sink, and the numbers of frames that it got and that it missed."""
+        return [{"sink": one.sink.name, "frames": one.sent, "dropped": one.slot.dropped} for one in self._senders]
+
+    def is_stopping(self) -> bool:
+        """Whether the end was requested; may be called from any thread."""
+        return self._stop.is_set() or self.interrupted or self.parts.controls.read().quit
 
     def stop(self) -> None:
         """Request the end, from any thread; `run` returns within 2 s."""
@@ -134,11 +147,7 @@ class Pipeline:
         self.stop()
 
     def run(self) -> None:
-        """Run to the end.
-
-        Raises:
-            VeneerError: The run could not start or continue; everything is closed.
-        """
+        """Run to the end. Raises VeneerError if the run could not start or continue; everything is closed."""
         loader = threading.Thread(target=self._load_looks, name="look loader", daemon=True)
         renderer = threading.Thread(target=self._render_loop, name="render", daemon=True)
         self._ingest.start()
@@ -148,8 +157,7 @@ class Pipeline:
             self._main_loop()
         finally:
             self._shut_down(renderer, loader)
-            if self._gc_freeze is not None:
-                self._gc_freeze.end()
+            self._at_end.close()
         if self._error is not None:
             raise self._error
 
@@ -195,7 +203,7 @@ class Pipeline:
             if self._ingest.over.is_set():
                 return
             if not self._senders:
-                self._start_senders()
+                self._start_senders(frame)
             for sender in self._senders:
                 with contextlib.suppress(Closed):
                     sender.slot.put(frame, stopped=self._stop.is_set)
@@ -205,22 +213,26 @@ class Pipeline:
             if self._frames is not None and not self.lossless and rendered >= self._frames:
                 return
 
-    def _start_senders(self) -> None:
+    def _start_senders(self, first: Frame) -> None:
         with self._ending:
             if self._ingest.over.is_set():
                 raise Closed
-            self._gc_freeze = self._gc_freeze or GcFreeze()
-            self._senders = [self._sender(index, sink) for index, sink in enumerate(self.parts.sinks)]
+            if gc.get_freeze_count() < _MAX_OWN_FROZEN:  # else another run in this process did it
+                # A full collection traverses 100,000 objects of the libraries, and stops all threads for 50 ms.
+                gc.freeze()
+                self._at_end.callback(gc.unfreeze)
+            self._senders = [self._sender(index, sink, first) for index, sink in enumerate(self.parts.sinks)]
             for sender in self._senders:
                 sender.start()
 
-    def _sender(self, index: int, sink: FrameSink) -> Sender:
+    def _sender(self, index: int, sink: FrameSink, first: Frame) -> Sender:
         live, info = self.parts.source.live, self.source_info
         return Sender(
             sink,
             policy=self._policy,
             controls=self.parts.controls,
             lossless=not live and not sink.live,
+            capacity=1 if sink.live or not live else queue_capacity(first),
             fps=info.fps if info is not None and 0 < info.fps <= _MAX_FPS and not live else self._fps,
             timings=self.timings if index == 0 else None,
             fail=lambda error: self.fail(error, f"sink {sink.name}"),
@@ -245,7 +257,7 @@ class Pipeline:
         """Whether the end was requested by a signal, a key or a failure."""
         if self.interrupted:
             self.stop()
-        return self._stop.is_set() or self.parts.controls.read().quit
+        return self.is_stopping()
 
     def _shut_down(self, renderer: threading.Thread, loader: threading.Thread) -> None:
         """Close everything, from the source to the sinks; after a stop, within 2 s."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 from dataclasses import asdict
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engines.errors import OptionsError
-from engines.files import atomic_write
 from live.render.privacy_policy import rule_line
 
 if TYPE_CHECKING:
@@ -32,39 +27,21 @@ def versions() -> dict[str, str]:
 
 
 def run_report(pipeline: Pipeline) -> dict[str, Any]:
-    """Return the report of a finished or running pipeline."""
+    """Return the report of a finished or running pipeline.
+
+    `frames_in` = `frames_out` + `dropped` + `in_flight`: those in flight are between the source and the first sink, or
+    were when the run ended.
+    """
     look = pipeline.parts.controls.read().look
     selected = pipeline.parts.look_loader.looks.get(look)
-    return pipeline.timings.report() | {
-        "dropped": pipeline.dropped,
+    dropped = pipeline.dropped  # first: a frame that is dropped meanwhile still counts as in flight
+    timings = pipeline.timings.report()
+    return timings | {
+        "dropped": dropped,
+        "in_flight": timings["frames_in"] - timings["frames_out"] - dropped,
+        "sinks": pipeline.sink_counts(),
         "engines": [asdict(info) for info in pipeline.parts.look_loader.engines(look)],
         "look": look,
         "privacy_rule": rule_line(selected) if selected is not None else "",
         "versions": versions(),
     }
-
-
-def check_writable(path: Path) -> None:
-    """Check before the run that the report can be written after it.
-
-    Raises:
-        OptionsError: The folder is missing or not writeable.
-    """
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise OptionsError(f"--report {path}", f"there is no folder {folder}", "create it first")
-    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        raise OptionsError(f"--report {path}", "it cannot be written", "choose a file in a folder you may write to")
-
-
-def write_report(path: Path, report: dict[str, Any]) -> None:
-    """Write the report as JSON.
-
-    Raises:
-        OptionsError: The file cannot be written.
-    """
-    try:
-        atomic_write(path, json.dumps(report, indent=2) + "\n")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OptionsError(f"--report {path}", reason, "free some disk space or choose another file") from error

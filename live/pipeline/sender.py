@@ -18,27 +18,13 @@ from live.sinks.base import FrameSink
 STOP_TIMEOUT_S = 2.0
 _REPEAT_AFTER = 1.5  # frame intervals without a new frame after which a live sink gets the last one again
 _MIN_INTERVAL = 0.4  # of a frame interval: a frame that comes earlier after the previous one is delayed
+# Frames that wait for a file while its encoder is opened or the disk is busy: a second at 720p, three frames of 4K.
+_MAX_QUEUED_FRAMES, _MAX_QUEUED_BYTES = 30, 96_000_000
 
 
-class PrivacyGate:
-    """The last step before a sink: applies the privacy policy to the controls as they are now.
-
-    It works while other stages hang: the panic card, a newly selected covering look, and the time limit of a repeated
-    picture take effect within one frame interval.
-
-    Args:
-        policy: makes the decision.
-        controls: read once per frame.
-        film: every frame was rendered by the state that belongs to it; only panic applies.
-    """
-
-    def __init__(self, policy: PrivacyPolicy, controls: Controls, *, film: bool = False) -> None:
-        self._policy, self._controls, self._film = policy, controls, film
-
-    def __call__(self, frame: Frame, *, shown_s: float = 0.0) -> Frame:
-        """Return the frame, or what must be shown instead; `shown_s` is the time since this picture was first sent."""
-        kind = self._policy.output_fallback(frame, self._controls.read(), shown_s=shown_s, film=self._film)
-        return frame if kind is None else fallback_frame(frame, kind)
+def queue_capacity(frame: Frame) -> int:
+    """Return how many frames of this size may wait for a file of a live source."""
+    return max(1, min(_MAX_QUEUED_FRAMES, _MAX_QUEUED_BYTES // frame.bgr.nbytes))
 
 
 class Sender:
@@ -46,12 +32,16 @@ class Sender:
 
     Args:
         sink: opened, used and closed in the sender's own thread, or in the main thread if the sink requires it.
-        controls: see `PrivacyGate`.
-        policy: see `PrivacyGate`; by default one for the looks of the controls.
-        lossless: send every frame; otherwise only the newest.
+        policy: by default one for the looks of the controls.
+        lossless: every frame waits for its turn; otherwise the newest wins.
+        capacity: number of frames that may wait; see `queue_capacity`.
         fps: the pace of a live sink.
         timings: receives each new frame; None for all senders but the first.
         fail: called with the error that ends the sender.
+
+    Attributes:
+        sent: number of frames, without repetitions.
+        shown: what the sink shows now, as `Frame.shown`; empty before the first frame.
     """
 
     def __init__(
@@ -61,22 +51,23 @@ class Sender:
         controls: Controls,
         policy: PrivacyPolicy | None = None,
         lossless: bool,
+        capacity: int = 1,
         fps: float,
         timings: Timings | None,
         fail: Callable[[Exception], None],
     ) -> None:
         self.sink = sink
-        self.slot: LatestSlot[Frame] = LatestSlot(lossless=lossless)
+        self.slot: LatestSlot[Frame] = LatestSlot(lossless=lossless, capacity=capacity)
         self._paced = sink.live and not lossless
         self._fps, self._timings, self._fail = fps, timings, fail
-        self._gate = PrivacyGate(policy or PrivacyPolicy(controls.look_of), controls, film=lossless)
+        self._policy, self._controls, self._film = policy or PrivacyPolicy(controls.look_of), controls, lossless
         self._opened = False
         self._sent_s = float("-inf")
         self._newest: Frame | None = None  # the frame that was sent last
         self._delayed: Frame | None = None  # came too early
         self._repeat_after = _REPEAT_AFTER  # frame intervals until the next repetition
         self._first_shown_s = 0.0  # when the newest frame's picture was first sent
-        self.sent = 0
+        self.sent, self.shown = 0, ""
         self.thread = threading.Thread(target=self._loop, name=f"send {sink.name}", daemon=True)
 
     def start(self) -> None:
@@ -85,11 +76,7 @@ class Sender:
             self.thread.start()
 
     def send(self, frame: Frame, *, repeated: bool = False) -> None:
-        """Send one frame to the sink now, in the calling thread.
-
-        Raises:
-            SinkError: The sink cannot be opened or refuses the frame.
-        """
+        """Send one frame to the sink now, in the calling thread. Raises SinkError."""
         started_s = time.monotonic()
         if not self._opened:
             self.sink.open(size_wh=frame.size_wh, fps=self._fps)
@@ -98,7 +85,9 @@ class Sender:
         if self._newest is None or frame.bgr is not self._newest.bgr:
             self._first_shown_s = started_s
         self._newest = frame
-        self.sink.send(self._gate(frame, shown_s=started_s - self._first_shown_s))
+        output = self.gated(frame, shown_s=started_s - self._first_shown_s)
+        self.sink.send(output)
+        self.shown = output.shown
         self._sent_s = now_s = time.monotonic()
         if not repeated:
             self.sent += 1
@@ -106,15 +95,21 @@ class Sender:
                 self._timings.stage("send", (now_s - started_s) * 1e3)
                 self._timings.sent(captured_s=frame.captured_s, now_s=now_s)
 
+    def gated(self, frame: Frame, *, shown_s: float = 0.0) -> Frame:
+        """Return the frame, or what must be shown instead; `shown_s` is the time since this picture was first sent.
+
+        The last step before the sink works while other stages hang: the panic card, a newly selected covering look, and
+        the time limit of a repeated picture take effect within one frame interval.
+        """
+        kind = self._policy.output_fallback(frame, self._controls.read(), shown_s=shown_s, film=self._film)
+        return frame if kind is None else fallback_frame(frame, kind)
+
     def poll(self, *, min_interval_s: float, timeout_s: float) -> None:
         """Serve a sink that belongs to the main thread: send what is due, and pump events.
 
         Args:
             min_interval_s: between two frames; of those that come earlier, the newest is delayed.
             timeout_s: how long to wait for a new frame.
-
-        Raises:
-            SinkError: The sink cannot be opened or refuses the frame.
         """
         with contextlib.suppress(Closed):
             self._send_due(min_interval_s, timeout_s)
@@ -152,7 +147,12 @@ class Sender:
 
     def _send_due(self, min_interval_s: float, timeout_s: float) -> None:
         """Wait for a frame; then send the newest if it is due, or repeat the last if none came for too long."""
-        frame = self.slot.get(timeout_s=timeout_s)
+        try:
+            frame = self.slot.get(timeout_s=timeout_s)
+        except Closed:
+            if self._delayed is None:
+                raise
+            frame, min_interval_s = None, 0.0  # nothing newer will come
         if frame is not None:
             self.slot.dropped += self._delayed is not None
             self._delayed = frame

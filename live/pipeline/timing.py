@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from typing import Any
 
 import numpy as np
 
@@ -36,25 +37,6 @@ class Histogram:
         return {f"p{q}": self.percentile(q) for q in (50, 95, 99)}
 
 
-class RateMeter:
-    """Events per second over the last `span` events: the number of intervals by the time between first and last."""
-
-    def __init__(self, span: int = 60) -> None:
-        self._stamps_s: deque[float] = deque(maxlen=span + 1)
-
-    def add(self, now_s: float) -> None:
-        """Count an event at monotonic second `now_s`."""
-        self._stamps_s.append(now_s)
-
-    def rate(self) -> float:
-        """Return events per second; 0.0 for fewer than two events."""
-        if len(self._stamps_s) < 2:
-            return 0.0
-        stamps = tuple(self._stamps_s)
-        lasted_s = stamps[-1] - stamps[0]
-        return (len(stamps) - 1) / lasted_s if lasted_s > 0 else 0.0
-
-
 class Timings:
     """The measurements of one run; safe to use from several threads."""
 
@@ -67,8 +49,7 @@ class Timings:
         with self._lock:
             self._stages = {stage: Histogram() for stage in STAGES}
             self._latency = Histogram()
-            self._recent_latency_ms: deque[float] = deque(maxlen=120)
-            self._out_rate = RateMeter()
+            self._recent: deque[tuple[float, float]] = deque(maxlen=120)  # time of sending in s, latency in ms
             self._first_out_s = self._last_out_s = 0.0
             self.frames_in = self.frames_out = self.faces_found = 0
 
@@ -82,8 +63,7 @@ class Timings:
         with self._lock:
             latency_ms = (now_s - captured_s) * 1e3
             self._latency.add(latency_ms)
-            self._recent_latency_ms.append(latency_ms)
-            self._out_rate.add(now_s)
+            self._recent.append((now_s, latency_ms))
             self._first_out_s = self._first_out_s if self.frames_out else now_s
             self._last_out_s = now_s
             self.frames_out += 1
@@ -98,12 +78,12 @@ class Timings:
     def recent(self) -> tuple[float, float, float]:
         """Return frames per second, and p50 and p95 of the latency in milliseconds, over the last seconds."""
         with self._lock:
-            rate = self._out_rate.rate()
-            latencies_ms = np.asarray(self._recent_latency_ms) if self._recent_latency_ms else np.zeros(1)
-        p50, p95 = np.percentile(latencies_ms, (50, 95))
-        return rate, float(p50), float(p95)
+            sent_s, latency_ms = np.array(self._recent or [(0.0, 0.0)]).T
+        lasted_s = sent_s[-1] - sent_s[0]
+        p50, p95 = np.percentile(latency_ms, (50, 95))
+        return float((len(sent_s) - 1) / lasted_s) if lasted_s > 0 else 0.0, float(p50), float(p95)
 
-    def report(self) -> dict[str, object]:
+    def report(self) -> dict[str, Any]:
         """Return the measurements for the run's report."""
         fps = self.fps
         with self._lock:

@@ -21,10 +21,6 @@ class ViewerPresence:
     Before the first report the output counts as watched. It still does for the grace period after the last reader
     left or a recording ended, and for a few seconds after a snapshot command.
 
-    Args:
-        controls: read for recordings and snapshots.
-        grace_period_s: after the last reader left.
-        clock: monotonic seconds.
     """
 
     def __init__(
@@ -71,12 +67,7 @@ class ViewerPresence:
 
 
 def can_idle(options: LiveOptions, *, live: bool, system: str = sys.platform) -> bool:
-    """Whether a run idles without viewers.
-
-    Args:
-        options: `idle` requests it (True), forbids it (False), or enables it where possible (None).
-        live: whether the source is a camera or plays like one.
-        system: as `sys.platform`.
+    """Whether a run idles without viewers; `live` if the source is a camera or plays like one.
 
     Raises:
         OptionsError: It is requested and not possible.

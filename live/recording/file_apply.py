@@ -1,10 +1,10 @@
-"""`veneer apply`: looks on files; pictures one by one, videos through the live pipeline without dropping frames."""
+"""`veneer apply`: looks on files; pictures one by one, videos and animations through the live pipeline, complete."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import replace
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
@@ -12,20 +12,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from engines.errors import LookError, SinkError, SourceError, VeneerError
 from engines.looks import Look, find_look, load_looks
-from live.options import LiveOptions
+from live.options import ApplyOptions, LiveOptions
+from live.picture_files.picture_reader import HEIC_SUFFIXES, PictureFile
+from live.picture_files.picture_writer import picture_format
 from live.pipeline.frame import Frame
-from live.recording.recording_file import SUFFIXES as WRITABLE_VIDEO_SUFFIXES
-from live.recording.recording_file import check_target, error_text, part_paths
+from live.recording.encoders import EncoderSettings, choose_encoder
+from live.recording.media_files import Pairs, collect_media, is_writable, other_suffix
+from live.recording.recording_file import FORMATS, error_text, part_paths
 from live.render.picture_renderer import PictureRenderer
 from live.render.privacy_policy import rule_line
 from live.session import Session, say
+from live.sinks.animation_file import animation_sink, check_animation_target
+from live.sinks.video_file import VideoFileSink
+from live.sources.picture_source import PictureSource
 from live.sources.source_factory import is_picture
-from live.sources.still_picture import PICTURE_SUFFIXES
-
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
 
 
-def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
+def apply_to(source: Path, output: Path, options: ApplyOptions) -> int:
     """Apply the look of the options to a file or a folder.
 
     Returns:
@@ -36,25 +39,35 @@ def apply_to(source: Path, output: Path, options: LiveOptions) -> int:
         VeneerError: Nothing could be processed.
         KeyboardInterrupt: The user interrupted; existing output files are unchanged.
     """
-    look = find_look(load_looks(options.looks_file), options.look)
+    looks = load_looks(options.looks_file)
+    with options.naming("look"):
+        look = find_look(looks, options.look)
     if line := rule_line(look):
         say(line)
     try:
-        output = _checked_output(source, output)
-        found = _collect(source, output) if source.is_dir() else None
+        output = _checked_output(source, output, options)
+        found = collect_media(source, output) if source.is_dir() else None
     except (OSError, RuntimeError) as error:  # name too long, cyclic links, folder that may not be searched
         raise SourceError(f"apply {source} {output}", error_text(error), "check both paths") from None
+    if not is_picture(source):
+        with options.naming("encoder", "quality", "preset"):
+            choose_encoder(_encoder_settings(options), FORMATS.get(output.suffix.lower(), "matroska"))
     if found is not None:
         return _apply_to_folder(source, output, *found, options, look)
-    if is_picture(source):
+    if is_picture(source) and (picture := PictureFile(source)).frame_count == 1:
+        picture_format(output)
         with contextlib.closing(PictureRenderer(options, look)) as renderer:
-            renderer(source, output)
+            renderer(picture, output)
         return 0
     with _progress() as progress:
         return 2 if _apply_to_video(source, output, options, progress) else 0
 
 
-def _checked_output(source: Path, output: Path) -> Path:
+def _encoder_settings(options: ApplyOptions) -> EncoderSettings:
+    return EncoderSettings(options.encoder, options.quality, options.preset, options.size_wh)
+
+
+def _checked_output(source: Path, output: Path, options: ApplyOptions) -> Path:
     """Return the output path: as given, or for a file and a folder the same file name in the folder."""
     if not source.exists():
         raise SourceError(f"input {source}", "there is no such file or folder", "check the path")
@@ -65,10 +78,12 @@ def _checked_output(source: Path, output: Path) -> Path:
         raise SourceError(f"input {source}", "that is a device or pipe, not a file", "use `veneer run` for a camera")
     elif output.is_dir():
         output = output / source.name
-        if not is_picture(source) and output.suffix.lower() not in WRITABLE_VIDEO_SUFFIXES:
-            output = output.with_suffix(".mp4")
+        if output.suffix.lower() in HEIC_SUFFIXES or not (is_picture(source) or is_writable(output)):
+            output = output.with_suffix(other_suffix(output))
     if output.exists() and output.samefile(source):
         raise SinkError(f"output {output}", "it is the input itself", "name another file, so that nothing is lost")
+    if options.no_clobber and output.is_file():
+        raise SinkError(f"output {output}", "it exists", "name another file, or leave out --no-clobber")
     if not source.is_dir() and not output.absolute().parent.is_dir():
         raise SinkError(f"output {output}", f"there is no folder {output.absolute().parent}", "make it first")
     return output
@@ -79,13 +94,14 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: Progress) -> str | None:
-    """Process one video; it is written beside the output and renamed when complete.
+def _apply_to_video(source: Path, output: Path, options: ApplyOptions, progress: Progress) -> str | None:
+    """Process one video or animation; it is written beside the output and renamed when complete.
 
     Returns:
         What was wrong with an input that could be read only in part; None otherwise.
     """
-    check_target(output)
+    animation = PictureFile(source) if is_picture(source) else None
+    check_animation_target(output, animation)
     part = next((path for path in part_paths(output) if not os.path.lexists(path)), None)
     if part is None:
         raise SinkError(f"writing {output}", "a thousand unfinished files lie beside it", "delete them")
@@ -95,9 +111,19 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
         info = session.pipeline.source_info
         progress.update(task, completed=frame.frame_id + 1, total=info.frame_count if info else None)
 
-    # Absolute paths, so that a file called "0" is not taken for a camera.
-    options = replace(options, source=str(source.absolute()), sinks=(f"file:{part.absolute()}",))
-    session = Session(options, on_frame=on_frame, audio_from=source, ctl=False)
+    live_options = LiveOptions(
+        source=str(source.absolute()),  # absolute, so that a file called "0" is not taken for a camera
+        look=options.look,
+        strength=options.strength,
+        max_faces=options.max_faces,
+        runtime=options.runtime,
+        looks_file=options.looks_file,
+    )
+    frames_of = PictureSource(source, repeat=False, keep=True) if animation else None
+    sink = animation_sink(part.absolute(), source, animation, frames_of) or VideoFileSink(
+        part.absolute(), film=None if animation else source, settings=_encoder_settings(options)
+    )
+    session = Session(live_options, source=frames_of, sinks=[sink], on_frame=on_frame, ctl=False)
     try:
         report = session.run()
     except VeneerError as error:
@@ -112,6 +138,8 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
         raise KeyboardInterrupt
     if frames == 0:
         raise SourceError(f"input {source}", "no frame could be read", "try to play it in a video player")
+    if options.no_clobber and output.exists():
+        raise SinkError(f"writing {output}", "it was made meanwhile", f"the video is in {part}")
     try:
         part.replace(output)
     except OSError as error:
@@ -122,25 +150,31 @@ def _apply_to_video(source: Path, output: Path, options: LiveOptions, progress: 
     return warning
 
 
-Pairs = list[tuple[Path, Path]]
-"""Input and output files."""
-
-
 def _apply_to_folder(
-    source: Path, output: Path, pairs: Pairs, failed: list[str], options: LiveOptions, look: Look
+    source: Path,
+    output: Path,
+    pairs: Pairs,
+    failed: list[str],
+    skipped: Counter[str],
+    options: ApplyOptions,
+    look: Look,
 ) -> int:
     """Process the files of a folder; an error is recorded and does not stop the others."""
     total, done, partial = len(pairs) + len(failed), 0, []
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(skipped.items()))
+    kept = [target for _, target in pairs if options.no_clobber and target.exists()]
+    pairs = [(path, target) for path, target in pairs if target not in kept]
     if not total:
-        raise SourceError(f"input {source}", "no pictures or videos in that folder", "name another one")
+        got = "no pictures or videos in that folder" + (f", only {kinds}" if kinds else "")
+        raise SourceError(f"input {source}", got, "name another one")
     renderer = PictureRenderer(options, look)
     try:
         with contextlib.closing(renderer), _progress() as progress:
             for path, target in progress.track(pairs, description=source.name):
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    if path.suffix.lower() in PICTURE_SUFFIXES:
-                        renderer(path, target)
+                    if is_picture(path) and (picture := PictureFile(path)).frame_count == 1:
+                        renderer(picture, target)
                     elif warning := _apply_to_video(path, target, options, progress):
                         partial.append(f"done in part: {path.name}: {warning}")
                     done += 1
@@ -149,55 +183,10 @@ def _apply_to_folder(
                 except (VeneerError, OSError) as error:
                     failed.append(f"{path.name}: {error}")
     finally:
-        say(f"{done} of {total} files done in {output}")
+        existing = f"; {len(kept)} existed and were kept" if kept else ""
+        say(f"{done} of {total} files done in {output}{existing}")
+        if skipped:
+            say(f"skipped, as they are no pictures or videos: {kinds}")
         for line in partial + [f"not done: {line}" for line in failed]:
             say(line)
     return 2 if failed or partial else 0
-
-
-def _collect(source: Path, output: Path) -> tuple[Pairs, list[str]]:
-    """List the pictures and videos below a folder with their outputs, and one message for each that cannot be done.
-
-    No output replaces an input or another output.
-    """
-    root, out = source.resolve(), output.resolve()
-    inputs: dict[Path, Path] = {}
-    failed: list[str] = []
-    for path in _media_files(source, failed):
-        try:
-            real = path.resolve(strict=True)
-        except (OSError, RuntimeError):
-            failed.append(f"{path}: a link that leads nowhere")
-            continue
-        if real.is_file() and not (out.is_relative_to(root) and real.is_relative_to(out)):
-            inputs[path] = real
-    pairs = []
-    for path, target in _unique_targets({path: output / path.relative_to(source) for path in inputs}).items():
-        if target.resolve() in inputs.values():
-            failed.append(f"{path}: its result would replace the input {target}")
-        else:
-            pairs.append((path, target))
-    return pairs, failed
-
-
-def _media_files(source: Path, failed: list[str]) -> list[Path]:
-    """Return all files with the suffix of a picture or video; report unreadable folders in `failed`."""
-    suffixes, paths = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES), []
-    for folder, _, names in os.walk(source, onerror=lambda error: failed.append(f"{error.filename}: {error.strerror}")):
-        paths += [Path(folder, name) for name in names if Path(name).suffix.lower() in suffixes]
-    return sorted(paths)
-
-
-def _unique_targets(targets: dict[Path, Path]) -> dict[Path, Path]:
-    """Rename videos of formats that cannot be written to .mp4; if that name is taken, clip.avi becomes clip.avi.mp4."""
-    writable = (*PICTURE_SUFFIXES, *WRITABLE_VIDEO_SUFFIXES)
-    taken = {str(target).casefold() for target in targets.values() if target.suffix.lower() in writable}
-    unique = {}
-    for path, target in targets.items():
-        if target.suffix.lower() not in writable:
-            longer, target = target, target.with_suffix(".mp4")
-            while str(target).casefold() in taken:
-                target = longer = longer.with_name(f"{longer.name}.mp4")
-            taken.add(str(target).casefold())
-        unique[path] = target
-    return unique

@@ -24,16 +24,10 @@ from live.upgrades.engine_upgrades import AvailableBuilds, EngineUpgrades, Loade
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedLayer:
-    """A layer that is ready to paint, with either an engine and the fields of its `Style`, or a shade."""
+class LoadedLayer(Layer):
+    """A layer that is ready to paint; a shade needs no engine."""
 
-    strength: float
     engine: HotSwapEngine | None
-    shade: Shade | None
-    size_wh: tuple[int, int] | None
-    usual_bgr: tuple[float, float, float] | None = None
-    region: str = "lips"
-    output: str = "change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +45,7 @@ class LoadedLook:
     @property
     def covers(self) -> bool:
         """Whether a layer hides the face."""
-        return any(layer.output == "picture" for layer in self.layers)
+        return any(layer.covers for layer in self.layers)
 
 
 class LookLoader:
@@ -164,12 +158,11 @@ class LookLoader:
     def _load_layer(self, layer: Layer) -> LoadedLayer:
         style = layer.style
         if isinstance(style, Shade):
-            return LoadedLayer(layer.strength, None, style, None)
+            return LoadedLayer(style, layer.strength, None)
         key = style.name, style.size_wh
         if key not in self._engines:
             self._engines[key] = self._load_engine(style)
-        engine = self._engines[key].engine
-        return LoadedLayer(layer.strength, engine, None, style.size_wh, style.usual_bgr, style.region, style.output)
+        return LoadedLayer(style, layer.strength, self._engines[key].engine)
 
     def _load_engine(self, style: Style) -> LoadedEngine:
         engine = self._open(style)

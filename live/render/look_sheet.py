@@ -12,12 +12,13 @@ import numpy as np
 
 from engines.errors import OptionsError
 from engines.looks import Look
+from live.picture_files.picture_reader import read_picture
+from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import Face, Frame, ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_loader import LookLoader
 from live.render.painter import Painter
 from live.session import stop_on_signals
-from live.sources.still_picture import read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import cv2
 import numpy as np
 
 from engines.errors import EngineError
+from engines.generators.shade import Shade
 from engines.regions.illumination import normalise_crop, restore_change
 from engines.regions.lips_region import lips_region
 from engines.regions.masks import region_mask
 from engines.regions.temporal_filter import TemporalFilter
-from engines.regions.upright import FACE_OVAL, FRAME_REGIONS, PictureRegion, face_box, frame_box, in_frame
+from engines.regions.upright import FACE_OVAL, FRAME_REGIONS, PictureRegion, picture_region
 from engines.regions.workspace import Workspace
+from engines.styles import Style
 from engines.text import first_line
 from live.pipeline.frame import Face, Floats, ImageU8
 from live.render.blending import add_change, add_region_change, blend_picture
@@ -86,7 +89,7 @@ class Painter:
                     _Job(frame_bgr, faces, filters, layer, opacity, at_s, person, self._workspace, index, stats)
                 )
         try:
-            for is_drawing, group in groupby(jobs, key=lambda job: job.layer.output == "picture"):
+            for is_drawing, group in groupby(jobs, key=lambda job: job.layer.covers):
                 if is_drawing:
                     stats.bare_faces = max(stats.bare_faces, _draw(list(group)))
                     continue
@@ -130,26 +133,25 @@ class _Job:
 def _paint_lips(job: _Job) -> int:
     """Paint a lips layer; return the number of faces left bare."""
     started_s = time.perf_counter()
-    frame_bgr, layer = job.frame_bgr, job.layer
+    frame_bgr, style = job.frame_bgr, job.layer.style
+    size_wh = style.size_wh if isinstance(style, Style) else None
     regions, crops = [], []
     for face, temporal in zip(job.faces, job.filters, strict=True):
-        region = lips_region(
-            face.landmarks_xy, frame_bgr, size_wh=layer.size_wh, temporal_filter=temporal, at_s=job.at_s
-        )
+        region = lips_region(face.landmarks_xy, frame_bgr, size_wh=size_wh, temporal_filter=temporal, at_s=job.at_s)
         if region is not None:
             regions.append(region)
-            if layer.usual_bgr is not None:
-                crop_bgr, usual_bgr = region.crop(frame_bgr), layer.usual_bgr
+            if isinstance(style, Style) and style.usual_bgr is not None:
+                crop_bgr, usual_bgr = region.crop(frame_bgr), style.usual_bgr
                 crops.append(normalise_crop(crop_bgr, region, usual_bgr, temporal_filter=temporal, at_s=job.at_s))
     cropped_s = time.perf_counter()
     job.stats.region_ms += (cropped_s - started_s) * 1e3
     bare_faces = len(job.faces) - len(regions)
     if not regions:
         return bare_faces
-    if layer.shade is not None:
-        changes = [layer.shade.change(region.cut(frame_bgr), region) for region in regions]
+    if isinstance(style, Shade):
+        changes = [style.change(region.cut(frame_bgr), region) for region in regions]
     else:
-        outputs = _infer(layer, [crop.input_bgr for crop in crops])
+        outputs = _infer(job.layer, [crop.input_bgr for crop in crops])
         changes = [restore_change(output, crop) for output, crop in zip(outputs, crops, strict=True)]
     generated_s = time.perf_counter()
     job.stats.generate_ms += (generated_s - cropped_s) * 1e3
@@ -199,30 +201,26 @@ def _blend(job: _Job, regions: list[PictureRegion], crops: list[ImageU8]) -> int
     outputs = _infer(job.layer, crops)
     generated_s = time.perf_counter()
     job.stats.generate_ms += (generated_s - started_s) * 1e3
-    blend = blend_picture if job.layer.output == "picture" else add_region_change
+    blend = blend_picture if job.layer.covers else add_region_change
     for region, output in zip(regions, outputs, strict=True):
         blend(job.frame_bgr, region, output, job.strength, job.workspace)
-    job.stats.drawn += regions if job.layer.output == "picture" else []
+    job.stats.drawn += regions if job.layer.covers else []
     job.stats.composite_ms += (time.perf_counter() - generated_s) * 1e3
     return bare_faces
 
 
 def _picture_regions(job: _Job) -> list[PictureRegion]:
-    kind, size_wh = job.layer.region, job.layer.size_wh
-    assert size_wh is not None
-    frame_wh = job.frame_bgr.shape[1], job.frame_bgr.shape[0]
-    if kind in FRAME_REGIONS:
-        boxes = [(frame_box(frame_wh, size_wh), [face.landmarks_xy for face in job.faces])]
-    else:
-        found = [
-            (face_box(face.landmarks_xy, kind, temporal_filter=temporal, at_s=job.at_s), [face.landmarks_xy])
-            for face, temporal in zip(job.faces, job.filters, strict=True)
-        ]
-        boxes = [(box, faces_xy) for box, faces_xy in found if box is not None and in_frame(box, frame_wh)]
-    regions = []
-    for number, (box, faces_xy) in enumerate(boxes):
-        name = f"mask {job.index} {number}"  # masks of all layers are in use at the same time
-        unmasked = PictureRegion(box, size_wh, frame_wh)
-        mask = region_mask(unmasked, kind, faces_xy, job.person, workspace=job.workspace, name=name)
-        regions.append(PictureRegion(box, size_wh, frame_wh, mask))
+    style = job.layer.style
+    assert isinstance(style, Style)
+    kind, frame_wh = style.region, (job.frame_bgr.shape[1], job.frame_bgr.shape[0])
+    faces_xy = [face.landmarks_xy for face in job.faces]
+    places: Iterable[tuple[Floats | None, TemporalFilter | None]] = zip(faces_xy, job.filters, strict=True)
+    regions: list[PictureRegion] = []
+    for xy, temporal in [(None, None)] if kind in FRAME_REGIONS else places:
+        region = picture_region(kind, xy, style.size_wh, frame_wh, temporal_filter=temporal, at_s=job.at_s)
+        if region is not None:
+            name = f"mask {job.index} {len(regions)}"  # masks of all layers are in use at the same time
+            drawn_xy = faces_xy if xy is None else [xy]
+            mask = region_mask(region, kind, drawn_xy, job.person, workspace=job.workspace, name=name)
+            regions.append(replace(region, mask=mask))
     return regions

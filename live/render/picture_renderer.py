@@ -8,13 +8,14 @@ from pathlib import Path
 from engines.errors import EngineError, VeneerError
 from engines.looks import Look
 from engines.text import one_line
-from live.options import LiveOptions
+from live.options import ApplyOptions
+from live.picture_files.picture_reader import PictureFile
+from live.picture_files.picture_writer import picture_format, save_picture
 from live.pipeline.frame import Frame, TrackedFrame
 from live.render.look_loader import LookLoader
 from live.render.painter import Painter
 from live.render.privacy_policy import UNTRACKED, PrivacyPolicy, fallback_in_words
 from live.session import say
-from live.sources.still_picture import read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_finder import PersonFinder
 
@@ -22,14 +23,14 @@ from live.tracking.person_finder import PersonFinder
 class PictureRenderer:
     """Renders one look onto picture files; the tracker and the engines are loaded once."""
 
-    def __init__(self, options: LiveOptions, look: Look) -> None:
+    def __init__(self, options: ApplyOptions, look: Look) -> None:
         self._look_loader = LookLoader({look.name: look}, runtime=options.runtime, say=say)
         self._loaded = self._look_loader.load(look.name)
         self._tracker = FaceMeshTracker(max_faces=options.max_faces, still=True)
         self._person_finder, self._policy = PersonFinder(still=True), PrivacyPolicy()
         self._strength = options.strength
 
-    def __call__(self, source: Path, output: Path) -> None:
+    def __call__(self, source: PictureFile, output: Path) -> None:
         """Render one picture file into another. If a face cannot be painted, the look's fallback is written.
 
         Raises:
@@ -37,7 +38,9 @@ class PictureRenderer:
             SinkError: The result cannot be written.
             VeneerError: The picture cannot be painted; nothing is written.
         """
-        frame, look = Frame(read_picture(source), 0, time.monotonic(), 0.0), self._loaded.look
+        picture_format(output)
+        picture, look, name = source.still(), self._loaded.look, source.path.name
+        frame = Frame(picture.frame_bgr.copy(), 0, time.monotonic(), 0.0)
         try:
             bare_faces = self._paint(frame)
         except VeneerError:
@@ -46,11 +49,14 @@ class PictureRenderer:
             raise EngineError(f"look {look.name}", one_line(error)) from error
         if bare_faces or bare_faces is None:
             problem = "a face is too small to paint" if bare_faces else "no face found"
-            say(f"{source.name}: {problem}; the result is {fallback_in_words(look, can_hold=False)}")
+            say(f"{name}: {problem}; the result is {fallback_in_words(look, can_hold=False)}")
         elif self._person_finder.untracked_heads:
-            say(f"{source.name}: {UNTRACKED}")
+            say(f"{name}: {UNTRACKED}")
         shown = self._policy.after_painting(frame, self._loaded, self._strength, bare_faces=bare_faces)
-        write_picture(output, shown.bgr)
+        covered = self._loaded.covers or shown.bgr is not frame.bgr
+        lost = save_picture(output, picture.painted(shown.bgr, covered=covered))
+        for note in source.notes + ([f"not kept in a {output.suffix}: {', '.join(lost)}"] if lost else []):
+            say(f"{name}: {note}")
 
     def _paint(self, frame: Frame) -> int | None:
         """Paint in place; return the number of faces left bare, or None if no face was found."""

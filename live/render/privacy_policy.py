@@ -8,7 +8,6 @@ from math import isfinite
 
 from engines.looks import Look
 from engines.regions.upright import PictureRegion
-from engines.styles import Style
 from live.control.controls import STRENGTH_STEP, ControlState
 from live.pipeline.frame import Frame, TrackedFrame
 from live.render.bare_pixels import bare_pixels, blur_where
@@ -19,8 +18,8 @@ from live.render.privacy_fallback import fallback_frame
 _MIN_MAX_AGE_S = 0.5  # a camera at 15 frames per second, repeated at 30, must not flicker
 
 RULE = (
-    "every person in the picture is drawn or blurred, except heads under 40 pixels (at 720 lines) and people of whom "
-    "neither a face nor the outline is recognised"
+    "every person in the picture is drawn or blurred, except heads under 40 pixels (at 720 lines), people of whom "
+    "neither a face nor the outline is recognised, and for about a second those who come in at the edge"
 )
 """What a covering look promises, and what is beyond it."""
 
@@ -56,7 +55,7 @@ def required_coverage(look: Look, strength: float) -> float:
     """
     if look.final_fallback == "raw":
         return 0.0
-    covering = (layer.strength for layer in look.layers if isinstance(layer.style, Style) and layer.style.covers)
+    covering = (layer.strength for layer in look.layers if layer.covers)
     return strength * max(covering, default=0.0)
 
 
@@ -132,8 +131,9 @@ class PrivacyPolicy:
         """
         if bare_faces is None or (bare_faces and loaded.look.no_face != "raw"):
             return self._fallback(frame, loaded.look, strength)
-        hiding = (layer.strength for layer in loaded.layers if layer.output == "picture")
-        frame = replace(frame, coverage=0.0 if bare_faces else strength * max(hiding, default=0.0))
+        hiding = (layer.strength for layer in loaded.layers if layer.covers)
+        coverage = 0.0 if bare_faces else strength * max(hiding, default=0.0)
+        frame = replace(frame, coverage=coverage, shown="picture" if loaded.layers and strength else "raw")
         self._held = frame, loaded.look.name
         return frame
 
@@ -170,5 +170,5 @@ class PrivacyPolicy:
         is_same = name == look.name and held.size_wh == frame.size_wh
         is_recent = 0.0 <= frame.time_s - held.time_s <= look.hold_s
         if look.no_face == "hold" and is_same and is_recent and covers_enough(held, look, strength):
-            return replace(frame, bgr=held.bgr, coverage=held.coverage)
+            return replace(frame, bgr=held.bgr, coverage=held.coverage, shown="hold")
         return fallback_frame(frame, look.final_fallback)

@@ -3,10 +3,9 @@
 The latency is the median time from a complete frame in memory to its delivery to the virtual camera, measured during
 the run. The latencies of the webcam and the microphone themselves are unknown and not included.
 
-On PipeWire and PulseAudio a virtual microphone is created that outputs the sound of the default one with this delay;
-the user selects it in the call program. The default microphone and its settings are not changed, and the virtual one is
-removed at the end of the run. (A latency offset of the port would not suffice: call programs ignore it.) On other
-systems the delay is only printed.
+On PipeWire and PulseAudio a virtual microphone outputs the sound of the default one with this delay until the run ends.
+The user selects it in the call program: these programs ignore a port's latency offset. On other systems the delay is
+only printed.
 
 Viewers notice sound that is 45 ms early or 125 ms late (thresholds of ITU-R BT.1359-1). Therefore latencies below 20 ms
 are not compensated, and a delay is changed only when the latency has changed by more than 30 ms.
@@ -34,11 +33,7 @@ class SoundServerError(Exception):
 
 
 class DelayedMicrophone:
-    """A virtual microphone on PipeWire or PulseAudio, created and removed with `pactl`.
-
-    Args:
-        program: The `pactl` program.
-    """
+    """A virtual microphone on PipeWire or PulseAudio, created and removed with `pactl`."""
 
     def __init__(self, program: str = "pactl") -> None:
         self._program = program
@@ -99,7 +94,6 @@ class MicrophoneDelay:
 
     Args:
         latency_ms: Returns the median latency of the last seconds; None while there are too few measurements.
-        say: Prints one line for the user.
         microphone: The microphone to delay; defaults to what this system supports.
         check_s: Interval between checks of the latency.
     """
@@ -119,7 +113,7 @@ class MicrophoneDelay:
         self._set_ms: float | None = None
 
     def start(self) -> None:
-        """Start to follow the latency."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -17,15 +17,15 @@ _EXAMPLES = {"file": "file:out.mp4", "virtual-camera": "virtual-camera or virtua
 
 
 def open_sink(
-    text: str, *, on_key: Callable[[str], None], meter: Callable[[], MeterText], audio_from: Path | None = None
+    text: str, *, on_key: Callable[[str], None], meter: Callable[[], MeterText], film: Path | None = None
 ) -> FrameSink:
     """Create the sink that `text` names, not yet opened.
 
     Args:
-        text: "virtual-camera", "virtual-camera:DEVICE", "window", "file:PATH" or "null".
+        text: See `FORMS`.
         on_key: For the window: called with the name of each pressed key.
         meter: For the window: returns the text to draw on the picture.
-        audio_from: For a file: the file to copy the sound from.
+        film: For a file: the film whose sound and other tracks it keeps.
 
     Raises:
         OptionsError: There is no such sink; the message suggests the nearest one.
@@ -42,7 +42,7 @@ def open_sink(
             raise OptionsError(requested, "no file is named", f"write {_EXAMPLES[kind]}")
         from live.sinks.video_file import VideoFileSink
 
-        return VideoFileSink(Path(rest.strip()), audio_from=audio_from)
+        return VideoFileSink(Path(rest.strip()), film=film)
     if kind == "virtual-camera":
         from live.sinks.virtual_camera import VirtualCameraSink
 

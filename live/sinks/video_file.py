@@ -21,16 +21,18 @@ from engines.errors import SinkError
 from engines.paths import expanded
 from live.pipeline.frame import Frame, fit_into
 from live.pipeline.frame_pool import FramePool
+from live.recording.encoders import Encoder, EncoderSettings, choose_encoder, fallback_warning
+from live.recording.film_tracks import FilmTracks
 from live.recording.recording_file import FORMATS, RecordingFile, check_target, create_file, error_text
 from live.recording.video_encoder import (
-    Encoder,
     add_video_stream,
     bgr_to_yuv420,
     even_size,
+    fitting_size,
     pad_edges,
-    pick_encoder,
+    scaled,
+    tag_colours,
 )
-from live.recording.video_sound import SoundTrack
 from live.sinks.base import FrameSink
 
 if TYPE_CHECKING:
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 FRAGMENT_US = 500_000
-_FFMPEG_8_1 = (62, 12)  # its libavformat version
 
 
 class VideoFileSink(FrameSink):
@@ -47,7 +48,8 @@ class VideoFileSink(FrameSink):
 
     A frame's timestamp is its `pts_s`, or for a live source the time since the capture of the first frame. A
     recording without sound that starts in the middle of a file (the first frame's id is not 0) starts at zero too.
-    Timestamps are strictly increasing: a frame at or before its predecessor follows it by one tick (1/90000 s).
+    Timestamps are strictly increasing: a frame at or before its predecessor follows it by one tick (1/90000 s). A
+    frame lasts until the next; the last one lasts for its `hold_s`, or for one frame interval.
 
     Attributes:
         name: "file:PATH".
@@ -59,12 +61,14 @@ class VideoFileSink(FrameSink):
 
     live = False
 
-    def __init__(self, path: Path | str, *, audio_from: Path | None = None) -> None:
+    def __init__(self, path: Path | str, *, film: Path | None = None, settings: EncoderSettings | None = None) -> None:
         """Check the path; nothing is written yet.
 
         Args:
             path: Ends in .mp4, .m4v, .mov or .mkv; the folder exists.
-            audio_from: File whose first sound stream is added, synchronous with the frames' `pts_s`.
+            film: The film that the frames come from. Its other tracks and its metadata are added: all of them once
+                its last frame was sent, else those up to the last frame that was.
+            settings: Of the video encoder.
 
         Raises:
             SinkError: No video can be written to this path.
@@ -75,33 +79,38 @@ class VideoFileSink(FrameSink):
         self.warning: str | None = None
         self.encoder_name = ""
         self.growing_path = self._path
-        self._audio_from = audio_from
+        self._film = film
+        self._settings = settings or EncoderSettings()
         self._file: RecordingFile | None = None
-        self._sound: SoundTrack | None = None
+        self._tracks: FilmTracks | None = None
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._is_failed = self._is_playable = False
-        self._packets = 0
+        self._held: Packet[Any] | None = None  # until the next one shows how long it lasts
         self._pool = FramePool()
         self._last_ticks: int | None = None
+        self._hold_s: float | None = None
         check_target(self._path)
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
         """Create the file and the encoder.
 
         Raises:
-            SinkError: The file cannot be created, no encoder works, or the file with the sound does not exist.
+            SinkError: The file cannot be created, no encoder works, or the film does not exist.
+            OptionsError: The encoder does not work with the settings.
         """
         check_target(self._path)
         rate = Fraction(fps if math.isfinite(fps) and 1 <= fps <= 1000 else 30).limit_denominator(1001)
-        self._size_wh, self._padded_wh, self._rate = size_wh, even_size(size_wh), rate
-        encoder = pick_encoder(self._padded_wh, rate)
+        self._frame_wh, self._size_wh = size_wh, fitting_size(size_wh, self._settings.size_wh)
+        self._padded_wh, self._rate = even_size(self._size_wh), rate
+        encoder = choose_encoder(self._settings, FORMATS[self._path.suffix.lower()], self._padded_wh, rate)
         if encoder is None:
             got = "no video encoder of this PyAV takes it"
-            raise SinkError(f"writing {self._path} at {size_wh[0]}x{size_wh[1]}", got, "pip install --upgrade av")
+            asked = f"writing {self._path} at {self._size_wh[0]}x{self._size_wh[1]}"
+            raise SinkError(asked, got, "pip install --upgrade av")
         try:
-            if self._audio_from is not None:
-                self._sound = SoundTrack(self._audio_from, FORMATS[self._path.suffix.lower()])
+            if self._film is not None:
+                self._tracks = FilmTracks(self._film, FORMATS[self._path.suffix.lower()])
             self._start(encoder)
         except BaseException as error:
             self._discard()
@@ -109,7 +118,7 @@ class VideoFileSink(FrameSink):
                 raise self._write_error(error) from None
             raise
         self.encoder_name = encoder.name
-        self._set_warning(encoder.warning, self._sound.warning if self._sound else None)
+        self.warning = fallback_warning(encoder, self._settings) or None
 
     def _start(self, encoder: Encoder) -> None:
         import av
@@ -118,11 +127,13 @@ class VideoFileSink(FrameSink):
         self._file = RecordingFile(descriptor)
         format_name = FORMATS[self._path.suffix.lower()]
         options = _container_options(format_name)
+        if format_name == "mov" and self._tracks is not None and self._tracks.has_apple_metadata:
+            options["movflags"] += "+use_metadata_tags"
         self._container = av.open(self._file, "w", format=format_name, options=options)
-        self._stream = add_video_stream(self._container, encoder, self._padded_wh, self._rate)
+        self._stream = add_video_stream(self._container, encoder, self._settings, self._padded_wh, self._rate)
         self._tick_s = Fraction(1, encoder.ticks_per_s)
-        if self._sound is not None:
-            self._sound.add_to(self._container)
+        if self._tracks is not None:
+            self._tracks.add_to(self._container)
 
     def send(self, frame: Frame) -> None:
         """Encode one frame.
@@ -135,29 +146,33 @@ class VideoFileSink(FrameSink):
         if self._container is None or self._stream is None or self._is_failed:
             return
         if self._last_ticks is None:
-            starts_at_zero = frame.pts_s is not None and (frame.frame_id == 0 or self._audio_from is not None)
+            starts_at_zero = frame.pts_s is not None and (frame.frame_id == 0 or self._film is not None)
             self._start_s = 0.0 if starts_at_zero else frame.time_s
+            self._matrix = frame.colour.matrix
+            tag_colours(self._stream, frame.colour)
         position_s = frame.time_s - self._start_s
         ticks = round(position_s / self._tick_s)
         ticks = max(ticks, 0 if self._last_ticks is None else self._last_ticks + 1)
         try:
-            picture_bgr = pad_edges(fit_into(frame.bgr, self._size_wh), self._padded_wh)
-            picture = av.VideoFrame.from_ndarray(bgr_to_yuv420(picture_bgr, self._pool), format="yuv420p")
+            picture_bgr = scaled(fit_into(frame.bgr, self._frame_wh), self._size_wh)
+            picture_bgr = pad_edges(picture_bgr, self._padded_wh)
+            picture = av.VideoFrame.from_ndarray(bgr_to_yuv420(picture_bgr, self._pool, self._matrix), format="yuv420p")
             picture.pts, picture.time_base = ticks, self._tick_s
-            if self._sound is not None:
-                self._sound.write_until(position_s)
+            if self._tracks is not None:
+                self._tracks.write_until(position_s)
             self._write(self._stream.encode(picture))
         except (OSError, ValueError) as error:
             self._is_failed = True
             raise self._write_error(error) from None
-        self._last_ticks = ticks
+        self._last_ticks, self._hold_s = ticks, frame.hold_s
 
     def _write(self, packets: list[Packet[Any]]) -> None:
         assert self._container is not None and self._file is not None
         for packet in packets:
-            packet.duration = round(1 / self._rate / self._tick_s)
-            self._container.mux(packet)
-        self._packets += len(packets)
+            if self._held is not None:
+                self._held.duration = (packet.dts or 0) - (self._held.dts or 0)
+                self._container.mux(self._held)
+            self._held = packet
         try:
             self._file.flush_fragments()
         finally:
@@ -186,29 +201,31 @@ class VideoFileSink(FrameSink):
                 self.growing_path.unlink(missing_ok=True)
 
     def _finish(self) -> None:
-        assert self._container is not None and self._stream is not None
-        assert self._file is not None and self._last_ticks is not None
-        if self._sound is not None:
-            self._sound.finish(float(self._last_ticks * self._tick_s + 1 / self._rate))
-            self._set_warning(self.warning, self._sound.warning)
+        assert self._container is not None and self._stream is not None and self._file is not None
         if not self._is_failed:  # a failed encoder is not flushed
             self._write(self._stream.encode(None))
+        if self._held is not None:
+            self._held.duration = round((self._hold_s or 1 / self._rate) / self._tick_s)
+            self._container.mux(self._held)
+        if self._tracks is not None and self._last_ticks is not None:
+            end_s = float(self._last_ticks * self._tick_s + 1 / self._rate)
+            self._tracks.finish(end_s if self._hold_s is None else math.inf)
         self._container.close()
         self._file.finish()
-        self._is_playable = self._packets > 0
+        self._is_playable = self._held is not None
+        if self._tracks is not None:
+            self._tracks.check(self.growing_path)
+            self.warning = "; ".join(filter(None, (self.warning, self._tracks.warning))) or None
         self._release()
         if self.growing_path != self._path and not self._is_failed:
             self.growing_path.replace(self._path)
             self.growing_path = self._path
 
-    def _set_warning(self, *warnings: str | None) -> None:
-        self.warning = "; ".join(dict.fromkeys(filter(None, warnings))) or None
-
     def _release(self) -> None:
         """Close everything. What FFmpeg writes meanwhile is not flushed, so the file remains as it is."""
-        container, file, sound = self._container, self._file, self._sound
-        self._container = self._stream = self._file = self._sound = None
-        for part in (container, sound):
+        container, file, tracks = self._container, self._file, self._tracks
+        self._container = self._stream = self._file = self._tracks = None
+        for part in (container, tracks):
             if part is not None:
                 with contextlib.suppress(OSError, ValueError):
                     part.close()
@@ -236,13 +253,9 @@ def _container_options(format_name: str) -> dict[str, str]:
     """Return the muxer options that make a truncated file playable and keep timestamps exact.
 
     `delay_moov` writes the header after the first packets, when their offsets (and AC-3's own header) are known.
-    Before FFmpeg 8.1 it produces a damaged file if combined with `hybrid_fragmented`; there the file stays fragmented.
     """
-    import av
-
     options = {"flush_packets": "1", "max_interleave_delta": "1000000"}
     if format_name == "matroska":
         return {**options, "cluster_time_limit": str(FRAGMENT_US // 1000)}
-    has_hybrid = av.library_versions["libavformat"] >= _FFMPEG_8_1
-    flags = "hybrid_fragmented+delay_moov" if has_hybrid else "delay_moov"
+    flags = "hybrid_fragmented+delay_moov"
     return {**options, "movflags": flags, "frag_duration": str(FRAGMENT_US), "movie_timescale": "90000"}

@@ -62,7 +62,7 @@ class VirtualCameraSink(FrameSink):
         lock_dir: Path | None = None,
         loopback: Opener | None = None,
     ) -> None:
-        """Create the sink; `open` opens the camera.
+        """Create the sink.
 
         Args:
             device: "/dev/video10" on Linux, the camera's name elsewhere; None selects the first that works.
@@ -91,11 +91,7 @@ class VirtualCameraSink(FrameSink):
         self._viewers, self._say = viewers, say
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
-        """Open the virtual camera.
-
-        Raises:
-            SinkError: There is none, it is in use or not permitted; `do` holds the steps for this system.
-        """
+        """Open the virtual camera; the error holds the steps for this system."""
         if self._requested_device is not None:
             self._acquire_lock(self._requested_device)
         try:
@@ -157,11 +153,7 @@ class VirtualCameraSink(FrameSink):
             standby.watch_readers(lambda readers: viewers.report(self.device, readers))
 
     def send(self, frame: Frame) -> None:
-        """Send one frame, or wait briefly while there are no viewers.
-
-        Raises:
-            SinkError: The camera no longer accepts frames.
-        """
+        """Send one frame, or wait briefly while there are no viewers."""
         if self._camera is None:
             return
         if self._viewers is not None and not self._viewers.watched():

@@ -34,7 +34,7 @@ class WindowSink(FrameSink):
     name = "window"
 
     def __init__(self, *, title: str = "Veneer", on_key: Callable[[str], None], meter: Callable[[], MeterText]) -> None:
-        """Create the sink; `open` creates the window.
+        """Create the sink.
 
         Args:
             title: Title of the window, and its name in OpenCV.
@@ -47,11 +47,7 @@ class WindowSink(FrameSink):
         self._text = MeterText(())
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
-        """Open the window, at the frame's size within limits that fit most screens.
-
-        Raises:
-            SinkError: There is no screen.
-        """
+        """Open the window, at the frame's size within limits that fit most screens."""
         check_screen()
         silence_qt()
         try:
@@ -62,11 +58,7 @@ class WindowSink(FrameSink):
         self._is_open = True
 
     def send(self, frame: Frame) -> None:
-        """Show one frame and handle keys; does nothing once the user has closed the window.
-
-        Raises:
-            SinkError: OpenCV cannot show the frame.
-        """
+        """Show one frame and handle keys; does nothing once the user has closed the window."""
         if not self._is_open:
             return
         preview_bgr = _preview(frame.bgr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,10 +34,12 @@ class FrameSource(Protocol):
     Attributes:
         live: True if frames that are not read in time are lost (a camera); False if they wait (a file).
         warning: shown to the user after the run; None if there is none.
+        notes: what was converted, shown to the user after the run.
     """
 
     live: bool
     warning: str | None = None
+    notes: Sequence[str] = ()
 
     def open(self) -> SourceInfo:
         """Open the device or file.

@@ -38,12 +38,7 @@ class CameraNode:
 
 
 class CameraDevices:
-    """The cameras of the system: Video4Linux device files; other systems offer no list of cameras.
-
-    Args:
-        dev: The folder of the device files.
-        sys_class: The folder in which the kernel describes them.
-    """
+    """The cameras of the system: Video4Linux device files; other systems offer no list of cameras."""
 
     def __init__(self, dev: Path = Path("/dev"), sys_class: Path = Path("/sys/class/video4linux")) -> None:
         self._dev, self._class = dev, sys_class
@@ -111,10 +106,7 @@ def _read_text(file: Path) -> str:
 def explain_camera_failure(name: str, path: str | None, devices: CameraDevices) -> SourceError:
     """Return an error that says why a camera gives no picture and what to do.
 
-    Args:
-        name: The camera in the user's words ("camera 0").
-        path: Its device file; None if the system has none.
-        devices: The cameras of the system.
+    `name` is the camera in the user's words ("camera 0"), `path` its device file; None if the system has none.
     """
     nodes = devices.nodes()
     if nodes is None or path is None:

@@ -10,7 +10,7 @@ import itertools
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -49,14 +49,7 @@ _BANDS = 6
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Position of the person.
-
-    Attributes:
-        x: Face centre, fraction of the frame width.
-        y: Face centre, fraction of the frame height.
-        turn_rad: In-plane rotation; positive to the left.
-        zoom: Scale factor; 1 for the size at the start.
-    """
+    """Face centre in fractions of the frame's width and height, rotation (positive to the left), and scale factor."""
 
     x: float
     y: float
@@ -83,8 +76,6 @@ class DemoSource(FrameSource):
     """The moving portrait. A frame depends only on its number and the frame rate.
 
     Args:
-        size_wh: Frame size.
-        fps: Frame rate.
         pace: True returns frames in real time, as a camera does; False as fast as they are read.
         frames: Number of frames; None for no limit.
     """
@@ -96,33 +87,29 @@ class DemoSource(FrameSource):
         self._size_wh, self._fps, self._frames = size_wh, fps, frames
         self._closed = threading.Event()
         self._pace = Pace(self._closed, catch_up=False) if pace else None
-        self._scene: _Scene | None = None
+        self._draw: Callable[[float], ImageU8] | None = None  # the picture at a time in seconds
         self._frame_id = 0
 
     def open(self) -> SourceInfo:
-        """Load the portrait and prepare the cut-out.
-
-        Raises:
-            SourceError: The portrait is missing from scikit-image.
-        """
-        self._scene = _Scene(portrait_bgr(), self._size_wh)
+        """Load the portrait and prepare the cut-out."""
+        self._draw = _Scene(portrait_bgr(), self._size_wh).draw
         return SourceInfo("demo", self._size_wh, self._fps, self._frames)
 
     def read(self) -> Frame | None:
         """Return the next frame; None after the last, or once closed."""
-        scene, frame_id = self._scene, self._frame_id
-        if scene is None or self._closed.is_set() or (self._frames is not None and frame_id >= self._frames):
+        draw, frame_id = self._draw, self._frame_id
+        if draw is None or self._closed.is_set() or (self._frames is not None and frame_id >= self._frames):
             return None
         pts_s = frame_id / self._fps
         if self._pace is not None and not self._pace.wait_until(pts_s):
             return None
         self._frame_id += 1
-        return Frame(scene.draw(pose_at(pts_s)), frame_id, time.monotonic(), pts_s)
+        return Frame(draw(pts_s), frame_id, time.monotonic(), pts_s)
 
     def close(self) -> None:
         """Release the pictures; a waiting `read` returns at once."""
         self._closed.set()
-        self._scene = None
+        self._draw = None
 
 
 class _Scene:
@@ -145,9 +132,9 @@ class _Scene:
         wall_bgr = np.full((height, width, 3), _WALL_BGR, np.uint8)
         self._wall_bgr: ImageU8 = np.asarray(cv2.subtract(wall_bgr, self._shade_bgr), np.uint8)
 
-    def draw(self, pose: Pose) -> ImageU8:
+    def draw(self, time_s: float) -> ImageU8:
         """Return one frame, (H, W, 3) uint8 BGR, in an array of its own."""
-        width, height = self._size_wh
+        pose, (width, height) = pose_at(time_s), self._size_wh
         cos, sin = math.cos(pose.turn_rad), math.sin(pose.turn_rad)
         rotation = self._scale * pose.zoom * np.array([[cos, sin], [-sin, cos]])
         face_xy = np.array([pose.x * width, max(pose.y * height, self._min_face_y)])

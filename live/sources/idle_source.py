@@ -24,8 +24,6 @@ class IdleSource(FrameSource):
     Args:
         source: The source, not yet opened.
         new_source: Creates an equal source, not yet opened; called each time viewers return.
-        viewers: Reports whether there are viewers.
-        say: Prints one line for the user.
     """
 
     def __init__(
@@ -44,22 +42,13 @@ class IdleSource(FrameSource):
         self._reported: set[str] = set()
 
     def open(self) -> SourceInfo:
-        """Open the camera.
-
-        Raises:
-            SourceError: The source cannot be opened.
-        """
+        """Open the camera."""
         info = self._source.open()
         self._open = True
         return info
 
     def read(self) -> Frame | None:
-        """Return the next frame; None once closed or at the end of the source.
-
-        Raises:
-            TimeoutError: There are no viewers, or the camera does not open at the moment.
-            SourceError: The open source failed.
-        """
+        """Return the next frame. Raises TimeoutError also without viewers, and while the camera does not open."""
         if not self._viewers.watched():
             self._release()
             if not self._closed.is_set() and not self._viewers.wait(_VIEWER_WAIT_S):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from pathlib import Path
 
@@ -26,8 +27,7 @@ def open_source(
 
     Args:
         text: "demo", a camera number or device file ("0", "/dev/video0"), or the path of a picture or a video.
-        size_wh: Requested camera size, and the size of the demo; files have their own size.
-        fps: Requested camera rate, and the rate of the demo and of a repeated picture.
+        size_wh, fps: Requested from a camera, and those of the demo; `fps` is also that of a repeated picture.
         pace: True plays files and the demo in real time, False as fast as frames are read.
         repeat: Whether a picture is repeated without end; defaults to `pace`.
         frames: Number of frames of the demo; None for no limit. Other sources end by themselves.
@@ -58,27 +58,36 @@ def open_source(
     if stat.S_ISCHR(mode):
         return _camera(text, size_wh, fps)
     if is_picture(path):
-        from live.sources.still_picture import StillPictureSource
+        from live.sources.picture_source import PictureSource
 
-        return StillPictureSource(path, fps=fps, repeat=pace if repeat is None else repeat)
+        return PictureSource(path, fps=fps, repeat=pace if repeat is None else repeat)
     from live.sources.video_source import VideoSource
 
     return VideoSource(path, pace=pace)
 
 
+def film_path(text: str) -> Path | None:
+    """Return the path if `text` names a video file; None for a camera, a picture, the demo or a missing file."""
+    if text == "demo" or (text.isascii() and text.isdecimal()):
+        return None
+    with contextlib.suppress(OSError, ValueError, OptionsError):
+        path = expanded(text)
+        return path if path.is_file() and not is_picture(path) else None
+    return None
+
+
 def is_picture(path: Path) -> bool:
-    """Return whether a file is a still picture, by its content, or by its suffix if the content is inconclusive."""
-    from live.sources.still_picture import PICTURE_SUFFIXES
+    """Return whether a file is a picture, still or animated, by its content, or by its suffix if that is unknown."""
+    from live.picture_files.picture_header import picture_kind
+    from live.picture_files.picture_reader import PICTURE_SUFFIXES
 
     try:
         with path.open("rb") as file:
-            start = file.read(16)
+            start = file.read(32)
     except OSError:
         start = b""
-    if start.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")) or start[8:12] == b"WEBP":
-        return True
-    video = start[4:8] in (b"ftyp", b"moov") or start.startswith((b"\x1aE\xdf\xa3", b"GIF8")) or start[8:11] == b"AVI"
-    return not video and path.suffix.lower() in PICTURE_SUFFIXES
+    video = start[4:8] in (b"ftyp", b"moov") or start.startswith(b"\x1aE\xdf\xa3") or start[8:11] == b"AVI"
+    return picture_kind(start) is not None or (not video and path.suffix.lower() in PICTURE_SUFFIXES)
 
 
 def _camera(device: int | str, size_wh: tuple[int, int], fps: float) -> FrameSource:

@@ -6,15 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.errors import SourceError
-from live.pipeline.frame import Frame, ImageU8
+from live.pipeline.frame import Frame
 from live.sources.base import FrameSource, SourceInfo
-from live.sources.frame_decoder import BgrConverter, StreamClock
+from live.sources.bgr_converter import BgrConverter, Picture
 from live.sources.pace import Pace
+from live.sources.stream_clock import LONGEST_S, StreamClock, can_jump, picture_stream, start_of_film_s
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -27,9 +27,13 @@ _DECODER_OPTIONS = {"max_pixels": str(MAX_PIXELS)}
 _DEMUXER_OPTIONS = {**_DECODER_OPTIONS, "protocol_whitelist": "file"}  # no network access, whatever the file names
 _REMEDY = "check that it is a video file and plays elsewhere"
 
+_Timed = tuple[Picture, float, "float | None"]  # with its position and `Frame.hold_s`
+
 
 class VideoSource(FrameSource):
     """A video file; every frame is returned, in order. `pts_s` counts from the start of the file, as its sound does.
+
+    Pictures are read one ahead, so that the last frame is marked as such (`Frame.hold_s`).
 
     Args:
         path: A file that FFmpeg can read.
@@ -50,12 +54,9 @@ class VideoSource(FrameSource):
         self._in_use = threading.Lock()
         self._pace = Pace(self._closed, catch_up=True) if pace else None
         self._container: InputContainer | None = None
-        self._frames: Iterator[VideoFrame] = iter(())
-        self._next: tuple[ImageU8, float] | None = None
+        self._pictures: Iterator[_Timed] = iter(())
+        self._next: _Timed | None = None
         self._frame_id, self._damaged_packets, self._is_truncated = 0, 0, False
-        self._clock = StreamClock(1 / 30, 0.0)
-        self._time_base: Fraction | None = None
-        self._end_s: float | None = None
 
     def open(self) -> SourceInfo:
         """Open the file and decode its first frame.
@@ -79,17 +80,18 @@ class VideoSource(FrameSource):
         """
         with self._in_use:
             if not self._closed.is_set() and self._next is None:
-                self._next = self._decode()
+                self._next = next(self._pictures, None)
             if self._next is None or self._closed.is_set():
                 self._release()
                 return None
-            bgr, pts_s = self._next
+            picture, pts_s, hold_s = self._next
             if self._pace is not None and not self._pace.wait_until(pts_s):
                 self._release()
                 return None
             self._next = None
             self._frame_id += 1
-            return Frame(bgr, self._frame_id - 1, time.monotonic(), pts_s)
+            times = (self._frame_id - 1, time.monotonic(), pts_s)
+            return Frame(picture.bgr, *times, colour=picture.colour, hold_s=hold_s)
 
     def close(self) -> None:
         """Close the file; a `read` that is in progress closes it itself."""
@@ -112,17 +114,18 @@ class VideoSource(FrameSource):
         fps = _nominal_fps(self._container, stream)
         stream.codec_context.options = dict(_DECODER_OPTIONS)
         stream.thread_type = "AUTO"  # decode several frames in parallel
-        start_s = (self._container.start_time or 0) / 1e6
-        self._clock, self._end_s = StreamClock(1 / fps, start_s), _stated_end_s(self._container, stream, start_s)
-        self._time_base = stream.time_base
-        self._to_bgr = BgrConverter(stream.sample_aspect_ratio)
-        self._frames = self._decoded(self._container, stream)
-        self._next = self._decode()
+        start_s = start_of_film_s(self._container)
+        clock = StreamClock(1 / fps, start_s, can_jump=can_jump(self._container))
+        end_s = _stated_end_s(self._container, stream, start_s)
+        converter = BgrConverter(stream.sample_aspect_ratio, stream.time_base)
+        self.notes = converter.notes
+        self._pictures = self._timed(converter(self._decoded(self._container, stream)), clock, end_s)
+        self._next = next(self._pictures, None)
         if self._next is None:
             has_size = stream.width * stream.height  # not if FFmpeg rejected it
             limit = "" if has_size else f"; one may have {MAX_PIXELS / 1e6:.0f} million pixels"
             raise SourceError(self._name, f"no frame of it can be read{limit}", _REMEDY)
-        height, width = self._next[0].shape[:2]
+        height, width = self._next[0].bgr.shape[:2]
         return SourceInfo(self._path.name, (width, height), fps, stream.frames or None)
 
     def _video_stream(self, container: InputContainer) -> VideoStream:
@@ -130,10 +133,8 @@ class VideoSource(FrameSource):
             raise SourceError(self._name, "this is a list of other files", "name the video itself")
         if container.format.name in _NOT_VIDEO_FORMATS or container.format.name.endswith("_pipe"):
             raise SourceError(self._name, "this is no video", _REMEDY)
-        for stream in container.streams.video:
-            is_cover_art = "attached_pic" in str(getattr(stream, "disposition", ""))
-            if stream.codec_context is not None and not is_cover_art:
-                return stream
+        if (stream := picture_stream(container)) is not None:
+            return stream
         got = "its video codec is not supported" if container.streams.video else "there is no picture in it"
         raise SourceError(self._name, got, _REMEDY)
 
@@ -167,35 +168,39 @@ class VideoSource(FrameSource):
         self._is_truncated = self._is_truncated or held is not None
         yield None
 
-    def _decode(self) -> tuple[ImageU8, float] | None:
-        """Return the next picture and its position in seconds; at the end, set `warning` and return None."""
+    def _timed(self, pictures: Iterator[Picture], clock: StreamClock, end_s: float | None) -> Iterator[_Timed]:
+        """Yield each picture with its position in seconds, and the last also with its duration; then set `warning`."""
         import av
 
-        frame = next(self._frames, None)
-        if frame is None:
-            self._set_warning()
-            return None
-        time_base = frame.time_base or self._time_base  # frames of the final flush have none
-        stamp_s = None if frame.pts is None or not time_base else float(frame.pts * time_base)
-        position_s = self._clock.position_s(stamp_s)
+        held: tuple[Picture, float] | None = None
+        count = 0
         try:
-            return self._to_bgr(frame), position_s
+            for picture in pictures:
+                if held is not None:
+                    yield (*held, None)
+                held, count = (picture, clock.position_s(picture.stamp_s)), count + 1
         except (av.FFmpegError, ValueError) as error:
-            got = f"frames of format {frame.format.name} cannot be converted ({error})"
-            raise SourceError(self._name, got, "convert the file") from None
-
-    def _set_warning(self) -> None:
-        last_s, frame_s = self._clock.last_s, self._clock.frame_s
-        if self._end_s is not None and last_s is not None and last_s + frame_s < self._end_s - max(0.25, 3 * frame_s):
+            raise SourceError(self._name, f"its frames cannot be converted ({error})", "convert the file") from None
+        if held is None:
+            return
+        own_s, ahead_s = held[0].duration_s, 0.0 if end_s is None else end_s - held[1]
+        hold_s = own_s if 0 < own_s <= LONGEST_S else clock.frame_s
+        if ahead_s > hold_s + max(0.25, 3 * clock.longest_s):
             self._is_truncated = True
+        if not self._is_truncated:  # Matroska states only the end of the last picture
+            hold_s = max(hold_s, ahead_s)
+        self._set_warning(count)
+        yield (*held, hold_s)
+
+    def _set_warning(self, frames: int) -> None:
         if self._is_truncated:
-            self.warning = f"the file is truncated; {self._frame_id} frames were read"
+            self.warning = f"the file is truncated; {frames} frames were read"
         elif self._damaged_packets:
-            self.warning = f"{self._damaged_packets} damaged packets were skipped; {self._frame_id} frames were read"
+            self.warning = f"{self._damaged_packets} damaged packets were skipped; {frames} frames were read"
 
     def _release(self) -> None:
         container, self._container = self._container, None
-        self._frames, self._next = iter(()), None
+        self._pictures, self._next = iter(()), None
         if container is not None:
             container.close()
 

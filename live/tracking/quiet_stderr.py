@@ -81,10 +81,13 @@ _redirect = _Redirect()
 
 
 @contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Suppress what native code writes to standard error inside the block, unless the block fails.
+def quiet_stderr(*, show_failures: bool = True) -> Iterator[None]:
+    """Suppress what native code writes to standard error inside the block.
 
     Standard error belongs to the whole process, so lines for the user must be printed with `say_line` meanwhile.
+
+    Args:
+        show_failures: Show what was written if the block raises.
     """
     start, has_failed = _redirect.enter(), True
     try:
@@ -92,7 +95,7 @@ def quiet_stderr() -> Iterator[None]:
         has_failed = False
     finally:
         if start is not None:
-            _redirect.leave(start, show=has_failed)
+            _redirect.leave(start, show=has_failed and show_failures)
 
 
 def say_line(text: str) -> None:

@@ -27,11 +27,7 @@ _SHIFTS_PX = (0, 8, -10)
 
 
 def acceptance_regions(style: Style) -> NDArray[np.uint8]:
-    """Return the test input: crops of the built-in portrait.
-
-    Returns:
-        (4, H, W, 3) uint8 BGR at the style's size: three shifted crops, and a mirrored dark one.
-    """
+    """Return crops of the built-in portrait, (4, H, W, 3) uint8 BGR at the style's size: one is mirrored and dark."""
     portrait = portrait_bgr()
     (x, y), region_px = (_MOUTH_XY, _MOUTH_PX) if style.region == "lips" else (_FACE_XY, _FACE_PX)
     width, height = style.size_wh
@@ -46,13 +42,10 @@ def acceptance_regions(style: Style) -> NDArray[np.uint8]:
 
 
 def acceptance_outputs(engine: Engine, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Run the engine on the first region alone and on all four; this also warms it up.
+    """Run the engine on the first region alone and on all four; this also warms it up. Raises EngineError.
 
     Returns:
         (5, H, W, 3) float32 BGR in steps of 1/255.
-
-    Raises:
-        EngineError: The engine failed.
     """
     single = engine.infer(regions_bgr[:1]).copy()  # the engine reuses its output array
     return np.concatenate((single, engine.infer(regions_bgr)))
@@ -75,7 +68,6 @@ def open_accepted(style: Style, order: BuildOrder, *, reference: NDArray[np.floa
 
     Args:
         style: at the size that was built.
-        order: the build.
         reference: `acceptance_outputs` of the engine in use.
 
     Raises:

@@ -46,8 +46,7 @@ class LoadedEngine:
         return self.installed != runtime_and_precision(self.engine.info)
 
 
-def runtime_and_precision(info: EngineInfo) -> tuple[str, str]:
-    """Return both as a pair."""
+def runtime_and_precision(info: EngineInfo) -> tuple[str, str]:  # noqa: D103
     return info.runtime, info.precision
 
 
@@ -61,8 +60,6 @@ class EngineUpgrades:
 
     Args:
         engines: returns the engines in use, those to upgrade first at the front.
-        runtime: as named by the user.
-        say: receives one-line messages for the user.
         available_builds: returns the builds that could replace an engine.
         build: whether to build; otherwise one message lists what could be built.
         has_viewers: whether the output is watched. Builds wait until it is; a build that is running when the last
@@ -193,12 +190,7 @@ class EngineUpgrades:
         self._say(f"style {name} now runs on {' '.join(engine.installed)}, before on {old}")
 
     def _run_build(self, order: BuildOrder, text: str) -> None:
-        """Run the build to its end, or until the last viewer leaves.
-
-        Raises:
-            BuildError: The build failed.
-            BuildStoppedError: It was stopped.
-        """
+        """Run the build to its end. Raises BuildError, or BuildStoppedError after the last viewer left."""
 
         def on_step(step: str) -> None:
             self._progress = f"{text}: {describe_step(step)}"

@@ -11,7 +11,7 @@ from engines.styles import Style
 _STEPS = {  # a builder's name of a step -> text for the user
     "set": "collecting pictures",
     "quantise": "quantising",
-    "judge": "comparing with FP32",
+    "evaluate": "comparing with FP32",
     "build": "building",
     "check": "comparing with FP32",
     "done": "testing",

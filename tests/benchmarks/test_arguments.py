@@ -15,10 +15,7 @@ from engines.errors import OptionsError, SourceError
 from live.session import Session
 
 _MANY = [
-    ("memory --frames -5", "'-5' is not an integer from 40 to"),
-    ("memory --frames 1e3", "'1e3' is not an integer"),
-    ("memory --look glase", "there is no such look - did you mean 'glaze'"),
-    ("memory now", "unrecognized arguments: now"),
+    ("soak now", "unrecognized arguments: now"),
     ("soak --minutes 0", "'0' is not a number from"),
     ("soak --minutes nan", "'nan' is not a number"),
     ("soak --every-s 0", "'0' is not a number from 0.05 to 3600"),
@@ -27,6 +24,7 @@ _MANY = [
     ("soak --out .", "it names no file"),
     ("soak --size huge", "--size huge: not a size - write WIDTHxHEIGHT"),
     ("soak --look glase", "did you mean 'glaze'"),
+    ("latency --frames 1e3", "'1e3' is not an integer"),
     ("latency --frames 0", "'0' is not an integer from 1 to"),
     ("latency --burn-in -1", "'-1' is not an integer from 0 to"),
     ("latency --frames 70000", "'70000' is not an integer"),
@@ -38,8 +36,6 @@ _MANY = [
     ("peers --json /no/such/folder/peers.json", "there is no folder"),
     ("tracking /no/such/clip.mp4", "there is no such file - check the name"),
     ("tracking --json /no/such/folder/x.json", "there is no folder"),
-    ("allocations --look glase", "did you mean 'glaze'"),
-    ("allocations --frames 0", "'0' is not an integer from 1 to"),
     ("upgrade --look glase", "did you mean 'glaze'"),
     ("upgrade --control 0", "'0' is not a number from 6 to"),
     ("upgrade --limit forever", "'forever' is not a number"),

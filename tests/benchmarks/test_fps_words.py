@@ -24,21 +24,7 @@ from engines.runtime.torch.cuda_device import CudaDevice
         ("--frames many", "'many' is not an integer"),
         ("--seconds -1", "'-1' is not a number from"),
         ("--live-s nan", "'nan' is not a number from"),
-        ("--runtime cuda", "invalid choice: 'cuda'"),
-        (
-            "--runtime openvino --precision fp16",
-            "fps: --precision fp16: openvino has no such engine - use openvino: int8, bf16, fp32",
-        ),
-        ("--runtime auto --precision int8", "--runtime auto: it selects the precision itself - omit --precision"),
-        ("--runtime auto --runtime openvino --precision int8", "--runtime auto: it selects the precision itself"),
-        (
-            "--runtime tensorrt --precision fp16 --precision int8",
-            "--precision int8: tensorrt has no such engine - use tensorrt: fp16",
-        ),
-        (
-            "--runtime openvino --runtime tensorrt --precision fp16",
-            "--runtime openvino: it has no engine in fp16 - use int8, bf16, fp32, or omit openvino",
-        ),
+        ("--backend cuda", "invalid choice: 'cuda'"),
         ("--json /no/such/folder/x.json", "there is no folder /no/such/folder - create it first"),
         ("--json .", "it cannot be written"),
         ("--json x.png", "--plot x.png: it is the same file as --json"),

@@ -12,38 +12,44 @@ from benchmarks import peers
 from benchmarks.peer_comparison import peer_runtimes
 from benchmarks.peer_comparison.comparison import compare
 from benchmarks.peer_comparison.peer_networks import PEERS
-from benchmarks.peer_comparison.peer_runtimes import missing
+from calibration.engine_checks import quantize
 from engines.cache import engine_cache
 from engines.cache.cache_entry import record_verdict, verdict
+from engines.runtime.base import NotUsableError
 from engines.runtime.openvino.int8_graph import int8_key
+from engines.runtime.torch.cuda_device import torch_device
 from engines.styles import load_style
 
-OWN = [peer.own for peer in PEERS.values() if peer.own]
-
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["peers", *words])
+    return peers.main()
 
 
 def test_missing_runtime_is_reported_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if not (why := missing("cuda-fp32", OWN)):
+    try:
+        torch_device()
         pytest.skip("this machine has a GPU")
+    except NotUsableError as error:
+        why = str(error)
+    assert run(monkeypatch, "--net", "lip_net", "--runtime", "cuda-fp32", "--runtime", "tensorrt-fp16") == 1
+    printed = capsys.readouterr().out
     for runtime in ("cuda-fp32", "tensorrt-fp16"):
-        with pytest.raises(SystemExit) as ended:
-            monkeypatch.setattr(sys, "argv", ["peers", "--runtime", runtime])
-            peers.main()
-        written = capsys.readouterr()
-        assert ended.value.code == 2 and f"{runtime}: {why}" in written.err and written.err.count("\n") == 1
+        assert f"lip_net does not run in {runtime}: {why}" in printed
 
 
-def test_missing_tensorrt_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tensorrt_names_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Uses a fake GPU if there is none."""
     if find_spec("torch_tensorrt"):
         pytest.skip("TensorRT is installed here")
     monkeypatch.setattr(peer_runtimes, "torch_device", lambda: None)
-    assert missing("cuda-fp32", OWN) == ""
-    assert missing("tensorrt-fp16", OWN).startswith("TensorRT is not installed (pip install ")
-    assert "veneer[rtx]" in missing("tensorrt-fp16", OWN)
+    assert run(monkeypatch, "--net", "lip_net", "--runtime", "tensorrt-fp16") == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "does not run" in line]
+    assert "TensorRT is not installed (pip install " in line and "veneer[rtx]" in line
 
 
 def test_int8_uses_the_live_engine_of_own_styles_only(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,12 +71,10 @@ def test_int8_uses_the_live_engine_of_own_styles_only(capsys: pytest.CaptureFixt
     assert failed.median_ms is None and failed.failed == "calibration failed: too blue, so the program does not use it"
 
 
-def test_int8_needs_nncf_and_own_styles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer_runtimes, "nncf_installed", lambda: False)
-    assert missing("openvino-int8", OWN).endswith(
-        "NNCF, which builds it, is not installed (pip install 'veneer[int8]')"
-    )
-    assert missing("openvino-int8", []) == "INT8 engines are built for this project's styles only"
+def test_int8_needs_nncf(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantize, "nncf_installed", lambda: False)
+    (row,) = compare(["lip_net"], ["openvino-int8"], seconds=0.01, threads=1).rows
+    assert row.failed == "NNCF, which builds INT8 engines, is not installed (pip install 'veneer[int8]')"
 
 
 @on_gpu

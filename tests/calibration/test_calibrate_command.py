@@ -22,7 +22,7 @@ from engines.errors import LookError, OptionsError
 from engines.runtime.autotune_choice import choice_file
 from engines.runtime.selector import open_engine
 from engines.styles import load_style
-from live.sources.still_picture import write_picture
+from live.picture_files.picture_writer import write_picture
 
 
 def call(*options: object) -> str:

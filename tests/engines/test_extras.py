@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-
-import pytest
-
-from engines import extras
-from engines.errors import OptionsError
+from engines.extras import missing_module
 
 
-def test_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(OptionsError) as caught:
-        extras.require("train", "training")
-    assert str(caught.value) == (
-        "training: PyTorch and Lightning Fabric are not installed - pip install 'veneer[train]'"
-    )
-
-
-def test_installed_libraries_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    extras.require("int8", "veneer calibrate")
-    assert extras.missing("int8") == ""
+def test_missing_library_names_the_extra() -> None:
+    error = missing_module(ModuleNotFoundError("No module named 'torch'", name="torch"))
+    assert str(error) == "this command: PyTorch is not installed - pip install 'veneer[train]'"
+    assert missing_module(ModuleNotFoundError("No module named 'json5'", name="json5")) is None

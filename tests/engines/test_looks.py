@@ -54,6 +54,15 @@ def test_own_look_replaces_a_shipped_one(veneer_home: Path) -> None:
     assert (party.no_face, party.hold_s, party.then) == ("hold", 0.5, "card")
 
 
+def test_order_of_the_looks_file_comes_first(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('order = ["party", "sketch"]\n[looks.party]\nkey = "p"\n[looks.other]\n')
+    looks = load_looks(path)
+    shipped = [name for name in load_looks() if name != "sketch"]
+    assert list(looks) == ["party", "sketch", *shipped, "other"]
+    assert (looks["party"].key, looks["other"].key) == ("p", "")
+
+
 def test_unknown_look_suggests_similar_names() -> None:
     with pytest.raises(LookError, match="'glase'.*did you mean 'glaze'"):
         find_look(load_looks(), "glase")
@@ -71,7 +80,7 @@ def test_unknown_look_suggests_similar_names() -> None:
         ("[looks.a]\ncolour = 1\n", "unknown key 'colour'"),
         ("[looks.a]\nlayers = 3\n", "layers is not a list"),
         ("[looks.a]\nlayers = [3]\n", "layer 3"),
-        ('[looks.a]\nlayers = [{ style = "lips-glace" }]\n', "did you mean 'lips-glaze'"),
+        ('[looks.a]\nlayers = [{ style = "lips-glace" }]\n', "line 2: .*did you mean 'lips-glaze'"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = 1.5 }]\n', "strength 1.5.*from 0 to 1"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = nan }]\n', "strength nan"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", strength = true }]\n', "strength True"),
@@ -82,8 +91,14 @@ def test_unknown_look_suggests_similar_names() -> None:
         ('[looks.a]\nlayers = [{ style = "lips-glaze", region = "head" }]\n', "use lips"),
         ('[looks.a]\nlayers = [{ style = "shade", color = "#112233", region = "lips" }]\n', "unknown key 'region'"),
         ('[looks.a]\nno_face = "nothing"\n', "raw, hold, blur, card"),
-        ('[looks.a]\nno_face = "hold"\nthen = "hold"\n', "then = 'hold'"),
+        ('[looks.a]\nno_face = "hold"\nthen = "hold"\n', "line 3: then = 'hold' - use one of raw, blur, card$"),
+        ("[looks.b]\n[looks.'my a']\n\nhold_s = -1\n", "line 4: hold_s = -1"),
         ("[looks.a]\nhold_s = -1\n", "hold_s = -1"),
+        ("order = 3\n", "order = 3"),
+        ('order = ["glase"]\n', "no look 'glase'.*did you mean 'glaze'"),
+        ('[looks.a]\nkey = "ab"\n', "key = 'ab'"),
+        ('[looks.a]\nkey = "Q"\n', "one small letter or a digit"),
+        ("[looks.a]\nkey = 3\n", "key = 3"),
         ("\xff", "not TOML"),
     ],
 )
@@ -94,6 +109,11 @@ def test_mistake_in_a_looks_file_is_named(tmp_path: Path, text: str, message: st
         load_looks(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_looks_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "looks.toml").write_text("\ufeff[looks.a]\nlayers = []\n", encoding="utf-8")
+    assert "a" in load_looks(tmp_path / "looks.toml")
 
 
 def test_missing_looks_file_is_named(tmp_path: Path) -> None:

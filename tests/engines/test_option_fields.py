@@ -28,13 +28,13 @@ class Options:
         check_ranges(self)
 
 
-def given_by(*arguments: str, **settings: Any) -> dict[str, Any]:
+def given_by(*arguments: str) -> dict[str, Any]:
     """What a command receives from these arguments."""
     received: dict[str, Any] = {}
     app = typer.Typer()
 
     @app.command()
-    @with_options(Options, **settings)
+    @with_options(Options)
     def command(extra: Annotated[int, typer.Option()] = 7, **given: Any) -> None:
         """Do nothing."""
         received.update(given, extra=extra)
@@ -62,11 +62,6 @@ def test_values_arrive_in_the_types_of_the_class() -> None:
     }
 
 
-def test_command_may_offer_a_part_with_other_defaults() -> None:
-    assert given_by(only=("rate", "loud"), defaults={"rate": 60.0}) == {"rate": 60.0, "extra": 7}
-    assert given_by("--rate", "5", only=("rate",), defaults={"rate": 60.0}) == {"rate": 5.0, "extra": 7}
-
-
 def test_help_shows_defaults_and_ranges() -> None:
     app = typer.Typer(rich_markup_mode=None)
 
@@ -86,16 +81,20 @@ def test_number_out_of_range_is_refused(rate: float) -> None:
         Options("ann", rate=rate)
 
 
+def place(key: str) -> str:
+    return f"line of {key}"
+
+
 def test_table_is_read_into_the_types_of_the_class() -> None:
     table = {"rate": 24, "tag": ["a", "b"], "shade": "0f", "folder": "~/x", "loud": True}
-    assert options_from_table(Options, table, "file") == {
+    assert options_from_table(Options, table, place) == {
         "rate": 24.0,
         "tags": ("a", "b"),
         "shade": 15,
         "folder": Path.home() / "x",
         "loud": True,
     }
-    assert options_from_table(Options, {"tag": "a"}, "file") == {"tags": ("a",)}
+    assert options_from_table(Options, {"tag": "a"}, place) == {"tags": ("a",)}
 
 
 @pytest.mark.parametrize(
@@ -103,11 +102,13 @@ def test_table_is_read_into_the_types_of_the_class() -> None:
     [
         ({"rat": 1}, "unknown key 'rat' - did you mean 'rate'"),
         ({"zzzz": 1}, "unknown key 'zzzz' - keys are folder, loud, name"),
-        ({"rate": "fast"}, "rate = 'fast' - write a number"),
-        ({"loud": 1}, "loud = 1 - write true or false"),
-        ({"tag": [1.5]}, r"tag = \[1.5\] - write a text, or a list of them"),
+        ({"rate": "fast"}, "rate = 'fast': of the wrong type - write a number"),
+        ({"rate": 1000}, "rate = 1000: out of range - use 1 to 240"),
+        ({"loud": 1}, "loud = 1: of the wrong type - write true or false"),
+        ({"tag": [1.5]}, r"tag = \[1.5\]: of the wrong type - write a text, or a list of them"),
+        ({"tag": []}, r"tag = \[\]: an empty list - write a text"),
     ],
 )
 def test_wrong_table_entry_is_named(table: dict[str, Any], message: str) -> None:
-    with pytest.raises(OptionsError, match=f"^file: {message}"):
-        options_from_table(Options, table, "file")
+    with pytest.raises(OptionsError, match=f"^line of {next(iter(table))}: {message}"):
+        options_from_table(Options, table, place)

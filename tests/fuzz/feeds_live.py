@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from tests.fuzz.target import Feed
 
 
 def settings(_folder: Path) -> Feed:
-    from live.options import load_options, settings_file
+    from live.options import load_apply_options, load_options, settings_file
 
     settings_file().parent.mkdir(parents=True, exist_ok=True)
 
     def feed(data: bytes) -> None:
         settings_file().write_bytes(data)
         load_options({})
+        load_apply_options({})
 
     return feed
 
@@ -30,12 +32,14 @@ def task(folder: Path) -> Feed:
 
 
 def picture(folder: Path) -> Feed:
-    from live.sources.still_picture import read_picture
+    from live.picture_files.picture_reader import PictureFile
 
     def feed(data: bytes) -> None:
         (folder / "picture").write_bytes(data)
-        bgr = read_picture(folder / "picture")
-        assert bgr.ndim == 3 and bgr.shape[2] == 3 and bgr.size and bgr.dtype == "uint8"
+        for picture in itertools.islice(PictureFile(folder / "picture").frames(), 4):
+            bgr = picture.frame_bgr
+            assert bgr.ndim == 3 and bgr.shape[2] == 3 and bgr.size and bgr.dtype == "uint8"
+            assert picture.alpha is None or picture.alpha.shape == bgr.shape[:2]
 
     return feed
 

@@ -13,6 +13,7 @@ import re
 import struct
 import warnings
 import zipfile
+import zlib
 from typing import Any
 
 _VALUES: tuple[Any, ...] = (
@@ -28,6 +29,10 @@ _TOML_VALUES = (
     '"../../x"', '{ a = 1 }', "0x" + "f" * 400, "1e400",
 )  # fmt: skip
 
+_MEDIA_HEADERS = re.compile(
+    rb"moov|mvhd|tkhd|elst|stsd|stts|ctts|stsc|stsz|stco|avcC|hvcC|colr|iloc|iprp|\x15I\xa9f|\x16T\xaek|\x1fC\xb6u|"
+    rb"strh|strf|idx1|IHDR|PLTE|acTL|fcTL|VP8|ANMF|\xff\xc0|\xff\xc2|\xff\xda|Exif|\x00\x00\x01[\x00\xb3\xba]"
+)
 _NPY_TYPES = tuple(
     f"'descr': {kind}".encode()
     for kind in (
@@ -126,6 +131,44 @@ def mutate_npz(data: bytes, rng: random.Random) -> bytes:
         for name, content in members:
             archive.writestr(name, content)
     return packed.getvalue()
+
+
+def mutate_media(data: bytes, rng: random.Random) -> bytes:
+    """Change one to six places in the headers of a picture or film; a PNG gets correct checksums again."""
+    changed = bytearray(data)
+    starts = [0, *(match.start() for match in _MEDIA_HEADERS.finditer(data))]
+    for _ in range(rng.choice((1, 1, 2, 3, 6))):
+        if len(changed) < 16:
+            break
+        at = min(len(changed) - 1, rng.choice(starts) + rng.randrange(64))
+        what = rng.randrange(8)
+        if what < 3:
+            changed[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+        elif what == 3:
+            changed[at] ^= 1 << rng.randrange(8)
+        elif what == 4:
+            changed[at : at + 4] = struct.pack(">I", rng.choice((0, 1, 1 << 16, (1 << 31) - 1, (1 << 32) - 1)))
+        elif what == 5:
+            del changed[at : at + rng.randrange(1, 40)]
+        elif what == 6:
+            changed[at:at] = changed[at : at + rng.randrange(1, 80)]
+        else:
+            del changed[rng.randrange(len(changed) // 2, len(changed)) :]
+    return _with_checksums(bytes(changed)) if rng.random() < 0.8 else bytes(changed)
+
+
+def _with_checksums(data: bytes) -> bytes:
+    """Return a PNG with the checksum that each chunk must have; other data unchanged."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return data
+    changed, at = bytearray(data), 8
+    while at + 12 <= len(changed):
+        end = at + 8 + struct.unpack_from(">I", changed, at)[0]
+        if end + 4 > len(changed):
+            break
+        struct.pack_into(">I", changed, end, zlib.crc32(changed[at + 4 : end]))
+        at = end + 4
+    return bytes(changed)
 
 
 def _mutate_member(name: str, content: bytes, rng: random.Random) -> tuple[str, bytes]:

@@ -25,7 +25,8 @@ JSON_WORDS = tuple(
 PICTURE_WORDS = (
     b"\x89PNG\r\n\x1a\n", b"IHDR", b"IDAT", b"iCCP", b"eXIf", b"acTL", b"\xff\xd8\xff", b"\xff\xc0", b"\xff\xc2",
     b"\xff\xda", b"\xff\xe1", b"Exif\0\0", b"RIFF", b"WEBP", b"VP8 ", b"VP8L", b"VP8X", b"EXIF", b"II*\0", b"MM\0*",
-    b"BM", b"\x12\x01", b"\xff\xff\xff\x7f",
+    b"BM", b"\x12\x01", b"\xff\xff\xff\x7f", b"fcTL", b"fdAT", b"ANIM", b"ANMF", b"GIF89a", b"\x21\xf9\x04", b"\x2c",
+    b"NETSCAPE2.0", b"ftypavif", b"ftypavis", b"ftypheic", b"ispe", b"iloc", b"ipma", b"irot", b"grid", b"colr",
 )  # fmt: skip
 VIDEO_WORDS = (
     b"ftyp", b"moov", b"mvhd", b"trak", b"tkhd", b"mdia", b"stsd", b"stts", b"stsz", b"stco", b"mdat", b"elst",
@@ -55,6 +56,7 @@ def settings() -> list[bytes]:
     return [
         b'[run]\nsource = 0\nlook = "glaze"\nsink = ["virtual-camera", "window"]\nsize = "1280x720"\nfps = 29.97\n',
         b'[run]\nmax_faces = 2\nstrength = 0.5\nmirror = true\nframes = 9\nreport = "~/r.json"\nruntime = "torch"\n',
+        b'[apply]\nlook = "toon"\nencoder = "libx265"\nquality = 24\nsize = "640x360"\nno-clobber = true\n',
         b'[run]\nface_model = "~nobody/x.task"\nlooks_file = "/tmp/x.toml"\nglobal-hotkeys = false\n',
     ]
 
@@ -188,10 +190,12 @@ def tasks() -> list[bytes]:
 
 
 def pictures() -> list[bytes]:
-    """One picture of every kind, with and without transparency, 16 bits, palette, orientation, profile."""
+    """One picture of every kind, with and without transparency, 16 bits, palette, orientation, profile, animation."""
     import numpy as np
-    from PIL import Image
+    from PIL import Image, ImageCms
+    from pillow_heif import register_heif_opener
 
+    register_heif_opener()
     rng = np.random.default_rng(1)
     rgb = Image.fromarray(rng.integers(0, 255, (9, 13, 3), np.uint8))
     exif = Image.Exif()
@@ -209,7 +213,13 @@ def pictures() -> list[bytes]:
         (rgb.convert("L"), "bmp", {}),
         (rgb.convert("CMYK"), "jpeg", {}),
         (Image.fromarray(rng.integers(0, 65535, (5, 7), np.uint16)), "png", {}),
+        (rgb, "png", {"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()}),
+        (rgb.convert("P"), "gif", {}),
+        (rgb, "avif", {"exif": exif}),
+        (rgb, "heif", {"exif": exif}),
     ]
+    more = {"save_all": True, "append_images": [rgb.rotate(180), rgb.rotate(90)], "duration": 40}
+    made += [(rgb, kind, more) for kind in ("png", "webp", "gif", "avif")]
     files = []
     for picture, kind, options in made:
         file = io.BytesIO()

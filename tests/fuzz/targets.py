@@ -11,7 +11,7 @@ from tests.fuzz import feeds_control as control
 from tests.fuzz import feeds_engines as engines
 from tests.fuzz import feeds_live as live
 from tests.fuzz import samples
-from tests.fuzz.mutations import mutate_json, mutate_npz, mutate_safetensors, mutate_toml
+from tests.fuzz.mutations import mutate_json, mutate_media, mutate_npz, mutate_safetensors, mutate_toml
 from tests.fuzz.target import Feed, Target
 
 LOOKS = Target("looks TOML", engines.looks, samples.looks, samples.TOML_WORDS, mutate_toml)
@@ -34,8 +34,8 @@ MARKER = Target("pairs marker", engines.marker, samples.port_files, samples.JSON
 REGION = Target("aligned region", engines.region, samples.regions, change=mutate_npz)
 VGG = Target("VGG-19 weights", engines.vgg, samples.vggs, change=mutate_npz)
 TASK = Target("face model bundle", live.task, samples.tasks)
-PICTURE = Target("picture", live.picture, samples.pictures, samples.PICTURE_WORDS)
-VIDEO = Target("video", live.video, samples.videos, samples.VIDEO_WORDS)
+PICTURE = Target("picture", live.picture, samples.pictures, samples.PICTURE_WORDS, mutate_media)
+VIDEO = Target("video", live.video, samples.videos, samples.VIDEO_WORDS, mutate_media)
 
 TARGETS: dict[str, Target] = {name: value for name, value in globals().items() if isinstance(value, Target)}
 

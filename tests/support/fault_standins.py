@@ -18,6 +18,7 @@ from support.head_parts import NegativeEngine, portrait_face
 
 from engines.looks import Look
 from engines.runtime.hot_swap import HotSwapEngine
+from engines.styles import load_style
 from live.pipeline.frame import Face, Frame, ImageU8
 from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.sinks.base import FrameSink
@@ -150,11 +151,9 @@ class TinyLookLoader(LookLoader):
         if name not in self._loaded:
             self._orders.meet("looks")
             regions = ("person", "head") if name == "toon" else ()
-            layers = [
-                LoadedLayer(1.0, HotSwapEngine(self.engine), None, (32, 32), None, region, "picture")
-                for region in regions
-            ]
-            self._loaded[name] = LoadedLook(self._looks[name], tuple(layers))
+            styles = [replace(load_style("toon"), region=region, size_wh=(32, 32)) for region in regions]
+            layers = tuple(LoadedLayer(style, 1.0, HotSwapEngine(self.engine)) for style in styles)
+            self._loaded[name] = LoadedLook(self._looks[name], layers)
         return self._loaded[name]
 
     def close(self) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.looks import Look
+from engines.regions.upright import FRAME_REGIONS
 from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
+from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH, load_style
 from live.pipeline.frame import Face, ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_loader import LoadedLayer, LoadedLook
@@ -51,11 +54,17 @@ class NegativeEngine:
         """Release nothing."""
 
 
+def stand_in_layer(
+    engine: HotSwapEngine, region: str, *, output: str = "picture", strength: float = 1.0
+) -> LoadedLayer:
+    """Return a layer of a stand-in for an engine."""
+    size_wh = FRAME_SIZE_WH if region in FRAME_REGIONS else FACE_SIZE_WH
+    style = replace(load_style("toon"), region=region, size_wh=size_wh, output=output)
+    return LoadedLayer(style, strength, engine)
+
+
 def negative_look(*regions: str, output: str = "picture", no_face: str = "hold") -> LoadedLook:
     """Return a look whose layers turn these regions into their negative."""
-    sizes = {region: (448, 256) if region in ("frame", "person") else (256, 256) for region in regions}
-    layers = tuple(
-        LoadedLayer(1.0, HotSwapEngine(NegativeEngine(output)), None, sizes[region], None, region, output)
-        for region in regions
-    )
+    engine = HotSwapEngine(NegativeEngine(output))
+    layers = tuple(stand_in_layer(engine, region, output=output) for region in regions)
     return LoadedLook(Look("negative", "", (), no_face, 0.5), layers)

@@ -21,16 +21,22 @@ HANG_S = 60.0
 PROGRAM = """
 import sys, threading, time
 from engines.errors import VeneerError
-from live.control.global_hotkeys import GlobalHotkeys
+from live.control.global_hotkeys import listen
 
 def on_command(command):
     print(command.verb, command.argument, flush=True)
 
-keys = GlobalHotkeys(on_command, ("none", "glaze", "bright"))
+def start():
+    global stop
+    stop = listen(on_command, {"1": "none", "2": "glaze", "3": "bright"})
+
+def stop():
+    pass
+
 for order in sys.stdin:
     began_s = time.monotonic()
     try:
-        getattr(keys, order.strip())()
+        globals()[order.strip()]()
     except VeneerError as error:
         print("refused", error, flush=True)
     took_s = time.monotonic() - began_s

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from support.head_parts import NegativeEngine
+from support.head_parts import NegativeEngine, stand_in_layer
 from support.never_bare_judge import PLACES, SMALL_WH, scenes
 
 from engines.errors import EngineError
@@ -17,7 +17,7 @@ from engines.looks import Look, load_looks
 from engines.regions.upright import FACE_OVAL
 from engines.runtime.hot_swap import HotSwapEngine
 from live.pipeline.frame import Face, Frame
-from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
+from live.render.look_loader import LoadedLook, LookLoader
 from live.sources.base import FrameSource, SourceInfo
 
 
@@ -166,11 +166,9 @@ class TroubledLookLoader(LookLoader):
             raise EngineError(f"look {name}", "it cannot be made here")
         look, layers = self._looks[name], []
         for layer in look.layers:
-            region = getattr(layer.style, "region", "lips")
-            if region == "lips":
+            if layer.region == "lips":
                 return super().load(name)
-            size_wh = (448, 256) if region in ("frame", "person") else (256, 256)
-            layers.append(LoadedLayer(layer.strength, self._engine, None, size_wh, None, region, "picture"))
+            layers.append(stand_in_layer(self._engine, layer.region, strength=layer.strength))
         self._loaded[name] = LoadedLook(look, tuple(layers))
         return self._loaded[name]
 

@@ -2,7 +2,7 @@
 
 Frames are sent as fast as possible, with timestamps 1/30 s apart; after each the number of frames is printed. MODE is
 "on" (until killed or interrupted), "full" (until the disk is full; prints the error, then "closed" if `close` raises
-none) or "limit" (as "full", with a file size limit of 300 kB).
+none) or "limit" (as "full", with a file size limit of 600 kB).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
         import resource
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
     interrupted = threading.Event()  # as in `veneer`: an exception would be lost in FFmpeg's callbacks
     signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     noise = np.random.default_rng(0).integers(0, 255, (240, 640, 3), dtype=np.uint8)

@@ -25,8 +25,7 @@ def test_doctor_warns_about_missing_exclusive_caps(machine: Machine) -> None:
     found = machine.run("doctor_on_plain_module", timeout_s=3000)
     checks = {}
     for which in ("without", "with"):
-        assert not found[which]["stderr"].strip(), found[which]
-        checks[which] = {check["name"]: check for check in json.loads(found[which]["stdout"])}
+        checks[which] = {check["name"]: check for check in json.loads(found[which])}  # no other output
         assert checks[which]["camera"]["ok"] and "fps" in checks[which]["camera"]["says"], checks
         assert checks[which]["virtual camera"]["ok"]
     without, right = checks["without"]["virtual camera"], checks["with"]["virtual camera"]

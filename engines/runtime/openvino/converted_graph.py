@@ -25,10 +25,8 @@ GRAPH = "model.xml"
 def load_openvino() -> Any:
     """Import `openvino` without its telemetry, which would report each import and conversion to a server.
 
-    OpenVINO and NNCF treat a user who was never asked as one who agreed; both work without the telemetry module.
-
-    Raises:
-        ImportError: OpenVINO is not installed.
+    OpenVINO and NNCF treat a user who was never asked as one who agreed; both work without the telemetry module. Raises
+    ImportError if OpenVINO is not installed.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return importlib.import_module("openvino")
@@ -39,10 +37,8 @@ def openvino_core() -> Any:
     """Return the one `Core` of this process, which is never destroyed.
 
     OpenVINO unloads its CPU plugin with the last `Core`, in whichever thread that happens. The thread that loaded the
-    plugin then has a dangling signal stack, and Ctrl-C causes a segmentation fault (observed with 2026.4).
-
-    Raises:
-        ImportError: OpenVINO is not installed.
+    plugin then has a dangling signal stack, and Ctrl-C causes a segmentation fault (observed with 2026.4). Raises
+    ImportError if OpenVINO is not installed.
     """
     return load_openvino().Core()
 
@@ -69,12 +65,19 @@ def cached_graph_key(style: Style) -> str:
     return engine_cache.cache_key(graph=graph_key(style), **versions)
 
 
-def convert_style(style: Style) -> openvino.Model:
-    """Convert a style's PyTorch module into an OpenVINO graph for 1 to `MAX_FACES` regions of any size.
+def loaded_graph_key(style: Style) -> str:
+    """Return the key of the graph that `load_graph` returns, which is part of the keys of the engines made from it.
 
-    Raises:
-        NotUsableError: PyTorch is not installed.
+    A shipped graph is not converted here, so that installing another PyTorch does not invalidate its engines.
     """
+    key = graph_key(style)
+    if engine_cache.find_shipped(key) is None:
+        return cached_graph_key(style)
+    return engine_cache.cache_key(graph=key, openvino=library_version("openvino"))
+
+
+def convert_style(style: Style) -> openvino.Model:
+    """Convert a style to an OpenVINO graph for 1 to `MAX_FACES` regions. Raises NotUsableError without PyTorch."""
     if find_spec("torch") is None:
         reason = f"its graph of {style.name} is not converted yet, which needs PyTorch"
         raise NotUsableError(reason, extras.install_command("train"))
@@ -104,10 +107,8 @@ def save_graph(model: openvino.Model, folder: Path) -> None:
 def load_graph(style: Style, core: openvino.Core) -> openvino.Model:
     """Return the style's FP32 graph: the shipped one, the cached one, or else a new conversion (5 s).
 
-    Raises:
-        NotUsableError: It must be converted, and PyTorch is not installed.
-        RuntimeError: OpenVINO cannot convert it.
-        EngineError: The weights are not usable.
+    Raises NotUsableError if it must be converted, and PyTorch is not installed; RuntimeError if OpenVINO cannot convert
+    it; EngineError if the weights are not usable.
     """
     if (entry := engine_cache.find_shipped(graph_key(style))) is not None:
         with contextlib.suppress(RuntimeError):

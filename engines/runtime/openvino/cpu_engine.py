@@ -12,7 +12,7 @@ from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime import autotune_choice
 from engines.runtime.base import EngineInfo, NotUsableError, usable_cores
-from engines.runtime.openvino.converted_graph import GRAPH, cached_graph_key, load_graph, openvino_core
+from engines.runtime.openvino.converted_graph import GRAPH, load_graph, loaded_graph_key, openvino_core
 from engines.runtime.openvino.graph_engine import SEVERAL, GraphEngine, reshape_graph
 from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
 from engines.runtime.probe import probe_bgr, within_tolerance
@@ -28,17 +28,13 @@ class OpenVinoEngine(GraphEngine):
 
     "auto" takes the precision that `veneer calibrate machine` chose; else INT8 if calibration built it and it passed;
     else BF16 on processors that have it (twice as fast as FP32), if it passed calibration, or if its answer to a probe
-    is close to FP32; else FP32.
+    is close to FP32; else FP32. Raises NotUsableError if the requested precision is not available here, or none is
+    left; RuntimeError if OpenVINO cannot convert or compile the graph; EngineError if the weights are not usable.
 
     Args:
         precision: "auto" or one of `PRECISIONS`, which is then used whatever its verdict is.
         threads: Number of threads; None for the machine's choice or `default_threads`.
         excluded: Precisions that "auto" skips.
-
-    Raises:
-        NotUsableError: The requested precision is not available here, or none is left.
-        RuntimeError: OpenVINO cannot convert or compile the graph.
-        EngineError: The weights are not usable.
     """
 
     def __init__(
@@ -81,11 +77,7 @@ class _Compiler:
         self._has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
     def best(self, first: tuple[str, ...], excluded: Collection[str] = ()) -> _Compiled:
-        """Return the first precision that is available and accurate; FP32 otherwise.
-
-        Raises:
-            NotUsableError: FP32 is excluded too.
-        """
+        """Return the first accurate precision available; else FP32. Raises NotUsableError if FP32 is excluded too."""
         refusals: list[str] = []
         for precision in dict.fromkeys((*first, *PRECISIONS[:-1])):
             if precision in excluded:
@@ -105,11 +97,7 @@ class _Compiler:
         return self.requested("fp32", "; ".join(reversed(refusals)))
 
     def requested(self, precision: str, why: str = "requested") -> _Compiled:
-        """Return one precision, whatever its verdict is.
-
-        Raises:
-            NotUsableError: It is not available here.
-        """
+        """Return one precision, whatever its verdict is. Raises NotUsableError if it is not available here."""
         if precision not in PRECISIONS:
             raise NotUsableError(f"OpenVINO has no precision {precision!r}", f"use {', '.join(PRECISIONS)}")
         if precision == "bf16" and not self._has_bf16:
@@ -121,8 +109,7 @@ class _Compiler:
     def _accurate(self, precision: str) -> _Compiled:
         """Return one precision if it passed calibration or, without a verdict, meets the tolerance on a probe.
 
-        Raises:
-            NotUsableError: It is not available here or not accurate.
+        Raises NotUsableError if it is not available here or not accurate.
         """
         found = verdict(engine_key(self._style, precision, self._device))
         if found.startswith("failed"):
@@ -183,7 +170,7 @@ def engine_key(style: Style, precision: str, device: str) -> str:
     """
     if precision == "int8":
         return int8_key(style)
-    graph, size_wh = cached_graph_key(style), list(style.size_wh)
+    graph, size_wh = loaded_graph_key(style), list(style.size_wh)
     return engine_cache.cache_key(graph=graph, size_wh=size_wh, precision=precision, device=device)
 
 
@@ -195,8 +182,7 @@ def default_threads(size_wh: tuple[int, int]) -> int:
 def deviation_from_fp32(model: Any, style: Style, core: Any) -> tuple[float, bool]:
     """Compare a compiled graph for one region with FP32 on the CPU on a probe.
 
-    Returns:
-        The largest deviation in steps of 1/255, and whether the answer is within the tolerance.
+    Return the largest deviation in steps of 1/255, and whether the answer is within the tolerance.
     """
     graph = reshape_graph(load_graph(style, core), style.size_wh, 1)
     fp32_model = core.compile_model(graph, "CPU", compile_settings("f32", default_threads(style.size_wh)))

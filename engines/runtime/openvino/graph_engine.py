@@ -26,11 +26,7 @@ def reshape_graph(graph: Any, size_wh: tuple[int, int], count: int | tuple[int, 
 
 
 class GraphEngine:
-    """See `Engine`.
-
-    Args:
-        fixed: The model for several takes exactly `MAX_FACES`.
-    """
+    """See `Engine`; if `fixed`, the model for several takes exactly `MAX_FACES`."""
 
     def __init__(
         self, info: EngineInfo, one: Any, several: Any, size_wh: tuple[int, int], *, fixed: bool = False

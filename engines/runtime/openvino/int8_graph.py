@@ -21,7 +21,7 @@ from engines import extras
 from engines.cache import cache_entry, calibration_set, engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime.base import library_version
-from engines.runtime.openvino.converted_graph import cached_graph_key, load_openvino, openvino_core
+from engines.runtime.openvino.converted_graph import load_openvino, loaded_graph_key, openvino_core
 from engines.styles import Style
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def nncf_installed() -> bool:
 def int8_key(style: Style) -> str:
     """Return the key of the style's INT8 engine and of its verdict, at the style's size on this processor."""
     return engine_cache.cache_key(
-        graph=cached_graph_key(style),
+        graph=loaded_graph_key(style),
         size_wh=list(style.size_wh),
         precision="int8",
         device=cpu_name(),

@@ -22,15 +22,9 @@ DEVICES = {"openvino-gpu": "GPU", "openvino-npu": "NPU"}  # runtime: OpenVINO's 
 class IntelEngine(GraphEngine):
     """See `Engine`. Its answer to a probe is compared with FP32 on the CPU before it is used.
 
-    It was tested with a simulated device only, so "auto" does not take it.
-
-    Args:
-        runtime: A key of `DEVICES`.
-
-    Raises:
-        NotUsableError: OpenVINO finds no such device, or FP16 is not accurate on it for this style.
-        RuntimeError: OpenVINO cannot convert or compile the graph.
-        EngineError: The weights are not usable.
+    It was tested with a simulated device only, so "auto" does not take it. Raises NotUsableError if OpenVINO finds no
+    such device, or FP16 is not accurate on it for this style; RuntimeError if OpenVINO cannot convert or compile the
+    graph; EngineError if the weights are not usable.
     """
 
     def __init__(self, style: Style, *, runtime: str, say: Callable[[str], None] = engine_cache.print_line) -> None:
@@ -44,11 +38,7 @@ class IntelEngine(GraphEngine):
 
 
 def find_device(core: Any, kind: str) -> str:
-    """Return OpenVINO's name of the first device of a kind ("GPU", "NPU"), as in "GPU.0".
-
-    Raises:
-        NotUsableError: There is none.
-    """
+    """Return the first device of a kind ("GPU", "NPU"), as in "GPU.0". Raises NotUsableError if there is none."""
     devices = [str(device) for device in core.available_devices]
     for device in devices:
         if device.split(".")[0] == kind:
@@ -65,11 +55,8 @@ def cache_folder() -> Path:
 def _compile(style: Style, core: Any, device: str, say: Callable[[str], None]) -> tuple[Any, Any, float]:
     """Return the models for one region and for `MAX_FACES`, and the largest deviation from FP32.
 
-    OpenVINO's cache, which saves seconds on these devices, is deleted if it causes an error or a deviation.
-
-    Raises:
-        NotUsableError: The graph is inaccurate also if compiled without the cache.
-        RuntimeError: It cannot be compiled.
+    OpenVINO's cache, which saves seconds on these devices, is deleted if it causes an error or a deviation. Raises
+    NotUsableError if the graph is inaccurate also if compiled without the cache; RuntimeError if it cannot be compiled.
     """
     graph, had_cache = load_graph(style, core), cache_folder().exists()  # compiling creates the folder
 

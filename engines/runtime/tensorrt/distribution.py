@@ -13,13 +13,7 @@ INSTALL = "pip install 'veneer[nvidia]' (any NVIDIA GPU, several GB) or 'veneer[
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """One of the two distributions that contain the module `torch_tensorrt`, with its TensorRT.
-
-    Attributes:
-        converter: Name of the distribution with `torch_tensorrt`.
-        tensorrt: Name of the distribution with TensorRT.
-        module: Name under which TensorRT is imported.
-    """
+    """A distribution that contains `torch_tensorrt`, the converter, with its TensorRT and the name of its module."""
 
     converter: str
     tensorrt: str
@@ -37,11 +31,7 @@ _BOTH = (
 
 
 def installed_distribution() -> Distribution:
-    """Return the installed distribution.
-
-    Raises:
-        NotUsableError: None is installed, or both, which overwrite each other's files.
-    """
+    """Return the installed one. Raises NotUsableError if there is none, or both, which overwrite each other's files."""
     found = []
     for distribution in _BOTH:
         with contextlib.suppress(metadata.PackageNotFoundError):

@@ -11,11 +11,7 @@ from torch import Tensor
 class LoadedPlan:
     """A plan ready to run: takes (N, 3, H, W) float16 RGB, 0..1, on the GPU and returns the same in a reused buffer.
 
-    Args:
-        trt: The module `tensorrt` or `tensorrt_rtx`.
-
-    Raises:
-        RuntimeError: TensorRT rejects the plan, or the GPU's memory is full.
+    Raises RuntimeError if TensorRT, the module `trt`, rejects the plan, or the GPU's memory is full.
     """
 
     def __init__(self, trt: Any, plan: bytes) -> None:

@@ -39,12 +39,10 @@ class Plan:
 def build_plan(net: nn.Module, count: int, size_wh: tuple[int, int]) -> Plan:
     """Build the plan for `count` regions. Requires torch_tensorrt, and a GPU unless TensorRT-RTX is installed.
 
+    Raises NotUsableError if TensorRT cannot run the whole network as one engine; RuntimeError if building failed.
+
     Args:
         net: Takes and returns (N, 3, H, W); it is not modified.
-
-    Raises:
-        NotUsableError: TensorRT cannot run the whole network as one engine.
-        RuntimeError: Building failed.
     """
     started_s = time.perf_counter()
     example = torch.zeros((count, 3, size_wh[1], size_wh[0]), dtype=torch.float16)

@@ -39,15 +39,12 @@ Plans = dict[int, bytes]  # number of regions: plan
 class TensorRtEngine(FallbackEngine):
     """See `Engine`. Its answer to a probe is compared with FP32 on the same GPU before it is used.
 
-    Falls back to PyTorch FP16 on the GPU, and from there, after NaN, to PyTorch FP32.
+    Falls back to PyTorch FP16 on the GPU, and from there, after NaN, to PyTorch FP32. Raises NotUsableError if
+    TensorRT, a GPU or its memory is missing, or FP16 is not accurate for this style; RuntimeError if building or
+    loading failed; EngineError if the weights are not usable.
 
     Args:
         build: Build an engine that is not cached, which takes up to a minute.
-
-    Raises:
-        NotUsableError: TensorRT, a GPU or its memory is missing, or FP16 is not accurate for this style.
-        RuntimeError: Building or loading failed.
-        EngineError: The weights are not usable.
     """
 
     def __init__(

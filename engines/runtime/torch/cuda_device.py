@@ -35,11 +35,7 @@ class CudaDevice:
 
 @cache
 def driver_device() -> CudaDevice:
-    """Return the GPU, as the driver describes it.
-
-    Raises:
-        NotUsableError: There is no driver or no GPU, or the driver fails.
-    """
+    """Return the GPU, as the driver describes it. Raises NotUsableError if there is none, or the driver fails."""
     return query_driver(ctypes.CDLL)
 
 
@@ -83,11 +79,7 @@ def _driver_version(load: Callable[[str], Any]) -> str:
 
 
 def torch_device() -> CudaDevice:
-    """Return the GPU after PyTorch has run a calculation on it.
-
-    Raises:
-        NotUsableError: There is none, or PyTorch cannot use it.
-    """
+    """Return the GPU after PyTorch has calculated on it. Raises NotUsableError if PyTorch cannot use one."""
     device = driver_device()
     import torch
 

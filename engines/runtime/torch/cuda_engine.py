@@ -34,17 +34,14 @@ _MODE = "max-autotune"
 class TorchCudaEngine(FallbackEngine):
     """See `Engine`. Its answer to a probe is compared with FP32 on the same GPU before it is used.
 
-    Falls back to FP32 on the GPU, without a recording, if FP16 gives NaN or an FP32 recording fails.
+    Falls back to FP32 on the GPU, without a recording, if FP16 gives NaN or an FP32 recording fails. Raises
+    NotUsableError if there is no usable GPU, its memory is full, or the precision is not accurate for this style;
+    EngineError if the weights are not usable; OptionsError if the environment variable names an unknown mode.
 
     Args:
         precision: "fp16" or "fp32".
         autotune: Let torch.compile choose the kernels in the mode "max-autotune", which takes a minute or more at each
             start; None to follow the environment variable `COMPILE`. If compiling fails, the network runs uncompiled.
-
-    Raises:
-        NotUsableError: There is no usable GPU, its memory is full, or the precision is not accurate for this style.
-        EngineError: The weights are not usable.
-        OptionsError: The environment variable names an unknown mode.
     """
 
     def __init__(
@@ -74,11 +71,7 @@ class TorchCudaEngine(FallbackEngine):
 
 
 def autotune_requested() -> bool:
-    """Whether the environment variable `COMPILE` requests torch.compile.
-
-    Raises:
-        OptionsError: It names an unknown mode.
-    """
+    """Whether the variable `COMPILE` requests torch.compile. Raises OptionsError if it names an unknown mode."""
     mode = os.environ.get(COMPILE, "")
     if mode not in ("", _MODE):
         raise OptionsError(f"{COMPILE}={mode}", "there is no such mode", f"use {_MODE}, or leave it unset")
@@ -169,8 +162,7 @@ def fp16_step(net: nn.Module, reference: InferFunction, style: Style, device: Cu
 def max_deviation(fast: InferFunction, reference: InferFunction, size_wh: tuple[int, int]) -> float:
     """Return the largest deviation from the reference on a probe in steps of 1/255, for one region and for several.
 
-    Raises:
-        NotUsableError: It is not within the tolerance.
+    Raises NotUsableError if it is not within the tolerance.
     """
     one_bgr = probe_bgr(size_wh)
     largest = 0.0

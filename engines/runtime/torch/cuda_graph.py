@@ -61,11 +61,7 @@ class StaticRun:
         self._recorded = self._record() if on_gpu else None
 
     def run(self, regions_bgr: Regions) -> tuple[NDArray[np.float32], bool]:
-        """Return the output for up to `count` regions, which the next call overwrites, and whether all is finite.
-
-        Raises:
-            RuntimeError: The GPU failed.
-        """
+        """Return the output for up to `count` regions, overwritten by the next call, and whether all is finite."""
         count = len(regions_bgr)
         np.copyto(self._in_bgr[:count], regions_bgr)
         if self._recorded is None:

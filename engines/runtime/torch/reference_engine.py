@@ -14,11 +14,7 @@ from engines.text import first_line
 
 
 class TorchEngine:
-    """See `Engine`. Takes regions of every size that the generator accepts.
-
-    Raises:
-        EngineError: The weights are not usable.
-    """
+    """See `Engine`. Takes every size that the generator accepts. Raises EngineError if the weights are not usable."""
 
     def __init__(self, style: Style, *, why: str) -> None:
         self._net = IoAdapter(style.load_generator()).eval()

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import OptionsError
-from engines.files import atomic_path
+from engines.errors import OptionsError, os_errors
+from engines.files import atomic_write
 
 _PERSON_SIDE_PX = 128
 
@@ -42,23 +42,15 @@ class AlignedRegion:
 
 
 def save_region(region: AlignedRegion, folder: Path) -> None:
-    """Write a region. The PNG is written last: `region_names` lists regions with both files.
-
-    Raises:
-        OptionsError: The folder is not writable, or full.
-    """
+    """Write a region, the PNG last: see `region_names`. Raises OptionsError if the folder is not writable or full."""
     person = cv2.resize(region.person, (_PERSON_SIDE_PX, _PERSON_SIDE_PX), interpolation=cv2.INTER_AREA)
     side_px = region.rgb.shape[0]
     inner = np.array(region.inner or (0, 0, side_px, side_px), np.float32)
     arrays = {"landmarks_xy": region.landmarks_xy, "person": person, "inner": inner, "kind": np.array(region.kind)}
-    try:
+    with os_errors(f"regions in {folder}", "name another folder, or make room"):
         np.savez_compressed(folder / f"{region.name}.npz", **arrays)
-        with atomic_path(folder / f"{region.name}.png") as part:
-            if not cv2.imwrite(str(part), cv2.cvtColor(region.rgb, cv2.COLOR_RGB2BGR)):
-                raise OSError(0, "the PNG could not be written (is the disk full?)")
-    except (OSError, cv2.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OptionsError(f"regions in {folder}", reason, "name another folder, or make room") from error
+        encoded = cv2.imencode(".png", cv2.cvtColor(region.rgb, cv2.COLOR_RGB2BGR))[1]
+        atomic_write(folder / f"{region.name}.png", encoded.tobytes())
 
 
 def region_names(folder: Path) -> list[str]:
@@ -67,11 +59,7 @@ def region_names(folder: Path) -> list[str]:
 
 
 def load_region(folder: Path, name: str) -> AlignedRegion:
-    """Read one region.
-
-    Raises:
-        OptionsError: Its files are not readable, or do not fit each other.
-    """
+    """Read one region. Raises OptionsError if its files are not readable, or do not fit each other."""
     path = folder / f"{name}.png"
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     try:

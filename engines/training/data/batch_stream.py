@@ -40,11 +40,7 @@ class BatchStream:
             self._batches: Iterator[Any] | None = iter(loader)
 
     def get(self) -> Any:
-        """Return the batch of the next step.
-
-        Raises:
-            VeneerError: The batch cannot be made, or a worker process died.
-        """
+        """Return the next step's batch. Raises VeneerError if it cannot be made, or a worker process died."""
         assert self._batches is not None
         try:
             batch = next(self._batches)

@@ -10,28 +10,14 @@ from typing import Any
 
 from engines.errors import OptionsError, os_errors
 from engines.files import atomic_write
+from engines.untrusted_files import json_or_empty
 
 SIDES = ("before", "after")
 DRAWN, CUT = "made.json", "cut.json"  # pairs that a teacher drew; pairs cut from the user's own pictures
 
 
-def read_marker(path: Path) -> dict[str, Any] | None:
-    """Return the content of a marker: {} if it is damaged, None if there is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def write_marker(path: Path, key: Mapping[str, Any]) -> None:
-    """Write a marker atomically.
-
-    Raises:
-        OptionsError: The folder is not writable, or full.
-    """
+    """Write a marker atomically. Raises OptionsError if the folder is not writable, or full."""
     with folder_errors("pictures", path.parent):
         atomic_write(path, json.dumps(key, indent=2) + "\n")
 
@@ -49,19 +35,14 @@ def folder_errors(what: str, folder: Path) -> AbstractContextManager[None]:
 
 
 def prepare_pairs(out: Path, marker: str, key: Mapping[str, Any], keep: Iterable[str]) -> None:
-    """Create out/before and out/after, delete outdated pictures, and mark the folder with `key`.
+    """Create out/before and out/after, delete outdated pictures, and mark the folder with `key`, in `DRAWN` or `CUT`.
 
-    Args:
-        marker: Its marker from now on, `DRAWN` or `CUT`.
-        key: How the pictures are made. If the marker has another content, all pictures are deleted.
-        keep: Otherwise, stems of the files that are kept.
-
-    Raises:
-        OptionsError: The folder holds pictures and no marker, or cannot be written.
+    If the marker has another content, all pictures are deleted, otherwise those whose stem is not in `keep`. Raises
+    OptionsError if the folder holds pictures and no marker, or cannot be written.
     """
     pictures = [path for side in SIDES for path in (out / side).glob("*.png")]
     refuse_foreign("pairs", out, pictures, (out / DRAWN, out / CUT))
-    kept = set(keep) if read_marker(out / marker) == key else set()
+    kept = set(keep) if json_or_empty(out / marker) == key else set()
     with folder_errors("pairs", out):
         for path in pictures:
             if path.stem not in kept:

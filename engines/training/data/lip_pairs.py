@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,9 +17,6 @@ from engines.errors import OptionsError, os_errors
 from engines.training.data.paired_dataset import terms_of
 from engines.training.data.picture_pairs import ImageU8, complete_pairs, read_rgb, size_text
 
-if TYPE_CHECKING:
-    from engines.training.methods.lips import LipsConfig
-
 CROP_SIZE_WH = (90, 30)
 BEFORE = "bare"
 _PAINTED_LEVELS = 60  # sum over the colours of a change that is paint
@@ -29,12 +25,7 @@ _TWIN_CORRELATION = 0.955
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LipPairs:
-    """Lip crops before and after, (N, 30, 90, 3) RGB uint8.
-
-    Attributes:
-        style: Folder of the painted crops.
-        terms: Terms of use, as TERMS.txt beside the folders states them.
-    """
+    """Lip crops before and after, (N, 30, 90, 3) RGB uint8, by the name of the painted folder, with terms of use."""
 
     style: str
     before_rgb: ImageU8
@@ -66,8 +57,7 @@ class LipPairs:
 def load_lip_pairs(data: Path, style: str) -> list[LipPairs]:
     """Return the pairs DATA/bare -> DATA/STYLE; for "all", those of every folder beside `bare`.
 
-    Raises:
-        OptionsError: A folder, a partner or a picture is missing, unreadable or of another size.
+    Raises OptionsError if a folder, a partner or a picture is missing, unreadable or of another size.
     """
     with os_errors(
         f"lip pairs in {data}", f"name the folder that holds {BEFORE}/ and one folder for each painted style"
@@ -95,7 +85,7 @@ def _read(before: Path, after: Path) -> tuple[ImageU8, ImageU8]:
 
 
 def as_tensor(pictures_rgb: ImageU8) -> Tensor:
-    """Convert (N, H, W, 3) uint8 to (N, 3, H, W) float32 0..1."""
+    """Convert (N, H, W, 3) RGB uint8, 0..255, to (N, 3, H, W) float32, 0..1."""
     return torch.from_numpy(np.ascontiguousarray(pictures_rgb.transpose(0, 3, 1, 2))).float() / 255
 
 
@@ -103,15 +93,14 @@ class LipBatches:
     """Augmented batches by step: (crop, painted), both (N, 3, 30, 90) float32, 0..1 before relighting.
 
     Every epoch shows all pairs once, in a new order. The random numbers are one stream over all steps; to start at a
-    later step, the numbers of the steps before it are drawn and dropped.
-
-    Args:
-        config: Its batch, lit_share, gain, tint and seed.
+    later step, the numbers of the steps before it are drawn and dropped. The arguments are fields of `LipsConfig`.
     """
 
-    def __init__(self, pairs: LipPairs, config: LipsConfig) -> None:
+    def __init__(
+        self, pairs: LipPairs, *, batch: int, lit_share: float, gain: tuple[float, float], tint: float, seed: int
+    ) -> None:
         self._before, self._after = as_tensor(pairs.before_rgb), as_tensor(pairs.after_rgb)
-        self._config = config
+        self._batch, self._lit_share, self._gain, self._tint, self._seed = batch, lit_share, gain, tint, seed
         self._draws: Iterator[tuple[Tensor, Tensor, Tensor]] = iter(())
         self._next_step: float = math.inf
 
@@ -129,16 +118,15 @@ class LipBatches:
 
     def _drawn(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield which pairs are shown, which are mirrored, (N, 1, 1, 1), and the light on them, (N, 3, 1, 1)."""
-        config, generator = self._config, torch.Generator().manual_seed(self._config.seed)
-        low, high = config.gain
+        generator, (low, high) = torch.Generator().manual_seed(self._seed), self._gain
         while True:
             order = torch.randperm(len(self._before), generator=generator)
-            for chosen in torch.split(order, config.batch):
+            for chosen in torch.split(order, self._batch):
                 shape = (len(chosen), 1, 1, 1)
                 mirrored = torch.rand(shape, generator=generator) < 0.5
-                lit = torch.rand(shape, generator=generator) < config.lit_share
+                lit = torch.rand(shape, generator=generator) < self._lit_share
                 gain = low + (high - low) * torch.rand(shape, generator=generator)
-                tint = 1 + config.tint * (2 * torch.rand((len(chosen), 3, 1, 1), generator=generator) - 1)
+                tint = 1 + self._tint * (2 * torch.rand((len(chosen), 3, 1, 1), generator=generator) - 1)
                 yield chosen, mirrored, torch.where(lit, gain * tint, 1.0)
 
 

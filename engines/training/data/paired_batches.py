@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,6 @@ from engines.errors import OptionsError
 from engines.training.data.paired_dataset import PairedDataset
 from engines.training.data.picture_pairs import ImageU8
 from engines.training.data.webcam import light_curve, relit, spoil, turn_matrix, warped
-
-if TYPE_CHECKING:
-    from engines.training.methods.paired import PairedConfig
 
 _View = tuple[ImageU8, ImageU8]
 
@@ -35,46 +31,52 @@ class PairedBatch:
     shift_xy: NDArray[np.float32] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairedBatches:
-    """Batches by step (see `engines.training.method.BatchSource`).
+    """Batches by step (see `engines.training.method.BatchSource`); the other fields are those of `PairedConfig`.
 
     Attributes:
         pairs: The pairs to train on, at least as large as the crops.
-        config: Its batch, crop_px, webcam, relit, turned, grid_px and seed. If `temporal` has a weight, the second half
-            of the batch shows the places of the first half again, shifted.
+        two_views: The second half of the batch shows the places of the first half again, shifted.
         rank: Number of the device; each device gets other crops.
     """
 
     pairs: PairedDataset
-    config: PairedConfig
-    rank: int = 0
+    batch: int
+    crop_px: int
+    webcam: float
+    relit: float
+    turned: float
+    grid_px: int
+    seed: int
+    two_views: bool
+    rank: int
 
     def __post_init__(self) -> None:
         width, height = self.pairs.size_wh
-        if min(height, width) < self.config.crop_px:
-            requested, do = f"crops of {self.config.crop_px} pixels", "use smaller crops, or larger pictures"
+        if min(height, width) < self.crop_px:
+            requested, do = f"crops of {self.crop_px} pixels", "use smaller crops, or larger pictures"
             raise OptionsError(requested, f"the pictures are {width}x{height}", do)
 
     def __getitem__(self, step: int) -> PairedBatch:
         """Return the batch of a step."""
-        config, rng = self.config, np.random.default_rng((self.config.seed, self.rank, step))
-        if not config.temporal or config.batch < 2:
-            return _stacked([self._views(rng, None)[0] for _ in range(config.batch)], None)
-        shift_xy = _shifts(rng, config.batch // 2, config.grid_px)
+        rng = np.random.default_rng((self.seed, self.rank, step))
+        if not self.two_views or self.batch < 2:
+            return _stacked([self._views(rng, None)[0] for _ in range(self.batch)], None)
+        shift_xy = _shifts(rng, self.batch // 2, self.grid_px)
         places = [self._views(rng, shift) for shift in shift_xy]
         return _stacked([views[which] for which in (0, 1) for views in places], shift_xy)
 
     def _views(self, rng: np.random.Generator, shift_xy: NDArray[np.float32] | None) -> list[_View]:
         """Return one or two views of one place, each (before, after). A mirrored place negates `shift_xy[0]`."""
-        pairs, config, side, free = self.pairs, self.config, self.config.crop_px, self.config.grid_px == 1
+        pairs, side, free = self.pairs, self.crop_px, self.grid_px == 1
         which, mirrored = int(rng.integers(len(pairs))), bool(rng.random() < 0.5) and free
         pictures = [pairs.before_rgb[which], pairs.after_rgb[which]]
         height, width = pictures[0].shape[:2]
-        curve = light_curve(rng, 0.8) if rng.random() < config.relit else None
+        curve = light_curve(rng, 0.8) if rng.random() < self.relit else None
         place = np.array([rng.integers(width - side + 1), rng.integers(height - side + 1)], np.float64)
-        place -= place % config.grid_px
-        turned = rng.random() < config.turned and free
+        place -= place % self.grid_px
+        turned = rng.random() < self.turned and free
         turn = np.vstack((turn_matrix(rng, side), (0, 0, 1))) if turned else np.eye(3)
         views = []
         for moved in (np.zeros(2),) if shift_xy is None else (np.zeros(2), shift_xy):
@@ -84,7 +86,7 @@ class PairedBatches:
             before, after = crops if curve is None else (relit(crop, curve) for crop in crops)
             if mirrored:
                 before, after = before[:, ::-1], after[:, ::-1]
-            views.append((spoil(before, rng, config.webcam), after))
+            views.append((spoil(before, rng, self.webcam), after))
         if mirrored and shift_xy is not None:
             shift_xy[0] *= -1
         return views

@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import OptionsError, os_errors
 from engines.files import atomic_path
-from engines.training.data.picture_pairs import ImageU8, Skipped, find_pairs, read_pair
+from engines.training.data.picture_pairs import ImageU8, Skipped, cropped_to, find_pairs, read_pair
 
 VARIANT = "~"  # NAME~1.png is NAME.png relit: the same person, so both belong to the same side of the split
 _KINDS = ("face", "head", "frame")  # NAME.head.png and NAME.frame.png are regions of one photo: the same applies
@@ -24,12 +23,7 @@ _KINDS = ("face", "head", "frame")  # NAME.head.png and NAME.frame.png are regio
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """Pictures read one at a time from a file of raw pixels, through the page cache of the system.
-
-    Attributes:
-        offsets: Position of each picture, bytes.
-        shape: Of each picture: H, W, 3.
-    """
+    """Pictures of one shape (H, W, 3), read one at a time at byte offsets of a file, through the page cache."""
 
     path: Path
     offsets: tuple[int, ...]
@@ -40,11 +34,7 @@ class PictureFile:
         return len(self.offsets)
 
     def __getitem__(self, index: int) -> ImageU8:
-        """Read one picture, (H, W, 3) RGB uint8.
-
-        Raises:
-            OptionsError: The file is gone or was shortened.
-        """
+        """Read one picture, (H, W, 3) RGB uint8. Raises OptionsError if the file is gone or was shortened."""
         try:
             pixels = np.fromfile(self.path, np.uint8, math.prod(self.shape), offset=self.offsets[index])
             return pixels.reshape(self.shape)
@@ -57,11 +47,7 @@ Pictures = PictureFile | NDArray[np.uint8]  # pictures of one size, (H, W, 3) RG
 
 @dataclass(frozen=True, eq=False)
 class PairedDataset:
-    """Pictures before and after, in the order of their names.
-
-    Attributes:
-        terms: Terms of use, as TERMS.txt states them.
-    """
+    """Pictures before and after, in the order of their names, and the terms of use that TERMS.txt states."""
 
     names: tuple[str, ...]
     before_rgb: Pictures
@@ -107,15 +93,13 @@ def open_pairs(
 ) -> tuple[PairedDataset, Skipped]:
     """Decode all pairs of two folders into one file and open it.
 
-    A training step then reads pixels instead of compressed files. The file has 6 bytes for each pixel of a pair:
-    3.9 GB for 10,000 pairs of 256x256.
+    A training step then reads pixels instead of compressed files. The file has 6 bytes for each pixel of a pair: 3.9 GB
+    for 10,000 pairs of 256x256. Raises OptionsError if a folder is missing or empty, no complete pair is left, or
+    `cache` cannot be written.
 
     Args:
         cache: The file to write. The caller deletes it when the training has ended.
         size_wh: Size to which all pictures are cropped and resized.
-
-    Raises:
-        OptionsError: A folder is missing or empty, no complete pair is left, or `cache` cannot be written.
     """
     names, skipped = list[str](), Skipped()
     pairs = find_pairs(before, after, skipped)
@@ -123,7 +107,7 @@ def open_pairs(
     with full, atomic_path(cache) as part, part.open("wb") as file:
         for name, one, other in pairs:
             if pictures := read_pair(one, other, skipped):
-                file.writelines(_resized(picture, size_wh).tobytes() for picture in pictures)
+                file.writelines(cropped_to(picture, size_wh).tobytes() for picture in pictures)
                 names.append(name)
             on_pair(len(pairs))
     if not names:
@@ -133,17 +117,6 @@ def open_pairs(
     size, step = math.prod(shape), 2 * math.prod(shape)  # the target follows its input
     sides = (PictureFile(cache, tuple(range(start, step * len(names), step)), shape) for start in (0, size))
     return PairedDataset(tuple(names), next(sides), next(sides), terms_of(before, after)), skipped
-
-
-def _resized(picture: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
-    """Crop the middle of a picture to the aspect ratio of `size_wh`, and resize it."""
-    height, width = picture.shape[:2]
-    scale = min(width / size_wh[0], height / size_wh[1])
-    cut_w, cut_h = max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
-    left, top = (width - cut_w) // 2, (height - cut_h) // 2
-    interpolation = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
-    cut = picture[top : top + cut_h, left : left + cut_w]
-    return cv2.resize(cut, size_wh, interpolation=interpolation)  # type: ignore[return-value]
 
 
 def terms_of(*folders: Path) -> str:
@@ -167,11 +140,7 @@ def _photo_of(name: str) -> str:
 def split(names: tuple[str, ...], share: float, max_held_out: int, seed: int) -> tuple[list[int], list[int]]:
     """Return the indices of the pairs to train on and to hold out. All pairs of one photo are on the same side.
 
-    Args:
-        max_held_out: Largest number of photos to hold out.
-
-    Raises:
-        OptionsError: There are fewer than two photos.
+    At most `max_held_out` photos are held out. Raises OptionsError if there are fewer than two photos.
     """
     photo_of = [_photo_of(name) for name in names]
     photos = sorted(set(photo_of))

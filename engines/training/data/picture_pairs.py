@@ -34,10 +34,8 @@ class Skipped(dict[str, list[str]]):
 def find_pairs(before: Path, after: Path, skipped: Skipped) -> list[tuple[str, Path, Path]]:
     """Return name and both files of every pair, sorted by name. The suffixes of a pair may differ.
 
-    Files without a partner, and second files of one name, are added to `skipped`.
-
-    Raises:
-        OptionsError: A folder is missing or holds no picture.
+    Files without a partner, and second files of one name, are added to `skipped`. Raises OptionsError if a folder is
+    missing or holds no picture.
     """
     found = [_pictures_in(folder, skipped) for folder in (before, after)]
     for here, there in (found, found[::-1]):
@@ -48,8 +46,7 @@ def find_pairs(before: Path, after: Path, skipped: Skipped) -> list[tuple[str, P
 def complete_pairs(before: Path, after: Path) -> list[tuple[Path, Path]]:
     """Return the files of all pairs, sorted by name, if every picture has a partner.
 
-    Raises:
-        OptionsError: A folder is missing or empty, or a picture has no partner.
+    Raises OptionsError if a folder is missing or empty, or a picture has no partner.
     """
     skipped = Skipped()
     pairs = find_pairs(before, after, skipped)
@@ -78,8 +75,7 @@ def _pictures_in(folder: Path, skipped: Skipped) -> dict[str, Path]:
 def read_rgb(path: Path) -> ImageU8:
     """Read a picture file as (H, W, 3) RGB uint8. Grey and 16-bit pictures are converted, transparency is dropped.
 
-    Raises:
-        OptionsError: The file cannot be read, or is no picture.
+    Raises OptionsError if the file cannot be read, or is no picture.
     """
     requested = f"picture {path}"
     with os_errors(requested, "check the file and its permissions"):
@@ -94,7 +90,7 @@ def read_rgb(path: Path) -> ImageU8:
 
 
 def read_pair(before: Path, after: Path, skipped: Skipped, read: Callable[[Path], ImageU8] = read_rgb) -> list[ImageU8]:
-    """Return both pictures of a pair, or [] and an entry in `skipped` if one is unreadable or their sizes differ."""
+    """Return both pictures of a pair, (H, W, 3) uint8 as from `read`; [] if one is unreadable or their sizes differ."""
     pictures: list[ImageU8] = []
     for path in (before, after):
         try:
@@ -107,6 +103,17 @@ def read_pair(before: Path, after: Path, skipped: Skipped, read: Callable[[Path]
         skipped["of another size"].append(f"{before}: {one}, its partner is {other}")
         return []
     return pictures
+
+
+def cropped_to(picture: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
+    """Crop the middle of a picture (H, W, 3) uint8 to the aspect ratio of `size_wh`, and resize it to that size."""
+    height, width = picture.shape[:2]
+    scale = min(width / size_wh[0], height / size_wh[1])
+    cut_w, cut_h = max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
+    left, top = (width - cut_w) // 2, (height - cut_h) // 2
+    interpolation = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
+    cut = picture[top : top + cut_h, left : left + cut_w]
+    return cv2.resize(cut, size_wh, interpolation=interpolation)  # type: ignore[return-value]
 
 
 def size_text(shape: tuple[int, ...]) -> str:

@@ -34,7 +34,7 @@ def light_curve(rng: np.random.Generator, strength: float = 1.0) -> ImageU8:
 
 
 def relit(picture_rgb: ImageU8, curve: ImageU8) -> ImageU8:
-    """Return a picture (H, W, 3) with a `light_curve` applied."""
+    """Return a picture (H, W, 3) uint8 with a `light_curve` (256, 3) uint8 applied to each colour."""
     return cv2.LUT(picture_rgb, curve[None])  # type: ignore[return-value]
 
 
@@ -45,7 +45,7 @@ def turn_matrix(rng: np.random.Generator, side_px: int) -> NDArray[np.float64]:
 
 
 def warped(picture_rgb: ImageU8, matrix: NDArray[np.float64], side_px: int) -> ImageU8:
-    """Return a square of the picture through a (2, 3) matrix, mirrored beyond the border."""
+    """Return (side_px, side_px, 3) uint8, the picture through a (2, 3) matrix, mirrored beyond the border."""
     return cv2.warpAffine(  # type: ignore[return-value]
         picture_rgb, matrix, (side_px, side_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
     )
@@ -60,13 +60,10 @@ def _noise_fields() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def spoil(picture_rgb: ImageU8, rng: np.random.Generator, strength: float = 1.0) -> ImageU8:
-    """Degrade a picture (H, W, 3) as cheap cameras and video calls do: lens, sensor, exposure, compression.
+    """Degrade a picture (H, W, 3) uint8 as cheap cameras and video calls do: lens, sensor, exposure, compression.
 
     A low-resolution camera's noise and JPEG blocks are at its own resolution and are enlarged with the picture. The
-    same state of the random generator gives the same bytes.
-
-    Args:
-        strength: 0..1, scales the probability of each fault.
+    same state of the random generator gives the same bytes. `strength`, 0..1, scales the probability of each fault.
     """
     picture, (height, width) = picture_rgb, picture_rgb.shape[:2]
     if rng.random() < 0.2 * strength:

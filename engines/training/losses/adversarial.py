@@ -1,4 +1,7 @@
-"""Losses of generative adversarial networks. Logits have any shape and are high for real pictures."""
+"""Losses of generative adversarial networks.
+
+Logits are float tensors of any shape, high for real pictures; `kind` is one of `GAN_KINDS`; losses are scalar tensors.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], fake: Tensor, real: Ten
 
     Args:
         critic: Maps pictures to logits.
-        fake: The generator's pictures, (N, 3, H, W).
+        fake: The generator's pictures, (N, 3, H, W) RGB float, 0..1.
         real: Pictures of the same shape.
         share: (N, 1, 1, 1) in 0..1, the point between the two at which the slope is taken.
     """

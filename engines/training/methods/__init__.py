@@ -19,11 +19,7 @@ def method_names() -> tuple[str, ...]:
 
 
 def load_method(name: str) -> type[TrainingMethod[Any]]:
-    """Import the module of a method and return the method.
-
-    Raises:
-        OptionsError: There is no such method.
-    """
+    """Import the module of a method and return the method. Raises OptionsError if there is no such method."""
     names = method_names()
     if name not in names:
         do = did_you_mean(name, names, otherwise=f"use {', '.join(names)}")

@@ -21,7 +21,6 @@ from engines.training.method import TrainingMethod, Validation, register
 from engines.training.metrics.psnr import psnr_db
 from engines.training.optimisers.soap import Soap
 
-EPOCHS = 90
 _CHECKS = 9  # checkpoints of one network
 
 
@@ -29,10 +28,8 @@ _CHECKS = 9  # checkpoints of one network
 class LipsConfig(TrainConfig):
     """Config of the lip network. The alternatives tried scored lower in cross-validation.
 
-    Attributes:
-        lit_share: Share of the pairs that are relit, before and after alike, so that the change follows the light.
-        gain: Range of the factor on the brightness.
-        tint: Largest relative difference of a colour from that factor.
+    A share `lit_share` of the pairs is relit, before and after alike, so that the change follows the light: by a factor
+    in the range `gain` on the brightness, from which a colour deviates by at most a part `tint`.
     """
 
     generator: str = "lip_net"
@@ -74,7 +71,9 @@ class Lips(TrainingMethod[LipsConfig]):
 
     def dataset(self, rank: int) -> LipBatches:
         """Return augmented batches; they are the same on every device."""
-        return LipBatches(self.data, self.config)
+        config = self.config
+        settings: dict[str, Any] = {"lit_share": config.lit_share, "gain": config.gain, "tint": config.tint}
+        return LipBatches(self.data, batch=config.batch, seed=config.seed, **settings)
 
     def step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
         """Train on one batch of (crop, painted)."""
@@ -117,7 +116,7 @@ def one_thread() -> Iterator[None]:
 
 
 def scores_db(net: nn.Module, before_rgb: ImageU8, after_rgb: ImageU8) -> NDArray[np.float64]:
-    """Return the PSNR of every painted crop as it would be shown: clipped, rounded to uint8, peak 255."""
+    """Return the PSNR in dB, (N,), of every painted crop as it would be shown; both stacks (N, 30, 90, 3) RGB uint8."""
     with one_thread(), torch.inference_mode():
         crop = as_tensor(before_rgb)
         painted = ((crop + net(crop)).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()

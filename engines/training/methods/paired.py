@@ -23,8 +23,7 @@ from engines.training.data.picture_pairs import ImageU8
 from engines.training.generator import build_generator, check_size
 from engines.training.losses.adversarial import GAN_KINDS, discriminator_loss, generator_loss, gradient_penalty
 from engines.training.losses.perceptual import VggFeatures, perceptual
-from engines.training.losses.pixel import gradient, l1
-from engines.training.losses.temporal import temporal
+from engines.training.losses.pixel import gradient, l1, temporal
 from engines.training.method import TrainingMethod, Validation, register
 from engines.training.metrics.psnr import mean_psnr_db
 from engines.training.optimisers.build import OPTIMISERS, build_optimiser
@@ -66,8 +65,11 @@ class PairedConfig(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if generator_spec(self.generator).region == "lips":
+        spec = generator_spec(self.generator)
+        if spec.region == "lips":
             raise OptionsError(f"generator {self.generator!r}", "it paints lips only", "use veneer train lips")
+        if spec.unsupported:
+            raise OptionsError(f"generator {self.generator!r}", spec.unsupported, "use another --generator")
         for name, value, known in (
             ("output", self.output, OUTPUTS),
             ("GAN kind", self.gan, GAN_KINDS),
@@ -85,11 +87,7 @@ class PairedConfig(TrainConfig):
 
 @register
 class Paired(TrainingMethod[PairedConfig]):
-    """Supervised image translation, as pix2pix without a discriminator or with one (Isola et al., arXiv:1611.07004).
-
-    Args:
-        pairs: All pairs; `config.held_out` of them are used for validation only.
-    """
+    """Supervised image translation, as pix2pix without a discriminator or with one (Isola et al., arXiv:1611.07004)."""
 
     name = "paired"
     config_class = PairedConfig
@@ -120,19 +118,22 @@ class Paired(TrainingMethod[PairedConfig]):
 
     def dataset(self, rank: int) -> PairedBatches:
         """Return augmented batches of crops."""
-        return PairedBatches(self.learned, self.config, rank)
+        config = self.config
+        return PairedBatches(
+            pairs=self.learned, batch=config.batch, crop_px=config.crop_px, webcam=config.webcam, relit=config.relit,
+            turned=config.turned, grid_px=config.grid_px, seed=config.seed, two_views=bool(config.temporal), rank=rank,
+        )  # fmt: skip
 
     def prepare(self) -> None:
         """Load VGG-19 if needed, and check that the generator takes pictures and crops.
 
-        Raises:
-            OptionsError: The VGG-19 file is not readable, or a size does not fit the generator.
+        Raises OptionsError if the VGG-19 file is not readable, or a size does not fit the generator.
         """
         config, parts = self.config, self.parts
         if config.perceptual and config.vgg is not None:
             self._vgg = VggFeatures(config.vgg).to(parts.fabric.device)
         for size_wh in (self.data.size_wh, (config.crop_px, config.crop_px)):
-            check_size(parts.averages["generator"], size_wh, config.generator, parts.fabric.device)
+            check_size(parts.averages["generator"], size_wh, config, parts.fabric.device)
 
     def step(self, batch: PairedBatch) -> dict[str, float]:
         """Train the generator, then the discriminator, on one batch."""

@@ -22,5 +22,5 @@ def psnr_db(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 def mean_psnr_db(ones: Iterable[NDArray[np.uint8]], others: Iterable[NDArray[np.uint8]]) -> float:
-    """Return the mean PSNR over pairs of pictures."""
+    """Return the mean PSNR in dB over pairs of uint8 pictures, 0..255, each pair of one shape."""
     return float(np.mean([psnr_db(one, other) for one, other in zip(ones, others, strict=True)]))

@@ -16,10 +16,8 @@ _MAX_SOAP_WIDTH = 2048  # a covariance matrix has the square of it
 def build_optimiser(name: str, net: nn.Module, *, lr: float, weight_decay: float) -> torch.optim.Optimizer:
     """Return "soap", "muon" or "adamw" for all weights of a network. SOAP has no weight decay.
 
-    Muon treats the first and the last layer as AdamW does: they map to and from colours.
-
-    Raises:
-        OptionsError: A layer is too wide for SOAP.
+    Muon treats the first and the last layer as AdamW does: they map to and from colours. Raises OptionsError if a layer
+    is too wide for SOAP.
     """
     weights = list(net.parameters())
     if name == "adamw":

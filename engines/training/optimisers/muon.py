@@ -21,10 +21,6 @@ class Muon(torch.optim.Optimizer):
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024 (kellerjordan.github.io/posts/muon).
     The step size is matched to AdamW's as in Liu et al., arXiv:2502.16982, section 2.2. A convolution is a matrix of
     output channels x everything else. On the toon network it gains 0.6 dB over AdamW in the same time.
-
-    Args:
-        matrices: Weights of two axes or more.
-        others: Biases, and the first and last layers.
     """
 
     def __init__(

@@ -25,11 +25,7 @@ TEACHERS = ("toon", "sketch", "retouch")  # each a module here, with a function 
 
 
 def load_teacher(name: str) -> Teacher:
-    """Return the teacher of that name.
-
-    Raises:
-        OptionsError: There is none.
-    """
+    """Return the teacher of that name. Raises OptionsError if there is none."""
     if name not in TEACHERS:
         do = did_you_mean(name, TEACHERS, otherwise=f"use {', '.join(TEACHERS)}")
         raise OptionsError(f"teacher {name!r}", "there is no such teacher", do)

@@ -15,7 +15,7 @@ _USUAL_FACE_PX = 270.0  # lengths below are for a face of this size (`Parts.face
 
 
 def add_blemishes(region: AlignedRegion, rng: np.random.Generator) -> AlignedRegion:
-    """Return the region with spots, redness, shine and uneven tone on its skin, each of random number and strength.
+    """Return the region, RGB uint8, with random spots, redness, shine and uneven tone on its skin.
 
     The same state of `rng` gives the same picture.
     """

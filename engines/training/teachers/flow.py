@@ -38,14 +38,9 @@ def tangent_flow(picture: Floats, sigma_px: float) -> tuple[Floats, Floats]:
 
 
 class Streamlines:
-    """The flow, traced once in both directions from every pixel, to smooth any number of pictures along it."""
+    """The flow, traced once by `length_px` each way from every pixel, to smooth any number of pictures along it."""
 
     def __init__(self, flow_xy: tuple[Floats, Floats], *, length_px: float, step_px: float = 2.0) -> None:
-        """Trace the flow.
-
-        Args:
-            length_px: Length of the trace in each direction.
-        """
         self._step_px = step_px
         self._steps = max(1, round(length_px / step_px))
         self._ways = [self._traced(flow_xy, sign * step_px) for sign in (1.0, -1.0)]

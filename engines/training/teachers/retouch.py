@@ -49,13 +49,10 @@ def retouch(region: AlignedRegion) -> NDArray[np.uint8]:
 
 
 def smooth_skin(region: AlignedRegion, parts: Parts, lab: Floats) -> Floats:
-    """Return the mask of bare skin, (S, S) float32 0..1; 0 on beards, hair over the face and glasses.
+    """Return the mask of bare skin, (S, S) float32 0..1, of a region in CIE Lab; 0 on beards, hair and glasses.
 
     Hair and frames of glasses differ from skin in their fine detail and in colour. Below the nose, where beards grow,
     less detail is enough.
-
-    Args:
-        lab: The region in CIE Lab, (S, S, 3) float32.
     """
     unit = parts.face_px / _USUAL_FACE_PX
     light = np.asarray(lab[..., 0], np.float32)

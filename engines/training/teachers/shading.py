@@ -38,10 +38,9 @@ def flattened(picture: Floats, guide_rgb: ImageU8, *, strength: float, colours: 
 
 
 def soft_steps(value: Floats, step: Floats | float, sharp: Floats | float) -> Floats:
-    """Return values pulled towards multiples of `step`, with soft borders between them.
+    """Return values of any shape, pulled towards multiples of `step` in their units, with soft borders between them.
 
-    Args:
-        sharp: Sharpness of the borders: 0 leaves the values unchanged, 10 gives plain bands.
+    `sharp` is the sharpness of the borders: 0 leaves the values unchanged, 10 gives plain bands.
     """
     border = (np.floor(value / step) + np.float32(0.5)) * step
     half = 0.5 * step
@@ -70,7 +69,7 @@ def mean_within(values: Floats, weights: Floats, sigma_px: float) -> Floats:
 
 
 def blur(values: Floats, sigma_px: float) -> Floats:
-    """Return a Gaussian blur; wide ones are computed at a reduced size, with the same look."""
+    """Return a Gaussian blur of (S, S) or (S, S, C) float32; wide ones are computed at a reduced size."""
     step = int(sigma_px // 4)
     if step < 2:
         return np.asarray(cv2.GaussianBlur(values, (0, 0), max(sigma_px, 0.3)), np.float32)
@@ -81,6 +80,6 @@ def blur(values: Floats, sigma_px: float) -> Floats:
 
 
 def rise(values: Floats, start: float, end: float) -> Floats:
-    """Return the smoothstep of values: 0 below `start`, 1 above `end`."""
+    """Return the smoothstep of values of any shape: 0 below `start`, 1 above `end`."""
     part = np.clip((values - np.float32(start)) * np.float32(1 / (end - start)), 0, 1)
     return part * part * (3 - 2 * part)

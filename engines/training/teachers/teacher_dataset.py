@@ -74,7 +74,8 @@ def draw_pairs(
 
     Existing pairs are kept, so that an interrupted call can be repeated. After a change of the teacher's source or of
     these arguments all pairs are drawn again. Pairs whose region is gone are deleted. The result does not depend on the
-    number of processes; these end with the calling process.
+    number of processes; these end with the calling process. Raises OptionsError if there are no regions or no such
+    teacher, or the folder is full or holds other pictures; EngineError if a process died.
 
     Args:
         regions: Folder written by `calibration.sets.region_collector`.
@@ -83,10 +84,6 @@ def draw_pairs(
         lights: Number of further pairs of each region, relit before the teacher draws: NAME~1.png ...
         blemished: Number of further pairs whose input has blemishes that the target lacks: NAME~b1.png ...
         on_pair: Called with the number of all pairs after each pair.
-
-    Raises:
-        OptionsError: There are no regions or no such teacher, or the folder is full or holds other pictures.
-        EngineError: A process died.
     """
     teachers.load_teacher(teacher)
     names = region_names(regions)

@@ -38,6 +38,7 @@ def _lab(rgb: ImageU8) -> Floats:
 
 
 def _rgb(lab: Floats) -> ImageU8:
+    """Convert (S, S, 3) CIE Lab float32 to RGB uint8."""
     rgb = np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.float32)
     return np.asarray(np.rint(rgb.clip(0, 1) * 255), np.uint8)
 
@@ -87,9 +88,9 @@ def _texture(half_rgb: ImageU8) -> Floats:
     return np.asarray(cv2.GaussianBlur(rough, (0, 0), 4.0).clip(0, 1), np.float32)
 
 
-def _flat(half_rgb: ImageU8, times: int, colours: float = 22.0) -> Floats:
+def _flat(half_rgb: ImageU8, times: int) -> Floats:
     """Return the picture in flat areas, CIE Lab (S, S, 3), computed at half the size."""
-    calm = abstracted(half_rgb, times=times, colours=colours, reach_px=4.0)
+    calm = abstracted(half_rgb, times=times, colours=22.0, reach_px=4.0)
     lab = flattened(_lab(calm), calm, strength=30.0, colours=5.0)
     return np.asarray(cv2.resize(lab, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.float32)
 

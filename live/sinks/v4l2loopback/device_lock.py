@@ -14,11 +14,7 @@ _PREFIX = "camera-"
 class DeviceLock:
     """An exclusive lock named after a device, held from `acquire` to `release` or the end of the process.
 
-    A file beside the lock holds the process id of its last owner.
-
-    Args:
-        device: Name of the device ("/dev/video10"; links to it share its lock).
-        folder: Folder of the lock files.
+    Links to a device share its lock. A file beside the lock holds the process id of its last owner.
     """
 
     def __init__(self, device: str, folder: Path) -> None:

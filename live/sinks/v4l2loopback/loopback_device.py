@@ -145,11 +145,7 @@ class LoopbackDevice:
             self._kernel.read(self.descriptor, 1)
 
     def set_timeout_picture(self, picture_bgr: ImageU8) -> None:
-        """Store the picture that readers get when the writer sends nothing.
-
-        Args:
-            picture_bgr: (H, W, 3) uint8 BGR, of the stream's size.
-        """
+        """Store the picture that readers get without frames: (H, W, 3) uint8 BGR of the stream's size."""
         size_wh, fourcc = self.stream_format()
         if fourcc != "YU12":
             raise OSError(errno.EOPNOTSUPP, f"the device carries {fourcc!r}, only 'YU12' is supported")

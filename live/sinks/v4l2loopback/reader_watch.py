@@ -33,8 +33,6 @@ class ReaderWatch:
         device: Device file, such as "/dev/video10".
         report: Called from the watch's thread with the number of readers, at the start and on each change; with None
             if the number cannot be known.
-        loopback: Opens the device; replaceable for tests.
-        proc: The /proc folder; replaceable for tests.
 
     Attributes:
         method: "event", "inotify" or "polling"; empty before the start.
@@ -141,11 +139,8 @@ class ReaderWatch:
 def updated_hidden_count(hidden: int, opened: int, closed: int, visible_change: int) -> int:
     """Return the number of openings held by programs that are not visible in /proc.
 
-    Args:
-        hidden: The previous number.
-        opened: Openings reported since; several may be merged into one.
-        closed: Closings reported since; several may be merged into one.
-        visible_change: Change of the number of visible descriptors.
+    `hidden` is the previous number, `visible_change` that of the visible descriptors. Several openings or closings may
+    have been reported as one.
     """
     updated = hidden + opened - closed - visible_change
     if not opened:

@@ -22,7 +22,6 @@ class StandbyPicture:
     Args:
         device: Device file, such as "/dev/video10".
         fps: Frame rate of the writer.
-        opener: Opens the device; replaceable for tests.
     """
 
     def __init__(self, device: str, *, fps: float, opener: Opener = LoopbackDevice) -> None:
@@ -41,13 +40,8 @@ class StandbyPicture:
         """Let readers see the card when frames stop.
 
         Must be called after the writer has negotiated a format with the driver and before its first frame, because
-        the picture must exist before the first reader does (see `LoopbackDevice.restore_timeout_ms`).
-
-        Args:
-            card_bgr: (H, W, 3) uint8 BGR, of the stream's size.
-
-        Returns:
-            The reason if the driver refuses; otherwise an empty string.
+        the picture must exist before the first reader does (see `LoopbackDevice.restore_timeout_ms`). The card is
+        (H, W, 3) uint8 BGR of the stream's size. Returns the reason if the driver refuses; otherwise an empty string.
         """
         try:
             self._held = device = self._held or self._opener(self._device)

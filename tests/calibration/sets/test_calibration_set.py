@@ -17,7 +17,7 @@ from engines.cache.calibration_set import CASES, MARKER
 from engines.errors import OptionsError
 from engines.styles import load_style
 from engines.training.data.aligned import load_region, region_names, save_region
-from live.sources.still_picture import write_picture
+from live.picture_files.picture_writer import write_picture
 
 
 def test_built_in_set_holds_live_crops_of_every_case(built_in_set: Path) -> None:

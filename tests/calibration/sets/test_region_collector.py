@@ -12,7 +12,7 @@ from support.head_parts import portrait_face
 from calibration.sets.region_collector import collect, photos_in
 from engines.errors import OptionsError
 from engines.training.data.aligned import load_region, region_names, save_region
-from live.sources.still_picture import write_picture
+from live.picture_files.picture_writer import write_picture
 
 
 def _photos(folder: Path) -> Path:

@@ -21,7 +21,7 @@ from engines.cache.calibration_set import CASES
 from engines.runtime.openvino.int8_graph import int8_key
 from engines.styles import load_style
 from engines.training.data.aligned import load_region, region_names
-from live.sources.still_picture import write_picture
+from live.picture_files.picture_writer import write_picture
 
 BEGIN = """
 import sys, time
@@ -57,7 +57,7 @@ set_builder.built_in(say=say)
 """
 OWN = """
 from calibration.sets import set_builder
-set_builder._photo = at_work(set_builder._photo)
+set_builder._add_source = at_work(set_builder._add_source)
 go()
 done = set_builder.own_set([Path(sys.argv[2])], say=say)
 print(done.sources)

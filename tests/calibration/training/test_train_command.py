@@ -23,8 +23,9 @@ from support.root import ROOT
 from typer.testing import CliRunner
 
 from calibration.train_command import train
-from engines.errors import EngineError, OptionsError
+from engines.errors import EngineError, OptionsError, VeneerError
 from engines.generators.toon_net import ToonNet
+from engines.styles import load_style
 from engines.training.data.paired_batches import PairedBatch
 from engines.training.methods.paired import Paired
 from live.portrait import portrait_bgr
@@ -160,6 +161,69 @@ def test_unusable_options_are_one_line(options: tuple[str, ...], message: str, t
     with pytest.raises(OptionsError, match=re.escape(message)) as caught:
         call(*options, "--work", tmp_path / "w", "--out", tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--crop", "512"), "crops of 512 pixels: the pictures are 256x256"),
+        (("--generator", "pix2pix", "--arg", "depth=8"), "use sizes in multiples of 256 pixels"),
+        (("--generator", "pix2pix", "--arg", "depth=8", "--region", "frame"), "the region is 448x256"),
+        (("--perceptual", "1", "--vgg", "TERMS.txt"), "VGG-19 weights TERMS.txt"),
+        (("--from", "tone"), "did you mean 'toon'"),
+        (("--from", "lips-glaze"), "weights to start from: it is another generator"),
+        (("--batch", "1000000000"), "GB of memory"),
+        (("--minutes", "inf"), "--minutes inf: out of range"),
+        (("--l1", "inf"), "the loss is"),
+        (("--lr", "inf"), "a weight is not finite after one step"),
+        (("--precision", "16-mixed"), "this device trains in bf16-mixed instead"),
+        (("--resume",), "there is none - start without --resume"),
+        (("--resume", "--again"), "give one of them"),
+    ],
+)
+def test_wrong_options_are_refused_before_photos(
+    options: tuple[str, ...], message: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calibration.training.train_run._make_pairs", lambda *_: pytest.fail("pictures were made"))
+    quick = [] if "--crop" in options or "--generator" in options else QUICK[2:]
+    quick = quick[:2] if options[0] == "--precision" else quick
+    with pytest.raises(VeneerError, match=re.escape(message)) as caught:
+        call("x", "--teacher", "toon", "--faces", photos, "--work", tmp_path, *quick, *options)
+    assert "\n" not in str(caught.value)
+
+
+def test_too_large_a_batch_is_refused_with_one_that_fits(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    options = ("x", "--teacher", "toon", "--faces", tmp_path / "empty", "--work", tmp_path, *QUICK)
+    with pytest.raises(OptionsError, match=r"at least .* GB .* free - use --batch (\d+) or less") as caught:
+        call(*options, "--batch", 10**9)
+    fits = re.search(r"--batch (\d+) or", str(caught.value))
+    assert fits is not None
+    with pytest.raises(OptionsError, match="no pictures there"):  # the batch is accepted
+        call(*options, "--batch", int(fits[1]) // 2)
+
+
+def test_shipped_names_are_reserved(tmp_path: Path) -> None:
+    before, after = write_pairs(make_pairs(4), tmp_path)
+    own = ("--before", before, "--after", after, "--no-cut", "--work", tmp_path / "w", *QUICK)
+    with pytest.raises(OptionsError, match="a shipped style has this name - .* --replace"):
+        call("toon", *own)
+    assert not (tmp_path / "w").exists() and not load_style("toon").replaces_shipped
+    call("toon", *own, "--replace")
+    assert load_style("toon").replaces_shipped
+
+
+def test_finished_training_is_not_overwritten_silently(tmp_path: Path) -> None:
+    before, after = write_pairs(make_pairs(4), tmp_path)
+    own = ("--before", before, "--after", after, "--no-cut", "--out", tmp_path, *QUICK)
+    call("neg", *own, "--work", tmp_path / "w")
+    first = (tmp_path / "neg.safetensors").read_bytes()
+    for work, what in (("w", "an earlier training"), ("other", "a finished style")):
+        with pytest.raises(OptionsError, match=f"holds {what} - continue it with --resume, or .* --again"):
+            call("neg", *own, "--seed", "1", "--work", tmp_path / work)
+    assert (tmp_path / "neg.safetensors").read_bytes() == first
+    call("neg", *own, "--seed", "1", "--work", tmp_path / "w", "--again")
+    assert (tmp_path / "neg.safetensors").read_bytes() != first
 
 
 @pytest.mark.parametrize("linked", [False, True])

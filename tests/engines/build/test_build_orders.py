@@ -8,7 +8,7 @@ from support.own_style import own_style
 
 from engines.build import build_orders
 from engines.build.build_engine import main
-from engines.build.build_orders import available_builds, named_style
+from engines.build.build_orders import available_builds, builder_arguments
 from engines.build.build_process import BuildProcess
 from engines.cache import cache_entry
 from engines.cache.cache_entry import verdict
@@ -91,8 +91,7 @@ def test_builder_arguments_name_the_style_exactly() -> None:
     (order,) = available_builds(style, EngineInfo("toon", "openvino", "bf16", "CPU", ""), "auto") or (None,)
     if order is None:
         pytest.skip(f"no INT8 to order: {int8_graph.why_not_buildable(style)}")
-    name, _, size, _, region = order.arguments
-    assert named_style(name, size, region) == style
+    assert builder_arguments(order.arguments, "") == (style, "")
 
 
 def test_own_style_starts_at_once_and_its_graph_is_built() -> None:

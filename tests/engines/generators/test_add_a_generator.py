@@ -14,6 +14,7 @@ from support.kit_parts import make_pairs, write_pairs
 
 from engines import generators, paths
 from engines.cache.cache_entry import entries
+from engines.errors import LookError
 from engines.generators import registry
 from engines.runtime.selector import open_engine
 from engines.styles import load_style
@@ -119,3 +120,20 @@ def test_commands_offer_the_added_generator(folder: Path) -> None:
     assert "tint" in registry.generator_names()
     wrong = call("train", "tinted", "--generator", "tintt", "--before", folder, "--after", folder)
     assert wrong.returncode == 2 and "did you mean 'tint'" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("field", "got"),
+    [('inputs=("image", "latent")', "inputs are image, latent"), ('output_size="multiple"', "size of its output")],
+)
+def test_unsupported_inputs_and_sizes_are_one_line(folder: Path, veneer_home: Path, field: str, got: str) -> None:
+    (folder / "tint_net.py").write_text(MODULE.replace("step_px=4", f"step_px=4, {field}"))
+    before, after = write_pairs(make_pairs(2), folder / "pairs")
+    refused = call("train", "tinted", "--before", before, "--after", after, "--generator", "tint")
+    assert refused.returncode == 2 and got in refused.stderr and refused.stderr.count("\n") == 1
+    styles = paths.data_dir() / "weights"
+    styles.mkdir(parents=True)
+    card = {"generator": "tint", "region": "head", "output": "picture", "size_wh": [64, 64]}
+    (styles / "tinted.json").write_text(json.dumps(card))
+    with pytest.raises(LookError, match=got):
+        load_style("tinted")

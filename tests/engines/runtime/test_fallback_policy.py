@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from engines.cache import engine_cache
 from engines.cache.cache_entry import record_verdict
 from engines.errors import EngineError
-from engines.runtime import fallback_policy
+from engines.runtime import openers
 from engines.runtime.base import EngineInfo, NonFiniteError, NotUsableError
 from engines.runtime.fallback import FallbackEngine, FallbackStep
 from engines.runtime.fallback_policy import fallback_engine
@@ -55,7 +55,7 @@ def with_gpu(monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...] = (), lev
         made.append(StandIn(precision, level, key(precision)))
         return made[-1]
 
-    monkeypatch.setattr(fallback_policy, "driver_device", lambda: CudaDevice(GPU, (8, 9), (13, 0)))
+    monkeypatch.setattr(openers, "driver_device", lambda: CudaDevice(GPU, (8, 9), (13, 0)))
     monkeypatch.setattr(cuda_engine, "TorchCudaEngine", opened)
     return made
 
@@ -68,7 +68,7 @@ def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> None:
         raise NotUsableError("there is no NVIDIA driver on this machine")
 
-    monkeypatch.setattr(fallback_policy, "driver_device", none)
+    monkeypatch.setattr(openers, "driver_device", none)
 
 
 def kinds(found: EngineInfo) -> tuple[str, str, bool]:

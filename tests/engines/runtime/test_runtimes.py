@@ -16,8 +16,10 @@ from engines.cache.cache_entry import entries, record_verdict, verdict
 from engines.errors import EngineError, OptionsError
 from engines.runtime import selector
 from engines.runtime.base import NotUsableError
+from engines.runtime.openvino import converted_graph
 from engines.runtime.openvino.converted_graph import cached_graph_key, graph_key
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine, engine_key
+from engines.runtime.openvino.int8_graph import int8_key
 from engines.runtime.selector import open_engine
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import SHIPPED, Style, load_style
@@ -92,6 +94,16 @@ def test_own_style_is_converted_once_and_then_read(crops_bgr: NDArray[np.uint8])
     assert np.abs(first - TorchEngine(style, why="").infer(crops_bgr)).mean() < 0.5
     key = cached_graph_key(style)
     assert cached_graph_key(own_style(paths.data_dir() / "weights", 2)) != key, "other weights are another graph"
+
+
+def test_another_pytorch_keeps_the_engines_of_shipped_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    styles = load_style("lips-glaze"), own_style(paths.data_dir() / "weights", 1)
+    before = [(int8_key(style), engine_key(style, "bf16", "CPU")) for style in styles]
+    real = converted_graph.library_version
+    monkeypatch.setattr(converted_graph, "library_version", lambda name: "99" if name == "torch" else real(name))
+    shipped, own = ((int8_key(style), engine_key(style, "bf16", "CPU")) for style in styles)
+    assert shipped == before[0]
+    assert not set(own) & set(before[1]), "its graph is converted by PyTorch"
 
 
 @pytest.mark.parametrize("harm", ["cut", "nan", "other", "gone"])

@@ -80,18 +80,3 @@ def test_networks_tensorrt_cannot_run_are_reported(rtx_python: Path) -> None:
     assert int(said["SPREAD"]) > 0, "a standard deviation is computed in FP32"
     assert said["BYTES"].startswith("NotUsableError TensorRT has no converter for ")
     assert said["BROKEN"].startswith("RuntimeError TensorRT cannot build it: ")
-
-
-def in_rtx(python: Path, kept: Path, *arguments: str) -> list[str]:
-    words = ("--here", "--kept", str(kept), "--style", "lips-glaze", *arguments)
-    return run(python, "-m", "benchmarks.tensorrt_proof", *words).splitlines()
-
-
-def test_a_kept_proof_is_not_built_again(rtx_python: Path, tmp_path: Path) -> None:
-    kept = tmp_path / "proofs.json"
-    first, second, third = (in_rtx(rtx_python, kept, *more) for more in ((), (), ("--again",)))
-    assert [line.count("built before in") for line in first[:2] + second[:2] + third[:2]] == [0, 0, 1, 1, 0, 0]
-    assert "2 of 2 proved, 0 s of building, 2 built before" in second[2]
-    proofs = json.loads(kept.read_text())
-    kept.write_text(json.dumps({f"{key[:-1]}x": proof for key, proof in proofs.items()}))
-    assert "2 of 2 proved" in (lines := in_rtx(rtx_python, kept))[2] and "built before in" not in lines[0]

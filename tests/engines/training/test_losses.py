@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from engines.errors import OptionsError
 from engines.training.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from engines.training.losses.perceptual import VggFeatures, perceptual
-from engines.training.losses.pixel import gradient, l1
-from engines.training.losses.temporal import temporal
+from engines.training.losses.pixel import gradient, l1, temporal
 
 
 def lines(side: int = 64) -> Tensor:

@@ -17,7 +17,7 @@ import pytest
 from support.kit_parts import lip_crops, make_pairs, write_pairs
 from support.root import ROOT
 
-from engines.training.cross_validation import cross_validate
+from engines.training.cross_validation import plan_cross_validation
 from engines.training.data.lip_pairs import LipPairs
 from engines.training.data.paired_dataset import open_pairs
 from engines.training.methods.paired import Paired, PairedConfig
@@ -119,6 +119,6 @@ def test_paired_weights_are_those_of_the_old_code(
 def test_lip_weights_and_scores_are_those_of_the_old_code(data: Path, old: dict[str, Any], tmp_path: Path) -> None:
     before, after = np.load(data / "lips.npy")
     pairs = LipPairs("x", before, after, "")
-    _, outcome, scores = cross_validate(pairs, tmp_path / "work", folds=2, epochs=3, seed=4)
+    _, outcome, scores = plan_cross_validation(pairs, tmp_path / "work", folds=2, epochs=3, seed=4).run()
     assert digest(save_style(outcome.net, {"name": "new"}, tmp_path)) == old["lips"]
     assert scores == old["lip scores"]

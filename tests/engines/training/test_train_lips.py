@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from engines import paths
 from engines.errors import EngineError, OptionsError
 from engines.generators.lip_net import LipNet
 from engines.styles import load_style
-from engines.training.cross_validation import cross_validate
+from engines.training.cross_validation import plan_cross_validation
 from engines.training.data.lip_pairs import LipPairs
 from engines.training.devices import make_fabric
 from engines.training.methods.lips import Lips, LipsConfig
@@ -74,7 +75,7 @@ def test_equal_seeds_give_equal_bytes_on_any_threads(data: Path, tmp_path: Path)
     try:
         for name, count, seed in (("one", 1, 3), ("two", 2, 3), ("other", 1, 4)):
             torch.set_num_threads(count)
-            run("--data", data, "--out", tmp_path / name, "--seed", seed, *QUICK)
+            run("--data", data, "--out", tmp_path / name, "--work", tmp_path / name, "--seed", seed, *QUICK)
             written.append((tmp_path / name / "lips-crimson.safetensors").read_bytes())
             assert torch.get_num_threads() == count
     finally:
@@ -124,7 +125,9 @@ def test_the_network_learns_to_paint_unseen_lips(tmp_path: Path) -> None:
     steps: list[int] = []
     totals: list[tuple[int, int]] = []
     watch = Watch(on_start=lambda *numbers: totals.append(numbers), on_step=steps.append)
-    _, _, scores = cross_validate(LipPairs("crimson", *lip_crops(10), ""), tmp_path, folds=2, epochs=15, watch=watch)
+    _, _, scores = plan_cross_validation(LipPairs("crimson", *lip_crops(10), ""), tmp_path, folds=2, epochs=15).run(
+        watch
+    )
     assert totals == [(0, 15 * (2 + 2 + 3))]
     assert steps[-1] == totals[0][1]
     assert steps == sorted(steps)
@@ -136,7 +139,9 @@ def test_folds_are_scored_by_networks_that_never_saw_them(tmp_path: Path) -> Non
     """A picture whose paint nothing in the crop predicts is learned by heart if seen, and not if unseen."""
     bare, painted = lip_crops(4)
     painted[0] = 255 - painted[0]
-    _, _, scores = cross_validate(LipPairs("odd", bare, painted, ""), tmp_path, folds=4, epochs=40, lit_share=0.0)
+    _, _, scores = plan_cross_validation(
+        LipPairs("odd", bare, painted, ""), tmp_path, folds=4, epochs=40, lit_share=0.0
+    ).run()
     assert scores["cv_worst_picture_psnr_db"] < 12
 
 
@@ -148,20 +153,56 @@ def test_a_diverging_training_stops_with_one_line(tmp_path: Path) -> None:
 
 def test_a_stopped_cross_validation_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     pairs = LipPairs("x", *lip_crops(7), "")
-    _, whole, scores = cross_validate(pairs, tmp_path / "whole", folds=2, epochs=3)
+    _, whole, scores = plan_cross_validation(pairs, tmp_path / "whole", folds=2, epochs=3).run()
 
     def stop(step: int) -> None:
         if step == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(StoppedError, match="--resume"):
-        cross_validate(pairs, tmp_path / "stopped", folds=2, epochs=3, watch=Watch(on_step=stop))
+        plan_cross_validation(pairs, tmp_path / "stopped", folds=2, epochs=3).run(Watch(on_step=stop))
     assert (tmp_path / "stopped" / "fold-2" / CHECKPOINT).exists()
     assert not (tmp_path / "stopped" / "all").exists()
-    _, resumed, again = cross_validate(pairs, tmp_path / "stopped", folds=2, epochs=3, resume=True)
+    _, resumed, again = plan_cross_validation(pairs, tmp_path / "stopped", folds=2, epochs=3, resume=True).run()
     assert again == scores
     weights = resumed.net.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in whole.net.state_dict().items())
+
+
+def test_progress_names_each_network(data: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    pairs = LipPairs("x", *lip_crops(4), "")
+    plan_cross_validation(pairs, tmp_path, folds=2, epochs=1).run(Watch(on_line=lines.append))
+    assert [line.partition(":")[0] for line in lines] == ["fold 1 of 2", "fold 2 of 2"]
+    assert all("dB on its 2 unseen pairs" in line for line in lines)
+
+
+def test_shipped_lip_names_are_reserved(data: Path, tmp_path: Path) -> None:
+    (data / "crimson").rename(data / "glaze")
+    for style in ("glaze", "all"):
+        assert "'lips-glaze': a shipped style has this name" in failure("--data", data, "--style", style)
+    run("--data", data, "--replace", *QUICK)
+    assert load_style("lips-glaze").replaces_shipped
+
+
+def test_finished_lips_are_not_overwritten_silently(data: Path, tmp_path: Path) -> None:
+    run("--data", data, "--out", tmp_path, *QUICK)
+    first = (tmp_path / "lips-crimson.safetensors").read_bytes()
+    assert "continue it with --resume, or start over with --again" in failure("--data", data, "--out", tmp_path)
+    assert "holds a finished style" in failure("--data", data, "--out", tmp_path, "--work", tmp_path / "w")
+    assert "with another --folds or --seed" in failure("--data", data, "--out", tmp_path, "--resume", "--seed", 9)
+    assert (tmp_path / "lips-crimson.safetensors").read_bytes() == first
+    run("--data", data, "--out", tmp_path, "--again", "--seed", 9, *QUICK)
+    assert (tmp_path / "lips-crimson.safetensors").read_bytes() != first
+
+
+def test_all_lip_styles_are_checked_before_the_first(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "crimson", data / "pale")
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "lips-pale.safetensors").write_bytes(b"mine")
+    assert "lips-pale" in failure("--data", data, "--out", own)
+    assert [path.name for path in own.iterdir()] == ["lips-pale.safetensors"]
 
 
 def failure(*arguments: object) -> str:

@@ -9,16 +9,15 @@ from support.kit_parts import lip_crops
 from torch.nn import functional as F
 
 from engines.errors import OptionsError
-from engines.training.data.lip_pairs import LipBatches, LipPairs, split_folds
+from engines.training.data.lip_pairs import LipPairs, split_folds
 from engines.training.methods import load_method, method_names
-from engines.training.methods.lips import LipsConfig
+from engines.training.methods.lips import Lips, LipsConfig
 from engines.training.optimisers.soap import Soap
 
 
 def test_lip_pairs_are_mirrored_and_relit_alike() -> None:
     before = np.random.default_rng(0).integers(0, 256, (64, 30, 90, 3), np.uint8)
-    config = LipsConfig(batch=64, lit_share=0.5)
-    batches = LipBatches(LipPairs("x", before, before // 2 * 2, ""), config)
+    batches = Lips(LipsConfig(batch=64, lit_share=0.5), LipPairs("x", before, before // 2 * 2, "")).dataset(0)
     lit, painted = batches[0]
     assert float((lit - painted).abs().max()) < 1.3 / 255
     assert 3 < int((lit.flatten(1).amax(1) < 0.6).sum()) < 40
@@ -26,8 +25,7 @@ def test_lip_pairs_are_mirrored_and_relit_alike() -> None:
 
 def test_lip_batches_depend_on_the_step_only() -> None:
     pairs = LipPairs("x", *lip_crops(7), "")
-    config = LipsConfig(batch=2, seed=3)
-    forwards, backwards = LipBatches(pairs, config), LipBatches(pairs, config)
+    forwards, backwards = (Lips(LipsConfig(batch=2, seed=3), pairs).dataset(0) for _ in range(2))
     ones = [forwards[step] for step in range(9)]
     for step in (8, 3, 4):
         assert all(torch.equal(*both) for both in zip(ones[step], backwards[step], strict=True))

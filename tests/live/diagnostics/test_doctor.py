@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -214,8 +215,8 @@ def test_virtual_camera_hidden_from_chrome_is_reported(
 def test_doctor_reports_whether_the_webcam_can_idle(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, devices_there: list[Path], says: str, do: str
 ) -> None:
-    folders = virtual_camera_help.LinuxPaths(tmp_path / "dev", tmp_path / "sys", tmp_path / "proc", tmp_path / "lib")
-    monkeypatch.setattr(virtual_camera_help, "LinuxPaths", lambda: folders)
+    explain = partial(virtual_camera_help.explain_open_failure, system="linux", root=tmp_path)
+    monkeypatch.setattr(virtual_camera_help, "explain_open_failure", explain)
     monkeypatch.setattr(virtual_camera_help, "loopback_devices", lambda: devices_there)
     monkeypatch.setattr(device_checks, "sys", SimpleNamespace(platform=system))
     (check,) = examine(only=("idle",))

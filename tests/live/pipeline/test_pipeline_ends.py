@@ -25,6 +25,7 @@ from engines.errors import EngineError, SinkError, SourceError, TrackingError
 from engines.looks import Look, load_looks
 from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
+from engines.styles import load_style
 from live.pipeline.frame import Face, Frame, ImageU8
 from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.render.look_sheet import find_faces
@@ -132,7 +133,7 @@ def test_failing_engine_shows_the_fallback_and_frames_continue(
         def load(self, name: str) -> LoadedLook:
             return LoadedLook(
                 Look(name, "", (), no_face),
-                (LoadedLayer(1.0, HotSwapEngine(engine), None, (90, 30), (113.0, 118.0, 186.0)),),
+                (LoadedLayer(load_style("lips-glaze"), 1.0, HotSwapEngine(engine)),),
             )
 
     messages: list[str] = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 from support.fakes import FakeSource, FakeTracker, KeepingSink
-from support.head_parts import NegativeEngine, portrait_face, portrait_person
+from support.head_parts import NegativeEngine, portrait_face, portrait_person, stand_in_layer
 from support.pipeline_parts import pipeline
 
 from engines.looks import Look, load_looks
@@ -16,7 +16,7 @@ from live.control.controls import ControlState
 from live.pipeline.frame import Frame, ImageU8, TrackedFrame
 from live.pipeline.timing import Timings
 from live.render.frame_renderer import FrameRenderer
-from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
+from live.render.look_loader import LoadedLook, LookLoader
 from live.render.privacy_fallback import blurred
 
 LOOK = replace(load_looks()["toon"], name="negative")
@@ -26,7 +26,7 @@ class NegativeLookLoader(LookLoader):
     """The toon look with a stand-in for its network; other looks paint nothing."""
 
     def load(self, name: str) -> LoadedLook:
-        layers = (LoadedLayer(1.0, HotSwapEngine(NegativeEngine()), None, (448, 256), None, "person", "picture"),)
+        layers = (stand_in_layer(HotSwapEngine(NegativeEngine()), "person"),)
         self._loaded[name] = LoadedLook(self._looks[name], layers if name == "negative" else ())
         return self._loaded[name]
 

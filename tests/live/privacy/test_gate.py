@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,16 +16,16 @@ from support.never_bare_show import is_card
 
 from live.control.controls import Command, Controls
 from live.pipeline.frame import Frame
-from live.pipeline.sender import PrivacyGate, Sender
+from live.pipeline.sender import Sender
 from live.render.privacy_fallback import blurred
-from live.render.privacy_policy import PrivacyPolicy
 
 
-def _gate(look: str) -> tuple[PrivacyGate, Controls]:
+def _gate(look: str) -> tuple[Callable[..., Frame], Controls]:
     looks = the_looks()
     controls = Controls(tuple(looks), look=look)
     controls.set_looks(looks)
-    return PrivacyGate(PrivacyPolicy(controls.look_of), controls), controls
+    sender = Sender(KeepingSink(), controls=controls, lossless=False, fps=30.0, timings=None, fail=pytest.fail)
+    return sender.gated, controls
 
 
 def test_clock_set_back_does_not_keep_an_old_picture() -> None:

@@ -20,11 +20,11 @@ from support.sink_clips import read_pictures
 
 import live.recording.recorder
 from live.control.controls import Command, ControlState
+from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import Frame, ImageU8
 from live.pipeline.pipeline import Parts, Pipeline
 from live.recording.recorder import Recorder
 from live.sinks.video_file import VideoFileSink
-from live.sources.still_picture import read_picture
 from live.tracking.person_segmenter import PersonSegmenter
 
 FPS = 60.0

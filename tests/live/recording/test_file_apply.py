@@ -15,14 +15,16 @@ from support.never_bare_judge import is_smooth
 from support.sink_clips import read_pictures
 
 from engines.errors import SourceError
-from live.options import LiveOptions
+from live.options import ApplyOptions
+from live.picture_files.picture_reader import read_picture
+from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import Frame, ImageU8
 from live.recording import file_apply
 from live.render.painter import Painter
 from live.sinks.video_file import VideoFileSink
-from live.sources.still_picture import read_picture, write_picture
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
+from tests.fuzz.mutated_files import write_mutated_files
 
 
 @pytest.mark.parametrize("output", [".", "a.png", "link.png"])
@@ -149,7 +151,7 @@ def test_unreadable_file_is_named_and_the_batch_continues(
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", deny)
-    assert file_apply.apply_to(source, tmp_path / "out", LiveOptions(look="none")) == 2
+    assert file_apply.apply_to(source, tmp_path / "out", ApplyOptions(look="none")) == 2
     assert "locked.png" in capsys.readouterr().err
     assert files(tmp_path / "out") == ["a.png"]
 
@@ -164,7 +166,7 @@ def test_mouth_too_small_to_paint_is_not_shown_bare(
     (tmp_path / "looks.toml").write_text(toml)
     write_picture(tmp_path / "a.png", portrait_bgr)
     monkeypatch.setattr(live.render.painter, "lips_region", lambda *_, **__: None)  # its result for a tiny mouth
-    options = LiveOptions(look="mine", looks_file=tmp_path / "looks.toml")
+    options = ApplyOptions(look="mine", looks_file=tmp_path / "looks.toml")
     assert file_apply.apply_to(tmp_path / "a.png", tmp_path / "b.png", options) == 0
     assert np.array_equal(read_picture(tmp_path / "b.png"), portrait_bgr) == shown
 
@@ -203,7 +205,7 @@ def test_library_error_names_the_file_and_the_batch_continues(
         return real(self, *given, **more)
 
     monkeypatch.setattr(part, call, breaks_once)
-    assert file_apply.apply_to(source, out, LiveOptions(look="toon")) == 2
+    assert file_apply.apply_to(source, out, ApplyOptions(look="toon")) == 2
     assert "not done: a.png: look toon: RuntimeError: graph is broken\n" in capsys.readouterr().err
     assert files(out) == ["b.png"]
 
@@ -227,4 +229,18 @@ def test_pipe_as_input_does_not_hang(tmp_path: Path) -> None:
         pytest.skip("no named pipes on this system")
     os.mkfifo(tmp_path / "in.png")
     with pytest.raises(SourceError, match="pipe"):
-        file_apply.apply_to(tmp_path / "in.png", tmp_path / "out.png", LiveOptions())
+        file_apply.apply_to(tmp_path / "in.png", tmp_path / "out.png", ApplyOptions())
+
+
+def test_files_with_mutated_headers_are_one_line_each(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """`python -m tests.fuzz.mutated_files` writes more of them."""
+    source = tmp_path / "in"
+    source.mkdir()
+    write_mutated_files(source, 14)
+    done = veneer("apply", source, tmp_path / "out", "--look", "none")
+    assert done.returncode in (0, 2), done.stderr
+    lines = [line for line in (done.stderr + capfd.readouterr().err).splitlines() if line and "\u2501" not in line]
+    assert all(line.startswith("veneer: ") for line in lines), lines
+    failed = [line.split(": ")[2] for line in lines if line.startswith("veneer: not done: ")]
+    assert len(set(failed)) == len(failed) > 2
+    assert f"{14 - len(failed)} of 14 files done" in done.stderr

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +11,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
+from support.ffmpeg_program import video_stream
 from support.sink_clips import plain_frame, read_pictures
 
 from engines.errors import SinkError
 from live.pipeline.frame import Frame, ImageU8
-from live.recording import video_encoder
+from live.recording import encoders
+from live.recording.encoders import EncoderSettings
 from live.sinks.video_file import VideoFileSink
 
 
-def _record(path: Path, frames: list[Frame], *, fps: float = 30.0) -> VideoFileSink:
-    sink = VideoFileSink(path)
+def _record(path: Path, frames: list[Frame], *, fps: float = 30.0, encoder: str = "auto") -> VideoFileSink:
+    sink = VideoFileSink(path, settings=EncoderSettings(encoder))
     sink.open(size_wh=frames[0].size_wh, fps=fps)
     for frame in frames:
         sink.send(frame)
@@ -82,14 +81,13 @@ def test_last_frame_has_a_regular_duration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
-def test_recorded_colours_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str) -> None:
-    monkeypatch.setattr(video_encoder, "ENCODERS", [e for e in video_encoder.ENCODERS if e.name == encoder])
+def test_recorded_colours_match(tmp_path: Path, encoder: str) -> None:
     steps = (16, 96, 176, 240)
     skins = [[255, 224, 189], [198, 134, 66], [141, 85, 36], [77, 43, 30], [180, 20, 45], [220, 110, 120]]
     colors_rgb = np.array([[r, g, b] for r in steps for g in steps for b in steps] + skins)
     chart_bgr = _chart(colors_rgb)
     path = tmp_path / "chart.mp4"
-    _record(path, [Frame(chart_bgr, number, 0.0, number / 30) for number in range(5)])
+    _record(path, [Frame(chart_bgr, number, 0.0, number / 30) for number in range(5)], encoder=encoder)
     for picture in read_pictures(path)[0]:
         centres_rgb = picture[32, 16::32, ::-1]
         difference = deltaE_ciede2000(rgb2lab(colors_rgb / 255), rgb2lab(centres_rgb / 255))
@@ -97,13 +95,10 @@ def test_recorded_colours_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_video_is_tagged_bt709(tmp_path: Path) -> None:
-    if shutil.which("ffprobe") is None:
-        pytest.skip("ffprobe (package ffmpeg) is not installed")
     path = tmp_path / "clip.mp4"
     _record(path, [plain_frame(100, pts_s=number / 30) for number in range(30)])
-    command = ["ffprobe", "-v", "error", "-count_frames", "-show_streams", "-of", "json", str(path)]
-    stream = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)["streams"][0]
-    assert (stream["codec_name"], stream["pix_fmt"], stream["nb_read_frames"]) == ("h264", "yuv420p", "30")
+    stream = video_stream(path)
+    assert (stream["codec_name"], stream["pix_fmt"], stream["nb_frames"]) == ("h264", "yuv420p", "30")
     tags = [stream[key] for key in ("color_space", "color_primaries", "color_transfer", "color_range")]
     assert tags == ["bt709", "bt709", "bt709", "tv"]
 
@@ -138,9 +133,8 @@ def test_8k_frames_are_recorded(tmp_path: Path) -> None:
 
 
 def test_mpeg4_fallback_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [encoder.name for encoder in video_encoder.ENCODERS]
-    working = [video_encoder.Encoder("h264_that_is_not_there", 90000, ()), video_encoder.ENCODERS[names.index("mpeg4")]]
-    monkeypatch.setattr(video_encoder, "ENCODERS", working)
+    candidates = (encoders.Encoder("h264_that_is_not_there"), encoders.AUTOMATIC[-1])
+    monkeypatch.setattr(encoders, "AUTOMATIC", candidates)
     times_s = [0.0, 0.04, 0.1001, 0.2]
     sink = _record(tmp_path / "old.mp4", [plain_frame(100, pts_s=at) for at in times_s])
     assert sink.encoder_name == "mpeg4"
@@ -154,7 +148,7 @@ def test_h264_is_preferred_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_no_encoder_is_an_error_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_encoder, "ENCODERS", [])
+    monkeypatch.setattr(encoders, "AUTOMATIC", ())
     sink = VideoFileSink(tmp_path / "clip.mp4")
     with pytest.raises(SinkError, match="no video encoder"):
         sink.open(size_wh=(64, 48), fps=30)

@@ -18,7 +18,7 @@ from support.pipeline_parts import in_background
 
 from engines.errors import EngineError
 from engines.looks import Layer, Look
-from engines.runtime import selector
+from engines.runtime import openers, selector
 from engines.runtime.base import Engine, EngineInfo, NotUsableError
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.runtime.selector import graph_available, open_engine
@@ -43,7 +43,7 @@ def test_unusable_runtime_is_reported_once_and_replaced(monkeypatch: pytest.Monk
     def none() -> None:
         raise NotUsableError("there is no NVIDIA driver on this machine")
 
-    monkeypatch.setattr(selector, "driver_device", none)
+    monkeypatch.setattr(openers, "driver_device", none)
     messages: list[str] = []
     look_loader = LookLoader(
         looks_of(load_style("lips-glaze"), load_style("lips-bright")), runtime="tensorrt", say=messages.append
@@ -224,8 +224,8 @@ def test_loader_reports_failures_with_a_fallback(another: bool, monkeypatch: pyt
         looks_of(load_style("lips-glaze")), runtime="openvino", say=messages.append, background=True
     )
     (layer,) = look_loader.load("lips-glaze").layers
-    assert layer.engine is not None and layer.size_wh is not None
-    region_bgr = np.zeros((1, layer.size_wh[1], layer.size_wh[0], 3), np.uint8)
+    assert layer.engine is not None
+    region_bgr = np.zeros((1, 30, 90, 3), np.uint8)
     other = EngineError("style toon", "it failed")
     with pytest.raises(EngineError, match="gave NaN") as caught:
         layer.engine.infer(region_bgr)

@@ -124,7 +124,7 @@ def test_hidden_mouth_under_a_drawing_is_not_bare() -> None:
     lips = load_looks()["matte-red"].layers[0]
     assert isinstance(lips.style, Shade)
     drawn = negative_look("head")
-    both = LoadedLook(drawn.look, (LoadedLayer(1.0, None, lips.style, None), *drawn.layers))
+    both = LoadedLook(drawn.look, (LoadedLayer(lips.style, 1.0, None), *drawn.layers))
     low = Face(0, face.landmarks_xy + np.float32([0, frame_bgr.shape[0] - face.landmarks_xy[0, 1] + 30]))
     spent = Painter().paint(frame_bgr, (low,), both, 1.0, at_s=0.0, person=portrait_person())
     assert spent.bare_faces == 0

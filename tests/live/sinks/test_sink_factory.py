@@ -18,8 +18,8 @@ from live.sinks.virtual_camera import VirtualCameraSink
 from live.sinks.window import WindowSink
 
 
-def _open(text: str, audio_from: Path | None = None) -> FrameSink:
-    return open_sink(text, on_key=lambda _: None, meter=lambda: MeterText(()), audio_from=audio_from)
+def _open(text: str, film: Path | None = None) -> FrameSink:
+    return open_sink(text, on_key=lambda _: None, meter=lambda: MeterText(()), film=film)
 
 
 def test_every_sink_kind(tmp_path: Path) -> None:

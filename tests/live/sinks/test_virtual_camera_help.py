@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from live.sinks.virtual_camera_help import LOAD_MODULE, LinuxPaths, explain_open_failure
+from live.sinks.virtual_camera_help import LOAD_MODULE, explain_open_failure
 from live.v4l2_devices import programs_using
 
 
 @pytest.fixture
-def linux(tmp_path: Path) -> LinuxPaths:
+def linux(tmp_path: Path) -> Path:
     """A Linux system with v4l2loopback loaded and one accessible device, /dev/video10."""
-    paths = LinuxPaths(*(tmp_path / name for name in ("dev", "sys", "proc", "modules", "os-release")))
-    for folder in (paths.dev, paths.proc, paths.sys / "module" / "v4l2loopback"):
-        folder.mkdir(parents=True)
-    (paths.sys / "devices" / "virtual" / "video4linux" / "video10").mkdir(parents=True)
-    (paths.dev / "video10").write_text("")
-    return paths
+    for folder in ("dev", "proc", "sys/module/v4l2loopback", "sys/devices/virtual/video4linux/video10"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "dev" / "video10").write_text("")
+    return tmp_path
 
 
-def _explain(device: str | None, failure: str, paths: LinuxPaths) -> tuple[str, str]:
-    return explain_open_failure(device, failure, system="linux", paths=paths)
+def _explain(device: str | None, failure: str, root: Path) -> tuple[str, str]:
+    return explain_open_failure(device, failure, system="linux", root=root)
 
 
-def test_module_installed_but_not_loaded(linux: LinuxPaths) -> None:
-    (linux.sys / "module" / "v4l2loopback").rmdir()
-    folder = linux.modules / os.uname().release
+def test_module_installed_but_not_loaded(linux: Path) -> None:
+    (linux / "sys" / "module" / "v4l2loopback").rmdir()
+    folder = linux / "lib" / "modules" / os.uname().release
     folder.mkdir(parents=True)
     (folder / "modules.dep").write_text(
         "updates/dkms/v4l2loopback.ko.zst: kernel/drivers/media/v4l2-core/videodev.ko\n"
@@ -50,63 +49,67 @@ def test_module_installed_but_not_loaded(linux: LinuxPaths) -> None:
         (None, "v4l2loopback-dkms"),
     ],
 )
-def test_module_not_installed(linux: LinuxPaths, os_release: str | None, install: str) -> None:
-    (linux.sys / "module" / "v4l2loopback").rmdir()
+def test_module_not_installed(
+    linux: Path, os_release: str | None, install: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (linux / "sys" / "module" / "v4l2loopback").rmdir()
     if os_release is not None:
-        linux.os_release.write_text(os_release)
+        (linux / "os-release").write_text(os_release)
+    monkeypatch.setattr(platform, "_os_release_cache", None)
+    monkeypatch.setattr(platform, "_os_release_candidates", (str(linux / "os-release"),))
     got, do = _explain(None, "", linux)
     assert "not installed" in got
     assert install in do
     assert do.endswith(LOAD_MODULE)
 
 
-def test_module_without_a_device(linux: LinuxPaths) -> None:
-    (linux.sys / "devices" / "virtual" / "video4linux" / "video10").rmdir()
+def test_module_without_a_device(linux: Path) -> None:
+    (linux / "sys" / "devices" / "virtual" / "video4linux" / "video10").rmdir()
     got, do = _explain(None, "", linux)
     assert "has no device" in got
     assert do == f"sudo modprobe -r v4l2loopback && {LOAD_MODULE}"
 
 
 @pytest.mark.parametrize(("name", "got"), [("video77", "does not exist"), ("video0", "is no virtual camera")])
-def test_wrong_device(linux: LinuxPaths, name: str, got: str) -> None:
-    (linux.dev / "video0").write_text("a webcam")
-    actual, do = _explain(str(linux.dev / name), "", linux)
+def test_wrong_device(linux: Path, name: str, got: str) -> None:
+    (linux / "dev" / "video0").write_text("a webcam")
+    actual, do = _explain(str(linux / "dev" / name), "", linux)
     assert got in actual
-    assert do == f"use {linux.dev / 'video10'}"
+    assert do == f"use {linux / 'dev' / 'video10'}"
 
 
-def test_missing_permission_names_the_group(linux: LinuxPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_permission_names_the_group(linux: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any) -> int:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", refused)  # permissions do not apply to root
     monkeypatch.setattr(Path, "group", lambda _: "video")
     got, do = _explain(None, "", linux)
-    assert got == f"you may not write to {linux.dev / 'video10'}"
+    assert got == f"you may not write to {linux / 'dev' / 'video10'}"
     assert do == "sudo usermod -aG video $USER, then log out and in again"
 
 
 @pytest.mark.parametrize(
     "failure", ["Device or resource busy", "'v4l2loopback' backend: Device /dev/video10 is not a video output device."]
 )
-def test_busy_device_names_its_program(linux: LinuxPaths, failure: str) -> None:
+def test_busy_device_names_its_program(linux: Path, failure: str) -> None:
     for number, name in ((4711, "obs"), (4712, "unrelated")):
-        (linux.proc / str(number) / "fd").mkdir(parents=True)
-        (linux.proc / str(number) / "comm").write_text(f"{name}\n")
-    (linux.proc / "4711" / "fd" / "9").symlink_to(linux.dev / "video10")
-    (linux.proc / "4712" / "fd" / "9").symlink_to("/dev/null")
-    (linux.proc / "self").symlink_to("4711")
-    got, do = _explain(str(linux.dev / "video10"), failure, linux)
-    assert got == f"{linux.dev / 'video10'} is in use by obs (process 4711)"
+        (linux / "proc" / str(number) / "fd").mkdir(parents=True)
+        (linux / "proc" / str(number) / "comm").write_text(f"{name}\n")
+    (linux / "proc" / "4711" / "fd" / "9").symlink_to(linux / "dev" / "video10")
+    (linux / "proc" / "4712" / "fd" / "9").symlink_to("/dev/null")
+    (linux / "proc" / "self").symlink_to("4711")
+    got, do = _explain(str(linux / "dev" / "video10"), failure, linux)
+    assert got == f"{linux / 'dev' / 'video10'} is in use by obs (process 4711)"
     assert "close that program" in do
 
 
-def test_busy_device_of_an_invisible_program(linux: LinuxPaths) -> None:
+def test_busy_device_of_an_invisible_program(linux: Path) -> None:
     got, _ = _explain(None, "Device or resource busy", linux)
     assert got.endswith("is in use by another program")
 
 
-def test_unknown_refusal_is_one_line(linux: LinuxPaths) -> None:
+def test_unknown_refusal_is_one_line(linux: Path) -> None:
     got, do = _explain(None, "'v4l2loopback' backend: VIDIOC_S_FMT\nfailed", linux)
     assert got.endswith("refuses: 'v4l2loopback' backend: VIDIOC_S_FMT failed")
     assert do.endswith(LOAD_MODULE)

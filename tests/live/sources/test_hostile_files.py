@@ -14,12 +14,13 @@ import av
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
+from pillow_heif import register_heif_opener
 from support.video_files import numbered, write_video
 
 from engines.errors import SourceError, TrackingError
-from live.sources.picture_header import header_size_wh, safe_png
-from live.sources.still_picture import MAX_PIXELS, read_picture
+from live.picture_files.picture_header import header_size_wh, picture_kind, safe_png
+from live.picture_files.picture_reader import MAX_PIXELS, PictureFile, read_picture
 from live.sources.video_source import VideoSource
 from live.tracking import task_file
 from live.tracking.task_file import read_task
@@ -27,8 +28,7 @@ from tests.fuzz import samples
 
 SAVED = [
     ("png", {}),
-    ("jpeg", {}),
-    ("jpeg", {"progressive": True}),
+    ("gif", {}),
     ("webp", {}),
     ("webp", {"lossless": True}),
     ("webp", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}),
@@ -40,19 +40,22 @@ SAVED = [
 
 @pytest.mark.parametrize(("kind", "options"), SAVED)
 @pytest.mark.parametrize("size_wh", [(1, 1), (3, 700), (1291, 17)])
-def test_header_size_equals_decoded_size(kind: str, options: dict[str, object], size_wh: tuple[int, int]) -> None:
+def test_header_size_equals_decoded_size(
+    tmp_path: Path, kind: str, options: dict[str, object], size_wh: tuple[int, int]
+) -> None:
     file = io.BytesIO()
     Image.new("RGB", size_wh, (9, 99, 199)).save(file, kind, **options)
-    assert header_size_wh(file.getvalue()) == size_wh
-    decoded = cv2.imdecode(np.frombuffer(file.getvalue(), np.uint8), cv2.IMREAD_COLOR)
-    assert decoded is not None and decoded.shape[1::-1] == size_wh
+    assert header_size_wh(file.getvalue(), kind.upper()) == size_wh
+    assert picture_kind(file.getvalue()[:32]) == kind.upper()
+    (tmp_path / "one").write_bytes(file.getvalue())
+    assert read_picture(tmp_path / "one").shape[1::-1] == size_wh
 
 
 def test_size_of_big_endian_tiffs_and_old_bitmaps() -> None:
     entries = struct.pack(">HHHIHH", 2, 256, 3, 1, 640, 0) + struct.pack(">HHII", 257, 4, 1, 480)
-    assert header_size_wh(b"MM\0*" + struct.pack(">I", 8) + entries) == (640, 480)
-    assert header_size_wh(b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 320, 200, 1, 24)) == (320, 200)
-    assert header_size_wh(b"BM" + bytes(12) + struct.pack("<Iii", 40, 320, -200)) == (320, 200)
+    assert header_size_wh(b"MM\0*" + struct.pack(">I", 8) + entries, "TIFF") == (640, 480)
+    assert header_size_wh(b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 320, 200, 1, 24), "BMP") == (320, 200)
+    assert header_size_wh(b"BM" + bytes(12) + struct.pack("<Iii", 40, 320, -200), "BMP") == (320, 200)
 
 
 def _png(width: int, height: int) -> bytes:
@@ -67,11 +70,19 @@ def _png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+def _forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(*_: object, **__: object) -> None:
+        pytest.fail("the picture was decoded")
+
+    monkeypatch.setattr(cv2, "imdecode", decode)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decode)
+
+
 def test_decompression_bomb_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bomb.png").write_bytes(_png(20_000, 20_000))
     assert (tmp_path / "bomb.png").stat().st_size < 1_000_000
-    monkeypatch.setattr(cv2, "imdecode", None)
-    with pytest.raises(SourceError, match=r"bomb\.png.*20000x20000 pixels are more than 120 million"):
+    _forbid_decoding(monkeypatch)
+    with pytest.raises(SourceError, match=r"bomb\.png.*20000x20000 has more than 120 million pixels"):
         read_picture(tmp_path / "bomb.png")
 
 
@@ -79,11 +90,15 @@ def test_phone_photos_are_below_the_size_limit() -> None:
     assert MAX_PIXELS >= 12_000 * 9_000
 
 
-@pytest.mark.parametrize("kind", ["jpeg", "webp", "bmp", "tiff"])
+@pytest.mark.parametrize("kind", ["jpeg", "webp", "bmp", "tiff", "gif", "avif", "heif"])
 def test_false_size_is_rejected_in_any_format(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.BytesIO()
+    register_heif_opener()
     Image.new("RGB", (300, 200)).save(file, kind, **({"lossless": True} if kind == "webp" else {}))
-    data, huge = bytearray(file.getvalue()), {"jpeg": 0xFFFF, "bmp": 99_999, "tiff": 99_999}.get(kind, 0)
+    data, huge = (
+        bytearray(file.getvalue()),
+        {"bmp": 99_999, "tiff": 99_999}.get(kind, 16_000),
+    )
     if kind == "jpeg":
         place = data.index(b"\xff\xc0")
         struct.pack_into(">HH", data, place + 5, huge, huge)
@@ -91,20 +106,25 @@ def test_false_size_is_rejected_in_any_format(tmp_path: Path, kind: str, monkeyp
         struct.pack_into("<ii", data, 18, huge, huge)
     elif kind == "webp":
         struct.pack_into("<I", data, 21, 0x0FFFFFFF)
+    elif kind == "gif":
+        struct.pack_into("<HH", data, 6, huge, huge)
+    elif kind in ("avif", "heif"):
+        place = data.index(b"ispe")
+        struct.pack_into(">II", data, place + 8, huge, huge)
     else:
         (place,) = struct.unpack_from("<I", data, 4)
         for entry in range(place + 2, place + 26, 12):
             if struct.unpack_from("<H", data, entry)[0] in (256, 257):
                 struct.pack_into("<HII", data, entry + 2, 4, 1, huge)
     (tmp_path / f"false.{kind}").write_bytes(data)
-    monkeypatch.setattr(cv2, "imdecode", None)
+    _forbid_decoding(monkeypatch)
     with pytest.raises(SourceError, match="more than 120 million"):
         read_picture(tmp_path / f"false.{kind}")
 
 
 def test_png_chunk_longer_than_the_file_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenCV 4.11 would allocate 2.9 GB and take five seconds for such a file of 77 bytes."""
-    whole = _png(5, 5)
+    """OpenCV 4.11, which reads PNG of 16 bits, would allocate 2.9 GB and take five seconds for such a file."""
+    whole = cv2.imencode(".png", np.full((5, 5, 3), 999, np.uint16))[1].tobytes()
     place = whole.index(b"IDAT") - 4
     monkeypatch.setattr(cv2, "imdecode", None)
     for data in (
@@ -122,6 +142,33 @@ def test_data_after_a_png_and_its_profile_are_dropped() -> None:
     png = _png(5, 5)
     assert safe_png(png + b"and more") == png
     assert safe_png(png[:33] + struct.pack(">I4s7sI", 7, b"iCCP", b"profile", 0) + png[33:]) == png
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_decoders_print_nothing_about_damaged_files(
+    tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65535, (40, 40, 3), np.uint16)
+    data = bytearray(cv2.imencode(f".{suffix}", pixels)[1].tobytes())
+    data[len(data) // 2 : len(data) // 2 + 40] = b"\xff" * 40
+    (tmp_path / f"a.{suffix}").write_bytes(data)
+    with pytest.raises(SourceError, match="damaged"):
+        read_picture(tmp_path / f"a.{suffix}")
+    assert capfd.readouterr().err == ""
+
+
+def test_gif_frame_larger_than_the_file_says_is_refused(tmp_path: Path) -> None:
+    """Pillow enlarges the picture to hold such a frame."""
+    file = io.BytesIO()
+    first = Image.new("L", (20, 20))
+    first.save(file, "gif", save_all=True, append_images=[Image.new("L", (20, 20), 9)], duration=100)
+    data = bytearray(file.getvalue())
+    places = [place for place in range(len(data) - 10) if data[place : place + 10] == b"\x2c\0\0\0\0\x14\0\x14\0\0"]
+    assert places
+    struct.pack_into("<HH", data, places[-1] + 5, 60_000, 60_000)
+    (tmp_path / "a.gif").write_bytes(data)
+    with pytest.raises(SourceError, match="a.gif"):
+        list(PictureFile(tmp_path / "a.gif").frames())
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

@@ -15,8 +15,8 @@ from engines.errors import OptionsError, SourceError
 from live.sources.base import FrameSource
 from live.sources.camera_source import CameraSource
 from live.sources.demo_source import DemoSource
+from live.sources.picture_source import PictureSource
 from live.sources.source_factory import is_picture, open_source
-from live.sources.still_picture import StillPictureSource
 from live.sources.video_source import VideoSource
 
 
@@ -65,7 +65,7 @@ def test_missing_camera_device_is_reported_on_open() -> None:
 @pytest.mark.parametrize("name", ["face.png", "face.jpg", "face.webp", "face.tiff", "face.bmp"])
 def test_picture_source(folder: Path, name: str) -> None:
     source = opened(folder / name)
-    assert isinstance(source, StillPictureSource) and not source.live
+    assert isinstance(source, PictureSource) and not source.live
     assert source.open().size_wh == (32, 16)
     assert opened(folder / name, pace=True).live, "shown live, a picture is repeated"
     assert not opened(folder / name, pace=True, repeat=False).live
@@ -83,7 +83,7 @@ def test_file_type_is_determined_by_content(folder: Path) -> None:
     (folder / "face.png").rename(folder / "really a face.mp4")
     (folder / "clip.mp4").rename(folder / "really a clip.png")
     (folder / "clip.mkv").rename(folder / "no suffix")
-    assert isinstance(opened(folder / "really a face.mp4"), StillPictureSource)
+    assert isinstance(opened(folder / "really a face.mp4"), PictureSource)
     assert isinstance(opened(folder / "really a clip.png"), VideoSource)
     assert isinstance(opened(folder / "no suffix"), VideoSource)
     assert opened(folder / "no suffix").open().size_wh == (32, 16)
@@ -122,4 +122,4 @@ def test_invalid_source_names(text: str) -> None:
 
 def test_tilde_in_path_is_expanded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME" if sys.platform != "win32" else "USERPROFILE", str(folder))
-    assert isinstance(opened("~/face.png"), StillPictureSource)
+    assert isinstance(opened("~/face.png"), PictureSource)

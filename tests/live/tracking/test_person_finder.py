@@ -11,6 +11,7 @@ from benchmarks.person_scenes.scenes import KINDS, PersonScene, compose, cut_out
 from live.pipeline.frame import Face, ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_sheet import find_faces
+from live.tracking import person_finder
 from live.tracking.person_finder import PersonFinder
 from live.tracking.person_segmenter import PersonSegmenter
 
@@ -53,7 +54,8 @@ def test_half_head_at_the_edge_is_found_and_stays() -> None:
     assert max(missed) < whole_missed / 2
 
 
-def test_person_who_left_fades_within_five_seconds() -> None:
+def test_person_who_left_fades_within_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_finder, "_CUT", 256.0)  # the change of the whole picture is not a cut here
     scene, faces = _scene(_EDGE)
     empty = np.full_like(scene.bgr, 150)
     finder = PersonFinder()
@@ -64,7 +66,8 @@ def test_person_who_left_fades_within_five_seconds() -> None:
     assert left[5] > 128 and left[-1] < 64
 
 
-def test_lost_face_stays_on_the_map_for_a_moment() -> None:
+def test_lost_face_stays_on_the_map_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_finder, "_CUT", 256.0)
     scene, faces = _scene(_ALONE)
     empty = np.full_like(scene.bgr, 150)
     finder = PersonFinder()

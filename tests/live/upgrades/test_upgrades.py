@@ -203,7 +203,7 @@ def test_int8_build_is_tested_and_swapped_in(shows: list[Show], monkeypatch: pyt
         return any("now runs on" in line or "is not used" in line for line in show.messages)
 
     assert show.until(over, BUILD_S), (show.messages, builds.steps)
-    assert {"set", "quantise", "judge"} <= {step.split()[0] for step in builds.steps}
+    assert {"set", "quantise", "evaluate"} <= {step.split()[0] for step in builds.steps}
     (info,) = show.look_loader.engines()
     messages = verdict(int8_graph.int8_key(style))
     if messages == "passed":

@@ -27,9 +27,8 @@ class _NoTracker:
         pass
 
 
-def main() -> None:
-    """Run `veneer ARGUMENTS` with the look named by the first argument."""
-    name = sys.argv.pop(1)
+def main(name: str, *arguments: str) -> None:
+    """Run `veneer ARGUMENTS` with the named look."""
     look = _load_looks()[name]
     looks.load_looks = lambda *_: {name: look}
     from live import session
@@ -37,9 +36,9 @@ def main() -> None:
 
     if not look.layers:
         session.make_tracker = lambda _: _NoTracker()
-    sys.argv[0] = "veneer"
+    sys.argv = ["veneer", *arguments]
     veneer()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import json
+from dataclasses import asdict
 from typing import Any
 
 from vm.guest import devices
-from vm.guest.program import Program, stop_all
+from vm.guest.forked import Forked
+from vm.guest.launch import main as veneer
+from vm.guest.program import START_S, stop_all
 from vm.guest.reader import Reader
 from vm.guest.shell import CAPTURE, LONG_S, await_true, device_caps, run
-
-_DOCTOR = """
-import json
-from dataclasses import asdict
-from live.diagnostics.doctor import examine
-print(json.dumps([asdict(check) for check in examine(only=("camera", "virtual camera"))]))
-"""
 
 
 def devices_in_use(picture: str) -> dict[str, Any]:
@@ -28,10 +23,10 @@ def devices_in_use(picture: str) -> dict[str, Any]:
         with Reader(devices.WEBCAM) as reader:
             reader.await_pictures(1)
             await_true(lambda: device_caps(devices.VIRTUAL) & CAPTURE, LONG_S, "ffmpeg writes to the virtual camera")
-            no_webcam = Program("run", "--source", "0", "--look", "none", "--sink", "null")
-            no_sink = Program("run", "--source", "demo", "--size", "320x180", "--look", "none", "--sink",
-                              f"virtual-camera:{devices.VIRTUAL}")  # fmt: skip
-            ends = {"webcam": no_webcam.await_end(), "virtual": no_sink.await_end()}
+            no_webcam = Forked(veneer, "none", "run", "--source", "0", "--look", "none", "--sink", "null")
+            to_virtual = ("--look", "none", "--sink", f"virtual-camera:{devices.VIRTUAL}")
+            no_sink = Forked(veneer, "none", "run", "--source", "demo", "--size", "320x180", *to_virtual)
+            ends = {"webcam": no_webcam.await_end(START_S), "virtual": no_sink.await_end(START_S)}
             reader.await_pictures(3)  # the other program continues
             names = {"webcam": reader.process.pid, "virtual": writer.process.pid}
     finally:
@@ -46,6 +41,13 @@ def doctor_on_plain_module() -> dict[str, Any]:
     found = {}
     for exclusive in (False, True):
         devices.load_cameras(exclusive=exclusive, fed=False)
-        done = subprocess.run([sys.executable, "-c", _DOCTOR], capture_output=True, text=True, timeout=400)
-        found["with" if exclusive else "without"] = {"stdout": done.stdout, "stderr": done.stderr[-2000:]}
+        doctor = Forked(_print_camera_checks)
+        doctor.await_end(400)
+        found["with" if exclusive else "without"] = doctor.output()
     return {**found, "caps": run("v4l2-ctl", "-d", devices.VIRTUAL, "--info")}
+
+
+def _print_camera_checks() -> None:
+    from live.diagnostics.doctor import examine  # loaded already in the process that forks, not in this one
+
+    print(json.dumps([asdict(check) for check in examine(only=("camera", "virtual camera"))]))

@@ -1,0 +1,45 @@
+"""Constructors of the engines. Each imports its runtime only when it is called, after the checks that need no import.
+
+They raise NotUsableError, ImportError, OSError or RuntimeError if this machine cannot run the engine, and EngineError
+if the weights are not usable.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engines.runtime.base import Engine
+from engines.runtime.tensorrt.distribution import installed_distribution
+from engines.runtime.torch.cuda_device import driver_device
+from engines.styles import Style
+
+
+def open_tensorrt(style: Style, *, build: bool = True) -> Engine:
+    """Open TensorRT; see `TensorRtEngine`."""
+    driver_device()  # first: without a GPU nothing heavy is imported
+    installed_distribution()
+    from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
+
+    return TensorRtEngine(style, build=build)
+
+
+def open_torch_cuda(style: Style, precision: str, *, autotune: bool | None = None) -> Engine:
+    """Open PyTorch on the GPU; see `TorchCudaEngine`."""
+    driver_device()
+    from engines.runtime.torch.cuda_engine import TorchCudaEngine
+
+    return TorchCudaEngine(style, precision=precision, autotune=autotune)
+
+
+def open_openvino(style: Style, **options: Any) -> Engine:
+    """Open OpenVINO on the CPU; see `OpenVinoEngine` for the options."""
+    from engines.runtime.openvino.cpu_engine import OpenVinoEngine
+
+    return OpenVinoEngine(style, **options)
+
+
+def open_torch_cpu(style: Style, why: str = "") -> Engine:
+    """Open PyTorch on the CPU, the FP32 reference; see `TorchEngine`."""
+    from engines.runtime.torch.reference_engine import TorchEngine
+
+    return TorchEngine(style, why=why)

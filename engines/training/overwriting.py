@@ -1,0 +1,53 @@
+"""What a training may write over: nothing shipped and nothing finished, unless an option says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engines.errors import OptionsError, os_errors
+from engines.styles import shipped_names
+from engines.training.resume import CHECKPOINT
+
+
+@dataclass(frozen=True, slots=True)
+class Overwriting:
+    """The options about earlier results.
+
+    Attributes:
+        resume: Continue the training whose checkpoints are there.
+        again: Start over: checkpoints are deleted, and a finished style is written over at the end.
+        replace: Write a style that has the name of a shipped one.
+    """
+
+    resume: bool = False
+    again: bool = False
+    replace: bool = False
+
+    def check(self, name: str, out: Path, works: Iterable[Path]) -> None:
+        """Raise an OptionsError if a training of this name would write over something without permission.
+
+        Args:
+            out: Folder of the style.
+            works: Folders that hold its checkpoints.
+        """
+        if self.resume and self.again:
+            raise OptionsError("--resume and --again", "one continues and one starts over", "give one of them")
+        if name in shipped_names() and not self.replace:
+            do = "choose another name, or add --replace to use yours instead of the shipped one"
+            raise OptionsError(f"style {name!r}", "a shipped style has this name", do)
+        if self.resume or self.again:
+            return
+        checkpoints = [work / CHECKPOINT for work in works]
+        for found in (*checkpoints, out / f"{name}.safetensors"):
+            if found.exists():
+                do = "continue it with --resume, or start over with --again, which overwrites it"
+                what = "an earlier training" if found in checkpoints else "a finished style"
+                raise OptionsError(f"training of {name!r}", f"{found} holds {what}", do)
+
+    def discard(self, works: Iterable[Path]) -> None:
+        """Delete the checkpoints of an earlier training if the training starts over."""
+        for work in works if self.again else ():
+            with os_errors(f"checkpoint in {work}", "delete it, or name another folder with --work"):
+                (work / CHECKPOINT).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Picture files: reading, rendering-ready frames, merging of what was painted, writing."""

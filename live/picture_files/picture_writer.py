@@ -1,0 +1,226 @@
+"""Writing of pictures and animations, with the depth, transparency, profile and EXIF that the format can hold."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from engines.errors import SinkError
+from engines.files import atomic_write
+from live.picture_files.deep_encoders import encode_png16, encode_tiff
+from live.picture_files.gif_palette import as_palette
+from live.picture_files.picture import Picture, as_bytes, over_white
+from live.picture_files.picture_reader import HEIC_SUFFIXES
+from live.picture_files.spooled_frames import SpooledFrames
+from live.pipeline.frame import ImageU8
+from live.recording.recording_file import error_text
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFormat:
+    """What a format can hold.
+
+    Attributes:
+        name: Pillow's name of the format.
+        options: of Pillow's encoder.
+        lossless_options: instead, for pictures that were stored without loss.
+        alpha, depth, profile, exif, frames: whether it holds transparency, 16 bits, a colour profile, EXIF, animation.
+        tick_ms: the unit of an animation's times.
+    """
+
+    name: str
+    options: tuple[tuple[str, Any], ...] = ()
+    lossless_options: tuple[tuple[str, Any], ...] = ()
+    alpha: bool = True
+    depth: bool = False
+    profile: bool = True
+    exif: bool = True
+    frames: bool = False
+    tick_ms: int = 1
+
+
+_PNG = PictureFormat("PNG", (("compress_level", 4),), depth=True, frames=True)
+_JPEG = PictureFormat("JPEG", (("quality", 98), ("subsampling", 0)), alpha=False)
+_WEBP = PictureFormat("WEBP", (("quality", 100), ("exact", True)), (("lossless", True), ("exact", True)), frames=True)
+_TIFF = PictureFormat("TIFF", depth=True)
+_AVIF = PictureFormat("AVIF", (("quality", 95), ("subsampling", "4:4:4"), ("speed", 8)), frames=True)
+_GIF = PictureFormat("GIF", profile=False, exif=False, frames=True, tick_ms=10)
+FORMATS = {
+    ".png": _PNG, ".apng": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG, ".webp": _WEBP, ".tif": _TIFF, ".tiff": _TIFF,
+    ".avif": _AVIF, ".gif": _GIF, ".bmp": PictureFormat("BMP", alpha=False, profile=False, exif=False),
+}  # fmt: skip
+WRITABLE_SUFFIXES = tuple(FORMATS)
+ANIMATION_SUFFIXES = tuple(suffix for suffix, known in FORMATS.items() if known.frames)
+
+
+def picture_format(path: Path) -> PictureFormat:
+    """Return the format of a file name.
+
+    Raises:
+        SinkError: Pictures are not written with this suffix.
+    """
+    found = FORMATS.get(path.suffix.lower())
+    if found is None:
+        is_heic = path.suffix.lower() in HEIC_SUFFIXES
+        got = f"{path.suffix} is read, not written" if is_heic else f"unknown kind '{path.suffix}'"
+        raise SinkError(f"picture '{path}'", got, "end the name in " + ", ".join(WRITABLE_SUFFIXES))
+    return found
+
+
+def write_picture(path: Path | str, bgr: ImageU8) -> None:
+    """Write a frame in the format of the suffix; an existing file is replaced atomically.
+
+    Args:
+        path: Ends in one of `WRITABLE_SUFFIXES`.
+        bgr: (H, W, 3) uint8, BGR, 0..255.
+
+    Raises:
+        SinkError: As `save_picture`.
+    """
+    save_picture(path, Picture(np.ascontiguousarray(bgr[:, :, ::-1])))
+
+
+def save_picture(path: Path | str, picture: Picture) -> list[str]:
+    """Write a picture in the format of the suffix; an existing file is replaced atomically.
+
+    Returns:
+        What the format cannot hold and was converted or left out.
+
+    Raises:
+        SinkError: The suffix is not written, the folder is missing or not writable, the disk is full, or the picture
+            is too large for the format.
+    """
+    path = Path(path)
+    known = picture_format(path)
+    fitting, lost = fit_to_format(picture, known)
+    try:
+        try:
+            data = _encoded(fitting, known)
+        except ValueError:
+            if not fitting.exif:
+                raise
+            data, lost = _encoded(replace(fitting, exif=b""), known), [*lost, "EXIF"]  # longer than a JPEG may hold
+    except Exception:  # encoders raise any type
+        height, width = picture.rgb.shape[:2]
+        raise SinkError(f"picture '{path}'", f"{width}x{height} does not fit the format", "write a .png") from None
+    _write(path, data)
+    return lost
+
+
+def save_animation(
+    path: Path, frames: SpooledFrames, durations_ms: Sequence[float], *, plays: int, like: Picture
+) -> None:
+    """Write an animation in the format of the suffix; an existing file is replaced atomically.
+
+    Args:
+        path: Ends in one of `ANIMATION_SUFFIXES`.
+        frames: that `to_pillow` returned for the format.
+        durations_ms: of the frames.
+        plays: how often it is played; 0 without end.
+        like: a picture with the profile and the EXIF, as `fit_to_format` returned it.
+
+    Raises:
+        SinkError: As `save_picture`.
+    """
+    known = picture_format(path)
+    options = _options(like, known)
+    if known.name == "GIF":
+        options |= {"disposal": 2 if frames.has_alpha else 1, "optimize": False}
+        options |= {} if plays == 1 else {"loop": max(0, plays - 1)}
+    else:
+        options |= {"loop": plays}
+    file = io.BytesIO()
+    try:
+        frames.seek(0)
+        frames.save(file, known.name, save_all=True, duration=_in_ticks(durations_ms, known.tick_ms), **options)
+    except Exception:  # encoders raise any type
+        size = "{}x{}".format(*frames.size)
+        got = f"{len(durations_ms)} frames of {size} do not fit the format"
+        raise SinkError(f"animation '{path}'", got, "write a .webp or .mp4") from None
+    _write(path, file.getvalue())
+
+
+def fit_to_format(picture: Picture, known: PictureFormat) -> tuple[Picture, list[str]]:
+    """Convert what the format cannot hold; return the picture and what was lost."""
+    rgb, alpha, profile, lost = picture.rgb, picture.alpha, picture.profile, []
+    if rgb.dtype == np.uint16 and not known.depth:
+        rgb, alpha = as_bytes(rgb), as_bytes(alpha)
+        lost.append("16 bits per channel")
+    if profile is not None and not known.profile:
+        rgb, profile = profile.to_srgb(rgb), None
+        lost.append("colour profile")
+    if alpha is not None and not known.alpha:
+        rgb, alpha = over_white(rgb, alpha), None
+        lost.append("transparency")
+    if picture.exif and not known.exif:
+        lost.append("EXIF")
+    exif = picture.exif if known.exif else b""
+    return replace(picture, rgb=rgb, alpha=alpha, profile=profile, exif=exif), lost
+
+
+def to_pillow(picture: Picture, known: PictureFormat) -> Image.Image:
+    """Return an 8-bit picture for Pillow's encoder of a format that it fits: L, RGB, RGBA, or P for GIF."""
+    if known.name == "GIF":
+        return as_palette(picture)
+    if picture.alpha is not None:
+        return Image.fromarray(np.dstack([picture.rgb, picture.alpha]))
+    return Image.fromarray(np.ascontiguousarray(picture.rgb[:, :, 0] if picture.is_grey else picture.rgb))
+
+
+def _encoded(picture: Picture, known: PictureFormat) -> bytes:
+    icc = picture.profile.icc if picture.profile else b""
+    if known.name == "TIFF":
+        return encode_tiff(picture, icc)
+    if picture.rgb.dtype == np.uint16:
+        return encode_png16(picture, icc)
+    file = io.BytesIO()
+    to_pillow(picture, known).save(file, known.name, **_options(picture, known))
+    return file.getvalue()
+
+
+def _options(picture: Picture, known: PictureFormat) -> dict[str, Any]:
+    """Return the options of Pillow's encoder, with the profile and the EXIF."""
+    options = dict(known.lossless_options if known.lossless_options and picture.is_lossless else known.options)
+    if known.name == "JPEG" and picture.jpeg_tables:
+        options["qtables"] = _fine_tables(picture.jpeg_tables)
+    options |= {"icc_profile": picture.profile.icc} if picture.profile else {}
+    return options | ({"exif": picture.exif} if picture.exif else {})
+
+
+def _fine_tables(tables: tuple[tuple[int, ...], ...]) -> list[list[int]]:
+    """Return quantization tables, luma and chroma, that are nowhere coarser than the file's nor than quality 95.
+
+    With the same tables, pixels that were not painted are coded as they were.
+    """
+    finest = [tables[0], tables[min(1, len(tables) - 1)]]
+    return [
+        [min(pair) for pair in zip(own, usual, strict=True)] for own, usual in zip(finest, _usual_tables(), strict=True)
+    ]
+
+
+@functools.lru_cache(1)
+def _usual_tables() -> list[list[int]]:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", quality=95)
+    with Image.open(file) as written:
+        return list(written.quantization.values())  # type: ignore[attr-defined]
+
+
+def _in_ticks(durations_ms: Sequence[float], tick_ms: int) -> list[int]:
+    """Round the end of each frame to the format's unit, so that the errors do not add up."""
+    ends = np.rint(np.cumsum(durations_ms) / tick_ms).astype(int) * tick_ms
+    return [int(duration) for duration in np.diff(ends, prepend=0)]
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        atomic_write(path, data)
+    except OSError as error:
+        raise SinkError(f"picture '{path}'", error_text(error), "choose another place") from None
