@@ -22,6 +22,7 @@ _ALONE, _EDGE = KINDS.index("alone"), KINDS.index("edge")
 def _scene(seed: int) -> tuple[PersonScene, tuple[Face, ...]]:
     cutout = cut_out(portrait_bgr())
     assert cutout is not None
+    cutout.alpha[330:, 275:] = 0  # the helmet
     scene = compose(seed, [cutout])
     return scene, tuple(find_faces(scene.bgr))
 
@@ -39,7 +40,7 @@ def test_user_alone_has_the_same_mask_as_without_the_search() -> None:
     with PersonSegmenter(still=True) as segmenter:
         whole = segmenter.mask(scene.bgr)
     finder = PersonFinder(still=True)
-    assert (finder.persons(scene.bgr, faces, 0.0) != whole).mean() < 0.01
+    assert (finder.persons(scene.bgr, faces, 0.0) != whole).mean() < 0.02
     finder.close()
 
 
