@@ -32,6 +32,7 @@ MAX_PIXELS = 120_000_000  # above the largest phone cameras; 360 MB as BGR
 _MAX_BYTES = 500_000_000
 _READABLE_KINDS = "pictures are read from png, jpg, webp, bmp, tiff, gif, avif and heic files"
 _ANIMATED_KINDS = ("PNG", "WEBP", "GIF", "AVIF")
+_JPEG_END = b"\xff\xd9"  # libjpeg stops there and fills the rest with grey
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
 _FLIP_CODES = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}  # by EXIF orientation, after the transposition of 5 to 8
 
@@ -150,7 +151,15 @@ class PictureFile:
             try:
                 if self._image is not None and self.frame_count > 1:
                     self._image.seek(index + self._first)
-                return self._picture()
+                try:
+                    return self._picture()
+                except OSError:
+                    if self._kind != "JPEG":
+                        raise
+                    self._image = Image.open(io.BytesIO(self._data + _JPEG_END), formats=["JPEG"])
+                    picture = self._picture()
+                    self.notes.append("the file is truncated; what is missing of it is grey")
+                    return picture
             except Exception as error:  # Pillow, libheif and OpenCV raise any type for damaged files
                 failure = error
         if index:
