@@ -19,7 +19,7 @@ from engines.untrusted_files import read_whole
 from live.picture_files.colour_profile import ColourProfile, as_srgb
 from live.picture_files.exif_data import kept_exif, orientation
 from live.picture_files.picture import Picture, Pixels
-from live.picture_files.picture_header import header_size_wh, picture_kind, safe_png
+from live.picture_files.picture_header import can_hold_pixels, header_size_wh, picture_kind, safe_png
 from live.pipeline.frame import ImageU8, as_bgr
 from live.recording.recording_file import error_text
 from live.tracking.quiet_stderr import quiet_stderr
@@ -109,6 +109,8 @@ class PictureFile:
             raise self._damaged()
         size_wh = header_size_wh(self._data, self._kind)
         self._check_size(size_wh or (1, 1))
+        if self._kind == "PNG" and size_wh and not can_hold_pixels(self._data, size_wh):
+            raise self._damaged()
         image = None
         try:
             with warnings.catch_warnings():
