@@ -175,6 +175,7 @@ def test_unusable_options_are_one_line(options: tuple[str, ...], message: str, t
         (("--batch", "1000000000"), "GB of memory"),
         (("--minutes", "inf"), "--minutes inf: out of range"),
         (("--l1", "inf"), "the loss is"),
+        (("--lr", "inf"), "a weight is not finite after one step"),
         (("--precision", "16-mixed"), "this device trains in bf16-mixed instead"),
         (("--resume",), "there is none - start without --resume"),
         (("--resume", "--again"), "give one of them"),
