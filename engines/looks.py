@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,13 +101,9 @@ def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
     own = user_toml or user_file()
     if user_toml is None and not own.is_file():
         return looks
-    own_looks, order = _read(own)
+    own_looks, order = _read(own, looks)
     for name, look in own_looks.items():
         looks[name] = replace(look, replaces_shipped=name in looks)
-    for name in order:
-        if name not in looks:
-            do = did_you_mean(name, looks, otherwise=f"looks are {', '.join(looks)}")
-            raise LookError(f"order in {own}", f"there is no look {shown(name)}", do)
     return {name: looks[name] for name in dict.fromkeys([*order, *looks])}
 
 
@@ -119,8 +115,8 @@ def find_look(looks: Mapping[str, Look], name: str) -> Look:
     raise LookError(f"look {name!r}", "there is no such look", do)
 
 
-def _read(path: Path) -> tuple[dict[str, Look], list[str]]:
-    """Return the looks of a file, and the names in its `order`."""
+def _read(path: Path, shipped: Collection[str] = ()) -> tuple[dict[str, Look], list[str]]:
+    """Return the looks of a file, and the names in its `order`: of these looks and the shipped ones."""
     try:
         with os_errors(f"looks file {path}", "check the path", LookError):
             file = toml.read(path)
@@ -132,9 +128,13 @@ def _read(path: Path) -> tuple[dict[str, Look], list[str]]:
         got, do = f"unknown table {shown(unknown)}", "use [looks.NAME] tables only, and order = [...] before them"
         raise LookError(f"looks file {file.place(unknown[0])}", got, do)
     if not isinstance(order, list) or not all(isinstance(name, str) for name in order):
-        raise LookError(
-            f"looks file {file.place('order')}", f"order = {shown(order)}", 'write order = ["toon", "glaze"]'
-        )
+        do = 'write order = ["toon", "glaze"]'
+        raise LookError(f"looks file {file.place('order')}", f"order = {shown(order)}", do)
+    known = (*found, *shipped)
+    for name in order:
+        if name not in known:
+            do = did_you_mean(name, known, otherwise=f"looks are {', '.join(known)}")
+            raise LookError(f"order in {file.place('order')}", f"there is no look {shown(name)}", do)
 
     def place_in(name: str) -> _Place:
         return lambda *keys: f"look {shown(name)} in {file.place('looks', name, *keys)}"
