@@ -8,13 +8,13 @@ processes every film of the folder with the look `none` into MP4 and Matroska, a
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from benchmarks.common.arguments import Parser, run_main
 from benchmarks.common.machine_info import table
@@ -74,20 +74,18 @@ class Fidelity:
         return not self.frames and self.ticks <= 1 and self.sound_frames <= 1 and not self.lost
 
 
-def _probe(path: Path, *arguments: str) -> Any:
-    command = ["ffprobe", "-v", "error", *arguments, "-of", "json", str(path)]
-    return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=300).stdout)
-
-
 def read_film(path: Path) -> Film:
     """Read a film with `ffprobe`, which decodes all of it."""
-    head = _probe(path, "-show_streams", "-show_chapters")
-    streams = head["streams"]
+    entries = (
+        "stream=index,codec_type,sample_rate,channels:stream_disposition=attached_pic:stream_tags=language:chapter=id:"
+        "frame=stream_index,best_effort_timestamp_time,nb_samples"
+    )
+    command = ["ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(path)]
+    found = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=300).stdout)
+    streams, frames = found["streams"], [frame for frame in found["frames"] if "stream_index" in frame]
     pictures = next(
         stream for stream in streams if stream["codec_type"] == "video" and not stream["disposition"]["attached_pic"]
     )
-    entries = "frame=stream_index,best_effort_timestamp_time,nb_samples"
-    frames = [frame for frame in _probe(path, "-show_frames", "-show_entries", entries)["frames"] if frame]
     stamps: dict[int, list[float]] = {}
     samples: dict[int, list[int]] = {}
     for frame in frames:
@@ -110,7 +108,7 @@ def read_film(path: Path) -> Film:
         [int(stream["channels"]) for stream in streams if stream["codec_type"] == "audio"],
         [stream.get("tags", {}).get("language", "und") for stream in others],
         sum(stream["codec_type"] == "subtitle" for stream in streams),
-        len(head["chapters"]),
+        len(found["chapters"]),
     )
 
 
@@ -162,4 +160,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main("film_fidelity", main))
+    code = run_main("film_fidelity", main)
+    sys.stdout.flush()
+    os._exit(code)  # a thread of a library would abort the interpreter's shutdown

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ class Look:
         hold_s: How long "hold" lasts; infinity for no limit.
         then: What follows "hold": "raw", "blur" or "card".
         replaces_shipped: Whether it is the user's own and has the name of a shipped look.
+        key: A letter or digit that selects the look; empty without one of its own.
+        key_place: The look, and the file and line of its key.
     """
 
     name: str
@@ -62,6 +65,8 @@ class Look:
     hold_s: float = float("inf")
     then: str = "blur"
     replaces_shipped: bool = False
+    key: str = ""
+    key_place: str = ""
 
     @property
     def own_parts(self) -> tuple[str, ...]:
@@ -87,16 +92,19 @@ def user_file() -> Path:
 
 
 def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
-    """Load all looks by name: the shipped ones in their order, then those of a file, or of the user's own if it exists.
+    """Load all looks by name: those that a file's `order` names, then the shipped ones, then those of a file, or of the
+    user's own if it exists.
 
     Raises LookError if a file cannot be read or has a wrong entry; the message names the file and the line or look.
     """
-    looks = _read(SHIPPED)
+    looks, _ = _read(SHIPPED)
     own = user_toml or user_file()
-    if user_toml is not None or own.is_file():
-        for name, look in _read(own).items():
-            looks[name] = replace(look, replaces_shipped=name in looks)
-    return looks
+    if user_toml is None and not own.is_file():
+        return looks
+    own_looks, order = _read(own, looks)
+    for name, look in own_looks.items():
+        looks[name] = replace(look, replaces_shipped=name in looks)
+    return {name: looks[name] for name in dict.fromkeys([*order, *looks])}
 
 
 def find_look(looks: Mapping[str, Look], name: str) -> Look:
@@ -107,22 +115,31 @@ def find_look(looks: Mapping[str, Look], name: str) -> Look:
     raise LookError(f"look {name!r}", "there is no such look", do)
 
 
-def _read(path: Path) -> dict[str, Look]:
+def _read(path: Path, shipped: Collection[str] = ()) -> tuple[dict[str, Look], list[str]]:
+    """Return the looks of a file, and the names in its `order`: of these looks and the shipped ones."""
     try:
         with os_errors(f"looks file {path}", "check the path", LookError):
             file = toml.read(path)
     except toml.TOMLDecodeError as error:
         raise LookError(f"looks file {path}", f"not TOML: {error}", "correct that line") from error
-    found = file.tables.get("looks", {})
-    unknown = sorted(set(file.tables) - {"looks"}) or ([] if isinstance(found, dict) else ["looks"])
+    found, order = file.tables.get("looks", {}), file.tables.get("order", [])
+    unknown = sorted(set(file.tables) - {"looks", "order"}) or ([] if isinstance(found, dict) else ["looks"])
     if unknown:
-        got, do = f"unknown table {shown(unknown)}", "use [looks.NAME] tables only"
+        got, do = f"unknown table {shown(unknown)}", "use [looks.NAME] tables only, and order = [...] before them"
         raise LookError(f"looks file {file.place(unknown[0])}", got, do)
+    if not isinstance(order, list) or not all(isinstance(name, str) for name in order):
+        do = 'write order = ["toon", "glaze"]'
+        raise LookError(f"looks file {file.place('order')}", f"order = {shown(order)}", do)
+    known = (*found, *shipped)
+    for name in order:
+        if name not in known:
+            do = did_you_mean(name, known, otherwise=f"looks are {', '.join(known)}")
+            raise LookError(f"order in {file.place('order')}", f"there is no look {shown(name)}", do)
 
     def place_in(name: str) -> _Place:
         return lambda *keys: f"look {shown(name)} in {file.place('looks', name, *keys)}"
 
-    return {name: _look(name, table, place_in(name)) for name, table in found.items()}
+    return {name: _look(name, table, place_in(name)) for name, table in found.items()}, order
 
 
 def _look(name: str, table: Any, place: _Place) -> Look:
@@ -131,14 +148,17 @@ def _look(name: str, table: Any, place: _Place) -> Look:
         raise LookError(place(), got, do)
     if not isinstance(table, dict):
         raise LookError(place(), f"{shown(table)} is not a table", f"write [looks.{name}]")
-    _check_keys(table, ("about", "layers", "no_face", "hold_s", "then"), place)
-    about, layers = table.get("about", ""), table.get("layers", [])
+    _check_keys(table, ("about", "layers", "no_face", "hold_s", "then", "key"), place)
+    about, layers, key = table.get("about", ""), table.get("layers", []), table.get("key", "")
     if not isinstance(about, str) or not about.isprintable():
         raise LookError(place("about"), f"about = {shown(about)}", "write one line of text")
     if not isinstance(layers, list) or len(layers) > _MAX_LAYERS:
         do = f'write layers = [{{ style = "lips-glaze", strength = 0.9 }}], at most {_MAX_LAYERS}'
         raise LookError(place("layers"), "layers is not a list of layers", do)
+    if not isinstance(key, str) or not re.fullmatch("[a-z0-9]?", key):
+        raise LookError(place("key"), f"key = {shown(key)}", 'write one small letter or a digit, for example key = "e"')
     look = Look(name, about, tuple(_layer(layer, lambda *_: place("layers")) for layer in layers))
+    look = replace(look, key=key, key_place=place("key") if key else "")
     no_face, hold_s, then = _fallback(table, place, covers=look.covers)
     return replace(look, no_face=no_face, hold_s=hold_s, then=then)
 

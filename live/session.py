@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -19,7 +20,7 @@ from engines.paths import expanded, pictures_dir, videos_dir
 from engines.runtime import autotune_choice
 from live.control.control_socket import ControlServer
 from live.control.controls import Controls, ControlState
-from live.control.hotkeys import command_for_key, help_lines
+from live.control.hotkeys import command_for_key, help_lines, look_keys
 from live.diagnostics.engine_status import in_short, in_words
 from live.options import LiveOptions
 from live.pipeline.frame import Frame
@@ -48,13 +49,14 @@ def say(line: str) -> None:
 
 def make_tracker(options: LiveOptions) -> FaceTracker:
     """Return the tracker for the options; its models are loaded when it is opened."""
-    if options.face_model is not None:
-        from live.tracking.face_landmarker import FaceLandmarkerTracker
-
-        return FaceLandmarkerTracker(options.face_model, max_faces=options.max_faces)
     from live.tracking.face_mesh import FaceMeshTracker
 
-    return FaceMeshTracker(max_faces=options.max_faces)
+    if options.face_model is None:
+        return FaceMeshTracker(max_faces=options.max_faces)
+    from live.tracking.face_landmarker import LandmarkerMesh
+
+    new_mesh = functools.partial(LandmarkerMesh, options.face_model)
+    return FaceMeshTracker(max_faces=options.max_faces, new_mesh=new_mesh)
 
 
 class Session:
@@ -89,6 +91,7 @@ class Session:
         looks = dict(looks) if looks else _load_looks(options)
         with options.naming("look"):
             find_look(looks, options.look)
+        self._look_keys = look_keys(looks)
         self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
         with options.naming("sinks"):
             sinks = sinks or [
@@ -109,9 +112,6 @@ class Session:
                 source = IdleSource(source, new_source=open_chosen_source, viewers=self._viewers, say=say)
         for sink in sinks:
             sink.set_viewers(self._viewers, say)
-        self._capture = Recorder(
-            self.controls, say=say, fps=options.fps, pictures_dir=pictures_dir(), videos_dir=videos_dir()
-        )
         look_loader = LookLoader(
             looks,
             runtime=options.runtime,
@@ -122,6 +122,15 @@ class Session:
         )
         parts = Parts(source, make_tracker(options), sinks, look_loader, self.controls)
         self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._handle_frame)
+        self._capture = Recorder(
+            self.controls,
+            say=say,
+            fps=options.fps,
+            pictures_dir=pictures_dir(),
+            videos_dir=videos_dir(),
+            lossless=self.pipeline.lossless,
+            stopped=self.pipeline.is_stopping,
+        )
 
     def run(self) -> dict[str, Any]:
         """Run to the end and return the report, which is also written if the options say so, after an error too."""
@@ -131,7 +140,7 @@ class Session:
                     self.pipeline.run()
             finally:
                 self._capture.close()
-                report = run_report(self.pipeline)
+                report = run_report(self.pipeline) | {"recorded": self._capture.counts()}
                 write_json("--report", self.options.report, report)
         parts = self.pipeline.parts
         for note in parts.source.notes:
@@ -155,7 +164,7 @@ class Session:
             if self.options.global_hotkeys:
                 from live.control import global_hotkeys
 
-                stack.callback(global_hotkeys.listen(self.controls.apply, self.controls.look_names))
+                stack.callback(global_hotkeys.listen(self.controls.apply, self._look_keys))
             if self.options.mic_delay:
                 delay = MicrophoneDelay(self._latency_ms, say)
                 delay.start()
@@ -172,22 +181,23 @@ class Session:
             self._on_frame(frame)
 
     def _on_key(self, key: str) -> None:
-        command = command_for_key(key, self.controls.look_names)
+        command = command_for_key(key, self._look_keys)
         if command is not None:
             self.controls.apply(command)
 
     def _status(self) -> dict[str, Any]:
         state, look_loader = self.controls.read(), self.pipeline.parts.look_loader
         rate, p50, p95 = self.pipeline.timings.recent()
+        watched = self._viewers is None or self._viewers.watched()
         return {
             "look": state.look,
             "strength": round(state.strength, 2),
-            "panic": state.panic,
+            "viewers_see": self.pipeline.shown if watched else "nothing",
             "fps": round(rate, 1),
             "latency_p50_ms": round(p50, 1),
             "latency_p95_ms": round(p95, 1),
             "dropped": self.pipeline.dropped,
-            "watched": self._viewers is None or self._viewers.watched(),
+            "watched": watched,
             "engines": [in_words(info) for info in look_loader.engines(state.look)],
             "building": look_loader.upgrades.progress(),
         }
@@ -208,7 +218,7 @@ class Session:
             "waiting for the camera": self.pipeline.source_waits,
         }
         banner = ", ".join(name for name, on in banners.items() if on)
-        return MeterText(lines, help_lines(self.controls.look_names) if state.help_shown else (), banner)
+        return MeterText(lines, help_lines(self._look_keys) if state.help_shown else (), banner)
 
 
 def _load_looks(options: LiveOptions) -> dict[str, Look]:

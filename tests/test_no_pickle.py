@@ -26,7 +26,7 @@ from engines.training.resume import CHECKPOINT, load_run
 from live.options import load_options, settings_file
 from live.picture_files.picture_reader import read_picture
 from live.sources.video_source import VideoSource
-from live.tracking.face_landmarker import FaceLandmarkerTracker
+from live.tracking.face_landmarker import LandmarkerMesh
 from tests.fuzz import samples
 
 PACKAGES = ("engines", "live", "calibration", "benchmarks")
@@ -159,7 +159,7 @@ READERS: dict[str, Callable[[Path, bytes], object]] = {
     "looks": _written("looks.toml", load_looks),
     "checkpoint": _written(CHECKPOINT, lambda path: load_run(path.parent)),
     "VGG-19 weights": _written("vgg.npz", VggFeatures),
-    "face model": _written("face.task", lambda path: FaceLandmarkerTracker(path).open()),
+    "face model": _written("face.task", lambda path: LandmarkerMesh(path, 1, still=True)),
     "picture": _written("picture.png", read_picture),
     "video": _written("video.mp4", lambda path: VideoSource(path).open()),
 }

@@ -39,11 +39,11 @@ class Overwriting:
             raise OptionsError(f"style {name!r}", "a shipped style has this name", do)
         if self.resume or self.again:
             return
-        checkpoints = [work / CHECKPOINT for work in works]
-        for found in (*checkpoints, out / f"{name}.safetensors"):
+        checkpoints = [(work / CHECKPOINT, "an earlier training", "continue it with --resume") for work in works]
+        finished = out / f"{name}.safetensors", "a finished style", "choose another name"
+        for found, what, do in (*checkpoints, finished):
             if found.exists():
-                do = "continue it with --resume, or start over with --again, which overwrites it"
-                what = "an earlier training" if found in checkpoints else "a finished style"
+                do += ", or start over with --again, which overwrites it"
                 raise OptionsError(f"training of {name!r}", f"{found} holds {what}", do)
 
     def discard(self, works: Iterable[Path]) -> None:

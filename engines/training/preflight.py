@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import pickle
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,10 @@ from torch import Tensor
 from engines.errors import OptionsError, VeneerError
 from engines.styles import load_style
 from engines.text import first_line
-from engines.training.data.batch_stream import BATCHES_AHEAD, worker_count
 from engines.training.data.paired_dataset import PairedDataset
 from engines.training.method import TrainingMethod
-from engines.training.parts import build_parts, train_step
+from engines.training.parts import build_parts, train_step, weights_are_finite
+from engines.training.progress import RESTART, DivergedError
 
 _TRIED_BATCH = 2  # batch normalisation needs two examples
 
@@ -39,14 +38,14 @@ def check_training(method: TrainingMethod[Any], fabric: Fabric, *, start_from: s
             if start_from:
                 trial.start_from(load_style(start_from).load_generator())
             kept_bytes = _bytes_kept_for_backward(trial, batch)
+            if not weights_are_finite(trial.parts):
+                raise DivergedError("training", "a weight is not finite after one step", RESTART)
     except VeneerError:
         raise
     except (RuntimeError, ValueError) as error:
         requested = f"a training step of {config.generator} by the method {method.name}"
         raise OptionsError(requested, first_line(error), "change --arg, --crop or --batch") from error
-    waiting = 1 + BATCHES_AHEAD * worker_count(config.workers)
-    each_bytes = (kept_bytes + waiting * len(pickle.dumps(batch))) / trial.config.batch
-    _check_memory(config.batch, each_bytes, fabric.device)
+    _check_memory(config.batch, kept_bytes / trial.config.batch, fabric.device)
 
 
 def random_pairs(size_wh: tuple[int, int], count: int = 4) -> PairedDataset:

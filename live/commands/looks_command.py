@@ -22,6 +22,7 @@ def looks(
     """List all looks, or paint them all on one face."""
     from engines.errors import OptionsError
     from engines.looks import load_looks
+    from live.control.hotkeys import look_keys
 
     if photo is not None and sheet is None:
         raise OptionsError(f"--photo {photo}", "only used with --sheet", "add --sheet looks.png")
@@ -33,8 +34,9 @@ def looks(
         typer.echo(f"{len(found)} looks in {sheet}")
         return
     width = max(map(len, found))
-    for number, look in enumerate(found.values(), 1):
-        key = str(number) if number <= 9 else " "
+    key_of = {name: key.upper() for key, name in look_keys(found).items()}
+    for look in found.values():
+        key = key_of.get(look.name, " ")
         own = f"  [your {' and '.join(look.own_parts)} instead of the shipped one]" if look.own_parts else ""
         typer.echo(f"{key}  {look.name:<{width}}  {look.about}  (no face: {fallback_text(look)}){own}")
 

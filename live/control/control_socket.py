@@ -143,7 +143,7 @@ class ControlServer:
     def _settings(self) -> dict[str, object]:
         state = self._controls.read()
         return {"look": state.look, "strength": state.strength} | {
-            verb: True for verb, field in SWITCHES.items() if getattr(state, field)
+            verb: getattr(state, field) for verb, field in SWITCHES.items()
         }
 
 

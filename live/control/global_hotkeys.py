@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from engines.errors import OptionsError, VeneerError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from live.control.x11_hotkeys import X11Listener
 
 
-def listen(on_command: Callable[[Command], object], look_names: Sequence[str]) -> Callable[[], None]:
+def listen(on_command: Callable[[Command], object], look_keys: Mapping[str, str]) -> Callable[[], None]:
     """Listen to the keyboard of the whole desktop session and turn Ctrl+Alt+key into commands.
 
     A key held down gives one command, except for the strength keys, which repeat. Esc is not used: desktops take
@@ -25,7 +25,7 @@ def listen(on_command: Callable[[Command], object], look_names: Sequence[str]) -
 
     Args:
         on_command: takes the command, called in the listening thread; must return at once.
-        look_names: in the order of their keys.
+        look_keys: name of the look by its key; see `live.control.hotkeys.look_keys`.
 
     Returns:
         The function that stops listening, within 2 s; it may be called again, and never raises.
@@ -39,12 +39,12 @@ def listen(on_command: Callable[[Command], object], look_names: Sequence[str]) -
 
     def on_key(key: str) -> None:
         try:
-            if command := command_for_key(key, look_names):
+            if command := command_for_key(key, look_keys):
                 on_command(command)
         except VeneerError as error:
             logging.getLogger(__name__).warning("%s", error)
 
-    keys = frozenset(key for key in KEYS if key != "esc" and command_for_key(key, look_names))
+    keys = frozenset({*KEYS, *look_keys} - {"esc"})
     listener: PynputListener | X11Listener
     if sys.platform in ("win32", "darwin"):
         from live.control.pynput_hotkeys import PynputListener

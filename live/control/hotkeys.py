@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from string import ascii_lowercase
 from types import MappingProxyType
 
-from engines.errors import OptionsError
+from engines.errors import LookError, OptionsError
+from engines.looks import Look
 from live.control.controls import Command
 
-LOOK_KEYS = "123456789"
+_NUMBER_KEYS = "123456789"
 
 
 # Key name, in lower case: one character, or "esc"; its command, and its help text. An empty text is not listed.
 KEYS: Mapping[str, tuple[Command, str]] = MappingProxyType(
     {
-        **{number: (Command("look", number), f"look {number}") for number in LOOK_KEYS},
         "[": (Command("strength", "-"), "weaker"),
         "]": (Command("strength", "+"), "stronger"),
         "m": (Command("mirror"), "mirror the picture"),
@@ -30,30 +31,50 @@ KEYS: Mapping[str, tuple[Command, str]] = MappingProxyType(
 _OTHER_NAMES = {"\x1b": "esc", "escape": "esc"}
 
 
-def command_for_key(key: str, look_names: Sequence[str]) -> Command | None:
-    """Return the command of a key; None for a key without one, and for a number beyond the last look.
+def look_keys(looks: Mapping[str, Look]) -> dict[str, str]:
+    """Return the name of the look of each key: the keys that the looks name, then 1 to 9 in the order of the looks.
+
+    A look beyond the ninth that names no key gets the first free letter of its name. Raises LookError if a look names
+    the key of a command, or of another look.
+    """
+    chosen: dict[str, str] = {}
+    for look in looks.values():
+        if look.key in KEYS or look.key in chosen:
+            got = f"that key selects look {chosen[look.key]!r}" if look.key in chosen else KEYS[look.key][1]
+            raise LookError(look.key_place, f"key = {look.key!r} is in use: {got}", "choose another key")
+        if look.key:
+            chosen[look.key] = look.name
+    names = dict(zip(_NUMBER_KEYS, looks, strict=False)) | chosen
+    for name in [name for name in looks if name not in names.values()]:
+        letters = (sign for sign in name.lower() if sign in ascii_lowercase)
+        if letter := next((letter for letter in letters if letter not in KEYS and letter not in names), ""):
+            names[letter] = name
+    return names
+
+
+def command_for_key(key: str, keys_of_looks: Mapping[str, str]) -> Command | None:
+    """Return the command of a key; None for a key without one.
 
     Args:
         key: One character in either case, or "esc" (also "escape" and chr(27)).
-        look_names: In the order of their keys.
+        keys_of_looks: See `look_keys`.
     """
     name = key.lower()
     name = _OTHER_NAMES.get(name, name)
-    if len(name) == 1 and name in LOOK_KEYS:
-        place = LOOK_KEYS.index(name)
-        return Command("look", look_names[place]) if place < len(look_names) else None
+    if name in keys_of_looks:
+        return Command("look", keys_of_looks[name])
     return KEYS[name][0] if name in KEYS else None
 
 
-def help_lines(look_names: Sequence[str]) -> tuple[str, ...]:
+def help_lines(keys_of_looks: Mapping[str, str]) -> tuple[str, ...]:
     """Return one line per key ("2  glaze", "M  mirror the picture"): the looks, then the table."""
-    looks = [f"{number}  {name}" for number, name in zip(LOOK_KEYS, look_names, strict=False)]
-    return (*looks, *(f"{key.upper()}  {text}" for key, (_, text) in KEYS.items() if text and key not in LOOK_KEYS))
+    looks = [f"{key.upper()}  {name}" for key, name in keys_of_looks.items()]
+    return (*looks, *(f"{key.upper()}  {text}" for key, (_, text) in KEYS.items() if text))
 
 
 def repeats(key: str) -> bool:
     """Whether a key that is held down gives its command again and again."""
-    return KEYS[key][0].verb == "strength"
+    return key in KEYS and KEYS[key][0].verb == "strength"
 
 
 def no_display_error(found: str) -> OptionsError:

@@ -19,9 +19,11 @@ _MODIFIERS = ("ctrl", "alt", "shift", "cmd")
 # afterwards would give commands.
 _MAX_HELD_S = 10.0
 # macOS turns Option + letter into another character; the key's position on the US keyboard is used instead.
-_MACOS_KEYS = dict(zip((18, 19, 20, 21, 23, 22, 26, 28, 25, 33, 30), "123456789[]", strict=True)) | dict(
-    zip((46, 3, 11, 1, 15, 4, 12), "mfbsrhq", strict=True)
-)
+_MACOS_KEYS = {
+    **dict(zip((29, 18, 19, 20, 21, 23, 22, 26, 28, 25, 33, 30), "0123456789[]", strict=True)),
+    **dict(zip((*range(10), *range(11, 18)), "asdfhgzxcvbqweryt", strict=True)),
+    **dict(zip((31, 32, 34, 35, 37, 38, 40, 45, 46), "ouipljknm", strict=True)),
+}
 
 
 class PynputListener:

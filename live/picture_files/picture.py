@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,7 @@ from live.picture_files.colour_profile import ColourProfile
 from live.pipeline.frame import ImageU8
 
 Pixels = NDArray[Any]  # uint8 or uint16
-_BAND_ROWS = 256  # merged at a time: float copies of a whole picture would take gigabytes
+_BAND_PIXELS = 500_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,7 @@ class Picture:
     @functools.cached_property
     def frame_bgr(self) -> ImageU8:
         """(H, W, 3) uint8 BGR in sRGB, over white where the picture is transparent: what is rendered."""
-        return np.ascontiguousarray(over_white(self.srgb(), as_bytes(self.alpha))[:, :, ::-1])
+        return np.asarray(cv2.cvtColor(over_white(self.srgb(), as_bytes(self.alpha)), cv2.COLOR_RGB2BGR), np.uint8)
 
     def srgb(self) -> ImageU8:
         """Return the colours in sRGB, (H, W, 3) uint8 RGB, not multiplied by alpha."""
@@ -64,8 +66,7 @@ class Picture:
         """
         rgb, is_grey = self.rgb.copy(), self.is_grey
         is_painted = np.zeros(rgb.shape[:2], bool)
-        for top in range(0, len(rgb), _BAND_ROWS):
-            rows = slice(top, top + _BAND_ROWS)
+        for rows in _bands(rgb):
             changed = (painted_bgr[rows] != self.frame_bgr[rows]).any(axis=2)
             alpha = None if self.alpha is None else as_bytes(self.alpha[rows])
             if alpha is not None and covered:
@@ -97,8 +98,18 @@ def over_white(rgb: ImageU8, alpha: ImageU8 | None) -> ImageU8:
     """Blend (H, W, 3) uint8 over white."""
     if alpha is None:
         return rgb
-    share = alpha[:, :, None].astype(np.float32) / 255
-    return np.asarray(rgb * share + 255 * (1 - share) + 0.5, np.uint8)
+    blended = np.empty_like(rgb)
+    for rows in _bands(rgb):
+        share = alpha[rows][:, :, None].astype(np.uint16)
+        blended[rows] = (rgb[rows] * share + 255 * (255 - share) + 127) // 255
+    return blended
+
+
+def _bands(pixels: Pixels) -> Iterator[slice]:
+    """Divide the rows: temporary arrays of a whole picture would take gigabytes."""
+    height, width = pixels.shape[:2]
+    step = max(1, _BAND_PIXELS // max(1, width))
+    return (slice(top, top + step) for top in range(0, height, step))
 
 
 def as_bytes(pixels: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 
+_MAX_DEFLATE = 1032
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _AVIF_BRANDS = (b"avif", b"avis")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")  # single pictures; sequences are films
@@ -40,6 +41,18 @@ def header_size_wh(data: bytes, kind: str) -> tuple[int, int] | None:
         return reader(data) if reader else None
     except (struct.error, IndexError):
         return None
+
+
+def can_hold_pixels(data: bytes, size_wh: tuple[int, int]) -> bool:
+    """Whether a PNG is long enough for its size; Pillow fills up what is missing, from a few bytes gigabytes.
+
+    Deflate compresses at most 1032 times (RFC 1951: 258 bytes in two bits).
+    """
+    if len(data) < 26:
+        return False
+    channels = {2: 3, 4: 2, 6: 4}.get(data[25], 1)
+    row_bytes = size_wh[0] * channels * data[24] // 8
+    return size_wh[1] * row_bytes <= _MAX_DEFLATE * len(data)
 
 
 def safe_png(data: bytes) -> bytes | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import logging
@@ -20,7 +19,7 @@ from engines.untrusted_files import read_whole
 from live.picture_files.colour_profile import ColourProfile, as_srgb
 from live.picture_files.exif_data import kept_exif, orientation
 from live.picture_files.picture import Picture, Pixels
-from live.picture_files.picture_header import header_size_wh, picture_kind, safe_png
+from live.picture_files.picture_header import can_hold_pixels, header_size_wh, picture_kind, safe_png
 from live.pipeline.frame import ImageU8, as_bgr
 from live.recording.recording_file import error_text
 from live.tracking.quiet_stderr import quiet_stderr
@@ -33,6 +32,7 @@ MAX_PIXELS = 120_000_000  # above the largest phone cameras; 360 MB as BGR
 _MAX_BYTES = 500_000_000
 _READABLE_KINDS = "pictures are read from png, jpg, webp, bmp, tiff, gif, avif and heic files"
 _ANIMATED_KINDS = ("PNG", "WEBP", "GIF", "AVIF")
+_JPEG_END = b"\xff\xd9"  # libjpeg stops there and fills the rest with grey
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
 _FLIP_CODES = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}  # by EXIF orientation, after the transposition of 5 to 8
 
@@ -109,6 +109,8 @@ class PictureFile:
             raise self._damaged()
         size_wh = header_size_wh(self._data, self._kind)
         self._check_size(size_wh or (1, 1))
+        if self._kind == "PNG" and size_wh and not can_hold_pixels(self._data, size_wh):
+            raise self._damaged()
         image = None
         try:
             with warnings.catch_warnings():
@@ -146,13 +148,20 @@ class PictureFile:
             EOFError: It is missing or damaged, and not the first.
             SourceError: The first is damaged, or too large for the memory.
         """
-        prints = self._kind in ("PNG", "TIFF")  # libpng and libtiff write to standard error about damaged files
-        with quiet_stderr() if prints else contextlib.nullcontext(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 if self._image is not None and self.frame_count > 1:
                     self._image.seek(index + self._first)
-                return self._picture()
+                try:
+                    return self._picture()
+                except OSError:
+                    if self._kind != "JPEG":
+                        raise
+                    self._image = Image.open(io.BytesIO(self._data + _JPEG_END), formats=["JPEG"])
+                    picture = self._picture()
+                    self.notes.append("the file is truncated; what is missing of it is grey")
+                    return picture
             except Exception as error:  # Pillow, libheif and OpenCV raise any type for damaged files
                 failure = error
         if index:

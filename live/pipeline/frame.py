@@ -45,6 +45,7 @@ class Frame:
         coverage: how much of the faces is hidden, 0..1: 0 as captured; 1 drawn at full strength, a blur or a card. See
             `live.render.privacy_policy.required_coverage`.
         colour: how a file of this picture is to be tagged.
+        shown: what the picture is: "picture" (painted), "hold" (an earlier painted one), "blur", "card" or "raw".
         hold_s: of the last frame of a film: how long it is shown, in seconds; None of every other frame.
     """
 
@@ -54,6 +55,7 @@ class Frame:
     pts_s: float | None = None
     coverage: float = 0.0
     colour: ColourTags = BT709
+    shown: str = "raw"
     hold_s: float | None = None
 
     @property

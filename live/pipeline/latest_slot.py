@@ -1,9 +1,10 @@
-"""Hand-over between two threads: a slot for one item in which the newest wins."""
+"""Hand-over between two threads: a slot for one item, or a few, in which the newest wins."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -15,19 +16,20 @@ class Closed(Exception):  # noqa: N818 - a state, not an error
 
 
 class LatestSlot(Generic[T]):
-    """Holds at most one item.
+    """Holds one item, or up to `capacity` items.
 
     Args:
-        lossless: `put` waits until the slot is empty. Otherwise a new item replaces the one in the slot, and the loss
-            is counted: a slow consumer skips items, and no queue builds up.
+        lossless: `put` waits until there is room. Otherwise a new item replaces the oldest, and the loss is counted: a
+            slow consumer skips items.
+        capacity: number of items; more than 1 for a consumer that needs every item and is slow only now and then.
 
     Attributes:
-        dropped: number of replaced items.
+        dropped: number of items that were replaced or discarded.
     """
 
-    def __init__(self, *, lossless: bool = False) -> None:
-        self._lossless = lossless
-        self._item: T | None = None
+    def __init__(self, *, lossless: bool = False, capacity: int = 1) -> None:
+        self._lossless, self._capacity = lossless, capacity
+        self._items: deque[T] = deque()
         self._closed = False
         self._waiting_consumers = 0
         self._taken_s = 0.0  # when the last item was taken; 0 if `get` timed out since
@@ -36,21 +38,22 @@ class LatestSlot(Generic[T]):
         self.dropped = 0
 
     def put(self, item: T, *, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Put an item into the slot. Raises Closed if it was closed, or the producer stopped, before it was empty.
+        """Put an item into the slot. Raises Closed if it was closed, or the producer stopped, before it had room.
 
         Args:
             stopped: called ten times a second while `put` waits; True gives up.
         """
         with self._changed:
             if self._lossless:
-                while not self._changed.wait_for(lambda: self._closed or self._item is None, 0.1):
+                while not self._changed.wait_for(lambda: self._closed or len(self._items) < self._capacity, 0.1):
                     if stopped():
                         raise Closed
             if self._closed:
                 raise Closed
-            if self._item is not None:
+            if len(self._items) >= self._capacity:
+                self._items.popleft()
                 self.dropped += 1
-            self._item = item
+            self._items.append(item)
             self._changed.notify_all()
 
     def wait_wanted(self, *, lead_s: float = 0.0) -> None:
@@ -61,7 +64,7 @@ class LatestSlot(Generic[T]):
         """
         with self._changed:
             if self._lossless:
-                self._changed.wait_for(lambda: self._closed or self._item is None)
+                self._changed.wait_for(lambda: self._closed or not self._items)
             remaining_s = self._taken_s + self._busy_s - lead_s - time.monotonic()
             timeout_s = min(max(0.0, remaining_s), self._busy_s)  # also after the clock was set
             known = self._busy_s > 0.0 and self._taken_s > 0.0
@@ -72,31 +75,32 @@ class LatestSlot(Generic[T]):
                 raise Closed
 
     def get(self, *, timeout_s: float) -> T | None:
-        """Take the item; None after the timeout. Raises Closed if the slot is closed and empty."""
+        """Take the oldest item; None after the timeout. Raises Closed if the slot is closed and empty."""
         with self._changed:
             if self._taken_s:
                 busy_s = min(max(0.0, time.monotonic() - self._taken_s), 1.0)
                 self._busy_s += (0.1 if self._busy_s else 1.0) * (busy_s - self._busy_s)
-            if self._item is None and not self._closed:
+            if not self._items and not self._closed:
                 self._waiting_consumers += 1
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closed or self._item is not None, timeout_s)
+                self._changed.wait_for(lambda: self._closed or bool(self._items), timeout_s)
                 self._waiting_consumers -= 1
-            if self._item is None and self._closed:
+            if not self._items and self._closed:
                 raise Closed
-            item, self._item = self._item, None
+            item = self._items.popleft() if self._items else None
             self._taken_s = time.monotonic() if item is not None else 0.0
             self._changed.notify_all()
             return item
 
     def close(self) -> None:
-        """Accept no more items and wake all waiting threads; an item in the slot can still be taken."""
+        """Accept no more items and wake all waiting threads; the items in the slot can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def drain(self) -> None:
-        """Discard the item in the slot, so that it does not delay a stop."""
+        """Discard the items in the slot, so that they do not delay a stop."""
         with self._changed:
-            self._item = None
+            self.dropped += len(self._items)
+            self._items.clear()
             self._changed.notify_all()

@@ -19,7 +19,7 @@ from live.control.controls import Controls, ControlState
 from live.pipeline.frame import Frame
 from live.pipeline.ingest import Ingest
 from live.pipeline.latest_slot import Closed
-from live.pipeline.sender import STOP_TIMEOUT_S, Sender
+from live.pipeline.sender import STOP_TIMEOUT_S, Sender, queue_capacity
 from live.pipeline.timing import Timings
 from live.render.frame_renderer import FrameRenderer
 from live.render.look_loader import LookLoader
@@ -109,8 +109,21 @@ class Pipeline:
 
     @property
     def dropped(self) -> int:
-        """Number of frames that were replaced by a newer one before they reached the first sink."""
+        """Number of frames that were replaced by a newer one, or discarded, before they reached the first sink."""
         return self._ingest.dropped + (self._senders[0].slot.dropped if self._senders else 0)
+
+    @property
+    def shown(self) -> str:
+        """What the viewers of the first sink see now, as `Frame.shown`; "nothing" before the first frame."""
+        return (self._senders[0].shown if self._senders else "") or "nothing"
+
+    def sink_counts(self) -> list[dict[str, object]]:
+        """Return the name of each sink, and the numbers of frames that it got and that it missed."""
+        return [{"sink": one.sink.name, "frames": one.sent, "dropped": one.slot.dropped} for one in self._senders]
+
+    def is_stopping(self) -> bool:
+        """Whether the end was requested; may be called from any thread."""
+        return self._stop.is_set() or self.interrupted or self.parts.controls.read().quit
 
     def stop(self) -> None:
         """Request the end, from any thread; `run` returns within 2 s."""
@@ -189,7 +202,7 @@ class Pipeline:
             if self._ingest.over.is_set():
                 return
             if not self._senders:
-                self._start_senders()
+                self._start_senders(frame)
             for sender in self._senders:
                 with contextlib.suppress(Closed):
                     sender.slot.put(frame, stopped=self._stop.is_set)
@@ -199,7 +212,7 @@ class Pipeline:
             if self._frames is not None and not self.lossless and rendered >= self._frames:
                 return
 
-    def _start_senders(self) -> None:
+    def _start_senders(self, first: Frame) -> None:
         with self._ending:
             if self._ingest.over.is_set():
                 raise Closed
@@ -207,17 +220,18 @@ class Pipeline:
                 # A full collection traverses 100,000 objects of the libraries, and stops all threads for 50 ms.
                 gc.freeze()
                 self._at_end.callback(gc.unfreeze)
-            self._senders = [self._sender(index, sink) for index, sink in enumerate(self.parts.sinks)]
+            self._senders = [self._sender(index, sink, first) for index, sink in enumerate(self.parts.sinks)]
             for sender in self._senders:
                 sender.start()
 
-    def _sender(self, index: int, sink: FrameSink) -> Sender:
+    def _sender(self, index: int, sink: FrameSink, first: Frame) -> Sender:
         live, info = self.parts.source.live, self.source_info
         return Sender(
             sink,
             policy=self._policy,
             controls=self.parts.controls,
             lossless=not live and not sink.live,
+            capacity=1 if sink.live or not live else queue_capacity(first),
             fps=info.fps if info is not None and 0 < info.fps <= _MAX_FPS and not live else self._fps,
             timings=self.timings if index == 0 else None,
             fail=lambda error: self.fail(error, f"sink {sink.name}"),
@@ -242,7 +256,7 @@ class Pipeline:
         """Whether the end was requested by a signal, a key or a failure."""
         if self.interrupted:
             self.stop()
-        return self._stop.is_set() or self.parts.controls.read().quit
+        return self.is_stopping()
 
     def _shut_down(self, renderer: threading.Thread, loader: threading.Thread) -> None:
         """Close everything, from the source to the sinks; after a stop, within 2 s."""

@@ -25,10 +25,18 @@ def versions() -> dict[str, str]:
 
 
 def run_report(pipeline: Pipeline) -> dict[str, Any]:
-    """Return the report of a finished or running pipeline."""
+    """Return the report of a finished or running pipeline.
+
+    `frames_in` = `frames_out` + `dropped` + `in_flight`: those in flight are between the source and the first sink, or
+    were when the run ended.
+    """
     look = pipeline.parts.controls.read().look
-    return pipeline.timings.report() | {
-        "dropped": pipeline.dropped,
+    dropped = pipeline.dropped  # first: a frame that is dropped meanwhile still counts as in flight
+    timings = pipeline.timings.report()
+    return timings | {
+        "dropped": dropped,
+        "in_flight": timings["frames_in"] - timings["frames_out"] - dropped,
+        "sinks": pipeline.sink_counts(),
         "engines": [asdict(info) for info in pipeline.parts.look_loader.engines(look)],
         "look": look,
         "versions": versions(),

@@ -18,6 +18,13 @@ from live.sinks.base import FrameSink
 STOP_TIMEOUT_S = 2.0
 _REPEAT_AFTER = 1.5  # frame intervals without a new frame after which a live sink gets the last one again
 _MIN_INTERVAL = 0.4  # of a frame interval: a frame that comes earlier after the previous one is delayed
+# Frames that wait for a file while its encoder is opened or the disk is busy: a second at 720p, three frames of 4K.
+_MAX_QUEUED_FRAMES, _MAX_QUEUED_BYTES = 30, 96_000_000
+
+
+def queue_capacity(frame: Frame) -> int:
+    """Return how many frames of this size may wait for a file of a live source."""
+    return max(1, min(_MAX_QUEUED_FRAMES, _MAX_QUEUED_BYTES // frame.bgr.nbytes))
 
 
 class Sender:
@@ -26,10 +33,15 @@ class Sender:
     Args:
         sink: opened, used and closed in the sender's own thread, or in the main thread if the sink requires it.
         policy: by default one for the looks of the controls.
-        lossless: send every frame; otherwise only the newest.
+        lossless: every frame waits for its turn; otherwise the newest wins.
+        capacity: number of frames that may wait; see `queue_capacity`.
         fps: the pace of a live sink.
         timings: receives each new frame; None for all senders but the first.
         fail: called with the error that ends the sender.
+
+    Attributes:
+        sent: number of frames, without repetitions.
+        shown: what the sink shows now, as `Frame.shown`; empty before the first frame.
     """
 
     def __init__(
@@ -39,12 +51,13 @@ class Sender:
         controls: Controls,
         policy: PrivacyPolicy | None = None,
         lossless: bool,
+        capacity: int = 1,
         fps: float,
         timings: Timings | None,
         fail: Callable[[Exception], None],
     ) -> None:
         self.sink = sink
-        self.slot: LatestSlot[Frame] = LatestSlot(lossless=lossless)
+        self.slot: LatestSlot[Frame] = LatestSlot(lossless=lossless, capacity=capacity)
         self._paced = sink.live and not lossless
         self._fps, self._timings, self._fail = fps, timings, fail
         self._policy, self._controls, self._film = policy or PrivacyPolicy(controls.look_of), controls, lossless
@@ -54,7 +67,7 @@ class Sender:
         self._delayed: Frame | None = None  # came too early
         self._repeat_after = _REPEAT_AFTER  # frame intervals until the next repetition
         self._first_shown_s = 0.0  # when the newest frame's picture was first sent
-        self.sent = 0
+        self.sent, self.shown = 0, ""
         self.thread = threading.Thread(target=self._loop, name=f"send {sink.name}", daemon=True)
 
     def start(self) -> None:
@@ -72,7 +85,9 @@ class Sender:
         if self._newest is None or frame.bgr is not self._newest.bgr:
             self._first_shown_s = started_s
         self._newest = frame
-        self.sink.send(self.gated(frame, shown_s=started_s - self._first_shown_s))
+        output = self.gated(frame, shown_s=started_s - self._first_shown_s)
+        self.sink.send(output)
+        self.shown = output.shown
         self._sent_s = now_s = time.monotonic()
         if not repeated:
             self.sent += 1
@@ -132,7 +147,12 @@ class Sender:
 
     def _send_due(self, min_interval_s: float, timeout_s: float) -> None:
         """Wait for a frame; then send the newest if it is due, or repeat the last if none came for too long."""
-        frame = self.slot.get(timeout_s=timeout_s)
+        try:
+            frame = self.slot.get(timeout_s=timeout_s)
+        except Closed:
+            if self._delayed is None:
+                raise
+            frame, min_interval_s = None, 0.0  # nothing newer will come
         if frame is not None:
             self.slot.dropped += self._delayed is not None
             self._delayed = frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,7 @@ class Timings:
         p50, p95 = np.percentile(latency_ms, (50, 95))
         return float((len(sent_s) - 1) / lasted_s) if lasted_s > 0 else 0.0, float(p50), float(p95)
 
-    def report(self) -> dict[str, object]:
+    def report(self) -> dict[str, Any]:
         """Return the measurements for the run's report."""
         fps = self.fps
         with self._lock:

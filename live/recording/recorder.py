@@ -15,7 +15,7 @@ from live.control.controls import Command, Controls, ControlState
 from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import Frame
 from live.pipeline.latest_slot import Closed
-from live.pipeline.sender import STOP_TIMEOUT_S, Sender
+from live.pipeline.sender import STOP_TIMEOUT_S, Sender, queue_capacity
 from live.sinks.video_file import VideoFileSink
 
 
@@ -35,12 +35,24 @@ class Recorder:
         fps: Frame rate of recordings.
         pictures_dir: Folder of snapshots.
         videos_dir: Folder of recordings.
+        lossless: The pipeline waits for the encoder. Otherwise up to a second of frames waits for it.
+        stopped: Whether the run ends; called while the pipeline waits.
     """
 
     def __init__(
-        self, controls: Controls, *, say: Callable[[str], None], fps: float, pictures_dir: Path, videos_dir: Path
+        self,
+        controls: Controls,
+        *,
+        say: Callable[[str], None],
+        fps: float,
+        pictures_dir: Path,
+        videos_dir: Path,
+        lossless: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._controls, self._say, self._fps = controls, say, fps
+        self._lossless, self._stopped = lossless, stopped
+        self._finished: list[tuple[int, int]] = []  # frames written and missed
         self._pictures_dir, self._videos_dir = pictures_dir, videos_dir
         self._snapshots = controls.read().snapshots
         self._recording: _Recording | None = None
@@ -59,10 +71,14 @@ class Recorder:
         if self._recording is not None and (self._recording.failed.is_set() or not state.recording):
             self._end()
         elif state.recording and self._recording is None:
-            self._start()
+            self._start(frame)
         if self._recording is not None:
-            with contextlib.suppress(Closed):  # it has just failed, which was reported
-                self._recording.sender.slot.put(frame)
+            with contextlib.suppress(Closed):  # it has just failed, which was reported; or the run ends
+                self._recording.sender.slot.put(frame, stopped=self._stopped)
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of frames that the finished recordings hold, and that they missed."""
+        return {"frames": sum(one[0] for one in self._finished), "dropped": sum(one[1] for one in self._finished)}
 
     def _new_path(self, folder: Path, suffix: str) -> Path:
         """Return an unused path, named by the time of day."""
@@ -85,14 +101,15 @@ class Recorder:
         else:
             self._say(f"snapshot {path}")
 
-    def _start(self) -> None:
+    def _start(self, first: Frame) -> None:
         failed = threading.Event()
         try:
             self._videos_dir.mkdir(parents=True, exist_ok=True)
             path = self._new_path(self._videos_dir, ".mp4")
             sender = Sender(
                 VideoFileSink(path),
-                lossless=False,
+                lossless=self._lossless,
+                capacity=1 if self._lossless else queue_capacity(first),
                 fps=self._fps,
                 controls=self._controls,
                 timings=None,
@@ -123,7 +140,8 @@ class Recorder:
     def _finish(self, recording: _Recording) -> None:
         recording.sender.finish()
         recording.sender.thread.join(STOP_TIMEOUT_S)
-        frames, path = recording.sender.sent, recording.path
+        frames, dropped, path = recording.sender.sent, recording.sender.slot.dropped, recording.path
+        self._finished.append((frames, dropped))
         if recording.failed.is_set():
             return
         if recording.sender.thread.is_alive():
@@ -131,7 +149,8 @@ class Recorder:
         elif not path.exists():
             self._say("nothing was recorded" if not frames else f"recording lost: {path} was removed meanwhile")
         else:
-            self._say(f"recorded {frames} frames in {path}")
+            missing = f"; {dropped} are missing: the encoder or the disk was too slow" if dropped else ""
+            self._say(f"recorded {frames} frames in {path}{missing}")
 
     def _run_in_thread(self, function: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=function, args=arguments, name="recorder", daemon=True)

@@ -49,11 +49,20 @@ def even_size(size_wh: tuple[int, int], min_wh: tuple[int, int] = _MIN_SIZE_WH) 
 
 
 def fitting_size(size_wh: tuple[int, int], largest_wh: tuple[int, int] | None) -> tuple[int, int]:
-    """Return the largest size of the same aspect ratio within `largest_wh`; the size itself if that is None."""
+    """Return the largest even size of about the same aspect ratio in `largest_wh`; the size itself if that is None."""
     if largest_wh is None:
         return size_wh
     scale = min(largest_wh[0] / size_wh[0], largest_wh[1] / size_wh[1])
-    return max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
+    return max(2, round(size_wh[0] * scale) // 2 * 2), max(2, round(size_wh[1] * scale) // 2 * 2)
+
+
+def scaled(frame_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
+    """Scale a (H, W, 3) picture to a size of about the same aspect ratio; the same array if it has that size."""
+    height, width = frame_bgr.shape[:2]
+    if (width, height) == size_wh:
+        return frame_bgr
+    interpolation = cv2.INTER_AREA if size_wh[0] < width else cv2.INTER_CUBIC
+    return cv2.resize(frame_bgr, size_wh, interpolation=interpolation)  # type: ignore[return-value]
 
 
 def pad_edges(frame_bgr: ImageU8, size_wh: tuple[int, int]) -> ImageU8:

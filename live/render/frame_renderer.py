@@ -63,7 +63,8 @@ class FrameRenderer:
         """Return the rendered frame. The pixels of the tracked frame are painted in place."""
         self._timings.faces_found += bool(tracked.faces)
         if state.frozen and self._frozen is not None:
-            frame = replace(tracked.frame, bgr=self._frozen.bgr, coverage=self._frozen.coverage)
+            frozen = self._frozen
+            frame = replace(tracked.frame, bgr=frozen.bgr, coverage=frozen.coverage, shown=frozen.shown)
         else:
             if self._wait_for_looks:
                 tracked = self._with_look_loaded(state.look, tracked)

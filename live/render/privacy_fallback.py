@@ -19,8 +19,8 @@ def fallback_frame(frame: Frame, kind: str) -> Frame:
         kind: "blur", "card", or "raw" for the frame itself.
     """
     if kind == "raw":
-        return frame
-    return replace(frame, bgr=blurred(frame.bgr) if kind == "blur" else card(frame.size_wh), coverage=1.0)
+        return replace(frame, shown=kind)
+    return replace(frame, bgr=blurred(frame.bgr) if kind == "blur" else card(frame.size_wh), coverage=1.0, shown=kind)
 
 
 def blurred(frame_bgr: ImageU8) -> ImageU8:

@@ -85,7 +85,8 @@ class PrivacyPolicy:
         if bare_faces is None or (bare_faces and loaded.look.no_face != "raw"):
             return self._fallback(frame, loaded.look, strength)
         hiding = (layer.strength for layer in loaded.layers if layer.covers)
-        frame = replace(frame, coverage=0.0 if bare_faces else strength * max(hiding, default=0.0))
+        coverage = 0.0 if bare_faces else strength * max(hiding, default=0.0)
+        frame = replace(frame, coverage=coverage, shown="picture" if loaded.layers and strength else "raw")
         self._held = frame, loaded.look.name
         return frame
 
@@ -122,5 +123,5 @@ class PrivacyPolicy:
         is_same = name == look.name and held.size_wh == frame.size_wh
         is_recent = 0.0 <= frame.time_s - held.time_s <= look.hold_s
         if look.no_face == "hold" and is_same and is_recent and covers_enough(held, look, strength):
-            return replace(frame, bgr=held.bgr, coverage=held.coverage)
+            return replace(frame, bgr=held.bgr, coverage=held.coverage, shown="hold")
         return fallback_frame(frame, final_fallback(look))

@@ -120,18 +120,18 @@ class AnimationFileSink(FrameSink):
             self._durations_ms.append(picture.duration_ms)
         else:
             picture = Picture(_rgb(painted_bgr), is_lossless=False)
-            self._add_film_time(frame.time_s)
+            self._add_film_time(frame)
         picture, lost = fit_to_format(picture, self._format)
         self._lost += [what for what in lost if what not in self._lost]
         self._like = self._like or replace(picture, rgb=picture.rgb[:1], alpha=None, is_painted=None)
         self._spool.append(to_pillow(picture, self._format))
 
-    def _add_film_time(self, at_s: float) -> None:
+    def _add_film_time(self, frame: Frame) -> None:
         """Set the time of the frame before, which ends now."""
         if self._last_s is not None:
-            self._durations_ms[-1] = (at_s - self._last_s) * 1e3
-        self._durations_ms.append(self._frame_ms)
-        self._last_s = at_s
+            self._durations_ms[-1] = (frame.time_s - self._last_s) * 1e3
+        self._durations_ms.append(self._frame_ms if frame.hold_s is None else frame.hold_s * 1e3)
+        self._last_s = frame.time_s
 
     def close(self) -> None:
         """Write the file. Without a frame none is written.

@@ -30,6 +30,7 @@ from live.recording.video_encoder import (
     even_size,
     fitting_size,
     pad_edges,
+    scaled,
     tag_colours,
 )
 from live.sinks.base import FrameSink
@@ -100,7 +101,7 @@ class VideoFileSink(FrameSink):
         """
         check_target(self._path)
         rate = Fraction(fps if math.isfinite(fps) and 1 <= fps <= 1000 else 30).limit_denominator(1001)
-        self._size_wh = fitting_size(size_wh, self._settings.size_wh)
+        self._frame_wh, self._size_wh = size_wh, fitting_size(size_wh, self._settings.size_wh)
         self._padded_wh, self._rate = even_size(self._size_wh), rate
         encoder = choose_encoder(self._settings, FORMATS[self._path.suffix.lower()], self._padded_wh, rate)
         if encoder is None:
@@ -153,7 +154,8 @@ class VideoFileSink(FrameSink):
         ticks = round(position_s / self._tick_s)
         ticks = max(ticks, 0 if self._last_ticks is None else self._last_ticks + 1)
         try:
-            picture_bgr = pad_edges(fit_into(frame.bgr, self._size_wh), self._padded_wh)
+            picture_bgr = scaled(fit_into(frame.bgr, self._frame_wh), self._size_wh)
+            picture_bgr = pad_edges(picture_bgr, self._padded_wh)
             picture = av.VideoFrame.from_ndarray(bgr_to_yuv420(picture_bgr, self._pool, self._matrix), format="yuv420p")
             picture.pts, picture.time_base = ticks, self._tick_s
             if self._tracks is not None:

@@ -71,14 +71,15 @@ class PictureSource(FrameSource):
             return None
         copy_bgr = self._pool.take(picture.frame_bgr.shape)
         np.copyto(copy_bgr, picture.frame_bgr)
+        shown_s = self._shown_s(picture)
         count = None if self._repeat or self._file is None else self._file.frame_count
-        hold_s = self._shown_s(picture) if count == self._frame_id + 1 else None
+        hold_s = shown_s if count == self._frame_id + 1 else None
         position_s = None if self._repeat else self._position_s
         frame = Frame(copy_bgr, self._frame_id, time.monotonic(), position_s, hold_s=hold_s)
         if self._keep:
             self._kept[self._frame_id] = picture
         self._frame_id += 1
-        self._position_s += self._shown_s(picture)
+        self._position_s += shown_s
         is_still = self._file is not None and self._file.frame_count == 1
         self._next = picture if is_still and self._repeat else None
         return frame

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _MAX_GAP_S = 60.0
 _MAX_STEP_BACK_S = 1.0
+LONGEST_S = 6 * 3600.0  # of one picture: MP4 holds 2**31 ticks of 1/90000 s, and no film needs more
 _TS_DISCONT = 0x0200  # FFmpeg's flag of formats whose clock can jump
 
 
@@ -63,7 +64,7 @@ class StreamClock:
 
         A missing timestamp counts as one frame interval. A timestamp that steps back a little is placed right after
         its predecessor. A jump back by more than a second is treated as a clock reset, as is one ahead by more than a
-        minute where the clock can jump: the position continues with one frame interval.
+        minute where the clock can jump, or by more than six hours: the position continues with one frame interval.
         """
         last_s = self.last_s
         if stamp_s is None:
@@ -73,7 +74,7 @@ class StreamClock:
         else:
             position_s = stamp_s + self._offset_s
             step_s = position_s - last_s
-            if is_jump(step_s) and (step_s < 0 or self._can_jump):
+            if step_s > LONGEST_S or (is_jump(step_s) and (step_s < 0 or self._can_jump)):
                 self._offset_s += last_s + self.frame_s - position_s
                 position_s = last_s + self.frame_s
             elif position_s <= last_s:

@@ -14,7 +14,7 @@ from live.pipeline.frame import Frame
 from live.sources.base import FrameSource, SourceInfo
 from live.sources.bgr_converter import BgrConverter, Picture
 from live.sources.pace import Pace
-from live.sources.stream_clock import StreamClock, can_jump, picture_stream, start_of_film_s
+from live.sources.stream_clock import LONGEST_S, StreamClock, can_jump, picture_stream, start_of_film_s
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -183,7 +183,8 @@ class VideoSource(FrameSource):
             raise SourceError(self._name, f"its frames cannot be converted ({error})", "convert the file") from None
         if held is None:
             return
-        hold_s, ahead_s = held[0].duration_s or clock.frame_s, 0.0 if end_s is None else end_s - held[1]
+        own_s, ahead_s = held[0].duration_s, 0.0 if end_s is None else end_s - held[1]
+        hold_s = own_s if 0 < own_s <= LONGEST_S else clock.frame_s
         if ahead_s > hold_s + max(0.25, 3 * clock.longest_s):
             self._is_truncated = True
         if not self._is_truncated:  # Matroska states only the end of the last picture

@@ -1,4 +1,4 @@
-"""Face tracking with MediaPipe's FaceLandmarker task, for newer versions of MediaPipe, with the user's model file."""
+"""The face mesh of MediaPipe's FaceLandmarker task, with the user's model file."""
 
 from __future__ import annotations
 
@@ -7,70 +7,55 @@ from typing import Any
 
 import numpy as np
 
-from live.pipeline.frame import Face, Frame
-from live.pipeline.frame_pool import FramePool
-from live.tracking.face_identity import FaceIdentity
-from live.tracking.face_mesh import prepare_search_image
-from live.tracking.far_faces import MIN_SIDE_PX
-from live.tracking.mesh_model import loading
+from live.pipeline.frame import Floats, ImageU8
+from live.tracking.mesh_model import Mesh, loading
 from live.tracking.task_file import REMEDY, read_task
 
+_STEP_MS = 33  # simulated time between two pictures, as MediaPipe's own face mesh has it
 
-class FaceLandmarkerTracker:
-    """The `FaceLandmarker` task in video mode; a `FaceTracker`.
+
+class LandmarkerMesh(Mesh):
+    """The `FaceLandmarker` task; see `Mesh`.
 
     Args:
         model: A `.task` bundle.
-        max_faces: Maximum number of faces, 1 to 4.
-        smooth: Apply a one-euro filter to the landmarks.
+        max_faces: Maximum number of faces.
+        still: Search each picture, without tracking.
+
+    Raises:
+        TrackingError: The file does not exist or is not a usable model.
     """
 
-    def __init__(self, model: Path, *, max_faces: int = 1, smooth: bool = True) -> None:
-        self._model, self._max_faces = model, max_faces
-        self._identity = FaceIdentity(smooth=smooth)
-        self._task: Any = None
-        self._last_ms = -1
-        self._pool = FramePool()
-
-    def open(self) -> None:
-        """Load the bundle.
-
-        Raises:
-            TrackingError: The file does not exist or is not a usable model.
-        """
-        bundle = read_task(self._model)
-        with loading(f"face model {self._model}", REMEDY):
+    def __init__(self, model: Path, max_faces: int, *, still: bool) -> None:
+        self._still, self._at_ms = still, 0
+        bundle = read_task(model)
+        with loading(f"face model {model}", REMEDY):
             from mediapipe.tasks.python import BaseOptions, vision
 
-            self._task = vision.FaceLandmarker.create_from_options(
+            self._task: Any = vision.FaceLandmarker.create_from_options(
                 vision.FaceLandmarkerOptions(
                     base_options=BaseOptions(model_asset_buffer=bundle),
-                    running_mode=vision.RunningMode.VIDEO,
-                    num_faces=self._max_faces,
+                    running_mode=vision.RunningMode.IMAGE if still else vision.RunningMode.VIDEO,
+                    num_faces=max_faces,
                 )
             )
+            self.warm_up()
 
-    def track(self, frame: Frame) -> tuple[Face, ...]:
-        """Return the faces on this frame; see `FaceTracker`."""
-        if self._task is None:
-            self.open()
-        if min(frame.size_wh) < MIN_SIDE_PX:
-            return ()
+    def find(self, picture_rgb: ImageU8) -> list[Floats]:
+        """Return the landmarks of each face; see `Mesh`."""
         import mediapipe as mp
 
-        at_s = frame.time_s
-        search_rgb, scale = prepare_search_image(frame.bgr, self._pool)
-        self._last_ms = max(self._last_ms + 1, int(at_s * 1e3))  # the task requires strictly increasing timestamps
-        result = self._task.detect_for_video(mp.Image(image_format=mp.ImageFormat.SRGB, data=search_rgb), self._last_ms)
-        size_wh = np.array([search_rgb.shape[1], search_rgb.shape[0]], np.float32)
-        found_xy = [
-            np.array([(point.x, point.y) for point in face], np.float32) * size_wh / scale
-            for face in result.face_landmarks
+        image = mp.Image(image_format=mp.ImageFormat.SRGB, data=picture_rgb)
+        if self._still:
+            result = self._task.detect(image)
+        else:
+            self._at_ms += _STEP_MS  # the task requires increasing times
+            result = self._task.detect_for_video(image, self._at_ms)
+        size_wh = np.array([picture_rgb.shape[1], picture_rgb.shape[0]], np.float32)
+        return [
+            np.array([(point.x, point.y) for point in face], np.float32) * size_wh for face in result.face_landmarks
         ]
-        return self._identity.assign(found_xy, at_s)
 
     def close(self) -> None:
-        """Release the model; idempotent."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.close()
+        """Release the model."""
+        self._task.close()

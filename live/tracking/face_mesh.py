@@ -1,4 +1,4 @@
-"""Face tracking with the face mesh that is part of MediaPipe 0.10.21."""
+"""Face tracking with a face mesh: near faces on the whole frame, far ones inside crops of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from live.pipeline.frame import Face, Floats, Frame, ImageU8
 from live.pipeline.frame_pool import FramePool
 from live.tracking.face_identity import FaceIdentity
 from live.tracking.far_faces import MIN_SIDE_PX, SEARCH_INTERVAL_S, FarFaces, nearest_distance_px, overlaps
-from live.tracking.mesh_model import Mesh
+from live.tracking.mesh_model import BundledMesh, Mesh, MeshFactory
 
 _MAX_SEARCH_SIDE_PX = 1920  # larger frames are reduced for the search; landmarks are scaled back
 
 
 class FaceMeshTracker:
-    """`FaceMesh(refine_landmarks=True)`: 478 landmarks, with the attention model for lips and eyes; a `FaceTracker`.
+    """Tracks up to four faces with a mesh; a `FaceTracker`.
 
     The mesh's own detector misses faces narrower than about a sixth of the frame. If it finds fewer faces than
     requested, MediaPipe's full-range detector runs a few times a second, and the mesh tracks its detections inside
@@ -24,13 +24,16 @@ class FaceMeshTracker:
         max_faces: Maximum number of faces, 1 to 4.
         smooth: Apply a one-euro filter to the landmarks.
         still: The frames are unrelated pictures: each is searched independently, without any state.
+        new_mesh: Loads a mesh.
     """
 
-    def __init__(self, *, max_faces: int = 1, smooth: bool = True, still: bool = False) -> None:
-        self._max_faces, self._still = max_faces, still
+    def __init__(
+        self, *, max_faces: int = 1, smooth: bool = True, still: bool = False, new_mesh: MeshFactory = BundledMesh
+    ) -> None:
+        self._max_faces, self._still, self._new_mesh = max_faces, still, new_mesh
         self._identity = FaceIdentity(smooth=smooth and not still)
         self._mesh: Mesh | None = None
-        self._far = FarFaces(max_faces=max_faces, still=still)
+        self._far = FarFaces(max_faces=max_faces, still=still, new_mesh=new_mesh)
         self._near_xy: list[Floats] = []  # faces found on the whole of the last frame
         self._searched_s = self._near_seen_s = float("-inf")
         self._pool = FramePool()
@@ -39,10 +42,10 @@ class FaceMeshTracker:
         """Load the model (about 0.7 s, mostly imports).
 
         Raises:
-            TrackingError: MediaPipe is missing or cannot load its model.
+            TrackingError: MediaPipe or the model is missing or cannot be loaded.
         """
         if self._mesh is None:
-            self._mesh = Mesh(self._max_faces, still=self._still)
+            self._mesh = self._new_mesh(self._max_faces, still=self._still)
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
         """Return the faces on this frame; see `FaceTracker`."""
@@ -65,8 +68,9 @@ class FaceMeshTracker:
         assert self._mesh is not None
         self._searched_s = at_s
         before_xy, self._near_xy = [] if self._still else self._near_xy, []
+        found_xy = self._mesh.find(search_rgb) if self._still else self._mesh.find_settled(search_rgb, before_xy)
         # With several faces MediaPipe may find one twice, slightly shifted: keep the one nearer to the last frame's.
-        for landmarks_xy in sorted(self._mesh.find(search_rgb), key=lambda xy: nearest_distance_px(xy, before_xy)):
+        for landmarks_xy in sorted(found_xy, key=lambda xy: nearest_distance_px(xy, before_xy)):
             if not overlaps(landmarks_xy, self._near_xy):
                 self._near_xy.append(landmarks_xy)
         if self._near_xy:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from live.pipeline.frame import Floats, ImageU8
-from live.tracking.mesh_model import Mesh, loading
+from live.tracking.mesh_model import Mesh, MeshFactory, loading
 
 SEARCH_INTERVAL_S = 0.3
 MIN_SIDE_PX = 24  # smaller images contain no detectable face, and the model's own scaling fails on them
@@ -39,10 +39,11 @@ class FarFaces:
     Args:
         max_faces: Maximum number of faces on a frame, near and far.
         still: The frames are unrelated pictures: each is searched, without any state.
+        new_mesh: Loads the mesh of one face.
     """
 
-    def __init__(self, *, max_faces: int, still: bool) -> None:
-        self._max_faces, self._still = max_faces, still
+    def __init__(self, *, max_faces: int, still: bool, new_mesh: MeshFactory) -> None:
+        self._max_faces, self._still, self._new_mesh = max_faces, still, new_mesh
         self._detector: Any = None
         self._faces: list[_FarFace] = []
         self._spare: list[Mesh] = []
@@ -66,7 +67,7 @@ class FarFaces:
         with contextlib.suppress(Exception):  # loading is repeated, and errors reported, when the models are needed
             self._detector = self._detector or _new_detector(np.zeros((144, 256, 3), np.uint8))
             if not self._spare and not self._faces:
-                self._spare.append(Mesh(1, still=self._still))
+                self._spare.append(self._new_mesh(1, still=self._still))
 
     def _await_preload(self) -> None:
         if self._preloading is not None:
@@ -80,7 +81,7 @@ class FarFaces:
         kept: list[_FarFace] = []
         for face in self._faces:
             # After a fast movement or a moved crop, the first call loses the face and the second one searches again.
-            landmarks_xy = _find(face.mesh, search_rgb, face.box) or _find(face.mesh, search_rgb, face.box)
+            landmarks_xy = _find(face.mesh, search_rgb, face.box) or _find_anew(face.mesh, search_rgb, face.box)
             if landmarks_xy and not overlaps(landmarks_xy[0], (other.landmarks_xy for other in kept)):
                 face.landmarks_xy = landmarks_xy[0]
                 face.box = _updated_box(face, search_rgb)
@@ -138,10 +139,10 @@ class FarFaces:
         """Start to track a detected face, if the mesh finds it there."""
         if not self._spare:
             self._await_preload()
-        mesh = self._spare.pop() if self._spare else Mesh(1, still=self._still)
+        mesh = self._spare.pop() if self._spare else self._new_mesh(1, still=self._still)
         for margin in _MARGINS:
             box = _crop_box(centre_xy, size_px, margin, search_rgb)
-            for landmarks_xy in _find(mesh, search_rgb, box):
+            for landmarks_xy in (_find if self._still else _find_anew)(mesh, search_rgb, box):
                 is_same = _is_near_any(centre_xy, size_px, [landmarks_xy])
                 is_whole = _centre_and_size(landmarks_xy)[1] > _MIN_RELATIVE_SIZE * size_px
                 if is_same and is_whole and not overlaps(landmarks_xy, found_xy):
@@ -177,12 +178,20 @@ def _centre_and_size(landmarks_xy: Floats) -> tuple[Floats, float]:
 
 
 def _find(mesh: Mesh, search_rgb: ImageU8, box: Box) -> list[Floats]:
+    return _find_in_crop(mesh.find, search_rgb, box)
+
+
+def _find_anew(mesh: Mesh, search_rgb: ImageU8, box: Box) -> list[Floats]:
+    return _find_in_crop(mesh.find_settled, search_rgb, box)
+
+
+def _find_in_crop(find: Callable[[ImageU8], list[Floats]], search_rgb: ImageU8, box: Box) -> list[Floats]:
     left, top, right, bottom = box
     crop_rgb = np.ascontiguousarray(search_rgb[top:bottom, left:right])
     if min(crop_rgb.shape[:2]) < MIN_SIDE_PX:  # also if the frames have become smaller
         return []
     corner_xy = np.array([left, top], np.float32)
-    return [face_xy + corner_xy for face_xy in mesh.find(crop_rgb)]
+    return [face_xy + corner_xy for face_xy in find(crop_rgb)]
 
 
 def _crop_box(centre_xy: Floats, size_px: float, margin: float, search_rgb: ImageU8) -> Box:

@@ -54,6 +54,15 @@ def test_own_look_replaces_a_shipped_one(veneer_home: Path) -> None:
     assert (party.no_face, party.hold_s, party.then) == ("hold", 0.5, "card")
 
 
+def test_order_of_the_looks_file_comes_first(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('order = ["party", "sketch"]\n[looks.party]\nkey = "p"\n[looks.other]\n')
+    looks = load_looks(path)
+    shipped = [name for name in load_looks() if name != "sketch"]
+    assert list(looks) == ["party", "sketch", *shipped, "other"]
+    assert (looks["party"].key, looks["other"].key) == ("p", "")
+
+
 def test_unknown_look_suggests_similar_names() -> None:
     with pytest.raises(LookError, match="'glase'.*did you mean 'glaze'"):
         find_look(load_looks(), "glase")
@@ -85,6 +94,11 @@ def test_unknown_look_suggests_similar_names() -> None:
         ('[looks.a]\nno_face = "hold"\nthen = "hold"\n', "line 3: then = 'hold' - use one of raw, blur, card$"),
         ("[looks.b]\n[looks.'my a']\n\nhold_s = -1\n", "line 4: hold_s = -1"),
         ("[looks.a]\nhold_s = -1\n", "hold_s = -1"),
+        ("order = 3\n", "order = 3"),
+        ('order = ["glase"]\n', "no look 'glase'.*did you mean 'glaze'"),
+        ('[looks.a]\nkey = "ab"\n', "key = 'ab'"),
+        ('[looks.a]\nkey = "Q"\n', "one small letter or a digit"),
+        ("[looks.a]\nkey = 3\n", "key = 3"),
         ("\xff", "not TOML"),
     ],
 )

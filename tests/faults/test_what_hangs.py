@@ -21,6 +21,7 @@ import live.pipeline.ingest
 import live.render.frame_renderer
 from engines.errors import SourceError
 from live.control.controls import Command
+from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Pipeline
 from live.render.look_loader import LookLoader
 
@@ -165,11 +166,11 @@ def test_no_device_is_opened_after_the_end_began(benches: Benches, monkeypatch: 
     """The stop comes after the first frame is rendered and before the sinks are started."""
     real, over, done = Pipeline._start_senders, threading.Event(), threading.Event()
 
-    def start(self: Pipeline) -> None:
+    def start(self: Pipeline, first: Frame) -> None:
         self.stop()
         over.wait(20)
         try:
-            real(self)
+            real(self, first)
         finally:
             done.set()
 

@@ -82,8 +82,9 @@ FILMS: dict[str, tuple[list[str], str]] = {
         f"{_H264} -vf setpts='(N+if(gte(N,2),90,0))/TB' -vsync passthrough -c:a aac",
     ),
 }
+TRACKS = "tracks"  # in a container of any suffix
 EDITED = "edited.mp4"  # the middle of b_frames.mp4: its edit list hides pictures and sound that lead to the first ones
-NAMES = (*FILMS, EDITED)
+NAMES = (*FILMS, EDITED, f"{TRACKS}.mp4", f"{TRACKS}.mkv")
 
 
 def make_film(folder: Path, name: str) -> Path:
@@ -91,6 +92,8 @@ def make_film(folder: Path, name: str) -> Path:
     path = folder / name
     if path.exists():
         return path
+    if path.stem == TRACKS:
+        return make_film_with_tracks(path)
     if name == EDITED:
         ffmpeg("-ss", 0.7, "-i", make_film(folder, "b_frames.mp4"), "-t", 1, "-c", "copy", path)
         return path
@@ -133,7 +136,9 @@ title=Second
 
 
 def make_film_with_tracks(path: Path) -> Path:
-    """Write a film with two sound tracks, subtitles, chapters and metadata, in the container of the suffix."""
+    """Write a film with two sound tracks, subtitles, chapters and metadata, unless it is there."""
+    if path.exists():
+        return path
     subtitles, metadata = path.with_suffix(".srt"), path.with_suffix(".txt")
     subtitles.write_text(_SUBTITLES, encoding="utf-8")
     metadata.write_text(_METADATA, encoding="utf-8")
@@ -145,6 +150,8 @@ def make_film_with_tracks(path: Path) -> Path:
     text = "mov_text" if path.suffix in (".mp4", ".mov") else "subrip"
     codecs = f"{_H264} -c:a:0 aac -c:a:1 ac3 -c:s {text}"
     ffmpeg(*inputs, "-i", subtitles, "-i", metadata, *chosen.split(), *languages.split(), *codecs.split(), path)
+    subtitles.unlink()
+    metadata.unlink()
     return path
 
 

@@ -28,7 +28,7 @@ def on_command(command):
 
 def start():
     global stop
-    stop = listen(on_command, ("none", "glaze", "bright"))
+    stop = listen(on_command, {"1": "none", "2": "glaze", "3": "bright"})
 
 def stop():
     pass

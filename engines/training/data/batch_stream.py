@@ -18,28 +18,23 @@ from engines.errors import EngineError, VeneerError
 if TYPE_CHECKING:
     from engines.training.method import BatchSource
 
-BATCHES_AHEAD = 2  # of each worker
 _MAX_DEFAULT_WORKERS = 8
-
-
-def worker_count(requested: int | None) -> int:
-    """Return the number of worker processes: by default half of the processors, 1 to 8."""
-    return max(1, min(_MAX_DEFAULT_WORKERS, (os.cpu_count() or 1) // 2)) if requested is None else requested
 
 
 class BatchStream:
     """An iterator over the batches of steps `first` to `last` (exclusive). Close it to stop the workers.
 
     Args:
-        workers: Number of worker processes; 0 prepares batches in this process. None: see `worker_count`.
+        workers: Number of worker processes; 0 prepares batches in this process. None: half of the processors, 1 to 8.
     """
 
     def __init__(self, source: BatchSource, first: int, last: int, *, workers: int | None) -> None:
-        workers = worker_count(workers)
+        if workers is None:
+            workers = max(1, min(_MAX_DEFAULT_WORKERS, (os.cpu_count() or 1) // 2))
         loader = DataLoader(
             _Items(source), batch_size=None, sampler=range(first, last), collate_fn=_unchanged, num_workers=workers,
             worker_init_fn=_start_worker, generator=torch.Generator(),  # not the global one: a loader draws from it
-            multiprocessing_context="spawn" if workers else None, prefetch_factor=BATCHES_AHEAD if workers else None,
+            multiprocessing_context="spawn" if workers else None, prefetch_factor=2 if workers else None,
         )  # fmt: skip
         with _interrupts_blocked(workers):
             self._batches: Iterator[Any] | None = iter(loader)

@@ -175,6 +175,7 @@ def test_unusable_options_are_one_line(options: tuple[str, ...], message: str, t
         (("--batch", "1000000000"), "GB of memory"),
         (("--minutes", "inf"), "--minutes inf: out of range"),
         (("--l1", "inf"), "the loss is"),
+        (("--lr", "inf"), "a weight is not finite after one step"),
         (("--precision", "16-mixed"), "this device trains in bf16-mixed instead"),
         (("--resume",), "there is none - start without --resume"),
         (("--resume", "--again"), "give one of them"),
@@ -217,8 +218,9 @@ def test_finished_training_is_not_overwritten_silently(tmp_path: Path) -> None:
     own = ("--before", before, "--after", after, "--no-cut", "--out", tmp_path, *QUICK)
     call("neg", *own, "--work", tmp_path / "w")
     first = (tmp_path / "neg.safetensors").read_bytes()
-    for work, what in (("w", "an earlier training"), ("other", "a finished style")):
-        with pytest.raises(OptionsError, match=f"holds {what} - continue it with --resume, or .* --again"):
+    advice = {"w": "an earlier training - continue it with --resume", "other": "a finished style - choose another name"}
+    for work, what in advice.items():
+        with pytest.raises(OptionsError, match=f"holds {what}, or start over with --again"):
             call("neg", *own, "--seed", "1", "--work", tmp_path / work)
     assert (tmp_path / "neg.safetensors").read_bytes() == first
     call("neg", *own, "--seed", "1", "--work", tmp_path / "w", "--again")

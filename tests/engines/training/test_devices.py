@@ -15,7 +15,7 @@ def test_devices_wait_hours_for_the_first_one(monkeypatch: pytest.MonkeyPatch) -
 
     def fabric(**options: Any) -> Any:
         requested.update(options)
-        return SimpleNamespace(launch=lambda: None)
+        return SimpleNamespace(launch=lambda: None, _precision=SimpleNamespace(precision=options["precision"]))
 
     monkeypatch.setattr(devices, "Fabric", fabric)
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -80,20 +80,29 @@ def test_ctl_controls_a_running_program(tmp_path: Path, veneer_home: Path) -> No
         assert call("ctl", "record", "on").returncode == 0
         (film,) = until(lambda: list((veneer_home / "videos").glob("*.mp4")), "the recording")
         until(lambda: film.stat().st_size > 20_000, "recorded frames")
+        assert call("ctl", "mirror").returncode == 0
+        status = call("ctl", "status").stdout.splitlines()
+        assert {"mirror: on", "freeze: off", "record: on", "viewers see: picture"} <= set(status)
         assert call("ctl", "record", "off").returncode == 0
         assert call("ctl", "quit").returncode == 0
         _, said = run.communicate(timeout=HANG_S)
     assert run.returncode == 0, said
-    assert json.loads(report.read_text())["look"] == "bright"
-    assert len(read_pictures(film)[0]) > 1
+    found = json.loads(report.read_text())
+    assert found["look"] == "bright"
+    assert found["frames_in"] == found["frames_out"] + found["dropped"] + found["in_flight"]
+    times_s = read_pictures(film)[1]
+    assert found["recorded"] == {"frames": len(times_s), "dropped": 0} and len(times_s) > 1
+    assert np.allclose(np.diff(times_s), 1 / 30, atol=1e-3), "every frame of the demo at full speed"
     assert read_picture(next((veneer_home / "pictures").glob("*.png"))).shape == (720, 1280, 3)
     assert call("ctl", "status").returncode == 2
 
 
 @pytest.mark.screen
 def test_preview_keys_change_the_look(tmp_path: Path) -> None:
-    report = tmp_path / "r.json"
+    report, own = tmp_path / "r.json", tmp_path / "own.toml"
+    own.write_text('[looks.evening]\nkey = "e"\nlayers = [{ style = "shade", color = "#6e0f1f" }]\n')
     command = ["run", "--source", "demo", "--size", "320x240", "--sink", "window", "--report", report]
+    command += ["--looks-file", own]
     with x_server() as (display, _), started(*command, env={"DISPLAY": display, "WAYLAND_DISPLAY": ""}) as run:
         keys = {**os.environ, "DISPLAY": display}
 
@@ -107,6 +116,8 @@ def test_preview_keys_change_the_look(tmp_path: Path) -> None:
             subprocess.run(["xdotool", "windowfocus", "--sync", window, "key", key], env=keys, check=True, timeout=30)
 
         assert "glaze" in until(lambda: call("ctl", "status").stdout, "the status")
+        press("e")
+        until(lambda: "look: evening" in call("ctl", "status").stdout, "the look of one's own")
         press("2")
         until(lambda: "toon" in call("ctl", "status").stdout, "look 2")
         press("b")

@@ -24,6 +24,13 @@ layers = [{ style = "toon" }]
 """
 
 
+def test_list_shows_the_key_of_each_look(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('order = ["sketch"]\n[looks.patient]\n[looks.hidden]\nkey = "x"\n')
+    listed = call("looks", "--looks-file", tmp_path / "own.toml").stdout
+    keys = {line[3:].split()[0]: line[0] for line in listed.splitlines()}
+    assert (keys["sketch"], keys["none"], keys["patient"], keys["hidden"]) == ("1", "2", "P", "X")
+
+
 def test_list_shows_the_fallback_of_each_look(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(OWN)
     listed = call("looks", "--looks-file", tmp_path / "own.toml")

@@ -21,7 +21,7 @@ from engines.paths import runtime_dir
 from live.control.control_protocol import status_lines
 from live.control.control_socket import MAX_CONNECTIONS, ControlServer, send_command
 from live.control.control_transport import LoopbackTransport, Transport, UnixTransport
-from live.control.controls import Controls
+from live.control.controls import SWITCHES, Controls
 
 
 @pytest.fixture(params=[UnixTransport, LoopbackTransport])
@@ -60,7 +60,11 @@ def test_status_lists_settings_and_measurements(transport: Transport) -> None:
         assert send_command(["status"], transport=transport).splitlines() == [
             "look: none",
             "strength: 1",
+            "mirror: off",
+            "freeze: off",
             "panic: on",
+            "record: off",
+            "help: off",
             "fps: 61.23",
             "latency ms: p50 4, p95 6.125",
             "engines:",
@@ -135,7 +139,7 @@ def test_process_listens_only_once(transport: Transport) -> None:
 def test_files_of_ended_programs_are_removed_at_start(transport: Transport) -> None:
     code = f"""
 import os, pathlib
-from live.control.controls import Controls
+from live.control.controls import SWITCHES, Controls
 from live.control.control_socket import ControlServer
 from live.control.control_transport import {type(transport).__name__} as Kind
 ControlServer(Controls(("none",), look="none"), transport=Kind(pathlib.Path({str(transport.folder)!r}))).start()
@@ -210,4 +214,6 @@ def test_ctl_prints_the_answer_and_loads_nothing_heavy() -> None:
         assert (done.stdout, done.stderr, done.returncode) == ("look glaze\n", "", 0)
         assert run_ctl("strength", "-").stdout == "strength 0.9\n"
         done = run_ctl("status", "--pid", str(process.pid))
-        assert done.stdout == "look: glaze\nstrength: 0.9\nfps: 60\n"
+        assert (
+            done.stdout == "look: glaze\nstrength: 0.9\n" + "".join(f"{verb}: off\n" for verb in SWITCHES) + "fps: 60\n"
+        )

@@ -184,7 +184,7 @@ def test_the_session_shows_whether_hotkeys_are_possible(environ: dict[str, str],
 def test_on_wayland_a_desktop_shortcut_is_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_SESSION_TYPE", "wayland")
     with pytest.raises(OptionsError, match=r"Wayland does not give keys .*`veneer ctl look glaze`"):
-        listen(print, ("none", "glaze"))
+        listen(print, {"1": "none", "2": "glaze"})
 
 
 class _Key(NamedTuple):

@@ -4,15 +4,46 @@ from __future__ import annotations
 
 import pytest
 
+from engines.errors import LookError
+from engines.looks import Look
 from live.control.controls import Command, Controls, ControlState
-from live.control.hotkeys import KEYS, command_for_key, help_lines
+from live.control.hotkeys import KEYS, command_for_key, help_lines, look_keys
 
-LOOKS = ("none", "glaze", "bright")
+LOOKS = {"1": "none", "2": "glaze", "3": "bright"}
+
+
+def looks(*names: str, **keys: str) -> dict[str, Look]:
+    return {name: Look(name, "", (), key=keys.get(name, ""), key_place=f"look {name!r}") for name in names}
 
 
 def test_number_keys_select_looks() -> None:
-    assert [command_for_key(str(n), LOOKS) for n in range(1, 5)] == [*(Command("look", name) for name in LOOKS), None]
-    assert command_for_key("0", LOOKS) is None
+    numbers = look_keys(looks("none", "glaze", "bright"))
+    assert [command_for_key(key, numbers) for key in "1234"] == [*(Command("look", n) for n in LOOKS.values()), None]
+    assert command_for_key("0", numbers) is None
+
+
+def test_look_selects_its_own_key() -> None:
+    keys = look_keys(looks("none", "toon", "evening", evening="e", toon="1"))
+    assert keys == {"1": "toon", "2": "toon", "3": "evening", "e": "evening", "n": "none"}
+    assert command_for_key("E", keys) == Command("look", "evening")
+
+
+def test_look_beyond_the_ninth_gets_a_letter_of_its_name() -> None:
+    keys = look_keys(looks(*(f"{n}" for n in range(9)), "Mine", "bright", "hq", "tint", "tin"))
+    assert {key: name for key, name in keys.items() if not key.isdigit()} == {
+        "i": "Mine",
+        "g": "bright",
+        "t": "tint",
+        "n": "tin",
+    }
+    assert "hq" not in keys.values(), "H and Q have commands"
+
+
+@pytest.mark.parametrize(("key", "message"), [("m", "mirror the picture"), ("e", "selects look 'first'")])
+def test_key_in_use_is_refused_in_one_line(key: str, message: str) -> None:
+    with pytest.raises(LookError, match=message) as caught:
+        look_keys(looks("first", "second", first="e", second=key))
+    assert "second" in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -33,17 +64,16 @@ def test_other_keys_have_no_command(key: str) -> None:
 
 
 def test_every_key_changes_a_setting() -> None:
-    looks = tuple(f"look-{n}" for n in range(10))
-    for key in KEYS:
-        controls = Controls(looks, look="look-9", strength=0.5)
-        command = command_for_key(key, looks)
+    for key in (*KEYS, *LOOKS):
+        controls = Controls((*LOOKS.values(), "other"), look="other", strength=0.5)
+        command = command_for_key(key, LOOKS)
         assert command is not None
         controls.apply(command)
-        assert controls.read() != ControlState("look-9", 0.5), key
+        assert controls.read() != ControlState("other", 0.5), key
 
 
 def test_brackets_change_the_strength() -> None:
-    controls = Controls(LOOKS, look="glaze", strength=0.5)
+    controls = Controls(tuple(LOOKS.values()), look="glaze", strength=0.5)
     for key, strength in (("[", 0.4), ("]", 0.5), ("]", 0.6)):
         command = command_for_key(key, LOOKS)
         assert command is not None
@@ -56,4 +86,3 @@ def test_help_lists_each_look_and_key_once() -> None:
     assert lines[:3] == ("1  none", "2  glaze", "3  bright")
     assert [line[0] for line in lines[3:]] == list("[]MFBSRHQ")
     assert any("Esc" in line for line in lines)
-    assert len(help_lines(tuple(f"look-{n}" for n in range(20)))) == 9 + 9

@@ -31,7 +31,7 @@ from live.sources.base import SourceInfo
 
 def only(name: str, monkeypatch: pytest.MonkeyPatch) -> Check:
     """One check as `examine` reports it; the others are not run."""
-    for other in ("_settings", "_face_model", "_engine", "_ctl", "_video_files"):
+    for other in ("_settings", "_styles_and_looks", "_face_model", "_engine", "_ctl", "_video_files"):
         if other != name:
             monkeypatch.setattr(doctor, other, lambda *_: (True, "", ""))
     for device in ("camera", "virtual_camera", "idle", "window", "global_keys"):

@@ -78,6 +78,10 @@ def test_animation_becomes_a_film_with_its_times(animations: Path, tmp_path: Pat
         pictures, times_s = read_pictures(tmp_path / "a.mp4")
         assert len(pictures) == len(DURATIONS_MS)
         assert np.allclose(times_s, np.array(STARTS_MS) / 1e3, atol=1e-4)
+        with av.open(str(tmp_path / "a.mp4")) as container:
+            (stream,) = container.streams.video
+            assert stream.duration is not None and stream.time_base is not None
+            assert float(stream.duration * stream.time_base) == pytest.approx(sum(DURATIONS_MS) / 1e3, abs=1e-4)
 
 
 def test_film_becomes_an_animation_with_its_times(tmp_path: Path) -> None:

@@ -228,6 +228,14 @@ def test_damaged_profile_and_further_pages_are_named(tmp_path: Path) -> None:
     assert done.returncode == 0 and "a.tif: the first of 3 pictures in the file is used" in done.stderr
 
 
+@pytest.mark.parametrize(("lost", "rows"), [(2, 320), (4000, 100)])
+def test_truncated_jpeg_is_rendered_with_a_note(folders: Folders, tmp_path: Path, lost: int, rows: int) -> None:
+    (tmp_path / "a.jpg").write_bytes((folders[0] / "plain.jpg").read_bytes()[:-lost])
+    done = veneer("apply", tmp_path / "a.jpg", tmp_path / "b.png", "--look", "none")
+    assert done.returncode == 0 and "a.jpg: the file is truncated; what is missing of it is grey" in done.stderr
+    assert np.array_equal(raw(tmp_path / "b.png")[:rows], raw(folders[0] / "plain.jpg")[:rows])
+
+
 def test_heic_becomes_jpeg_beside_one_of_that_name(folders: Folders, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name, target in {"phone.heic": "one.heic", "plain.jpg": "one.jpg"}.items():

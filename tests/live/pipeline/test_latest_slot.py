@@ -18,6 +18,16 @@ def test_newest_item_wins_and_losses_are_counted() -> None:
     assert slot.get(timeout_s=0.01) is None
 
 
+def test_slot_for_several_items_drops_the_oldest() -> None:
+    slot: LatestSlot[int] = LatestSlot(capacity=3)
+    for number in range(5):
+        slot.put(number)
+    assert [slot.get(timeout_s=1) for _ in range(3)] == [2, 3, 4] and slot.dropped == 2
+    slot.put(5)
+    slot.drain()
+    assert slot.get(timeout_s=0.01) is None and slot.dropped == 3
+
+
 def test_lossless_slot_loses_nothing() -> None:
     slot: LatestSlot[int] = LatestSlot(lossless=True)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.fakes import (
+    BrokenSink,
     FakeSource,
     FakeTracker,
     KeepingSink,
@@ -21,6 +22,7 @@ from engines.generators.shade import Shade
 from engines.looks import Look, load_looks
 from live.control.controls import Command
 from live.pipeline.frame import Face, Frame, ImageU8
+from live.pipeline.report import run_report
 from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.render.look_sheet import find_faces
 from live.render.painter import Painter, PaintStats
@@ -66,7 +68,37 @@ def test_live_newest_frame_wins_and_losses_are_counted() -> None:
     assert sorted(shown) == shown
     assert run.dropped > 100
     assert run.timings.frames_in == 300
-    assert len(set(shown)) + run.dropped <= 300
+    assert len(set(shown)) + run.dropped == 300, "the last frame is shown"
+
+
+@pytest.mark.parametrize("ends", ["film", "camera", "quit", "stop", "failing sink"])
+def test_report_accounts_for_every_frame(ends: str) -> None:
+    """Slow sinks and trackers drop frames everywhere; at most one frame is in flight at each of eight places."""
+    live = ends != "film"
+    source = FakeSource(numbered, live=live, interval_s=0.002, frames=400 if ends in ("film", "camera") else None)
+
+    def slow(frame: Frame) -> tuple[Face, ...]:
+        time.sleep(0.004 * live)
+        return ()
+
+    first: KeepingSink = KeepingSink(live=live, slow_s=0.02 * live)
+    if ends == "failing sink":
+        first = BrokenSink(at=20, error=OSError(28, "No space left on device"), slow_s=0.02)
+        first.live = True
+    second = KeepingSink(live=True, slow_s=0.03)
+    run = pipeline(source, [first, second], tracker=FakeTracker(slow), fps=120)
+    thread, errors = in_background(run)
+    if ends in ("quit", "stop"):
+        assert first.wait_for(lambda frames: len(frames) > 20)
+        run.parts.controls.apply(Command("quit")) if ends == "quit" else run.stop()
+    thread.join(60)
+    report = run_report(run)
+    assert report["frames_in"] == report["frames_out"] + report["dropped"] + report["in_flight"]
+    assert 0 <= report["in_flight"] <= (8 if ends not in ("film", "camera") else 0)
+    assert report["frames_in"] in (source.index, source.index - 1), "a frame that is read at the end is not counted"
+    assert (report["dropped"] == 0) is (ends == "film")
+    one, other = report["sinks"]
+    assert one["frames"] == report["frames_out"] and other["dropped"] > 5 and bool(errors) is (ends == "failing sink")
 
 
 def test_landmarks_belong_to_the_painted_frame() -> None:

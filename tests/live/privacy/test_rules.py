@@ -42,7 +42,7 @@ def test_frame_held_at_lower_strength_is_not_reused() -> None:
     faint = frame_renderer.render(_tracked(0), ControlState("toon", strength=0.3))
     assert faint.coverage == pytest.approx(0.3)
     held = frame_renderer.render(_tracked(1, found=False), ControlState("toon", strength=0.3))
-    assert held.bgr is faint.bgr
+    assert held.bgr is faint.bgr and (faint.shown, held.shown) == ("picture", "hold")
     raised = frame_renderer.render(_tracked(2, found=False), ControlState("toon", strength=1.0))
     assert is_smooth(raised.bgr) and raised.coverage == 1.0
 
@@ -70,7 +70,7 @@ def test_held_frame_stays_mirrored() -> None:
 def test_strength_zero_shows_the_bare_face() -> None:
     frame_renderer, *_ = _renderer("toon")
     shown = frame_renderer.render(_tracked(0), ControlState("toon", strength=0.0))
-    assert np.array_equal(shown.bgr, portrait_face()[0]) and shown.coverage == 0.0
+    assert np.array_equal(shown.bgr, portrait_face()[0]) and shown.coverage == 0.0 and shown.shown == "raw"
     lost = frame_renderer.render(_tracked(30, found=False), ControlState("toon", strength=0.0))
     assert is_smooth(lost.bgr) or lost.bgr is shown.bgr
 

@@ -50,11 +50,14 @@ def test_lower_quality_makes_a_smaller_file(tmp_path: Path) -> None:
     assert sizes[40] < sizes[10]
 
 
-def test_films_are_scaled_to_the_size_keeping_the_aspect(tmp_path: Path) -> None:
-    source = film(tmp_path / "in.mp4", 3, size_wh=(320, 180))
-    done = veneer("apply", source, tmp_path / "out.mp4", "--look", "none", "--size", "160x120")
+def test_films_are_scaled_to_the_size_without_bars(tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mp4", 3, size_wh=(1000, 562))
+    done = veneer("apply", source, tmp_path / "out.mp4", "--look", "none", "--size", "641x400", "--quality", 1)
     assert done.returncode == 0, done.stderr
-    assert read_pictures(tmp_path / "out.mp4")[0][0].shape == (90, 160, 3)
+    last = read_pictures(tmp_path / "out.mp4")[0][-1]
+    assert last.shape == (360, 640, 3)
+    before = read_pictures(source)[0][-1]
+    assert abs(last.astype(int) - int(before.mean())).max() <= 2
 
 
 @pytest.mark.parametrize(

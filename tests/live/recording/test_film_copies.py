@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.apply_parts import veneer
 from support.ffmpeg_program import ffmpeg, probe
-from support.film_collection import LONG_S, make_film, make_film_with_tracks
+from support.film_collection import LONG_S, make_film
 
 from benchmarks.film_fidelity import compare, read_film
 from live.sinks.video_file import VideoFileSink
@@ -107,8 +107,10 @@ def _tags(found: dict[str, Any]) -> dict[str, str]:
 
 @pytest.mark.parametrize("suffix", TICK_S)
 @pytest.mark.parametrize("source_suffix", TICK_S)
-def test_tracks_chapters_and_metadata_are_kept(tmp_path: Path, source_suffix: str, suffix: str) -> None:
-    source, path = make_film_with_tracks(tmp_path / f"film{source_suffix}"), tmp_path / f"copy{suffix}"
+def test_tracks_chapters_and_metadata_are_kept(
+    tmp_path: Path, film: Callable[[str], Path], source_suffix: str, suffix: str
+) -> None:
+    source, path = film(f"tracks{source_suffix}"), tmp_path / f"copy{suffix}"
     warning = copied(source, path)
     text = "subrip" if suffix == ".mkv" else "mov_text"
     german = "ger" if suffix == ".mov" else "deu"
@@ -129,23 +131,22 @@ def test_tracks_chapters_and_metadata_are_kept(tmp_path: Path, source_suffix: st
 
 
 @pytest.mark.parametrize("suffix", TICK_S)
-def test_subtitles_keep_their_text_and_times(tmp_path: Path, suffix: str) -> None:
-    source, path = make_film_with_tracks(tmp_path / "film.mp4"), tmp_path / f"copy{suffix}"
+def test_subtitles_keep_their_text_and_times(tmp_path: Path, film: Callable[[str], Path], suffix: str) -> None:
+    source, path = film("tracks.mp4"), tmp_path / f"copy{suffix}"
     copied(source, path)
     texts = []
     for film_path in (source, path):
-        text = film_path.with_suffix(f"{film_path.suffix}.srt")
+        text = tmp_path / f"{film_path.name}.srt"
         ffmpeg("-i", film_path, "-map", "0:s:0", text)
         texts.append(text.read_text(encoding="utf-8"))
     assert "Good <i>morning</i>" in texts[0] and texts[1] == texts[0]
 
 
-def test_what_a_container_cannot_hold_is_named(tmp_path: Path) -> None:
-    font, film, attached = tmp_path / "a.ttf", tmp_path / "film.mkv", tmp_path / "attached.mkv"
+def test_what_a_container_cannot_hold_is_named(tmp_path: Path, film: Callable[[str], Path]) -> None:
+    font, attached = tmp_path / "a.ttf", tmp_path / "attached.mkv"
     font.write_bytes(b"a font")
-    make_film_with_tracks(film)
     options = ("-map", 0, "-c", "copy", "-attach", font, "-metadata:s:t", "mimetype=font/ttf")
-    ffmpeg("-i", film, *options, attached)
+    ffmpeg("-i", film("tracks.mkv"), *options, attached)
     assert copied(attached, tmp_path / "copy.mkv") is None
     kinds = [stream["codec_type"] for stream in probe(tmp_path / "copy.mkv", "-show_streams")["streams"]]
     assert kinds.count("attachment") == 1

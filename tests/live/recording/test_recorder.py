@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,11 +31,11 @@ def long_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 class Setup:
     """A recorder, its controls, and a source of frames."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: Any) -> None:
         self.controls, self.lines = Controls(("none",), look="none"), list[str]()
         self.pictures, self.videos = folder / "p", folder / "v"
         self.recorder = Recorder(
-            self.controls, say=self.lines.append, fps=30, pictures_dir=self.pictures, videos_dir=self.videos
+            self.controls, say=self.lines.append, fps=30, pictures_dir=self.pictures, videos_dir=self.videos, **more
         )
         self._number = 0
 
@@ -53,6 +54,50 @@ class Setup:
         while not any(text in line for line in self.lines) and time.monotonic() < end_s:
             time.sleep(0.005)
         return any(text in line for line in self.lines)
+
+
+@pytest.fixture
+def encoder_ready(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Delay the opening of every encoder until this event is set."""
+    ready = threading.Event()
+
+    class Slow(VideoFileSink):
+        def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
+            assert ready.wait(60)
+            super().open(size_wh=size_wh, fps=fps)
+
+    monkeypatch.setattr(live.recording.recorder, "VideoFileSink", Slow)
+    return ready
+
+
+@pytest.mark.parametrize("frames", [25, 60])
+def test_recording_waits_a_second_and_counts_losses(
+    tmp_path: Path, encoder_ready: threading.Event, frames: int
+) -> None:
+    setup = Setup(tmp_path)
+    setup.record("on", frames)
+    encoder_ready.set()
+    setup.record("off")
+    assert setup.wait_for("recorded ")
+    setup.recorder.close()
+    (film,) = setup.videos.iterdir()
+    counts, (times_s) = setup.recorder.counts(), read_pictures(film)[1]
+    assert counts["frames"] == len(times_s) and counts["frames"] + counts["dropped"] == frames
+    if frames == 25:
+        assert counts["dropped"] == 0 and "missing" not in setup.lines[-1]
+        assert np.allclose(times_s, np.arange(25) / 30, atol=1e-3)
+    else:
+        assert counts["frames"] in (30, 31) and f"; {counts['dropped']} are missing" in setup.lines[-1]
+
+
+def test_recording_at_full_speed_is_complete(tmp_path: Path, encoder_ready: threading.Event) -> None:
+    setup = Setup(tmp_path, lossless=True)
+    threading.Timer(0.2, encoder_ready.set).start()
+    setup.record("on", frames=60)
+    setup.record("off")
+    assert setup.wait_for("recorded 60 frames")
+    setup.recorder.close()
+    assert setup.recorder.counts() == {"frames": 60, "dropped": 0}
 
 
 def test_two_recordings_within_a_second_are_both_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

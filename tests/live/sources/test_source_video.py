@@ -16,6 +16,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from support.apply_parts import avi
 from support.video_files import SIZE_WH, all_frames, number_in, numbered, write_video
 
 from engines.errors import SourceError
@@ -92,6 +93,18 @@ def test_stream_positions_strictly_increase() -> None:
     assert all(after > before for before, after in itertools.pairwise(places_s))
     assert places_s[0] == 0.0 and places_s[4] == pytest.approx(0.12), "a repeated timestamp does not shift later ones"
     assert places_s[5:] == pytest.approx([0.16, 0.20, 0.24, 0.28, 0.32]), "one frame after a clock reset"
+
+
+def test_false_durations_of_months_are_ignored(tmp_path: Path) -> None:
+    clock = StreamClock(0.04, 0.0, can_jump=False)
+    assert [clock.position_s(stamp_s) for stamp_s in (0.0, 7200.0, 9e6)] == pytest.approx([0.0, 7200.0, 7200.04])
+    data = bytearray(avi(tmp_path / "clip.avi", 1).read_bytes())
+    struct.pack_into("<I", data, data.index(b"strh") + 28, 570_425_345)  # the scale of its clock
+    (tmp_path / "clip.avi").write_bytes(data)
+    source = VideoSource(tmp_path / "clip.avi")
+    source.open()
+    (frame,) = all_frames(source)
+    assert frame.hold_s is not None and frame.hold_s < 1
 
 
 def set_display_matrix(path: Path, matrix: Sequence[int]) -> None:
