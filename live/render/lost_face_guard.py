@@ -36,7 +36,7 @@ class _KnownFace:
 
 
 class LostFaceGuard:
-    """Remembers the faces of one film, and reports those that a look would leave uncovered because they are not found.
+    """Tracks the faces of one stream, and reports those that a look would leave uncovered because they are not found.
 
     A face that is no longer found counts as lost for the look's `hold_s`, and for as long as its box shows a person
     that no layer draws. It counts as found again if there are as many faces as before and one that is new lies
