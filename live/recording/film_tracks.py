@@ -232,5 +232,5 @@ def _in_words(stream: Any) -> str:
 
     if stream.disposition & Disposition.attached_pic:
         return "cover art"
-    context = getattr(stream, "codec_context", None)
-    return f"{context.name if context is not None else stream.name or 'unknown'} {stream.type} track"
+    owner = stream if getattr(stream, "codec_context", None) is None else stream.codec_context
+    return f"{getattr(owner, 'name', None) or 'unknown'} {stream.type} track"  # damaged ones have no name

@@ -20,6 +20,8 @@ _AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 # By the number of channels: unlabelled channels have FFmpeg's usual order.
 _AAC_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "7.1", 8: "7.1"}
 _AAC_BITS_PER_S = {1: 96_000, 2: 160_000}
+_AC3 = ("ac3", "eac3")
+_AC3_SYNC = b"\x0b\x77"
 _ASS_HEADER = b"[Script Info]\nScriptType: v4.00+\n"
 
 
@@ -38,7 +40,7 @@ class TrackWriter:
     def __init__(self, source: Any, container: OutputContainer) -> None:
         self.stream: Any = container.add_stream_from_template(source)
         name = source.codec_context.name
-        self.needs_a_packet = name in ("ac3", "eac3")
+        self.needs_a_packet = name in _AC3
         self._starts_at_zero = container.format.name == "matroska" and name != "opus"
         self._unpack: Callable[[Packet[Any]], list[Packet[Any]]] = lambda packet: [packet]
         if name == "aac" and not source.codec_context.extradata:  # ADTS, as in broadcasts: every packet has a header
@@ -135,6 +137,8 @@ def open_writer(source: Any, container: OutputContainer, format_name: str, notes
     playable = _SOUND.get(format_name, container.supported_codecs)
     if source.type == "audio" and not (source.codec_context.sample_rate and source.codec_context.layout.nb_channels):
         return None  # a damaged header; no container takes such a track
+    if name in _AC3 and format_name != "matroska" and not _starts_as_ac3(source):
+        return None  # MP4's header is made from the first packet
     if source.type == "audio" and name not in playable:
         notes.append(f"{name} sound becomes AAC")
         return SoundEncoder(source, container, notes)
@@ -145,3 +149,13 @@ def open_writer(source: Any, container: OutputContainer, format_name: str, notes
         return TrackWriter(source, container)
     except ValueError:  # the container cannot hold that codec
         return None
+
+
+def _starts_as_ac3(source: Any) -> bool:
+    """Return whether the first packet of a stream begins an AC-3 frame; a damaged track may also have none."""
+    import av
+
+    with av.open(source.container.name, metadata_errors="replace", options={"protocol_whitelist": "file"}) as film:
+        packets = film.demux(film.streams[source.index])
+        first = next((packet for packet in packets if packet.size), None)
+        return first is not None and bytes(first)[:2] == _AC3_SYNC

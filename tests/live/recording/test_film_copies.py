@@ -154,6 +154,21 @@ def test_what_a_container_cannot_hold_is_named(tmp_path: Path, film: Callable[[s
     assert copied(attached, tmp_path / "copy.mp4") == says
 
 
+def test_track_of_an_unknown_codec_is_named(tmp_path: Path, film: Callable[[str], Path]) -> None:
+    strange = tmp_path / "strange.mkv"
+    strange.write_bytes(film("tracks.mkv").read_bytes().replace(b"A_AC3", b"A_XYZ", 1))
+    assert copied(strange, tmp_path / "copy.mkv") == "strange.mkv: not kept: unknown audio track"
+    assert [track[:2] for track in _tracks(tmp_path / "copy.mkv")] == [("audio", "aac"), ("subtitle", "subrip")]
+
+
+def test_damaged_ac3_track_does_not_end_the_recording(tmp_path: Path, film: Callable[[str], Path]) -> None:
+    damaged = tmp_path / "damaged.mkv"
+    damaged.write_bytes(film("tracks.mkv").read_bytes().replace(b"\x0b\x77", b"\0\0"))
+    says = "damaged.mkv: srt subtitles become mov_text; not kept: ac3 audio track, CAMERA"
+    assert copied(damaged, tmp_path / "copy.mp4") == says
+    assert read_film(tmp_path / "copy.mp4").pictures == 50
+
+
 @pytest.mark.parametrize(("suffix", "lost"), [(".mov", None), (".mp4", "com.apple.quicktime.make"), (".mkv", None)])
 def test_metadata_of_phones_is_kept(tmp_path: Path, film: Callable[[str], Path], suffix: str, lost: str | None) -> None:
     phone = tmp_path / "phone.mov"
