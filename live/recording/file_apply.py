@@ -128,7 +128,7 @@ def _apply_to_video(source: Path, output: Path, options: ApplyOptions, progress:
         report = session.run()
     except VeneerError as error:
         if part.exists() and str(part) not in str(error):
-            say(f"{source.name}: what was done until then is in {part}")
+            say(f"{source.name}: the completed part is in {part}")
         raise
     frames = report["frames_out"]
     progress.update(task, completed=frames, total=frames)

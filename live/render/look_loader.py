@@ -39,7 +39,7 @@ class LoadedLook:
 
     @property
     def needs_person(self) -> bool:
-        """Whether frames need a person mask, for a layer or to notice people who are not drawn."""
+        """Whether frames need a person mask, for a layer or to detect people who are not drawn."""
         return self.look.needs_person
 
     @property

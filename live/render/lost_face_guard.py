@@ -36,7 +36,7 @@ class _KnownFace:
 
 
 class LostFaceGuard:
-    """Remembers the faces of one film, and reports those that a look would leave uncovered because they are not found.
+    """Tracks the faces of one stream, and reports those that a look would leave uncovered because they are not found.
 
     A face that is no longer found counts as lost for the look's `hold_s`, unless its box shows a person: the policy has
     every person drawn or blurred. It counts as found again if there are as many faces as before and one that is new
