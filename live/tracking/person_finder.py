@@ -19,7 +19,7 @@ from live.pipeline.frame import Face, Floats, ImageU8
 from live.tracking.far_faces import MIN_SIDE_PX, new_detector
 from live.tracking.person_segmenter import PersonSegmenter
 
-_VIEW_INTERVAL_S = 0.08  # between two views; each takes about 2 ms
+_VIEW_INTERVAL_S = 0.12  # between two views; each takes about 2 ms
 _FADE_S = 2.0  # a person that is not seen again fades with this time constant; all views take about a second
 _MIN_SHOWN = 64  # what has faded below this is not drawn any more
 _CUT = 30.0  # mean change of a sample of pixels, in levels
