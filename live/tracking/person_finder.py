@@ -74,6 +74,7 @@ class PersonFinder:
         self._pending: Iterator[tuple[str, Box]] = iter(())
         self._bodies: list[Box] = []  # views around the heads that were detected last
         self._seen: dict[_Key, _Seen] = {}
+        self._missed: set[_Key] = set()  # heads of tracked faces that the segmentation does not show
         self._searched_s = float("-inf")
         self.untracked_heads = False  # whether a head was detected where no face is tracked
 
@@ -104,14 +105,16 @@ class PersonFinder:
             self._frame_wh, self._seen, self._pending, self._bodies = (width, height), {}, iter(()), []
         whole = self._whole(frame_bgr)
         self._fade(at_s)
-        self._remember_faces(faces, whole, at_s)
+        is_due = is_new or abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S
+        if is_due:
+            self._remember_faces(faces, whole, at_s)
         if is_new:
             self.untracked_heads = False
             for kind, box in sorted(_views(self._frame_wh)):  # heads first: they confirm persons
                 self._search(kind, box, frame_bgr, whole, faces, at_s)
             while self._bodies:
                 self._search("body", self._bodies.pop(), frame_bgr, whole, faces, at_s)
-        elif abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S:
+        elif is_due:
             self._searched_s = at_s
             scale = min(1.0, _VIEW_PX / min(width, height))
             if scale < 1.0:
@@ -119,7 +122,10 @@ class PersonFinder:
             self._search(*self._next_view(), frame_bgr, whole, faces, at_s)
         tracked = {("face", face.face_id) for face in faces}
         persons = self._seen_by(whole, lambda key: key not in tracked)
-        return self._seen_by(persons, lambda key: key in tracked and _is_missed(self._seen[key].shown, persons))
+        if is_due:
+            seen_heads = {key: seen.shown for key, seen in self._seen.items() if key in tracked}
+            self._missed = {key for key, head in seen_heads.items() if _is_missed(head, persons)}
+        return self._seen_by(persons, lambda key: key in self._missed)
 
     def close(self) -> None:
         """Release the models; idempotent."""
