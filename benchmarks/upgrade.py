@@ -83,7 +83,7 @@ class RunResult:
 
 
 def count_late(intervals_ms: NDArray[np.float64], usual_ms: float) -> int:
-    """Return the number of intervals longer than twice the usual one."""
+    """Return the number of intervals, (N,) ms, longer than twice the usual one."""
     return int((intervals_ms > 2 * usual_ms).sum())
 
 

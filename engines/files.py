@@ -1,4 +1,4 @@
-"""Atomic file replacement: a reader sees the whole old file or the whole new one. Result files of the command line."""
+"""Atomic file replacement: a reader gets the whole old file or the whole new one. Result files of the command line."""
 
 from __future__ import annotations
 

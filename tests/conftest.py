@@ -24,7 +24,7 @@ TIMING_BOUND = (
     "benchmarks/test_soak.py",
     "engines/build/test_cpu_contention.py",
     "faults/test_patience.py",
-    "faults/test_what_hangs.py",
+    "faults/test_hanging_calls.py",
     "live/pipeline/test_idle.py",
     "live/pipeline/test_pipeline_ends.py",
     "live/upgrades/test_upgrades_pace.py",
@@ -33,7 +33,7 @@ TIMING_BOUND = (
 
 # The slowest files, which workers take first so that none of them is left alone with one at the end.
 SLOW = (
-    "faults/test_a_thousand_faults.py",
+    "faults/test_random_faults.py",
     "live/commands/test_cli.py",
     "engines/runtime/test_torch_cuda.py",
     "fuzz/test_fuzz.py",
@@ -67,7 +67,7 @@ def data_dir() -> Path:
 
 @pytest.fixture(autouse=True)
 def veneer_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Keep the settings, caches and recordings of the user who runs the tests out of them."""
+    """Isolate each test from the user's own settings, caches and recordings."""
     home = tmp_path_factory.mktemp("h")
     monkeypatch.setenv("VENEER_HOME", str(home))
     yield home

@@ -96,7 +96,14 @@ def convert_to_openvino(net: nn.Module, bgr: NDArray[np.uint8]) -> Any:
 
 
 def compile_openvino(model: Any, bgr: NDArray[np.uint8], hint: str, threads: int | None = None) -> Opened:
-    """Compile an OpenVINO model for the CPU, in the precision `hint` ("f32", "bf16"), with `bgr` as its input."""
+    """Compile an OpenVINO model for the CPU, in the precision `hint` ("f32", "bf16").
+
+    Args:
+        model: Converted model whose input is BGR uint8.
+        bgr: (N, H, W, 3) uint8 BGR, the input; its memory is shared with the model.
+        hint: Inference precision.
+        threads: Number of threads; None for OpenVINO's default.
+    """
     from engines.runtime.openvino.converted_graph import load_openvino, openvino_core
 
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}

@@ -35,13 +35,13 @@ def alpha_ramp() -> Pixels:
 
 
 def deep(rgb: Pixels) -> Pixels:
-    """Return 16-bit values whose low bits are used."""
+    """Return 16-bit values of 8-bit ones, of the same shape, with random low bits."""
     low = np.random.default_rng(0).integers(0, 256, rgb.shape, np.uint16)
     return (rgb.astype(np.uint16) << 8) | low
 
 
 def moving() -> list[Image.Image]:
-    """Return the frames of an animation: the face moves a little."""
+    """Return the RGB frames of an animation: the portrait, shifted by a few pixels in each."""
     face = Image.fromarray(face_rgb())
     return [face.transform(face.size, Image.Transform.AFFINE, (1, 0, 3 * i, 0, 1, i)) for i in range(len(DURATIONS_MS))]
 
@@ -113,7 +113,7 @@ def _png_and_tiff(folder: Path, face: Pixels, ramp: Pixels) -> None:
 
 
 def write_deep_tiff(path: Path, rgb: Pixels, profile: RgbProfile) -> None:
-    """Write 16-bit RGB with a profile, by another library than the one under test."""
+    """Write (H, W, 3) uint16 RGB with a profile, by another library than the one under test."""
     import tifffile
 
     tifffile.imwrite(path, rgb, photometric="rgb", iccprofile=profile.icc())

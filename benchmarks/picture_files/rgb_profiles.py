@@ -54,7 +54,7 @@ class RgbProfile:
         return np.asarray(xyz2lab(xyz, illuminant="D65"))
 
     def encoded(self, other: RgbProfile, rgb: NDArray[np.uint8], dtype: type = np.uint8) -> NDArray[Any]:
-        """Convert uint8 RGB of another profile to this one's, of the given depth."""
+        """Convert (H, W, 3) uint8 RGB of another profile to this one, as `dtype`, uint8 or uint16."""
         linear = other._linear(rgb / 255) @ np.array(other.xyz) @ np.linalg.inv(np.array(self.xyz))
         linear = np.clip(linear, 0, 1)
         gamma = self.gamma

@@ -1,6 +1,6 @@
 """The cache of built engines on disk, keyed by everything that changes an engine's bytes.
 
-Entries are folders. They are written under a temporary name and renamed, so that a reader never sees half of one.
+Entries are folders. They are written under a temporary name and renamed, so that no reader gets an incomplete one.
 """
 
 from __future__ import annotations

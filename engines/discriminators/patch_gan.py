@@ -11,7 +11,7 @@ class PatchGan(nn.Module):
     """The conditional discriminator C64-C128-C256-C512: one logit per 70x70 patch, from input and output picture.
 
     Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017
-    (arXiv:1611.07004), appendix 6.1.2. It sees the input too, so a realistic picture of something else is rejected.
+    (arXiv:1611.07004), appendix 6.1.2. It receives both, so a realistic picture of another scene is rejected.
 
     Args:
         channels: Channels of the first layer (64 in the paper).

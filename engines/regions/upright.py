@@ -136,8 +136,8 @@ def face_box(
     """Return the square around a face.
 
     Its size follows the larger of the face's height and 1.2 times its width, so that it does not shrink while the head
-    nods or turns. With a temporal filter it stays where it is while the head moves only slightly: then the network sees
-    the same pixels, and what does not move is drawn unchanged.
+    nods or turns. With a temporal filter it does not move while the head moves only slightly: the network then gets the
+    same pixels, and its output is stable.
 
     Args:
         landmarks_xy: (478, 2) float32 pixels, face mesh order.

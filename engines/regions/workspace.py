@@ -19,7 +19,7 @@ class Workspace:
         self._buffers: dict[str, NDArray[np.uint8]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
-        """Return an uninitialised C-contiguous array, valid until the name is requested again."""
+        """Return an uninitialised C-contiguous array of that shape, valid until the name is requested again."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:

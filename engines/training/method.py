@@ -25,7 +25,7 @@ MethodT = TypeVar("MethodT", bound="TrainingMethod[Any]")
 class BatchSource(Protocol):
     """A map-style dataset whose item is the whole batch of a step.
 
-    The batch must depend on the seed, the device and the step only: then a resumed run sees the same batches. Items
+    The batch must depend on the seed, the device and the step only: then a resumed run gets the same batches. Items
     are prepared in worker processes, so the source and its batches must be picklable.
     """
 
@@ -145,7 +145,7 @@ class TrainingMethod(ABC, Generic[ConfigT]):
             raise OptionsError("weights to start from", got, "omit --from, or name another style") from error
 
     def card(self) -> dict[str, Any]:
-        """Return entries of the style card that only the method knows: data, losses, output size."""
+        """Return the method's entries of the style card: data, losses, output size."""
         return {}
 
     def describe_data(self, what: str) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class TrainingMethod(ABC, Generic[ConfigT]):
         return config.peak_lr * warm_up * 0.5 * (1 + math.cos(math.pi * (step / config.steps)))
 
     def ema_decay(self, step: int) -> float:
-        """Return the decay of the moving averages after a step; it starts low to forget the initial weights."""
+        """Return the decay of the moving averages after a step; low at first, to discard the initial weights."""
         return min(self.config.ema_decay, (step + 1) / (step + 10))
 
     def minimise(self, optimiser: str, loss: Tensor, name: str = "the loss") -> float:

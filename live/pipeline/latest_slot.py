@@ -41,7 +41,7 @@ class LatestSlot(Generic[T]):
         """Put an item into the slot. Raises Closed if it was closed, or the producer stopped, before it had room.
 
         Args:
-            stopped: called ten times a second while `put` waits; True gives up.
+            stopped: Called ten times a second while `put` waits; a true result ends the wait.
         """
         with self._changed:
             if self._lossless:

@@ -145,7 +145,7 @@ class Recorder:
         if recording.failed.is_set():
             return
         if recording.sender.thread.is_alive():
-            self._say(f"{path} is still being written; what is on the disk plays")
+            self._say(f"{path} is still being written; the part on the disk is playable")
         elif not path.exists():
             self._say("nothing was recorded" if not frames else f"recording lost: {path} was removed meanwhile")
         else:

@@ -19,7 +19,8 @@ def add_change(frame_bgr: NDArray[np.uint8], region: LipsRegion, change: NDArray
 
     Args:
         frame_bgr: (H, W, 3) uint8, bit-identical outside the region's box and where the mask is 0.
-        change: float32 BGR in steps of 1/255, at the crop's size or at the box's.
+        region: Lips region of that frame.
+        change: (h, w, 3) float32 BGR in steps of 1/255, at the crop's size or at the box's.
         strength: 0..1.
     """
     if change.shape[:2] != region.mask.shape:
@@ -36,9 +37,16 @@ def add_region_change(
     strength: float,
     workspace: Workspace | None = None,
 ) -> None:
-    """Add a change to the frame through the mask of an upright region; see `add_change`.
+    """Add a change to the frame, in place, through the mask of an upright region.
 
     The change is enlarged to the box, so the frame keeps its own detail.
+
+    Args:
+        frame_bgr: (H, W, 3) uint8, bit-identical outside the region's box and where the mask is 0.
+        region: Region with a mask, or None as its mask for the whole box.
+        change: (h, w, 3) float32 BGR in steps of 1/255, at the crop's size.
+        strength: 0..1.
+        workspace: See the module.
     """
     workspace = workspace or Workspace()
     bounds = _mask_bounds(region)
@@ -66,9 +74,10 @@ def blend_picture(
 
     Args:
         frame_bgr: (H, W, 3) uint8, bit-identical outside the region's box and where the mask is 0.
-        picture_bgr: float32 BGR in steps of 1/255, at the crop's size.
-        strength: 0..1; below 1 the frame shows through.
-        workspace: see the module.
+        region: Upright region of that frame.
+        picture_bgr: (h, w, 3) float32 in steps of 1/255, at the crop's size.
+        strength: 0..1; below 1 the result is mixed with the frame.
+        workspace: See the module.
     """
     workspace = workspace or Workspace()
     bounds = _mask_bounds(region)

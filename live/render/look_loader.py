@@ -39,7 +39,7 @@ class LoadedLook:
 
     @property
     def needs_person(self) -> bool:
-        """Whether frames need a person mask, for a layer or to notice people who are not drawn."""
+        """Whether frames need a person mask, for a layer or to detect people who are not drawn."""
         return self.look.needs_person
 
     @property
@@ -99,6 +99,11 @@ class LookLoader:
         """Whether that look, loaded or not, needs a person mask."""
         look = self._looks.get(name)
         return look is not None and look.needs_person
+
+    def needs_everyone(self, name: str) -> bool:
+        """Whether every person must be found for that look, loaded or not; see `Look.needs_everyone`."""
+        look = self._looks.get(name)
+        return look is not None and look.needs_everyone
 
     def get(self, name: str) -> LoadedLook | None:
         """Return the look if it is loaded; never blocks."""

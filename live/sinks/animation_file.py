@@ -33,7 +33,7 @@ def check_animation_target(output: Path, animation: PictureFile | None) -> None:
         SinkError: The suffix is of no such file, or the place is not writable.
     """
     suffix = output.suffix.lower()
-    if suffix in ANIMATION_SUFFIXES and (animation or suffix != ".png"):  # the film of a .png would surprise
+    if suffix in ANIMATION_SUFFIXES and (animation or suffix != ".png"):  # .png: still picture
         return
     if animation and suffix in PICTURE_SUFFIXES:
         got = f"{animation.path.name} is an animation of {animation.frame_count} frames, a {suffix} holds one"

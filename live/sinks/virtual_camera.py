@@ -44,7 +44,7 @@ class VirtualCameraSink(FrameSink):
     least 48x32. Frames of other sizes are fitted into it with black bars.
 
     On v4l2loopback the driver shows the privacy card if this program dies (see `StandbyPicture`). While there are no
-    viewers, the camera holds the card, frames are discarded and `send` waits. A new viewer sees first the card, then
+    viewers, the camera holds the card, frames are discarded and `send` waits. A new viewer first gets the card, then
     frames captured after it connected, never an older frame.
 
     Attributes:
@@ -181,7 +181,9 @@ class VirtualCameraSink(FrameSink):
             self._camera.send(np.ascontiguousarray(frame_bgr))
         except Exception as error:  # whatever the backend raises, no later frame will get through
             got = f"it no longer takes pictures ({' '.join(str(error).split()) or type(error).__name__})"
-            raise SinkError(self.name, got, "start veneer again; if it stays so, reload the camera's driver") from None
+            raise SinkError(
+                self.name, got, "start veneer again; if it still fails, reload the camera's driver"
+            ) from None
 
     def close(self) -> None:
         """Close the camera and release its lock; idempotent. Remaining readers of v4l2loopback see the card."""

@@ -52,7 +52,11 @@ def acceptance_outputs(engine: Engine, regions_bgr: NDArray[np.uint8]) -> NDArra
 
 
 def find_defect(outputs: NDArray[np.float32], reference: NDArray[np.float16]) -> str:
-    """Compare an engine's acceptance outputs with those of the engine in use; return what is wrong, or ""."""
+    """Compare the `acceptance_outputs` of two engines, (5, H, W, 3) BGR in steps of 1/255.
+
+    Returns:
+        What is wrong with `outputs`; "" if nothing is.
+    """
     if not np.isfinite(outputs).all():
         return "it gives NaN or infinity"
     difference = float(np.sqrt(np.square(outputs - reference).mean(axis=(1, 2, 3))).max())
@@ -67,8 +71,9 @@ def open_accepted(style: Style, order: BuildOrder, *, reference: NDArray[np.floa
     A rejected engine is recorded as failed in the engine cache, so that later runs do not use it either.
 
     Args:
-        style: at the size that was built.
-        reference: `acceptance_outputs` of the engine in use.
+        style: The style, at the size that was built.
+        order: What was built.
+        reference: `acceptance_outputs` of the engine in use, (5, H, W, 3) BGR in steps of 1/255.
 
     Raises:
         BuildError: The engine cannot be opened, is not the one that was built, or fails the test.

@@ -10,7 +10,7 @@ from support.head_parts import portrait_face
 
 
 @pytest.fixture
-def own_rubbish() -> Iterator[None]:
+def exclude_library_objects() -> Iterator[None]:
     """Exclude the libraries' 100,000 objects from the garbage collections that look for what a run left open.
 
     With them, two collections per run took three quarters of the tests' time.

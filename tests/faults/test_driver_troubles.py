@@ -117,7 +117,7 @@ def test_waiting_ends_when_a_reader_comes() -> None:
     waiting.start()
     time.sleep(0.1)
     viewers.report("/dev/video10", 1)
-    assert Patience().sees(lambda: came == [True])
+    assert Patience().becomes_true(lambda: came == [True])
 
 
 def test_output_stays_watched_after_a_recording() -> None:

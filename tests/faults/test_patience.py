@@ -50,7 +50,7 @@ def test_six_second_hang_is_late_on_a_stalled_machine() -> None:
         machine.run(0.5, stalled=True)
         assert patience.lasts() == (part < 5), "half of the time counts"
         machine.run(0.5)
-    assert not patience.sees(lambda: True)
+    assert not patience.becomes_true(lambda: True)
 
 
 def test_two_machine_stalls_extend_the_timeout() -> None:
@@ -60,7 +60,7 @@ def test_two_machine_stalls_extend_the_timeout() -> None:
         machine.run(3, stalled=True)
         assert patience.lasts()
         machine.run(1)
-    assert patience.sees(lambda: True)
+    assert patience.becomes_true(lambda: True)
 
 
 def test_delay_is_what_a_sleep_exceeds() -> None:

@@ -108,7 +108,7 @@ def test_signal_at_any_stage_stops_cleanly(tmp_path: Path, veneer_home: Path, st
         patience = Patience(QUICK_S + 1.0, late_s=queue.late_s)  # three programs end at once
         for name, run in zip(SIGNALS, runs, strict=True):
             run.send_signal(getattr(signal, name))
-        assert patience.sees(lambda: all(run.poll() is not None for run in runs))
+        assert patience.becomes_true(lambda: all(run.poll() is not None for run in runs))
         for name, run in zip(SIGNALS, runs, strict=True):
             _, messages = run.communicate(timeout=HANG_S)
             assert run.returncode in _clean(stage) or stage == "loading", (name, messages)
@@ -141,7 +141,7 @@ def test_signal_while_idle_stops_cleanly(name: str, tmp_path: Path, monkeypatch:
         until(lambda: any("released" in line for line in messages), "idling")
         patience = Patience()
         os.kill(os.getpid(), getattr(signal, name))
-        in_time.append(patience.sees(ended.is_set))
+        in_time.append(patience.becomes_true(ended.is_set))
         give_up.cancel()
 
     before = signal.signal(getattr(signal, name), signal.SIG_DFL)  # it may be ignored if the tests run under nohup

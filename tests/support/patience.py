@@ -153,7 +153,7 @@ class Patience:
             self._until_s = self._since_s + self._seconds + self._late_s(self._since_s, now_s)
         return now_s < self._until_s
 
-    def sees(self, true: Callable[[], object], *, every_s: float = 0.002) -> bool:
+    def becomes_true(self, true: Callable[[], object], *, every_s: float = 0.002) -> bool:
         """Wait for the condition; return whether it became true in time."""
         while not true():
             if not self.lasts():
@@ -170,7 +170,7 @@ def _late_here_s(since_s: float, until_s: float) -> float:
 
 def ends_soon(thread: threading.Thread) -> bool:
     """Wait for the thread; return whether it ended in time."""
-    return Patience().sees(lambda: not thread.is_alive())
+    return Patience().becomes_true(lambda: not thread.is_alive())
 
 
 _yardstick = Yardstick()

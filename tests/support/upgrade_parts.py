@@ -76,7 +76,7 @@ class Show:
         )
         self.thread, self.errors = in_background(self.pipeline)
 
-    def frames_go_on(self) -> bool:
+    def frames_continue(self) -> bool:
         """Whether many more new frames are output."""
         newest = self.sink.frames[-1].frame_id if self.sink.frames else -1
         return self.sink.wait_for(lambda frames: bool(frames) and frames[-1].frame_id > newest + MANY, 60.0)

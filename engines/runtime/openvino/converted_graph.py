@@ -25,7 +25,7 @@ GRAPH = "model.xml"
 def load_openvino() -> Any:
     """Import `openvino` without its telemetry, which would report each import and conversion to a server.
 
-    OpenVINO and NNCF treat a user who was never asked as one who agreed; both work without the telemetry module. Raises
+    OpenVINO and NNCF send telemetry unless the user has refused it; both work without the telemetry module. Raises
     ImportError if OpenVINO is not installed.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -194,7 +194,7 @@ def style_parts(style: Style) -> dict[str, Any]:
 
 
 def device_parts(device: CudaDevice) -> dict[str, Any]:
-    """Return everything in a GPU and its libraries that changes an engine's bytes or answers, for `cache_key`."""
+    """Return everything in a GPU and its libraries that changes an engine's bytes or output, for `cache_key`."""
     return {
         "device": device.name,
         "capability": list(device.capability),

@@ -61,7 +61,11 @@ class StaticRun:
         self._recorded = self._record() if on_gpu else None
 
     def run(self, regions_bgr: Regions) -> tuple[NDArray[np.float32], bool]:
-        """Return the output for up to `count` regions, overwritten by the next call, and whether all is finite."""
+        """Run the network on up to `count` regions, (N, H, W, 3) uint8 BGR.
+
+        Returns:
+            (N, H, W, 3) float32 BGR in steps of 1/255, overwritten by the next call, and whether all values are finite.
+        """
         count = len(regions_bgr)
         np.copyto(self._in_bgr[:count], regions_bgr)
         if self._recorded is None:

@@ -15,7 +15,7 @@ GAN_KINDS = ("vanilla", "lsgan", "wgan-gp")
 
 
 def generator_loss(logits_fake: Tensor, kind: str) -> Tensor:
-    """Return the adversarial loss of the generator, from the discriminator's logits for its pictures."""
+    """Return the generator's adversarial loss, a scalar, from logits of any shape for its pictures."""
     if kind == "vanilla":
         return F.softplus(-logits_fake).mean()  # the non-saturating form of Goodfellow et al., arXiv:1406.2661
     if kind == "lsgan":
@@ -24,7 +24,7 @@ def generator_loss(logits_fake: Tensor, kind: str) -> Tensor:
 
 
 def discriminator_loss(logits_fake: Tensor, logits_real: Tensor, kind: str) -> Tensor:
-    """Return the loss of the discriminator; for "wgan-gp" add `gradient_penalty`."""
+    """Return the discriminator's loss, a scalar, from logits of any shape; for "wgan-gp" add `gradient_penalty`."""
     if kind == "vanilla":
         return (F.softplus(logits_fake) + F.softplus(-logits_real)).mean() / 2
     if kind == "lsgan":

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def l1(output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean absolute difference."""
+    """Return the mean absolute difference of two batches of one shape."""
     return (output - target).abs().mean()
 
 

@@ -174,7 +174,7 @@ def test_without_openvino_the_fallback_is_pytorch(monkeypatch: pytest.MonkeyPatc
 def test_a_lost_gpu_falls_back_to_openvino_step_by_step(
     portrait_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TensorRT and its GPU are stand-ins; what goes on is real, and paints."""
+    """TensorRT and its GPU are simulated; the fallback engines are real, and paint."""
 
     def lost(regions_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], bool]:
         raise RuntimeError("CUDA error: device lost\nlong")

@@ -23,7 +23,7 @@ ONE = np.zeros((1, 4, 6, 3), np.uint8)
 
 
 class StandIn:
-    """An engine that answers with one level; it may wait, raise, or notice that it is used after its end."""
+    """An engine that returns one level; it can wait, raise, or record calls after it was closed."""
 
     def __init__(self, level: float, during: Callable[[], None] = lambda: None) -> None:
         self.info = EngineInfo("lips", "stand-in", f"level {level}", "here", "a test")
@@ -128,17 +128,17 @@ def fails() -> None:
     ],
 )
 def test_a_failing_engine_is_reported_once_and_replaced(bad: StandIn, says: str) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     def failed(info: EngineInfo, error: EngineError) -> bool:
-        told.append(str(error))
+        reported.append(str(error))
         return False
 
     engine = HotSwapEngine(bad, on_failure=failed)
     for _ in range(3):
         with pytest.raises(EngineError):
             engine.infer(ONE)
-    assert told == [says]
+    assert reported == [says]
     engine.swap(StandIn(5.0))
     assert (engine.infer(ONE) == 5.0).all()
 

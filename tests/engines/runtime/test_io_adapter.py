@@ -24,7 +24,7 @@ Opened = Callable[[Style], Engine]
 
 
 def stand_in_for_cuda(style: Style) -> Engine:
-    """The engine for NVIDIA GPUs as it is, but for the device: its steps run on the CPU, and nothing is recorded."""
+    """The engine for NVIDIA GPUs, on the CPU instead; no CUDA graph is recorded."""
     device = cuda_device.CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
     eager, recorded = cuda_engine.eager_reference, cuda_engine.record_network
     with pytest.MonkeyPatch.context() as patch:
@@ -104,7 +104,7 @@ def test_output_memory_is_reused(engine: Engine, count: int, crops_bgr: NDArray[
 
 
 def test_no_region_sized_array_is_allocated_per_call(engine: Engine, crops_bgr: NDArray[np.uint8]) -> None:
-    """NumPy's arrays are counted; what a library takes for itself is not seen."""
+    """Counts arrays of NumPy; allocations inside libraries are not included."""
     for count in (1, 4):
         asked = crops_bgr[:count]
         engine.infer(asked)
@@ -117,17 +117,17 @@ def test_no_region_sized_array_is_allocated_per_call(engine: Engine, crops_bgr: 
 
 
 def test_invalid_input_does_not_replace_the_engine(crops_bgr: NDArray[np.uint8]) -> None:
-    told: list[EngineInfo] = []
+    reported: list[EngineInfo] = []
 
     def failed(info: EngineInfo, error: EngineError) -> bool:
-        told.append(info)
+        reported.append(info)
         return False
 
     engine = HotSwapEngine(OpenVinoEngine(load_style("lips-glaze")), on_failure=failed)
     for _ in range(2):
         with pytest.raises(RegionsError):
             engine.infer(np.zeros((5, 30, 90, 3), np.uint8))
-    assert told == []
+    assert reported == []
     said = []
     inner = stand_in_for_cuda(load_style("lips-glaze"))
     inner._say = said.append  # type: ignore[attr-defined]

@@ -157,7 +157,7 @@ def test_a_plan_of_another_gpu_is_not_rebuilt_while_live(monkeypatch: pytest.Mon
 
 
 def with_stand_ins(monkeypatch: pytest.MonkeyPatch, spoil: float = 1.0) -> list[int]:
-    """The engine as it is, but for TensorRT and the GPU: its "plans" run as half precision on the CPU."""
+    """The real engine without TensorRT and GPU: its "plans" run in half precision on the CPU."""
     with_versions(monkeypatch, {"torch-tensorrt-rtx": "2.13.0", "tensorrt-rtx": "1.5.0"})
     net = load_style("lips-glaze").load_generator().half()
     built: list[int] = []

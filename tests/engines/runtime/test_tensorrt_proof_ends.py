@@ -22,7 +22,7 @@ from benchmarks.tensorrt_proof import Proof
 
 @pytest.fixture
 def no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """pip finds what lies in this folder, and nothing else."""
+    """pip finds the packages of this folder only."""
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_FIND_LINKS"):
@@ -34,7 +34,7 @@ def no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def wheel(folder: Path, version: str) -> str:
-    """A package with nothing in it; what to ask pip for."""
+    """Create an empty package; return its requirement for pip."""
     about_it = f"nothing_at_all-{version}.dist-info"
     with zipfile.ZipFile(folder / f"nothing_at_all-{version}-py3-none-any.whl", "w") as file:
         file.writestr(f"{about_it}/METADATA", f"Metadata-Version: 2.1\nName: nothing-at-all\nVersion: {version}\n")
@@ -114,7 +114,7 @@ def test_a_python_without_tensorrt_says_so(monkeypatch: pytest.MonkeyPatch, caps
 
 
 class Builder:
-    """Stands in for TensorRT: notes what it was asked for, and proves it unless told otherwise."""
+    """Simulated TensorRT: records each request, and proves it unless set to fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[tuple[str, str, int]] = []

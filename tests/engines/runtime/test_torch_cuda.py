@@ -80,7 +80,7 @@ def test_nan_in_the_output_is_detected(crops_bgr: NDArray[np.uint8]) -> None:
 
 
 class Overflows(nn.Module):
-    """Fine in FP32, beyond the largest half-precision number on the way."""
+    """Finite in FP32; an intermediate value overflows in half precision."""
 
     def forward(self, rgb: Tensor) -> Tensor:
         return rgb * 300.0 * 300.0 / 90000.0
@@ -167,7 +167,7 @@ def test_no_working_runtime_is_one_clear_line(crops_bgr: NDArray[np.uint8]) -> N
 
 
 def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine as it is, but for the device: its steps run on the CPU, and nothing is recorded."""
+    """The real engine on the CPU instead of a GPU; no CUDA graph is recorded."""
     device = cuda_device.CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
     monkeypatch.setattr(cuda_engine, "torch_device", lambda: device)
     monkeypatch.setattr(cuda_engine, "eager_reference", lambda net, device: eager_reference(net, "cpu"))

@@ -136,7 +136,7 @@ def test_the_network_learns_to_paint_unseen_lips(tmp_path: Path) -> None:
 
 
 def test_folds_are_scored_by_networks_that_never_saw_them(tmp_path: Path) -> None:
-    """A picture whose paint nothing in the crop predicts is learned by heart if seen, and not if unseen."""
+    """Random paint can be memorised from training pairs, and cannot be predicted for unseen ones."""
     bare, painted = lip_crops(4)
     painted[0] = 255 - painted[0]
     _, _, scores = plan_cross_validation(

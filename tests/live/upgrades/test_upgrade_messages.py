@@ -42,7 +42,7 @@ def test_failed_build_is_skipped_for_its_key(mode: str, reason: str, lock: Path,
     shows.append(second)
     line = f"not built again: stand-in of lips-glaze before {failure.until}: {reason} on {failure.date}"
     assert second.says(f"{line} (veneer engines build tries now)"), second.messages
-    assert second.frames_go_on() and second.until(lambda: not second.look_loader.upgrades.is_running())
+    assert second.frames_continue() and second.until(lambda: not second.look_loader.upgrades.is_running())
     assert second.runs_on() == TORCH and len(second.messages) == 1
 
     third = Show([load_style(LIPS)], available_builds=keyed("good", lock, "another driver's"))
@@ -67,7 +67,7 @@ def test_no_build_lists_what_could_be_built(lock: Path, shows: list[Show]) -> No
     show = Show(styles, available_builds=ordered("good", lock), build=False)
     shows.append(show)
     assert show.says("--no-build"), show.messages
-    assert show.frames_go_on() and not show.look_loader.upgrades.is_running()
+    assert show.frames_continue() and not show.look_loader.upgrades.is_running()
     assert show.runs_on("both") == TORCH * 2 and not lock.exists()
     assert show.messages == [
         "--no-build: these engines could be built and are not: stand-in of lips-glaze, stand-in of lips-bright"

@@ -55,7 +55,7 @@ def test_frames_continue_through_every_upgrade_phase(
     phases: list[str] = []
 
     def passes(what: str) -> None:
-        assert show.frames_go_on(), f"rendering stopped while {what}"
+        assert show.frames_continue(), f"rendering stopped while {what}"
         phases.append(what)
 
     def opened(style: Style, **more: Any) -> Engine:
@@ -73,13 +73,13 @@ def test_frames_continue_through_every_upgrade_phase(
         close()
 
     monkeypatch.setattr(inner, "close", closing)
-    assert show.frames_go_on() and show.frames_go_on(), "rendering stopped while it was built"
+    assert show.frames_continue() and show.frames_continue(), "rendering stopped while it was built"
     assert show.runs_on() == TORCH
     Path(f"{lock}-{LIPS}.go").touch()
     assert show.says(", before on torch fp32")
     assert phases == ["it was opened", "it was tested", "it was tested", "the old one was closed"]
     assert show.runs_on()[0].startswith("openvino")
-    assert show.frames_go_on()
+    assert show.frames_continue()
     assert show.look_loader.upgrades.progress() == ""
     assert len(show.messages) == 1
 
@@ -88,7 +88,7 @@ def test_every_frame_is_painted_across_the_swap(lock: Path, shows: list[Show]) -
     show = Show([load_style(LIPS)], available_builds=ordered("good", lock))
     shows.append(show)
     assert show.says("now runs on")
-    assert show.frames_go_on()
+    assert show.frames_continue()
     assert all_painted(show)
 
 
@@ -113,7 +113,7 @@ def test_failing_build_leaves_the_engine_in_use(mode: str, says: str, lock: Path
     show = Show([load_style(LIPS)], available_builds=ordered(mode, lock, limit_s=4.0 if mode == "hang" else 600.0))
     shows.append(show)
     assert show.says(says), show.messages
-    assert show.frames_go_on()
+    assert show.frames_continue()
     assert show.runs_on() == TORCH and show.look_loader.upgrades.progress() == ""
     assert len(show.messages) == 1, "once, in one line"
     assert all_painted(show)
@@ -141,7 +141,7 @@ def test_defective_engine_is_never_swapped_in(
     show = Show([load_style(LIPS)], available_builds=ordered("good", lock))
     shows.append(show)
     assert show.says("stand-in of lips-glaze is not used: ") and says in show.messages[0], show.messages
-    assert show.runs_on() == TORCH and show.frames_go_on()
+    assert show.runs_on() == TORCH and show.frames_continue()
     assert len(show.messages) == 1 and "\n" not in show.messages[0]
     assert all_painted(show)
 
@@ -163,7 +163,7 @@ def test_looks_that_share_an_engine_are_upgraded_together(lock: Path, shows: lis
     assert show.until(lambda: ": building" in show.look_loader.upgrades.progress())
     assert f"building {LIPS}" in show.look_loader.upgrades.progress(), "the selected look comes first"
     show.controls.apply(Command("look", "both"))
-    assert show.frames_go_on() and show.runs_on() == TORCH * 2
+    assert show.frames_continue() and show.runs_on() == TORCH * 2
     Path(f"{lock}-{LIPS}.go").touch()
     assert show.says(f"style {LIPS} now runs on openvino")
     for name in (LIPS, "both"):
@@ -172,7 +172,7 @@ def test_looks_that_share_an_engine_are_upgraded_together(lock: Path, shows: lis
     Path(f"{lock}-lips-bright.go").touch()
     assert show.says("style lips-bright now runs on openvino")
     assert show.runs_on("both")[1] == show.runs_on("lips-bright")[0]
-    assert show.frames_go_on()
+    assert show.frames_continue()
 
 
 def test_own_style_is_shown_at_once_and_converted_later(shows: list[Show], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,9 +183,9 @@ def test_own_style_is_shown_at_once_and_converted_later(shows: list[Show], monke
     assert show.runs_on() == TORCH
     assert show.until(lambda: "building mine OpenVINO" in show.look_loader.upgrades.progress())
     builds.may_begin.set()
-    assert show.frames_go_on()
+    assert show.frames_continue()
     assert show.says("style mine now runs on openvino", BUILD_S), show.messages
-    assert show.frames_go_on()
+    assert show.frames_continue()
 
 
 @pytest.mark.skipif(not int8_graph.nncf_installed(), reason=f"no NNCF to build INT8 with: {int8_graph.INSTALL}")
@@ -194,12 +194,12 @@ def test_int8_build_is_tested_and_swapped_in(shows: list[Show], monkeypatch: pyt
     style = load_style(LIPS)
     show = Show([style], runtime="auto", tracker=FaceMeshTracker(), fps=10.0)
     shows.append(show)
-    assert show.frames_go_on()
+    assert show.frames_continue()
     before = show.runs_on()[0].removeprefix("openvino ")
     builds.may_begin.set()
 
     def over() -> bool:
-        assert show.frames_go_on(), f"rendering stopped after {builds.steps[-1:]}"
+        assert show.frames_continue(), f"rendering stopped after {builds.steps[-1:]}"
         return any("now runs on" in line or "is not used" in line for line in show.messages)
 
     assert show.until(over, BUILD_S), (show.messages, builds.steps)
@@ -211,4 +211,4 @@ def test_int8_build_is_tested_and_swapped_in(shows: list[Show], monkeypatch: pyt
         assert (info.precision, info.verdict) == ("int8", "passed")
     else:  # on processors whose INT8 is less accurate
         assert messages.startswith("failed: ") and info.precision == before and "is not used" in show.messages[0]
-    assert show.frames_go_on()
+    assert show.frames_continue()

@@ -51,7 +51,7 @@ def test_build_stops_without_viewers_and_restarts_later(
 
     show = Show([load_style(LIPS)], available_builds=builds, has_viewers=lambda: bool(watchers))
     shows.append(show)
-    assert show.frames_go_on() and show.frames_go_on()
+    assert show.frames_continue() and show.frames_continue()
     assert begun == [] and show.look_loader.upgrades.progress() == "" and not lock.with_name(f"alive-{LIPS}").exists()
 
     watchers.append("a call")
@@ -59,7 +59,7 @@ def test_build_stops_without_viewers_and_restarts_later(
     watchers.clear()
     assert show.until(lambda: show.look_loader.upgrades.progress() == "")
     assert gone(Path(f"{lock}-{LIPS}")), "the builder and its children are gone"
-    assert show.frames_go_on() and show.frames_go_on()
+    assert show.frames_continue() and show.frames_continue()
     assert len(begun) == 1 and show.look_loader.upgrades.is_running()
     assert show.messages == [] and failed_builds.all_failures() == []
 
@@ -73,7 +73,7 @@ def test_build_stops_without_viewers_and_restarts_later(
 
 def test_close_does_not_wait_for_viewers(lock: Path, begun: list[str]) -> None:
     show = Show([load_style(LIPS)], available_builds=ordered("good", lock), has_viewers=lambda: False)
-    assert show.frames_go_on() and show.until(show.look_loader.upgrades.is_running)
+    assert show.frames_continue() and show.until(show.look_loader.upgrades.is_running)
     show.end()
     assert show.until(lambda: not show.look_loader.upgrades.is_running())
     assert begun == [] and show.messages == []

@@ -29,16 +29,16 @@ def gaps_s(lock: Path, shows: list[Show]) -> tuple[float, float]:
     built: list[bool] = []
     show = Show([load_style(LIPS)], available_builds=ordered("wait", lock), has_viewers=lambda: bool(built))
     shows.append(show)
-    assert show.frames_go_on()
+    assert show.frames_continue()
     first = len(show.painted_s) - 1
-    assert all(show.frames_go_on() for _ in range(4))
+    assert all(show.frames_continue() for _ in range(4))
     start = len(show.painted_s) - 1
     built.append(True)
     assert show.until(lambda: ": building" in show.look_loader.upgrades.progress())
-    assert show.frames_go_on()
+    assert show.frames_continue()
     Path(f"{lock}-{LIPS}.go").touch()
     assert show.says(", before on torch fp32"), show.messages
-    assert show.frames_go_on()
+    assert show.frames_continue()
     show.end()
     show.sink.frames.clear()  # about 1 GB in many runs
     return largest_gap_s(show, first, start), largest_gap_s(show, start, len(show.painted_s) - 1)

@@ -66,7 +66,7 @@ class Benches:
         patience = Patience()
         for bench in self.all:
             bench.stop(how)
-        in_time = patience.sees(lambda: all(bench.ended for bench in self.all))
+        in_time = patience.becomes_true(lambda: all(bench.ended for bench in self.all))
         late = [bench for bench in self.all if not (in_time or bench.ended)] or ([] if in_time else self.all)
         return {
             number: f"it ended late, if at all; {bench.errors}" for number, bench in enumerate(self.all)
@@ -79,7 +79,7 @@ class Benches:
 
 
 @pytest.fixture
-def benches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_rubbish: None) -> Benches:
+def benches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exclude_library_objects: None) -> Benches:
     made = Benches(tmp_path)
     monkeypatch.setattr(live.pipeline.ingest, "PersonSegmenter", Segmenter)
     monkeypatch.setattr(live.render.frame_renderer, "PersonSegmenter", Segmenter)

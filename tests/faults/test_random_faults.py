@@ -195,7 +195,7 @@ class FaultRun:
 
 
 @pytest.fixture
-def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_rubbish: None) -> FaultRun:
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exclude_library_objects: None) -> FaultRun:
     return FaultRun(SEED, tmp_path, monkeypatch)
 
 
