@@ -160,7 +160,7 @@ def test_text_subtitles_of_matroska_are_copied(tmp_path: Path, film: Callable[[s
     ffmpeg("-i", film("tracks.mkv"), "-map", 0, "-c", "copy", "-c:s", codec, source)
     assert copied(source, tmp_path / "copy.mkv") is None
     assert _tracks(tmp_path / "copy.mkv")[-1] == ("subtitle", codec, "fra")
-    assert copied(source, tmp_path / "copy.mp4") == (f"source.mkv: {codec} subtitles become mov_text; not kept: CAMERA")
+    assert "subtitles become mov_text" in str(copied(source, tmp_path / "copy.mp4"))
 
 
 def test_cover_art_is_named(tmp_path: Path, film: Callable[[str], Path]) -> None:
