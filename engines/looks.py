@@ -11,6 +11,7 @@ from typing import Any
 from engines import paths, toml
 from engines.errors import LookError, os_errors
 from engines.generators.shade import Shade
+from engines.regions.upright import FRAME_REGIONS
 from engines.styles import Style, load_style
 from engines.text import did_you_mean
 from engines.untrusted_files import shown
@@ -84,6 +85,28 @@ class Look:
     def needs_person(self) -> bool:
         """Whether a layer needs the mask of the persons in the frame, or the check that each of them is drawn."""
         return any(isinstance(layer.style, Style) and layer.style.needs_person for layer in self.layers)
+
+    @property
+    def final_fallback(self) -> str:
+        """What is shown without a face when no earlier frame can be held: "raw", "blur" or "card"."""
+        return self.then if self.no_face == "hold" else self.no_face
+
+    @property
+    def region_drawn_without_faces(self) -> str:
+        """The region that the strongest drawn layers cover without any face: "frame" or "person"; else ""."""
+        drawn = [
+            (layer.style.region, layer.strength)
+            for layer in self.layers
+            if isinstance(layer.style, Style) and layer.style.covers
+        ]
+        max_strength = max((strength for _, strength in drawn), default=0.0)
+        regions = {region for region, strength in drawn if strength >= max_strength}
+        return next((region for region in FRAME_REGIONS if region in regions), "")
+
+    @property
+    def needs_everyone(self) -> bool:
+        """Whether every person on the frame must be found: those whom no layer draws must be covered."""
+        return self.covers and self.final_fallback != "raw" and self.region_drawn_without_faces != "frame"
 
 
 def user_file() -> Path:

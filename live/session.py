@@ -69,6 +69,9 @@ class Session:
         on_frame: called in the rendering thread with every rendered frame.
         ctl: whether `veneer ctl` can control this run.
 
+    Attributes:
+        look: the look that is selected at the start.
+
     Raises:
         VeneerError: The options contradict each other, or a part cannot be created.
     """
@@ -90,7 +93,7 @@ class Session:
             check_writable("--report", options.report)
         looks = dict(looks) if looks else _load_looks(options)
         with options.naming("look"):
-            find_look(looks, options.look)
+            self.look = find_look(looks, options.look)
         self._look_keys = look_keys(looks)
         self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
         with options.naming("sinks"):

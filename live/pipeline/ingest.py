@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 
 from engines.text import one_line
-from live.pipeline.frame import Frame, ImageU8, TrackedFrame, checked
+from live.pipeline.frame import Face, Frame, ImageU8, TrackedFrame, checked
 from live.pipeline.latest_slot import Closed, LatestSlot
 from live.pipeline.timing import Timings
+from live.render.privacy_policy import UNTRACKED
 from live.sources.base import FrameSource, SourceInfo
 from live.tracking.base import FaceTracker
-from live.tracking.person_segmenter import PersonSegmenter
+from live.tracking.person_finder import PersonFinder
 
 _CLOSE_TIMEOUT_S = 0.3
 _TRACKER_LEAD = 1.2  # of the usual tracking time: start early, so that the renderer seldom waits
@@ -31,6 +32,7 @@ class Ingest:
         lossless: every frame waits for its turn; otherwise the newest wins.
         frames: read at most this many if lossless; None for no limit.
         needs_person: whether frames that are tracked now need a person mask.
+        needs_everyone: whether that mask must show every person.
         fail: called with the error that ends the run, and its origin ("source" or "tracker").
         say: receives one-line messages for the user; the same one may come with every frame.
 
@@ -48,6 +50,7 @@ class Ingest:
         lossless: bool,
         frames: int | None,
         needs_person: Callable[[], bool],
+        needs_everyone: Callable[[], bool],
         timings: Timings,
         fail: Callable[[Exception, str], None],
         say: Callable[[str], None],
@@ -56,9 +59,10 @@ class Ingest:
         self.source_waits = False
         self.over = threading.Event()
         self._source, self._tracker = source, tracker
-        self._segmenter = PersonSegmenter()  # loads its model on first use
+        self._person_finder = PersonFinder()  # loads its models on first use
         self._max_frames = frames if lossless else None
-        self._needs_person, self._timings, self._fail, self._say = needs_person, timings, fail, say
+        self._needs_person, self._needs_everyone = needs_person, needs_everyone
+        self._timings, self._fail, self._say = timings, fail, say
         self._read: LatestSlot[Frame] = LatestSlot(lossless=lossless)
         self._tracked: LatestSlot[TrackedFrame] = LatestSlot(lossless=lossless)
         self._threads = [
@@ -161,22 +165,27 @@ class Ingest:
             self._fail(error, "tracker")
         finally:
             self._tracked.close()
-            for model in (self._tracker, self._segmenter):
+            for model in (self._tracker, self._person_finder):
                 with contextlib.suppress(Exception):  # the other model must be closed all the same
                     model.close()
 
     def _track(self, frame: Frame) -> TrackedFrame:
         started_s = time.monotonic()
         faces = self._tracker.track(frame)
-        person = self._person(frame) if self._needs_person() else None
+        person = self._person(frame, faces) if self._needs_person() else None
         track_ms = (time.monotonic() - started_s) * 1e3
         self._timings.stage("track", track_ms)
         return TrackedFrame(frame, faces, track_ms, person)
 
-    def _person(self, frame: Frame) -> ImageU8 | None:
+    def _person(self, frame: Frame, faces: tuple[Face, ...]) -> ImageU8 | None:
         """Return the person mask; None if segmentation fails, for which a covering look shows its fallback."""
         try:
-            return self._segmenter.mask(frame.bgr)
+            if not self._needs_everyone():
+                return self._person_finder.mask(frame.bgr)
+            person = self._person_finder.persons(frame.bgr, faces, frame.time_s)
+            if self._person_finder.untracked_heads:
+                self._say(UNTRACKED)
+            return person
         except Exception as error:
             self._say(f"person segmentation failed ({one_line(error)}); looks that need it show their fallback")
             return None

@@ -92,6 +92,7 @@ class Pipeline:
             lossless=self.lossless,
             frames=frames,
             needs_person=lambda: self._renderer.needs_person(parts.controls.read().look),
+            needs_everyone=lambda: self._renderer.needs_everyone(parts.controls.read().look),
             timings=self.timings,
             fail=self.fail,
             say=self._say_once,

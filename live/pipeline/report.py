@@ -7,6 +7,8 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from live.render.privacy_policy import rule_line
+
 if TYPE_CHECKING:
     from live.pipeline.pipeline import Pipeline
 
@@ -31,6 +33,7 @@ def run_report(pipeline: Pipeline) -> dict[str, Any]:
     were when the run ended.
     """
     look = pipeline.parts.controls.read().look
+    selected = pipeline.parts.look_loader.looks.get(look)
     dropped = pipeline.dropped  # first: a frame that is dropped meanwhile still counts as in flight
     timings = pipeline.timings.report()
     return timings | {
@@ -39,5 +42,6 @@ def run_report(pipeline: Pipeline) -> dict[str, Any]:
         "sinks": pipeline.sink_counts(),
         "engines": [asdict(info) for info in pipeline.parts.look_loader.engines(look)],
         "look": look,
+        "privacy_rule": rule_line(selected) if selected is not None else "",
         "versions": versions(),
     }

@@ -20,6 +20,7 @@ from live.recording.encoders import EncoderSettings, choose_encoder
 from live.recording.media_files import Pairs, collect_media, is_writable, other_suffix
 from live.recording.recording_file import FORMATS, error_text, part_paths
 from live.render.picture_renderer import PictureRenderer
+from live.render.privacy_policy import rule_line
 from live.session import Session, say
 from live.sinks.animation_file import animation_sink, check_animation_target
 from live.sinks.video_file import VideoFileSink
@@ -41,6 +42,8 @@ def apply_to(source: Path, output: Path, options: ApplyOptions) -> int:
     looks = load_looks(options.looks_file)
     with options.naming("look"):
         look = find_look(looks, options.look)
+    if line := rule_line(look):
+        say(line)
     try:
         output = _checked_output(source, output, options)
         found = collect_media(source, output) if source.is_dir() else None

@@ -16,12 +16,13 @@ from live.pipeline.frame_pool import FramePool
 from live.pipeline.timing import Timings
 from live.render.look_loader import LoadedLook, LookLoader
 from live.render.painter import Painter
-from live.render.privacy_policy import PrivacyPolicy
-from live.tracking.person_segmenter import PersonSegmenter
+from live.render.privacy_policy import PrivacyPolicy, fallback_in_words
+from live.tracking.person_finder import PersonFinder
 
 
 class FrameRenderer:
-    """Renders one frame after another; used by the rendering thread only, except `needs_person`.
+    """Renders one frame after another; used by the rendering thread only, except `needs_person` and
+    `needs_everyone`.
 
     Args:
         look_loader: provides loaded looks.
@@ -45,7 +46,7 @@ class FrameRenderer:
         self._policy, self._wait_for_looks = policy or PrivacyPolicy(), wait_for_looks
         self._painter = Painter()
         self._pool = FramePool()
-        self._segmenter = PersonSegmenter(still=True)  # loads its model on first use
+        self._person_finder = PersonFinder(still=True)  # loads its models on first use
         self._look: LoadedLook | None = None
         self._frozen: Frame | None = None
         self._failed_looks: set[str] = set()
@@ -58,6 +59,11 @@ class FrameRenderer:
         """Whether frames that are tracked now need a person mask; may be called from any thread."""
         current = self._look
         return self._look_loader.needs_person(look) or (current is not None and current.needs_person)
+
+    def needs_everyone(self, look: str) -> bool:
+        """Whether every person must be found on frames that are tracked now; may be called from any thread."""
+        current = self._look
+        return self._look_loader.needs_everyone(look) or (current is not None and current.look.needs_everyone)
 
     def render(self, tracked: TrackedFrame, state: ControlState) -> Frame:
         """Return the rendered frame. The pixels of the tracked frame are painted in place."""
@@ -74,8 +80,8 @@ class FrameRenderer:
         return frame
 
     def close(self) -> None:
-        """Release the person segmenter; call it from the rendering thread."""
-        self._segmenter.close()
+        """Release the person finder; call it from the rendering thread."""
+        self._person_finder.close()
 
     def _current_look(self, name: str, tracked: TrackedFrame) -> LoadedLook:
         """Switch to the selected look if it is loaded and the frame has the person mask it needs."""
@@ -95,7 +101,8 @@ class FrameRenderer:
                 self._failed_looks.add(name)
         if tracked.person is None and self._look_loader.needs_person(name):
             with contextlib.suppress(Exception):  # without a mask the policy shows the look's fallback
-                return replace(tracked, person=self._segmenter.mask(tracked.frame.bgr))
+                frame = tracked.frame
+                return replace(tracked, person=self._person_finder.persons(frame.bgr, tracked.faces, frame.time_s))
         return tracked
 
     def _painted(self, tracked: TrackedFrame, loaded: LoadedLook, state: ControlState) -> Frame:
@@ -116,10 +123,11 @@ class FrameRenderer:
             spent = self._painter.paint(
                 frame.bgr, tracked.faces, loaded, strength, at_s=frame.time_s, person=tracked.person
             )
+            self._policy.cover_bare(tracked, loaded, strength, spent.drawn)
         except Exception as error:  # libraries raise any type; the next frame may succeed
             if not self._look_loader.is_replacing_engine(error):
                 subject = "" if isinstance(error, EngineError) else f"look {loaded.look.name}: "
-                self._say(f"{subject}{one_line(error)}; the look shows '{loaded.look.no_face}' instead")
+                self._say(f"{subject}{one_line(error)}; viewers see {fallback_in_words(loaded.look)}")
             return None
         self._timings.stage("region", spent.region_ms)
         self._timings.stage("generate", spent.generate_ms)

@@ -100,6 +100,11 @@ class LookLoader:
         look = self._looks.get(name)
         return look is not None and look.needs_person
 
+    def needs_everyone(self, name: str) -> bool:
+        """Whether every person must be found for that look, loaded or not; see `Look.needs_everyone`."""
+        look = self._looks.get(name)
+        return look is not None and look.needs_everyone
+
     def get(self, name: str) -> LoadedLook | None:
         """Return the look if it is loaded; never blocks."""
         self._selected = name

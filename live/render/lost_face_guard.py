@@ -38,9 +38,10 @@ class _KnownFace:
 class LostFaceGuard:
     """Tracks the faces of one stream, and reports those that a look would leave uncovered because they are not found.
 
-    A face that is no longer found counts as lost for the look's `hold_s`, and for as long as its box shows a person
-    that no layer draws. It counts as found again if there are as many faces as before and one that is new lies
-    near it, or its box shows no person. The person mask is ignored if it shows no person in the box of any found face.
+    A face that is no longer found counts as lost for the look's `hold_s`, unless its box shows a person: the policy has
+    every person drawn or blurred. It counts as found again if there are as many faces as before and one that is new
+    lies near it, or its box shows no person. The person mask is ignored if it shows no person in the box of any found
+    face.
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ class LostFaceGuard:
         at_s = tracked.frame.time_s
         ids = frozenset(face.face_id for face in tracked.faces)
         boxes = {face.face_id: box for face in tracked.faces if (box := _face_box(face)) is not None}
-        drawn_region = _region_drawn_without_faces(loaded)
+        drawn_region = loaded.look.region_drawn_without_faces
         memory_s = loaded.look.hold_s if loaded.covers else _MEMORY_S
         found_boxes = list(boxes.values())
         missing_ids = self._known.keys() - ids
@@ -63,9 +64,9 @@ class LostFaceGuard:
         for face_id in missing_ids:
             known = self._known[face_id]
             person_seen = _shows_person(tracked, known.box, found_boxes)
-            if person_seen and drawn_region == "person":
-                known.at_s = at_s
-            elif drawn_region == "frame" or _is_found_again(known, person_seen or mask_unreliable, boxes):
+            if person_seen and loaded.covers:  # what the mask shows is drawn or blurred
+                continue
+            if drawn_region == "frame" or _is_found_again(known, person_seen or mask_unreliable, boxes):
                 del self._known[face_id]
             elif abs(at_s - known.at_s) <= memory_s or (
                 known.frames_found >= _MIN_FRAMES_FOUND and (person_seen or (mask_unreliable and loaded.covers))
@@ -90,14 +91,6 @@ def _face_box(face: Face) -> Floats | None:
     low, high = outline_xy.min(0), outline_xy.max(0)
     margin = (high - low) * (_BOX_SCALE - 1) / 2
     return np.asarray(np.concatenate([low - margin, high + margin]), np.float32)
-
-
-def _region_drawn_without_faces(loaded: LoadedLook) -> str:
-    """Return "frame" or "person" if the strongest drawn layers cover that region whether faces are found or not."""
-    drawn = [layer for layer in loaded.layers if layer.covers]
-    max_strength = max((layer.strength for layer in drawn), default=0.0)
-    regions = {layer.region for layer in drawn if layer.strength >= max_strength}
-    return next((region for region in ("frame", "person") if region in regions), "")
 
 
 def _shows_person(tracked: TrackedFrame, box: Floats, excluded: list[Floats]) -> bool:

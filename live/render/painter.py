@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import cv2
@@ -31,12 +31,19 @@ _MIN_FILL, _MIN_ROUNDNESS = 0.4, 0.8  # real face outlines, turned and tilted, h
 
 @dataclass(slots=True)
 class PaintStats:
-    """Milliseconds spent in each of the painter's stages on one frame, and the number of faces that a layer missed."""
+    """What painting one frame took and left.
+
+    Attributes:
+        region_ms: time of the first stage; the others likewise.
+        bare_faces: number of faces that a layer missed.
+        drawn: regions that were drawn, with their masks.
+    """
 
     region_ms: float = 0.0
     generate_ms: float = 0.0
     composite_ms: float = 0.0
     bare_faces: int = 0
+    drawn: list[PictureRegion] = field(default_factory=list)
 
 
 class Painter:
@@ -197,6 +204,7 @@ def _blend(job: _Job, regions: list[PictureRegion], crops: list[ImageU8]) -> int
     blend = blend_picture if job.layer.covers else add_region_change
     for region, output in zip(regions, outputs, strict=True):
         blend(job.frame_bgr, region, output, job.strength, job.workspace)
+    job.stats.drawn += regions if job.layer.covers else []
     job.stats.composite_ms += (time.perf_counter() - generated_s) * 1e3
     return bare_faces
 

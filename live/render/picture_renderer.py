@@ -11,13 +11,13 @@ from engines.text import one_line
 from live.options import ApplyOptions
 from live.picture_files.picture_reader import PictureFile
 from live.picture_files.picture_writer import picture_format, save_picture
-from live.pipeline.frame import Frame
+from live.pipeline.frame import Frame, TrackedFrame
 from live.render.look_loader import LookLoader
 from live.render.painter import Painter
-from live.render.privacy_policy import PrivacyPolicy
+from live.render.privacy_policy import UNTRACKED, PrivacyPolicy, fallback_in_words
 from live.session import say
 from live.tracking.face_mesh import FaceMeshTracker
-from live.tracking.person_segmenter import PersonSegmenter
+from live.tracking.person_finder import PersonFinder
 
 
 class PictureRenderer:
@@ -27,7 +27,7 @@ class PictureRenderer:
         self._look_loader = LookLoader({look.name: look}, runtime=options.runtime, say=say)
         self._loaded = self._look_loader.load(look.name)
         self._tracker = FaceMeshTracker(max_faces=options.max_faces, still=True)
-        self._segmenter = PersonSegmenter(still=True)
+        self._person_finder, self._policy = PersonFinder(still=True), PrivacyPolicy()
         self._strength = options.strength
 
     def __call__(self, source: PictureFile, output: Path) -> None:
@@ -49,8 +49,10 @@ class PictureRenderer:
             raise EngineError(f"look {look.name}", one_line(error)) from error
         if bare_faces or bare_faces is None:
             problem = "a face is too small to paint" if bare_faces else "no face found"
-            say(f"{name}: {problem}; the look shows '{look.no_face}'")
-        shown = PrivacyPolicy().after_painting(frame, self._loaded, self._strength, bare_faces=bare_faces)
+            say(f"{name}: {problem}; the result is {fallback_in_words(look, can_hold=False)}")
+        elif self._person_finder.untracked_heads:
+            say(f"{name}: {UNTRACKED}")
+        shown = self._policy.after_painting(frame, self._loaded, self._strength, bare_faces=bare_faces)
         covered = self._loaded.covers or shown.bgr is not frame.bgr
         lost = save_picture(output, picture.painted(shown.bgr, covered=covered))
         for note in source.notes + ([f"not kept in a {output.suffix}: {', '.join(lost)}"] if lost else []):
@@ -60,13 +62,17 @@ class PictureRenderer:
         """Paint in place; return the number of faces left bare, or None if no face was found."""
         if not self._loaded.layers:
             return 0
-        faces = self._tracker.track(frame)
-        person = self._segmenter.mask(frame.bgr) if self._loaded.needs_person else None
+        faces, person = self._tracker.track(frame), None
+        if self._loaded.look.needs_everyone:
+            person = self._person_finder.persons(frame.bgr, faces, 0.0)
+        elif self._loaded.needs_person:
+            person = self._person_finder.mask(frame.bgr)
         stats = Painter().paint(frame.bgr, faces, self._loaded, self._strength, at_s=0.0, person=person)
+        self._policy.cover_bare(TrackedFrame(frame, faces, 0.0, person), self._loaded, self._strength, stats.drawn)
         return stats.bare_faces if faces else None
 
     def close(self) -> None:
-        """Close the tracker, the segmenter and the engines."""
+        """Close the tracker, the person finder and the engines."""
         self._tracker.close()
-        self._segmenter.close()
+        self._person_finder.close()
         self._look_loader.close()

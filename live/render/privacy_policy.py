@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import isfinite
 
 from engines.looks import Look
+from engines.regions.upright import PictureRegion
 from live.control.controls import STRENGTH_STEP, ControlState
 from live.pipeline.frame import Frame, TrackedFrame
+from live.render.bare_pixels import bare_pixels, blur_where
 from live.render.look_loader import LoadedLook
 from live.render.lost_face_guard import LostFaceGuard
 from live.render.privacy_fallback import fallback_frame
 
 _MIN_MAX_AGE_S = 0.5  # a camera at 15 frames per second, repeated at 30, must not flicker
 
+RULE = (
+    "every person in the picture is drawn or blurred, except heads under 40 pixels (at 720 lines), people of whom "
+    "neither a face nor the outline is recognised, and for about a second those who come in at the edge"
+)
+"""What a covering look promises, and what is beyond it."""
 
-def final_fallback(look: Look) -> str:
-    """Return what the look shows when no earlier frame can be held: "blur", "card" or "raw"."""
-    return look.then if look.no_face == "hold" else look.no_face
+UNTRACKED = (
+    "more faces are in the picture than are tracked (--max-faces, masks, profiles); "
+    "a covering look draws them with the body, or blurs them"
+)
+_IN_WORDS = {"raw": "the bare picture", "blur": "a blurred picture", "card": "a still card"}
+
+
+def rule_line(look: Look) -> str:
+    """Return the line that says what the look promises; empty for a look that hides nothing."""
+    return f"{look.name}: {RULE}" if look.covers and look.final_fallback != "raw" else ""
+
+
+def fallback_in_words(look: Look, *, can_hold: bool = True) -> str:
+    """Return what viewers see in place of a frame that must not be shown.
+
+    Args:
+        look: the selected look.
+        can_hold: whether there are earlier frames.
+    """
+    final = _IN_WORDS[look.final_fallback]
+    if look.no_face != "hold" or not can_hold:
+        return final
+    return "the last drawing" + (f" for {look.hold_s:g} s, then {final}" if isfinite(look.hold_s) else "")
 
 
 def required_coverage(look: Look, strength: float) -> float:
@@ -25,7 +53,7 @@ def required_coverage(look: Look, strength: float) -> float:
 
     It is 0 for looks that hide nothing and for looks whose final fallback is the raw frame.
     """
-    if final_fallback(look) == "raw":
+    if look.final_fallback == "raw":
         return 0.0
     covering = (layer.strength for layer in look.layers if layer.covers)
     return strength * max(covering, default=0.0)
@@ -42,7 +70,7 @@ def covers_enough(frame: Frame, look: Look, strength: float) -> bool:
 
 def max_age_s(look: Look) -> float:
     """Return how long one picture may be repeated while no new frame comes; infinity if without limit."""
-    if final_fallback(look) == "raw":
+    if look.final_fallback == "raw":
         return float("inf")
     return max(look.hold_s, _MIN_MAX_AGE_S) if look.no_face == "hold" else _MIN_MAX_AGE_S
 
@@ -72,6 +100,25 @@ class PrivacyPolicy:
         if (loaded.layers and not tracked.faces) or (loaded.needs_person and tracked.person is None and not raw):
             return False
         return not self._lost_faces.is_face_lost(tracked, loaded) or raw
+
+    def cover_bare(
+        self, tracked: TrackedFrame, loaded: LoadedLook, strength: float, drawn: Sequence[PictureRegion]
+    ) -> None:
+        """Blur, in place, every pixel of the painted frame that shows a person and is not drawn.
+
+        Call it before the frame is mirrored. A look that draws all persons, and one that shows the raw frame without a
+        face, need nothing.
+
+        Args:
+            tracked: the painted frame, its faces and its person mask.
+            loaded: the painted look.
+            strength: 0..1.
+            drawn: the regions of the layers that draw.
+        """
+        look = loaded.look
+        if look.needs_everyone and not look.region_drawn_without_faces:
+            bare = bare_pixels(tracked.frame.size_wh, tracked.person, tracked.faces, drawn)
+            blur_where(tracked.frame.bgr, bare, required_coverage(look, strength))
 
     def after_painting(self, frame: Frame, loaded: LoadedLook, strength: float, *, bare_faces: int | None) -> Frame:
         """Return the painted frame with its coverage, or the look's fallback if it must not be shown.
@@ -115,7 +162,7 @@ class PrivacyPolicy:
         if look is None:
             return None
         too_old = not state.frozen and not 0.0 <= shown_s <= max_age_s(look)
-        return final_fallback(look) if too_old or not covers_enough(frame, look, state.strength) else None
+        return look.final_fallback if too_old or not covers_enough(frame, look, state.strength) else None
 
     def _fallback(self, frame: Frame, look: Look, strength: float) -> Frame:
         """Return the held frame if the look holds one of the same look and size, else its final fallback."""
@@ -124,4 +171,4 @@ class PrivacyPolicy:
         is_recent = 0.0 <= frame.time_s - held.time_s <= look.hold_s
         if look.no_face == "hold" and is_same and is_recent and covers_enough(held, look, strength):
             return replace(frame, bgr=held.bgr, coverage=held.coverage, shown="hold")
-        return fallback_frame(frame, final_fallback(look))
+        return fallback_frame(frame, look.final_fallback)

@@ -65,7 +65,7 @@ class FarFaces:
 
     def _load(self) -> None:
         with contextlib.suppress(Exception):  # loading is repeated, and errors reported, when the models are needed
-            self._detector = self._detector or _new_detector(np.zeros((144, 256, 3), np.uint8))
+            self._detector = self._detector or new_detector(np.zeros((144, 256, 3), np.uint8))
             if not self._spare and not self._faces:
                 self._spare.append(self._new_mesh(1, still=self._still))
 
@@ -126,7 +126,7 @@ class FarFaces:
         """Return centre and size in pixels of each face that the full-range detector finds, largest first."""
         if self._detector is None:
             self._await_preload()
-            self._detector = self._detector or _new_detector(search_rgb)
+            self._detector = self._detector or new_detector(search_rgb)
         height, width = search_rgb.shape[:2]
         detected = []
         for detection in self._detector.process(search_rgb).detections or ():
@@ -215,10 +215,11 @@ def _updated_box(face: _FarFace, search_rgb: ImageU8) -> Box:
     return _crop_box(centre_xy, size_px, face.margin, search_rgb) if is_close else face.box
 
 
-def _new_detector(search_rgb: ImageU8) -> Any:
+def new_detector(search_rgb: ImageU8, min_confidence: float = 0.5) -> Any:
+    """Return MediaPipe's full-range face detector, warmed up on the picture."""
     with loading("the face detector"):
         from mediapipe.python.solutions.face_detection import FaceDetection
 
-        detector = FaceDetection(model_selection=1, min_detection_confidence=0.5)
+        detector = FaceDetection(model_selection=1, min_detection_confidence=min_confidence)
         detector.process(search_rgb)  # native code prints messages on the first picture
         return detector

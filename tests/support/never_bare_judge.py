@@ -22,7 +22,6 @@ from engines.regions.upright import FACE_OVAL
 from live.control.controls import Controls, ControlState
 from live.pipeline.frame import Face, Frame, ImageU8
 from live.render.privacy_fallback import card
-from live.render.privacy_policy import final_fallback
 from live.sinks.base import FrameSink
 
 SMALL_WH, LARGE_WH = (320, 240), (400, 300)
@@ -147,7 +146,7 @@ class Judge:
 
 
 def _guarded(look: Look) -> bool:
-    return look.covers and final_fallback(look) != "raw"
+    return look.covers and look.final_fallback != "raw"
 
 
 class WatchedControls(Controls):

@@ -196,7 +196,7 @@ def test_invalid_engine_output_shows_the_fallback(show: Callable[..., Show], eng
     it.troubles.engine = "well"
     it.see(drawn)
     assert not any(bare(frame) for frame in it.camera.frames)
-    reported = [line for line in it.messages if "shows 'card'" in line]
+    reported = [line for line in it.messages if "viewers see a still card" in line]
     assert 1 <= len(reported) <= 3 and all("\n" not in line for line in reported)
 
 

@@ -156,7 +156,7 @@ def test_first_lost_face_loads_no_model_in_the_stream(portrait_bgr: ImageU8, mon
     tracker = FaceMeshTracker(max_faces=1, new_mesh=recorded(BundledMesh))
     tracker.open()
     loaded_by.clear()
-    monkeypatch.setattr(far_faces, "_new_detector", recorded(far_faces._new_detector))
+    monkeypatch.setattr(far_faces, "new_detector", recorded(far_faces.new_detector))
     near, far = placed(portrait_bgr, 2.6, (0, -60), (1280, 720)), placed(portrait_bgr, 0.7, (900, 200), (1280, 720))
     assert tracker.track(frame(near, 0))
     assert any(tracker.track(frame(far, index)) for index in range(1, 30)), "the far face is found"

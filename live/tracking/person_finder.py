@@ -1,0 +1,334 @@
+"""All persons on a frame: the segmentation of the whole frame, of square views of it, and the heads that are detected.
+
+The selfie segmenter finds the person in the middle, and misses half a head at the frame's edge, people far behind, and
+people on very wide frames. Square views show them larger, undistorted and in the middle; beyond the frame a view
+repeats it mirrored, which makes half a head a whole one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from live.pipeline.frame import Face, Floats, ImageU8
+from live.tracking.far_faces import MIN_SIDE_PX, new_detector
+from live.tracking.person_segmenter import PersonSegmenter
+
+_VIEW_INTERVAL_S = 0.08  # between two views; each takes about 2 ms
+_FADE_S = 2.0  # a person that is not seen again fades with this time constant; all views take about a second
+_MIN_SHOWN = 64  # what has faded below this is not drawn any more
+_CUT = 30.0  # mean change of a sample of pixels, in levels
+_FADE_INTERVAL_S = 0.05  # in smaller steps rounding would stop it
+_MIN_CONFIDENCE = 0.4  # of a detected head
+_SAME_HEAD = 0.5  # of the larger head's size: heads closer than this are the same
+_MAX_ASPECT = 2.4  # of frames that the segmenter sees as a whole; others are seen in views only
+_LONG_SIDE_PX = 512  # of the map of such frames
+_EXPLAINED = 166  # of the whole frame's map: what is below is drawn faintly
+_EXPLAINED_PX, _MIN_WIDTH_PX, _MIN_AREA_PX = 5, 5, 40  # in the map: see `_new_persons`
+_MIN_MEAN = 0.85 * 255  # of the mask in a person: real ones have at least 0.86, furniture at most 0.8
+_MAX_CUT = 0.3  # part of a view's border that a component may end at
+_MIN_HEAD_SEEN = 0.5  # of a tracked face's head; usually it is at least 0.65
+_HEAD_AXES = (0.62, 0.8)  # half axes of a head in sizes of its face
+_HEAD_UP = 0.12  # how far its centre lies above the face's
+
+Box = tuple[int, int, int, int]
+"""left, top, right, bottom in frame pixels; it may extend beyond the frame."""
+_Key = tuple[str, Box | int]  # "person", "head" or "body" and the view, or "face" and its id
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a view or a tracked face has shown: (h, w) uint8 in the map, and when."""
+
+    shown: ImageU8
+    at_s: float
+
+    def faded(self, at_s: float) -> _Seen:
+        """Return it as it counts later, if it was not seen again."""
+        kept = math.exp(-min(abs(at_s - self.at_s), 60.0) / _FADE_S)
+        return _Seen(cv2.convertScaleAbs(self.shown, alpha=kept), at_s)  # type: ignore[arg-type]
+
+
+class PersonFinder:
+    """Finds the persons on consecutive frames. All calls must come from one thread.
+
+    Args:
+        still: The frames are unrelated pictures: every view of each is searched, without any memory. Otherwise every
+            view is searched on the first frame and after a cut, then one after the other, and a person stays in the map
+            until its view was searched again.
+    """
+
+    def __init__(self, *, still: bool = False) -> None:
+        self._still = still
+        self._thumbnail: ImageU8 = np.zeros((0, 0, 3), np.uint8)
+        self._segmenter = PersonSegmenter(still=still)
+        self._views = PersonSegmenter(still=True)
+        self._detector: Any = None
+        self._frame_wh = (0, 0)
+        self._pending: Iterator[tuple[str, Box]] = iter(())
+        self._bodies: list[Box] = []  # views around the heads that were detected last
+        self._seen: dict[_Key, _Seen] = {}
+        self._searched_s = float("-inf")
+        self.untracked_heads = False  # whether a head was detected where no face is tracked
+
+    def mask(self, frame_bgr: ImageU8) -> ImageU8:
+        """Return the segmentation of the whole frame alone; see `PersonSegmenter.mask`."""
+        return self._segmenter.mask(frame_bgr)
+
+    def persons(self, frame_bgr: ImageU8, faces: Sequence[Face], at_s: float) -> ImageU8:
+        """Return where the frame shows persons.
+
+        Args:
+            frame_bgr: (H, W, 3) uint8 BGR.
+            faces: The tracked faces on this frame.
+            at_s: The frame's time in seconds.
+
+        Returns:
+            (h, w) uint8, 0..255; see `TrackedFrame.person`. It has the size of `PersonSegmenter.mask`, except for very
+            wide or tall frames.
+
+        Raises:
+            TrackingError: MediaPipe is missing or cannot load its models.
+        """
+        height, width = frame_bgr.shape[:2]
+        if min(width, height) < MIN_SIDE_PX:
+            return self._segmenter.mask(frame_bgr)
+        is_new = self._is_new(frame_bgr)
+        if is_new:
+            self._frame_wh, self._seen, self._pending, self._bodies = (width, height), {}, iter(()), []
+        whole = self._whole(frame_bgr)
+        self._fade(at_s)
+        self._remember_faces(faces, whole, at_s)
+        if is_new:
+            self.untracked_heads = False
+            for kind, box in sorted(_views(self._frame_wh)):  # heads first: they confirm persons
+                self._search(kind, box, frame_bgr, whole, faces, at_s)
+            while self._bodies:
+                self._search("body", self._bodies.pop(), frame_bgr, whole, faces, at_s)
+        elif abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S:
+            self._searched_s = at_s
+            self._search(*self._next_view(), frame_bgr, whole, faces, at_s)
+        tracked = {("face", face.face_id) for face in faces}
+        persons = self._seen_by(whole, lambda key: key not in tracked)
+        return self._seen_by(persons, lambda key: key in tracked and _is_missed(self._seen[key].shown, persons))
+
+    def close(self) -> None:
+        """Release the models; idempotent."""
+        self._segmenter.close()
+        self._views.close()
+        if self._detector is not None:
+            self._detector.close()
+        self._detector = None
+
+    def _is_new(self, frame_bgr: ImageU8) -> bool:
+        """Whether the frame shows something else than the last one: a picture, another size, or a cut."""
+        last, self._thumbnail = self._thumbnail, cv2.resize(frame_bgr, (32, 18), interpolation=cv2.INTER_NEAREST)  # type: ignore[assignment]
+        if self._still or self._frame_wh != (frame_bgr.shape[1], frame_bgr.shape[0]):
+            return True
+        return cv2.norm(last, self._thumbnail, cv2.NORM_L1) > _CUT * last.size
+
+    def _seen_by(self, shown: ImageU8, which: Callable[[_Key], bool]) -> ImageU8:
+        """Return a map together with those that were seen under some keys."""
+        for key, seen in self._seen.items():
+            if which(key):
+                shown = cv2.max(shown, seen.shown)  # type: ignore[assignment]
+        return shown
+
+    def _whole(self, frame_bgr: ImageU8) -> ImageU8:
+        """Return the map from the whole frame."""
+        width, height = self._frame_wh
+        if max(width, height) <= _MAX_ASPECT * min(width, height):
+            return self._segmenter.mask(frame_bgr)
+        scale = _LONG_SIDE_PX / max(width, height)
+        return np.zeros((max(8, round(height * scale)), max(8, round(width * scale))), np.uint8)
+
+    def _next_view(self) -> tuple[str, Box]:
+        if self._bodies:
+            return "body", self._bodies.pop()
+        view = next(self._pending, None)
+        if view is None:
+            self._pending = iter(_views(self._frame_wh))
+            view = next(self._pending)
+        return view
+
+    def _fade(self, at_s: float) -> None:
+        """Let what is not searched again fade with time, and forget what has faded."""
+        for key, seen in tuple(self._seen.items()):
+            if key[0] in ("face", "body") and abs(at_s - seen.at_s) >= _FADE_INTERVAL_S:
+                self._seen[key] = seen.faded(at_s)
+        self._seen = {key: seen for key, seen in self._seen.items() if seen.shown.max() >= _MIN_SHOWN}
+
+    def _search(
+        self, kind: str, box: Box, frame_bgr: ImageU8, whole: ImageU8, faces: Sequence[Face], at_s: float
+    ) -> None:
+        """Search one view, and remember what it shows."""
+        view_bgr = _cut(frame_bgr, box)
+        if kind != "head":
+            seen = _into_map(self._views.mask(view_bgr), box, self._frame_wh, whole)
+            heads = self._seen_by(np.zeros_like(whole), lambda key: key[0] in ("head", "face"))
+            shown = _new_persons(seen, whole, heads, lambda part: _is_cut(part, box, self._frame_wh))
+        else:
+            shown = self._heads(view_bgr, box, whole, faces)
+        before = self._seen.get((kind, box))
+        if before is not None:
+            shown = cv2.max(shown, before.faded(at_s).shown)  # type: ignore[assignment]
+        if shown.any():
+            self._seen[kind, box] = _Seen(shown, at_s)
+
+    def _heads(self, view_bgr: ImageU8, box: Box, whole: ImageU8, faces: Sequence[Face]) -> ImageU8:
+        """Return the map of the heads in a view that are not those of tracked faces."""
+        self._detector = self._detector or new_detector(view_bgr[:, :, ::-1].copy(), _MIN_CONFIDENCE)
+        shown, tracked = np.zeros_like(whole), [_centre_and_size(face.landmarks_xy) for face in faces]
+        height, width = view_bgr.shape[:2]
+        found = self._detector.process(cv2.cvtColor(view_bgr, cv2.COLOR_BGR2RGB)).detections or ()
+        for detection in found:
+            relative = detection.location_data.relative_bounding_box
+            size = max(relative.width * width, relative.height * height)
+            x = box[0] + (relative.xmin + relative.width / 2) * width
+            y = box[1] + (relative.ymin + relative.height / 2) * height
+            if not any(math.hypot(x - at[0], y - at[1]) < _SAME_HEAD * max(size, other) for at, other in tracked):
+                _add_head(shown, (x, y), size, self._frame_wh)
+                self._bodies.append(_body_box((x, y), size, self._frame_wh))
+        self.untracked_heads |= bool(shown.any())
+        return shown
+
+    def _remember_faces(self, faces: Sequence[Face], whole: ImageU8, at_s: float) -> None:
+        """Remember the heads of the tracked faces: once one is lost, it stays in the map for a moment."""
+        for face in faces:
+            centre, size = _centre_and_size(face.landmarks_xy)
+            if math.isfinite(centre[0] + centre[1] + size) and size > 0:
+                shown = np.zeros_like(whole)
+                _add_head(shown, centre, size, self._frame_wh)
+                self._seen["face", face.face_id] = _Seen(shown, at_s)
+
+
+def _views(frame_wh: tuple[int, int]) -> list[tuple[str, Box]]:
+    """Return the views to search, alternating between persons and heads.
+
+    Squares with the frame's shorter side, in steps of at most half of it; the first and the last one are centred on the
+    frame's edges. Heads are also searched on the whole frame unless it is very wide or tall.
+    """
+    width, height = frame_wh
+    side, length = min(frame_wh), max(frame_wh)
+    count = math.ceil(2 * length / side)
+    boxes: list[Box] = []
+    for number in range(count + 1):
+        start = round(number * length / count) - side // 2
+        boxes.append((start, 0, start + side, side) if width >= height else (0, start, side, start + side))
+    wide = length > _MAX_ASPECT * side
+    head_boxes = boxes if wide else [boxes[0], (0, 0, width, height), boxes[-1]]
+    persons, heads = [("person", box) for box in boxes], [("head", box) for box in head_boxes]
+    step = len(persons) / len(heads)
+    order = [(index, view) for index, view in enumerate(persons)]
+    order += [((index + 0.5) * step, view) for index, view in enumerate(heads)]  # type: ignore[misc]
+    return [view for _, view in sorted(order, key=lambda item: item[0])]
+
+
+def _body_box(centre_xy: tuple[float, float], size: float, frame_wh: tuple[int, int]) -> Box:
+    """Return the square around a head and its shoulders, which overlaps the frame."""
+    half = max(MIN_SIDE_PX / 2, min(2 * size, min(frame_wh) / 2))
+    x, y = (min(max(0.0, at), float(length)) for at, length in zip(centre_xy, frame_wh, strict=True))
+    top = y - 0.8 * half
+    return round(x - half), round(top), round(x + half), round(top + 2 * half)
+
+
+def _cut(frame_bgr: ImageU8, box: Box) -> ImageU8:
+    """Return a view of the frame, (side, side, 3) uint8; beyond the frame it is mirrored."""
+    left, top, right, bottom = box
+    height, width = frame_bgr.shape[:2]
+    inside = frame_bgr[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
+    rim = max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)
+    return cv2.copyMakeBorder(inside, *rim, cv2.BORDER_REFLECT) if any(rim) else inside  # type: ignore[return-value]
+
+
+def _into_map(mask: ImageU8, box: Box, frame_wh: tuple[int, int], whole: ImageU8) -> ImageU8:
+    """Put a view's mask at its place in the map of the whole frame."""
+    scale_x, scale_y = whole.shape[1] / frame_wh[0], whole.shape[0] / frame_wh[1]
+    step_x = (box[2] - box[0]) / mask.shape[1] * scale_x
+    step_y = (box[3] - box[1]) / mask.shape[0] * scale_y
+    matrix = np.array(
+        [
+            [step_x, 0, box[0] * scale_x + 0.5 * step_x - 0.5],
+            [0, step_y, box[1] * scale_y + 0.5 * step_y - 0.5],
+        ]
+    )
+    return cv2.warpAffine(mask, matrix, (whole.shape[1], whole.shape[0]), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def _new_persons(seen: ImageU8, whole: ImageU8, heads: ImageU8, is_cut: Callable[[ImageU8], bool]) -> ImageU8:
+    """Return the persons on a view's map that the whole frame's map does not show.
+
+    The outlines of a person differ slightly between views: slivers beside a person that is already known are left out.
+    So is, unless it has a head, what the model is unsure of, which is furniture, and what a view's border cuts through,
+    which a person would not end at: the neighbouring view has it in the middle.
+    """
+    near = cv2.dilate(cv2.threshold(whole, _EXPLAINED, 255, cv2.THRESH_BINARY)[1], _disc(_EXPLAINED_PX))
+    new = cv2.bitwise_and(cv2.threshold(seen, 127, 255, cv2.THRESH_BINARY)[1], cv2.bitwise_not(near))
+    core = cv2.morphologyEx(new, cv2.MORPH_OPEN, _disc(_MIN_WIDTH_PX))
+    persons = np.zeros_like(whole)
+    if not cv2.countNonZero(core):
+        return persons
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(core)
+    for label in range(1, count):
+        part = (labels == label).astype(np.uint8)
+        is_sure = cv2.mean(seen, part)[0] >= _MIN_MEAN and not is_cut(part)
+        if stats[label, cv2.CC_STAT_AREA] >= _MIN_AREA_PX and (is_sure or cv2.mean(heads, part)[0] > 0):
+            cv2.max(persons, cv2.dilate(part, _disc(_EXPLAINED_PX + _MIN_WIDTH_PX)), dst=persons)
+    return cv2.multiply(seen, persons)  # type: ignore[return-value]
+
+
+def _is_cut(part: ImageU8, box: Box, frame_wh: tuple[int, int]) -> bool:
+    """Whether a component ends along a border of the view that lies inside the frame.
+
+    Args:
+        part: (h, w) uint8 in the map: 1 in the component.
+        box: The view.
+        frame_wh: The frame's size.
+    """
+    for axis in (0, 1):
+        lines = part if axis == 1 else part.T
+        scale = lines.shape[0] / frame_wh[axis]
+        for edge, inwards in ((box[axis], 1), (box[axis + 2], -1)):
+            at = round(edge * scale)
+            beside = lines[max(0, at - 1 - (inwards < 0)) : at + 1 + (inwards > 0)]
+            if 0 < edge < frame_wh[axis] and beside.size and beside.max(0).mean() > _MAX_CUT:
+                return True
+    return False
+
+
+def _is_missed(head: ImageU8, whole: ImageU8) -> bool:
+    """Whether the whole frame's map shows less than half of a head."""
+    known = cv2.bitwise_and(cv2.threshold(whole, 127, 255, cv2.THRESH_BINARY)[1], head)
+    return cv2.countNonZero(known) < _MIN_HEAD_SEEN * cv2.countNonZero(head)
+
+
+def _disc(width_px: int) -> ImageU8:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width_px, width_px))  # type: ignore[return-value]
+
+
+def _add_head(shown: ImageU8, centre_xy: tuple[float, float], size: float, frame_wh: tuple[int, int]) -> None:
+    """Draw a head into the map, in place.
+
+    Args:
+        shown: (h, w) uint8.
+        centre_xy: Of the face, in frame pixels.
+        size: The longer side of the face, in frame pixels.
+        frame_wh: The frame's size.
+    """
+    scale = shown.shape[1] / frame_wh[0], shown.shape[0] / frame_wh[1]
+    centre = centre_xy[0] * scale[0], (centre_xy[1] - _HEAD_UP * size) * scale[1]
+    axes = _HEAD_AXES[0] * size * scale[0], _HEAD_AXES[1] * size * scale[1]
+    if max(map(abs, (*centre, *axes))) < 1e4:
+        sixteenths = [tuple(round(16 * value) for value in pair) for pair in (centre, axes)]
+        cv2.ellipse(shown, *sixteenths, 0, 0, 360, (255,), -1, cv2.LINE_AA, 4)  # type: ignore[call-overload]
+
+
+def _centre_and_size(landmarks_xy: Floats) -> tuple[tuple[float, float], float]:
+    """Return the centre and the longer side of a face."""
+    low, high = landmarks_xy.min(0), landmarks_xy.max(0)
+    return (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2), float((high - low).max())

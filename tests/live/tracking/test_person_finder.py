@@ -1,0 +1,96 @@
+"""PersonFinder on scenes composed from the built-in portrait."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from benchmarks.person_scenes.scenes import KINDS, PersonScene, compose, cut_out
+from live.pipeline.frame import Face, ImageU8
+from live.portrait import portrait_bgr
+from live.render.look_sheet import find_faces
+from live.tracking import person_finder
+from live.tracking.person_finder import PersonFinder
+from live.tracking.person_segmenter import PersonSegmenter
+
+_ALONE, _EDGE = KINDS.index("alone"), KINDS.index("edge")
+
+
+@cache
+def _scene(seed: int) -> tuple[PersonScene, tuple[Face, ...]]:
+    cutout = cut_out(portrait_bgr())
+    assert cutout is not None
+    cutout.alpha[330:, 275:] = 0  # the helmet
+    scene = compose(seed, [cutout])
+    return scene, tuple(find_faces(scene.bgr))
+
+
+def _missed(scene: PersonScene, mask: ImageU8) -> float:
+    """Return the part of the persons that the mask does not show."""
+    height, width = mask.shape
+    rows, columns = np.nonzero(scene.persons > 0.99)
+    at = rows * height // scene.bgr.shape[0], columns * width // scene.bgr.shape[1]
+    return float((mask[at] < 128).mean())
+
+
+def test_user_alone_has_the_same_mask_as_without_the_search() -> None:
+    scene, faces = _scene(_ALONE)
+    with PersonSegmenter(still=True) as segmenter:
+        whole = segmenter.mask(scene.bgr)
+    finder = PersonFinder(still=True)
+    assert (finder.persons(scene.bgr, faces, 0.0) != whole).mean() < 0.02
+    finder.close()
+
+
+def test_half_head_at_the_edge_is_found_and_stays() -> None:
+    with PersonSegmenter(still=True) as segmenter:
+        edges = [_scene(seed) for seed in range(_EDGE, _EDGE + 6 * len(KINDS), len(KINDS))]
+        scene, faces = max(edges, key=lambda found: _missed(found[0], segmenter.mask(found[0].bgr)))
+        whole_missed = _missed(scene, segmenter.mask(scene.bgr))
+    finder = PersonFinder()
+    missed = [_missed(scene, finder.persons(scene.bgr, faces, number / 30)) for number in range(60)]
+    finder.close()
+    assert max(missed) < whole_missed / 2
+
+
+def test_person_who_left_fades_within_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_finder, "_CUT", 256.0)  # the change of the whole picture is not a cut here
+    scene, faces = _scene(_EDGE)
+    empty = np.full_like(scene.bgr, 150)
+    finder = PersonFinder()
+    for number in range(40):
+        finder.persons(scene.bgr, faces, number / 30)
+    left = [int(finder.persons(empty, (), number / 30).max()) for number in range(40, 200)]
+    finder.close()
+    assert left[5] > 128 and left[-1] < 64
+
+
+def test_lost_face_stays_on_the_map_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_finder, "_CUT", 256.0)
+    scene, faces = _scene(_ALONE)
+    empty = np.full_like(scene.bgr, 150)
+    finder = PersonFinder()
+    finder.persons(scene.bgr, faces, 0.0)
+    x, y = faces[0].landmarks_xy[1] * np.array([256 / scene.bgr.shape[1], 144 / scene.bgr.shape[0]])
+    shown = [int(finder.persons(empty, (), 0.05 * number)[int(y), int(x)]) for number in range(1, 80)]
+    finder.close()
+    assert shown[8] > 128 and shown[-1] < 64
+
+
+@pytest.mark.parametrize("shape_hw", [(16, 300), (30, 30), (400, 2000), (2000, 400), (61, 40)])
+def test_any_frame_size_gives_a_map(shape_hw: tuple[int, int]) -> None:
+    finder = PersonFinder(still=True)
+    assert finder.persons(np.full((*shape_hw, 3), 90, np.uint8), (), 0.0).dtype == np.uint8
+    finder.close()
+
+
+def test_untracked_heads_are_noticed() -> None:
+    scene, faces = _scene(_EDGE + len(KINDS))
+    finder = PersonFinder(still=True)
+    finder.persons(scene.bgr, faces, 0.0)
+    tracked = finder.untracked_heads
+    finder.persons(scene.bgr, (), 0.0)
+    assert finder.untracked_heads and not (tracked and len(faces) > 1)
+    finder.close()
