@@ -10,7 +10,7 @@ from engines.looks import Look
 from engines.regions.upright import PictureRegion
 from live.control.controls import STRENGTH_STEP, ControlState
 from live.pipeline.frame import Frame, TrackedFrame
-from live.render.bare_pixels import bare_pixels, blur_where
+from live.render.bare_mask import bare_pixels, blur_where
 from live.render.look_loader import LoadedLook
 from live.render.lost_face_guard import LostFaceGuard
 from live.render.privacy_fallback import fallback_frame
