@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engines.errors import OptionsError, os_errors
 from engines.styles import shipped_names
-from engines.training.resume import CHECKPOINT
+from engines.training.checkpoints.resume import CHECKPOINT
 
 
 @dataclass(frozen=True, slots=True)
