@@ -1,4 +1,4 @@
-"""What a training may write over: nothing shipped and nothing finished, unless an option says so."""
+"""Rules for overwriting: shipped and finished styles are replaced only if an option says so."""
 
 from __future__ import annotations
 
