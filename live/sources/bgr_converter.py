@@ -198,7 +198,10 @@ def _apply_display_matrix(bgr: ImageU8, frame: VideoFrame) -> ImageU8:
     The matrix (ISO 14496-12, 9 numbers a b u c d v x y w) maps (x, y) to (a x + c y, b x + d y); only quarter turns
     and flips are applied.
     """
-    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # another kind of side data that PyAV has no name for: EXIF, the eyes of spatial films
+        return np.rot90(bgr, round(frame.rotation / 90))
     if side_data is None:
         return bgr
     a, b, _, c, d = np.frombuffer(side_data, np.int32)[:5].tolist()

@@ -66,7 +66,7 @@ def _join_threads(before: set[threading.Thread]) -> None:
 
 @contextlib.contextmanager
 def _collected(name: str, fd: int) -> Iterator[TextIO]:
-    """Lead `sys.NAME` and its file descriptor into one temporary file."""
+    """Redirect `sys.NAME` and its file descriptor to one temporary file."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace") as file:
         getattr(sys, name).flush()
         saved_fd = os.dup(fd)

@@ -87,7 +87,7 @@ class Bench:
     def ended(self) -> bool:
         return not self.thread.is_alive()
 
-    def goes_on(self) -> bool:
+    def frames_arrive(self) -> bool:
         """Whether new frames come out within 2 s, at each sink."""
         at, sent = self.frame_id, self._sent()
         return self.wait(lambda: self.frame_id > at + 2 and all(map(operator.gt, self._sent(), sent)))
@@ -96,7 +96,7 @@ class Bench:
         return [sender.sent for sender in self.run._senders] or [0] * len(self.run.parts.sinks)
 
     def wait(self, until: Callable[[], Any], timeout_s: float = QUICK_S) -> bool:
-        """Whether that comes about in time, and before the run is over."""
+        """Whether the condition becomes true in time, before the run ends."""
         patience = Patience(timeout_s)
         while not until() and not self.ended and patience.lasts():
             time.sleep(0.001)

@@ -40,7 +40,7 @@ class Orders:
         (self._lasting if lasts else self._actions)[place] = action
 
     def calm(self) -> None:
-        """What lasts is over."""
+        """End all lasting faults."""
         self._lasting.clear()
 
     def meet(self, place: str, value: Any = None) -> Any:

@@ -20,7 +20,7 @@ TICK_S = {".mp4": 1 / 90000, ".mov": 1 / 90000, ".mkv": 1e-3}
 QUICK = (
     *("uneven.mp4", "slides.mp4", "long_sound.mp4", "short_sound.mp4", "sound_first.mp4", "sound_late.mp4"),
     *("edited.mp4", "b_frames.mp4", "ac3.mp4", "slides.mkv", "jitter_opus.mkv", "unlabelled_six.mkv", "gap.mkv"),
-    *("vp9.webm", "mpeg4.avi", "wrapped.ts", "hevc.ts"),
+    *("dts.mkv", "eight_channels.mkv", "vp9.webm", "mpeg4.avi", "wrapped.ts", "hevc.ts"),
 )
 
 
@@ -152,6 +152,24 @@ def test_what_a_container_cannot_hold_is_named(tmp_path: Path, film: Callable[[s
     assert kinds.count("attachment") == 1
     says = "attached.mkv: srt subtitles become mov_text; not kept: a.ttf attachment track, CAMERA"
     assert copied(attached, tmp_path / "copy.mp4") == says
+
+
+@pytest.mark.parametrize("codec", ["ass", "webvtt"])
+def test_text_subtitles_of_matroska_are_copied(tmp_path: Path, film: Callable[[str], Path], codec: str) -> None:
+    source = tmp_path / "source.mkv"
+    ffmpeg("-i", film("tracks.mkv"), "-map", 0, "-c", "copy", "-c:s", codec, source)
+    assert copied(source, tmp_path / "copy.mkv") is None
+    assert _tracks(tmp_path / "copy.mkv")[-1] == ("subtitle", codec, "fra")
+    assert "subtitles become mov_text" in str(copied(source, tmp_path / "copy.mp4"))
+
+
+def test_cover_art_is_named(tmp_path: Path, film: Callable[[str], Path]) -> None:
+    cover, source = tmp_path / "cover.png", tmp_path / "source.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x64", "-frames:v", 1, cover)
+    options = ("-map", 0, "-map", 1, "-c", "copy", "-disposition:v:1", "attached_pic")
+    ffmpeg("-i", film("b_frames.mp4"), "-i", cover, *options, source)
+    assert copied(source, tmp_path / "copy.mp4") == "source.mp4: not kept: cover art"
+    assert read_film(tmp_path / "copy.mp4").pictures == 50
 
 
 def test_track_of_an_unknown_codec_is_named(tmp_path: Path, film: Callable[[str], Path]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 from support.ffmpeg_program import ffmpeg
 from support.video_files import Picture, all_frames
@@ -117,3 +118,16 @@ def test_wide_gamut_sdr_keeps_its_tags(tmp_path: Path, portrait_png: Path) -> No
     source.open()
     assert [frame.colour for frame in all_frames(source)] == [ColourTags(primaries=9, transfer=14, matrix=9)]
     assert not source.notes
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (6, 1), (3, 2)])
+def test_frames_with_exif_are_read_upright(tmp_path: Path, portrait_bgr: Picture, orientation: int, turns: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    lying_rgb = np.ascontiguousarray(np.rot90(portrait_bgr, turns)[..., ::-1])
+    Image.fromarray(lying_rgb).save(tmp_path / "frame.jpg", exif=exif, quality=95)
+    ffmpeg("-i", tmp_path / "frame.jpg", "-c", "copy", tmp_path / "film.mov")
+    source = VideoSource(tmp_path / "film.mov")
+    source.open()
+    (frame,) = all_frames(source)
+    assert mean_difference(frame.bgr, portrait_bgr) < 2
