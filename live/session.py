@@ -63,14 +63,14 @@ class Session:
     """One run, from its options to its report.
 
     Args:
-        source: used instead of the one in the options; it is never released for lack of viewers.
-        sinks: used instead of those in the options.
-        looks: all looks; by default loaded from the looks files.
-        on_frame: called in the rendering thread with every rendered frame.
-        ctl: whether `veneer ctl` can control this run.
+        source: Used instead of the one in the options; it is never released for lack of viewers.
+        sinks: Used instead of those in the options.
+        looks: All looks; by default loaded from the looks files.
+        on_frame: Called in the rendering thread with every rendered frame.
+        ctl: Whether `veneer ctl` can control this run.
 
     Attributes:
-        look: the look that is selected at the start.
+        look: The look that is selected at the start.
 
     Raises:
         VeneerError: The options contradict each other, or a part cannot be created.

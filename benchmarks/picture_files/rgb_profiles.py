@@ -19,9 +19,9 @@ class RgbProfile:
     """A matrix profile with one gamma.
 
     Attributes:
-        name: in the profile's description.
+        name: In the profile's description.
         xyz: (3, 3), a row of XYZ under D50 for each of red, green and blue.
-        gamma: exponent of the tone curve; None for that of sRGB.
+        gamma: Exponent of the tone curve; None for that of sRGB.
     """
 
     name: str

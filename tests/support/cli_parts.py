@@ -36,8 +36,8 @@ def call(
     where the test is about the process: a signal, an import, what a new process loads, the code of its exit.
 
     Args:
-        env: changes to the environment for this call.
-        cwd: the working directory for this call.
+        env: Changes to the environment for this call.
+        cwd: The working directory for this call.
     """
     words = [str(argument) for argument in arguments]
     threads = set(threading.enumerate())
