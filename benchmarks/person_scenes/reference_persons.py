@@ -46,7 +46,7 @@ class ReferencePersons:
         return found
 
     def _persons(self, view_rgb: ImageU8) -> Floats:
-        """Return the heads in a view, and the bodies that belong to them: without a head, pose segmentation invents."""
+        """Return the heads in a view with their bodies, on which both kinds of model agree: each alone invents some."""
         height, width = view_rgb.shape[:2]
         shown = np.zeros((height, width), np.float32)
         for detector in self._faces:
@@ -59,8 +59,9 @@ class ReferencePersons:
             return shown
         with quiet_stderr():
             segmented = self._pose.process(view_rgb).segmentation_mask
-        if segmented is not None and segmented[shown > 0].mean() > _MIN_POSE:
-            shown[segmented > _MIN_POSE] = 1
+        if segmented is None or segmented[shown > 0].mean() <= _MIN_POSE:
+            return np.zeros_like(shown)
+        shown[segmented > _MIN_POSE] = 1
         return shown
 
     def close(self) -> None:
