@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.fault_kinds import half_written, raises
 from support.fault_parts import Bench
-from support.fault_standins import Engine, Orders, Segmenter
+from support.fault_standins import Engine, Finder, Orders
 from support.patience import Patience
 
 import live.pipeline.ingest
@@ -81,8 +81,8 @@ class Benches:
 @pytest.fixture
 def benches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exclude_library_objects: None) -> Benches:
     made = Benches(tmp_path)
-    monkeypatch.setattr(live.pipeline.ingest, "PersonSegmenter", Segmenter)
-    monkeypatch.setattr(live.render.frame_renderer, "PersonSegmenter", Segmenter)
+    monkeypatch.setattr(live.pipeline.ingest, "PersonFinder", Finder)
+    monkeypatch.setattr(live.render.frame_renderer, "PersonFinder", Finder)
     half_written(monkeypatch, made.meet)
     return made
 
