@@ -30,7 +30,7 @@ def run_report(pipeline: Pipeline) -> dict[str, Any]:
     `frames_in` = `frames_out` + `dropped` + `in_flight`: those in flight are between the source and the first sink, or
     were when the run ended.
     """
-    from live.render.privacy_policy import rule_line  # `benchmarks.engines` does without what it imports
+    from live.render.privacy_policy import rule_line  # `versions` needs no library
 
     look = pipeline.parts.controls.read().look
     selected = pipeline.parts.look_loader.looks.get(look)

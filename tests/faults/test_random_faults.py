@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.fault_kinds import ALL, RUNNING, Fault, films_in, half_written, starting_faults
 from support.fault_parts import Bench, real_monotonic
-from support.fault_standins import Finder
+from support.fault_standins import Persons
 from support.sink_clips import read_pictures
 
 import live.pipeline.ingest
@@ -46,8 +46,8 @@ class FaultRun:
         self.films = self.runs = 0
         self.met: Counter[str] = Counter()  # faults that happened, by place
         self.missed: Counter[str] = Counter()  # faults whose place was not called in time
-        monkeypatch.setattr(live.pipeline.ingest, "PersonFinder", Finder)
-        monkeypatch.setattr(live.render.frame_renderer, "PersonFinder", Finder)
+        monkeypatch.setattr(live.pipeline.ingest, "PersonFinder", Persons)
+        monkeypatch.setattr(live.render.frame_renderer, "PersonFinder", Persons)
         monkeypatch.setattr(live.sinks.video_file, "FRAGMENT_US", 20_000)  # more writes in a short run
         half_written(monkeypatch, self._meet)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.fault_standins import Action, Driver, Finder, Ledger, Orders, Source, TinyLookLoader, Tracker, Window
+from support.fault_standins import Action, Driver, Ledger, Orders, Persons, Source, TinyLookLoader, Tracker, Window
 from support.patience import QUICK_S, Patience
 
 from engines.errors import VeneerError
@@ -42,7 +42,7 @@ class Bench:
         self.errors: list[VeneerError] = []
         self.tracebacks: list[str] = []
         self.frame_id = -1
-        Finder.orders = self.orders
+        Persons.orders = self.orders
         looks = {name: found for name, found in load_looks().items() if name in ("none", "toon")}
         self.controls = Controls(tuple(looks), look=look)
         self.look_loader = TinyLookLoader(looks, self.orders, self.messages.append)

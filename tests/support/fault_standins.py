@@ -109,8 +109,8 @@ class Tracker:
         self.ledger.closed += 1
 
 
-class Finder:
-    """Gives a mask that shows a person everywhere."""
+class Persons:
+    """Finds a person everywhere."""
 
     orders: Orders
     untracked_heads = False
