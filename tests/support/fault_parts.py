@@ -5,6 +5,7 @@ The pipeline and its threads, the recording, the virtual camera's sink and the f
 
 from __future__ import annotations
 
+import functools
 import gc
 import operator
 import threading
@@ -17,7 +18,7 @@ from support.fault_standins import Action, Driver, Ledger, Orders, Persons, Sour
 from support.patience import QUICK_S, Patience
 
 from engines.errors import VeneerError
-from engines.looks import load_looks
+from engines.looks import Look, load_looks
 from live.control.controls import Command, Controls, ControlState
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
@@ -28,6 +29,12 @@ from live.sinks.virtual_camera import VirtualCameraSink
 
 FPS = 100.0
 real_monotonic = time.monotonic
+
+
+@functools.cache
+def _looks() -> dict[str, Look]:
+    """The looks of every run; reading them takes longer than some runs last."""
+    return {name: found for name, found in load_looks().items() if name in ("none", "toon")}
 
 
 class Bench:
@@ -43,7 +50,7 @@ class Bench:
         self.tracebacks: list[str] = []
         self.frame_id = -1
         Persons.orders = self.orders
-        looks = {name: found for name, found in load_looks().items() if name in ("none", "toon")}
+        looks = _looks()
         self.controls = Controls(tuple(looks), look=look)
         self.look_loader = TinyLookLoader(looks, self.orders, self.messages.append)
         self.source, self.tracker = Source(self.orders, frames=300 if kind == "film" else None), Tracker(self.orders)
