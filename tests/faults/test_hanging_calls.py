@@ -117,7 +117,14 @@ def test_run_ends_whatever_hangs(benches: Benches, hangs: list[Hang]) -> None:
 
 def _closes(bench: Bench) -> dict[str, Any]:
     camera, *_ = bench.run.parts.sinks
-    parts = (bench.source, bench.tracker, bench.run._ingest._person_finder, bench.look_loader.engine, camera, bench.window)
+    parts = (
+        bench.source,
+        bench.tracker,
+        bench.run._ingest._person_finder,
+        bench.look_loader.engine,
+        camera,
+        bench.window,
+    )
     return dict(zip(CLOSING, parts, strict=True))
 
 
