@@ -186,6 +186,9 @@ class PersonFinder:
         else:
             shown = self._heads(view_bgr, box, whole, faces)
         before = self._seen.get((kind, box))
+        if kind == "head":  # once in a film may be a mistake
+            again = shown if self._still else cv2.min(shown, before.shown) if before is not None else None
+            self.untracked_heads |= again is not None and bool(again.any())
         if before is not None:
             shown = cv2.max(shown, before.faded(at_s).shown)  # type: ignore[assignment]
         if shown.any():
@@ -205,7 +208,6 @@ class PersonFinder:
             if not any(math.hypot(x - at[0], y - at[1]) < _SAME_HEAD * max(size, other) for at, other in tracked):
                 _add_head(shown, (x, y), size, self._frame_wh)
                 self._bodies.append(_body_box((x, y), size, self._frame_wh))
-        self.untracked_heads |= bool(shown.any())
         return shown
 
     def _remember_faces(self, faces: Sequence[Face], whole: ImageU8, at_s: float) -> None:
