@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from typing import Any, NamedTuple
 
@@ -34,10 +36,8 @@ class SpooledFrames(Image.Image):
     def __init__(self, size_wh: tuple[int, int]) -> None:
         super().__init__()
         self._size = size_wh
-        self._file = tempfile.TemporaryFile(prefix="veneer-")  # noqa: SIM115 - closed by close()
-        self._frames: list[
-            tuple[int, int, str, list[int] | None, dict[Any, Any]]
-        ] = []  # offset, bytes, mode, palette, info
+        self._file = tempfile.TemporaryFile(buffering=0, prefix="veneer-")  # noqa: SIM115 - closed by close()
+        self._frames: list[_Place] = []
         self._position = 0
         self.has_alpha = False
 
@@ -52,8 +52,10 @@ class SpooledFrames(Image.Image):
             OSError: The disk is full.
         """
         data = frame.tobytes()
-        self._frames.append(_Place(self._file.tell(), len(data), frame.mode, frame.getpalette(), frame.info))
-        self._file.write(data)
+        place = _Place(self._file.seek(0, os.SEEK_END), len(data), frame.mode, frame.getpalette(), frame.info)
+        if self._file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._frames.append(place)
         self.has_alpha = self.has_alpha or frame.has_transparency_data
 
     def seek(self, frame: int) -> None:

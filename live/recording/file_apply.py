@@ -14,7 +14,7 @@ from engines.errors import LookError, SinkError, SourceError, VeneerError
 from engines.looks import Look, find_look, load_looks
 from live.options import ApplyOptions, LiveOptions
 from live.picture_files.picture_reader import HEIC_SUFFIXES, PictureFile
-from live.picture_files.picture_writer import picture_format
+from live.picture_files.picture_writer import ANIMATION_SUFFIXES, picture_format
 from live.pipeline.frame import Frame
 from live.recording.encoders import EncoderSettings, choose_encoder
 from live.recording.media_files import Pairs, collect_media, is_writable, other_suffix
@@ -119,7 +119,8 @@ def _apply_to_video(source: Path, output: Path, options: ApplyOptions, progress:
         runtime=options.runtime,
         looks_file=options.looks_file,
     )
-    frames_of = PictureSource(source, repeat=False, keep=True) if animation else None
+    keep = output.suffix.lower() in ANIMATION_SUFFIXES  # a video sink takes no pictures: they would fill the memory
+    frames_of = PictureSource(source, repeat=False, keep=keep) if animation else None
     sink = animation_sink(part.absolute(), source, animation, frames_of) or VideoFileSink(
         part.absolute(), film=None if animation else source, settings=_encoder_settings(options)
     )

@@ -21,7 +21,7 @@ from live.picture_files.picture_writer import (
 )
 from live.picture_files.spooled_frames import SpooledFrames
 from live.pipeline.frame import Frame, ImageU8, fit_into
-from live.recording.recording_file import check_target
+from live.recording.recording_file import check_target, error_text
 from live.sinks.base import FrameSink
 from live.sources.picture_source import PictureSource
 
@@ -123,8 +123,12 @@ class AnimationFileSink(FrameSink):
             self._add_film_time(frame)
         picture, lost = fit_to_format(picture, self._format)
         self._lost += [what for what in lost if what not in self._lost]
+        try:
+            self._spool.append(to_pillow(picture, self._format))
+        except OSError as error:
+            do = "free some space, or set TMPDIR to a folder on another disk"
+            raise SinkError(f"a temporary file for {self._path}", error_text(error), do) from None
         self._like = self._like or replace(picture, rgb=picture.rgb[:1], alpha=None, is_painted=None)
-        self._spool.append(to_pillow(picture, self._format))
 
     def _add_film_time(self, frame: Frame) -> None:
         """Set the time of the frame before, which ends now."""

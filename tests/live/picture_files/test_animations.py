@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from pathlib import Path
 
 import av
@@ -14,7 +15,11 @@ from support.sink_clips import read_pictures
 from support.video_files import number_in, numbered, write_video
 
 from benchmarks.picture_files.picture_samples import DURATIONS_MS, moving, write_animations
+from engines.errors import SinkError
+from live.options import ApplyOptions
+from live.picture_files.picture import Picture
 from live.picture_files.picture_reader import PictureFile
+from live.recording.file_apply import apply_to
 from live.sources.picture_source import PictureSource
 
 STARTS_MS = [0, *itertools.accumulate(DURATIONS_MS[:-1])]
@@ -82,6 +87,39 @@ def test_animation_becomes_a_film_with_its_times(animations: Path, tmp_path: Pat
             (stream,) = container.streams.video
             assert stream.duration is not None and stream.time_base is not None
             assert float(stream.duration * stream.time_base) == pytest.approx(sum(DURATIONS_MS) / 1e3, abs=1e-4)
+
+
+def test_animation_to_film_keeps_few_frames_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[weakref.ref[Picture]] = []
+    decode, counts = PictureFile._decoded, []
+
+    def counted(self: PictureFile, index: int) -> Picture:
+        counts.append(sum(picture() is not None for picture in alive))
+        picture = decode(self, index)
+        alive.append(weakref.ref(picture))
+        return picture
+
+    frames = [Image.new("RGB", (64, 64), (shade, 0, 0)) for shade in range(0, 240, 4)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=40)
+    monkeypatch.setattr(PictureFile, "_decoded", counted)
+    assert apply_to(tmp_path / "a.gif", tmp_path / "a.mp4", ApplyOptions(look="none")) == 0
+    assert len(counts) >= len(frames) and max(counts) < 20
+
+
+def test_full_disk_ends_an_animation_in_one_line(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no limit on the size of a file")
+    frames = [Image.effect_noise((256, 256), 50 + index).convert("RGB") for index in range(6)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], duration=40)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 256 * 256 * 3 + 1000, limit[1]))  # of one file, in bytes
+    try:
+        with pytest.raises(SinkError, match="a temporary file for .* - free some space") as caught:
+            apply_to(tmp_path / "a.png", tmp_path / "b.webp", ApplyOptions(look="none"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert "\n" not in str(caught.value) and not (tmp_path / "b.webp").exists()
+    (part,) = tmp_path.glob("b.*webp")
+    assert len(frames_of(part)[0]) == 3
 
 
 def test_film_becomes_an_animation_with_its_times(tmp_path: Path) -> None:
