@@ -69,7 +69,7 @@ def _check(style: str, teacher_options: set[str], pair_options: set[str]) -> Non
 def _evaluate_pairs(style: Style, before: Path, after: Path, *, as_json: bool) -> None:
     from calibration.evaluation.pairs_report import pairs_report, pairs_summary
     from engines.training.data.picture_pairs import complete_pairs
-    from engines.training.progress_bar import progress_bars, stderr_console
+    from engines.training.reporting.progress_bar import progress_bars, stderr_console
 
     pairs = complete_pairs(before, after)
     with progress_bars(stderr_console()) as progress:
@@ -95,7 +95,7 @@ def _evaluate_teacher(
     from calibration.evaluation.teacher_scores import Triple, check_style, make_triple
     from calibration.sets.region_collector import photos_in
     from engines.training.data.aligned import load_region
-    from engines.training.progress_bar import progress_bars, stderr_console
+    from engines.training.reporting.progress_bar import progress_bars, stderr_console
     from engines.training.teachers import load_teacher
 
     teacher = load_teacher(teacher_name)

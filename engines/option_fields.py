@@ -50,13 +50,13 @@ class OptionField(NamedTuple):
     """One field of an options class.
 
     Attributes:
-        name: the field's name.
-        key: the option's name without dashes in front, which is also the key in a TOML table ("max-faces").
-        type: the type without `None`; the type of one element for a field that takes several values.
-        several: whether the field is a tuple or list of values.
-        optional: whether the value may be None.
-        info: the `typer.Option` or `typer.Argument`.
-        default: the default value, or `inspect.Parameter.empty`.
+        name: The field's name.
+        key: The option's name without dashes in front, which is also the key in a TOML table ("max-faces").
+        type: The type without `None`; the type of one element for a field that takes several values.
+        several: Whether the field is a tuple or list of values.
+        optional: Whether the value may be None.
+        info: The `typer.Option` or `typer.Argument`.
+        default: The default value, or `inspect.Parameter.empty`.
     """
 
     name: str
@@ -114,7 +114,7 @@ def with_options(options_class: type) -> Callable[[_Command], _Command]:
     class and other sources (a settings file) can come between.
 
     Args:
-        options_class: a dataclass with annotated fields.
+        options_class: A dataclass with annotated fields.
     """
     offered = list(option_fields(options_class).values())
 

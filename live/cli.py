@@ -54,8 +54,8 @@ def run_command_line(
     """Run one `veneer` command in this process. A user error is one line on standard error and exit code 2.
 
     Args:
-        arguments: the words after `veneer`; default: those in `sys.argv`.
-        prepare: called first, under the same handling of Ctrl-C.
+        arguments: The words after `veneer`; default: those in `sys.argv`.
+        prepare: Called first, under the same handling of Ctrl-C.
 
     Returns:
         The exit code, in the form that `sys.exit` takes.

@@ -63,14 +63,14 @@ class Session:
     """One run, from its options to its report.
 
     Args:
-        source: used instead of the one in the options; it is never released for lack of viewers.
-        sinks: used instead of those in the options.
-        looks: all looks; by default loaded from the looks files.
-        on_frame: called in the rendering thread with every rendered frame.
-        ctl: whether `veneer ctl` can control this run.
+        source: Used instead of the one in the options; it is never released for lack of viewers.
+        sinks: Used instead of those in the options.
+        looks: All looks; by default loaded from the looks files.
+        on_frame: Called in the rendering thread with every rendered frame.
+        ctl: Whether `veneer ctl` can control this run.
 
     Attributes:
-        look: the look that is selected at the start.
+        look: The look that is selected at the start.
 
     Raises:
         VeneerError: The options contradict each other, or a part cannot be created.
@@ -101,18 +101,7 @@ class Session:
                 open_sink(text, on_key=self._on_key, meter=self._meter, film=film_path(options.source))
                 for text in options.sinks
             ]
-        paced = any(sink.live for sink in sinks)
-
-        def open_chosen_source() -> FrameSource:
-            with options.naming("source"):
-                return open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=paced)
-
-        self._viewers: ViewerPresence | None = None
-        if source is None:
-            source = open_chosen_source()
-            if can_idle(options, live=source.live):
-                self._viewers = ViewerPresence(self.controls)
-                source = IdleSource(source, new_source=open_chosen_source, viewers=self._viewers, say=say)
+        source, self._viewers = self._source(source, paced=any(sink.live for sink in sinks))
         for sink in sinks:
             sink.set_viewers(self._viewers, say)
         look_loader = LookLoader(
@@ -125,7 +114,7 @@ class Session:
         )
         parts = Parts(source, make_tracker(options), sinks, look_loader, self.controls)
         self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._handle_frame)
-        self._capture = Recorder(
+        self._recorder = Recorder(
             self.controls,
             say=say,
             fps=options.fps,
@@ -135,6 +124,20 @@ class Session:
             stopped=self.pipeline.is_stopping,
         )
 
+    def _source(self, given: FrameSource | None, *, paced: bool) -> tuple[FrameSource, ViewerPresence | None]:
+        """Return the source, and the presence of viewers if the source is released without them."""
+        options = self.options
+
+        def open_chosen() -> FrameSource:
+            with options.naming("source"):
+                return open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=paced)
+
+        source = given or open_chosen()
+        if given or not can_idle(options, live=source.live):
+            return source, None
+        viewers = ViewerPresence(self.controls)
+        return IdleSource(source, new_source=open_chosen, viewers=viewers, say=say), viewers
+
     def run(self) -> dict[str, Any]:
         """Run to the end and return the report, which is also written if the options say so, after an error too."""
         with stop_on_signals(self.pipeline.interrupt):  # also while the last files are completed
@@ -142,8 +145,8 @@ class Session:
                 with self._controlled():
                     self.pipeline.run()
             finally:
-                self._capture.close()
-                report = run_report(self.pipeline) | {"recorded": self._capture.counts()}
+                self._recorder.close()
+                report = run_report(self.pipeline) | {"recorded": self._recorder.counts()}
                 write_json("--report", self.options.report, report)
         parts = self.pipeline.parts
         for note in parts.source.notes:
@@ -179,7 +182,7 @@ class Session:
         return timings.recent()[1] if timings.frames_out >= _MIN_LATENCY_FRAMES else None
 
     def _handle_frame(self, frame: Frame, state: ControlState) -> None:
-        self._capture(frame, state)
+        self._recorder(frame, state)
         if self._on_frame is not None:
             self._on_frame(frame)
 

@@ -20,9 +20,9 @@ from engines import paths
 from engines.errors import VeneerError
 from engines.looks import load_looks
 from engines.styles import load_style
+from engines.training.checkpoints.resume import CHECKPOINT, load_run
 from engines.training.data.aligned import load_region
 from engines.training.losses.perceptual import VggFeatures
-from engines.training.resume import CHECKPOINT, load_run
 from live.options import load_options, settings_file
 from live.picture_files.picture_reader import read_picture
 from live.sources.video_source import VideoSource

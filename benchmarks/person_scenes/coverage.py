@@ -84,7 +84,7 @@ class Coverage:
     def shown(self, frame: Frame) -> ImageU8:
         """Return the picture that viewers see; unless it is the look's fallback, the frame is painted in place."""
         if self._still:
-            self._renderer = self._new_renderer()  # it remembers the faces of a film
+            self._renderer = self._new_renderer()  # it keeps the faces of a film
         faces = self._tracker.track(frame)
         if self._look.needs_everyone:
             person = self._finder.persons(frame.bgr, faces, frame.time_s)
@@ -109,6 +109,10 @@ def _opacity(before_bgr: ImageU8, after_bgr: ImageU8) -> Floats:
 
 def score(drawn: NDArray[np.bool_], persons: Floats) -> dict[str, Any]:
     """Compare what is drawn with the true mask of the persons, without its rim.
+
+    Args:
+        drawn: (H, W), True where a pixel is drawn or blurred.
+        persons: (H, W), opacity of the persons, 0..1.
 
     Returns:
         bare: part of the persons' pixels that is not drawn; patch_px: side of the largest square of such pixels, at 720

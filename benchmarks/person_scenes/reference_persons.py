@@ -12,7 +12,7 @@ from live.tracking.mesh_model import loading
 from live.tracking.quiet_stderr import quiet_stderr
 
 _SCALES = (1.0, 0.6)  # sides of the square views in the frame's shorter side
-_MIN_FACE, _MIN_POSE = 0.6, 0.5
+_MIN_FACE, _MIN_POSE = 0.75, 0.5
 
 
 class ReferencePersons:
@@ -46,18 +46,22 @@ class ReferencePersons:
         return found
 
     def _persons(self, view_rgb: ImageU8) -> Floats:
+        """Return the heads in a view with their bodies, on which both kinds of model agree: each alone invents some."""
         height, width = view_rgb.shape[:2]
-        with quiet_stderr():
-            segmented = self._pose.process(view_rgb).segmentation_mask
         shown = np.zeros((height, width), np.float32)
-        if segmented is not None:
-            shown[segmented > _MIN_POSE] = 1
         for detector in self._faces:
             for detection in detector.process(view_rgb).detections or ():
                 box = detection.location_data.relative_bounding_box
                 centre = round((box.xmin + box.width / 2) * width), round((box.ymin + box.height / 2) * height)
                 axes = round(0.42 * box.width * width), round(0.5 * box.height * height)
                 cv2.ellipse(shown, centre, axes, 0, 0, 360, (1,), -1)
+        if not shown.any():
+            return shown
+        with quiet_stderr():
+            segmented = self._pose.process(view_rgb).segmentation_mask
+        if segmented is None or segmented[shown > 0].mean() <= _MIN_POSE:
+            return np.zeros_like(shown)
+        shown[segmented > _MIN_POSE] = 1
         return shown
 
     def close(self) -> None:

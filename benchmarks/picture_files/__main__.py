@@ -66,7 +66,11 @@ def main() -> int:
 
 
 def compare(source: Path, result: Path, outside: NDArray[np.bool_]) -> Kept:
-    """Compare the frames of a file with those of its result."""
+    """Compare the frames of a file with those of its result.
+
+    Args:
+        outside: (H, W), True where the look does not paint.
+    """
     before, after = PictureFile(source), PictureFile(result)
     pairs = list(zip(before.frames(), after.frames(), strict=True))
     differences = [deltaE_ciede2000(_lab(one), _lab(other))[_visible(one, outside)] for one, other in pairs]

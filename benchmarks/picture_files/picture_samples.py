@@ -41,7 +41,7 @@ def deep(rgb: Pixels) -> Pixels:
 
 
 def moving() -> list[Image.Image]:
-    """Return the RGB frames of an animation: the portrait, shifted by a few pixels in each."""
+    """Return (320, 320) RGB frames of an animation: the portrait, shifted by a few pixels in each."""
     face = Image.fromarray(face_rgb())
     return [face.transform(face.size, Image.Transform.AFFINE, (1, 0, 3 * i, 0, 1, i)) for i in range(len(DURATIONS_MS))]
 

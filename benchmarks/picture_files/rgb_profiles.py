@@ -19,9 +19,9 @@ class RgbProfile:
     """A matrix profile with one gamma.
 
     Attributes:
-        name: in the profile's description.
+        name: In the profile's description.
         xyz: (3, 3), a row of XYZ under D50 for each of red, green and blue.
-        gamma: exponent of the tone curve; None for that of sRGB.
+        gamma: Exponent of the tone curve; None for that of sRGB.
     """
 
     name: str
@@ -48,7 +48,7 @@ class RgbProfile:
         return head.ljust(68, b"\0") + _xyz(D50_XYZ)[8:].ljust(60, b"\0") + table + body
 
     def lab(self, rgb: NDArray[Any]) -> NDArray[np.float64]:
-        """Return CIE L*a*b* of (..., 3) uint8 or uint16 RGB."""
+        """Return CIE L*a*b* (D65, 2 degrees), (..., 3), of RGB of the same shape, uint8 or uint16."""
         linear = self._linear(rgb / np.iinfo(rgb.dtype).max)
         xyz = linear @ np.array(self.xyz) @ _D50_TO_D65.T
         return np.asarray(xyz2lab(xyz, illuminant="D65"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from calibration.sets.region_collector import Collected, collect, names_of, photos_in, sampled
 from calibration.training.train_request import TrainRequest, is_below
 from engines.errors import OptionsError
-from engines.training.checkpoint import prepare_folder
+from engines.training.checkpoints.checkpoint import prepare_folder
 from engines.training.data.dataset_marker import folder_errors, refuse_foreign, write_marker
 from engines.untrusted_files import json_or_empty
 

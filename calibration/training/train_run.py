@@ -16,17 +16,17 @@ from calibration.training.train_photos import prepare_regions
 from calibration.training.train_request import TrainRequest
 from engines.errors import OptionsError
 from engines.files import atomic_write
-from engines.training.checkpoint import prepare_folder
+from engines.training.checkpoints.checkpoint import prepare_folder
+from engines.training.checkpoints.overwriting import Overwriting
+from engines.training.checkpoints.resume import load_run
 from engines.training.config import TrainConfig
 from engines.training.data.paired_dataset import PairedDataset, open_pairs, terms_of
 from engines.training.data.picture_pairs import Skipped
 from engines.training.devices import make_fabric, precision_of
 from engines.training.method import TrainingMethod
-from engines.training.overwriting import Overwriting
 from engines.training.preflight import check_training, random_pairs
 from engines.training.progress import DivergedError, Outcome
-from engines.training.progress_bar import counting_bar, stderr_console, training_bar
-from engines.training.resume import load_run
+from engines.training.reporting.progress_bar import counting_bar, stderr_console, training_bar
 from engines.training.style_card import save_style, style_card
 from engines.training.teachers import load_teacher
 from engines.training.teachers.teacher_dataset import draw_pairs, source_digest

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from engines.errors import OptionsError
+from engines.training.checkpoints.resume import CHECKPOINT, load_run
 from engines.training.data.lip_pairs import LipPairs, split_folds
 from engines.training.devices import make_fabric
 from engines.training.methods.lips import Lips, LipsConfig, one_thread, scores_db
 from engines.training.metrics.psnr import mean_psnr_db
 from engines.training.progress import Outcome, Watch
-from engines.training.resume import CHECKPOINT, load_run
 from engines.training.trainer import fit
 
 _SILENT = Watch()

@@ -23,7 +23,7 @@ _TRIED_BATCH = 2  # batch normalisation needs two examples
 
 
 def check_training(method: TrainingMethod[Any], fabric: Fabric, *, start_from: str = "") -> None:
-    """Take one step with two examples; the method and its networks are thrown away.
+    """Take one step with two examples; the method and its networks are discarded.
 
     Raises:
         VeneerError: An option is refused by the method, a network or a file that it names.

@@ -29,10 +29,10 @@ def lips(
     Ctrl-C keeps the checkpoints: continue with --resume.
     """
     from engines.styles import own_folder
-    from engines.training.checkpoint import prepare_folder
+    from engines.training.checkpoints.checkpoint import prepare_folder
+    from engines.training.checkpoints.overwriting import Overwriting
     from engines.training.cross_validation import plan_cross_validation
     from engines.training.data.lip_pairs import load_lip_pairs
-    from engines.training.overwriting import Overwriting
 
     folder, overwriting = out or own_folder(), Overwriting(resume=resume, again=again, replace=replace)
     places, plans = [folder], []  # of all styles before the first is trained
@@ -50,7 +50,7 @@ def lips(
 
 
 def _train_one(plan: CrossValidation, out: Path, epochs: int) -> str:
-    from engines.training.progress_bar import stderr_console, training_bar
+    from engines.training.reporting.progress_bar import stderr_console, training_bar
     from engines.training.style_card import save_style, style_card
 
     name = f"lips-{plan.pairs.style}"

@@ -14,13 +14,14 @@ from torch import nn
 
 from engines.errors import OptionsError
 from engines.styles import load_style
-from engines.training import charts, checkpoint
+from engines.training.checkpoints import checkpoint
+from engines.training.checkpoints.resume import CHECKPOINT, RunState, differences, load_run
 from engines.training.data.batch_stream import BatchStream
 from engines.training.devices import make_fabric, precision_of, stop_requested
 from engines.training.method import TrainingMethod
 from engines.training.parts import build_parts, train_step, weights_are_finite, with_time_budget
 from engines.training.progress import RESTART, DivergedError, Outcome, Progress, StoppedError, Watch
-from engines.training.resume import CHECKPOINT, RunState, differences, load_run
+from engines.training.reporting import charts
 
 _SILENT = Watch()
 

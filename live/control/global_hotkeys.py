@@ -24,14 +24,14 @@ def listen(on_command: Callable[[Command], object], look_keys: Mapping[str, str]
     Ctrl+Alt+Esc. On X11 with several layouts, a character counts if it is on the key in any of them.
 
     Args:
-        on_command: takes the command, called in the listening thread; must return at once.
-        look_keys: name of the look by its key; see `live.control.hotkeys.look_keys`.
+        on_command: Takes the command, called in the listening thread; must return at once.
+        look_keys: Name of the look by its key; see `live.control.hotkeys.look_keys`.
 
     Returns:
         The function that stops listening, within 2 s; it may be called again, and never raises.
 
     Raises:
-        OptionsError: this session gives no global keys (Wayland, no display, no permission on macOS), or other
+        OptionsError: This session gives no global keys (Wayland, no display, no permission on macOS), or other
             programs hold all of them.
     """
     if (problem := session_problem()) is not None:

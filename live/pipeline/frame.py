@@ -18,9 +18,9 @@ class ColourTags:
     """How the pixels of a film are meant; numbers of ITU-T H.273.
 
     Attributes:
-        primaries: of the BGR pixels; 2 if unspecified.
-        transfer: of the BGR pixels; 2 if unspecified.
-        matrix: of the file's YUV pixels.
+        primaries: Of the BGR pixels; 2 if unspecified.
+        transfer: Of the BGR pixels; 2 if unspecified.
+        matrix: Of the file's YUV pixels.
     """
 
     primaries: int
@@ -39,14 +39,14 @@ class Frame:
 
     Attributes:
         bgr: (H, W, 3) uint8 BGR, C-contiguous and writeable.
-        frame_id: counts up from 0 without gaps, in the source.
+        frame_id: Counts up from 0 without gaps, in the source.
         captured_s: `time.monotonic()` when the picture was complete in memory.
-        pts_s: presentation time in its file, in seconds; None for a live source.
-        coverage: how much of the faces is hidden, 0..1: 0 as captured; 1 drawn at full strength, a blur or a card. See
+        pts_s: Presentation time in its file, in seconds; None for a live source.
+        coverage: How much of the faces is hidden, 0..1: 0 as captured; 1 drawn at full strength, a blur or a card. See
             `live.render.privacy_policy.required_coverage`.
-        colour: how a file of this picture is to be tagged.
-        shown: what the picture is: "picture" (painted), "hold" (an earlier painted one), "blur", "card" or "raw".
-        hold_s: of the last frame of a film: how long it is shown, in seconds; None of every other frame.
+        colour: How a file of this picture is to be tagged.
+        shown: What the picture is: "picture" (painted), "hold" (an earlier painted one), "blur", "card" or "raw".
+        hold_s: Of the last frame of a film: how long it is shown, in seconds; None of every other frame.
     """
 
     bgr: ImageU8
@@ -74,7 +74,7 @@ class Face:
     """One face on one frame.
 
     Attributes:
-        face_id: stays the same while the face is found.
+        face_id: Stays the same while the face is found.
         landmarks_xy: (478, 2) float32, pixels of that frame, in the order of MediaPipe's face mesh.
     """
 
@@ -87,8 +87,8 @@ class TrackedFrame:
     """A frame and its tracking results.
 
     Attributes:
-        faces: found on this frame.
-        track_ms: tracking time.
+        faces: Found on this frame.
+        track_ms: Tracking time.
         person: (h, w) uint8 mask of the whole frame at a small size, 255 where a pixel certainly shows a person; None
             if no segmentation was done.
     """
@@ -123,7 +123,7 @@ def as_bgr(picture: NDArray[Any]) -> ImageU8:
     """Convert any decoded picture to (H, W, 3) uint8 BGR, C-contiguous.
 
     Args:
-        picture: grey (H, W) or (H, W, 1), BGR (H, W, 3), or BGRA (H, W, 4), which is blended over white; uint8, uint16
+        picture: Grey (H, W) or (H, W, 1), BGR (H, W, 3), or BGRA (H, W, 4), which is blended over white; uint8, uint16
             or float of 0..1.
 
     Raises:

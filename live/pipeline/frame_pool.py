@@ -28,7 +28,7 @@ class FramePool:
         """Lease an array.
 
         Args:
-            shape: of the array; free memory of another size is released.
+            shape: Of the array; free memory of another size is released.
 
         Returns:
             C-contiguous uint8 of that shape, with undefined content.

@@ -29,17 +29,17 @@ class Ingest:
     """Runs source and tracker; opens and closes both, each in its own thread.
 
     Args:
-        lossless: every frame waits for its turn; otherwise the newest wins.
-        frames: read at most this many if lossless; None for no limit.
-        needs_person: whether frames that are tracked now need a person mask.
-        needs_everyone: whether that mask must show every person.
-        fail: called with the error that ends the run, and its origin ("source" or "tracker").
-        say: receives one-line messages for the user; the same one may come with every frame.
+        lossless: Every frame waits for its turn; otherwise the newest wins.
+        frames: Read at most this many if lossless; None for no limit.
+        needs_person: Whether frames that are tracked now need a person mask.
+        needs_everyone: Whether that mask must show every person.
+        fail: Called with the error that ends the run, and its origin ("source" or "tracker").
+        say: Receives one-line messages for the user; the same one may come with every frame.
 
     Attributes:
-        info: the source's properties once it is open.
-        source_waits: whether the source has no frame at the moment.
-        over: set when the threads must end.
+        info: The source's properties once it is open.
+        source_waits: Whether the source has no frame at the moment.
+        over: Set when the threads must end.
     """
 
     def __init__(

@@ -21,10 +21,10 @@ class LatestSlot(Generic[T]):
     Args:
         lossless: `put` waits until there is room. Otherwise a new item replaces the oldest, and the loss is counted: a
             slow consumer skips items.
-        capacity: number of items; more than 1 for a consumer that needs every item and is slow only now and then.
+        capacity: Number of items; more than 1 for a consumer that needs every item and is slow only now and then.
 
     Attributes:
-        dropped: number of items that were replaced or discarded.
+        dropped: Number of items that were replaced or discarded.
     """
 
     def __init__(self, *, lossless: bool = False, capacity: int = 1) -> None:

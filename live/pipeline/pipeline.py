@@ -53,10 +53,10 @@ class Pipeline:
     """Runs frames from the source to the sinks until the end, a stop or a failure.
 
     Args:
-        fps: the pace of live sinks, and the frame rate of files recorded from a live source.
-        frames: stop after this many; None for no limit.
-        say: receives one-line messages for the user.
-        on_frame: called in the rendering thread with every rendered frame (snapshots, recording).
+        fps: The pace of live sinks, and the frame rate of files recorded from a live source.
+        frames: Stop after this many; None for no limit.
+        say: Receives one-line messages for the user.
+        on_frame: Called in the rendering thread with every rendered frame (snapshots, recording).
     """
 
     def __init__(

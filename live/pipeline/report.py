@@ -7,8 +7,6 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from live.render.privacy_policy import rule_line
-
 if TYPE_CHECKING:
     from live.pipeline.pipeline import Pipeline
 
@@ -32,6 +30,8 @@ def run_report(pipeline: Pipeline) -> dict[str, Any]:
     `frames_in` = `frames_out` + `dropped` + `in_flight`: those in flight are between the source and the first sink, or
     were when the run ended.
     """
+    from live.render.privacy_policy import rule_line  # `versions` needs no library
+
     look = pipeline.parts.controls.read().look
     selected = pipeline.parts.look_loader.looks.get(look)
     dropped = pipeline.dropped  # first: a frame that is dropped meanwhile still counts as in flight

@@ -32,16 +32,16 @@ class Sender:
 
     Args:
         sink: opened, used and closed in the sender's own thread, or in the main thread if the sink requires it.
-        policy: by default one for the looks of the controls.
-        lossless: every frame waits for its turn; otherwise the newest wins.
-        capacity: number of frames that may wait; see `queue_capacity`.
-        fps: the pace of a live sink.
-        timings: receives each new frame; None for all senders but the first.
-        fail: called with the error that ends the sender.
+        policy: By default one for the looks of the controls.
+        lossless: Every frame waits for its turn; otherwise the newest wins.
+        capacity: Number of frames that may wait; see `queue_capacity`.
+        fps: The pace of a live sink.
+        timings: Receives each new frame; None for all senders but the first.
+        fail: Called with the error that ends the sender.
 
     Attributes:
-        sent: number of frames, without repetitions.
-        shown: what the sink shows now, as `Frame.shown`; empty before the first frame.
+        sent: Number of frames, without repetitions.
+        shown: What the sink shows now, as `Frame.shown`; empty before the first frame.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class Sender:
         """Serve a sink that belongs to the main thread: send what is due, and pump events.
 
         Args:
-            min_interval_s: between two frames; of those that come earlier, the newest is delayed.
-            timeout_s: how long to wait for a new frame.
+            min_interval_s: Between two frames; of those that come earlier, the newest is delayed.
+            timeout_s: How long to wait for a new frame.
         """
         with contextlib.suppress(Closed):
             self._send_due(min_interval_s, timeout_s)

@@ -31,7 +31,7 @@ _MIN_FILL, _MIN_ROUNDNESS = 0.4, 0.8  # real face outlines, turned and tilted, h
 
 @dataclass(slots=True)
 class PaintStats:
-    """What painting one frame took and left.
+    """The result of painting one frame.
 
     Attributes:
         region_ms: time of the first stage; the others likewise.

@@ -10,7 +10,7 @@ from engines.looks import Look
 from engines.regions.upright import PictureRegion
 from live.control.controls import STRENGTH_STEP, ControlState
 from live.pipeline.frame import Frame, TrackedFrame
-from live.render.bare_pixels import bare_pixels, blur_where
+from live.render.bare_mask import bare_pixels, blur_where
 from live.render.look_loader import LoadedLook
 from live.render.lost_face_guard import LostFaceGuard
 from live.render.privacy_fallback import fallback_frame
@@ -21,7 +21,7 @@ RULE = (
     "every person in the picture is drawn or blurred, except heads under 40 pixels (at 720 lines), people of whom "
     "neither a face nor the outline is recognised, and for about a second those who come in at the edge"
 )
-"""What a covering look promises, and what is beyond it."""
+"""What a covering look guarantees, and its limits."""
 
 UNTRACKED = (
     "more faces are in the picture than are tracked (--max-faces, masks, profiles); "
@@ -31,7 +31,7 @@ _IN_WORDS = {"raw": "the bare picture", "blur": "a blurred picture", "card": "a 
 
 
 def rule_line(look: Look) -> str:
-    """Return the line that says what the look promises; empty for a look that hides nothing."""
+    """Return one line that states what the look guarantees; empty for a look that hides nothing."""
     return f"{look.name}: {RULE}" if look.covers and look.final_fallback != "raw" else ""
 
 

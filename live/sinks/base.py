@@ -17,11 +17,11 @@ class FrameSink(Protocol):
     All calls to a sink come from one thread: the sink's own, or the main thread if `main_thread` is True.
 
     Attributes:
-        name: as written by the user ("virtual-camera", "file:out.mp4").
+        name: As written by the user ("virtual-camera", "file:out.mp4").
         live: True if only the newest frame counts and the last one is repeated at a steady pace; False if every frame
             counts (a file).
         main_thread: True if the windowing system requires its calls to come from the main thread.
-        warning: shown to the user after the run; None if there is none.
+        warning: Shown to the user after the run; None if there is none.
     """
 
     name: str

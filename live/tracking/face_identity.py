@@ -1,4 +1,4 @@
-"""Stable face ids, and steadying of each face's landmarks from frame to frame."""
+"""Stable face ids, and smoothing of each face's landmarks over time."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class FaceIdentity:
         for index, landmarks_xy in enumerate(found_xy):
             face_id = ids.get(index, self._next_id)
             self._next_id = max(self._next_id, face_id + 1)
-            faces.append(Face(face_id, self._steadied(face_id, landmarks_xy, at_s)))
+            faces.append(Face(face_id, self._smoothed(face_id, landmarks_xy, at_s)))
         return tuple(sorted(faces, key=lambda face: face.face_id))
 
-    def _steadied(self, face_id: int, landmarks_xy: Floats, at_s: float) -> Floats:
-        """Return the landmarks of a face, steadied if that is requested, and remember them."""
+    def _smoothed(self, face_id: int, landmarks_xy: Floats, at_s: float) -> Floats:
+        """Return the landmarks of a face, smoothed if that is requested, and keep them for the next frame."""
         known = self._known.get(face_id)
         if known is not None and at_s - known.seen_s > _RESET_FILTER_S:
             known = None

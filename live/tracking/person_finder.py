@@ -19,8 +19,9 @@ from live.pipeline.frame import Face, Floats, ImageU8
 from live.tracking.far_faces import MIN_SIDE_PX, new_detector
 from live.tracking.person_segmenter import PersonSegmenter
 
-_VIEW_INTERVAL_S = 0.08  # between two views; each takes about 2 ms
-_FADE_S = 2.0  # a person that is not seen again fades with this time constant; all views take about a second
+_VIEW_PX = 360  # films and live: the frame's shorter side is reduced to this for a view
+_VIEW_INTERVAL_S = 0.15  # between two views; each takes about 2 ms
+_FADE_S = 2.4  # a person that is not seen again fades with this time constant; all views take little over a second
 _MIN_SHOWN = 64  # what has faded below this is not drawn any more
 _CUT = 30.0  # mean change of a sample of pixels, in levels
 _FADE_INTERVAL_S = 0.05  # in smaller steps rounding would stop it
@@ -73,6 +74,7 @@ class PersonFinder:
         self._pending: Iterator[tuple[str, Box]] = iter(())
         self._bodies: list[Box] = []  # views around the heads that were detected last
         self._seen: dict[_Key, _Seen] = {}
+        self._missed: set[_Key] = set()  # heads of tracked faces that the segmentation does not show
         self._searched_s = float("-inf")
         self.untracked_heads = False  # whether a head was detected where no face is tracked
 
@@ -103,19 +105,27 @@ class PersonFinder:
             self._frame_wh, self._seen, self._pending, self._bodies = (width, height), {}, iter(()), []
         whole = self._whole(frame_bgr)
         self._fade(at_s)
-        self._remember_faces(faces, whole, at_s)
+        is_due = is_new or abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S
+        if is_due:
+            self._remember_faces(faces, whole, at_s)
         if is_new:
             self.untracked_heads = False
             for kind, box in sorted(_views(self._frame_wh)):  # heads first: they confirm persons
                 self._search(kind, box, frame_bgr, whole, faces, at_s)
             while self._bodies:
                 self._search("body", self._bodies.pop(), frame_bgr, whole, faces, at_s)
-        elif abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S:
+        elif is_due:
             self._searched_s = at_s
+            scale = min(1.0, _VIEW_PX / min(width, height))
+            if scale < 1.0:
+                frame_bgr = cv2.resize(frame_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
             self._search(*self._next_view(), frame_bgr, whole, faces, at_s)
         tracked = {("face", face.face_id) for face in faces}
         persons = self._seen_by(whole, lambda key: key not in tracked)
-        return self._seen_by(persons, lambda key: key in tracked and _is_missed(self._seen[key].shown, persons))
+        if is_due:
+            seen_heads = {key: seen.shown for key, seen in self._seen.items() if key in tracked}
+            self._missed = {key for key, head in seen_heads.items() if _is_missed(head, persons)}
+        return self._seen_by(persons, lambda key: key in self._missed)
 
     def close(self) -> None:
         """Release the models; idempotent."""
@@ -167,7 +177,8 @@ class PersonFinder:
         self, kind: str, box: Box, frame_bgr: ImageU8, whole: ImageU8, faces: Sequence[Face], at_s: float
     ) -> None:
         """Search one view, and remember what it shows."""
-        view_bgr = _cut(frame_bgr, box)
+        scale = frame_bgr.shape[1] / self._frame_wh[0]
+        view_bgr = _cut(frame_bgr, box, scale)
         if kind != "head":
             seen = _into_map(self._views.mask(view_bgr), box, self._frame_wh, whole)
             heads = self._seen_by(np.zeros_like(whole), lambda key: key[0] in ("head", "face"))
@@ -175,6 +186,9 @@ class PersonFinder:
         else:
             shown = self._heads(view_bgr, box, whole, faces)
         before = self._seen.get((kind, box))
+        if kind == "head":  # once in a film may be a mistake
+            again = shown if self._still else cv2.min(shown, before.shown) if before is not None else None
+            self.untracked_heads |= again is not None and bool(again.any())
         if before is not None:
             shown = cv2.max(shown, before.faded(at_s).shown)  # type: ignore[assignment]
         if shown.any():
@@ -184,7 +198,7 @@ class PersonFinder:
         """Return the map of the heads in a view that are not those of tracked faces."""
         self._detector = self._detector or new_detector(view_bgr[:, :, ::-1].copy(), _MIN_CONFIDENCE)
         shown, tracked = np.zeros_like(whole), [_centre_and_size(face.landmarks_xy) for face in faces]
-        height, width = view_bgr.shape[:2]
+        width, height = box[2] - box[0], box[3] - box[1]
         found = self._detector.process(cv2.cvtColor(view_bgr, cv2.COLOR_BGR2RGB)).detections or ()
         for detection in found:
             relative = detection.location_data.relative_bounding_box
@@ -194,7 +208,6 @@ class PersonFinder:
             if not any(math.hypot(x - at[0], y - at[1]) < _SAME_HEAD * max(size, other) for at, other in tracked):
                 _add_head(shown, (x, y), size, self._frame_wh)
                 self._bodies.append(_body_box((x, y), size, self._frame_wh))
-        self.untracked_heads |= bool(shown.any())
         return shown
 
     def _remember_faces(self, faces: Sequence[Face], whole: ImageU8, at_s: float) -> None:
@@ -237,9 +250,9 @@ def _body_box(centre_xy: tuple[float, float], size: float, frame_wh: tuple[int, 
     return round(x - half), round(top), round(x + half), round(top + 2 * half)
 
 
-def _cut(frame_bgr: ImageU8, box: Box) -> ImageU8:
-    """Return a view of the frame, (side, side, 3) uint8; beyond the frame it is mirrored."""
-    left, top, right, bottom = box
+def _cut(frame_bgr: ImageU8, box: Box, scale: float) -> ImageU8:
+    """Return a view of the frame, which is reduced by the scale; beyond the frame it is mirrored."""
+    left, top, right, bottom = (round(edge * scale) for edge in box)
     height, width = frame_bgr.shape[:2]
     inside = frame_bgr[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
     rim = max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)

@@ -30,9 +30,9 @@ class LoadedEngine:
     """An engine of the look loader.
 
     Attributes:
-        engine: shared by all looks that use the style at this size.
+        engine: Shared by all looks that use the style at this size.
         reference: `acceptance_outputs` of the engine that was opened first.
-        installed: runtime and precision of the engine that was put in last.
+        installed: Runtime and precision of the engine that was put in last.
     """
 
     style: Style
@@ -59,10 +59,10 @@ class EngineUpgrades:
     A failed build is reported in one line, leaves the engine in use unchanged, and is not repeated for a week.
 
     Args:
-        engines: returns the engines in use, those to upgrade first at the front.
-        available_builds: returns the builds that could replace an engine.
-        build: whether to build; otherwise one message lists what could be built.
-        has_viewers: whether the output is watched. Builds wait until it is; a build that is running when the last
+        engines: Returns the engines in use, those to upgrade first at the front.
+        available_builds: Returns the builds that could replace an engine.
+        build: Whether to build; otherwise one message lists what could be built.
+        has_viewers: Whether the output is watched. Builds wait until it is; a build that is running when the last
             viewer leaves is stopped and repeated later. None if unknown: builds do not wait.
     """
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.fault_kinds import half_written, raises
 from support.fault_parts import Bench
-from support.fault_standins import Engine, Orders, Segmenter
+from support.fault_standins import Engine, Orders, Persons
 from support.patience import Patience
 
 import live.pipeline.ingest
@@ -81,8 +81,8 @@ class Benches:
 @pytest.fixture
 def benches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exclude_library_objects: None) -> Benches:
     made = Benches(tmp_path)
-    monkeypatch.setattr(live.pipeline.ingest, "PersonSegmenter", Segmenter)
-    monkeypatch.setattr(live.render.frame_renderer, "PersonSegmenter", Segmenter)
+    monkeypatch.setattr(live.pipeline.ingest, "PersonFinder", Persons)
+    monkeypatch.setattr(live.render.frame_renderer, "PersonFinder", Persons)
     half_written(monkeypatch, made.meet)
     return made
 
@@ -117,7 +117,14 @@ def test_run_ends_whatever_hangs(benches: Benches, hangs: list[Hang]) -> None:
 
 def _closes(bench: Bench) -> dict[str, Any]:
     camera, *_ = bench.run.parts.sinks
-    parts = (bench.source, bench.tracker, bench.run._ingest._segmenter, bench.look_loader.engine, camera, bench.window)
+    parts = (
+        bench.source,
+        bench.tracker,
+        bench.run._ingest._person_finder,
+        bench.look_loader.engine,
+        camera,
+        bench.window,
+    )
     return dict(zip(CLOSING, parts, strict=True))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.fault_kinds import ALL, RUNNING, Fault, films_in, half_written, starting_faults
 from support.fault_parts import Bench, real_monotonic
-from support.fault_standins import Segmenter
+from support.fault_standins import Persons
 from support.sink_clips import read_pictures
 
 import live.pipeline.ingest
@@ -46,8 +46,8 @@ class FaultRun:
         self.films = self.runs = 0
         self.met: Counter[str] = Counter()  # faults that happened, by place
         self.missed: Counter[str] = Counter()  # faults whose place was not called in time
-        monkeypatch.setattr(live.pipeline.ingest, "PersonSegmenter", Segmenter)
-        monkeypatch.setattr(live.render.frame_renderer, "PersonSegmenter", Segmenter)
+        monkeypatch.setattr(live.pipeline.ingest, "PersonFinder", Persons)
+        monkeypatch.setattr(live.render.frame_renderer, "PersonFinder", Persons)
         monkeypatch.setattr(live.sinks.video_file, "FRAGMENT_US", 20_000)  # more writes in a short run
         half_written(monkeypatch, self._meet)
 
@@ -123,7 +123,7 @@ class FaultRun:
         elif fault.place.startswith("disk"):  # of the film: a recording would reach the fault first
             bench.controls.apply(Command("record", "off"))
             bench.wait(lambda: bench.capture._recording is None)
-            bench.goes_on()  # until the frame that ended it is processed
+            bench.frames_arrive()  # until the frame that ended it is processed
             bench.wait(lambda: not any(thread.is_alive() for thread in bench.capture._threads))
 
     def _outcome(self, fault: Fault) -> bool:
@@ -135,7 +135,7 @@ class FaultRun:
             messages = [str(error) for error in bench.errors]
             if fault.ends and (fault.says not in " ".join(messages) or bool(messages) != bool(fault.says)):
                 self.wrong.append(f"{fault.name}: ended with {messages} in place of '{fault.says}'")
-        elif not bench.goes_on() and not (bench.ended and bench.kind == "film" and not messages):
+        elif not bench.frames_arrive() and not (bench.ended and bench.kind == "film" and not messages):
             self.wrong.append(f"{fault.name}: it did not continue ({bench.kind}); {messages} {bench.messages[-2:]}")
         self.done[fault.name] += 1
         return bench.ended

@@ -121,7 +121,7 @@ def set_marker(folder: Path) -> Feed:
 
 
 def checkpoint(folder: Path) -> Feed:
-    from engines.training.resume import CHECKPOINT, load_run
+    from engines.training.checkpoints.resume import CHECKPOINT, load_run
 
     def feed(data: bytes) -> None:
         (folder / "next").write_bytes(data)

@@ -229,7 +229,7 @@ def pictures() -> list[bytes]:
 
 
 def videos() -> list[bytes]:
-    """Three frames each, in the containers and codecs that people have."""
+    """Three frames each, in common containers and codecs."""
     import av
     import numpy as np
 

@@ -36,8 +36,8 @@ def call(
     where the test is about the process: a signal, an import, what a new process loads, the code of its exit.
 
     Args:
-        env: changes to the environment for this call.
-        cwd: the working directory for this call.
+        env: Changes to the environment for this call.
+        cwd: The working directory for this call.
     """
     words = [str(argument) for argument in arguments]
     threads = set(threading.enumerate())
@@ -66,7 +66,7 @@ def _join_threads(before: set[threading.Thread]) -> None:
 
 @contextlib.contextmanager
 def _collected(name: str, fd: int) -> Iterator[TextIO]:
-    """Lead `sys.NAME` and its file descriptor into one temporary file."""
+    """Redirect `sys.NAME` and its file descriptor to one temporary file."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace") as file:
         getattr(sys, name).flush()
         saved_fd = os.dup(fd)

@@ -26,13 +26,13 @@ class Fault:
     """One fault.
 
     Attributes:
-        place: the call that fails.
-        does: replaces the value that the call returns.
+        place: The call that fails.
+        does: Replaces the value that the call returns.
         ends: True if the run must end, False if it must continue, None for either.
-        kinds: kinds of runs in which the place is called.
-        says: part of the expected line; empty if no line is expected.
-        before: the action that comes first, if any ("record").
-        lasts: repeat the fault until the next fault at a boundary.
+        kinds: Kinds of runs in which the place is called.
+        says: Part of the expected line; empty if no line is expected.
+        before: The action that comes first, if any ("record").
+        lasts: Repeat the fault until the next fault at a boundary.
     """
 
     name: str

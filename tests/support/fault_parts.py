@@ -5,6 +5,7 @@ The pipeline and its threads, the recording, the virtual camera's sink and the f
 
 from __future__ import annotations
 
+import functools
 import gc
 import operator
 import threading
@@ -13,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.fault_standins import Action, Driver, Ledger, Orders, Segmenter, Source, TinyLookLoader, Tracker, Window
+from support.fault_standins import Action, Driver, Ledger, Orders, Persons, Source, TinyLookLoader, Tracker, Window
 from support.patience import QUICK_S, Patience
 
 from engines.errors import VeneerError
-from engines.looks import load_looks
+from engines.looks import Look, load_looks
 from live.control.controls import Command, Controls, ControlState
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
@@ -28,6 +29,12 @@ from live.sinks.virtual_camera import VirtualCameraSink
 
 FPS = 100.0
 real_monotonic = time.monotonic
+
+
+@functools.cache
+def _looks() -> dict[str, Look]:
+    """The looks of every run; reading them takes longer than some runs last."""
+    return {name: found for name, found in load_looks().items() if name in ("none", "toon")}
 
 
 class Bench:
@@ -42,8 +49,8 @@ class Bench:
         self.errors: list[VeneerError] = []
         self.tracebacks: list[str] = []
         self.frame_id = -1
-        Segmenter.orders = self.orders
-        looks = {name: found for name, found in load_looks().items() if name in ("none", "toon")}
+        Persons.orders = self.orders
+        looks = _looks()
         self.controls = Controls(tuple(looks), look=look)
         self.look_loader = TinyLookLoader(looks, self.orders, self.messages.append)
         self.source, self.tracker = Source(self.orders, frames=300 if kind == "film" else None), Tracker(self.orders)
@@ -87,7 +94,7 @@ class Bench:
     def ended(self) -> bool:
         return not self.thread.is_alive()
 
-    def goes_on(self) -> bool:
+    def frames_arrive(self) -> bool:
         """Whether new frames come out within 2 s, at each sink."""
         at, sent = self.frame_id, self._sent()
         return self.wait(lambda: self.frame_id > at + 2 and all(map(operator.gt, self._sent(), sent)))
@@ -96,7 +103,7 @@ class Bench:
         return [sender.sent for sender in self.run._senders] or [0] * len(self.run.parts.sinks)
 
     def wait(self, until: Callable[[], Any], timeout_s: float = QUICK_S) -> bool:
-        """Whether that comes about in time, and before the run is over."""
+        """Whether the condition becomes true in time, before the run ends."""
         patience = Patience(timeout_s)
         while not until() and not self.ended and patience.lasts():
             time.sleep(0.001)

@@ -1,13 +1,13 @@
 """Stand-ins for the boundaries of a run: camera, tracker, network, driver, window; with faults on request.
 
-The person segmenter is replaced too, because its model loads longer than a run lasts.
+The person finder is replaced too, because its models load longer than a run lasts.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +40,7 @@ class Orders:
         (self._lasting if lasts else self._actions)[place] = action
 
     def calm(self) -> None:
-        """What lasts is over."""
+        """End all lasting faults."""
         self._lasting.clear()
 
     def meet(self, place: str, value: Any = None) -> Any:
@@ -109,10 +109,11 @@ class Tracker:
         self.ledger.closed += 1
 
 
-class Segmenter:
-    """Gives a mask that shows a person everywhere."""
+class Persons:
+    """Finds a person everywhere."""
 
     orders: Orders
+    untracked_heads = False
 
     def __init__(self, *, still: bool = False) -> None:
         """Ignore the mode."""
@@ -120,6 +121,9 @@ class Segmenter:
     def mask(self, frame_bgr: ImageU8) -> ImageU8:
         mask: ImageU8 = self.orders.meet("segmenter", np.full((32, 32), 255, np.uint8))
         return mask
+
+    def persons(self, frame_bgr: ImageU8, faces: Sequence[Face], at_s: float) -> ImageU8:
+        return self.mask(frame_bgr)
 
     def close(self) -> None:
         """Release nothing."""

@@ -28,8 +28,8 @@ class Check:
     """What one check depends on.
 
     Attributes:
-        modules: the product modules that it starts or imports.
-        files: glob patterns of its own files and of the data that it reads.
+        modules: The product modules that it starts or imports.
+        files: Glob patterns of its own files and of the data that it reads.
         programs: Debian packages whose versions count.
     """
 

@@ -150,7 +150,7 @@ def _guarded(look: Look) -> bool:
 
 
 class WatchedControls(Controls):
-    """Remembers what each thread read last, so that a sink knows the state its sender used."""
+    """Records what each thread read last, so that a sink knows the state its sender used."""
 
     def __init__(self, look_names: Sequence[str], **start: Any) -> None:
         self.seen = threading.local()

@@ -66,7 +66,7 @@ class TroubledSource(FrameSource):
 
 
 class TroubledTracker:
-    """A tracker that knows the faces, and reports them late, wrongly or not at all."""
+    """Reports the faces of the scene; on request late, wrongly or not at all."""
 
     def __init__(self, troubles: Troubles) -> None:
         self._troubles = troubles

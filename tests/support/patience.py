@@ -128,9 +128,9 @@ class Patience:
     """A timeout that grows with the delay of the machine.
 
     Args:
-        seconds: the timeout on an idle machine.
-        late_s: returns the delay of the machine between two times; the yardstick's by default.
-        clock: in the yardstick's seconds.
+        seconds: The timeout on an idle machine.
+        late_s: Returns the delay of the machine between two times; the yardstick's by default.
+        clock: In the yardstick's seconds.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Teacher = Callable[[AlignedRegion], NDArray[np.uint8]]
 
-TEACHERS = ("toon", "sketch", "retouch")  # each a module here, with a function of the same name
+TEACHERS = ("toon", "cel", "sketch", "retouch")  # each a module here, with a function of the same name
 
 
 def load_teacher(name: str) -> Teacher:

@@ -241,7 +241,10 @@ def test_failed_torch_compile_runs_uncompiled(
 def test_compiled_network_matches_the_reference(
     crops_bgr: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:
+    from torch._inductor import config  # imported by torch.compile only
+
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(config.cpp, "vec_isa_ok", True)  # without a trial compilation per instruction set
     style = load_style("lips-glaze")
     runs = record_network(style.load_generator(), style.size_wh, "fp32", device="cpu", autotune=True)
     reference = TorchEngine(style, why="")

@@ -13,7 +13,7 @@ from support.kit_parts import make_pairs
 from support.root import ROOT
 
 from engines.training import methods
-from engines.training.checkpoint import prepare_folder
+from engines.training.checkpoints.checkpoint import prepare_folder
 from engines.training.methods import load_method, method_names
 from engines.training.progress import StoppedError, Watch
 from engines.training.style_card import save_style, style_card

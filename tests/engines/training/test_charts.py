@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from support.kit_parts import full_disk, make_pairs, paired
 
-from engines.training.charts import curves, save_charts
 from engines.training.devices import make_fabric
 from engines.training.parts import build_parts
+from engines.training.reporting.charts import curves, save_charts
 
 
 def test_every_loss_and_score_has_its_own_curve() -> None:

@@ -26,13 +26,13 @@ from engines import paths
 from engines.errors import EngineError, OptionsError
 from engines.generators.lip_net import LipNet
 from engines.styles import load_style
+from engines.training.checkpoints.resume import CHECKPOINT
 from engines.training.cross_validation import plan_cross_validation
 from engines.training.data.lip_pairs import LipPairs
 from engines.training.devices import make_fabric
 from engines.training.methods.lips import Lips, LipsConfig
 from engines.training.metrics.psnr import psnr_db
 from engines.training.progress import StoppedError, Watch
-from engines.training.resume import CHECKPOINT
 from engines.training.style_card import save_style
 from engines.training.train_lips_command import lips
 from engines.training.trainer import fit

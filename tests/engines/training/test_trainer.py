@@ -17,11 +17,11 @@ from support.kit_parts import full_disk, make_pairs, paired
 from torch import nn
 
 from engines.errors import EngineError, OptionsError
+from engines.training.checkpoints.resume import CHECKPOINT
 from engines.training.data.paired_batches import PairedBatch
 from engines.training.devices import make_fabric
 from engines.training.methods.paired import Paired
 from engines.training.progress import DivergedError, StoppedError, Watch
-from engines.training.resume import CHECKPOINT
 from engines.training.trainer import fit
 
 

@@ -78,7 +78,7 @@ def test_engine_is_judged_on_the_built_in_face(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_int8_on_the_built_in_face_gets_calibration_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An INT8 engine deviates widely on blocks of colour; that says nothing about faces."""
+    """An INT8 engine deviates widely on blocks of colour, which are outside its calibrated range."""
     scores = {"psnr_db": 41.25, "mean_error": 0.61, "max_error": 12.0}
     info = EngineInfo("lips-glaze", "openvino", "int8", "CPU", "the fastest", "a" * 32, "passed")
     record_verdict(info.key, passed=True, scores={"cases": {"all": scores}})

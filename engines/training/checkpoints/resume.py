@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from engines.errors import OptionsError
-from engines.training import checkpoint
+from engines.training.checkpoints import checkpoint
 from engines.training.config import TrainConfig
 from engines.training.methods import load_method
 from engines.training.progress import Progress

@@ -1,4 +1,4 @@
-"""What a training may write over: nothing shipped and nothing finished, unless an option says so."""
+"""Rules for overwriting: shipped and finished styles are replaced only if an option says so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engines.errors import OptionsError, os_errors
 from engines.styles import shipped_names
-from engines.training.resume import CHECKPOINT
+from engines.training.checkpoints.resume import CHECKPOINT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Checkpoints of a training: files, resuming, and the rules for overwriting earlier results."""

@@ -1,0 +1,1 @@
+"""Progress bar and charts of a training."""
