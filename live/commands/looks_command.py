@@ -26,6 +26,8 @@ def looks(
 
     if photo is not None and sheet is None:
         raise OptionsError(f"--photo {photo}", "only used with --sheet", "add --sheet looks.png")
+    if sheet is not None and photo is not None and sheet.resolve() == photo.resolve():
+        raise OptionsError(f"--sheet {sheet}", f"it is the same file as --photo {photo}", "name another one")
     found = load_looks(looks_file)
     if sheet is not None:
         from live.render.look_sheet import write_sheet

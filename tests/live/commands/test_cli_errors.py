@@ -26,6 +26,7 @@ from support.cli_parts import call
         (["run", "--source", "demo", "--sink", "null", "--global-hotkeys", "--frames", "3"], ""),
         (["apply", "nothing.png", "out.png"], "no such file"),
         (["looks", "--sheet", "/nowhere/sheet.png"], "/nowhere"),
+        (["looks", "--sheet", "me.png", "--photo", "./me.png"], "the same file"),
         (["evaluate", "lips-glase", "--before", ".", "--after", "."], "lips-glaze"),
         (["ctl", "look", "glaze"], "veneer"),
         (["ctl", "strength", "-0.5"], "veneer"),
