@@ -33,16 +33,19 @@ TIMING_BOUND = (
 
 # The slowest files, which workers take first so that none of them is left alone with one at the end.
 SLOW = (
-    "faults/test_random_faults.py",
-    "live/commands/test_cli.py",
-    "engines/runtime/test_torch_cuda.py",
-    "fuzz/test_fuzz.py",
-    "live/pipeline/test_frame_pool.py",
-    "faults/test_signals_and_full_disks.py",
     "live/upgrades/test_upgrades.py",
+    "benchmarks/test_fps.py",
+    "faults/test_random_faults.py",
+    "live/pipeline/test_frame_pool.py",
+    "engines/runtime/test_tensorrt_proof.py",
+    "live/commands/test_cli.py",
+    "faults/test_signals_and_full_disks.py",
+    "benchmarks/test_engines.py",
     "benchmarks/test_peers.py",
     "live/privacy/test_random_sequences.py",
     "calibration/engine_checks/test_quantize.py",
+    "engines/runtime/test_torch_cuda.py",
+    "fuzz/test_fuzz.py",
 )
 
 

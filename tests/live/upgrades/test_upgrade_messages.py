@@ -29,10 +29,10 @@ TORCH = ["torch fp32"]
 
 @pytest.mark.parametrize(
     ("mode", "reason"),
-    [("crash", "its builder crashed (SIGSEGV)"), ("hang", "its builder took longer than 4 s and was ended")],
+    [("crash", "its builder crashed (SIGSEGV)"), ("hang", "its builder took longer than 2 s and was ended")],
 )
 def test_failed_build_is_skipped_for_its_key(mode: str, reason: str, lock: Path, shows: list[Show]) -> None:
-    first = Show([load_style(LIPS)], available_builds=keyed(mode, lock, "k", limit_s=4.0 if mode == "hang" else 600.0))
+    first = Show([load_style(LIPS)], available_builds=keyed(mode, lock, "k", limit_s=2.0 if mode == "hang" else 600.0))
     shows.append(first)
     assert first.says("is not used: " + reason), first.messages
     (failure,) = failed_builds.all_failures()

@@ -104,13 +104,13 @@ def all_painted(show: Show) -> bool:
     ("mode", "says"),
     [
         ("crash", "stand-in of lips-glaze is not used: its builder crashed (SIGSEGV); torch fp32 stays in use"),
-        ("hang", "stand-in of lips-glaze is not used: its builder took longer than 4 s and was ended; torch"),
+        ("hang", "stand-in of lips-glaze is not used: its builder took longer than 2 s and was ended; torch"),
         ("refuse", "stand-in of lips-glaze is not used: failed: mean dE 3.1, at most 1.0; torch fp32 stays in use"),
         ("cannot", "stand-in of lips-glaze is not used: NNCF is not installed; torch fp32 stays in use"),
     ],
 )
 def test_failing_build_leaves_the_engine_in_use(mode: str, says: str, lock: Path, shows: list[Show]) -> None:
-    show = Show([load_style(LIPS)], available_builds=ordered(mode, lock, limit_s=4.0 if mode == "hang" else 600.0))
+    show = Show([load_style(LIPS)], available_builds=ordered(mode, lock, limit_s=2.0 if mode == "hang" else 600.0))
     shows.append(show)
     assert show.says(says), show.messages
     assert show.frames_continue()
