@@ -18,6 +18,7 @@ import numpy as np
 from live.pipeline.frame import Face, Floats, ImageU8
 from live.tracking.far_faces import MIN_SIDE_PX, new_detector
 from live.tracking.person_segmenter import PersonSegmenter
+from live.tracking.person_views import MAX_ASPECT, Box, add_head, body_box, cut, into_map, is_cut, new_persons, views
 
 _VIEW_PX = 360  # films and live: the frame's shorter side is reduced to this for a view
 _VIEW_INTERVAL_S = 0.15  # between two views; each takes about 2 ms
@@ -27,18 +28,9 @@ _CUT = 30.0  # mean change of a sample of pixels, in levels
 _FADE_INTERVAL_S = 0.05  # in smaller steps rounding would stop it
 _MIN_CONFIDENCE = 0.4  # of a detected head
 _SAME_HEAD = 0.5  # of the larger head's size: heads closer than this are the same
-_MAX_ASPECT = 2.4  # of frames that the segmenter sees as a whole; others are seen in views only
 _LONG_SIDE_PX = 512  # of the map of such frames
-_EXPLAINED = 166  # of the whole frame's map: what is below is drawn faintly
-_EXPLAINED_PX, _MIN_WIDTH_PX, _MIN_AREA_PX = 5, 5, 40  # in the map: see `_new_persons`
-_MIN_MEAN = 0.85 * 255  # of the mask in a person: real ones have at least 0.86, furniture at most 0.8
-_MAX_CUT = 0.3  # part of a view's border that a component may end at
 _MIN_HEAD_SEEN = 0.5  # of a tracked face's head; usually it is at least 0.65
-_HEAD_AXES = (0.62, 0.8)  # half axes of a head in sizes of its face
-_HEAD_UP = 0.12  # how far its centre lies above the face's
 
-Box = tuple[int, int, int, int]
-"""left, top, right, bottom in frame pixels; it may extend beyond the frame."""
 _Key = tuple[str, Box | int]  # "person", "head" or "body" and the view, or "face" and its id
 
 
@@ -110,7 +102,7 @@ class PersonFinder:
             self._remember_faces(faces, whole, at_s)
         if is_new:
             self.untracked_heads = False
-            for kind, box in sorted(_views(self._frame_wh)):  # heads first: they confirm persons
+            for kind, box in sorted(views(self._frame_wh)):  # heads first: they confirm persons
                 self._search(kind, box, frame_bgr, whole, faces, at_s)
             while self._bodies:
                 self._search("body", self._bodies.pop(), frame_bgr, whole, faces, at_s)
@@ -152,7 +144,7 @@ class PersonFinder:
     def _whole(self, frame_bgr: ImageU8) -> ImageU8:
         """Return the map from the whole frame."""
         width, height = self._frame_wh
-        if max(width, height) <= _MAX_ASPECT * min(width, height):
+        if max(width, height) <= MAX_ASPECT * min(width, height):
             return self._segmenter.mask(frame_bgr)
         scale = _LONG_SIDE_PX / max(width, height)
         return np.zeros((max(8, round(height * scale)), max(8, round(width * scale))), np.uint8)
@@ -162,7 +154,7 @@ class PersonFinder:
             return "body", self._bodies.pop()
         view = next(self._pending, None)
         if view is None:
-            self._pending = iter(_views(self._frame_wh))
+            self._pending = iter(views(self._frame_wh))
             view = next(self._pending)
         return view
 
@@ -178,11 +170,11 @@ class PersonFinder:
     ) -> None:
         """Search one view, and remember what it shows."""
         scale = frame_bgr.shape[1] / self._frame_wh[0]
-        view_bgr = _cut(frame_bgr, box, scale)
+        view_bgr = cut(frame_bgr, box, scale)
         if kind != "head":
-            seen = _into_map(self._views.mask(view_bgr), box, self._frame_wh, whole)
+            seen = into_map(self._views.mask(view_bgr), box, self._frame_wh, whole)
             heads = self._seen_by(np.zeros_like(whole), lambda key: key[0] in ("head", "face"))
-            shown = _new_persons(seen, whole, heads, lambda part: _is_cut(part, box, self._frame_wh))
+            shown = new_persons(seen, whole, heads, lambda part: is_cut(part, box, self._frame_wh))
         else:
             shown = self._heads(view_bgr, box, whole, faces)
         before = self._seen.get((kind, box))
@@ -206,8 +198,8 @@ class PersonFinder:
             x = box[0] + (relative.xmin + relative.width / 2) * width
             y = box[1] + (relative.ymin + relative.height / 2) * height
             if not any(math.hypot(x - at[0], y - at[1]) < _SAME_HEAD * max(size, other) for at, other in tracked):
-                _add_head(shown, (x, y), size, self._frame_wh)
-                self._bodies.append(_body_box((x, y), size, self._frame_wh))
+                add_head(shown, (x, y), size, self._frame_wh)
+                self._bodies.append(body_box((x, y), size, self._frame_wh))
         return shown
 
     def _remember_faces(self, faces: Sequence[Face], whole: ImageU8, at_s: float) -> None:
@@ -216,129 +208,14 @@ class PersonFinder:
             centre, size = _centre_and_size(face.landmarks_xy)
             if math.isfinite(centre[0] + centre[1] + size) and size > 0:
                 shown = np.zeros_like(whole)
-                _add_head(shown, centre, size, self._frame_wh)
+                add_head(shown, centre, size, self._frame_wh)
                 self._seen["face", face.face_id] = _Seen(shown, at_s)
-
-
-def _views(frame_wh: tuple[int, int]) -> list[tuple[str, Box]]:
-    """Return the views to search, alternating between persons and heads.
-
-    Squares with the frame's shorter side, in steps of at most half of it; the first and the last one are centred on the
-    frame's edges. Heads are also searched on the whole frame unless it is very wide or tall.
-    """
-    width, height = frame_wh
-    side, length = min(frame_wh), max(frame_wh)
-    count = math.ceil(2 * length / side)
-    boxes: list[Box] = []
-    for number in range(count + 1):
-        start = round(number * length / count) - side // 2
-        boxes.append((start, 0, start + side, side) if width >= height else (0, start, side, start + side))
-    wide = length > _MAX_ASPECT * side
-    head_boxes = boxes if wide else [boxes[0], (0, 0, width, height), boxes[-1]]
-    persons, heads = [("person", box) for box in boxes], [("head", box) for box in head_boxes]
-    step = len(persons) / len(heads)
-    order = [(index, view) for index, view in enumerate(persons)]
-    order += [((index + 0.5) * step, view) for index, view in enumerate(heads)]  # type: ignore[misc]
-    return [view for _, view in sorted(order, key=lambda item: item[0])]
-
-
-def _body_box(centre_xy: tuple[float, float], size: float, frame_wh: tuple[int, int]) -> Box:
-    """Return the square around a head and its shoulders, which overlaps the frame."""
-    half = max(MIN_SIDE_PX / 2, min(2 * size, min(frame_wh) / 2))
-    x, y = (min(max(0.0, at), float(length)) for at, length in zip(centre_xy, frame_wh, strict=True))
-    top = y - 0.8 * half
-    return round(x - half), round(top), round(x + half), round(top + 2 * half)
-
-
-def _cut(frame_bgr: ImageU8, box: Box, scale: float) -> ImageU8:
-    """Return a view of the frame, which is reduced by the scale; beyond the frame it is mirrored."""
-    left, top, right, bottom = (round(edge * scale) for edge in box)
-    height, width = frame_bgr.shape[:2]
-    inside = frame_bgr[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
-    rim = max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)
-    return cv2.copyMakeBorder(inside, *rim, cv2.BORDER_REFLECT) if any(rim) else inside  # type: ignore[return-value]
-
-
-def _into_map(mask: ImageU8, box: Box, frame_wh: tuple[int, int], whole: ImageU8) -> ImageU8:
-    """Put a view's mask at its place in the map of the whole frame."""
-    scale_x, scale_y = whole.shape[1] / frame_wh[0], whole.shape[0] / frame_wh[1]
-    step_x = (box[2] - box[0]) / mask.shape[1] * scale_x
-    step_y = (box[3] - box[1]) / mask.shape[0] * scale_y
-    matrix = np.array(
-        [
-            [step_x, 0, box[0] * scale_x + 0.5 * step_x - 0.5],
-            [0, step_y, box[1] * scale_y + 0.5 * step_y - 0.5],
-        ]
-    )
-    return cv2.warpAffine(mask, matrix, (whole.shape[1], whole.shape[0]), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
-
-
-def _new_persons(seen: ImageU8, whole: ImageU8, heads: ImageU8, is_cut: Callable[[ImageU8], bool]) -> ImageU8:
-    """Return the persons on a view's map that the whole frame's map does not show.
-
-    The outlines of a person differ slightly between views: slivers beside a person that is already known are left out.
-    So is, unless it has a head, what the model is unsure of, which is furniture, and what a view's border cuts through,
-    which a person would not end at: the neighbouring view has it in the middle.
-    """
-    near = cv2.dilate(cv2.threshold(whole, _EXPLAINED, 255, cv2.THRESH_BINARY)[1], _disc(_EXPLAINED_PX))
-    new = cv2.bitwise_and(cv2.threshold(seen, 127, 255, cv2.THRESH_BINARY)[1], cv2.bitwise_not(near))
-    core = cv2.morphologyEx(new, cv2.MORPH_OPEN, _disc(_MIN_WIDTH_PX))
-    persons = np.zeros_like(whole)
-    if not cv2.countNonZero(core):
-        return persons
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(core)
-    for label in range(1, count):
-        part = (labels == label).astype(np.uint8)
-        is_sure = cv2.mean(seen, part)[0] >= _MIN_MEAN and not is_cut(part)
-        if stats[label, cv2.CC_STAT_AREA] >= _MIN_AREA_PX and (is_sure or cv2.mean(heads, part)[0] > 0):
-            cv2.max(persons, cv2.dilate(part, _disc(_EXPLAINED_PX + _MIN_WIDTH_PX)), dst=persons)
-    return cv2.multiply(seen, persons)  # type: ignore[return-value]
-
-
-def _is_cut(part: ImageU8, box: Box, frame_wh: tuple[int, int]) -> bool:
-    """Whether a component ends along a border of the view that lies inside the frame.
-
-    Args:
-        part: (h, w) uint8 in the map: 1 in the component.
-        box: The view.
-        frame_wh: The frame's size.
-    """
-    for axis in (0, 1):
-        lines = part if axis == 1 else part.T
-        scale = lines.shape[0] / frame_wh[axis]
-        for edge, inwards in ((box[axis], 1), (box[axis + 2], -1)):
-            at = round(edge * scale)
-            beside = lines[max(0, at - 1 - (inwards < 0)) : at + 1 + (inwards > 0)]
-            if 0 < edge < frame_wh[axis] and beside.size and beside.max(0).mean() > _MAX_CUT:
-                return True
-    return False
 
 
 def _is_missed(head: ImageU8, whole: ImageU8) -> bool:
     """Whether the whole frame's map shows less than half of a head."""
     known = cv2.bitwise_and(cv2.threshold(whole, 127, 255, cv2.THRESH_BINARY)[1], head)
     return cv2.countNonZero(known) < _MIN_HEAD_SEEN * cv2.countNonZero(head)
-
-
-def _disc(width_px: int) -> ImageU8:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width_px, width_px))  # type: ignore[return-value]
-
-
-def _add_head(shown: ImageU8, centre_xy: tuple[float, float], size: float, frame_wh: tuple[int, int]) -> None:
-    """Draw a head into the map, in place.
-
-    Args:
-        shown: (h, w) uint8.
-        centre_xy: Of the face, in frame pixels.
-        size: The longer side of the face, in frame pixels.
-        frame_wh: The frame's size.
-    """
-    scale = shown.shape[1] / frame_wh[0], shown.shape[0] / frame_wh[1]
-    centre = centre_xy[0] * scale[0], (centre_xy[1] - _HEAD_UP * size) * scale[1]
-    axes = _HEAD_AXES[0] * size * scale[0], _HEAD_AXES[1] * size * scale[1]
-    if max(map(abs, (*centre, *axes))) < 1e4:
-        sixteenths = [tuple(round(16 * value) for value in pair) for pair in (centre, axes)]
-        cv2.ellipse(shown, *sixteenths, 0, 0, 360, (255,), -1, cv2.LINE_AA, 4)  # type: ignore[call-overload]
 
 
 def _centre_and_size(landmarks_xy: Floats) -> tuple[tuple[float, float], float]:

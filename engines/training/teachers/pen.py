@@ -65,8 +65,8 @@ class Pen:
         width = width_px * (np.where(along < 0.5, *taper) * (1 - swell) + swell)
         direction = np.gradient(line, axis=0)
         direction /= np.maximum(np.hypot(*direction.T), 1e-6)[:, None]
-        aside = np.stack((-direction[:, 1], direction[:, 0]), 1) * width[:, None] / 2
-        return self.shape(np.concatenate((line + aside, (line - aside)[::-1])))
+        offset = np.stack((-direction[:, 1], direction[:, 0]), 1) * width[:, None] / 2
+        return self.shape(np.concatenate((line + offset, (line - offset)[::-1])))
 
     def fill(self, coverage: Floats, lab: Sequence[float] | Floats) -> None:
         """Lay a colour over the drawing."""

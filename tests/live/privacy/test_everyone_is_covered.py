@@ -1,4 +1,4 @@
-"""Whoever is in the picture, a covering look draws or blurs them: at the edges, behind, small, many, masked."""
+"""A covering look draws or blurs every person in the picture: at the edges, behind, small, many, masked."""
 
 from __future__ import annotations
 
