@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from engines import paths, toml
-from engines.errors import LookError, os_errors
+from engines.drawing.medium import MEDIA, Medium
+from engines.errors import LookError, VeneerError, os_errors
 from engines.generators.shade import Shade
+from engines.option_fields import option_fields, options_from_table
 from engines.regions.upright import FRAME_REGIONS
 from engines.styles import Style, load_style
 from engines.text import did_you_mean
@@ -28,10 +30,15 @@ _Place = Callable[..., str]  # returns the look, the file, and the line of neste
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One trained style or lipstick shade of a look, with its strength, 0..1."""
+    """One trained style or lipstick shade of a look, with its strength, 0..1.
+
+    Attributes:
+        medium: How the planes of a drawn style become a drawing; None for other styles.
+    """
 
     style: Style | Shade
     strength: float
+    medium: Medium | None = field(default=None, kw_only=True)
 
     @property
     def region(self) -> str:
@@ -180,7 +187,8 @@ def _look(name: str, table: Any, place: _Place) -> Look:
         raise LookError(place("layers"), "layers is not a list of layers", do)
     if not isinstance(key, str) or not re.fullmatch("[a-z0-9]?", key):
         raise LookError(place("key"), f"key = {shown(key)}", 'write one small letter or a digit, for example key = "e"')
-    look = Look(name, about, tuple(_layer(layer, lambda *_: place("layers")) for layer in layers))
+    parsed = (one for layer in layers for one in _layers(layer, lambda *_: place("layers")))
+    look = Look(name, about, tuple(parsed))
     look = replace(look, key=key, key_place=place("key") if key else "")
     no_face, hold_s, then = _fallback(table, place, covers=look.covers)
     return replace(look, no_face=no_face, hold_s=hold_s, then=then)
@@ -198,36 +206,51 @@ def _fallback(table: dict[str, Any], place: _Place, *, covers: bool) -> tuple[st
     return no_face, float(hold_s), then
 
 
-def _layer(layer: Any, place: _Place) -> Layer:
+def _layers(layer: Any, place: _Place) -> list[Layer]:
+    """Return one layer; two for a drawn person or frame: the whole frame coarsely, and each head finely."""
     if not isinstance(layer, dict) or not isinstance(layer.get("style"), str):
         raise LookError(place(), f"layer {shown(layer)}", 'write { style = "lips-glaze", strength = 0.9 }')
     strength = layer.get("strength", 1.0)
     if not _is_number(strength) or not 0 <= strength <= 1:
         raise LookError(place(), f"strength {shown(strength)}", "use a number from 0 to 1")
-    shade = layer["style"] == "shade"
-    keys = ("style", "strength", *(("color", "finish") if shade else ("region",)))
-    _check_keys(layer, keys, lambda *_: f"{place()}, layer {shown(layer['style'])}")
     try:
-        return Layer(_parse_style(layer, shade=shade), float(strength))
-    except LookError as error:
+        style = _parse_style(layer)
+        keys = ["style", "strength", *(("color", "finish") if isinstance(style, Shade) else ("region",))]
+        medium = None
+        if isinstance(style, Style) and style.output == "planes":
+            keys += ["medium", *option_fields(Medium)]
+            medium = _medium({key: value for key, value in layer.items() if key not in keys[:3]})
+    except VeneerError as error:
         raise LookError(place(), f"{error.asked}: {error.got}", error.do) from error
+    _check_keys(layer, keys, lambda *_: f"{place()}, layer {shown(layer['style'])}")
+    styles = [style.on("head")] if isinstance(style, Style) and medium and style.region in FRAME_REGIONS else []
+    return [Layer(one, float(strength), medium=medium) for one in (style, *styles)]
 
 
-def _parse_style(layer: dict[str, Any], *, shade: bool) -> Style | Shade:
-    for key in ("color", "finish", "region"):
+def _parse_style(layer: dict[str, Any]) -> Style | Shade:
+    for key in ("color", "finish", "region", "medium"):
         if not isinstance(layer.get(key, ""), str):
             raise LookError(f"{key} {shown(layer[key])}", "not a text", "write it in quotation marks")
-    if shade:
+    if layer["style"] == "shade":
         return Shade.parse(layer.get("color", ""), layer.get("finish", "satin"))
     style = load_style(layer["style"])
     return style.on(layer.get("region", style.region))
+
+
+def _medium(table: dict[str, Any]) -> Medium:
+    """Return the medium of a layer, with its own values in the place of the usual ones."""
+    name = table.pop("medium", "cel")
+    if name not in MEDIA:
+        raise LookError(f"medium {shown(name)}", "there is no such medium", f"use one of {', '.join(MEDIA)}")
+    own = {key: value for key, value in table.items() if key in option_fields(Medium)}
+    return replace(MEDIA[name], **options_from_table(Medium, own, lambda key: key))
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _check_keys(table: Mapping[str, Any], keys: tuple[str, ...], place: _Place) -> None:
+def _check_keys(table: Mapping[str, Any], keys: Sequence[str], place: _Place) -> None:
     for key in table:
         if key not in keys:
             do = did_you_mean(key, keys, otherwise=f"keys are {', '.join(keys)}")

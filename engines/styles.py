@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).with_name("weights")
 REGIONS = ("lips", *FACE_REGIONS, *FRAME_REGIONS)
-OUTPUTS = ("change", "picture")
+OUTPUTS = ("change", "picture", "planes")
 FACE_SIZE_WH = (256, 256)
 FRAME_SIZE_WH = (448, 256)  # for whole frames: 7:4 crops little of 16:9
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError)
@@ -45,7 +45,7 @@ class Style:
         generator: Name in `engines.generators.registry`.
         region: "lips", "face", "head", "frame" or "person".
         size_wh: Size of the generator's input, pixels.
-        output: "change", to be added to the crop, or "picture", the finished crop.
+        output: "change", to be added to the crop; "picture", the finished crop; or "planes" (`engines.drawing`).
         usual_bgr: Mean lip colour (0..255) of the training data; None for other regions.
     """
 
@@ -61,7 +61,7 @@ class Style:
     @property
     def covers(self) -> bool:
         """Whether the style hides the face, so that the privacy policy applies."""
-        return self.output == "picture"
+        return self.output != "change"
 
     @property
     def replaces_shipped(self) -> bool:

@@ -17,6 +17,7 @@ from calibration.engine_checks.tolerances import (
     failure_reason,
 )
 from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX, lab, mean_ciede2000, ssim
+from calibration.evaluation.student import finished_rgb
 from calibration.sets.set_pictures import SetPicture
 from engines.errors import EngineError
 from engines.runtime.base import MAX_FACES, Engine
@@ -37,7 +38,8 @@ class Reference:
         self.style, self.pictures, self._clips = style, list(pictures), clips
         self._outputs = [_infer_one(engine, picture.crop_bgr) for picture in self.pictures]
         self._finished_rgb = [
-            self._finish(picture.crop_bgr, output) for picture, output in zip(self.pictures, self._outputs, strict=True)
+            finished_rgb(self.style, picture.crop_bgr, output)
+            for picture, output in zip(self.pictures, self._outputs, strict=True)
         ]
         self._lab = [lab(rgb) for rgb in self._finished_rgb]
         self._clip_change = self._mean_clip_change(engine)
@@ -76,7 +78,9 @@ class Reference:
         finite = np.isfinite(output)
         error = np.abs(output - self._outputs[index])[finite]
         with np.errstate(invalid="ignore"):
-            rgb = self._finish(self.pictures[index].crop_bgr, np.nan_to_num(output, posinf=255.0, neginf=0.0))
+            rgb = finished_rgb(
+                self.style, self.pictures[index].crop_bgr, np.nan_to_num(output, posinf=255.0, neginf=0.0)
+            )
         reference_rgb = self._finished_rgb[index]
         mean_square = float(np.square(rgb.astype(np.float32) - reference_rgb).mean())
         similarity = ssim(rgb, reference_rgb) if min(rgb.shape[:2]) >= SSIM_MIN_SIDE_PX else float("nan")
@@ -84,16 +88,14 @@ class Reference:
         mean_de = mean_ciede2000(self._lab[index], rgb)
         return _PictureScores(largest, mean, mean_square, similarity, mean_de, int((~finite).sum()))
 
-    def _finish(self, crop_bgr: ImageU8, output: Floats) -> ImageU8:
-        """Return the image that would be shown, (H, W, 3) RGB uint8."""
-        picture_bgr = crop_bgr + output if self.style.output == "change" else output
-        return np.ascontiguousarray(np.clip(np.rint(picture_bgr), 0, 255).astype(np.uint8)[:, :, ::-1])
-
     def _mean_clip_change(self, engine: Engine) -> float | None:
         """Return the mean absolute frame-to-frame change of the finished images, in levels of 255."""
         changes = []
         for frames_bgr in self._clips:
-            shown = [self._finish(bgr, np.nan_to_num(_infer_one(engine, bgr))).astype(np.float32) for bgr in frames_bgr]
+            shown = [
+                finished_rgb(self.style, bgr, np.nan_to_num(_infer_one(engine, bgr))).astype(np.float32)
+                for bgr in frames_bgr
+            ]
             changes += [float(np.abs(after - before).mean()) for before, after in pairwise(shown)]
         return float(np.mean(changes)) if changes else None
 

@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 
 from calibration.evaluation.student import ImageU8, Student
+from engines.drawing.medium import MEDIA
 from engines.regions.masks import region_mask
 from engines.regions.upright import picture_region
 from engines.training.data.aligned import AlignedRegion
 from live.render.blending import add_region_change, blend_picture
+from live.render.plane_painter import PlaneRegion, draw_planes
 
 _BORDER = 0.25  # of the region's side, added on all sides
 
@@ -34,8 +36,11 @@ def changed_outside(region: AlignedRegion, student: Student) -> int | None:
     mask = region_mask(unmasked, style.region, [landmarks_xy], person)
     place = replace(unmasked, mask=mask)
     painted_bgr = frame_bgr.copy()
-    paste = add_region_change if style.output == "change" else blend_picture
-    paste(painted_bgr, place, student.infer_bgr(place.crop(frame_bgr)), 1.0)
+    output = student.infer_bgr(place.crop(frame_bgr))
+    if style.output == "planes":
+        draw_planes(painted_bgr, [PlaneRegion(place, output, is_head=True)], [], MEDIA["cel"], 1.0, person=person)
+    else:
+        (add_region_change if style.output == "change" else blend_picture)(painted_bgr, place, output, 1.0)
     outside = np.ones(frame_bgr.shape[:2], bool)
     left, top, right, bottom = place.inner
     outside[top:bottom, left:right] = False if mask is None else mask == 0

@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX
+from engines.drawing.drawing import draw_region
+from engines.drawing.medium import MEDIA
+from engines.drawing.plane_set import Planes, planes_of
 from engines.regions.upright import FRAME_REGIONS
 from engines.runtime.selector import open_engine, reference_engine
 
@@ -54,14 +57,33 @@ class Student:
         return np.array(self._engine.infer(np.ascontiguousarray(region_bgr[None]))[0])
 
     def apply_rgb(self, region_rgb: ImageU8) -> ImageU8:
-        """Return the finished image of one region at the style's size, (H, W, 3) RGB uint8."""
-        output_rgb = self.infer_bgr(region_rgb[:, :, ::-1])[:, :, ::-1]
-        finished = region_rgb + output_rgb if self.style.output == "change" else output_rgb
-        return np.asarray(np.clip(np.rint(finished), 0, 255), np.uint8)
+        """Return the finished image of one region at the style's size, (H, W, 3) RGB uint8.
+
+        A drawing of planes is in the medium "cel", without eyes and mouth, which are drawn from landmarks.
+        """
+        region_bgr = np.ascontiguousarray(region_rgb[:, :, ::-1])
+        return finished_rgb(self.style, region_bgr, self.infer_bgr(region_bgr))
 
     def close(self) -> None:
         """Close the engine; idempotent."""
         self._engine.close()
+
+
+def finished_rgb(style: Style, region_bgr: ImageU8, output: NDArray[np.float32]) -> ImageU8:
+    """Return the picture that a style's output becomes, (H, W, 3) RGB uint8; see `Student.apply_rgb`."""
+    if style.output == "planes":
+        height, width = region_bgr.shape[:2]
+        return np.ascontiguousarray(draw_region(planes_of(output), (width, height), MEDIA["cel"])[:, :, ::-1])
+    finished_bgr = region_bgr + output if style.output == "change" else output
+    return np.ascontiguousarray(np.clip(np.rint(finished_bgr), 0, 255).astype(np.uint8)[:, :, ::-1])
+
+
+def taught_rgb(style: Style, taught: ImageU8) -> ImageU8:
+    """Return a teacher's picture at the style's size; planes, (2 S, S, 3), are drawn as in `finished_rgb`."""
+    if style.output != "planes":
+        return resize_area(taught, style.size_wh)
+    colour, fields = (resize_area(part, style.size_wh) for part in np.split(taught, 2))
+    return np.ascontiguousarray(draw_region(Planes(colour, fields), style.size_wh, MEDIA["cel"])[:, :, ::-1])
 
 
 def crop_to_photo(picture: ImageU8, region: AlignedRegion) -> ImageU8:

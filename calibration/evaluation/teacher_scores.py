@@ -15,7 +15,7 @@ from calibration.evaluation.image_metrics import ssim
 from calibration.evaluation.landmark_drift import Drift, DriftMeter
 from calibration.evaluation.line_scores import line_scores
 from calibration.evaluation.mask_leakage import changed_outside
-from calibration.evaluation.student import ImageU8, Student, crop_to_photo, resize_area
+from calibration.evaluation.student import ImageU8, Student, crop_to_photo, resize_area, taught_rgb
 from engines.errors import OptionsError
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
 from engines.training.metrics.psnr import psnr_db
@@ -42,7 +42,7 @@ def make_triple(region: AlignedRegion, teacher: Teacher, student: Student) -> Tr
     """Apply teacher and student; the teacher works at full size, and its output is reduced to the style's size."""
     size_wh = student.style.size_wh
     input_rgb = resize_area(region.rgb, size_wh)
-    return Triple(input_rgb, resize_area(teacher(region), size_wh), student.apply_rgb(input_rgb))
+    return Triple(input_rgb, taught_rgb(student.style, teacher(region)), student.apply_rgb(input_rgb))
 
 
 def check_style(style: Style) -> None:

@@ -131,7 +131,8 @@ class TrainRequest:
 
         if "steps" in given and self.minutes is not None:
             raise OptionsError("--steps and --minutes", "both set the number of steps", "give one of them")
-        spec, output = generator_spec(given.get("generator", config_class.generator)), given.get("output", "picture")
+        spec = generator_spec(given.get("generator", config_class.generator))
+        output = given.get("output", getattr(config_class, "output", "picture"))
         arguments: dict[str, Value] = {}
         for text in self.arg or []:
             try:

@@ -59,7 +59,7 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)
     fabric = make_fabric(to_train.precision)
-    trial = method_class(to_train, random_pairs((_SIDE_PX, _SIDE_PX)))
+    trial = method_class(to_train, random_pairs((_SIDE_PX, _SIDE_PX), method_class.target_pictures))
     check_training(trial, fabric, start_from="" if request.resume else request.start_from)
     overwriting.discard([request.folder])
     cache = request.folder / "pairs.u8"
@@ -67,7 +67,7 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
         pairs: PairedDataset | None = None
         if fabric.is_global_zero:
             _make_pairs(request, config.seed, console)
-            pairs = _open(request, cache, console)
+            pairs = _open(request, cache, method_class.target_pictures, console)
         _train(request, method_class(config, fabric.broadcast(pairs)), fabric, console)
     finally:
         if fabric.is_global_zero:
@@ -143,12 +143,12 @@ def _cut_pairs(request: TrainRequest, console: Console) -> None:
         raise OptionsError(f"pairs in {before}", skipped.line(), "use --region frame, or pictures of faces")
 
 
-def _open(request: TrainRequest, cache: Path, console: Console) -> PairedDataset:
+def _open(request: TrainRequest, cache: Path, stacked: int, console: Console) -> PairedDataset:
     before, after = request.pairs / "before", request.pairs / "after"
     if request.before is not None and request.after is not None and not request.cut:
         before, after = request.before, request.after
     with counting_bar(console, "reading", "pairs") as advance:
-        pairs, skipped = open_pairs(before, after, cache, size_wh=(_SIDE_PX, _SIDE_PX), on_pair=advance)
+        pairs, skipped = open_pairs(before, after, cache, size_wh=(_SIDE_PX,) * 2, stacked=stacked, on_pair=advance)
     _print(console, skipped.line())
     return pairs
 

@@ -57,10 +57,12 @@ class GeneratorSpec:
         arguments: Constructor arguments by name. All have a default.
         inputs: Positional inputs of `forward`, in order. Images are (N, 3, H, W) RGB, all others (N, features).
         outputs: What `forward` can return: a finished "picture", a "change" to be added to the input (chosen by the
-            argument `change` where both are possible), or an "embedding" (N, features).
+            argument `change` where both are possible), the "planes" of a drawing (`engines.drawing.plane_set`), or an
+            "embedding" (N, features).
         value_range: Range of the input image and the output picture inside the network, (0, 1) or (-1, 1). The program
             always passes and receives 0..1: `adapt_range` converts. A change is never converted.
-        output_size: Height and width of the output: the "same" as the input, a "multiple" of it, or "fixed".
+        output_size: Height and width of the output: the "same" as the input, "half" of it (planes), a "multiple" of
+            it, or "fixed".
         step_px: Width and height of the input must be multiples of it. The name of an argument means 2 to the power of
             that argument, for networks that halve the picture a variable number of times.
         region: "lips" for crops of the mouth, "upright" for faces, heads and whole frames.
@@ -75,9 +77,9 @@ class GeneratorSpec:
     paper: str
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     inputs: tuple[Literal["image", "latent", "label", "identity"], ...] = ("image",)
-    outputs: tuple[Literal["picture", "change", "embedding"], ...] = ("picture",)
+    outputs: tuple[Literal["picture", "change", "planes", "embedding"], ...] = ("picture",)
     value_range: tuple[int, int] = (0, 1)
-    output_size: Literal["same", "multiple", "fixed"] = "same"
+    output_size: Literal["same", "half", "multiple", "fixed"] = "same"
     step_px: int | str = 1
     region: Literal["lips", "upright"] = "upright"
     method: str = "paired"
@@ -89,7 +91,11 @@ class GeneratorSpec:
         """Why styles and paired training cannot use the generator yet; empty if they can."""
         if self.inputs != ("image",):
             return f"its inputs are {', '.join(self.inputs)}, and only one image is given to a generator"
-        return "" if self.output_size == "same" else "the size of its output differs from that of its input"
+        return "" if self.output_size in ("same", "half") else "the size of its output differs from that of its input"
+
+    def output_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Return channels, height and width of the output for an input of that size, pixels."""
+        return (12, height // 2, width // 2) if self.output_size == "half" else (3, height, width)
 
     def check(self, arguments: object) -> dict[str, Value]:
         """Return constructor arguments in their types.

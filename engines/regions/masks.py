@@ -57,6 +57,29 @@ def region_mask(
     return np.asarray(region.uncrop(mask, workspace, name), np.uint8)
 
 
+def crop_of_mask(person: ImageU8, area: tuple[int, int, int, int], frame_wh: tuple[int, int]) -> ImageU8:
+    """Return the part of a frame's mask (h, w) uint8 that covers an area, at about the mask's own resolution.
+
+    Args:
+        area: Left, top, right, bottom in frame pixels, inside the frame.
+    """
+    left, top, right, bottom = area
+    x_scale, y_scale = person.shape[1] / frame_wh[0], person.shape[0] / frame_wh[1]
+    size_wh = max(2, round((right - left) * x_scale)), max(2, round((bottom - top) * y_scale))
+    x_step, y_step = (right - left) * x_scale / size_wh[0], (bottom - top) * y_scale / size_wh[1]
+    matrix = np.array(
+        [[x_step, 0, left * x_scale + 0.5 * x_step - 0.5], [0, y_step, top * y_scale + 0.5 * y_step - 0.5]]
+    )
+    return cv2.warpAffine(  # type: ignore[return-value]
+        person, matrix, size_wh, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def head_vignette() -> ImageU8:
+    """Return the weight of a head's square, which fades to 0 at its border, (S, S) uint8."""
+    return _vignette((_SIDE_PX, _SIDE_PX))
+
+
 def _person_mask(person: ImageU8, region: PictureRegion, size_wh: tuple[int, int]) -> ImageU8:
     """Return the frame's person mask in the region, (size_wh[1], size_wh[0]) uint8, with a steeper edge."""
     left, top, right, bottom = region.box

@@ -1,4 +1,4 @@
-"""Conversion between BGR regions and a generator's RGB planes, as part of the network."""
+"""Conversion between BGR regions and a generator's RGB channels, as part of the network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class IoAdapter(nn.Module):
-    """A generator that takes uint8 BGR pictures and returns float BGR in steps of 1/255."""
+    """A generator that takes uint8 BGR pictures and returns float BGR, or planes, in steps of 1/255."""
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
@@ -16,7 +16,12 @@ class IoAdapter(nn.Module):
         self.register_buffer("swapped", torch.tensor([2, 1, 0]), persistent=False)  # B <-> R
 
     def forward(self, regions_bgr: Tensor) -> Tensor:
-        """Convert (N, H, W, 3) uint8 BGR, 0..255, to the generator's output, (N, H, W, 3) float32 BGR."""
+        """Convert (N, H, W, 3) uint8 BGR, 0..255, to the generator's output, (N, H, W, 3) float32 BGR.
+
+        Planes of a drawing, (N, H/2, W/2, 12), keep the generator's order of channels.
+        """
         planes_rgb = regions_bgr.permute(0, 3, 1, 2).index_select(1, self.swapped)  # faster than a flip in OpenVINO
         out: Tensor = self.generator(planes_rgb.float() / 255.0)  # (N, 3, H, W)
-        return (out * 255.0).index_select(1, self.swapped).permute(0, 2, 3, 1)  # (N, H, W, 3)
+        if out.shape[1] == len(self.swapped):
+            out = out.index_select(1, self.swapped)
+        return (out * 255.0).permute(0, 2, 3, 1)  # (N, H, W, 3)

@@ -22,9 +22,10 @@ def build_generator(config: TrainConfig) -> nn.Module:
 def check_size(net: nn.Module, size_wh: tuple[int, int], config: TrainConfig, device: torch.device) -> None:
     """Run the config's generator on a black picture, (1, 3, H, W). Raises OptionsError if it does not take the size."""
     width, height = size_wh
+    expected = registry.generator_spec(config.generator).output_shape(height, width)
     try:
         with torch.inference_mode():
-            fits = net(torch.zeros((1, 3, height, width), device=device)).shape == (1, 3, height, width)
+            fits = net(torch.zeros((1, 3, height, width), device=device)).shape[1:] == expected
     except RuntimeError:
         fits = False
     if not fits:

@@ -91,6 +91,7 @@ class TrainingMethod(ABC, Generic[ConfigT]):
         data_kind: What `veneer train` prepares for it: "pairs"; "" if the method has a command of its own.
         scheduled: Optimisers whose learning rate the trainer sets in every step; the others keep their own.
         averaged: Networks of which an exponential moving average is kept.
+        target_pictures: Number of pictures that a target of paired data consists of; see `open_pairs`.
     """
 
     name: ClassVar[str]
@@ -98,6 +99,7 @@ class TrainingMethod(ABC, Generic[ConfigT]):
     data_kind: ClassVar[str] = "pairs"
     scheduled: ClassVar[tuple[str, ...]] = ("generator",)
     averaged: ClassVar[tuple[str, ...]] = ("generator",)
+    target_pictures: ClassVar[int] = 1
     parts: Parts
 
     def __init__(self, config: ConfigT, data: Any) -> None:

@@ -48,11 +48,11 @@ def check_training(method: TrainingMethod[Any], fabric: Fabric, *, start_from: s
     _check_memory(config.batch, kept_bytes / trial.config.batch, fabric.device)
 
 
-def random_pairs(size_wh: tuple[int, int], count: int = 4) -> PairedDataset:
-    """Return pairs of random pixels that stand for the pictures of a training."""
+def random_pairs(size_wh: tuple[int, int], stacked: int = 1, count: int = 4) -> PairedDataset:
+    """Return pairs of random pixels that stand for the pictures of a training; see `open_pairs` for `stacked`."""
     rng = np.random.default_rng(0)
-    before_rgb, after_rgb = rng.integers(0, 256, (2, count, size_wh[1], size_wh[0], 3), np.uint8)
-    return PairedDataset(tuple(map(str, range(count))), before_rgb, after_rgb, terms="")
+    before_rgb, *after = rng.integers(0, 256, (1 + stacked, count, size_wh[1], size_wh[0], 3), np.uint8)
+    return PairedDataset(tuple(map(str, range(count))), before_rgb, np.concatenate(after, axis=-1), terms="")
 
 
 def _bytes_kept_for_backward(method: TrainingMethod[Any], batch: Any) -> int:

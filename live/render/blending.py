@@ -49,7 +49,7 @@ def add_region_change(
         workspace: See the module.
     """
     workspace = workspace or Workspace()
-    bounds = _mask_bounds(region)
+    bounds = mask_bounds(region)
     if bounds is None:
         return
     box_bgr = region.cut(frame_bgr)[bounds]
@@ -80,25 +80,39 @@ def blend_picture(
         workspace: See the module.
     """
     workspace = workspace or Workspace()
-    bounds = _mask_bounds(region)
+    bounds = mask_bounds(region)
     if bounds is None:
         return
-    box_bgr = region.cut(frame_bgr)[bounds]
     over = region.uncrop(_as_picture(picture_bgr, workspace), workspace, "picture")[bounds]
-    if region.mask is None:
-        cv2.addWeighted(over, strength, box_bgr, 1.0 - strength, 0.0, dst=box_bgr)
+    mix(region.cut(frame_bgr)[bounds], over, None if region.mask is None else region.mask[bounds], strength, workspace)
+
+
+def mix(
+    below_bgr: NDArray[np.uint8],
+    above_bgr: NDArray[np.uint8],
+    mask: NDArray[np.uint8] | None,
+    strength: float,
+    workspace: Workspace,
+) -> None:
+    """Lay a picture over another one, in place; both are (H, W, 3) uint8. `above_bgr` is overwritten.
+
+    Args:
+        mask: (H, W) uint8; None for everywhere.
+        strength: 0..1, multiplies the mask.
+    """
+    if mask is None:
+        cv2.addWeighted(above_bgr, strength, below_bgr, 1.0 - strength, 0.0, dst=below_bgr)
         return
-    mask = region.mask[bounds]
     if strength < 1.0:
         mask = cv2.convertScaleAbs(mask, dst=workspace.array("scaled mask", mask.shape), alpha=strength)  # type: ignore[assignment]
-    weight = cv2.merge([mask] * 3, dst=workspace.array("weight", over.shape))
-    cv2.multiply(over, weight, dst=over, scale=1 / 255)
+    weight = cv2.merge([mask] * 3, dst=workspace.array("weight", above_bgr.shape))
+    cv2.multiply(above_bgr, weight, dst=above_bgr, scale=1 / 255)
     cv2.bitwise_not(weight, dst=weight)
-    cv2.multiply(box_bgr, weight, dst=box_bgr, scale=1 / 255)
-    cv2.add(box_bgr, over, dst=box_bgr)
+    cv2.multiply(below_bgr, weight, dst=below_bgr, scale=1 / 255)
+    cv2.add(below_bgr, above_bgr, dst=below_bgr)
 
 
-def _mask_bounds(region: PictureRegion) -> tuple[slice, slice] | None:
+def mask_bounds(region: PictureRegion) -> tuple[slice, slice] | None:
     """Return the part of the inner box where the mask is not 0, to save time; None if it is 0 everywhere."""
     if region.mask is None:
         return slice(None), slice(None)

@@ -158,11 +158,11 @@ class LookLoader:
     def _load_layer(self, layer: Layer) -> LoadedLayer:
         style = layer.style
         if isinstance(style, Shade):
-            return LoadedLayer(style, layer.strength, None)
+            return LoadedLayer(style, layer.strength, None, medium=layer.medium)
         key = style.name, style.size_wh
         if key not in self._engines:
             self._engines[key] = self._load_engine(style)
-        return LoadedLayer(style, layer.strength, self._engines[key].engine)
+        return LoadedLayer(style, layer.strength, self._engines[key].engine, medium=layer.medium)
 
     def _load_engine(self, style: Style) -> LoadedEngine:
         engine = self._open(style)

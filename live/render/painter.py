@@ -10,19 +10,24 @@ from itertools import groupby
 import cv2
 import numpy as np
 
+from engines.drawing.drawing import DrawnFace
+from engines.drawing.face_measures import measure_face
+from engines.drawing.lens import face_lenses
+from engines.drawing.plane_set import CHANNELS
 from engines.errors import EngineError
 from engines.generators.shade import Shade
 from engines.regions.illumination import normalise_crop, restore_change
 from engines.regions.lips_region import lips_region
 from engines.regions.masks import region_mask
 from engines.regions.temporal_filter import TemporalFilter
-from engines.regions.upright import FACE_OVAL, FRAME_REGIONS, PictureRegion, picture_region
+from engines.regions.upright import FACE_OVAL, FACE_REGIONS, FRAME_REGIONS, PictureRegion, picture_region
 from engines.regions.workspace import Workspace
 from engines.styles import Style
 from engines.text import first_line
 from live.pipeline.frame import Face, Floats, ImageU8
 from live.render.blending import add_change, add_region_change, blend_picture
 from live.render.look_loader import LoadedLayer, LoadedLook
+from live.render.plane_painter import PlaneRegion, draw_planes
 from live.tracking.base import LANDMARKS
 
 _MAX_DISTANCE = 10  # of a landmark from the frame's origin, in frame sizes
@@ -89,9 +94,10 @@ class Painter:
                     _Job(frame_bgr, faces, filters, layer, opacity, at_s, person, self._workspace, index, stats)
                 )
         try:
-            for is_drawing, group in groupby(jobs, key=lambda job: job.layer.covers):
+            for (is_drawing, medium), group in groupby(jobs, key=lambda job: (job.layer.covers, job.layer.medium)):
                 if is_drawing:
-                    stats.bare_faces = max(stats.bare_faces, _draw(list(group)))
+                    draw = _draw_planes if medium else _draw
+                    stats.bare_faces = max(stats.bare_faces, draw(list(group)))
                     continue
                 bare_faces = max(_paint_lips(job) if job.layer.region == "lips" else _draw([job]) for job in group)
                 if not loaded.covers:  # a drawing hides lips that could not be painted
@@ -166,7 +172,9 @@ def _infer(layer: LoadedLayer, crops_bgr: list[ImageU8]) -> Floats:
     assert layer.engine is not None
     regions_bgr = crops_bgr[0][None] if len(crops_bgr) == 1 else np.stack(crops_bgr)
     output: object = layer.engine.infer(regions_bgr)
-    if not isinstance(output, np.ndarray) or output.shape != regions_bgr.shape or output.dtype != np.float32:
+    count, height, width, _ = regions_bgr.shape
+    expected = (count, height // 2, width // 2, CHANNELS) if layer.medium else regions_bgr.shape
+    if not isinstance(output, np.ndarray) or output.shape != expected or output.dtype != np.float32:
         got = f"shape {output.shape}, {output.dtype}" if isinstance(output, np.ndarray) else type(output).__name__
         info = layer.engine.info
         raise EngineError(f"style {info.style}", f"{info.runtime} gave {got} for {regions_bgr.shape}")
@@ -186,7 +194,7 @@ def _draw(jobs: list[_Job]) -> int:
 def _crop(job: _Job) -> tuple[list[PictureRegion], list[ImageU8]]:
     """Return the layer's regions and their current content."""
     started_s = time.perf_counter()
-    regions = _picture_regions(job)
+    regions = [region for region, _ in _picture_regions(job)]
     crops = [region.crop(job.frame_bgr, job.workspace) for region in regions]
     job.stats.region_ms += (time.perf_counter() - started_s) * 1e3
     return regions, crops
@@ -209,18 +217,56 @@ def _blend(job: _Job, regions: list[PictureRegion], crops: list[ImageU8]) -> int
     return bare_faces
 
 
-def _picture_regions(job: _Job) -> list[PictureRegion]:
+def _draw_planes(jobs: list[_Job]) -> int:
+    """Draw the planes that the layers' networks return; return the number of faces left bare."""
+    stats, medium, parts, bare_faces = jobs[0].stats, jobs[0].layer.medium, list[PlaneRegion](), 0
+    assert medium is not None
+    drawn = dict[int, DrawnFace]()
+    for job in jobs:
+        started_s = time.perf_counter()
+        crops, found = [], _picture_regions(job)
+        for region, face in found:
+            crop = region.crop(job.frame_bgr, job.workspace)
+            lenses = None if face is None else face_lenses(region.landmarks(face.landmarks_xy), medium.eyes, medium.jaw)
+            crops.append(crop if lenses is None else lenses.warp(crop))
+        for face, temporal in zip(job.faces, job.filters, strict=True):
+            if face.face_id not in drawn or job.layer.region in FACE_REGIONS:
+                measures = measure_face(job.frame_bgr, face.landmarks_xy, temporal_filter=temporal, at_s=job.at_s)
+                lenses = face_lenses(face.landmarks_xy, medium.eyes, medium.jaw)
+                shown_xy = face.landmarks_xy if lenses is None else lenses.moved(face.landmarks_xy)
+                drawn[face.face_id] = DrawnFace(shown_xy, measures)
+        cropped_s = time.perf_counter()
+        stats.region_ms += (cropped_s - started_s) * 1e3
+        if found:
+            outputs = _infer(job.layer, crops).copy()  # the same engine may run for the next layer
+            is_head = job.layer.region in FACE_REGIONS
+            parts += [PlaneRegion(region, output, is_head) for (region, _), output in zip(found, outputs, strict=True)]
+            stats.drawn += [region for region, _ in found]
+        if job.layer.region not in FRAME_REGIONS:
+            bare_faces = max(bare_faces, len(job.faces) - len(found))
+        stats.generate_ms += (time.perf_counter() - cropped_s) * 1e3
+    started_s = time.perf_counter()
+    job = jobs[0]
+    draw_planes(
+        job.frame_bgr, parts, list(drawn.values()), medium, job.strength, person=job.person, workspace=job.workspace
+    )
+    stats.composite_ms += (time.perf_counter() - started_s) * 1e3
+    return bare_faces
+
+
+def _picture_regions(job: _Job) -> list[tuple[PictureRegion, Face | None]]:
+    """Return the layer's regions with their masks; those of faces with the face."""
     style = job.layer.style
     assert isinstance(style, Style)
     kind, frame_wh = style.region, (job.frame_bgr.shape[1], job.frame_bgr.shape[0])
-    faces_xy = [face.landmarks_xy for face in job.faces]
-    places: Iterable[tuple[Floats | None, TemporalFilter | None]] = zip(faces_xy, job.filters, strict=True)
-    regions: list[PictureRegion] = []
-    for xy, temporal in [(None, None)] if kind in FRAME_REGIONS else places:
+    places: Iterable[tuple[Face | None, TemporalFilter | None]] = zip(job.faces, job.filters, strict=True)
+    regions: list[tuple[PictureRegion, Face | None]] = []
+    for face, temporal in [(None, None)] if kind in FRAME_REGIONS else places:
+        xy = None if face is None else face.landmarks_xy
         region = picture_region(kind, xy, style.size_wh, frame_wh, temporal_filter=temporal, at_s=job.at_s)
         if region is not None:
             name = f"mask {job.index} {len(regions)}"  # masks of all layers are in use at the same time
-            drawn_xy = faces_xy if xy is None else [xy]
+            drawn_xy = [one.landmarks_xy for one in job.faces] if xy is None else [xy]
             mask = region_mask(region, kind, drawn_xy, job.person, workspace=job.workspace, name=name)
-            regions.append(replace(region, mask=mask))
+            regions.append((replace(region, mask=mask), face))
     return regions

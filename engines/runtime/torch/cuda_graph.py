@@ -25,15 +25,19 @@ def bgr_to_planes(regions_bgr: Tensor, dtype: torch.dtype, memory_format: torch.
 
 
 def planes_to_bgr(planes_rgb: Tensor) -> Tensor:
-    """Convert (N, 3, H, W) RGB, 0..1, to (N, H, W, 3) float32 BGR in steps of 1/255."""
-    return (planes_rgb.float() * 255).flip(1).permute(0, 2, 3, 1).contiguous()
+    """Convert (N, 3, H, W) RGB, 0..1, to (N, H, W, 3) float32 BGR in steps of 1/255.
+
+    Planes of a drawing, (N, 12, h, w), keep the order of their channels.
+    """
+    levels = planes_rgb.float() * 255
+    return (levels.flip(1) if levels.shape[1] == 3 else levels).permute(0, 2, 3, 1).contiguous()
 
 
 class StaticRun:
     """A network for a fixed number of regions.
 
     Args:
-        call: Takes (N, 3, H, W) RGB, 0..1, on the device and returns the same shape; must not synchronise.
+        call: Takes (N, 3, H, W) RGB, 0..1, on the device and returns a picture or planes; must not synchronise.
         dtype: Input type of `call`.
         memory_format: Input format of `call`.
         device: "cuda"; "cpu" in tests.
@@ -53,7 +57,9 @@ class StaticRun:
         on_gpu, shape = device != "cpu", (count, size_wh[1], size_wh[0], 3)
         self._in_pinned = torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
         self._in_device = torch.zeros(shape, dtype=torch.uint8, device=device)
-        self._out_pinned = torch.zeros(shape, dtype=torch.float32, pin_memory=on_gpu)
+        with torch.inference_mode():
+            out_shape = self._output().shape
+        self._out_pinned = torch.zeros(out_shape, dtype=torch.float32, pin_memory=on_gpu)
         self._finite_pinned = torch.zeros(1, dtype=torch.bool, pin_memory=on_gpu)
         # Arrays that share the memory of the pinned tensors.
         self._in_bgr: NDArray[np.uint8] = self._in_pinned.numpy()
@@ -64,7 +70,7 @@ class StaticRun:
         """Run the network on up to `count` regions, (N, H, W, 3) uint8 BGR.
 
         Returns:
-            (N, H, W, 3) float32 BGR in steps of 1/255, overwritten by the next call, and whether all values are finite.
+            (N, H, W, C) float32 in steps of 1/255, overwritten by the next call, and whether all values are finite.
         """
         count = len(regions_bgr)
         np.copyto(self._in_bgr[:count], regions_bgr)
@@ -80,9 +86,12 @@ class StaticRun:
 
     def _step(self) -> None:
         self._in_device.copy_(self._in_pinned, non_blocking=True)
-        out_bgr = planes_to_bgr(self._call(bgr_to_planes(self._in_device, self._dtype, self._format)))
+        out_bgr = self._output()
         self._out_pinned.copy_(out_bgr, non_blocking=True)
         self._finite_pinned.copy_(torch.isfinite(out_bgr).all().reshape(1), non_blocking=True)
+
+    def _output(self) -> Tensor:
+        return planes_to_bgr(self._call(bgr_to_planes(self._in_device, self._dtype, self._format)))
 
     def _record(self) -> tuple[torch.cuda.CUDAGraph, torch.cuda.Stream]:
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]

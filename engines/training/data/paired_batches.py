@@ -21,7 +21,7 @@ class PairedBatch:
 
     Attributes:
         before_rgb: The inputs, (N, S, S, 3) RGB uint8.
-        after_rgb: The targets, of the same shape.
+        after_rgb: The targets, (N, S, S, C) uint8.
         shift_xy: (N/2, 2) float32 pixels. Crops i and i + N/2 are two views of one place: what the first shows at
             p + shift, the second shows at p. None if all crops are of different places.
     """
@@ -39,6 +39,7 @@ class PairedBatches:
         pairs: The pairs to train on, at least as large as the crops.
         two_views: The second half of the batch shows the places of the first half again, shifted.
         rank: Number of the device; each device gets other crops.
+        scales: Range of the scale of turned crops.
     """
 
     pairs: PairedDataset
@@ -51,6 +52,7 @@ class PairedBatches:
     seed: int
     two_views: bool
     rank: int
+    scales: tuple[float, float] = (0.9, 1.12)
 
     def __post_init__(self) -> None:
         width, height = self.pairs.size_wh
@@ -77,7 +79,7 @@ class PairedBatches:
         place = np.array([rng.integers(width - side + 1), rng.integers(height - side + 1)], np.float64)
         place -= place % self.grid_px
         turned = rng.random() < self.turned and free
-        turn = np.vstack((turn_matrix(rng, side), (0, 0, 1))) if turned else np.eye(3)
+        turn = np.vstack((turn_matrix(rng, side, self.scales), (0, 0, 1))) if turned else np.eye(3)
         views = []
         for moved in (np.zeros(2),) if shift_xy is None else (np.zeros(2), shift_xy):
             offset = np.array([[1, 0, -place[0]], [0, 1, -place[1]], [0, 0, 1]])

@@ -23,7 +23,7 @@ _KINDS = ("face", "head", "frame")  # NAME.head.png and NAME.frame.png are regio
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """Pictures of one shape (H, W, 3), read one at a time at byte offsets of a file, through the page cache."""
+    """Pictures of one shape (H, W, C), read one at a time at byte offsets of a file, through the page cache."""
 
     path: Path
     offsets: tuple[int, ...]
@@ -34,7 +34,7 @@ class PictureFile:
         return len(self.offsets)
 
     def __getitem__(self, index: int) -> ImageU8:
-        """Read one picture, (H, W, 3) RGB uint8. Raises OptionsError if the file is gone or was shortened."""
+        """Read one picture, (H, W, C) uint8. Raises OptionsError if the file is gone or was shortened."""
         try:
             pixels = np.fromfile(self.path, np.uint8, math.prod(self.shape), offset=self.offsets[index])
             return pixels.reshape(self.shape)
@@ -89,7 +89,13 @@ def _chosen(pictures: Pictures, indices: Sequence[int]) -> Pictures:
 
 
 def open_pairs(
-    before: Path, after: Path, cache: Path, *, size_wh: tuple[int, int], on_pair: Callable[[int], None] = lambda _: None
+    before: Path,
+    after: Path,
+    cache: Path,
+    *,
+    size_wh: tuple[int, int],
+    stacked: int = 1,
+    on_pair: Callable[[int], None] = lambda _: None,
 ) -> tuple[PairedDataset, Skipped]:
     """Decode all pairs of two folders into one file and open it.
 
@@ -100,22 +106,28 @@ def open_pairs(
     Args:
         cache: The file to write. The caller deletes it when the training has ended.
         size_wh: Size to which all pictures are cropped and resized.
+        stacked: Number of pictures that a target consists of, one below the other in its file; they become channels.
     """
     names, skipped = list[str](), Skipped()
     pairs = find_pairs(before, after, skipped)
     full = os_errors(f"pairs in {cache}", "make room, or name another folder with --work")
     with full, atomic_path(cache) as part, part.open("wb") as file:
         for name, one, other in pairs:
-            if pictures := read_pair(one, other, skipped):
-                file.writelines(cropped_to(picture, size_wh).tobytes() for picture in pictures)
+            if pictures := read_pair(one, other, skipped, stacked=stacked):
+                file.write(cropped_to(pictures[0], size_wh).tobytes())
+                parts = [cropped_to(part, size_wh) for part in np.split(pictures[1], stacked)]
+                file.write(np.concatenate(parts, axis=2).tobytes())
                 names.append(name)
             on_pair(len(pairs))
     if not names:
         do = "give both pictures of a pair the same name and size"
         raise OptionsError(f"pairs in {before} and {after}", skipped.line().removeprefix("skipped: "), do)
     shape = (size_wh[1], size_wh[0], 3)
-    size, step = math.prod(shape), 2 * math.prod(shape)  # the target follows its input
-    sides = (PictureFile(cache, tuple(range(start, step * len(names), step)), shape) for start in (0, size))
+    size, step = math.prod(shape), (1 + stacked) * math.prod(shape)  # the target follows its input
+    sides = (
+        PictureFile(cache, tuple(range(start, step * len(names), step)), (*shape[:2], channels))
+        for start, channels in ((0, 3), (size, 3 * stacked))
+    )
     return PairedDataset(tuple(names), next(sides), next(sides), terms_of(before, after)), skipped
 
 

@@ -89,8 +89,13 @@ def read_rgb(path: Path) -> ImageU8:
     return np.ascontiguousarray(picture_bgr[:, :, ::-1], np.uint8)
 
 
-def read_pair(before: Path, after: Path, skipped: Skipped, read: Callable[[Path], ImageU8] = read_rgb) -> list[ImageU8]:
-    """Return both pictures of a pair, (H, W, 3) uint8 as from `read`; [] if one is unreadable or their sizes differ."""
+def read_pair(
+    before: Path, after: Path, skipped: Skipped, read: Callable[[Path], ImageU8] = read_rgb, *, stacked: int = 1
+) -> list[ImageU8]:
+    """Return both pictures of a pair, (H, W, 3) uint8 as from `read`; [] if one is unreadable or their sizes differ.
+
+    The second is `stacked` times as high as the first.
+    """
     pictures: list[ImageU8] = []
     for path in (before, after):
         try:
@@ -98,7 +103,8 @@ def read_pair(before: Path, after: Path, skipped: Skipped, read: Callable[[Path]
         except VeneerError as error:
             skipped["unreadable"].append(f"{path}: {error.got}")
             return []
-    one, other = (size_text(picture.shape) for picture in pictures)
+    height, width = pictures[0].shape[:2]
+    one, other = size_text((stacked * height, width)), size_text(pictures[1].shape)
     if one != other:
         skipped["of another size"].append(f"{before}: {one}, its partner is {other}")
         return []

@@ -18,6 +18,8 @@ from engines.training.data.picture_pairs import ImageU8
 
 _NOISE_SIDE_PX = 512
 
+_AVERAGED_BELOW = 0.75  # scale
+
 
 def light_curve(rng: np.random.Generator, strength: float = 1.0) -> ImageU8:
     """Return a look-up table (256, 3) uint8 for another brightness, contrast and colour temperature."""
@@ -33,21 +35,37 @@ def light_curve(rng: np.random.Generator, strength: float = 1.0) -> ImageU8:
     return np.asarray(np.rint(np.clip(levels, 0, 1) * 255), np.uint8)
 
 
-def relit(picture_rgb: ImageU8, curve: ImageU8) -> ImageU8:
-    """Return a picture (H, W, 3) uint8 with a `light_curve` (256, 3) uint8 applied to each colour."""
-    return cv2.LUT(picture_rgb, curve[None])  # type: ignore[return-value]
+def relit(picture: ImageU8, curve: ImageU8) -> ImageU8:
+    """Return a picture (H, W, C) uint8 with a `light_curve` (256, 3) uint8 applied to its first three channels, RGB."""
+    lit = cv2.LUT(np.ascontiguousarray(picture[:, :, :3]), curve[None])
+    return np.concatenate((lit, picture[:, :, 3:]), axis=2) if picture.shape[2] > 3 else lit  # type: ignore[return-value]
 
 
-def turn_matrix(rng: np.random.Generator, side_px: int) -> NDArray[np.float64]:
-    """Return a (2, 3) matrix of a small rotation and scale about the middle of a square, for `cv2.warpAffine`."""
+def turn_matrix(
+    rng: np.random.Generator, side_px: int, scales: tuple[float, float] = (0.9, 1.12)
+) -> NDArray[np.float64]:
+    """Return a (2, 3) matrix of a small rotation and a scale about the middle of a square, for `cv2.warpAffine`."""
     middle = (side_px - 1) / 2
-    return cv2.getRotationMatrix2D((middle, middle), rng.uniform(-20.0, 20.0), rng.uniform(0.9, 1.12))  # type: ignore[return-value]
+    return cv2.getRotationMatrix2D((middle, middle), rng.uniform(-20.0, 20.0), rng.uniform(*scales))  # type: ignore[return-value]
 
 
-def warped(picture_rgb: ImageU8, matrix: NDArray[np.float64], side_px: int) -> ImageU8:
-    """Return (side_px, side_px, 3) uint8, the picture through a (2, 3) matrix, mirrored beyond the border."""
+def warped(picture: ImageU8, matrix: NDArray[np.float64], side_px: int) -> ImageU8:
+    """Return (side_px, side_px, C) uint8, the picture through a (2, 3) matrix, mirrored beyond the border.
+
+    The channels are a multiple of three. A picture that is reduced is averaged first.
+    """
+    if picture.shape[2] > 3:  # OpenCV averages and warps four channels at most
+        parts = np.split(picture, picture.shape[2] // 3, axis=2)
+        return np.concatenate([warped(np.ascontiguousarray(part), matrix, side_px) for part in parts], axis=2)
+    scale = float(np.hypot(*matrix[:, 0]))
+    if scale < _AVERAGED_BELOW:
+        height, width = picture.shape[:2]
+        small_wh = round(scale * width), round(scale * height)
+        fx, fy = width / small_wh[0], height / small_wh[1]
+        matrix = matrix @ np.array([[fx, 0, 0.5 * fx - 0.5], [0, fy, 0.5 * fy - 0.5], [0, 0, 1]])
+        picture = cv2.resize(picture, small_wh, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     return cv2.warpAffine(  # type: ignore[return-value]
-        picture_rgb, matrix, (side_px, side_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+        picture, matrix, (side_px, side_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
     )
 
 

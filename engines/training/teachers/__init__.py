@@ -1,7 +1,8 @@
 """Teachers: slow functions that draw the picture which a generator learns to draw fast.
 
 A teacher maps an aligned region (`engines.training.data.aligned.AlignedRegion`, usually 512 pixels square) to the
-finished picture, (S, S, 3) RGB uint8. It is deterministic.
+finished picture, (S, S, 3) RGB uint8. A teacher of `PLANE_TEACHERS` returns the planes of a drawing instead, as two
+pictures one below the other, (2 S, S, 3). It is deterministic.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     Teacher = Callable[[AlignedRegion], NDArray[np.uint8]]
 
-TEACHERS = ("toon", "cel", "sketch", "retouch")  # each a module here, with a function of the same name
+TEACHERS = ("cel", "sketch", "retouch")  # each a module here, with a function of the same name
+PLANE_TEACHERS = ("cel",)  # for networks that return planes
 
 
 def load_teacher(name: str) -> Teacher:

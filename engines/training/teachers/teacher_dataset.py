@@ -80,7 +80,8 @@ def draw_pairs(
     Args:
         regions: Folder written by `calibration.sets.region_collector`.
         out: Folder of the pairs. Its `made.json` records how they were made.
-        side_px: Side of the pictures. The teacher works at the region's own size; both pictures are then reduced.
+        side_px: Side of the pictures. The teacher works at the region's own size; both pictures are then reduced. Two
+            pictures of planes, one below the other, are twice as high.
         lights: Number of further pairs of each region, relit before the teacher draws: NAME~1.png ...
         blemished: Number of further pairs whose input has blemishes that the target lacks: NAME~b1.png ...
         on_pair: Called with the number of all pairs after each pair.
@@ -158,7 +159,8 @@ def _draw(task: _Task) -> str:
     before, clean = _inputs(region, task.variant, rng)
     after_rgb = teachers.load_teacher(task.teacher)(clean)
     for path, picture in zip(task.pictures, (before.rgb, after_rgb), strict=True):
-        small_rgb = cv2.resize(picture, (task.side_px, task.side_px), interpolation=cv2.INTER_AREA)
+        size_wh = task.side_px, task.side_px * picture.shape[0] // picture.shape[1]
+        small_rgb = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
         with os_errors(f"pair {path}", "make room; finished pairs are kept"):
             atomic_write(path, cv2.imencode(".png", small_rgb[:, :, ::-1])[1].tobytes())
     return ""

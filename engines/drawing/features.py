@@ -1,0 +1,144 @@
+"""Eyes and mouth as shapes from the landmarks, at the frame's own resolution."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.drawing.face_measures import (
+    CREASES,
+    IRISES,
+    LOWER_LIDS,
+    LOWER_LIP,
+    MOUTH_CORNERS,
+    UPPER_LIDS,
+    UPPER_LIP,
+    FaceMeasures,
+    smooth_step,
+)
+from engines.drawing.medium import Medium, gains
+from engines.drawing.strokes import Points, curve, disc, fill, stroke
+
+ImageU8 = NDArray[np.uint8]
+
+
+def draw_features(picture_bgr: ImageU8, landmarks_xy: Points, measures: FaceMeasures, medium: Medium) -> None:
+    """Draw eyes and mouth on a picture, in place.
+
+    Args:
+        picture_bgr: (H, W, 3) uint8.
+        landmarks_xy: (478, 2) float pixels of the picture, face mesh order.
+        measures: Of the same face.
+        medium: See `Medium`; `line` scales the widths, `ink_bgr` colours the lines.
+    """
+    points_xy = np.asarray(landmarks_xy, np.float64)
+    for side in (0, 1):
+        _draw_eye(picture_bgr, points_xy, side, measures, medium)
+    _draw_mouth(picture_bgr, points_xy, measures, medium)
+
+
+def _draw_eye(picture_bgr: ImageU8, points_xy: Points, side: int, measures: FaceMeasures, medium: Medium) -> None:
+    """Draw one eye: white, iris in its own colour, lashes, and a crease as strong as the photo's."""
+    patch = _patch(picture_bgr, points_xy[[*UPPER_LIDS[side], *LOWER_LIDS[side], *CREASES[side]]], 0.35)
+    if patch is None:
+        return
+    part_bgr, origin = patch
+    points = points_xy - origin
+    upper, lower = (curve(points[lid[side]], 25) for lid in (UPPER_LIDS, LOWER_LIDS))
+    width_px = max(float(np.hypot(*(upper[0] - upper[-1]))), 1.0)
+    opening_px = float(np.hypot(*(points[UPPER_LIDS[side][4]] - points[LOWER_LIDS[side][4]])))
+    outwards = (upper[0] - upper[-1]) / width_px
+    down = np.array([-outwards[1], outwards[0]]) * np.sign(outwards[0] or 1.0)
+    visible = float(measures.eye_visible[side])
+    opened = visible * smooth_step(opening_px / width_px, 0.10, 0.20)
+    if opened > 0:
+        ball = np.zeros(part_bgr.shape[:2], np.uint8)
+        fill(ball, np.concatenate((upper, lower[::-1])), (255 * opened,))
+        inside = np.empty_like(part_bgr)
+        _draw_eyeball(inside, upper, down * opening_px, points[IRISES[side]], down, side, measures)
+        _blend(part_bgr, inside, ball)
+    ink = np.zeros(part_bgr.shape[:2], np.uint8)
+    line = medium.line * width_px
+    crease = curve(points[CREASES[side]], 29)[::5]
+    fill(ink, stroke(crease, 0.028 * line, (0.2, 0.2)), (255 * 0.6 * visible * float(measures.crease[side]),))
+    fill(ink, stroke(lower[2:-2:4], 0.028 * line, (0.5, 0.2)), (255 * 0.5 * visible,))
+    lashes = curve(np.concatenate((upper[:1] + (0.05 * outwards - 0.015 * down) * width_px, upper[2::3])), 10)
+    fill(ink, stroke(lashes, 0.075 * line, (0.55, 0.35)), (255 * visible,))
+    ink_over(part_bgr, ink, medium)
+
+
+def _draw_eyeball(
+    inside: ImageU8, upper: Points, drop: Points, iris_xy: Points, down: Points, side: int, measures: FaceMeasures
+) -> None:
+    """Fill a patch with what lies between the lids: the white in the shade of the lid, iris, pupil, catchlight."""
+    white = min(max(float(measures.skin_lab[0]) + 26, 62.0), 94.0)
+    inside[:] = _bgr(white, 1.5, 4.0)
+    fill(inside, np.concatenate((upper - 0.3 * drop, (upper + drop * 0.22)[::-1])), _bgr(white - 12, 2.3, 3.0))
+    radius_px = 1.04 * float(np.hypot(*(iris_xy[1:] - iris_xy[0]).T).mean())
+    lightness, red, yellow = measures.iris_lab[side].tolist()
+    richer = 1 + 0.5 / (1 + (red * red + yellow * yellow) / 45**2)
+    level, red, yellow = min(max(0.9 * lightness + 6, 14.0), 58.0), red * richer, yellow * richer
+    centre = iris_xy[0]
+    disc(inside, centre, radius_px, _bgr(0.45 * level, 0.9 * red, 0.9 * yellow))
+    disc(inside, centre, 0.86 * radius_px, _bgr(level, red, yellow))
+    disc(inside, centre + 0.28 * radius_px * down, 0.53 * radius_px, _bgr(level + 10, red, yellow + 3))
+    disc(inside, centre, 0.42 * radius_px, _bgr(6, 0, 0))
+    disc(inside, centre - radius_px * (0.34 * down + (0.28, 0.0)), 0.24 * radius_px, _bgr(98, 0, 0))
+
+
+def _draw_mouth(picture_bgr: ImageU8, points_xy: Points, measures: FaceMeasures, medium: Medium) -> None:
+    """Draw the line between closed lips, or the edges of an open mouth."""
+    patch = _patch(picture_bgr, points_xy[[*UPPER_LIP, *LOWER_LIP, *MOUTH_CORNERS]], 0.15)
+    if patch is None:
+        return
+    part_bgr, origin = patch
+    points = points_xy - origin
+    left, right = points[list(MOUTH_CORNERS)]
+    width_px = max(float(np.hypot(*(left - right))), 1.0)
+    opening = float(np.hypot(*(points[13] - points[14]))) / width_px
+    opened = smooth_step(opening, 0.02, 0.07)
+    middle = (points[UPPER_LIP] + points[LOWER_LIP]) / 2
+    closed_line = np.concatenate((left[None], middle[1:-1:2], right[None]))
+    line = medium.line * width_px
+    ink = np.zeros(part_bgr.shape[:2], np.uint8)
+    for lip in (UPPER_LIP, LOWER_LIP):
+        fill(ink, stroke(points[lip][::2], 0.02 * line, (0.3, 0.3)), (255 * 0.85 * opened,))
+    if opened < 1:
+        closed = np.zeros_like(ink)
+        fill(closed, stroke(closed_line, 0.026 * line, (0.3, 0.3)), (255 * (1 - opened) * measures.lip_line,))
+        cv2.max(ink, closed, dst=ink)
+    ink_over(part_bgr, ink, medium)
+
+
+def ink_over(picture_bgr: ImageU8, coverage: ImageU8, medium: Medium) -> None:
+    """Draw ink on a picture (H, W, 3) uint8, in place: the colour below is darkened by a coverage (H, W) uint8."""
+    cv2.multiply(picture_bgr, gains(coverage, medium.ink_gain), dst=picture_bgr, scale=1 / 255)
+
+
+def _patch(picture_bgr: ImageU8, points_xy: Points, margin: float) -> tuple[ImageU8, Points] | None:
+    """Return the part of a picture around points, as a view, and its corner; None if it is outside the picture."""
+    if not np.isfinite(points_xy).all():
+        return None
+    low, high = points_xy.min(0), points_xy.max(0)
+    reach = margin * float((high - low).max()) + 2
+    height, width = picture_bgr.shape[:2]
+    left, top = np.floor((low - reach).clip(0, (width, height))).astype(int).tolist()
+    right, bottom = np.ceil((high + reach).clip(0, (width, height))).astype(int).tolist()
+    if right - left < 2 or bottom - top < 2:
+        return None
+    return picture_bgr[top:bottom, left:right], np.array([left, top], np.float64)
+
+
+def _blend(below: ImageU8, above: ImageU8, mask: ImageU8) -> None:
+    """Lay a picture over another one, in place, through a mask (H, W) uint8."""
+    weight = cv2.merge([mask] * 3)
+    over = cv2.multiply(above, weight, scale=1 / 255)
+    cv2.multiply(below, cv2.bitwise_not(weight), dst=below, scale=1 / 255)
+    cv2.add(below, over, dst=below)
+
+
+def _bgr(lightness: float, red: float, yellow: float) -> tuple[float, ...]:
+    """Return a colour of CIE Lab as BGR levels, 0..255."""
+    lab = np.array([[[lightness, red, yellow]]], np.float32)
+    return tuple((cv2.cvtColor(lab, cv2.COLOR_LAB2BGR)[0, 0] * 255).clip(0, 255).tolist())

@@ -1,0 +1,84 @@
+"""A smooth warp of a crop: larger eyes, a narrower jaw. Nothing moves outside the lenses' radius."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.drawing.face_measures import LOWER_LIDS, UPPER_LIDS
+from engines.drawing.strokes import Points
+
+_GRID_PX = 4  # displacements are computed on a grid
+_CHIN, _MOUTH, _JAW = 152, 13, (172, 397)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lenses:
+    """Radial lenses. A point at the distance r from a centre shows what was at r (1 - strength (1 - (r / radius)^2)^2).
+
+    Attributes:
+        centres_xy: (N, 2) pixels of the crop.
+        radii_px: (N,).
+        strengths: (N,) positive to enlarge, negative to reduce; |strength| < 0.4.
+    """
+
+    centres_xy: Points
+    radii_px: Points
+    strengths: Points
+
+    def warp(self, crop_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the crop (H, W, 3) uint8 through the lenses."""
+        height, width = crop_bgr.shape[:2]
+        y, x = np.mgrid[0 : height + 1 : _GRID_PX, 0 : width + 1 : _GRID_PX].astype(np.float32)
+        at = np.stack((x, y), -1)
+        grid = (at + self._shift(at)).astype(np.float32)
+        step = np.float32(1 / _GRID_PX)
+        px, py = (np.arange(size, dtype=np.float32) + np.float32(0.5) for size in (width, height))
+        # Bilinear interpolation of the grid: cv2.resize would place the samples at the centres of its cells.
+        grid_x, grid_y = np.meshgrid(px * step, py * step)
+        places = cv2.remap(grid, grid_x, grid_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) - np.float32(0.5)
+        x, y = cv2.split(places)
+        return np.asarray(cv2.remap(crop_bgr, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+    def moved(self, points_xy: Points) -> Points:
+        """Return where points (N, 2) of the crop are shown after `warp`, by fixed-point iteration."""
+        there = np.asarray(points_xy, np.float64)
+        shown = there
+        for _ in range(4):
+            shown = there - self._shift(shown)
+        return shown
+
+    def _shift(self, at: Points) -> Points:
+        """Return from where, relative to a place (..., 2), its picture is taken."""
+        shift = np.zeros_like(at)
+        for centre, radius, strength in zip(self.centres_xy, self.radii_px, self.strengths, strict=True):
+            off = at - centre.astype(at.dtype)
+            inside = (1 - (off**2).sum(-1, keepdims=True) / radius**2).clip(0, None)
+            shift -= np.asarray(strength * inside * inside * off, at.dtype)
+        return shift
+
+
+def face_lenses(landmarks_xy: Points, eyes: float, jaw: float) -> Lenses | None:
+    """Return lenses for a face; None if nothing is to be moved.
+
+    Args:
+        landmarks_xy: (478, 2) pixels of the crop, face mesh order.
+        eyes: Enlargement at the middle of an eye; 1 for none.
+        jaw: Narrowing, as a part of the jaw's width; 0 for none.
+    """
+    centres, radii, strengths = [], [], []
+    points = np.asarray(landmarks_xy, np.float64)
+    if eyes != 1:
+        for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True):
+            rim = points[[*upper, *lower]]
+            centres.append(rim.mean(0))
+            radii.append(1.15 * float(np.hypot(*(points[upper[0]] - points[upper[-1]]))))
+            strengths.append(1 - 1 / eyes)
+    if jaw:
+        centres.append(0.5 * (points[_CHIN] + points[_MOUTH]))
+        radii.append(1.1 * float(np.hypot(*(points[_JAW[0]] - points[_JAW[1]]))))
+        strengths.append(-2.0 * jaw)
+    return Lenses(np.array(centres), np.array(radii), np.array(strengths)) if centres else None

@@ -1,0 +1,44 @@
+"""Outlines along the borders of soft masks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+ImageU8 = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+_MIN_SLOPE = 0.003  # per pixel; a mask that is this flat has no border there
+
+
+def nearness(mask: Floats, reach_px: float, blur_px: float) -> Floats:
+    """Return how near each pixel is to the border of a mask: 1 on the border, 0 from `reach_px` on.
+
+    The distance to the border is the mask's level over its slope. Enlarge the result, then use `as_line`.
+
+    Args:
+        mask: (H, W) float32, 0..1.
+        reach_px: Pixels of the mask.
+        blur_px: Standard deviation of the blur that evens out the border.
+    """
+    smooth = cv2.GaussianBlur(mask, (0, 0), max(blur_px, 0.3))
+    along = (cv2.Sobel(smooth, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1)))
+    slope = cv2.magnitude(*along)
+    near = 1 - np.abs(smooth - np.float32(0.5)) / (slope + np.float32(1e-4)) / np.float32(reach_px)
+    sure = ((slope - _MIN_SLOPE) / (2 * _MIN_SLOPE)).clip(0, 1)
+    return np.asarray(near.clip(0, 1) * sure, np.float32)
+
+
+def as_line(near: ImageU8, width_px: float, reach_px: float, opacity: float) -> ImageU8:
+    """Return the coverage of a line, (H, W) uint8, of an enlarged result of `nearness` times 255.
+
+    Args:
+        width_px: Width of the line, pixels of `near`.
+        reach_px: The same reach, pixels of `near`.
+        opacity: 0..1.
+    """
+    border, soft = 1 - width_px / (2 * reach_px), 0.7 / reach_px
+    part = ((np.arange(256) / 255 - (border - soft)) / (2 * soft)).clip(0, 1)
+    table = np.rint(255 * opacity * part * part * (3 - 2 * part)).astype(np.uint8)
+    return cv2.LUT(near, table)  # type: ignore[return-value]

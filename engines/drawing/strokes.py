@@ -1,0 +1,58 @@
+"""Smooth curves and tapered strokes as polygons, filled with anti-aliasing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[Any]  # (N, 2) float, pixels; the corner of the first pixel is the origin
+
+_SUBPIXEL_BITS = 4  # of OpenCV's fixed-point coordinates
+_STROKE_POINTS = 24
+_FAR = 2.0**17  # pixels; OpenCV's fixed-point coordinates overflow far beyond
+
+
+def curve(points_xy: Points, count: int) -> Points:
+    """Return (count, 2) points of the Catmull-Rom spline through (N, 2) points, evenly spaced in its parameter."""
+    points = np.asarray(points_xy, np.float64)
+    padded = np.concatenate((2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]))
+    at = np.linspace(0, len(points) - 1, count)
+    first = np.minimum(at.astype(int), len(points) - 2)
+    part = (at - first)[:, None]
+    before, start, end, after = (padded[first + offset] for offset in range(4))
+    slope, bend = end - before, 2 * before - 5 * start + 4 * end - after
+    return np.asarray(start + part / 2 * (slope + part * (bend + part * (3 * (start - end) + after - before))))
+
+
+def stroke(line_xy: Points, width_px: float, taper: tuple[float, float] = (0.0, 0.0)) -> Points:
+    """Return the outline of a stroke, (M, 2), that is widest in its middle.
+
+    Args:
+        line_xy: (N, 2) points that a smooth curve passes through.
+        width_px: of the middle.
+        taper: width of the first and of the last point, relative to the middle.
+    """
+    line = curve(line_xy, _STROKE_POINTS)
+    along = np.linspace(0, 1, len(line))
+    swell = np.sin(np.pi * along) ** 0.6
+    width = width_px * (np.where(along < 0.5, *taper) * (1 - swell) + swell)
+    direction = np.gradient(line, axis=0)
+    direction /= np.maximum(np.hypot(*direction.T), 1e-6)[:, None]
+    offset = np.stack((-direction[:, 1], direction[:, 0]), 1) * width[:, None] / 2
+    return np.concatenate((line + offset, (line - offset)[::-1]))
+
+
+def fill(picture: NDArray[np.uint8], ring_xy: Points, level: tuple[float, ...]) -> None:
+    """Fill a ring (N, 2) on a picture (H, W) or (H, W, C) uint8, in place; the border is anti-aliased."""
+    corners = (np.asarray(ring_xy, np.float64) - 0.5).clip(-_FAR, _FAR) * 2**_SUBPIXEL_BITS
+    cv2.fillPoly(picture, [np.rint(corners).astype(np.int32)], level, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def disc(picture: NDArray[np.uint8], centre_xy: Points, radius_px: float, level: tuple[float, ...]) -> None:
+    """Fill a disc on a picture, in place; the border is anti-aliased."""
+    x, y = np.rint((np.asarray(centre_xy, np.float64) - 0.5).clip(-_FAR, _FAR) * 2**_SUBPIXEL_BITS).astype(int).tolist()
+    radius = round(min(max(radius_px, 0.0), _FAR) * 2**_SUBPIXEL_BITS)
+    cv2.circle(picture, (x, y), radius, level, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
