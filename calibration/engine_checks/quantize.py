@@ -14,7 +14,15 @@ from engines.errors import EngineError
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino.converted_graph import load_graph, openvino_core, save_graph
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-from engines.runtime.openvino.int8_graph import INSTALL, RECIPES, Recipe, int8_key, nncf_installed, quantize_graph
+from engines.runtime.openvino.int8_graph import (
+    INSTALL,
+    RECIPES,
+    Recipe,
+    int8_key,
+    nncf_installed,
+    quantize_graph,
+    shipped_int8_key,
+)
 from engines.styles import Style
 from engines.text import first_line
 
@@ -32,18 +40,22 @@ def build_int8(
 ) -> EngineVerdict:
     """Build the INT8 engine of a style if it is not in the cache, check it, and record the verdict.
 
+    The engine of a shipped style comes with the program and is only checked.
+
     Every second image of the reference gives the quantisation ranges; all are evaluated. The recipes are tried from the
     fastest to the most conservative, until one passes. If none passes, the last engine is kept with its verdict, so
     that it is not built again. Raises NotUsableError if NNCF is missing or cannot quantise the style; EngineError if
     the weights are not usable, or the cache cannot be written; Int8LoadError if OpenVINO cannot read or compile the
     result.
     """
+    key = int8_key(style)
+    if engine_cache.find_shipped(shipped_int8_key(style)) is not None and engine_cache.find(key) is None:
+        return _evaluate(style, key, reference, {"recipe": "shipped"})
     if not nncf_installed():
         raise NotUsableError("NNCF, which builds INT8 engines, is not installed", INSTALL)
     pictures_bgr = [picture.crop_bgr for picture in reference.pictures[::2]]
     if not pictures_bgr:
         raise NotUsableError("the calibration set has no image for this style", "veneer calibrate collect")
-    key = int8_key(style)
     with engine_cache.build_lock(key, say=say):
         if engine_cache.find(key, then=engine_cache.REBUILT) is not None:  # the key covers all inputs of the build
             return _evaluate(style, key, reference, {})

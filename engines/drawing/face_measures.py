@@ -41,6 +41,8 @@ class FaceMeasures:
         crease: (2,) strength of the crease above each eye, 0..1.
         eye_visible: (2,) 0..1; 0 where something covers the eye.
         lip_line: strength of the dark line between the lips, 0..1; 0 where something covers the mouth.
+        teeth: how much the opening of the mouth shows teeth, 0..1.
+        gap: how much it shows the dark inside of the mouth, 0..1.
     """
 
     skin_lab: Floats
@@ -48,6 +50,8 @@ class FaceMeasures:
     crease: Floats
     eye_visible: Floats
     lip_line: float
+    teeth: float
+    gap: float
 
 
 def measure_face(
@@ -70,7 +74,7 @@ def measure_face(
         values = _measured(frame_bgr, landmarks_xy)
         if temporal_filter is not None:
             values = temporal_filter.smoothed("measures", values, _TAU_S, at_s)
-    return FaceMeasures(values[:3], values[3:9].reshape(2, 3), values[9:11], values[11:13], float(values[13]))
+    return FaceMeasures(values[:3], values[3:9].reshape(2, 3), values[9:11], values[11:13], *values[13:].tolist())
 
 
 def _measured(frame_bgr: NDArray[np.uint8], points_xy: Points) -> Floats:
@@ -91,8 +95,21 @@ def _measured(frame_bgr: NDArray[np.uint8], points_xy: Points) -> Floats:
     middle = (points_xy[UPPER_LIP] + points_xy[LOWER_LIP])[2:-2] / 2
     around = _sampled(frame_bgr, points_xy[_LIPS], 0.05 * unit_px)[:, 0].mean()
     line_depth = float(around - _sampled(frame_bgr, middle, 0.03 * unit_px)[:, 0].mean())
-    lip_line = smooth_step(line_depth, -3.0, 4.0)
-    return np.concatenate((*values, crease, visible, [lip_line])).astype(np.float32)
+    mouth = smooth_step(line_depth, -3.0, 4.0), *_inside_mouth(frame_bgr, points_xy, skin_lab, 0.03 * unit_px)
+    return np.concatenate((*values, crease, visible, mouth)).astype(np.float32)
+
+
+def _inside_mouth(
+    frame_bgr: NDArray[np.uint8], points_xy: Points, skin_lab: Floats, half_px: float
+) -> tuple[float, float]:
+    """Return how much the opening shows teeth (bright, and paler than skin) and how much it is dark, each 0..1."""
+    upper, lower = (points_xy[lip][2:-2].astype(np.float64) for lip in (UPPER_LIP, LOWER_LIP))
+    samples = np.stack([_sampled(frame_bgr, upper + part * (lower - upper), half_px) for part in (0.3, 0.5, 0.7)])
+    skin = float(skin_lab[0])
+    chroma = np.hypot(samples[..., 1], samples[..., 2]) / max(float(np.hypot(*skin_lab[1:])), 4.0)
+    bright = ((samples[..., 0] - 0.45 * skin - 8) / (0.2 * skin + 4)).clip(0, 1) * ((1.0 - chroma) / 0.3).clip(0, 1)
+    dark = smooth_step(skin - float(samples[..., 0].min()), 0.2 * skin, 0.45 * skin)
+    return float(np.sort(bright.ravel())[-6:].mean()), dark
 
 
 def _iris_lab(frame_bgr: NDArray[np.uint8], points_xy: Points, side: int) -> Floats:

@@ -97,18 +97,40 @@ def _draw_mouth(picture_bgr: ImageU8, points_xy: Points, measures: FaceMeasures,
     left, right = points[list(MOUTH_CORNERS)]
     width_px = max(float(np.hypot(*(left - right))), 1.0)
     opening = float(np.hypot(*(points[13] - points[14]))) / width_px
-    opened = smooth_step(opening, 0.02, 0.07)
+    opened, shown = smooth_step(opening, 0.02, 0.07), max(measures.teeth, measures.gap)
     middle = (points[UPPER_LIP] + points[LOWER_LIP]) / 2
     closed_line = np.concatenate((left[None], middle[1:-1:2], right[None]))
+    if opened > 0:
+        _draw_mouth_opening(part_bgr, points, opening, opened, measures)
     line = medium.line * width_px
     ink = np.zeros(part_bgr.shape[:2], np.uint8)
     for lip in (UPPER_LIP, LOWER_LIP):
-        fill(ink, stroke(points[lip][::2], 0.02 * line, (0.3, 0.3)), (255 * 0.85 * opened,))
+        fill(ink, stroke(points[lip][::2], 0.02 * line, (0.3, 0.3)), (255 * 0.85 * opened * shown,))
     if opened < 1:
         closed = np.zeros_like(ink)
         fill(closed, stroke(closed_line, 0.026 * line, (0.3, 0.3)), (255 * (1 - opened) * measures.lip_line,))
         cv2.max(ink, closed, dst=ink)
     ink_over(part_bgr, ink, medium)
+
+
+def _draw_mouth_opening(
+    part_bgr: ImageU8, points: Points, opening: float, opened: float, measures: FaceMeasures
+) -> None:
+    """Fill the opening of the mouth: the dark inside, a tongue if it is wide, and the upper teeth."""
+    upper, lower = curve(points[UPPER_LIP], 21), curve(points[LOWER_LIP], 21)
+    shape = np.zeros(part_bgr.shape[:2], np.uint8)
+    fill(shape, np.concatenate((upper, lower[::-1])), (255 * opened * max(measures.teeth, measures.gap),))
+    inside = np.empty_like(part_bgr)
+    inside[:] = _bgr(16, 14, 7)
+    if wide := smooth_step(opening, 0.25, 0.4):
+        tongue = lower + (upper - lower) * (0.45 * wide * np.sin(np.linspace(0, np.pi, 21)) ** 0.7)[:, None]
+        fill(inside, np.concatenate((tongue, lower[::-1])), _bgr(44, 28, 14))
+    if measures.teeth > 0:
+        white = min(max(float(measures.skin_lab[0]) + 20, 60.0), 92.0)
+        depth = 1 - 0.55 * smooth_step(opening, 0.12, 0.3)
+        level = 16 + (white - 16) * min(1.5 * measures.teeth, 1.0)
+        fill(inside, np.concatenate((upper, (upper + depth * (lower - upper))[::-1])), _bgr(level, 1, 4))
+    _blend(part_bgr, inside, shape)
 
 
 def ink_over(picture_bgr: ImageU8, coverage: ImageU8, medium: Medium) -> None:

@@ -19,7 +19,7 @@ from engines.runtime.hot_swap import HotSwapEngine
 from engines.runtime.selector import RuntimeNotUsableError, open_engine, unused_choice
 from engines.styles import Style
 from live.diagnostics.engine_status import unused_gpu
-from live.upgrades.engine_acceptance import acceptance_outputs, acceptance_regions
+from live.upgrades.engine_acceptance import acceptance_outputs, acceptance_regions, defect_of_shipped
 from live.upgrades.engine_upgrades import AvailableBuilds, EngineUpgrades, LoadedEngine, runtime_and_precision
 
 
@@ -167,6 +167,10 @@ class LookLoader:
     def _load_engine(self, style: Style) -> LoadedEngine:
         engine = self._open(style)
         outputs = acceptance_outputs(engine, acceptance_regions(style))  # also warms the engine up
+        if defect_of_shipped(engine, outputs, style):  # the verdict is recorded: the next engine is opened
+            engine.close()
+            engine = self._open(style)
+            outputs = acceptance_outputs(engine, acceptance_regions(style))
 
         def on_failure(info: EngineInfo, error: EngineError) -> bool:
             if not self._background:

@@ -13,6 +13,7 @@ from engines.build.build_process import BuildError
 from engines.cache.cache_entry import record_verdict, verdict
 from engines.errors import VeneerError
 from engines.runtime.base import Engine
+from engines.runtime.openers import open_openvino
 from engines.runtime.selector import open_engine
 from engines.styles import Style
 from engines.text import first_line
@@ -63,6 +64,29 @@ def find_defect(outputs: NDArray[np.float32], reference: NDArray[np.float16]) ->
     if difference > _MAX_DIFFERENCE:
         return f"it differs by {difference:.1f} of 255 from the engine in use, at most {_MAX_DIFFERENCE:.1f} is allowed"
     return ""
+
+
+def defect_of_shipped(engine: Engine, outputs: NDArray[np.float32], style: Style) -> str:
+    """Compare a shipped INT8 engine without a verdict with FP32 on the built-in face, and record the verdict.
+
+    Args:
+        outputs: Its `acceptance_outputs`.
+
+    Returns:
+        What is wrong with it; "" if nothing is, or if it is another engine.
+    """
+    info = engine.info
+    if info.precision != "int8" or verdict(info.key) != "uncalibrated":
+        return ""
+    reference = open_openvino(style, precision="fp32")
+    try:
+        expected = acceptance_outputs(reference, acceptance_regions(style))
+    finally:
+        reference.close()
+    defect = find_defect(outputs, expected.astype(np.float16))
+    with contextlib.suppress(VeneerError):
+        record_verdict(info.key, passed=not defect, because=f"on the built-in face {defect}" if defect else "")
+    return defect
 
 
 def open_accepted(style: Style, order: BuildOrder, *, reference: NDArray[np.float16]) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +15,14 @@ from engines.runtime import autotune_choice
 from engines.runtime.base import EngineInfo, NotUsableError, usable_cores
 from engines.runtime.openvino.converted_graph import GRAPH, load_graph, loaded_graph_key, openvino_core
 from engines.runtime.openvino.graph_engine import SEVERAL, GraphEngine, reshape_graph
-from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed
+from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed, shipped_int8_key
 from engines.runtime.probe import probe_bgr, within_tolerance
 from engines.styles import Style
 from engines.text import first_line
 
 PRECISIONS = ("int8", "bf16", "fp32")  # the fastest first
 _SMALL_REGION_PIXELS = 10_000
+_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")  # values of ONEDNN_MAX_CPU_ISA
 
 
 class OpenVinoEngine(GraphEngine):
@@ -74,7 +76,7 @@ class _Compiler:
 
     def __init__(self, style: Style, core: Any, device: str, threads: int, say: Callable[[str], None]) -> None:
         self._style, self._core, self._device, self._threads, self._say = style, core, device, threads, say
-        self._has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self._has_bf16 = _has_bf16(core)
 
     def best(self, first: tuple[str, ...], excluded: Collection[str] = ()) -> _Compiled:
         """Return the first accurate precision available; else FP32. Raises NotUsableError if FP32 is excluded too."""
@@ -117,7 +119,7 @@ class _Compiler:
         if found == "passed":
             return self.requested(precision, "calibration passed")
         if precision == "int8":
-            raise NotUsableError(f"INT8 is not built here yet ({_how_to_build_int8(self._style)})")
+            return self._shipped_int8()
         compiled = self.requested(precision)
         deviation, accurate = deviation_from_fp32(compiled.one, self._style, self._core)
         if not accurate:
@@ -131,9 +133,14 @@ class _Compiler:
             return self._compile(self._core.read_model(folder / GRAPH), "int8", why)
 
         found = engine_cache.load(int8_key(self._style), read=read, say=self._say)
-        if found is None:
-            raise NotUsableError("INT8 is not built here yet", _how_to_build_int8(self._style))
-        return found
+        return found or self._shipped_int8()._replace(why=why)
+
+    def _shipped_int8(self) -> _Compiled:
+        """Load the INT8 graph that comes with the program. `live.upgrades.engine_acceptance` tests it on a face."""
+        entry = engine_cache.find_shipped(shipped_int8_key(self._style))
+        if entry is None:
+            raise NotUsableError(f"INT8 is not built here yet ({_how_to_build_int8(self._style)})")
+        return self._compile(self._core.read_model(entry / GRAPH), "int8", "it comes with the program")
 
     def _compile(self, graph: Any, precision: str, why: str) -> _Compiled:
         hint = "f32" if precision == "fp32" or not self._has_bf16 else "bf16"
@@ -141,6 +148,12 @@ class _Compiler:
         graphs = (reshape_graph(graph, self._style.size_wh, count) for count in (1, SEVERAL))
         one, several = (self._core.compile_model(reshaped, "CPU", settings) for reshaped in graphs)
         return _Compiled(one, several, precision, why)
+
+
+def _has_bf16(core: Any) -> bool:
+    """Whether kernels in BF16 can be used: OpenVINO names what the processor has, whatever oneDNN is limited to."""
+    limited = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_BF16
+    return not limited and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _how_to_build_int8(style: Style) -> str:

@@ -1,7 +1,7 @@
 """Export the OpenVINO graphs of the shipped styles: `python -m engines.runtime.openvino.export_openvino`.
 
 With these graphs the program starts without PyTorch. Run it after every change of shipped weights, of their generators'
-sources or of the IO adapter; a test fails until then.
+sources or of the IO adapter, then `python -m calibration.engine_checks.export_int8`; a test fails until then.
 """
 
 from __future__ import annotations

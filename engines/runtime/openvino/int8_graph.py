@@ -21,7 +21,7 @@ from engines import extras
 from engines.cache import cache_entry, calibration_set, engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime.base import library_version
-from engines.runtime.openvino.converted_graph import load_openvino, loaded_graph_key, openvino_core
+from engines.runtime.openvino.converted_graph import graph_key, load_openvino, loaded_graph_key, openvino_core
 from engines.styles import Style
 
 if TYPE_CHECKING:
@@ -92,11 +92,18 @@ def int8_key(style: Style) -> str:
     )
 
 
+def shipped_int8_key(style: Style) -> str:
+    """Return the key of the style's INT8 graph among the shipped ones; it serves all sizes and processors."""
+    return engine_cache.cache_key(graph=graph_key(style), precision="int8")
+
+
 def why_not_buildable(style: Style) -> str:
     """Return why no INT8 engine can or need be built for a style now; empty if one can."""
     found = verdict(int8_key(style))
     if found != "uncalibrated":
         return "it is built already" if found == "passed" else f"calibration {found}"
+    if engine_cache.find_shipped(shipped_int8_key(style)) is not None:
+        return "it comes with the program"
     if not nncf_installed():
         return f"NNCF is not installed ({INSTALL})"
     return "" if int8_builder() else "no builder of INT8 engines is installed (reinstall veneer)"
