@@ -52,8 +52,10 @@ def _style_command(args: list[str]) -> Any:
     """Build the command for the training method that the arguments name."""
     from engines.generators.registry import generator_spec
     from engines.training.methods import load_method
+    from engines.training.teachers import PLANE_TEACHERS, PLANES_GENERATOR
 
-    generator = _value_of("--generator", args) or TrainConfig.generator
+    usual = PLANES_GENERATOR if _value_of("--teacher", args) in PLANE_TEACHERS else TrainConfig.generator
+    generator = _value_of("--generator", args) or usual
     method = load_method(_value_of("--method", args) or generator_spec(generator).method)
     options: type = dataclass(frozen=True, kw_only=True)(type("TrainOptions", (method.config_class, TrainRequest), {}))
     request_fields = {field.name for field in fields(TrainRequest)}

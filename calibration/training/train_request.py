@@ -128,6 +128,7 @@ class TrainRequest:
                 are both given.
         """
         from engines.training.devices import usual_precision
+        from engines.training.teachers import PLANE_TEACHERS, PLANES_GENERATOR
 
         if "steps" in given and self.minutes is not None:
             raise OptionsError("--steps and --minutes", "both set the number of steps", "give one of them")
@@ -142,6 +143,10 @@ class TrainRequest:
         if output not in spec.outputs:
             do = f"use {' or '.join(spec.outputs)}"
             raise OptionsError(f"--output {output}", f"{spec.name} does not return it", do)
+        if (output == "planes") != (self.teacher in PLANE_TEACHERS):
+            got = f"{spec.name} returns {'planes' if output == 'planes' else 'pictures'}"
+            do = f"use --teacher {' or '.join(PLANE_TEACHERS)} with --generator {PLANES_GENERATOR}, and only these two"
+            raise OptionsError(f"training of {self.name!r} from {self.teacher or 'pairs'}", got, do)
         if output == "change" and "change" in spec.arguments:
             arguments["change"] = True
         self._check_region_size(spec, arguments)

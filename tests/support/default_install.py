@@ -25,7 +25,7 @@ WORKS: list[list[str]] = [
 ]
 REPORTS = ["doctor"]  # its exit code says whether this machine has everything; it must not break off
 WANTS_EXTRA: list[tuple[list[str], str]] = [
-    (["train", "mine", "--teacher", "toon", "--faces", "."], NEEDS_TRAIN),
+    (["train", "mine", "--teacher", "sketch", "--faces", "."], NEEDS_TRAIN),
     (["train", "lips", "--data", ".", "--style", "mine"], NEEDS_TRAIN),
 ]
 

@@ -18,6 +18,7 @@ from engines.training.losses.pixel import l1
 from engines.training.method import Validation, register
 from engines.training.methods.paired import Paired, PairedConfig
 from engines.training.metrics.psnr import mean_psnr_db
+from engines.training.teachers import PLANES_GENERATOR
 
 _TRAINED_SOFT = 0.25  # half the width of the tones' transitions in the loss: wider than drawn, for its gradient
 
@@ -30,6 +31,7 @@ class DecompositionConfig(PairedConfig):
         scales: Range of the pictures' scale; small ones are seen when whole frames are drawn.
     """
 
+    generator: Annotated[str, Option(help=f"Network that returns planes: {PLANES_GENERATOR}.")] = PLANES_GENERATOR
     output: str = "planes"
     drawn: Annotated[float, Option(help="Weight of the difference of the drawings.", min=0)] = 1.0
     scales: tuple[float, float] = (0.4, 1.12)

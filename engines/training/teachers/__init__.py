@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TEACHERS = ("cel", "sketch", "retouch")  # each a module here, with a function of the same name
 PLANE_TEACHERS = ("cel",)  # for networks that return planes
+PLANES_GENERATOR = "plane_net"
 
 
 def load_teacher(name: str) -> Teacher:

@@ -97,9 +97,9 @@ def test_pixels_outside_the_photo_are_not_scored(tmp_path: Path, veneer_home: Pa
 def test_json_report_and_contact_sheet_are_complete(faces: Path, tmp_path: Path, portrait_bgr: ImageU8) -> None:
     clip = write_video(tmp_path / "clip.mp4", [np.roll(portrait_bgr, 2 * i, 1)[:384] for i in range(5)])
     sheet = tmp_path / "sheet.png"
-    arguments = ("copy", "--teacher", "toon", "--faces", faces, "--clip", clip, "--sheet", sheet, "--json")
+    arguments = ("copy", "--teacher", "sketch", "--faces", faces, "--clip", clip, "--sheet", sheet, "--json")
     report: dict[str, Any] = json.loads(run(*arguments))
-    assert (report["style"], report["teacher"], report["region"]) == ("copy", "toon", "head")
+    assert (report["style"], report["teacher"], report["region"]) == ("copy", "sketch", "head")
     assert report["photos"]["given"] == 4
     assert [Path(path).name for path in report["photos"]["faceless"]] == ["wall.png"]
     assert "broken.jpg" in report["photos"]["unreadable"][0]
@@ -128,7 +128,7 @@ def test_json_report_and_contact_sheet_are_complete(faces: Path, tmp_path: Path,
 
 def test_text_output_has_units_and_skipped_photos(faces: Path) -> None:
     (faces / "more" / "dim.png").unlink()
-    text = run("copy", "--teacher", "toon", "--faces", faces)
+    text = run("copy", "--teacher", "sketch", "--faces", faces)
     for words in ("1 face,", " dB", "SSIM", "recall", "% of the eye distance", "outside the mask: 0 pixels"):
         assert words in text
     assert "unreadable: 1" in text
@@ -151,7 +151,7 @@ def test_live_runtime_gives_the_same_image(faces: Path) -> None:
 def test_face_and_person_regions_are_evaluated(faces: Path, veneer_home: Path, region: str) -> None:
     save_copying_style(veneer_home, region)
     (faces / "more" / "dim.png").unlink()
-    report = json.loads(run("copy", "--teacher", "toon", "--faces", faces, "--json"))
+    report = json.loads(run("copy", "--teacher", "sketch", "--faces", faces, "--json"))
     assert report["size_wh"] == [256, 256]
     assert report["mean"]["drift_percent"] == 0.0
     assert report["mean"]["changed_outside_px"] == 0
@@ -185,22 +185,22 @@ def test_contact_sheet_shows_each_image_once_worst_first() -> None:
 
 
 def test_lip_style_with_teacher_suggests_pairs(faces: Path) -> None:
-    assert "--before DIR" in failure(OptionsError, "lips-glaze", "--teacher", "toon", "--faces", faces)
+    assert "--before DIR" in failure(OptionsError, "lips-glaze", "--teacher", "sketch", "--faces", faces)
 
 
 def test_unknown_style_or_teacher_suggests_similar_names(faces: Path) -> None:
-    assert "copy" in failure(LookError, "copi", "--teacher", "toon", "--faces", faces)
-    assert "toon" in failure(OptionsError, "copy", "--teacher", "tonn", "--faces", faces)
+    assert "copy" in failure(LookError, "copi", "--teacher", "sketch", "--faces", faces)
+    assert "sketch" in failure(OptionsError, "copy", "--teacher", "skech", "--faces", faces)
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ((), "--teacher NAME --faces DIR"),
-        (("--teacher", "toon"), "without --faces"),
+        (("--teacher", "sketch"), "without --faces"),
         (("--faces", "."), "without --teacher"),
         (("--before", "."), "without --after"),
-        (("--before", ".", "--after", ".", "--teacher", "toon"), "--teacher"),
+        (("--before", ".", "--after", ".", "--teacher", "sketch"), "--teacher"),
         (("--before", ".", "--after", ".", "--sheet", "x.png"), "--sheet"),
     ],
 )
@@ -211,14 +211,14 @@ def test_incomplete_options_are_reported(options: tuple[str, ...], said: str) ->
 def test_folders_without_faces_are_reported(faces: Path, tmp_path: Path) -> None:
     (faces / "commander.png").unlink()
     (faces / "more" / "dim.png").unlink()
-    line = failure(OptionsError, "copy", "--teacher", "toon", "--faces", faces)
+    line = failure(OptionsError, "copy", "--teacher", "sketch", "--faces", faces)
     assert "no face" in line
     assert "1 of them unreadable" in line
-    assert "no such folder" in failure(OptionsError, "copy", "--teacher", "toon", "--faces", tmp_path / "nowhere")
+    assert "no such folder" in failure(OptionsError, "copy", "--teacher", "sketch", "--faces", tmp_path / "nowhere")
 
 
 def test_unusable_clips_are_reported(faces: Path, tmp_path: Path) -> None:
-    base = ("copy", "--teacher", "toon", "--faces", faces, "--clip")
+    base = ("copy", "--teacher", "sketch", "--faces", faces, "--clip")
     assert "no such file" in failure(SourceError, *base, tmp_path / "nowhere.mp4")
     assert "no video" in failure(SourceError, *base, faces / "wall.png")
     walls = write_video(tmp_path / "walls.mp4", [np.full((240, 320, 3), 120, np.uint8)] * 4)
@@ -226,20 +226,20 @@ def test_unusable_clips_are_reported(faces: Path, tmp_path: Path) -> None:
 
 
 def test_unwritable_sheet_is_reported_before_the_evaluation(faces: Path, tmp_path: Path) -> None:
-    base = ("copy", "--teacher", "toon", "--faces", faces, "--sheet")
+    base = ("copy", "--teacher", "sketch", "--faces", faces, "--sheet")
     assert ".xyz" in failure(SinkError, *base, tmp_path / "sheet.xyz")
     assert "no folder" in failure(SinkError, *base, tmp_path / "nowhere" / "sheet.png")
 
 
 def test_unknown_runtime_is_reported(faces: Path) -> None:
-    assert "openvino" in failure(OptionsError, "copy", "--teacher", "toon", "--faces", faces, "--runtime", "tpu")
+    assert "openvino" in failure(OptionsError, "copy", "--teacher", "sketch", "--faces", faces, "--runtime", "tpu")
 
 
 @pytest.mark.data
 def test_copying_style_does_not_flicker_on_real_clips(faces: Path, data_dir: Path) -> None:
     (faces / "more" / "dim.png").unlink()
     clip = data_dir / "clips" / "intel_asl_ccby" / "milk.mkv"
-    report = json.loads(run("copy", "--teacher", "toon", "--faces", faces, "--clip", clip, "--json"))
+    report = json.loads(run("copy", "--teacher", "sketch", "--faces", faces, "--clip", clip, "--json"))
     (found,) = report["clips"]
     assert found["pairs"] == found["frames"] - 1 > 30
     assert found["faceless_frames"] == 0

@@ -68,7 +68,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_teacher_and_photos_make_a_style(photos: Path, tmp_path: Path) -> None:
     printed = call(
-        "my-toon", "--teacher", "toon", "--faces", photos, "--work", tmp_path / "w", "--out", tmp_path, *QUICK
+        "my-toon", "--teacher", "sketch", "--faces", photos, "--work", tmp_path / "w", "--out", tmp_path, *QUICK
     )
     assert "my-toon:" in printed and "dB" in printed
     assert "skipped: 1 unreadable (" in printed and "broken.jpg" in printed
@@ -80,7 +80,7 @@ def test_a_teacher_and_photos_make_a_style(photos: Path, tmp_path: Path) -> None
         "head",
         "picture",
     )
-    assert (card["teacher"], card["size_wh"], card["steps"]) == ("toon", [256, 256], 4)
+    assert (card["teacher"], card["size_wh"], card["steps"]) == ("sketch", [256, 256], 4)
     assert card["data"]["terms"] == "Public domain (NASA)."
     assert card["losses"] == {"l1": 1.0, "gradient": 0.5, "temporal": 0.2}
     assert {"held_out_psnr_db", "held_out_l1_of_255", "unpainted_psnr_db"} == set(card["scores"])
@@ -132,7 +132,7 @@ def test_without_out_the_style_is_the_users_own(veneer_home: Path, tmp_path: Pat
 def test_a_folder_without_faces_is_one_line(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 200, 3), 120, np.uint8))
     with pytest.raises(OptionsError, match=r"no face on 1 pictures, 0 unreadable - .*photos that show faces") as caught:
-        call("x", "--teacher", "toon", "--faces", tmp_path, "--work", tmp_path / "w", "--out", tmp_path / "o", *QUICK)
+        call("x", "--teacher", "sketch", "--faces", tmp_path, "--work", tmp_path / "w", "--out", tmp_path / "o", *QUICK)
     assert "\n" not in str(caught.value)
     assert not list((tmp_path / "o").iterdir())
 
@@ -141,20 +141,20 @@ def test_a_folder_without_faces_is_one_line(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (("x",), "give --teacher NAME --faces DIR, or --before DIR --after DIR"),
-        (("x", "--teacher", "toon"), "give --teacher NAME --faces DIR"),
-        (("x", "--teacher", "toon", "--faces", ".", "--before", ".", "--after", "."), "both kinds"),
-        (("X y", "--teacher", "toon", "--faces", "."), "small letters"),
-        (("x", "--teacher", "tonn", "--faces", "."), "did you mean 'toon'"),
-        (("x", "--teacher", "toon", "--faces", "nowhere"), "no such folder"),
-        (("x", "--teacher", "toon", "--faces", ".", "--region", "nose"), "face, head, frame, person"),
-        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels"), "NAME=VALUE"),
-        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=--5"), "channels must be a whole number"),
-        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=-5"), "a whole number from 4 to 256"),
-        (("x", "--teacher", "toon", "--faces", ".", "--method", "pared"), "did you mean 'paired'"),
-        (("x", "--teacher", "toon", "--faces", ".", "--method", "lips"), "data of its own command"),
-        (("x", "--teacher", "toon", "--faces", ".", "--generator", "toon_nett"), "toon_net"),
-        (("x", "--teacher", "toon", "--faces", ".", "--webcam", "1.5"), "--webcam 1.5"),
-        (("x", "--teacher", "toon", "--faces", ".", "--steps", "1", "--minutes", "1"), "give one of them"),
+        (("x", "--teacher", "sketch"), "give --teacher NAME --faces DIR"),
+        (("x", "--teacher", "sketch", "--faces", ".", "--before", ".", "--after", "."), "both kinds"),
+        (("X y", "--teacher", "sketch", "--faces", "."), "small letters"),
+        (("x", "--teacher", "skech", "--faces", "."), "did you mean 'sketch'"),
+        (("x", "--teacher", "sketch", "--faces", "nowhere"), "no such folder"),
+        (("x", "--teacher", "sketch", "--faces", ".", "--region", "nose"), "face, head, frame, person"),
+        (("x", "--teacher", "sketch", "--faces", ".", "--arg", "channels"), "NAME=VALUE"),
+        (("x", "--teacher", "sketch", "--faces", ".", "--arg", "channels=--5"), "channels must be a whole number"),
+        (("x", "--teacher", "sketch", "--faces", ".", "--arg", "channels=-5"), "a whole number from 4 to 256"),
+        (("x", "--teacher", "sketch", "--faces", ".", "--method", "pared"), "did you mean 'paired'"),
+        (("x", "--teacher", "sketch", "--faces", ".", "--method", "lips"), "data of its own command"),
+        (("x", "--teacher", "sketch", "--faces", ".", "--generator", "toon_nett"), "toon_net"),
+        (("x", "--teacher", "sketch", "--faces", ".", "--webcam", "1.5"), "--webcam 1.5"),
+        (("x", "--teacher", "sketch", "--faces", ".", "--steps", "1", "--minutes", "1"), "give one of them"),
     ],
 )
 def test_unusable_options_are_one_line(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_unusable_options_are_one_line(options: tuple[str, ...], message: str, t
         (("--generator", "pix2pix", "--arg", "depth=8"), "use sizes in multiples of 256 pixels"),
         (("--generator", "pix2pix", "--arg", "depth=8", "--region", "frame"), "the region is 448x256"),
         (("--perceptual", "1", "--vgg", "TERMS.txt"), "VGG-19 weights TERMS.txt"),
-        (("--from", "tone"), "did you mean 'toon'"),
+        (("--from", "tone"), "did you mean 'sketch'"),
         (("--from", "lips-glaze"), "weights to start from: it is another generator"),
         (("--batch", "1000000000"), "GB of memory"),
         (("--minutes", "inf"), "--minutes inf: out of range"),
@@ -188,13 +188,13 @@ def test_wrong_options_are_refused_before_photos(
     quick = [] if "--crop" in options or "--generator" in options else QUICK[2:]
     quick = quick[:2] if options[0] == "--precision" else quick
     with pytest.raises(VeneerError, match=re.escape(message)) as caught:
-        call("x", "--teacher", "toon", "--faces", photos, "--work", tmp_path, *quick, *options)
+        call("x", "--teacher", "sketch", "--faces", photos, "--work", tmp_path, *quick, *options)
     assert "\n" not in str(caught.value)
 
 
 def test_too_large_a_batch_is_refused_with_one_that_fits(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    options = ("x", "--teacher", "toon", "--faces", tmp_path / "empty", "--work", tmp_path, *QUICK)
+    options = ("x", "--teacher", "sketch", "--faces", tmp_path / "empty", "--work", tmp_path, *QUICK)
     with pytest.raises(OptionsError, match=r"at least .* GB .* free - use --batch (\d+) or less") as caught:
         call(*options, "--batch", 10**9)
     fits = re.search(r"--batch (\d+) or", str(caught.value))
@@ -243,7 +243,7 @@ def test_own_pictures_in_the_work_folder_are_kept(tmp_path: Path, linked: bool) 
     others = write_pairs(make_pairs(3), elsewhere)
     for options in (
         ("--before", before, "--after", after),
-        ("--teacher", "toon", "--faces", tmp_path / "regions"),
+        ("--teacher", "sketch", "--faces", tmp_path / "regions"),
         ("--before", others[0], "--after", others[1], "--region", "frame"),
     ):
         with pytest.raises(OptionsError, match="another --work, or move"):

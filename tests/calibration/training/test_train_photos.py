@@ -19,7 +19,7 @@ from live.portrait import portrait_bgr
 
 
 def request(work: Path, *faces: Path, **changes: Any) -> TrainRequest:
-    return TrainRequest(**{"name": "x", "teacher": "toon", "faces": [*faces], "work": work, **changes})
+    return TrainRequest(**{"name": "x", "teacher": "sketch", "faces": [*faces], "work": work, **changes})
 
 
 def photo(path: Path, side_px: int = 256) -> Path:

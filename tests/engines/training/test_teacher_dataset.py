@@ -41,7 +41,7 @@ def regions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def drawn(regions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pairs of all regions, to be copied."""
     folder = tmp_path_factory.mktemp("drawn")
-    draw_pairs(regions, "toon", folder, side_px=SIDE, processes=1)
+    draw_pairs(regions, "sketch", folder, side_px=SIDE, processes=1)
     return folder
 
 
@@ -57,11 +57,11 @@ def rgb(path: Path) -> np.ndarray:
 
 def test_pairs_are_the_region_and_its_drawing(regions: Path, tmp_path: Path) -> None:
     totals: list[int] = []
-    result = draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1, lights=1, on_pair=totals.append)
+    result = draw_pairs(regions, "sketch", tmp_path, side_px=SIDE, processes=1, lights=1, on_pair=totals.append)
     assert (result.drawn, result.existing, result.unreadable) == (6, 0, [])
     assert totals == [6] * 6
     region = load_region(regions, "r1")
-    for side, picture in (("before", region.rgb), ("after", load_teacher("toon")(region))):
+    for side, picture in (("before", region.rgb), ("after", load_teacher("sketch")(region))):
         small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         assert np.array_equal(rgb(tmp_path / side / "r1.png"), small)
     plain, lit = (rgb(tmp_path / "before" / f"r1{end}.png").astype(int) for end in ("", "~1"))
@@ -70,11 +70,11 @@ def test_pairs_are_the_region_and_its_drawing(regions: Path, tmp_path: Path) -> 
 
 def test_two_processes_draw_the_same_and_resume(regions: Path, drawn: Path, tmp_path: Path) -> None:
     two = tmp_path / "two"
-    draw_pairs(regions, "toon", two, side_px=SIDE, processes=2)
+    draw_pairs(regions, "sketch", two, side_px=SIDE, processes=2)
     assert pictures(two) == pictures(drawn)
     (two / "after" / "r0.png").unlink()
     kept_ns = (two / "after" / "r1.png").stat().st_mtime_ns
-    result = draw_pairs(regions, "toon", two, side_px=SIDE, processes=1)
+    result = draw_pairs(regions, "sketch", two, side_px=SIDE, processes=1)
     assert (result.drawn, result.existing) == (1, 2)
     assert (two / "after" / "r1.png").stat().st_mtime_ns == kept_ns
     assert pictures(two) == pictures(drawn)
@@ -85,7 +85,7 @@ def test_another_teacher_or_source_draws_all_again(
 ) -> None:
     shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(teacher_dataset, "source_digest", lambda *_args, **_named: "changed")
-    assert draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).drawn == 3
+    assert draw_pairs(regions, "sketch", tmp_path, side_px=SIDE, processes=1).drawn == 3
     monkeypatch.undo()
     assert draw_pairs(regions, "retouch", tmp_path, side_px=SIDE, processes=1, blemished=1).drawn == 6
     assert json.loads((tmp_path / "made.json").read_text())["teacher"] == "retouch"
@@ -96,8 +96,8 @@ def test_another_teacher_or_source_draws_all_again(
 
 
 def test_the_digest_depends_on_the_teacher_only() -> None:
-    assert source_digest("toon") != source_digest("sketch")
-    assert source_digest("toon") == source_digest("toon")
+    assert source_digest("retouch") != source_digest("sketch")
+    assert source_digest("sketch") == source_digest("sketch")
     assert source_digest("retouch", blemishes=True) != source_digest("retouch")
 
 
@@ -107,7 +107,7 @@ def test_an_unreadable_region_is_named_and_skipped(regions: Path, tmp_path: Path
     for path in regions.iterdir():
         (broken / path.name).write_bytes(path.read_bytes())
     (broken / "r1.npz").write_bytes(b"no npz")
-    result = draw_pairs(broken, "toon", tmp_path / "out", side_px=SIDE, processes=1)
+    result = draw_pairs(broken, "sketch", tmp_path / "out", side_px=SIDE, processes=1)
     assert result.drawn == 2
     assert len(result.unreadable) == 1 and result.unreadable[0].startswith("r1:")
 
@@ -117,12 +117,12 @@ def test_what_cannot_be_drawn_is_one_line(regions: Path, tmp_path: Path) -> None
         draw_pairs(regions, "tonn", tmp_path / "a")
     (tmp_path / "empty").mkdir()
     with pytest.raises(OptionsError, match="photos that show faces"):
-        draw_pairs(tmp_path / "empty", "toon", tmp_path / "b")
+        draw_pairs(tmp_path / "empty", "sketch", tmp_path / "b")
     own = tmp_path / "own" / "before"
     own.mkdir(parents=True)
     (own / "mine.png").write_bytes(b"a picture of mine")
     with pytest.raises(OptionsError, match="not made there"):
-        draw_pairs(regions, "toon", tmp_path / "own")
+        draw_pairs(regions, "sketch", tmp_path / "own")
     assert (own / "mine.png").read_bytes() == b"a picture of mine"
 
 
@@ -131,7 +131,7 @@ def test_pairs_without_a_region_are_deleted(regions: Path, drawn: Path, tmp_path
     shutil.copytree(regions, fewer)
     shutil.copytree(drawn, tmp_path / "out")
     (fewer / "r2.png").unlink()
-    result = draw_pairs(fewer, "toon", tmp_path / "out", side_px=SIDE, processes=1)
+    result = draw_pairs(fewer, "sketch", tmp_path / "out", side_px=SIDE, processes=1)
     assert (result.drawn, result.existing) == (0, 2)
     assert {name.split("/")[1] for name in pictures(tmp_path / "out")} == {"r0.png", "r1.png"}
 
@@ -139,7 +139,7 @@ def test_pairs_without_a_region_are_deleted(regions: Path, drawn: Path, tmp_path
 def test_a_damaged_marker_draws_all_again(regions: Path, drawn: Path, tmp_path: Path) -> None:
     shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
     (tmp_path / "made.json").write_bytes(b"")
-    assert draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).drawn == 3
+    assert draw_pairs(regions, "sketch", tmp_path, side_px=SIDE, processes=1).drawn == 3
 
 
 def test_errors_of_worker_processes_keep_their_parts() -> None:
@@ -169,7 +169,7 @@ def test_a_full_disk_leaves_complete_pictures_only(regions: Path, tmp_path: Path
         full_disk(after_bytes=2000),
         pytest.raises(OptionsError, match="make room; finished pairs are kept"),
     ):
-        draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1)
+        draw_pairs(regions, "sketch", tmp_path, side_px=SIDE, processes=1)
     assert pictures(tmp_path) == {}
     assert not list(tmp_path.rglob("*.part*"))
-    assert draw_pairs(regions, "toon", tmp_path, side_px=SIDE, processes=1).drawn == 3
+    assert draw_pairs(regions, "sketch", tmp_path, side_px=SIDE, processes=1).drawn == 3

@@ -1,0 +1,137 @@
+"""Drawings of the built-in portrait: tones, ink, eyes, mouth, and what covers them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.drawn_portrait import drawn_rgb, lab, taught
+from support.portrait_region import portrait_parts, portrait_region
+
+from engines.drawing.face_measures import IRISES, LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP, measure_face
+from engines.drawing.lens import face_lenses
+from engines.drawing.medium import MEDIA
+from engines.drawing.plane_set import planes_of
+from engines.drawing.strokes import fill, stroke
+from engines.training.data.aligned import AlignedRegion
+
+
+def _drawn(region: AlignedRegion | None = None, medium: str = "cel", **changes: float) -> NDArray[np.uint8]:
+    return drawn_rgb(region or portrait_region("head"), taught(), replace(MEDIA[medium], **changes))  # type: ignore[arg-type]
+
+
+def _around(points_xy: NDArray[np.float32], reach_px: int) -> tuple[slice, slice]:
+    x, y = np.rint(points_xy.mean(0)).astype(int)
+    return slice(y - reach_px, y + reach_px), slice(x - reach_px, x + reach_px)
+
+
+def test_skin_is_drawn_in_a_few_flat_tones() -> None:
+    region, parts = portrait_region("head"), portrait_parts("head")
+    cheeks = cv2.erode(parts.skin * parts.face, np.ones((15, 15), np.uint8)) > 0.5
+    photo, drawn = (np.rint(lab(rgb)[..., 0][cheeks]) for rgb in (region.rgb, _drawn()))
+    main = [
+        np.sort(np.unique(lightness, return_counts=True)[1])[-4:].sum() / lightness.size for lightness in (photo, drawn)
+    ]
+    assert main[1] > 0.6 > 2 * main[0], "the four commonest levels of lightness hold most of the skin"
+
+
+def test_eyes_have_a_pupil_and_a_catchlight() -> None:
+    region = portrait_region("head")
+    eye = lab(_drawn())[_around(region.landmarks_xy[IRISES[0][:1]], 16)][..., 0]
+    assert eye.max() > 90 and eye.min() < 12
+
+
+def test_a_closed_eye_stays_closed() -> None:
+    region = portrait_region("head")
+    closed = region.landmarks_xy.copy()
+    closed[UPPER_LIDS[0]] = closed[LOWER_LIDS[0]]
+    around = _around(closed[LOWER_LIDS[0]], 14)
+    open_l, closed_l = (lab(rgb)[around][..., 0] for rgb in (_drawn(), _drawn(replace(region, landmarks_xy=closed))))
+    assert open_l.max() > 90 and closed_l.max() < 90, "no catchlight"
+
+
+def test_a_covered_eye_is_not_drawn() -> None:
+    region = portrait_region("head")
+    place = _around(region.landmarks_xy[[*UPPER_LIDS[0], *LOWER_LIDS[0]]], 40)
+    covered = region.rgb.copy()
+    covered[place] = region.rgb[_around(region.landmarks_xy[[50, 205]], 6)].mean((0, 1))  # a hand: skin without an eye
+    drawn = drawn_rgb(replace(region, rgb=covered), taught())
+    plain = drawn_rgb(region, taught(), with_features=False)
+    difference = np.abs(drawn[place].astype(int) - plain[place])
+    assert difference.mean() < 2, "only the planes are seen where the eye is covered"
+    assert np.abs(_drawn()[place].astype(int) - plain[place]).mean() > 8, "the visible eye is drawn"
+
+
+def test_a_smile_shows_white_teeth() -> None:
+    region = portrait_region("head")
+    mouth = region.landmarks_xy[[UPPER_LIP[5], LOWER_LIP[5]]]
+    colours = lab(_drawn())[_around(mouth, 3)].reshape(-1, 3)
+    assert np.median(colours[:, 0]) > 75 and np.hypot(*np.median(colours[:, 1:], 0)) < 12
+
+
+def test_comic_ink_is_black_and_bolder() -> None:
+    cel, comic = (lab(_drawn(medium=medium))[..., 0] for medium in ("cel", "comic"))
+    assert (comic < 10).mean() > 1.5 * (cel < 10).mean()
+
+
+def test_line_width_and_tones_can_be_chosen() -> None:
+    thin, bold = (lab(_drawn(line=line))[..., 0] for line in (0.5, 2.0))
+    assert (bold < 25).mean() > 1.1 * (thin < 25).mean()
+    flat = np.unique(MEDIA["cel"].tone_gain, axis=0)
+    one_tone = np.unique(replace(MEDIA["cel"], tones=1).tone_gain, axis=0)
+    assert len(one_tone) == 1 < len(flat)
+
+
+def test_a_halftone_screen_follows_the_face_size() -> None:
+    assert not np.array_equal(_drawn(medium="comic"), _drawn(medium="comic", screen=0.0))
+
+
+def test_lenses_enlarge_eyes_and_leave_the_rim() -> None:
+    region = portrait_region("head")
+    lenses = face_lenses(region.landmarks_xy, 1.2, 0.02)
+    assert lenses is not None and face_lenses(region.landmarks_xy, 1.0, 0.0) is None
+    warped = lenses.warp(np.ascontiguousarray(region.rgb[:, :, ::-1]))[:, :, ::-1]
+    moved = lenses.moved(region.landmarks_xy)
+    for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True):
+        opening = [np.hypot(*(points[upper[4]] - points[lower[4]])) for points in (region.landmarks_xy, moved)]
+        assert 1.1 < opening[1] / opening[0] < 1.25
+    rim = np.ones(region.rgb.shape[:2], bool)
+    rim[40:-40, 40:-40] = False
+    assert np.abs(warped[rim].astype(int) - region.rgb[rim]).mean() < 0.5
+    iris = warped[_around(moved[IRISES[0][:1]], 3)].mean()
+    assert iris < 0.7 * region.rgb[_around(region.landmarks_xy[[50]], 3)].mean(), "the iris is where its landmark went"
+
+
+def test_measures_of_two_photos_are_smoothed_in_time() -> None:
+    from engines.regions.temporal_filter import TemporalFilter
+
+    region, temporal = portrait_region("head"), TemporalFilter()
+    bright = np.ascontiguousarray(region.rgb[:, :, ::-1])
+    dark = (bright * 0.5).astype(np.uint8)
+    lightness = [
+        measure_face(frame, region.landmarks_xy, temporal_filter=temporal, at_s=at).skin_lab[0]
+        for frame, at in ((bright, 0.0), (dark, 0.1), (dark, 2.0))
+    ]
+    assert lightness[0] > lightness[1] > lightness[2]
+
+
+def test_planes_of_an_output_have_its_pixels_in_order() -> None:
+    output = np.zeros((2, 3, 12), np.float32)
+    output[..., :3], output[..., 3] = (10, 20, 30), 40
+    output[1, 2, 4:8], output[0, 1, 8:] = (1, 2, 3, 4), (5, 6, 7, 300)
+    planes = planes_of(output)
+    assert (planes.colour == (10, 20, 30)).all() and (planes.fields[..., 2] == 40).all()
+    assert planes.fields[2:, 4:, 0].tolist() == [[1, 2], [3, 4]]
+    assert planes.fields[:2, 2:4, 1].tolist() == [[5, 6], [7, 255]]
+
+
+@pytest.mark.parametrize("width_px", [3.0, 8.0])
+def test_a_stroke_is_widest_in_its_middle(width_px: float) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    fill(mask, stroke(np.array([[8.0, 32.0], [32.0, 32.0], [56.0, 32.0]]), width_px), (255,))
+    width = mask.sum(0) / 255
+    assert abs(width[32] - width_px) < 1.5
+    assert width[12] < 0.9 * width[32] and width[5] == 0
