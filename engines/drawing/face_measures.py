@@ -43,6 +43,7 @@ class FaceMeasures:
         lip_line: strength of the dark line between the lips, 0..1; 0 where something covers the mouth.
         teeth: how much the opening of the mouth shows teeth, 0..1.
         gap: how much it shows the dark inside of the mouth, 0..1.
+        inside_lightness: its lightness without the brightest parts, L 0..100; small mouths are seen as a mixture.
     """
 
     skin_lab: Floats
@@ -52,6 +53,7 @@ class FaceMeasures:
     lip_line: float
     teeth: float
     gap: float
+    inside_lightness: float
 
 
 def measure_face(
@@ -101,15 +103,15 @@ def _measured(frame_bgr: NDArray[np.uint8], points_xy: Points) -> Floats:
 
 def _inside_mouth(
     frame_bgr: NDArray[np.uint8], points_xy: Points, skin_lab: Floats, half_px: float
-) -> tuple[float, float]:
-    """Return how much the opening shows teeth (bright, and paler than skin) and how much it is dark, each 0..1."""
+) -> tuple[float, float, float]:
+    """Return how much the opening shows teeth (bright, paler than skin), how much it is dark, and its lightness."""
     upper, lower = (points_xy[lip][2:-2].astype(np.float64) for lip in (UPPER_LIP, LOWER_LIP))
     samples = np.stack([_sampled(frame_bgr, upper + part * (lower - upper), half_px) for part in (0.3, 0.5, 0.7)])
     skin = float(skin_lab[0])
     chroma = np.hypot(samples[..., 1], samples[..., 2]) / max(float(np.hypot(*skin_lab[1:])), 4.0)
     bright = ((samples[..., 0] - 0.45 * skin - 8) / (0.2 * skin + 4)).clip(0, 1) * ((1.0 - chroma) / 0.3).clip(0, 1)
     dark = smooth_step(skin - float(samples[..., 0].min()), 0.2 * skin, 0.45 * skin)
-    return float(np.sort(bright.ravel())[-6:].mean()), dark
+    return float(np.sort(bright.ravel())[-6:].mean()), dark, float(np.percentile(samples[..., 0], 30))
 
 
 def _iris_lab(frame_bgr: NDArray[np.uint8], points_xy: Points, side: int) -> Floats:

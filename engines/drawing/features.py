@@ -121,14 +121,15 @@ def _draw_mouth_opening(
     shape = np.zeros(part_bgr.shape[:2], np.uint8)
     fill(shape, np.concatenate((upper, lower[::-1])), (255 * opened * max(measures.teeth, measures.gap),))
     inside = np.empty_like(part_bgr)
-    inside[:] = _bgr(16, 14, 7)
+    dark = min(max(0.8 * measures.inside_lightness, 14.0), 42.0)
+    inside[:] = _bgr(dark, 14, 7)
     if wide := smooth_step(opening, 0.25, 0.4):
         tongue = lower + (upper - lower) * (0.45 * wide * np.sin(np.linspace(0, np.pi, 21)) ** 0.7)[:, None]
         fill(inside, np.concatenate((tongue, lower[::-1])), _bgr(44, 28, 14))
     if measures.teeth > 0:
         white = min(max(float(measures.skin_lab[0]) + 20, 60.0), 92.0)
         depth = 1 - 0.55 * smooth_step(opening, 0.12, 0.3)
-        level = 16 + (white - 16) * min(1.5 * measures.teeth, 1.0)
+        level = dark + (white - dark) * min(1.5 * measures.teeth, 1.0)
         fill(inside, np.concatenate((upper, (upper + depth * (lower - upper))[::-1])), _bgr(level, 1, 4))
     _blend(part_bgr, inside, shape)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engines.drawing.drawing import DrawnFace, draw
 from engines.drawing.medium import Medium
-from engines.drawing.plane_set import Planes, planes_of
+from engines.drawing.plane_set import HAIR, Planes, planes_of
 from engines.regions.masks import crop_of_mask, head_vignette
 from engines.regions.upright import PictureRegion
 from engines.regions.workspace import Workspace
@@ -65,6 +65,8 @@ def draw_planes(
         area = _area(below.region)
         if area is not None:
             planes = _planes_in(area, below, medium, workspace)
+            if not below.is_head:  # far from a face hair is mistaken
+                cv2.insertChannel(np.zeros(planes.fields.shape[:2], np.uint8), planes.fields, HAIR)
             for head in above:
                 _lay_over(planes, area, head, medium, workspace)
             offset = np.array(area[:2], np.float32)
