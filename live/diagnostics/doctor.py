@@ -124,10 +124,12 @@ def _engine(name: str) -> Finding:
         deviation = measure_deviation(style, regions_bgr, answers, reference.infer(regions_bgr))
     ok = deviation.psnr_db >= min_psnr_db(info.precision)
     says = f"{info.runtime} {info.precision} on {info.device}, {np.median(durations_ms):.2f} ms; "
-    says += f"on the built-in face {deviation} ({info.why})"
+    verdict = f"calibration {info.verdict}"
+    why = "; ".join(reason for reason in info.why.split("; ") if reason != verdict)
+    says += f"on the built-in face {deviation}" + (f" ({why})" if why else "")
     if info.verdict:
         scores = (read_verdict(info.key) or {}).get("scores", {}).get("cases", {}).get("all")
-        says += f"; calibration {info.verdict}"
+        says += f"; {verdict}"
         if scores:
             says += f": {Deviation(scores['psnr_db'], scores['mean_error'], scores['max_error'])}"
     says += "".join(f"; {failure}, next attempt {failure.until}" for failure in all_failures() if failure.style == name)
