@@ -23,7 +23,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -200,7 +200,7 @@ def _in_range(field: OptionField, value: Any) -> bool:
 
 
 def check_alternatives(
-    command: str, given: Sequence[Collection[str]], needed: Sequence[Collection[str]], usage: str
+    command: str, given: Sequence[Sequence[str]], needed: Sequence[Sequence[str]], usage: str
 ) -> None:
     """Check that options of exactly one alternative are given, and all that it needs.
 
