@@ -30,6 +30,8 @@ TIMING_BOUND = (
     "live/upgrades/test_upgrades_pace.py",
 )
 
+# Files with some tests that are marked as serial.
+PARTLY_SERIAL = ("live/sinks/test_delayed_microphone.py", "live/sinks/test_window.py")
 
 # The slowest files, which workers take first so that none of them is left alone with one at the end.
 SLOW = (
@@ -47,6 +49,13 @@ SLOW = (
     "engines/runtime/test_torch_cuda.py",
     "fuzz/test_fuzz.py",
 )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no other files for the serial pass: all of them take ten seconds."""
+    if config.option.markexpr != "serial" or not collection_path.name.startswith("test_"):
+        return None
+    return collection_path not in {ROOT / "tests" / name for name in (*TIMING_BOUND, *PARTLY_SERIAL)} or None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
