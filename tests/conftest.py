@@ -85,6 +85,28 @@ def veneer_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     yield home
 
 
+@pytest.fixture(scope="session")
+def made_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built-in calibration set, made once."""
+    from calibration.sets.set_builder import built_in
+
+    home = tmp_path_factory.mktemp("set")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VENEER_HOME", str(home))
+        return built_in()
+
+
+@pytest.fixture
+def built_in_set(made_set: Path, veneer_home: Path) -> Path:
+    """The built-in calibration set, linked into the test's home."""
+    from engines.cache import calibration_set
+
+    folder = calibration_set.built_in_folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(made_set, target_is_directory=True)
+    return folder
+
+
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """A temporary folder whose path is short enough for a Unix socket; that of `tmp_path` is not in a worker."""
