@@ -192,7 +192,7 @@ def test_help_lists_both_commands() -> None:
 
 def test_ctrl_c_ends_with_130_and_resume_finishes(tmp_path: Path) -> None:
     before, after = write_pairs(make_pairs(4), tmp_path)
-    shared = ["--before", before, "--after", after, "--no-cut", *QUICK, "--steps", "40", "--workers", "1"]
+    shared = ["--before", before, "--after", after, "--no-cut", *QUICK, "--steps", "240", "--workers", "1"]
     interrupted = tmp_path / "interrupted"
     program = (  # after its first checkpoint it waits for the signal, which a quick run would miss
         "import sys, time; from pathlib import Path; from live import cli; import typer\n"
@@ -224,4 +224,4 @@ def test_ctrl_c_ends_with_130_and_resume_finishes(tmp_path: Path) -> None:
     assert "Traceback" not in printed
     assert not (tmp_path / "o" / "neg.safetensors").exists()
     call("neg", *shared, "--work", tmp_path / "w", "--out", tmp_path / "o", "--resume")
-    assert json.loads((tmp_path / "o" / "neg.json").read_text())["steps"] == 40
+    assert json.loads((tmp_path / "o" / "neg.json").read_text())["steps"] == 240
