@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engines.errors import LookError, SinkError, SourceError, VeneerError
+from engines.files import move_without_replacing
 from engines.looks import Look, find_look, load_looks
 from live.options import ApplyOptions, LiveOptions
 from live.picture_files.picture_reader import HEIC_SUFFIXES, PictureFile
@@ -134,15 +135,18 @@ def _apply_to_video(source: Path, output: Path, options: ApplyOptions, progress:
     frames = report["frames_out"]
     progress.update(task, completed=frames, total=frames)
     if session.pipeline.interrupted:
-        if part.exists():
-            say(f"{source.name}: stopped after {frames} frames; {part} holds them")
+        kept = f"{part} holds them" if part.exists() else "none of them is kept"
+        say(f"{source.name}: stopped after {frames} frames; {kept}")
         raise KeyboardInterrupt
     if frames == 0:
         raise SourceError(f"input {source}", "no frame could be read", "try to play it in a video player")
-    if options.no_clobber and output.exists():
-        raise SinkError(f"writing {output}", "it was made meanwhile", f"the video is in {part}")
     try:
-        part.replace(output)
+        if options.no_clobber:
+            move_without_replacing(part, output)
+        else:
+            part.replace(output)
+    except FileExistsError:
+        raise SinkError(f"writing {output}", "it was made meanwhile", f"the video is in {part}") from None
     except OSError as error:
         raise SinkError(f"writing {output}", error_text(error), f"the video is in {part}") from None
     warning = session.pipeline.parts.source.warning
@@ -161,10 +165,8 @@ def _apply_to_folder(
     look: Look,
 ) -> int:
     """Process the files of a folder; an error is recorded and does not stop the others."""
-    total, done, partial = len(pairs) + len(failed), 0, []
+    total, done, existed, partial = len(pairs) + len(failed), 0, 0, []
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(skipped.items()))
-    kept = [target for _, target in pairs if options.no_clobber and target.exists()]
-    pairs = [(path, target) for path, target in pairs if target not in kept]
     if not total:
         got = "no pictures or videos in that folder" + (f", only {kinds}" if kinds else "")
         raise SourceError(f"input {source}", got, "name another one")
@@ -172,6 +174,9 @@ def _apply_to_folder(
     try:
         with contextlib.closing(renderer), _progress() as progress:
             for path, target in progress.track(pairs, description=source.name):
+                if options.no_clobber and target.exists():
+                    existed += 1
+                    continue
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     if is_picture(path) and (picture := PictureFile(path)).frame_count == 1:
@@ -184,7 +189,7 @@ def _apply_to_folder(
                 except (VeneerError, OSError) as error:
                     failed.append(f"{path.name}: {error}")
     finally:
-        existing = f"; {len(kept)} existed and were kept" if kept else ""
+        existing = f"; {existed} existed and were kept" if existed else ""
         say(f"{done} of {total} files done in {output}{existing}")
         if skipped:
             say(f"skipped, as they are no pictures or videos: {kinds}")
