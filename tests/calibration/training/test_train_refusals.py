@@ -18,7 +18,7 @@ from engines.errors import OptionsError, VeneerError
         (("x", "--teacher", "toon"), "--teacher without --faces - give --teacher NAME --faces DIR"),
         (
             ("x", "--teacher", "toon", "--faces", ".", "--before", ".", "--after", "."),
-            "--before together with --faces, --teacher - the two cannot be combined",
+            "--after together with --faces, --teacher - the two cannot be combined",
         ),
         (("X y", "--teacher", "toon", "--faces", "."), "small letters"),
         (("x", "--teacher", "tonn", "--faces", "."), "did you mean 'toon'"),
