@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -14,7 +15,7 @@ from engines.errors import OptionsError, os_errors
 
 
 @contextmanager
-def atomic_path(path: Path, *, sync: bool = False) -> Iterator[Path]:
+def atomic_path(path: Path, *, sync: bool = False, replace: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to `path` when the block ends without an error.
 
     The temporary name keeps the suffix of `path`, because image and video writers choose the format by it. If the block
@@ -24,6 +25,7 @@ def atomic_path(path: Path, *, sync: bool = False) -> Iterator[Path]:
     Args:
         path: The file to create or replace. Its folder must exist.
         sync: Flush the data to the device before the rename, so that a power cut cannot leave an empty file.
+        replace: Replace an existing file; otherwise FileExistsError is raised if there is one at the end.
     """
     part = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
     try:
@@ -31,15 +33,43 @@ def atomic_path(path: Path, *, sync: bool = False) -> Iterator[Path]:
         if sync:
             with part.open("rb") as file:
                 os.fsync(file.fileno())
-        part.replace(path)
+        if replace:
+            part.replace(path)
+        else:
+            move_without_replacing(part, path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def atomic_write(path: Path, data: str | bytes, *, sync: bool = False) -> None:
+def atomic_write(path: Path, data: str | bytes, *, sync: bool = False, replace: bool = True) -> None:
     """Write text (UTF-8) or bytes through `atomic_path`. Raises OSError if the file cannot be written or renamed."""
-    with atomic_path(path, sync=sync) as part:
+    with atomic_path(path, sync=sync, replace=replace) as part:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def move_without_replacing(part: Path, path: Path) -> None:
+    """Give a complete file its name in the same folder, unless a file of that name exists.
+
+    The check and the move are one step of the file system, so that a file made meanwhile is never replaced.
+
+    Raises:
+        FileExistsError: A file of that name exists; both files are unchanged.
+        OSError: The file cannot be moved.
+    """
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # FAT and some network file systems have no hard links: an empty file reserves the name
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        try:
+            part.replace(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    else:
+        with contextlib.suppress(OSError):  # the complete file has its name
+            part.unlink()
 
 
 def check_writable(option: str, path: Path | None) -> None:

@@ -13,6 +13,7 @@ from live.tracking.quiet_stderr import quiet_stderr
 
 _SCALES = (1.0, 0.6)  # sides of the square views in the frame's shorter side
 _MIN_FACE, _MIN_POSE = 0.75, 0.5
+_MIN_VIEWS = 2  # that show the same person
 
 
 class ReferencePersons:
@@ -27,7 +28,15 @@ class ReferencePersons:
             self._faces: Any = [FaceDetection(number, _MIN_FACE) for number in (0, 1)]
 
     def mask(self, frame_bgr: ImageU8) -> Floats:
-        """Return where persons are, (H, W) float32, 0 or 1."""
+        """Return where persons are, (H, W) float32, 0 or 1.
+
+        A person that only one view shows is not one: the models invent heads in the mirrored halves of furniture and
+        of other persons. Views overlap by half in two sizes, so that a head in the picture is in several of them.
+        """
+        return (self.views_showing(frame_bgr) >= _MIN_VIEWS).astype(np.float32)
+
+    def views_showing(self, frame_bgr: ImageU8) -> Floats:
+        """Return in how many views each pixel shows a person, (H, W) float32."""
         height, width = frame_bgr.shape[:2]
         found = np.zeros((height, width), np.float32)
         short = min(height, width)
@@ -42,7 +51,7 @@ class ReferencePersons:
             view_rgb = cv2.cvtColor(wide_bgr[rim + top : rim + bottom, rim + left : rim + right], cv2.COLOR_BGR2RGB)
             shown = np.zeros(wide_bgr.shape[:2], np.float32)
             shown[rim + top : rim + bottom, rim + left : rim + right] = self._persons(np.asarray(view_rgb, np.uint8))
-            np.maximum(found, shown[rim : rim + height, rim : rim + width], out=found)
+            found += shown[rim : rim + height, rim : rim + width]
         return found
 
     def _persons(self, view_rgb: ImageU8) -> Floats:

@@ -43,6 +43,12 @@ def header_size_wh(data: bytes, kind: str) -> tuple[int, int] | None:
         return None
 
 
+def avif_bits(data: bytes) -> int:
+    """Return the bits per channel of an AVIF: 8, 10 or 12, from its `av1C` box (AV1 in ISOBMFF, section 2.3.3)."""
+    flags = data[data.find(b"av1C") + 6 :][:1] if b"av1C" in data else b""
+    return 8 if not flags or not flags[0] & 0x40 else 12 if flags[0] & 0x20 else 10
+
+
 def can_hold_pixels(data: bytes, size_wh: tuple[int, int]) -> bool:
     """Whether a PNG is long enough for its size; Pillow fills up what is missing, from a few bytes gigabytes.
 

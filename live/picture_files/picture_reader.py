@@ -19,7 +19,7 @@ from engines.untrusted_files import read_whole
 from live.picture_files.colour_profile import ColourProfile, as_srgb
 from live.picture_files.exif_data import kept_exif, orientation
 from live.picture_files.picture import Picture, Pixels
-from live.picture_files.picture_header import can_hold_pixels, header_size_wh, picture_kind, safe_png
+from live.picture_files.picture_header import avif_bits, can_hold_pixels, header_size_wh, picture_kind, safe_png
 from live.pipeline.frame import ImageU8, as_bgr
 from live.recording.recording_file import error_text
 from live.tracking.quiet_stderr import quiet_stderr
@@ -62,7 +62,7 @@ class PictureFile:
         try:
             data = read_whole(self.path, _MAX_BYTES)
         except OSError as error:
-            raise SourceError(self._requested, error_text(error)) from None
+            raise SourceError(self._requested, error_text(error), "check the path") from None
         if not data:
             raise SourceError(self._requested, "the file is empty", "make or copy it again")
         self._data, self._kind = data, picture_kind(data[:32])
@@ -74,6 +74,8 @@ class PictureFile:
         if pages > self.frame_count and self._kind in ("TIFF", "HEIF"):  # JPEG: gain maps and other parts of a photo
             self.notes.append(f"the first of {pages} pictures in the file is used")
         self.plays = _plays(self._image, self._kind)
+        if (bits := _bits(self._image, self._kind, data)) > 8:
+            self.notes.append(f"its {bits} bits per channel are read as 8")
 
     def frames(self) -> Iterator[Picture]:
         """Decode the frames one after the other.
@@ -228,6 +230,13 @@ def _frame_count(image: Image.Image | None) -> int:
             return max(1, int(getattr(image, "n_frames", 1)))
     except Exception:  # damaged later pages do not make the first unusable
         return 1
+
+
+def _bits(image: Image.Image | None, kind: str | None, data: bytes) -> int:
+    """Return the bits per channel of a format that is read in 8 bits only; 8 for the others."""
+    if kind == "AVIF":
+        return avif_bits(data)
+    return int(image.info.get("bit_depth") or 8) if image is not None and kind == "HEIF" else 8
 
 
 def _plays(image: Image.Image | None, kind: str | None) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from PIL import Image
 
 from engines.errors import SinkError
 from engines.files import atomic_write
+from engines.text import one_line
+from live.picture_files.avif_colours import compensated
 from live.picture_files.deep_encoders import encode_png16, encode_tiff
 from live.picture_files.gif_palette import as_palette
 from live.picture_files.picture import Picture, as_bytes, over_white
@@ -33,6 +36,7 @@ class PictureFormat:
         lossless_options: instead, for pictures that were stored without loss.
         alpha, depth, profile, exif, frames: whether it holds transparency, 16 bits, a colour profile, EXIF, animation.
         tick_ms: the unit of an animation's times.
+        max_side: the largest width and height in pixels.
     """
 
     name: str
@@ -44,14 +48,17 @@ class PictureFormat:
     exif: bool = True
     frames: bool = False
     tick_ms: int = 1
+    max_side: int = 2**31 - 1
 
 
 _PNG = PictureFormat("PNG", (("compress_level", 4),), depth=True, frames=True)
-_JPEG = PictureFormat("JPEG", (("quality", 98), ("subsampling", 0)), alpha=False)
-_WEBP = PictureFormat("WEBP", (("quality", 100), ("exact", True)), (("lossless", True), ("exact", True)), frames=True)
+_JPEG = PictureFormat("JPEG", (("quality", 98), ("subsampling", 0)), alpha=False, max_side=65500)
+_WEBP = PictureFormat(
+    "WEBP", (("quality", 100), ("exact", True)), (("lossless", True), ("exact", True)), frames=True, max_side=16383
+)
 _TIFF = PictureFormat("TIFF", depth=True)
-_AVIF = PictureFormat("AVIF", (("quality", 95), ("subsampling", "4:4:4"), ("speed", 8)), frames=True)
-_GIF = PictureFormat("GIF", profile=False, exif=False, frames=True, tick_ms=10)
+_AVIF = PictureFormat("AVIF", (("quality", 97), ("subsampling", "4:4:4"), ("speed", 8)), frames=True, max_side=65536)
+_GIF = PictureFormat("GIF", profile=False, exif=False, frames=True, tick_ms=10, max_side=65535)
 FORMATS = {
     ".png": _PNG, ".apng": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG, ".webp": _WEBP, ".tif": _TIFF, ".tiff": _TIFF,
     ".avif": _AVIF, ".gif": _GIF, ".bmp": PictureFormat("BMP", alpha=False, profile=False, exif=False),
@@ -60,8 +67,8 @@ WRITABLE_SUFFIXES = tuple(FORMATS)
 ANIMATION_SUFFIXES = tuple(suffix for suffix, known in FORMATS.items() if known.frames)
 
 
-def picture_format(path: Path) -> PictureFormat:
-    """Return the format of a file name.
+def picture_format(path: Path, asked: str = "") -> PictureFormat:
+    """Return the format of a file name; `asked` is how the user named the file.
 
     Raises:
         SinkError: Pictures are not written with this suffix.
@@ -70,7 +77,7 @@ def picture_format(path: Path) -> PictureFormat:
     if found is None:
         is_heic = path.suffix.lower() in HEIC_SUFFIXES
         got = f"{path.suffix} is read, not written" if is_heic else f"unknown kind '{path.suffix}'"
-        raise SinkError(f"picture '{path}'", got, "end the name in " + ", ".join(WRITABLE_SUFFIXES))
+        raise SinkError(asked or f"picture '{path}'", got, "end the name in " + ", ".join(WRITABLE_SUFFIXES))
     return found
 
 
@@ -87,18 +94,24 @@ def write_picture(path: Path | str, bgr: ImageU8) -> None:
     save_picture(path, Picture(np.ascontiguousarray(bgr[:, :, ::-1])))
 
 
-def save_picture(path: Path | str, picture: Picture) -> list[str]:
-    """Write a picture in the format of the suffix; an existing file is replaced atomically.
+def save_picture(path: Path | str, picture: Picture, *, replace: bool = True) -> list[str]:
+    """Write a picture in the format of the suffix; an existing file is replaced atomically, or refused.
+
+    Args:
+        path: Ends in one of `WRITABLE_SUFFIXES`.
+        picture: The picture.
+        replace: Replace an existing file.
 
     Returns:
         What the format cannot hold and was converted or left out.
 
     Raises:
         SinkError: The suffix is not written, the folder is missing or not writable, the disk is full, or the picture
-            is too large for the format.
+            is too large for the format, or the file exists and is not replaced.
     """
     path = Path(path)
-    known = picture_format(path)
+    known, what = picture_format(path), f"picture '{path}'"
+    _check_size(what, picture.rgb.shape[1::-1], known)
     fitting, lost = fit_to_format(picture, known)
     try:
         try:
@@ -106,11 +119,11 @@ def save_picture(path: Path | str, picture: Picture) -> list[str]:
         except ValueError:
             if not fitting.exif:
                 raise
-            data, lost = _encoded(replace(fitting, exif=b""), known), [*lost, "EXIF"]  # longer than a JPEG may hold
-    except Exception:  # encoders raise any type
-        height, width = picture.rgb.shape[:2]
-        raise SinkError(f"picture '{path}'", f"{width}x{height} does not fit the format", "write a .png") from None
-    _write(path, data)
+            fitting = dataclasses.replace(fitting, exif=b"")  # it was longer than a JPEG may hold
+            data, lost = _encoded(fitting, known), [*lost, "EXIF"]
+    except Exception as error:  # encoders raise any type
+        raise _encoder_error(what, error, known) from None
+    _write(what, path, data, replace=replace)
     return lost
 
 
@@ -129,7 +142,8 @@ def save_animation(
     Raises:
         SinkError: As `save_picture`.
     """
-    known = picture_format(path)
+    known, what = picture_format(path), f"animation '{path}'"
+    _check_size(what, frames.size, known)
     options = _options(like, known)
     if known.name == "GIF":
         options |= {"disposal": 2 if frames.has_alpha else 1, "optimize": False}
@@ -140,11 +154,9 @@ def save_animation(
     try:
         frames.seek(0)
         frames.save(file, known.name, save_all=True, duration=_in_ticks(durations_ms, known.tick_ms), **options)
-    except Exception:  # encoders raise any type
-        size = "{}x{}".format(*frames.size)
-        got = f"{len(durations_ms)} frames of {size} do not fit the format"
-        raise SinkError(f"animation '{path}'", got, "write a .webp or .mp4") from None
-    _write(path, file.getvalue())
+    except Exception as error:  # encoders raise any type
+        raise _encoder_error(what, error, known) from None
+    _write(what, path, file.getvalue())
 
 
 def fit_to_format(picture: Picture, known: PictureFormat) -> tuple[Picture, list[str]]:
@@ -162,16 +174,17 @@ def fit_to_format(picture: Picture, known: PictureFormat) -> tuple[Picture, list
     if picture.exif and not known.exif:
         lost.append("EXIF")
     exif = picture.exif if known.exif else b""
-    return replace(picture, rgb=rgb, alpha=alpha, profile=profile, exif=exif), lost
+    return dataclasses.replace(picture, rgb=rgb, alpha=alpha, profile=profile, exif=exif), lost
 
 
 def to_pillow(picture: Picture, known: PictureFormat) -> Image.Image:
     """Return an 8-bit picture for Pillow's encoder of a format that it fits: L, RGB, RGBA, or P for GIF."""
     if known.name == "GIF":
         return as_palette(picture)
-    if picture.alpha is not None:
-        return Image.fromarray(np.dstack([picture.rgb, picture.alpha]))
-    return Image.fromarray(np.ascontiguousarray(picture.rgb[:, :, 0] if picture.is_grey else picture.rgb))
+    if picture.is_grey and picture.alpha is None:
+        return Image.fromarray(np.ascontiguousarray(picture.rgb[:, :, 0]))
+    rgb = compensated(picture.rgb, has_alpha=picture.alpha is not None) if known.name == "AVIF" else picture.rgb
+    return Image.fromarray(np.ascontiguousarray(rgb if picture.alpha is None else np.dstack([rgb, picture.alpha])))
 
 
 def _encoded(picture: Picture, known: PictureFormat) -> bytes:
@@ -219,8 +232,26 @@ def _in_ticks(durations_ms: Sequence[float], tick_ms: int) -> list[int]:
     return [int(duration) for duration in np.diff(ends, prepend=0)]
 
 
-def _write(path: Path, data: bytes) -> None:
+def _check_size(what: str, size_wh: Sequence[int], known: PictureFormat) -> None:
+    """Raise SinkError if a picture is too large for the format."""
+    if max(size_wh) > known.max_side:
+        got = f"{size_wh[0]}x{size_wh[1]} is too large: {known.name} has at most {known.max_side} pixels a side"
+        raise SinkError(what, got, "write a .png")
+
+
+def _encoder_error(what: str, error: Exception, known: PictureFormat) -> SinkError:
+    """Return the cause for which an encoder failed."""
+    if isinstance(error, MemoryError):
+        return SinkError(what, "there is not enough memory", "free some, or use a smaller picture")
+    if isinstance(error, OSError) and error.errno is not None:
+        return SinkError(what, error_text(error), "choose another place")
+    return SinkError(what, f"the {known.name} encoder failed ({one_line(error)})", "write another format")
+
+
+def _write(what: str, path: Path, data: bytes, *, replace: bool = True) -> None:
     try:
-        atomic_write(path, data)
+        atomic_write(path, data, replace=replace)
+    except FileExistsError:
+        raise SinkError(what, "it was made meanwhile", "name another file, or leave out --no-clobber") from None
     except OSError as error:
-        raise SinkError(f"picture '{path}'", error_text(error), "choose another place") from None
+        raise SinkError(what, error_text(error), "choose another place") from None

@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engines.errors import LookError, SinkError, SourceError, VeneerError
+from engines.errors import LookError, OptionsError, SinkError, SourceError, VeneerError
+from engines.files import move_without_replacing
 from engines.looks import Look, find_look, load_looks
 from live.options import ApplyOptions, LiveOptions
 from live.picture_files.picture_reader import HEIC_SUFFIXES, PictureFile
@@ -56,6 +57,7 @@ def apply_to(source: Path, output: Path, options: ApplyOptions) -> int:
         return _apply_to_folder(source, output, *found, options, look)
     if is_picture(source) and (picture := PictureFile(source)).frame_count == 1:
         picture_format(output)
+        _refuse_film_options(source, options)
         with contextlib.closing(PictureRenderer(options, look)) as renderer:
             renderer(picture, output)
         return 0
@@ -65,6 +67,17 @@ def apply_to(source: Path, output: Path, options: ApplyOptions) -> int:
 
 def _encoder_settings(options: ApplyOptions) -> EncoderSettings:
     return EncoderSettings(options.encoder, options.quality, options.preset, options.size_wh)
+
+
+def _refuse_film_options(source: Path, options: ApplyOptions) -> None:
+    """Raise OptionsError if the command line names options that a still picture does not have."""
+    usual = ApplyOptions()
+    for name, option in (("encoder", "encoder"), ("quality", "quality"), ("preset", "preset"), ("size_wh", "size")):
+        value = getattr(options, name)
+        if value != getattr(usual, name) and name not in options.places:
+            got = f"it is for films, and {source.name} is a picture"
+            asked = f"{value[0]}x{value[1]}" if isinstance(value, tuple) else value
+            raise OptionsError(f"--{option} {asked}", got, "leave it out")
 
 
 def _checked_output(source: Path, output: Path, options: ApplyOptions) -> Path:
@@ -81,7 +94,8 @@ def _checked_output(source: Path, output: Path, options: ApplyOptions) -> Path:
         if output.suffix.lower() in HEIC_SUFFIXES or not (is_picture(source) or is_writable(output)):
             output = output.with_suffix(other_suffix(output))
     if output.exists() and output.samefile(source):
-        raise SinkError(f"output {output}", "it is the input itself", "name another file, so that nothing is lost")
+        kind = "folder" if source.is_dir() else "file"
+        raise SinkError(f"output {output}", "it is the input itself", f"name another {kind}, so that nothing is lost")
     if options.no_clobber and output.is_file():
         raise SinkError(f"output {output}", "it exists", "name another file, or leave out --no-clobber")
     if not source.is_dir() and not output.absolute().parent.is_dir():
@@ -134,15 +148,18 @@ def _apply_to_video(source: Path, output: Path, options: ApplyOptions, progress:
     frames = report["frames_out"]
     progress.update(task, completed=frames, total=frames)
     if session.pipeline.interrupted:
-        if part.exists():
-            say(f"{source.name}: stopped after {frames} frames; {part} holds them")
+        kept = f"{part} holds them" if part.exists() else "none of them is kept"
+        say(f"{source.name}: stopped after {frames} frames; {kept}")
         raise KeyboardInterrupt
     if frames == 0:
         raise SourceError(f"input {source}", "no frame could be read", "try to play it in a video player")
-    if options.no_clobber and output.exists():
-        raise SinkError(f"writing {output}", "it was made meanwhile", f"the video is in {part}")
     try:
-        part.replace(output)
+        if options.no_clobber:
+            move_without_replacing(part, output)
+        else:
+            part.replace(output)
+    except FileExistsError:
+        raise SinkError(f"writing {output}", "it was made meanwhile", f"the video is in {part}") from None
     except OSError as error:
         raise SinkError(f"writing {output}", error_text(error), f"the video is in {part}") from None
     warning = session.pipeline.parts.source.warning
@@ -161,10 +178,8 @@ def _apply_to_folder(
     look: Look,
 ) -> int:
     """Process the files of a folder; an error is recorded and does not stop the others."""
-    total, done, partial = len(pairs) + len(failed), 0, []
+    total, done, existed, partial = len(pairs) + len(failed), 0, 0, []
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(skipped.items()))
-    kept = [target for _, target in pairs if options.no_clobber and target.exists()]
-    pairs = [(path, target) for path, target in pairs if target not in kept]
     if not total:
         got = "no pictures or videos in that folder" + (f", only {kinds}" if kinds else "")
         raise SourceError(f"input {source}", got, "name another one")
@@ -172,6 +187,9 @@ def _apply_to_folder(
     try:
         with contextlib.closing(renderer), _progress() as progress:
             for path, target in progress.track(pairs, description=source.name):
+                if options.no_clobber and target.exists():
+                    existed += 1
+                    continue
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     if is_picture(path) and (picture := PictureFile(path)).frame_count == 1:
@@ -184,7 +202,7 @@ def _apply_to_folder(
                 except (VeneerError, OSError) as error:
                     failed.append(f"{path.name}: {error}")
     finally:
-        existing = f"; {len(kept)} existed and were kept" if kept else ""
+        existing = f"; {existed} existed and were kept" if existed else ""
         say(f"{done} of {total} files done in {output}{existing}")
         if skipped:
             say(f"skipped, as they are no pictures or videos: {kinds}")

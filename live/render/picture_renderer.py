@@ -28,7 +28,7 @@ class PictureRenderer:
         self._loaded = self._look_loader.load(look.name)
         self._tracker = FaceMeshTracker(max_faces=options.max_faces, still=True)
         self._person_finder, self._policy = PersonFinder(still=True), PrivacyPolicy()
-        self._strength = options.strength
+        self._strength, self._replace = options.strength, not options.no_clobber
 
     def __call__(self, source: PictureFile, output: Path) -> None:
         """Render one picture file into another. If a face cannot be painted, the look's fallback is written.
@@ -54,7 +54,7 @@ class PictureRenderer:
             say(f"{name}: {UNTRACKED}")
         shown = self._policy.after_painting(frame, self._loaded, self._strength, bare_faces=bare_faces)
         covered = self._loaded.covers or shown.bgr is not frame.bgr
-        lost = save_picture(output, picture.painted(shown.bgr, covered=covered))
+        lost = save_picture(output, picture.painted(shown.bgr, covered=covered), replace=self._replace)
         for note in source.notes + ([f"not kept in a {output.suffix}: {', '.join(lost)}"] if lost else []):
             say(f"{name}: {note}")
 
