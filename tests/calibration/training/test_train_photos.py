@@ -80,12 +80,12 @@ def test_foreign_pictures_in_the_work_folder_are_kept(tmp_path: Path) -> None:
 def test_cut_and_drawn_pairs_replace_each_other(tmp_path: Path) -> None:
     faces = photo(tmp_path / "faces" / "one.png").parent
     prepare_regions(request(tmp_path, faces, region="face"), 0)
-    draw_pairs(tmp_path / "regions", "toon", tmp_path / "pairs", side_px=64, processes=1)
+    draw_pairs(tmp_path / "regions", "sketch", tmp_path / "pairs", side_px=64, processes=1)
     photo(tmp_path / "before" / "own.png")
     photo(tmp_path / "after" / "own.png")
     cut_pairs(tmp_path / "before", tmp_path / "after", tmp_path / "pairs", kind="frame", side_px=64)
     assert {path.name for path in (tmp_path / "pairs").rglob("*.*")} == {"own.png", "cut.json"}
-    drawn = draw_pairs(tmp_path / "regions", "toon", tmp_path / "pairs", side_px=64, processes=1)
+    drawn = draw_pairs(tmp_path / "regions", "sketch", tmp_path / "pairs", side_px=64, processes=1)
     assert (drawn.drawn, drawn.existing) == (1, 0)
     assert {path.name for path in (tmp_path / "pairs").rglob("*.*")} == {"one.face.png", "made.json"}
 
