@@ -30,6 +30,8 @@ TIMING_BOUND = (
     "live/upgrades/test_upgrades_pace.py",
 )
 
+# Files with some tests that are marked as serial.
+PARTLY_SERIAL = ("live/sinks/test_delayed_microphone.py", "live/sinks/test_window.py")
 
 # The slowest files, which workers take first so that none of them is left alone with one at the end.
 SLOW = (
@@ -47,6 +49,13 @@ SLOW = (
     "engines/runtime/test_torch_cuda.py",
     "fuzz/test_fuzz.py",
 )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no other files for the serial pass: all of them take ten seconds."""
+    if config.option.markexpr != "serial" or not collection_path.name.startswith("test_"):
+        return None
+    return collection_path not in {ROOT / "tests" / name for name in (*TIMING_BOUND, *PARTLY_SERIAL)} or None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
@@ -74,6 +83,28 @@ def veneer_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     home = tmp_path_factory.mktemp("h")
     monkeypatch.setenv("VENEER_HOME", str(home))
     yield home
+
+
+@pytest.fixture(scope="session")
+def made_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built-in calibration set, made once."""
+    from calibration.sets.set_builder import built_in
+
+    home = tmp_path_factory.mktemp("set")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VENEER_HOME", str(home))
+        return built_in()
+
+
+@pytest.fixture
+def built_in_set(made_set: Path, veneer_home: Path) -> Path:
+    """The built-in calibration set, linked into the test's home."""
+    from engines.cache import calibration_set
+
+    folder = calibration_set.built_in_folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(made_set, target_is_directory=True)
+    return folder
 
 
 @pytest.fixture

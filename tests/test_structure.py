@@ -67,9 +67,12 @@ def test_documents_name_only_what_exists(document: Path) -> None:
 
 
 def test_the_files_that_the_test_plan_names_exist() -> None:
-    from conftest import SLOW, TIMING_BOUND
+    from conftest import PARTLY_SERIAL, SLOW, TIMING_BOUND
 
     assert [name for name in (*SLOW, *TIMING_BOUND) if not (ROOT / "tests" / name).is_file()] == []
+    tests = ROOT / "tests"
+    marked = [path for path in tests.rglob("test_*.py") if "\n@pytest.mark.serial" in path.read_text(encoding="utf-8")]
+    assert sorted(marked) == sorted(tests / name for name in PARTLY_SERIAL), "the serial pass imports only these"
 
 
 def _module_exists(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from support.gpu_parts import on_gpu
@@ -52,7 +53,7 @@ def test_missing_tensorrt_names_the_extra(monkeypatch: pytest.MonkeyPatch, capsy
     assert "TensorRT is not installed (pip install " in line and "veneer[rtx]" in line
 
 
-def test_int8_uses_the_live_engine_of_own_styles_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_int8_uses_the_live_engine_of_own_styles_only(built_in_set: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if find_spec("nncf") is None:
         pytest.skip("NNCF, which builds INT8 engines, is not installed")
     done = compare(["lip_net", "pix2pix"], ["torch-fp32", "openvino-int8"], seconds=0.01, threads=1)
@@ -71,7 +72,7 @@ def test_int8_uses_the_live_engine_of_own_styles_only(capsys: pytest.CaptureFixt
     assert failed.median_ms is None and failed.failed == "calibration failed: too blue, so the program does not use it"
 
 
-def test_int8_needs_nncf(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_needs_nncf(built_in_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantize, "nncf_installed", lambda: False)
     (row,) = compare(["lip_net"], ["openvino-int8"], seconds=0.01, threads=1).rows
     assert row.failed == "NNCF, which builds INT8 engines, is not installed (pip install 'veneer[int8]')"

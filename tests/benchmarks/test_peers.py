@@ -66,7 +66,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 
 def test_one_run_compares_networks_and_runtimes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, built_in_set: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, plot = tmp_path / "peers.json", tmp_path / "peers.png"
     words = f"--net toon_net --net lip_net --seconds 0.1 --threads 1 --json {out} --plot {plot}"

@@ -93,7 +93,7 @@ def _clean(stage: str) -> tuple[int, ...]:
     return (0, *_INTERRUPTED) if stage in ("starting", "closing") else (0,)
 
 
-@pytest.mark.parametrize("stage", ["starting", "loading", "first frame", "running", "recording", "closing"])
+@pytest.mark.parametrize("stage", ["starting", "loading", "first frame", "recording", "closing"])
 def test_signal_at_any_stage_stops_cleanly(tmp_path: Path, veneer_home: Path, stage: str) -> None:
     with _three(tmp_path, stage) as runs:
         if stage == "recording":

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -20,50 +18,14 @@ import torch
 from safetensors.torch import load_file
 from support.kit_parts import make_pairs, negative, write_pairs
 from support.root import ROOT
-from typer.testing import CliRunner
+from support.train_parts import QUICK, call
 
-from calibration.train_command import train
-from engines.errors import EngineError, OptionsError, VeneerError
+from engines.errors import EngineError, OptionsError
 from engines.generators.toon_net import ToonNet
 from engines.styles import load_style
 from engines.training.data.paired_batches import PairedBatch
 from engines.training.methods.paired import Paired
 from live.portrait import portrait_bgr
-
-QUICK = (
-    "--steps", "4", "--crop", "32", "--batch", "2", "--arg", "channels=4", "--arg", "blocks=1", "--threads", "1",
-    "--precision", "32-true", "--workers", "0",
-)  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def own_threads() -> Iterator[None]:
-    """--threads applies to the whole process."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
-def call(*options: object) -> str:
-    """What the command prints; errors are raised."""
-    result = CliRunner().invoke(
-        train, [str(option) for option in options], catch_exceptions=False, standalone_mode=False
-    )
-    if result.exception is not None:
-        raise result.exception
-    return result.output
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The portrait twice, a picture without a face, and a broken file."""
-    folder = tmp_path_factory.mktemp("photos")
-    cv2.imwrite(str(folder / "a.png"), portrait_bgr())
-    cv2.imwrite(str(folder / "b.png"), portrait_bgr()[:, ::-1])
-    cv2.imwrite(str(folder / "wall.png"), np.full((200, 200, 3), 120, np.uint8))
-    (folder / "broken.jpg").write_bytes(b"no picture")
-    (folder / "TERMS.txt").write_text("Public domain (NASA).\n")
-    return folder
 
 
 def test_a_teacher_and_photos_make_a_style(photos: Path, tmp_path: Path) -> None:
@@ -135,72 +97,6 @@ def test_a_folder_without_faces_is_one_line(tmp_path: Path) -> None:
         call("x", "--teacher", "toon", "--faces", tmp_path, "--work", tmp_path / "w", "--out", tmp_path / "o", *QUICK)
     assert "\n" not in str(caught.value)
     assert not list((tmp_path / "o").iterdir())
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("x",), "give --teacher NAME --faces DIR, or --before DIR --after DIR"),
-        (("x", "--teacher", "toon"), "give --teacher NAME --faces DIR"),
-        (("x", "--teacher", "toon", "--faces", ".", "--before", ".", "--after", "."), "both kinds"),
-        (("X y", "--teacher", "toon", "--faces", "."), "small letters"),
-        (("x", "--teacher", "tonn", "--faces", "."), "did you mean 'toon'"),
-        (("x", "--teacher", "toon", "--faces", "nowhere"), "no such folder"),
-        (("x", "--teacher", "toon", "--faces", ".", "--region", "nose"), "face, head, frame, person"),
-        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels"), "NAME=VALUE"),
-        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=--5"), "channels must be a whole number"),
-        (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=-5"), "a whole number from 4 to 256"),
-        (("x", "--teacher", "toon", "--faces", ".", "--method", "pared"), "did you mean 'paired'"),
-        (("x", "--teacher", "toon", "--faces", ".", "--method", "lips"), "data of its own command"),
-        (("x", "--teacher", "toon", "--faces", ".", "--generator", "toon_nett"), "toon_net"),
-        (("x", "--teacher", "toon", "--faces", ".", "--webcam", "1.5"), "--webcam 1.5"),
-        (("x", "--teacher", "toon", "--faces", ".", "--steps", "1", "--minutes", "1"), "give one of them"),
-    ],
-)
-def test_unusable_options_are_one_line(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    with pytest.raises(OptionsError, match=re.escape(message)) as caught:
-        call(*options, "--work", tmp_path / "w", "--out", tmp_path)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--crop", "512"), "crops of 512 pixels: the pictures are 256x256"),
-        (("--generator", "pix2pix", "--arg", "depth=8"), "use sizes in multiples of 256 pixels"),
-        (("--generator", "pix2pix", "--arg", "depth=8", "--region", "frame"), "the region is 448x256"),
-        (("--perceptual", "1", "--vgg", "TERMS.txt"), "VGG-19 weights TERMS.txt"),
-        (("--from", "tone"), "did you mean 'toon'"),
-        (("--from", "lips-glaze"), "weights to start from: it is another generator"),
-        (("--batch", "1000000000"), "GB of memory"),
-        (("--minutes", "inf"), "--minutes inf: out of range"),
-        (("--l1", "inf"), "the loss is"),
-        (("--lr", "inf"), "a weight is not finite after one step"),
-        (("--precision", "16-mixed"), "this device trains in bf16-mixed instead"),
-        (("--resume",), "there is none - start without --resume"),
-        (("--resume", "--again"), "give one of them"),
-    ],
-)
-def test_wrong_options_are_refused_before_photos(
-    options: tuple[str, ...], message: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("calibration.training.train_run._make_pairs", lambda *_: pytest.fail("pictures were made"))
-    quick = [] if "--crop" in options or "--generator" in options else QUICK[2:]
-    quick = quick[:2] if options[0] == "--precision" else quick
-    with pytest.raises(VeneerError, match=re.escape(message)) as caught:
-        call("x", "--teacher", "toon", "--faces", photos, "--work", tmp_path, *quick, *options)
-    assert "\n" not in str(caught.value)
-
-
-def test_too_large_a_batch_is_refused_with_one_that_fits(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    options = ("x", "--teacher", "toon", "--faces", tmp_path / "empty", "--work", tmp_path, *QUICK)
-    with pytest.raises(OptionsError, match=r"at least .* GB .* free - use --batch (\d+) or less") as caught:
-        call(*options, "--batch", 10**9)
-    fits = re.search(r"--batch (\d+) or", str(caught.value))
-    assert fits is not None
-    with pytest.raises(OptionsError, match="no pictures there"):  # the batch is accepted
-        call(*options, "--batch", int(fits[1]) // 2)
 
 
 def test_shipped_names_are_reserved(tmp_path: Path) -> None:
