@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,15 @@ import cv2
 import numpy as np
 
 from benchmarks.common.arguments import Parser, number, run_main
-from benchmarks.common.machine_info import header, machine, table
+from benchmarks.common.machine_info import report
 from benchmarks.person_scenes.coverage import Coverage, score
 from benchmarks.person_scenes.reference_persons import ReferencePersons
 from benchmarks.person_scenes.scenes import Cutout, compose, cut_out
-from engines.files import check_writable, write_json
 from engines.looks import Look, find_look, load_looks
 from live.picture_files.picture_reader import read_picture
-from live.pipeline.frame import Frame, ImageU8
+from live.pipeline.frame import Frame
 from live.portrait import portrait_bgr
-from live.sources.video_source import VideoSource
+from live.sources.video_source import film_frames
 
 _MAX_PORTRAITS = 60
 _FPS = 30.0
@@ -58,22 +57,12 @@ def scene_rows(look: Look, seeds: Sequence[int], people: Sequence[Cutout]) -> li
 def film_row(look: Look, path: Path, reference: ReferencePersons, every: int) -> list[Any]:
     """Measure a film in the live mode; every so many frames are compared with the reference."""
     coverage, scores = Coverage(look), []
-    for index, frame_bgr in enumerate(_frames(path)):
-        drawn, fallback = coverage.drawn(Frame(frame_bgr, index, index / _FPS))
+    for index, frame in enumerate(film_frames(path)):
+        drawn, fallback = coverage.drawn(Frame(frame.bgr, index, index / _FPS))
         if index % every == every - 1:
-            scores.append(score(drawn, reference.mask(frame_bgr)) | {"fallback": fallback})
+            scores.append(score(drawn, reference.mask(frame.bgr)) | {"fallback": fallback})
     coverage.close()
     return _row(f"{look.name}: {path.name}", scores)
-
-
-def _frames(path: Path) -> Iterator[ImageU8]:
-    source = VideoSource(path)
-    source.open()
-    try:
-        while (frame := source.read()) is not None:
-            yield frame.bgr
-    finally:
-        source.close()
 
 
 def _row(what: str, scores: list[dict[str, Any]]) -> list[Any]:
@@ -93,8 +82,7 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, help="folder of films")
     parser.add_argument("--every", type=number(1, 10_000, int), default=10, help="films: compare every so many frames")
     parser.add_file("--json")
-    options = parser.parse_args()
-    check_writable("--json", options.json)
+    options = parser.parse()
     cv2.setNumThreads(1)
     looks = [find_look(load_looks(), name) for name in options.look]
     people = cutouts(options.faces) if options.scenes else []
@@ -106,10 +94,7 @@ def main() -> None:
         rows += scene_rows(look, range(options.scenes), people)
         rows += [film_row(look, path, reference, options.every) for path in films]
     reference.close()
-    about = machine()
-    print(header(about))
-    print(table(_COLUMNS, rows))
-    write_json("--json", options.json, {"machine": about, "rows": rows})
+    report(_COLUMNS, rows, options.json)
 
 
 if __name__ == "__main__":

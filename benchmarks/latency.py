@@ -29,7 +29,7 @@ from benchmarks.common.arguments import REPEATABLE, Parser, number, run_main, wh
 from benchmarks.common.frame_stamp import NUMBERS, read_stamp, stamp
 from benchmarks.common.machine_info import header, machine, table
 from engines.errors import OptionsError, VeneerError
-from engines.files import check_writable, write_json
+from engines.files import write_json
 from engines.looks import find_look, load_looks
 from engines.runtime import autotune_choice
 from live.options import LiveOptions, parse_size
@@ -205,10 +205,9 @@ def _parser() -> Parser:
 
 def main() -> None:
     """Measure, print a table and write JSON."""
-    options = _parser().parse_args()
+    options = _parser().parse()
     size_wh, total, looks = parse_size(options.size), options.burn_in + options.frames, load_looks()
     names = [find_look(looks, name).name for name in options.look or ["glaze"]]
-    check_writable("--json", options.json)
     about = machine()
     if options.in_process:
         devices, detail = None, "requested"

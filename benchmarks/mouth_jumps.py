@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common.arguments import Parser, run_main
-from benchmarks.common.machine_info import header, machine, table
+from benchmarks.common.machine_info import report
 from engines.errors import SourceError
-from engines.files import check_writable, write_json
 from live.pipeline.frame import Face
 from live.recording.media_files import VIDEO_SUFFIXES
-from live.sources.video_source import VideoSource
+from live.sources.video_source import film_frames
 from live.tracking.base import FaceTracker
 from live.tracking.face_landmarker import LandmarkerMesh
 from live.tracking.face_mesh import FaceMeshTracker
@@ -49,11 +48,10 @@ class Steadiness:
 
 def measure(clip: Path, tracker: FaceTracker) -> Steadiness:
     """Track the faces of a clip, and close the tracker. Raises VeneerError."""
-    source, found = VideoSource(clip), Steadiness()
+    found = Steadiness()
     before: dict[int, Face] = {}
     before_s = 0.0
-    source.open()
-    while (frame := source.read()) is not None:
+    for frame in film_frames(clip):
         faces = {face.face_id: face for face in tracker.track(frame)}
         for face_id in faces.keys() & before.keys():
             jump = mouth_jump(before[face_id].landmarks_xy, faces[face_id].landmarks_xy)
@@ -63,7 +61,6 @@ def measure(clip: Path, tracker: FaceTracker) -> Steadiness:
                 found.jumps += (frame.frame_id,)
         found.frames, found.faces = found.frames + 1, found.faces + len(faces)
         before, before_s = faces, frame.time_s
-    source.close()
     tracker.close()
     return found
 
@@ -83,8 +80,7 @@ def main() -> None:
     parser.add_argument("--max-faces", type=int, default=1, choices=range(1, 5))
     parser.add_argument("--face-model", type=Path, help="FaceLandmarker .task file, instead of the bundled face mesh")
     parser.add_file("--json")
-    options = parser.parse_args()
-    check_writable("--json", options.json)
+    options = parser.parse()
     new_mesh: MeshFactory = BundledMesh
     if options.face_model:
         new_mesh = functools.partial(LandmarkerMesh, options.face_model)
@@ -94,11 +90,8 @@ def main() -> None:
         totals += [found.faces, len(found.jumps)]
         at = ", ".join(map(str, found.jumps[:8]))
         rows.append([clip.name, found.frames, found.faces, len(found.jumps), at, *found.fastest])
-    about = machine()
-    print(header(about))
-    print(table(["clip", "frames", "faces", "jumps", "at frames", "fastest widths/s", "at frame"], rows))
+    report(["clip", "frames", "faces", "jumps", "at frames", "fastest widths/s", "at frame"], rows, options.json)
     print(f"{totals[1]} jumps on {totals[0]} faces")
-    write_json("--json", options.json, {"machine": about, "rows": rows})
 
 
 if __name__ == "__main__":

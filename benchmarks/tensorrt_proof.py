@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from benchmarks.common.arguments import INTERRUPTED, REPEATABLE, Parser
 from benchmarks.tensorrt.rtx_environment import NoEnvironmentError, environment
 from engines.errors import OptionsError
-from engines.files import check_writable, write_json
+from engines.files import write_json
 
 if TYPE_CHECKING:
     from benchmarks.engine_matrix.checkout_jobs import Job
@@ -115,15 +115,14 @@ def main() -> int:
     several = f"{REPEATABLE}; default: all"
     parser.add_argument("--style", action="append", default=[], help=f"name of a style or generator; {several}")
     parser.add_argument("--size", action="append", default=[], help=f"as in 256x256; {several}")
-    parser.add_argument("--out", type=Path, help="write the results to this file")
+    parser.add_file("--out")
     parser.add_argument("--environment", type=Path, help="environment with TensorRT-RTX, created if it does not exist")
     parser.add_argument("--here", action="store_true", help="use this Python, which must have TensorRT-RTX")
-    options = parser.parse_args()
-    from benchmarks.engine_matrix.checkout_jobs import chosen  # imports PyTorch, which --help does not need
-
     try:
-        check_writable("--out", options.out)
-        jobs = chosen(options.style, options.size)
+        options = parser.parse()
+        from benchmarks.engine_matrix import checkout_jobs  # imports PyTorch, which --help does not need
+
+        jobs = checkout_jobs.chosen(list(checkout_jobs.jobs()), options.style, options.size)
         if options.here:
             return _run_here(options.out, jobs)
         from engines import paths  # its requirements are missing in the environment of the proof

@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common.arguments import Parser, run_main
-from benchmarks.common.machine_info import header, machine, table
+from benchmarks.common.machine_info import report
 from engines.errors import SourceError
-from engines.files import check_writable, write_json
 from live.pipeline.frame import Floats, Frame, ImageU8
 from live.portrait import portrait_bgr
-from live.sources.video_source import VideoSource
+from live.sources.video_source import film_frames
 from live.tracking.face_identity import FaceIdentity
 from live.tracking.face_mesh import FaceMeshTracker
 
@@ -80,13 +79,8 @@ def _error(raw: NDArray[np.float32], smooth: NDArray[np.float32], at: NDArray[np
 
 
 def _read_clip(path: Path) -> Clip:
-    source, frames, times_s = VideoSource(path), [], []
-    source.open()
-    while (frame := source.read()) is not None:
-        frames.append(frame.bgr)
-        times_s.append(frame.pts_s if frame.pts_s is not None else frame.frame_id / _FPS)
-    source.close()
-    return path.name, frames, times_s
+    frames = list(film_frames(path))
+    return path.name, [frame.bgr for frame in frames], [frame.pts_s or 0.0 for frame in frames]
 
 
 def _portrait_clips() -> list[Clip]:
@@ -102,17 +96,13 @@ def main() -> None:
     parser = Parser("tracking", __doc__)
     parser.add_argument("clips", nargs="*", type=Path, help="video files to measure as well")
     parser.add_file("--json")
-    options = parser.parse_args()
-    check_writable("--json", options.json)
+    options = parser.parse()
     clips = [_read_clip(path) for path in options.clips]
     rows = []
     for name, frames, times_s in [*_portrait_clips(), *clips]:
         raw, smooth = tracks(name, frames, times_s)
         rows.append([name, len(raw), jitter_percent(raw), jitter_percent(smooth), lag_frames(raw, smooth)])
-    about = machine()
-    print(header(about))
-    print(table(["clip", "frames", "raw jitter %", "filtered jitter %", "lag frames"], rows))
-    write_json("--json", options.json, {"machine": about, "rows": rows})
+    report(["clip", "frames", "raw jitter %", "filtered jitter %", "lag frames"], rows, options.json)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.common.arguments import Parser, number, run_main
 from benchmarks.common.machine_info import header, machine, table
 from engines.errors import VeneerError
-from engines.files import check_writable, write_json
+from engines.files import write_json
 from engines.looks import Look, find_look, load_looks
 from live.control.controls import Controls
 from live.options import parse_size
@@ -158,9 +158,8 @@ def main() -> int:
     add("--control", default=60.0, help="length of the control run (default: 60)")
     add("--limit", default=900.0, help="maximum of the run with builds (default: 900)")
     parser.add_file("--out")
-    options = parser.parse_args()
+    options = parser.parse()
     look, size_wh = find_look(load_looks(), options.look), parse_size(options.size)
-    check_writable("--out", options.out)
     about = machine()
     print(header(about), flush=True)
     runs: list[RunResult] = []

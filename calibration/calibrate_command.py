@@ -12,8 +12,8 @@ from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from calibration.autotune.autotune import AutotuneReport
-    from calibration.autotune.engine_timing import CallTime
     from calibration.engine_checks.verdicts import EngineCheck
+    from engines.runtime.call_times import CallTime
 
 _STYLES = "STYLE..."
 _FAILED = 2

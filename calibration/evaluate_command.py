@@ -40,30 +40,17 @@ def evaluate(
     """
     teacher_options = {"--teacher": teacher, "--faces": faces, "--clip": clip, "--sheet": sheet, "--runtime": runtime}
     pair_options = {"--before": before, "--after": after}
-    _check(style, *({name for name, value in group.items() if value} for group in (teacher_options, pair_options)))
+    from engines.option_fields import check_alternatives
     from engines.styles import load_style
+
+    given = [[name for name, value in group.items() if value] for group in (teacher_options, pair_options)]
+    check_alternatives(f"evaluate {style}", given, (("--teacher", "--faces"), ("--before", "--after")), _USAGE)
 
     loaded = load_style(style)
     if before is not None and after is not None:
         _evaluate_pairs(loaded, before, after, as_json=as_json)
     else:
         _evaluate_teacher(loaded, teacher or "", faces or [], clip or [], sheet, runtime or "torch", as_json)
-
-
-def _check(style: str, teacher_options: set[str], pair_options: set[str]) -> None:
-    """Raise OptionsError unless exactly one group of options is given and complete."""
-    from engines.errors import OptionsError
-
-    command = f"evaluate {style}"
-    if teacher_options and pair_options:
-        got = f"{min(pair_options)} together with {', '.join(sorted(teacher_options))}"
-        raise OptionsError(command, got, f"the two cannot be combined: {_USAGE}")
-    needed = {"--before", "--after"} if pair_options else {"--teacher", "--faces"}
-    missing = sorted(needed - teacher_options - pair_options)
-    if missing:
-        given = sorted(teacher_options | pair_options)
-        got = f"{', '.join(given)} without {' and '.join(missing)}" if given else "nothing to compare it with"
-        raise OptionsError(command, got, _USAGE)
 
 
 def _evaluate_pairs(style: Style, before: Path, after: Path, *, as_json: bool) -> None:
@@ -89,19 +76,22 @@ def _evaluate_teacher(
     from contextlib import closing
     from tempfile import TemporaryDirectory
 
-    from calibration.evaluation.contact_sheet import check_sheet, write_contact_sheet
+    from calibration.evaluation.contact_sheet import write_contact_sheet
     from calibration.evaluation.student import Student
     from calibration.evaluation.teacher_report import summary, teacher_report
     from calibration.evaluation.teacher_scores import Triple, check_style, make_triple
     from calibration.sets.region_collector import photos_in
+    from engines.files import check_writable
     from engines.training.data.aligned import load_region
     from engines.training.reporting.progress_bar import progress_bars, stderr_console
     from engines.training.teachers import load_teacher
+    from live.picture_files.picture_writer import picture_format
 
     teacher = load_teacher(teacher_name)
     check_style(style)
     if sheet is not None:
-        check_sheet(sheet)
+        picture_format(sheet, f"--sheet {sheet}")
+        check_writable("--sheet", sheet)
     photos = photos_in(faces)
     with closing(Student(style, runtime=runtime)) as student, TemporaryDirectory(prefix="veneer-") as temporary:
         folder = Path(temporary)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from calibration.training.train_request import TrainRequest
+from calibration.training.train_request import TrainRequest, check_pictures
 from engines.option_fields import with_options
 from engines.training.config import TrainConfig
 from engines.training.train_lips_command import lips
@@ -53,8 +54,12 @@ def _style_command(args: list[str]) -> Any:
     from engines.generators.registry import generator_spec
     from engines.training.methods import load_method
 
-    generator = _value_of("--generator", args) or TrainConfig.generator
-    method = load_method(_value_of("--method", args) or generator_spec(generator).method)
+    if not {"-h", "--help"} & set(args):  # before the seconds that the import of PyTorch takes
+        given = {name: _values_of(f"--{name}", args) for name in ("teacher", "faces", "before", "after")}
+        before, after = (Path(given[name][-1]) if given[name] else None for name in ("before", "after"))
+        check_pictures(args[0], "".join(given["teacher"][-1:]), map(Path, given["faces"]), before, after)
+    generator = "".join(_values_of("--generator", args)[-1:]) or TrainConfig.generator
+    method = load_method("".join(_values_of("--method", args)[-1:]) or generator_spec(generator).method)
     options: type = dataclass(frozen=True, kw_only=True)(type("TrainOptions", (method.config_class, TrainRequest), {}))
     request_fields = {field.name for field in fields(TrainRequest)}
 
@@ -75,8 +80,7 @@ def _style_command(args: list[str]) -> Any:
     return typer.main.get_command(app)
 
 
-def _value_of(option: str, args: list[str]) -> str | None:
-    """Return the last value of an option in a list of arguments."""
+def _values_of(option: str, args: list[str]) -> list[str]:
+    """Return the values of an option in a list of arguments."""
     given = [after for one, after in itertools.pairwise(args) if one == option]
-    given += [one.partition("=")[2] for one in args if one.startswith(f"{option}=")]
-    return given[-1] if given else None
+    return given + [one.partition("=")[2] for one in args if one.startswith(f"{option}=")]

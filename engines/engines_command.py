@@ -43,8 +43,10 @@ def build(
     from engines.errors import VeneerError
     from engines.looks import load_looks
     from engines.runtime.autotune_choice import with_chosen_sizes
+    from engines.runtime.selector import check_runtime
 
     # All names are checked here, before the first build, which can take minutes.
+    check_runtime(runtime)
     styles = styles_in_use(style or (), map(with_chosen_sizes, load_looks().values()))
     for name in {one.name for one in styles}:
         failed_builds.clear_failures(name)

@@ -122,7 +122,7 @@ def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
     """
     looks, _ = _read(SHIPPED)
     own = user_toml or user_file()
-    if user_toml is None and not own.is_file():
+    if user_toml is None and not own.exists():
         return looks
     own_looks, order = _read(own, looks)
     for name, look in own_looks.items():
@@ -183,6 +183,9 @@ def _look(name: str, table: Any, place: _Place) -> Look:
     look = Look(name, about, tuple(_layer(layer, lambda *_: place("layers")) for layer in layers))
     look = replace(look, key=key, key_place=place("key") if key else "")
     no_face, hold_s, then = _fallback(table, place, covers=look.covers)
+    if not layers and name != "none":
+        do = 'give it a layer, for example { style = "lips-glaze" }; the look none shows the bare face'
+        raise LookError(place("layers"), "it has no layer, so it would show the bare face", do)
     return replace(look, no_face=no_face, hold_s=hold_s, then=then)
 
 

@@ -23,7 +23,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -197,6 +197,29 @@ def _in_range(field: OptionField, value: Any) -> bool:
     if value is None or (low is None and high is None):
         return True
     return (low is None or low <= value) and (high is None or value <= high)  # False for NaN, too
+
+
+def check_alternatives(
+    command: str, given: Sequence[Sequence[str]], needed: Sequence[Sequence[str]], usage: str
+) -> None:
+    """Check that options of exactly one alternative are given, and all that it needs.
+
+    Args:
+        command: For messages.
+        given: The given options of each alternative.
+        needed: The options that each alternative needs.
+        usage: What to write, for messages.
+    """
+    used = [index for index, names in enumerate(given) if names]
+    if len(used) > 1:
+        got = f"{min(given[used[1]])} together with {', '.join(sorted(given[used[0]]))}"
+        raise OptionsError(command, got, f"the two cannot be combined: {usage}")
+    if not used:
+        raise OptionsError(command, f"neither {' nor '.join(names[0] for names in needed)}", usage)
+    missing = sorted(set(needed[used[0]]) - set(given[used[0]]))
+    if missing:
+        names = ", ".join(sorted(given[used[0]]))
+        raise OptionsError(command, f"{names} without {' and '.join(missing)}", usage)
 
 
 def options_from_table(options_class: type, table: Mapping[str, Any], place: Callable[[str], str]) -> dict[str, Any]:

@@ -87,8 +87,10 @@ def run_command_line(
             code = 130
         elif not hasattr(error, "format_message"):
             raise
-        else:
-            code = _print_error(" ".join(error.format_message().split()) + " - see veneer --help")
+        elif text := " ".join(error.format_message().split()):
+            code = _print_error(f"{text} - see veneer --help")
+        else:  # the help was printed, because a command is missing
+            code = 2
     if code == 130:
         say_line("veneer: stopped")
     return code if isinstance(code, (int, str)) else None

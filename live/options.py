@@ -50,11 +50,9 @@ def parse_runtime(text: str) -> str:
     Raises:
         OptionsError: There is no such runtime.
     """
-    from engines.runtime.selector import RUNTIMES  # imports NumPy, which `veneer --help` does without
+    from engines.runtime.selector import check_runtime  # imports NumPy, which `veneer --help` does without
 
-    if text not in RUNTIMES:
-        raise OptionsError(f"--runtime {text}", "there is no such runtime", f"use {', '.join(RUNTIMES)}")
-    return text
+    return check_runtime(text)
 
 
 # Options of several commands, declared once.
@@ -211,7 +209,7 @@ def _with_settings(options_class: type[_OptionsT], table: str, given: Mapping[st
 
 def _read_settings(path: Path, options_class: type, name: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the values of a table by field name, and the place of each."""
-    if not path.is_file():
+    if not path.exists():
         return {}, {}
     where = f"settings file {path}"
     try:

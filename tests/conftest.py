@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.root import ROOT
+from support.said import Said
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one core each: more threads would only wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,7 +44,6 @@ SLOW = (
     "live/commands/test_cli.py",
     "faults/test_signals_and_full_disks.py",
     "benchmarks/test_engines.py",
-    "benchmarks/test_peers.py",
     "live/privacy/test_random_sequences.py",
     "calibration/engine_checks/test_quantize.py",
     "engines/runtime/test_torch_cuda.py",
@@ -146,6 +146,12 @@ def node(tmp_path: Path) -> Path:
     path = tmp_path / "video10"
     path.write_bytes(b"frame")
     return path
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Said:
+    """The lines for the user on standard error, without "veneer: "."""
+    return Said(capsys)
 
 
 @pytest.fixture

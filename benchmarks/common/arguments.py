@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from engines.errors import VeneerError
+from engines.files import check_writable
 
 USAGE_ERROR, INTERRUPTED = 2, 130
 REPEATABLE = "repeatable"
@@ -24,6 +25,14 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, description: str | None) -> None:
         super().__init__(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self._files: list[str] = []
+
+    def parse(self) -> argparse.Namespace:
+        """Parse the command line. Raises OptionsError if a file of `add_file` cannot be written."""
+        options = self.parse_args()
+        for option in self._files:
+            check_writable(option, getattr(options, option.removeprefix("--")))
+        return options
 
     def add_look(self, default: str = "glaze") -> None:
         """Add --look, the name of one look."""
@@ -33,9 +42,10 @@ class Parser(argparse.ArgumentParser):
         """Add --size, for `parse_size`."""
         self.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT of the frames (default: 1280x720)")
 
-    def add_file(self, option: str, contents: str = "the results") -> None:
-        """Add an optional output file."""
-        self.add_argument(option, type=Path, metavar="FILE", help=f"write {contents} to this file")
+    def add_file(self, option: str, contents: str = "the results", *, required: bool = False) -> None:
+        """Add an output file."""
+        self._files.append(option)
+        self.add_argument(option, type=Path, metavar="FILE", required=required, help=f"write {contents} to this file")
 
     def error(self, message: str) -> NoReturn:
         """Exit with the message."""

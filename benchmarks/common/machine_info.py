@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from engines.files import write_json
 from engines.runtime.base import usable_cores
 from live.pipeline.report import versions
 
@@ -75,6 +76,13 @@ def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     cells = [list(map(str, names)), *[[f"{c:.2f}" if isinstance(c, float) else str(c) for c in row] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(names))]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+
+
+def report(columns: Sequence[str], rows: Sequence[Sequence[object]], path: Path | None) -> None:
+    """Print the machine and a table, and write both to the file of --json."""
+    about = machine()
+    print(header(about), table(columns, rows), sep="\n")
+    write_json("--json", path, {"machine": about, "rows": rows})
 
 
 def three_digits(number: float | None) -> str:

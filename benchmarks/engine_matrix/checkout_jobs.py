@@ -22,6 +22,11 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "engines" / "weights"
 # Copies of values in engines.styles and calibration.autotune, whose imports need more packages; a test compares them.
 FRAME_SIZE_WH, FACE_SIZE_WH = (448, 256), (256, 256)
 _SCALES, _GRID_PX = (1.0, 0.75, 0.5), 32
+_PUBLISHED: dict[str, dict[str, Any]] = {  # arguments of the papers, where they are not the generator's defaults
+    "pix2pix": {"depth": 8}, "photo2cartoon": {}, "animegan2": {}, "cyclegan": {}, "ugatit_light": {},
+    "autoretouch": {},
+}  # fmt: skip
+OURS = "toon"  # the drawing network
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
 
@@ -60,9 +65,16 @@ def jobs() -> Iterator[Job]:
             yield Job(card_path.stem, name, size_wh, fresh=False, make=make)
     for spec in generator_specs():
         if spec.benchmarked and spec.name not in used:
-            make = cache(partial(_fresh, spec.name))
+            make = cache(partial(_fresh, spec.name, {}))
             for size_wh in _fitting(spec.name, {}, offered_sizes(FACE_SIZE_WH)):
                 yield Job(spec.name, spec.name, size_wh, fresh=True, make=make)
+
+
+def peers() -> Iterator[Job]:
+    """Yield this project's drawing and lip networks, then published generators with random weights, at 256x256."""
+    yield from (job for job in jobs() if (job.name, job.size) in ((OURS, "256x256"), ("lips-glaze", "90x30")))
+    for name, arguments in _PUBLISHED.items():
+        yield Job(name, name, FACE_SIZE_WH, fresh=True, make=cache(partial(_fresh, name, arguments)))
 
 
 def offered_sizes(own_wh: tuple[int, int]) -> list[tuple[int, int]]:
@@ -78,9 +90,8 @@ def offered_sizes(own_wh: tuple[int, int]) -> list[tuple[int, int]]:
     return list(found)
 
 
-def chosen(names: Sequence[str], sizes: Sequence[str]) -> list[Job]:
+def chosen(offered: Sequence[Job], names: Sequence[str], sizes: Sequence[str]) -> list[Job]:
     """Return the jobs of these names and sizes; all if none are named. Raises OptionsError for an unknown one."""
-    offered = list(jobs())
     for option, requested, known in (
         ("--style", names, [job.name for job in offered]),
         ("--size", sizes, [job.size for job in offered if not names or job.name in names]),
@@ -122,9 +133,9 @@ def _shipped(name: str, arguments: dict[str, Any], weights: Path) -> nn.Module:
     return net.eval()
 
 
-def _fresh(name: str) -> nn.Module:
+def _fresh(name: str, arguments: dict[str, Any]) -> nn.Module:
     torch.manual_seed(0)
-    net = fresh_generator(name, {})
+    net = fresh_generator(name, arguments)
     for weight in net.parameters():  # a layer that starts at zero would hide every numerical error
         if weight.dim() > 1 and not weight.any():
             nn.init.normal_(weight, std=0.02)

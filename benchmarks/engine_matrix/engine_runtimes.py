@@ -40,6 +40,11 @@ class Backend:
     open: Callable[[NDArray[np.uint8]], Opened]
 
 
+def backends(net: nn.Module, count: int, size_wh: tuple[int, int], device: str, threads: int) -> list[Backend]:
+    """Return the backends of a device, "cuda" or "cpu", the reference first."""
+    return cuda_backends(net, count, size_wh) if device == "cuda" else cpu_backends(net, threads)
+
+
 def cuda_backends(net: nn.Module, count: int, size_wh: tuple[int, int]) -> list[Backend]:
     """Return the backends on a CUDA GPU, the reference first.
 
@@ -57,59 +62,30 @@ def cuda_backends(net: nn.Module, count: int, size_wh: tuple[int, int]) -> list[
     ]
 
 
-def cpu_backends(net: nn.Module, threads: int | None = None) -> list[Backend]:
+def cpu_backends(net: nn.Module, threads: int) -> list[Backend]:
     """Return the backends on the CPU, from bytes to floats, the reference first; `threads` is that of OpenVINO."""
-    graphs: dict[tuple[int, ...], Any] = {}  # by the shape of the input
-
-    def openvino(bgr: NDArray[np.uint8], hint: str) -> Opened:
-        if not has_bf16() and hint == "bf16":
-            raise UnavailableError("this processor has no BF16")
-        if bgr.shape not in graphs:
-            graphs[bgr.shape] = convert_to_openvino(net, bgr)
-        return compile_openvino(graphs[bgr.shape], bgr, hint, threads)
-
     return [
         Backend("eager fp32", lambda bgr: _reference(net, bgr)),
-        Backend("openvino fp32", lambda bgr: openvino(bgr, "f32")),
-        Backend("openvino bf16", lambda bgr: openvino(bgr, "bf16")),
+        Backend("openvino fp32", lambda bgr: _openvino(net, bgr, "f32", threads)),
+        Backend("openvino bf16", lambda bgr: _openvino(net, bgr, "bf16", threads)),
     ]
 
 
-def has_bf16() -> bool:
-    """Whether OpenVINO computes in BF16 on this processor. Raises UnavailableError without OpenVINO."""
+def _openvino(net: nn.Module, bgr: NDArray[np.uint8], hint: str, threads: int) -> Opened:
     try:
-        from engines.runtime.openvino.converted_graph import openvino_core
+        from engines.runtime.openvino.converted_graph import load_openvino, openvino_core
 
-        return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        openvino, core = load_openvino(), openvino_core()
     except ImportError as error:
         raise UnavailableError(first_line(error)) from error
-
-
-def convert_to_openvino(net: nn.Module, bgr: NDArray[np.uint8]) -> Any:
-    """Convert a network with byte input to an OpenVINO model for the shape of `bgr`, (N, H, W, 3) uint8."""
-    from engines.runtime.openvino.converted_graph import load_openvino
-
+    if hint == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise UnavailableError("this processor has no BF16")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside PyTorch and OpenVINO
-        program = torch.export.export(IoAdapter(net).eval(), (torch.from_numpy(bgr),))
-        return load_openvino().convert_model(program)
-
-
-def compile_openvino(model: Any, bgr: NDArray[np.uint8], hint: str, threads: int | None = None) -> Opened:
-    """Compile an OpenVINO model for the CPU, in the precision `hint` ("f32", "bf16").
-
-    Args:
-        model: Converted model whose input is BGR uint8.
-        bgr: (N, H, W, 3) uint8 BGR, the input; its memory is shared with the model.
-        hint: Inference precision.
-        threads: Number of threads; None for OpenVINO's default.
-    """
-    from engines.runtime.openvino.converted_graph import load_openvino, openvino_core
-
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
-    settings |= {"INFERENCE_NUM_THREADS": str(threads)} if threads else {}
-    request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
-    request.set_input_tensor(0, load_openvino().Tensor(bgr, shared_memory=True))
+        model = openvino.convert_model(torch.export.export(IoAdapter(net).eval(), (torch.from_numpy(bgr),)))
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": str(threads)}
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    request.set_input_tensor(0, openvino.Tensor(bgr, shared_memory=True))
 
     def output() -> Output:
         request.infer()

@@ -136,15 +136,6 @@ def compose(seed: int, cutouts: Sequence[Cutout]) -> PersonScene:
     return scene.finished(kind)
 
 
-def five_in_a_row(cutouts: Sequence[Cutout]) -> PersonScene:
-    """Return five portraits side by side with their backgrounds, 2000x400."""
-    bgr = np.hstack(
-        [cv2.resize(cutouts[i % len(cutouts)].bgr, (400, 400), interpolation=cv2.INTER_AREA) for i in range(5)]
-    )
-    persons = np.hstack([cv2.resize(cutouts[i % len(cutouts)].alpha, (400, 400)) for i in range(5)])
-    return PersonScene("many", np.asarray(bgr, np.uint8), np.asarray(persons, np.float32))
-
-
 class _Canvas:
     """A room, and the persons that are put in front of it."""
 

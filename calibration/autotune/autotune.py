@@ -13,13 +13,14 @@ from typing import Any
 
 from calibration.autotune import autotune_rules as rules
 from calibration.autotune.autotune_rules import ON_CPU, BackendThreads, region_sizes, scale_look
-from calibration.autotune.engine_timing import CallTime, TrackerLoad, summarise, time_interleaved
+from calibration.autotune.tracker_load import TrackerLoad
 from calibration.engine_checks.verdicts import Backend, check_engines, load_reference
 from calibration.sets.set_pictures import stills
 from engines.looks import Look
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import engine_name
 from engines.runtime.base import Engine, NotUsableError
+from engines.runtime.call_times import CallTime, summarise, time_in_turns
 from engines.runtime.openers import open_torch_cpu
 from engines.runtime.probe import probe_bgr
 from engines.styles import Style
@@ -169,7 +170,8 @@ class Autotuner:
         region_bgr = pictures[0].crop_bgr[None] if pictures else probe_bgr(style.size_wh)
         with TrackerLoad(fps=self._fps):
             calls = {key: partial(engine.infer, region_bgr) for key, engine in engines.items()}
-            return time_interleaved(calls, seconds=_ENGINE_S)
+            times_ms = time_in_turns(calls, seconds=_ENGINE_S)
+        return {key: summarise(durations_ms) for key, durations_ms in times_ms.items()}
 
     def _time_painting(self, look: Look) -> CallTime:
         """Time the look as `veneer run` paints it, with the selected engines."""

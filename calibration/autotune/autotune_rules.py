@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from calibration.autotune.engine_timing import CallTime
 from engines.looks import Look
 from engines.runtime.autotune_choice import EngineChoice
+from engines.runtime.call_times import CallTime
 from engines.styles import Style
 
 ON_CPU = "on the CPU"  # distinguishes PyTorch on the CPU from PyTorch on the GPU in backend names

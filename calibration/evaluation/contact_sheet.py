@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import SinkError
-from live.picture_files.picture_writer import WRITABLE_SUFFIXES, write_picture
+from live.picture_files.picture_writer import write_picture
 
 if TYPE_CHECKING:
     from calibration.evaluation.teacher_scores import Triple
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
 _PER_RANK = 2  # rows each for worst, median and best
 _GAP_PX, _LINE_PX, _TEXT_PX = 6, 22, 15
 _TEXT_RGB = (30, 30, 30)
-
-
-def check_sheet(path: Path) -> None:
-    """Check before the evaluation that a sheet can be written. Raises SinkError."""
-    if path.suffix.lower() not in WRITABLE_SUFFIXES:
-        raise SinkError(f"--sheet {path}", f"unknown kind '{path.suffix}'", "end the name in .png")
-    if not path.parent.is_dir():
-        raise SinkError(f"--sheet {path}", f"there is no folder {path.parent}", "create it first")
 
 
 def select_rows(scores: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,7 +27,7 @@ from engines.training.data.webcam import light_curve, relit, spoil
 from live.picture_files.picture_reader import PICTURE_SUFFIXES, read_picture
 from live.pipeline.frame import ImageU8
 from live.portrait import portrait_bgr
-from live.sources.video_source import VideoSource
+from live.sources.video_source import film_frames
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 CLIP_FRAMES = 12  # consecutive frames per clip
@@ -161,19 +162,13 @@ def _add_source(folder: Path, source: Path, result: Gathered) -> None:
 
 
 def _clip(path: Path) -> Iterator[NamedPicture]:
-    source, rng = VideoSource(path), np.random.default_rng(0)
-    try:
-        source.open()
-        for number in range(_STILL_FRAMES[-1] + 1):
-            frame = source.read()
-            if frame is None:
-                return
+    rng = np.random.default_rng(0)
+    with closing(film_frames(path)) as frames:
+        for number, frame in enumerate(islice(frames, _STILL_FRAMES[-1] + 1)):
             if number in _STILL_FRAMES:
                 yield from ((f"{number:03d}.{case}", bgr) for case, bgr in hard_cases(frame.bgr, rng).items())
             if _SEQUENCE_BEGIN <= number < _SEQUENCE_BEGIN + CLIP_FRAMES:
                 yield f"{CLIP}-{number:03d}", hard_cases(frame.bgr, rng)["plain"]
-    finally:
-        source.close()
 
 
 def _add(

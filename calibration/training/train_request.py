@@ -14,7 +14,7 @@ from typer import Argument, Option
 from engines.errors import OptionsError
 from engines.generators.registry import generator_spec
 from engines.generators.spec import GeneratorSpec, Value
-from engines.option_fields import check_ranges
+from engines.option_fields import check_alternatives, check_ranges
 from engines.training.config import TrainConfig
 from engines.training.teachers import TEACHERS
 
@@ -23,6 +23,7 @@ _RESERVED = ("lips", "shade")
 _REDRAWN_IN_EACH_LIGHT = ("sketch",)  # paper stays white in any light: relighting the drawing would be wrong
 _MAX_CHECK_EVERY = 500
 _CHECKS = 8
+_USAGE = "give --teacher NAME --faces DIR, or --before DIR --after DIR"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +64,10 @@ class TrainRequest:
         check_ranges(self)
         if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
             raise OptionsError(f"style {self.name!r}", "not a name for a style", "use small letters, digits, hyphens")
-        regions, do = (*FACE_REGIONS, *FRAME_REGIONS), "give --teacher NAME --faces DIR, or --before DIR --after DIR"
+        regions = (*FACE_REGIONS, *FRAME_REGIONS)
         if self.region not in regions:
             raise OptionsError(f"region {self.region!r}", "there is no such", f"use {', '.join(regions)}")
-        of_teacher, of_pairs = bool(self.teacher and self.faces), bool(self.before and self.after)
-        if of_teacher == of_pairs or bool(self.teacher) != bool(self.faces) or bool(self.before) != bool(self.after):
-            raise OptionsError(f"training of {self.name!r}", "no pictures, or both kinds of them", do)
+        check_pictures(self.name, self.teacher, self.faces or (), self.before, self.after)
         for given in filter(lambda folder: is_below(folder, self.made_folders), self.inputs):
             got = f"they are in --work, and {self.pairs} and {self.regions} are overwritten"
             raise OptionsError(f"pictures in {given}", got, "use another --work, or move the pictures")
@@ -161,6 +160,21 @@ class TrainRequest:
         if width % step_px or height % step_px:
             got = f"{spec.name} takes multiples of {step_px} pixels, the region is {width}x{height}"
             raise OptionsError(f"--region {self.region}", got, "use another --region, --generator or --arg")
+
+
+def check_pictures(
+    name: str, teacher: str | None, faces: Iterable[Path], before: Path | None, after: Path | None
+) -> None:
+    """Check the options that name pictures. Raises OptionsError if one is missing, or a folder does not exist."""
+    named = {"--faces": list(faces), "--before": [before] if before else [], "--after": [after] if after else []}
+    of_teacher = [*(["--teacher"] if teacher else []), *(["--faces"] if named["--faces"] else [])]
+    of_pairs = [option for option in ("--before", "--after") if named[option]]
+    needed = (("--teacher", "--faces"), ("--before", "--after"))
+    check_alternatives(f"train {name}", (of_teacher, of_pairs), needed, _USAGE)
+    for option, folders in named.items():
+        for folder in folders:
+            if not folder.exists():
+                raise OptionsError(f"{option} {folder}", "there is no such folder", "check the path")
 
 
 def is_below(path: Path, folders: Iterable[Path]) -> bool:

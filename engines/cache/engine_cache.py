@@ -49,7 +49,7 @@ lookups: list[CacheLookup] = []  # of this process, in order
 
 
 def print_line(line: str) -> None:
-    """Print one line for the user to stderr; the default of all `say` parameters."""
+    """Print one line for the user to stderr."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"veneer: {line}\n")
 
@@ -59,17 +59,17 @@ def cache_key(**parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def find(key: str, *, say: Callable[[str], None] = print_line, then: str = "") -> Path | None:
+def find(key: str, *, then: str = "") -> Path | None:
     """Return the folder of a complete, unmodified entry; None if there is none.
 
-    A damaged entry is deleted and reported to `say`, in a line that ends with `then`.
+    A damaged entry is deleted and reported in a line that ends with `then`.
     """
     entry = cache_home() / key
     if not entry.exists():
         return None
     damage = find_damage(entry, key)
     if damage:
-        say(f"the cached engine {key[:8]} is {damage}: it is deleted{then}")
+        print_line(f"the cached engine {key[:8]} is {damage}: it is deleted{then}")
         discard(entry)
         return None
     with contextlib.suppress(OSError):
@@ -120,7 +120,9 @@ def store(
     return entry
 
 
-def build_lock(key: str, *, say: Callable[[str], None], wait_s: float = LOCK_TIMEOUT_S) -> AbstractContextManager[bool]:
+def build_lock(
+    key: str, *, say: Callable[[str], None] = print_line, wait_s: float = LOCK_TIMEOUT_S
+) -> AbstractContextManager[bool]:
     """Return the lock that the process building an entry holds; see `cache_lock.hold_lock`."""
     from engines.cache import cache_lock
 
@@ -134,7 +136,6 @@ def load_or_build(
     make: Callable[[], Item],
     write: Callable[[Item, Path], object],
     about: EntryDescription,
-    say: Callable[[str], None] = print_line,
     wait_s: float = LOCK_TIMEOUT_S,
 ) -> Item:
     """Load an engine from the cache, or build and store it.
@@ -147,11 +148,11 @@ def load_or_build(
         make: Builds the engine. Its exceptions propagate.
         wait_s: Timeout for another process; after it this process builds too.
     """
-    found = load(key, read=read, say=say, then=REBUILT)
+    found = load(key, read=read, then=REBUILT)
     if found is not None:
         return found
-    with build_lock(key, say=say, wait_s=wait_s):
-        found = load(key, read=read, say=say, then=REBUILT)
+    with build_lock(key, wait_s=wait_s):
+        found = load(key, read=read, then=REBUILT)
         if found is not None:
             lookups.append(CacheLookup(about, here=False))
             return found
@@ -160,21 +161,21 @@ def load_or_build(
         build_s = time.perf_counter() - started_s
         lookups.append(CacheLookup(about, here=True))
         if store(key, lambda folder: write(built, folder), about=about, build_s=build_s) is None:
-            say(f"the engine of {about.style} cannot be stored in {cache_home()}: the next start builds it again")
+            print_line(
+                f"the engine of {about.style} cannot be stored in {cache_home()}: the next start builds it again"
+            )
         return built
 
 
-def load(
-    key: str, *, read: Callable[[Path], Item], say: Callable[[str], None] = print_line, then: str = ""
-) -> Item | None:
+def load(key: str, *, read: Callable[[Path], Item], then: str = "") -> Item | None:
     """Load an engine from the cache; None if it is missing or unusable. Never waits or builds. See `load_or_build`."""
-    entry = find(key, say=say, then=then)
+    entry = find(key, then=then)
     if entry is None:
         return None
     try:
         return read(entry)
     except (OSError, RuntimeError, ValueError) as error:
-        say(f"the cached engine {key[:8]} cannot be used here ({first_line(error)[:120]}): it is deleted{then}")
+        print_line(f"the cached engine {key[:8]} cannot be used here ({first_line(error)[:120]}): it is deleted{then}")
         discard(entry)
         return None
 

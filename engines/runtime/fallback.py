@@ -36,14 +36,9 @@ class FallbackEngine:
     """See `Engine`. Its steps are the fastest first; if none is left, `fallback_engine` opens another engine."""
 
     def __init__(
-        self,
-        info: EngineInfo,
-        steps: Sequence[FallbackStep],
-        *,
-        size_wh: tuple[int, int] | None = None,
-        say: Callable[[str], None] = print_line,
+        self, info: EngineInfo, steps: Sequence[FallbackStep], *, size_wh: tuple[int, int] | None = None
     ) -> None:
-        self.info, self._steps, self._size_wh, self._say = info, list(steps), size_wh, say
+        self.info, self._steps, self._size_wh = info, list(steps), size_wh
 
     def infer(self, regions_bgr: Regions) -> NDArray[np.float32]:
         """See `Engine.infer`."""
@@ -71,7 +66,7 @@ class FallbackEngine:
         line = f"{self.info.name} {reason}: falling back to {step.runtime} {step.precision} on {step.device}"
         why = f"{self.info.why}; {line}"  # the key is empty: the verdict was on another engine
         self.info = EngineInfo(self.info.style, step.runtime, step.precision, step.device, why)
-        self._say(f"style {self.info.style}: {line}")
+        print_line(f"style {self.info.style}: {line}")
 
     def close(self) -> None:
         """See `Engine.close`."""

@@ -42,8 +42,7 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
         build: Allow building a TensorRT engine (up to a minute, once).
         convert: Allow converting an OpenVINO graph (5 s, once, for the user's own styles).
     """
-    if runtime not in RUNTIMES:
-        raise OptionsError(f"runtime {runtime!r}", "there is no such runtime", f"use one of {', '.join(RUNTIMES)}")
+    check_runtime(runtime)
     labels_by_reason: dict[str, list[str]] = {}
     do = ""
     chosen = engine_choice(style) if runtime == "auto" else None
@@ -59,6 +58,13 @@ def open_engine(style: Style, *, runtime: str = "auto", build: bool = True, conv
             reason, do = (extra.got, extra.do) if extra else (first_line(error), "")
         labels_by_reason.setdefault(reason, []).append(label)
     raise RuntimeNotUsableError(f"runtime {runtime}", _reasons_text(labels_by_reason), _remedy(runtime, do))
+
+
+def check_runtime(name: str) -> str:
+    """Return the name of a runtime. Raises OptionsError if there is none of that name."""
+    if name not in RUNTIMES:
+        raise OptionsError(f"--runtime {name}", "there is no such runtime", f"use {', '.join(RUNTIMES)}")
+    return name
 
 
 def reference_engine(style: Style) -> Engine:

@@ -21,6 +21,7 @@ def looks(
 ) -> None:
     """List all looks, or paint them all on one face."""
     from engines.errors import OptionsError
+    from engines.files import check_writable
     from engines.looks import load_looks
     from live.control.hotkeys import look_keys
 
@@ -30,8 +31,11 @@ def looks(
         raise OptionsError(f"--sheet {sheet}", f"it is the same file as --photo {photo}", "name another one")
     found = load_looks(looks_file)
     if sheet is not None:
+        from live.picture_files.picture_writer import picture_format
         from live.render.look_sheet import write_sheet
 
+        picture_format(sheet, f"--sheet {sheet}")
+        check_writable("--sheet", sheet)
         write_sheet(sheet, found, photo)
         typer.echo(f"{len(found)} looks in {sheet}")
         return

@@ -204,8 +204,9 @@ def _connect(transport: Transport, pid: int | None, timeout_s: float, requested:
 
 def _not_running(running: list[int], pid: int | None, requested: str) -> OptionsError:
     listed = ", ".join(map(str, running))
-    if running and pid is not None:
-        return OptionsError(requested, f"no running veneer with process id {pid}", f"running: {listed}")
+    if pid is not None:
+        do = f"running: {listed}" if running else "start one with `veneer run`"
+        return OptionsError(requested, f"no running veneer with process id {pid}", do)
     if len(running) > 1:
         return OptionsError(requested, f"several are running ({listed})", f"add --pid {running[-1]} or another of them")
     return OptionsError(requested, "no running veneer", "start one with `veneer run`")

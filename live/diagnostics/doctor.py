@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engines.errors import VeneerError
 from engines.looks import load_looks, user_file
+from engines.runtime.call_times import time_repeatedly
 from engines.styles import Style, load_style, own_names, shipped_names, style_names
 from engines.text import one_line
 from engines.training.metrics.psnr import psnr_db
@@ -117,20 +118,18 @@ def _engine(name: str) -> Finding:
     regions_bgr = acceptance_regions(style)
     with contextlib.closing(open_engine(style)) as engine:
         answers = engine.infer(regions_bgr).copy()  # the engine reuses its array
-        durations_ms = []
-        for _ in range(20):
-            started_s = time.perf_counter()
-            engine.infer(regions_bgr[:1])
-            durations_ms.append((time.perf_counter() - started_s) * 1e3)
+        durations_ms = time_repeatedly(lambda: engine.infer(regions_bgr[:1]), least=20)
         info = engine.info
     with contextlib.closing(reference_engine(style)) as reference:
         deviation = measure_deviation(style, regions_bgr, answers, reference.infer(regions_bgr))
     ok = deviation.psnr_db >= min_psnr_db(info.precision)
     says = f"{info.runtime} {info.precision} on {info.device}, {np.median(durations_ms):.2f} ms; "
-    says += f"on the built-in face {deviation} ({info.why})"
+    verdict = f"calibration {info.verdict}"
+    why = "; ".join(reason for reason in info.why.split("; ") if reason != verdict)
+    says += f"on the built-in face {deviation}" + (f" ({why})" if why else "")
     if info.verdict:
         scores = (read_verdict(info.key) or {}).get("scores", {}).get("cases", {}).get("all")
-        says += f"; calibration {info.verdict}"
+        says += f"; {verdict}"
         if scores:
             says += f": {Deviation(scores['psnr_db'], scores['mean_error'], scores['max_error'])}"
     says += "".join(f"; {failure}, next attempt {failure.until}" for failure in all_failures() if failure.style == name)
@@ -189,7 +188,7 @@ def _video_files() -> Finding:
     """Write a short video and read it back."""
     from live.pipeline.frame import Frame
     from live.sinks.video_file import VideoFileSink
-    from live.sources.video_source import VideoSource
+    from live.sources.video_source import film_frames
 
     shades = [20, 60, 100, 140, 180, 220]
     with tempfile.TemporaryDirectory() as folder:
@@ -198,9 +197,7 @@ def _video_files() -> Finding:
             sink.open(size_wh=(64, 48), fps=30.0)
             for index, shade in enumerate(shades):
                 sink.send(Frame(np.full((48, 64, 3), shade, np.uint8), index, time.monotonic(), index / 30))
-        with contextlib.closing(VideoSource(path)) as source:
-            source.open()
-            read = [float(frame.bgr.mean()) for frame in iter(source.read, None)]
+        read = [float(frame.bgr.mean()) for frame in film_frames(path)]
     ok = len(read) == len(shades) and bool(np.abs(np.subtract(read, shades)).max() < 8)
     says = f"{sink.encoder_name} wrote {len(shades)} frames, {len(read)} were read back"
     says += ("" if ok else ", with other content") + (f" ({sink.warning})" if sink.warning else "")

@@ -33,12 +33,10 @@ class ColourProfile:
             srgb = ImageCms.createProfile("sRGB")
             self._to_srgb = ImageCms.buildTransform(profile, srgb, "RGB", "RGB", _INTENT)
             self._from_srgb = ImageCms.buildTransform(srgb, profile, "RGB", "RGB", _INTENT)
-            seen = self.to_srgb(_CUBE)
+            seen = _apply(self._to_srgb, _CUBE)
         except Exception as error:  # Pillow raises several types
             raise ValueError(str(error)) from None
         self._is_srgb = bool(np.abs(seen.astype(np.int16) - _CUBE).max() <= _MAX_SRGB_ERROR)
-
-    _is_srgb = False
 
     def to_srgb(self, rgb: ImageU8) -> ImageU8:
         """Convert (H, W, 3) uint8 RGB of this profile to sRGB; colours outside sRGB are clipped."""

@@ -62,7 +62,7 @@ class PictureFile:
         try:
             data = read_whole(self.path, _MAX_BYTES)
         except OSError as error:
-            raise SourceError(self._requested, error_text(error)) from None
+            raise SourceError(self._requested, error_text(error), "check the path") from None
         if not data:
             raise SourceError(self._requested, "the file is empty", "make or copy it again")
         self._data, self._kind = data, picture_kind(data[:32])

@@ -67,8 +67,8 @@ WRITABLE_SUFFIXES = tuple(FORMATS)
 ANIMATION_SUFFIXES = tuple(suffix for suffix, known in FORMATS.items() if known.frames)
 
 
-def picture_format(path: Path) -> PictureFormat:
-    """Return the format of a file name.
+def picture_format(path: Path, asked: str = "") -> PictureFormat:
+    """Return the format of a file name; `asked` is how the user named the file.
 
     Raises:
         SinkError: Pictures are not written with this suffix.
@@ -77,7 +77,7 @@ def picture_format(path: Path) -> PictureFormat:
     if found is None:
         is_heic = path.suffix.lower() in HEIC_SUFFIXES
         got = f"{path.suffix} is read, not written" if is_heic else f"unknown kind '{path.suffix}'"
-        raise SinkError(f"picture '{path}'", got, "end the name in " + ", ".join(WRITABLE_SUFFIXES))
+        raise SinkError(asked or f"picture '{path}'", got, "end the name in " + ", ".join(WRITABLE_SUFFIXES))
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engines.errors import LookError, SinkError, SourceError, VeneerError
+from engines.errors import LookError, OptionsError, SinkError, SourceError, VeneerError
 from engines.files import move_without_replacing
 from engines.looks import Look, find_look, load_looks
 from live.options import ApplyOptions, LiveOptions
@@ -57,6 +57,7 @@ def apply_to(source: Path, output: Path, options: ApplyOptions) -> int:
         return _apply_to_folder(source, output, *found, options, look)
     if is_picture(source) and (picture := PictureFile(source)).frame_count == 1:
         picture_format(output)
+        _refuse_film_options(source, options)
         with contextlib.closing(PictureRenderer(options, look)) as renderer:
             renderer(picture, output)
         return 0
@@ -66,6 +67,17 @@ def apply_to(source: Path, output: Path, options: ApplyOptions) -> int:
 
 def _encoder_settings(options: ApplyOptions) -> EncoderSettings:
     return EncoderSettings(options.encoder, options.quality, options.preset, options.size_wh)
+
+
+def _refuse_film_options(source: Path, options: ApplyOptions) -> None:
+    """Raise OptionsError if the command line names options that a still picture does not have."""
+    usual = ApplyOptions()
+    for name, option in (("encoder", "encoder"), ("quality", "quality"), ("preset", "preset"), ("size_wh", "size")):
+        value = getattr(options, name)
+        if value != getattr(usual, name) and name not in options.places:
+            got = f"it is for films, and {source.name} is a picture"
+            asked = f"{value[0]}x{value[1]}" if isinstance(value, tuple) else value
+            raise OptionsError(f"--{option} {asked}", got, "leave it out")
 
 
 def _checked_output(source: Path, output: Path, options: ApplyOptions) -> Path:
@@ -82,7 +94,8 @@ def _checked_output(source: Path, output: Path, options: ApplyOptions) -> Path:
         if output.suffix.lower() in HEIC_SUFFIXES or not (is_picture(source) or is_writable(output)):
             output = output.with_suffix(other_suffix(output))
     if output.exists() and output.samefile(source):
-        raise SinkError(f"output {output}", "it is the input itself", "name another file, so that nothing is lost")
+        kind = "folder" if source.is_dir() else "file"
+        raise SinkError(f"output {output}", "it is the input itself", f"name another {kind}, so that nothing is lost")
     if options.no_clobber and output.is_file():
         raise SinkError(f"output {output}", "it exists", "name another file, or leave out --no-clobber")
     if not source.is_dir() and not output.absolute().parent.is_dir():

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,8 +48,11 @@ def _check_place(path: Path) -> None:
     if not folder.is_dir():
         got = f"{folder} is a file" if folder.exists() else f"the folder {folder} does not exist"
         raise SinkError(requested, got, "make the folder first, or name another one")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise SinkError(requested, f"nothing may be written in {folder}", "choose a folder of your own")
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # os.access allows the administrator everything
+            pass
+    except OSError:
+        raise SinkError(requested, f"nothing may be written in {folder}", "choose a folder of your own") from None
 
 
 def part_paths(path: Path) -> Iterator[Path]:

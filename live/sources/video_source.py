@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -203,6 +203,13 @@ class VideoSource(FrameSource):
         self._pictures, self._next = iter(()), None
         if container is not None:
             container.close()
+
+
+def film_frames(path: Path) -> Generator[Frame, None, None]:
+    """Yield the frames of a film in order. Raises SourceError if it cannot be read."""
+    with closing(VideoSource(path)) as source:
+        source.open()
+        yield from iter(source.read, None)
 
 
 def _explain_unreadable(path: Path, error: Exception) -> tuple[str, str]:

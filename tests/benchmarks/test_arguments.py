@@ -33,7 +33,6 @@ _MANY = [
     ("latency --look glaze --look glase", "did you mean 'glaze'"),
     ("latency --json /no/such/folder/x.json", "there is no folder"),
     ("latency --camera /dev/video7", "only one of them is named"),
-    ("peers --json /no/such/folder/peers.json", "there is no folder"),
     ("tracking /no/such/clip.mp4", "there is no such file - check the name"),
     ("tracking --json /no/such/folder/x.json", "there is no folder"),
     ("upgrade --look glase", "did you mean 'glaze'"),

@@ -18,17 +18,20 @@ from safetensors.torch import load_file
 from support.benchmark_parts import code_of
 from support.gpu_parts import on_gpu
 from support.root import ROOT
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks import engines
-from benchmarks.engine_matrix import checkout_jobs
-from benchmarks.engine_matrix.engine_runtimes import Backend, cpu_backends, cuda_backends
-from benchmarks.engines import Row, failure
+from benchmarks.engine_matrix import checkout_jobs, measurement
+from benchmarks.engine_matrix.engine_runtimes import Backend, backends, cpu_backends
+from benchmarks.engine_matrix.measurement import Row, measure
+from benchmarks.engines import failure, report
 from calibration.autotune.autotune import SCALES
 from calibration.autotune.autotune_rules import scale_look
+from engines.generators.registry import fresh_generator
 from engines.looks import Layer, Look
 from engines.runtime.openvino.converted_graph import openvino_core
 from engines.styles import FRAME_SIZE_WH, SHIPPED, Style, load_style, style_names
+from engines.training.metrics.model_cost import parameters
 
 JOBS = list(checkout_jobs.jobs())
 # Blocks the import of all dependencies except PyTorch and NumPy.
@@ -124,9 +127,8 @@ def check_backends(job: checkout_jobs.Job, device: str, out: Path) -> dict[str, 
     """Run a generator in every backend of a device with one face and four, and check the results."""
     words = f"--style {job.name} --size {job.size} --device {device}"
     _, found = run(out, *words.split(), limit_s=1800)
-    net = nn.Identity()
-    backends = cuda_backends(net, 1, job.size_wh) if device == "cuda" else cpu_backends(net)
-    expected = {(backend.name, faces) for backend in backends for faces in (1, 4)}
+    offered = backends(nn.Identity(), 1, job.size_wh, device, 1)
+    expected = {(backend.name, faces) for backend in offered for faces in (1, 4)}
     assert {(row["backend"], row["faces"]) for row in found["rows"]} == expected
     for row in found["rows"]:
         assert (row["name"], row["size"]) == (job.name, job.size)
@@ -166,7 +168,7 @@ def test_every_gpu_backend_agrees_with_fp32(
 
 
 def row(backend: str, **about: Any) -> Row:
-    return Row("toon", "toon_net", False, "256x256", 1, 0.5, backend, **about)
+    return Row("toon", "toon_net", False, "256x256", 1, 0.5, 198_872, backend, **about)
 
 
 def test_failures_and_large_errors_are_reported() -> None:
@@ -189,11 +191,11 @@ def test_inaccurate_backend_ends_with_code_1(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bgr = np.full((1, 30, 90, 3), 100, np.float32)
-    backends = [
+    fakes = [
         Backend("eager fp32", lambda _: (lambda: None, lambda: bgr)),
         Backend("grey fp16", lambda _: (lambda: None, lambda: bgr + 9)),
     ]
-    monkeypatch.setattr(engines, "cpu_backends", lambda *_: backends)
+    monkeypatch.setattr(measurement, "backends", lambda *_: fakes)
     words = f"engines --style lips-glaze --faces 1 --device cpu --seconds 0.01 --out {tmp_path / 'out.json'}"
     monkeypatch.setattr(sys, "argv", words.split())
     assert engines.main() == 1
@@ -215,6 +217,8 @@ def test_inaccurate_backend_ends_with_code_1(
         ),
         ("--out x.json --style toon --size 90x30", "--size 90x30: no generator named is offered in it - use 256x256"),
         ("--out x.json --faces 5", "invalid choice: 5"),
+        ("--out x.json --threads 0", "'0' is not an integer from 1 to"),
+        ("--out x.json --peers --style sketch", "--style sketch: there is no such generator - use lips-glaze, toon"),
         ("--style toon", "required: --out"),
     ],
 )
@@ -225,8 +229,79 @@ def test_invalid_arguments_are_reported_before_measuring(
         pytest.skip("this machine has a GPU")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["engines", *arguments.split()])
-    monkeypatch.setattr(engines, "measure", lambda *_: pytest.fail("it measured"))
+    monkeypatch.setattr(engines, "measure", lambda *_, **__: pytest.fail("it measured"))
     assert code_of("engines", engines.main) == 2
     printed, said = capsys.readouterr()
     assert said.startswith("engines: ") and line in said and said.count("\n") == 1 and printed == ""
     assert list(tmp_path.iterdir()) == []
+
+
+SMALL: dict[str, dict[str, int]] = {
+    "cyclegan": {"channels": 8, "blocks": 2},
+    "ugatit_light": {"channels": 8, "blocks": 2},
+    "photo2cartoon": {"channels": 8, "blocks": 1, "depth": 2},
+    "animegan2": {},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_openvino_on_one_thread_agrees_with_pytorch(name: str, one_thread: None) -> None:
+    torch.manual_seed(0)
+    region_bgr = checkout_jobs.picture(1, (64, 64))
+    ways = cpu_backends(fresh_generator(name, SMALL[name]).eval(), 1)[:2]
+    eager_bgr, converted_bgr = (way.open(region_bgr)[1]() for way in ways)
+    assert eager_bgr.shape == (1, 64, 64, 3) and eager_bgr.std() > 1
+    assert np.abs(converted_bgr - eager_bgr).max() < 0.1
+
+
+def test_pix2pix_has_the_depth_of_its_paper() -> None:
+    net = next(job.net for job in checkout_jobs.peers() if job.name == "pix2pix")
+    assert parameters(net) == pytest.approx(54.414e6, rel=1e-4)
+
+
+def test_peers_are_compared_in_one_run(tmp_path: Path) -> None:
+    words = "--peers --style toon --style lips-glaze --device cpu --threads 1"
+    printed, found = run(tmp_path / "peers.json", *words.split())
+    rows = {(row["name"], row["backend"]): row for row in found["rows"]}
+    assert {name for name, _ in rows} == {"toon", "lips-glaze"} and found["machine"]["threads"] == 1
+    for (name, backend), row in rows.items():
+        if not row["failed"]:
+            ours, eager = rows["toon", backend], rows[name, "eager fp32"]
+            assert row["faces"] == 1 and row["calls"] >= 6 and 0 < row["median_ms"] <= row["p95_ms"]
+            assert row["x_ours"] == pytest.approx(row["median_ms"] / ours["median_ms"], rel=0.01)
+            assert row["faster"] == pytest.approx(eager["median_ms"] / row["median_ms"], rel=0.01)
+    assert "x ours" in printed
+
+
+class _Bessel(nn.Module):
+    """A network with an operation that OpenVINO does not have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        return torch.special.bessel_j0(self.conv(rgb))
+
+
+class _Nan(_Bessel):
+    def forward(self, rgb: Tensor) -> Tensor:
+        return self.conv(rgb) * float("nan")
+
+
+def measured(net: nn.Module) -> list[Row]:
+    job = checkout_jobs.Job("net", "net", (64, 64), fresh=True, make=lambda: net)
+    return measure([job], 1, "cpu", seconds=0.01, threads=1)
+
+
+def test_a_network_that_fails_is_listed_with_the_reason() -> None:
+    eager, converted, _ = rows = measured(_Bessel())
+    assert eager.median_ms and not eager.failed
+    assert converted.median_ms is None and "special_bessel_j0" in converted.failed
+    assert f"{converted}: {converted.failed}" in report(rows)
+    assert eager.x_ours is None, "ours was not in this run"
+
+
+def test_a_network_that_returns_nan_has_no_times() -> None:
+    rows = measured(_Nan())
+    assert all(row.median_ms is None and (row.unavailable or "NaN" in row.failed) for row in rows)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from support.root import ROOT
 from typer.testing import CliRunner
 
-from calibration.autotune import autotune, engine_timing
+from calibration.autotune import autotune
 from calibration.calibrate_command import calibrate
 from engines.cache import calibration_set
 from engines.cache.cache_entry import verdict
 from engines.errors import LookError, OptionsError
+from engines.runtime import call_times
 from engines.runtime.autotune_choice import choice_file
 from engines.runtime.selector import open_engine
 from engines.styles import load_style
@@ -109,7 +110,7 @@ def test_damaged_set_names_the_remedy(made_set: Path, veneer_home: Path, portrai
 
 
 def test_machine_prints_and_writes_the_selection(built_in_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_timing, "_ROUNDS", 1)
+    monkeypatch.setattr(call_times, "_ROUNDS", 1)
     monkeypatch.setattr(autotune, "_ENGINE_S", 0.01)
     monkeypatch.setattr(autotune, "_LOOK_S", 0.01)
     said = call("machine", "bright", "--fps", 1)

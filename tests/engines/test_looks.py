@@ -41,7 +41,7 @@ def test_own_covering_look_holds_by_default(tmp_path: Path) -> None:
 def test_own_look_replaces_a_shipped_one(veneer_home: Path) -> None:
     user_file().parent.mkdir(parents=True)
     user_file().write_text(
-        '[looks.glaze]\nabout = "mine"\nlayers = []\n'
+        '[looks.glaze]\nabout = "mine"\nlayers = [{ style = "lips-glaze" }]\n'
         "[looks.party]\n"
         'layers = [{ style = "lips-glaze", strength = 0.5 }, { style = "shade", color = "#112233" }]\n'
         'no_face = "hold"\nhold_s = 0.5\nthen = "card"\n'
@@ -56,7 +56,8 @@ def test_own_look_replaces_a_shipped_one(veneer_home: Path) -> None:
 
 def test_order_of_the_looks_file_comes_first(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text('order = ["party", "sketch"]\n[looks.party]\nkey = "p"\n[looks.other]\n')
+    layers = 'layers = [{ style = "lips-glaze" }]\n'
+    path.write_text(f'order = ["party", "sketch"]\n[looks.party]\nkey = "p"\n{layers}[looks.other]\n{layers}')
     looks = load_looks(path)
     shipped = [name for name in load_looks() if name != "sketch"]
     assert list(looks) == ["party", "sketch", *shipped, "other"]
@@ -90,9 +91,11 @@ def test_unknown_look_suggests_similar_names() -> None:
         ('[looks.a]\nlayers = [{ style = "toon", region = "lips" }]\n', "'toon' on region 'lips'.*cannot work there"),
         ('[looks.a]\nlayers = [{ style = "lips-glaze", region = "head" }]\n', "use lips"),
         ('[looks.a]\nlayers = [{ style = "shade", color = "#112233", region = "lips" }]\n', "unknown key 'region'"),
+        ("[looks.a]\nlayers = []\n", "line 2: it has no layer, so it would show the bare face - give it a layer"),
+        ('[looks.a]\nabout = "plain"\n', "line 1: it has no layer"),
         ('[looks.a]\nno_face = "nothing"\n', "raw, hold, blur, card"),
         ('[looks.a]\nno_face = "hold"\nthen = "hold"\n', "line 3: then = 'hold' - use one of raw, blur, card$"),
-        ("[looks.b]\n[looks.'my a']\n\nhold_s = -1\n", "line 4: hold_s = -1"),
+        ("[looks.none]\n[looks.'my a']\n\nhold_s = -1\n", "line 4: hold_s = -1"),
         ("[looks.a]\nhold_s = -1\n", "hold_s = -1"),
         ("order = 3\n", "order = 3"),
         ('order = ["glase"]\n', "no look 'glase'.*did you mean 'glaze'"),
@@ -112,7 +115,7 @@ def test_mistake_in_a_looks_file_is_named(tmp_path: Path, text: str, message: st
 
 
 def test_looks_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
-    (tmp_path / "looks.toml").write_text("\ufeff[looks.a]\nlayers = []\n", encoding="utf-8")
+    (tmp_path / "looks.toml").write_text('\ufeff[looks.a]\nlayers = [{ style = "lips-glaze" }]\n', encoding="utf-8")
     assert "a" in load_looks(tmp_path / "looks.toml")
 
 

@@ -48,7 +48,7 @@ def looks() -> list[bytes]:
         b'[looks.red]\nlayers = [{ style = "shade", color = "#b3122b", finish = "gloss" }]\n',
         b'[looks.drawn]\nlayers = [\n{ style = "toon", region = "person" },\n]\n'
         b'no_face = "hold"\nhold_s = 0.5\nthen = "card"\n',
-        b'[looks]\nnone = { layers = [], hold_s = inf }\n"two words" = {}\n',
+        b'[looks]\nnone = { layers = [], hold_s = inf }\n"two words" = { layers = [{ style = "toon" }] }\n',
     ]
 
 

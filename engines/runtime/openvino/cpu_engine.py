@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +44,6 @@ class OpenVinoEngine(GraphEngine):
         precision: str = "auto",
         threads: int | None = None,
         excluded: Collection[str] = (),
-        say: Callable[[str], None] = engine_cache.print_line,
     ) -> None:
         core = openvino_core()
         device = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
@@ -52,7 +51,7 @@ class OpenVinoEngine(GraphEngine):
         if chosen is not None and chosen.runtime != "openvino":
             chosen = None
         threads = threads or (chosen.threads if chosen else None) or default_threads(style.size_wh)
-        compiler = _Compiler(style, core, device, threads, say)
+        compiler = _Compiler(style, core, device, threads)
         first = (chosen.precision,) if chosen else ()
         found = compiler.best(first, excluded) if precision == "auto" else compiler.requested(precision)
         key = engine_key(style, found.precision, device)
@@ -72,8 +71,8 @@ class _Compiled(NamedTuple):
 class _Compiler:
     """Compiles a style's graph in one precision or another."""
 
-    def __init__(self, style: Style, core: Any, device: str, threads: int, say: Callable[[str], None]) -> None:
-        self._style, self._core, self._device, self._threads, self._say = style, core, device, threads, say
+    def __init__(self, style: Style, core: Any, device: str, threads: int) -> None:
+        self._style, self._core, self._device, self._threads = style, core, device, threads
         self._has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
     def best(self, first: tuple[str, ...], excluded: Collection[str] = ()) -> _Compiled:
@@ -130,7 +129,7 @@ class _Compiler:
         def read(folder: Path) -> _Compiled:
             return self._compile(self._core.read_model(folder / GRAPH), "int8", why)
 
-        found = engine_cache.load(int8_key(self._style), read=read, say=self._say)
+        found = engine_cache.load(int8_key(self._style), read=read)
         if found is None:
             raise NotUsableError("INT8 is not built here yet", _how_to_build_int8(self._style))
         return found

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engines import paths
-from engines.cache import engine_cache
+from engines.cache.engine_cache import print_line
 from engines.runtime.base import MAX_FACES, EngineInfo, NotUsableError
 from engines.runtime.openvino.converted_graph import load_graph, openvino_core
 from engines.runtime.openvino.cpu_engine import deviation_from_fp32, engine_key
@@ -27,10 +26,10 @@ class IntelEngine(GraphEngine):
     graph; EngineError if the weights are not usable.
     """
 
-    def __init__(self, style: Style, *, runtime: str, say: Callable[[str], None] = engine_cache.print_line) -> None:
+    def __init__(self, style: Style, *, runtime: str) -> None:
         core = openvino_core()
         device = find_device(core, DEVICES[runtime])
-        one, several, deviation = _compile(style, core, device, say)
+        one, several, deviation = _compile(style, core, device)
         name = str(core.get_property(device, "FULL_DEVICE_NAME"))
         why = f"deviates from FP32 by at most {deviation:.1f}/255 on a probe"
         info = EngineInfo(style.name, runtime, "fp16", name, why, engine_key(style, "fp16", f"{device} {name}"))
@@ -52,7 +51,7 @@ def cache_folder() -> Path:
     return paths.cache_dir() / "openvino"
 
 
-def _compile(style: Style, core: Any, device: str, say: Callable[[str], None]) -> tuple[Any, Any, float]:
+def _compile(style: Style, core: Any, device: str) -> tuple[Any, Any, float]:
     """Return the models for one region and for `MAX_FACES`, and the largest deviation from FP32.
 
     OpenVINO's cache, which saves seconds on these devices, is deleted if it causes an error or a deviation. Raises
@@ -77,6 +76,6 @@ def _compile(style: Style, core: Any, device: str, say: Callable[[str], None]) -
                 raise
             flaw = first_line(error)
         if cached and had_cache:
-            say(f"OpenVINO's cache in {cache_folder()} is deleted, and all of it is compiled again ({flaw})")
+            print_line(f"OpenVINO's cache in {cache_folder()} is deleted, and all of it is compiled again ({flaw})")
             shutil.rmtree(cache_folder(), ignore_errors=True)
     raise NotUsableError(f"FP16 deviates from FP32 by {deviation:.1f}/255 on a probe")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,9 +46,7 @@ class TensorRtEngine(FallbackEngine):
         build: Build an engine that is not cached, which takes up to a minute.
     """
 
-    def __init__(
-        self, style: Style, *, build: bool = True, say: Callable[[str], None] = engine_cache.print_line
-    ) -> None:
+    def __init__(self, style: Style, *, build: bool = True) -> None:
         distribution = installed_distribution()
         device = torch_device()
         key = engine_key(style, device, distribution)
@@ -63,8 +60,8 @@ class TensorRtEngine(FallbackEngine):
             if build:
                 about = cache_entry.EntryDescription(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh))
                 make = partial(_build_plans, net, style.size_wh)
-                plans = engine_cache.load_or_build(key, read=read, make=make, write=_write_plans, about=about, say=say)
-            elif (found := engine_cache.load(key, read=read, say=say)) is not None:
+                plans = engine_cache.load_or_build(key, read=read, make=make, write=_write_plans, about=about)
+            elif (found := engine_cache.load(key, read=read)) is not None:
                 plans = found
             else:  # the cached entry is not usable here
                 raise not_built
@@ -80,7 +77,7 @@ class TensorRtEngine(FallbackEngine):
         fp16 = fp16_step(net, reference, style, device)
         fp32 = FallbackStep(reference, "torch", "fp32", device.name, only_after_nan=bool(fp16))
         steps = [FallbackStep(runs, "tensorrt", "fp16", device.name), *fp16, fp32]
-        super().__init__(info, steps, size_wh=style.size_wh, say=say)
+        super().__init__(info, steps, size_wh=style.size_wh)
 
 
 def engine_key(style: Style, device: CudaDevice, distribution: Distribution) -> str:

@@ -44,20 +44,13 @@ class TorchCudaEngine(FallbackEngine):
             start; None to follow the environment variable `COMPILE`. If compiling fails, the network runs uncompiled.
     """
 
-    def __init__(
-        self,
-        style: Style,
-        *,
-        precision: str = "fp16",
-        autotune: bool | None = None,
-        say: Callable[[str], None] = engine_cache.print_line,
-    ) -> None:
+    def __init__(self, style: Style, *, precision: str = "fp16", autotune: bool | None = None) -> None:
         autotune = autotune_requested() if autotune is None else autotune
         device = torch_device()
         net = style.load_generator()
         with gpu_memory_errors():
             reference = eager_reference(net, "cuda")
-            compiled, note = _compile_network(net, reference, style, precision, say) if autotune else (None, "")
+            compiled, note = _compile_network(net, reference, style, precision) if autotune else (None, "")
             runs = compiled or record_network(net, style.size_wh, precision)
             deviation = max_deviation(runs, reference, style.size_wh)
         why = probe_text(deviation) if precision == "fp16" else "FP32, as the reference"
@@ -67,7 +60,7 @@ class TorchCudaEngine(FallbackEngine):
             FallbackStep(runs, "torch", precision, device.name),
             FallbackStep(reference, "torch", "fp32", device.name, only_after_nan=precision == "fp16"),
         ]
-        super().__init__(info, steps, size_wh=style.size_wh, say=say)
+        super().__init__(info, steps, size_wh=style.size_wh)
 
 
 def autotune_requested() -> bool:
@@ -105,16 +98,14 @@ def record_network(
     return Runs(lambda count: StaticRun(call, count, size_wh, dtype=dtype, memory_format=memory_format, device=device))
 
 
-def _compile_network(
-    net: nn.Module, reference: InferFunction, style: Style, precision: str, say: Callable[[str], None]
-) -> tuple[Runs | None, str]:
+def _compile_network(net: nn.Module, reference: InferFunction, style: Style, precision: str) -> tuple[Runs | None, str]:
     """Return the compiled network, or None if compiling fails or changes the output, and a note for `why`."""
     try:
         runs = record_network(net, style.size_wh, precision, autotune=True)
         max_deviation(runs, reference, style.size_wh)
     except Exception as error:  # a compiler raises exceptions of many types
         note = f"torch.compile ({_MODE}) cannot be used ({first_line(error)}): the network runs uncompiled"
-        say(f"style {style.name}: {note}")
+        engine_cache.print_line(f"style {style.name}: {note}")
         return None, note
     return runs, f"compiled by torch.compile ({_MODE})"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from calibration.autotune import autotune, autotune_rules, engine_timing
+from calibration.autotune import autotune, autotune_rules
 from calibration.autotune.autotune import Autotuner, EngineTiming, merge_common_rows
 from calibration.autotune.autotune_rules import (
     make_choice,
@@ -19,10 +19,9 @@ from calibration.autotune.autotune_rules import (
     select_backend,
     select_scale,
 )
-from calibration.autotune.engine_timing import CallTime
 from calibration.engine_checks.verdicts import backends
 from engines.looks import Look, load_looks
-from engines.runtime import autotune_choice
+from engines.runtime import autotune_choice, call_times
 from engines.runtime.autotune_choice import (
     EngineChoice,
     choice_file,
@@ -31,6 +30,7 @@ from engines.runtime.autotune_choice import (
     stale_message,
     with_chosen_sizes,
 )
+from engines.runtime.call_times import CallTime
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.styles import Style, load_style
 
@@ -38,7 +38,7 @@ from engines.styles import Style, load_style
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the measurement; the times are not checked."""
-    monkeypatch.setattr(engine_timing, "_ROUNDS", 1)
+    monkeypatch.setattr(call_times, "_ROUNDS", 1)
     monkeypatch.setattr(autotune, "_ENGINE_S", 0.01)
     monkeypatch.setattr(autotune, "_LOOK_S", 0.01)
 

@@ -14,12 +14,16 @@ from engines.errors import OptionsError, VeneerError
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("x",), "give --teacher NAME --faces DIR, or --before DIR --after DIR"),
-        (("x", "--teacher", "toon"), "give --teacher NAME --faces DIR"),
-        (("x", "--teacher", "toon", "--faces", ".", "--before", ".", "--after", "."), "both kinds"),
+        (("x",), "neither --teacher nor --before - give --teacher NAME --faces DIR, or --before DIR --after DIR"),
+        (("x", "--teacher", "toon"), "--teacher without --faces - give --teacher NAME --faces DIR"),
+        (
+            ("x", "--teacher", "toon", "--faces", ".", "--before", ".", "--after", "."),
+            "--after together with --faces, --teacher - the two cannot be combined",
+        ),
         (("X y", "--teacher", "toon", "--faces", "."), "small letters"),
         (("x", "--teacher", "tonn", "--faces", "."), "did you mean 'toon'"),
         (("x", "--teacher", "toon", "--faces", "nowhere"), "no such folder"),
+        (("x", "--before=.", "--after", "nowhere"), "--after nowhere: there is no such folder - check the path"),
         (("x", "--teacher", "toon", "--faces", ".", "--region", "nose"), "face, head, frame, person"),
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels"), "NAME=VALUE"),
         (("x", "--teacher", "toon", "--faces", ".", "--arg", "channels=--5"), "channels must be a whole number"),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.said import Said
 
 from engines.cache import cache_entry, engine_cache
 
@@ -16,13 +17,16 @@ KEY = engine_cache.cache_key(weights="shared")
 BUILD = """
 import sys, time
 from pathlib import Path
-from engines.cache import cache_entry, engine_cache
+from engines.cache import cache_entry, cache_lock, engine_cache
 log, key = Path(sys.argv[1]), sys.argv[2]
 waits = log.with_name("waits")
 
-def say(line):
+def print_line(line):
     print(line, file=sys.stderr)
     waits.touch()
+
+cache_lock_hold = cache_lock.hold_lock
+cache_lock.hold_lock = lambda *where, say, **how: cache_lock_hold(*where, say=print_line, **how)
 
 def make():
     with log.open("a") as file:
@@ -40,7 +44,6 @@ got = engine_cache.load_or_build(
     make=make,
     write=lambda made, folder: (folder / "plan").write_bytes(made),
     about=cache_entry.EntryDescription("lips"),
-    say=say,
 )
 print(got.decode())
 """
@@ -54,53 +57,48 @@ with hold_lock(Path(sys.argv[1]), say=print, wait_s=5.0) as mine:
 """
 
 
-def once(said: list[str], *, made: bytes = b"made", wait_s: float = 20.0) -> bytes:
+def once(*, made: bytes = b"made", wait_s: float = 20.0) -> bytes:
     return engine_cache.load_or_build(
         KEY,
         read=lambda folder: (folder / "plan").read_bytes(),
         make=lambda: made,
         write=lambda made, folder: (folder / "plan").write_bytes(made),
         about=cache_entry.EntryDescription("lips-glaze", "tensorrt", "fp16", "90x30"),
-        say=said.append,
         wait_s=wait_s,
     )
 
 
-def test_the_second_start_reads_the_cache() -> None:
-    said: list[str] = []
-    assert once(said, made=b"first") == b"first"
-    assert once(said, made=b"second") == b"first"
-    assert said == []
+def test_the_second_start_reads_the_cache(said: Said) -> None:
+    assert once(made=b"first") == b"first"
+    assert once(made=b"second") == b"first"
+    assert not said
     (entry,) = cache_entry.entries()
     assert entry.about.runtime == "tensorrt" and entry.build_s is not None
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the plan is of another version\nlong"), ValueError("?"), OSError("?")])
-def test_an_unreadable_engine_is_built_again(error: Exception) -> None:
+def test_an_unreadable_engine_is_built_again(error: Exception, said: Said) -> None:
     def refuse(folder: Path) -> bytes:
         raise error
 
-    said: list[str] = []
-    once([], made=b"old")
+    once(made=b"old")
     got = engine_cache.load_or_build(
         KEY,
         read=refuse,
         make=lambda: b"new",
         write=lambda made, folder: (folder / "plan").write_bytes(made),
         about=cache_entry.EntryDescription(),
-        say=said.append,
     )
     assert got == b"new"
     assert len(said) == 1 and "cannot be used here" in said[0] and "\n" not in said[0]
     assert said[0].endswith("it is deleted and built again")
-    assert once([]) == b"new"
+    assert once() == b"new"
 
 
-def test_an_edited_engine_is_built_again() -> None:
-    once([], made=b"old")
+def test_an_edited_engine_is_built_again(said: Said) -> None:
+    once(made=b"old")
     (cache_entry.cache_home() / KEY / "plan").write_bytes(b"bad")
-    said: list[str] = []
-    assert once(said, made=b"new") == b"new"
+    assert once(made=b"new") == b"new"
     assert len(said) == 1 and "incomplete or modified: it is deleted and built again" in said[0]
 
 
@@ -112,7 +110,7 @@ def test_build_errors_propagate_and_release_the_lock() -> None:
         engine_cache.load_or_build(
             KEY, read=Path.read_bytes, make=fail, write=lambda *_: None, about=cache_entry.EntryDescription()
         )
-    assert once([]) == b"made"
+    assert once() == b"made"
 
 
 def test_two_processes_build_it_once(tmp_path: Path) -> None:
@@ -147,19 +145,17 @@ def holder() -> Iterator[subprocess.Popen[str]]:
         process.stdout.close()
 
 
-def test_the_lock_of_a_dead_process_is_free() -> None:
+def test_the_lock_of_a_dead_process_is_free(said: Said) -> None:
     with holder() as process:
         process.kill()
         process.wait()
-        said: list[str] = []
-        assert once(said) == b"made"
-        assert said == []
+        assert once() == b"made"
+        assert not said
 
 
-def test_a_stuck_lock_holder_times_out() -> None:
+def test_a_stuck_lock_holder_times_out(said: Said) -> None:
     with holder():
-        said: list[str] = []
-        assert once(said, wait_s=0.3) == b"made"
+        assert once(wait_s=0.3) == b"made"
     assert len(said) == 2
     assert "waiting for it" in said[0]
     assert "has not finished in 0 s: building it here as well" in said[1]

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.said import Said
 
 from engines.cache import cache_entry, engine_cache
 
@@ -32,7 +33,7 @@ def test_every_part_makes_another_key() -> None:
 
 
 @pytest.mark.parametrize("harm", ["cut", "edited", "missing", "manifest", "no key"])
-def test_a_damaged_entry_is_deleted_and_reported(harm: str) -> None:
+def test_a_damaged_entry_is_deleted_and_reported(harm: str, said: Said) -> None:
     key = engine_cache.cache_key(weights=harm)
     entry = engine_cache.store(key, fill)
     assert entry is not None
@@ -46,20 +47,18 @@ def test_a_damaged_entry_is_deleted_and_reported(harm: str) -> None:
         (entry / "manifest.json").write_text('{"files": {}}')
     else:
         (entry / "manifest.json").write_text("[1, 2")
-    said: list[str] = []
-    assert engine_cache.find(key, say=said.append) is None
+    assert engine_cache.find(key) is None
     assert len(said) == 1 and key[:8] in said[0] and said[0].endswith("it is deleted"), "no process builds it yet"
     assert list(entry.parent.iterdir()) == []
     assert engine_cache.store(key, fill) is not None
 
 
-def test_an_entry_under_another_key_is_deleted() -> None:
+def test_an_entry_under_another_key_is_deleted(said: Said) -> None:
     here, there = engine_cache.cache_key(device="this one"), engine_cache.cache_key(device="another one")
     stored = engine_cache.store(there, fill)
     assert stored is not None
     stored.rename(stored.with_name(here))
-    said: list[str] = []
-    assert engine_cache.find(here, say=said.append) is None
+    assert engine_cache.find(here) is None
     assert "stored under another key" in said[0]
 
 
@@ -168,20 +167,18 @@ def test_clear_deletes_damaged_entries_too() -> None:
     assert cache_entry.entries() == []
 
 
-def test_a_read_only_cache_is_no_error(veneer_home: Path) -> None:
+def test_a_read_only_cache_is_no_error(veneer_home: Path, said: Said) -> None:
     (veneer_home / "cache").write_text("a file where the folder should be")
     key = engine_cache.cache_key(weights="a")
     assert engine_cache.store(key, fill) is None
     assert engine_cache.find(key) is None
     assert cache_entry.entries() == []
-    said: list[str] = []
     made = engine_cache.load_or_build(
         key,
         read=lambda folder: b"read",
         make=lambda: b"made",
         write=lambda made, folder: (folder / "plan").write_bytes(made),
         about=cache_entry.EntryDescription("lips-glaze"),
-        say=said.append,
     )
     assert made == b"made"
     assert len(said) == 1 and "cannot be stored" in said[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.said import Said
 
 from engines.cache import engine_cache
 from engines.cache.cache_entry import record_verdict
@@ -172,7 +173,7 @@ def test_without_openvino_the_fallback_is_pytorch(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_lost_gpu_falls_back_to_openvino_step_by_step(
-    portrait_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+    portrait_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     """TensorRT and its GPU are simulated; the fallback engines are real, and paint."""
 
@@ -180,25 +181,26 @@ def test_a_lost_gpu_falls_back_to_openvino_step_by_step(
         raise RuntimeError("CUDA error: device lost\nlong")
 
     without_gpu(monkeypatch)
-    said: list[str] = []
     steps = [
         FallbackStep(lost, "tensorrt", "fp16", GPU),
         FallbackStep(lost, "torch", "fp16", GPU),
         FallbackStep(lost, "torch", "fp32", GPU, only_after_nan=True),
     ]
 
+    errors: list[str] = []
+
     def failed(gone: EngineInfo, error: EngineError) -> bool:
-        said.append(str(error))
+        errors.append(str(error))
         engine.swap(fallback_engine(STYLE, gone, error))
         return True
 
-    inner = FallbackEngine(info("tensorrt", "fp16", GPU), steps, size_wh=STYLE.size_wh, say=said.append)
+    inner = FallbackEngine(info("tensorrt", "fp16", GPU), steps, size_wh=STYLE.size_wh)
     engine = HotSwapEngine(inner, on_failure=failed)
     crops_bgr = portrait_bgr[125:155, 180:270][None]
     painted = engine.infer(crops_bgr)
     assert np.abs(painted - TorchEngine(STYLE, why="").infer(crops_bgr)).mean() < 0.5
     assert kinds(engine.info) == ("openvino", best(), False)
-    assert said == [
+    assert [*said, *errors] == [
         "style lips-glaze: tensorrt fp16 failed: CUDA error: device lost: falling back to torch fp16 on RTX 4090",
         "style lips-glaze: torch fp16 failed: CUDA error: device lost",
     ]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.openvino_stand_in import StandInCore
+from support.said import Said
 
 from engines import paths
 from engines.errors import EngineError
@@ -100,7 +101,9 @@ def test_intel_runtimes_can_be_requested_by_name() -> None:
         assert LiveOptions(runtime=runtime).runtime == runtime
 
 
-def test_a_corrupt_openvino_cache_is_deleted(crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_corrupt_openvino_cache_is_deleted(
+    crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
     def damaged(place: str, settings: dict[str, Any]) -> None:
         if "CACHE_DIR" in settings:
             raise RuntimeError("Exception from src/a.cpp:1:\nthe blob is cut")
@@ -109,8 +112,7 @@ def test_a_corrupt_openvino_cache_is_deleted(crops_bgr: NDArray[np.uint8], monke
     folder = intel_engine.cache_folder()
     folder.mkdir(parents=True)
     (folder / "1.blob").write_bytes(b"cut")
-    said: list[str] = []
-    engine = intel_engine.IntelEngine(STYLE, runtime="openvino-gpu", say=said.append)
+    engine = intel_engine.IntelEngine(STYLE, runtime="openvino-gpu")
     assert not folder.exists()
     (line,) = said
     assert str(folder) in line and "(the blob is cut)" in line and "\n" not in line

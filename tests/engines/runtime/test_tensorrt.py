@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from support.gpu_parts import on_gpu
+from support.said import Said
 
 from engines.cache import cache_entry, engine_cache
 from engines.cache.cache_entry import record_verdict
@@ -109,13 +110,12 @@ class StandIn:
         return self
 
 
-def test_a_rejected_plan_is_built_again() -> None:
+def test_a_rejected_plan_is_built_again(said: Said) -> None:
     with pytest.raises(RuntimeError, match="rejects this plan"):
         LoadedPlan(StandIn, b"bad")
     with pytest.raises(RuntimeError, match="0 inputs and 0 outputs"):
         LoadedPlan(StandIn, b"empty")
 
-    said: list[str] = []
     plans = {1: b"bad", 4: b"bad"}
     folder = engine_cache.store(
         engine_cache.cache_key(plan="foreign"), lambda folder: tensorrt_engine._write_plans(plans, folder)
@@ -127,7 +127,6 @@ def test_a_rejected_plan_is_built_again() -> None:
         make=lambda: {1: b"new", 4: b"new"},
         write=tensorrt_engine._write_plans,
         about=cache_entry.EntryDescription(),
-        say=said.append,
     )
     assert got == {1: b"new", 4: b"new"}
     assert len(said) == 1 and "rejects this plan" in said[0]
@@ -141,17 +140,16 @@ def test_an_unbuilt_engine_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
         TensorRtEngine(load_style("lips-glaze"), build=False)
 
 
-def test_a_plan_of_another_gpu_is_not_rebuilt_while_live(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_of_another_gpu_is_not_rebuilt_while_live(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
     built = with_stand_ins(monkeypatch)
     monkeypatch.setattr(tensorrt_engine, "LoadedPlan", LoadedPlan)
     style = load_style("lips-glaze")
     engine_cache.store(
         engine_key(style, DEVICE, RTX), lambda folder: tensorrt_engine._write_plans({1: b"bad", 4: b"bad"}, folder)
     )
-    said: list[str] = []
     for _ in range(2):
         with pytest.raises(NotUsableError, match="not built yet.*veneer engines build"):
-            TensorRtEngine(style, build=False, say=said.append)
+            TensorRtEngine(style, build=False)
     assert built == []
     assert len(said) == 1 and "rejects this plan" in said[0]
 
@@ -204,10 +202,9 @@ def test_an_inaccurate_plan_is_rejected_and_not_rebuilt(monkeypatch: pytest.Monk
 CROPS = np.random.default_rng(0).integers(0, 256, (2, 30, 90, 3), dtype=np.uint8)
 
 
-def test_failing_tensorrt_falls_back_to_torch_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_tensorrt_falls_back_to_torch_fp16(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
     with_stand_ins(monkeypatch)
-    said: list[str] = []
-    made = TensorRtEngine(load_style("lips-glaze"), say=said.append)
+    made = TensorRtEngine(load_style("lips-glaze"))
     expected = made.infer(CROPS).copy()
 
     def lost(*_: object) -> bool:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from support.gpu_parts import on_gpu
+from support.said import Said
 from torch import Tensor, nn
 
 from engines.errors import EngineError, OptionsError
@@ -108,7 +109,7 @@ LOST = RuntimeError("CUDA error: device lost\nlong")
 NAN = float("nan")
 
 
-def engine(answers: Sequence[float | Exception], said: list[str]) -> FallbackEngine:
+def engine(answers: Sequence[float | Exception]) -> FallbackEngine:
     """The steps that `TensorRtEngine` has, with stand-ins for what they do."""
     info = EngineInfo("lips-glaze", "tensorrt", "fp16", GPU, "fast", "0123")
     kinds = [("tensorrt", "fp16"), ("torch", "fp16"), ("torch", "fp32")]
@@ -116,15 +117,14 @@ def engine(answers: Sequence[float | Exception], said: list[str]) -> FallbackEng
         FallbackStep(way(answer), *kind, GPU, only_after_nan=kind == ("torch", "fp32"))
         for answer, kind in zip(answers, kinds, strict=True)
     ]
-    return FallbackEngine(info, steps, say=said.append)
+    return FallbackEngine(info, steps)
 
 
 @pytest.mark.parametrize("first", [NAN, float("inf"), torch.OutOfMemoryError("CUDA out of memory.\nTried")])
 def test_a_failing_gpu_is_reported_once_and_frames_continue(
-    first: float | Exception, crops_bgr: NDArray[np.uint8]
+    first: float | Exception, crops_bgr: NDArray[np.uint8], said: Said
 ) -> None:
-    said: list[str] = []
-    made = engine([first, 5.0, 7.0], said)
+    made = engine([first, 5.0, 7.0])
     for _ in range(3):
         assert (made.infer(crops_bgr) == 5.0).all()
     assert len(said) == 1 and said[0].startswith("style lips-glaze: tensorrt fp16 ")
@@ -134,9 +134,8 @@ def test_a_failing_gpu_is_reported_once_and_frames_continue(
     assert "falling back to" in made.info.why
 
 
-def test_nan_in_fp16_falls_back_to_fp32_on_the_gpu(crops_bgr: NDArray[np.uint8]) -> None:
-    said: list[str] = []
-    made = engine([NAN, NAN, 7.0], said)
+def test_nan_in_fp16_falls_back_to_fp32_on_the_gpu(crops_bgr: NDArray[np.uint8], said: Said) -> None:
+    made = engine([NAN, NAN, 7.0])
     assert (made.infer(crops_bgr) == 7.0).all(), "no frame is lost"
     assert [line.rpartition(": ")[2] for line in said] == [
         "falling back to torch fp16 on RTX 4090",
@@ -145,9 +144,8 @@ def test_nan_in_fp16_falls_back_to_fp32_on_the_gpu(crops_bgr: NDArray[np.uint8])
     assert (made.info.precision, made.info.device) == ("fp32", GPU)
 
 
-def test_a_failed_gpu_is_not_tried_in_fp32(crops_bgr: NDArray[np.uint8]) -> None:
-    said: list[str] = []
-    made = engine([LOST, LOST, 7.0], said)
+def test_a_failed_gpu_is_not_tried_in_fp32(crops_bgr: NDArray[np.uint8], said: Said) -> None:
+    made = engine([LOST, LOST, 7.0])
     for _ in range(2):
         with pytest.raises(EngineError, match="torch fp16 failed: CUDA error: device lost") as caught:
             made.infer(crops_bgr)
@@ -217,7 +215,7 @@ def test_torch_compile_runs_only_on_request(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("how", ["crash", "wrong"])
 def test_failed_torch_compile_runs_uncompiled(
-    how: str, crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+    how: str, crops_bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     def compiled(net: nn.Module, **_: object) -> object:
         if how == "crash":
@@ -226,9 +224,8 @@ def test_failed_torch_compile_runs_uncompiled(
 
     without_gpu(monkeypatch)
     monkeypatch.setattr(torch, "compile", compiled)
-    said: list[str] = []
     style = load_style("lips-glaze")
-    made = TorchCudaEngine(style, autotune=True, say=said.append)
+    made = TorchCudaEngine(style, autotune=True)
     (line,) = said
     why = "no Triton here" if how == "crash" else "deviates from FP32 by"
     assert line.startswith("style lips-glaze: torch.compile (max-autotune) cannot be used (") and why in line
@@ -268,11 +265,10 @@ def test_torch_on_a_gpu_matches_the_reference(precision: str, most: float, crops
 
 
 @on_gpu
-def test_compiled_network_on_a_gpu_matches_the_reference(crops_bgr: NDArray[np.uint8]) -> None:
+def test_compiled_network_on_a_gpu_matches_the_reference(crops_bgr: NDArray[np.uint8], said: Said) -> None:
     style = load_style("lips-glaze")
-    said: list[str] = []
-    made = TorchCudaEngine(style, autotune=True, say=said.append)
-    assert ("compiled by torch.compile" in made.info.why) == (said == []), "it may need what is not installed"
+    made = TorchCudaEngine(style, autotune=True)
+    assert ("compiled by torch.compile" in made.info.why) == (not said), "it may need what is not installed"
     assert np.abs(made.infer(crops_bgr) - TorchEngine(style, why="").infer(crops_bgr)).max() < 4.0
 
 

@@ -27,6 +27,15 @@ from support.cli_parts import call
         (["apply", "nothing.png", "out.png"], "no such file"),
         (["looks", "--sheet", "/nowhere/sheet.png"], "/nowhere"),
         (["looks", "--sheet", "me.png", "--photo", "./me.png"], "the same file"),
+        (["looks", "--sheet", "sheet.xyz"], "--sheet sheet.xyz: "),
+        (["looks", "--sheet", "sheet.png", "--photo", "nothing.png"], "no such file or directory - check the path"),
+        (["demo", "--output", "/proc/demo.mp4"], "/proc"),
+        (["engines", "build", "--runtime", "nope"], "--runtime nope: there is no such runtime - use auto"),
+        (["train", "x", "--teacher", "toon"], "train x: --teacher without --faces - give"),
+        (["train", "x", "--teacher", "toon", "--faces", "nowhere"], "--faces nowhere: there is no such folder"),
+        (["apply", ".", "."], "name another folder"),
+        (["apply", "nothing.png", "out.png", "--size", "640x480"], "no such file"),
+        (["ctl", "status", "--pid", "1"], "process id 1"),
         (["evaluate", "lips-glase", "--before", ".", "--after", "."], "lips-glaze"),
         (["ctl", "look", "glaze"], "veneer"),
         (["ctl", "strength", "-0.5"], "veneer"),
@@ -47,3 +56,10 @@ def test_bad_input_gives_one_line_and_exit_code_2(tmp_path: Path, arguments: lis
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("veneer: ") and message in lines[0]
+
+
+@pytest.mark.parametrize("arguments", [["train"], ["engines"], ["calibrate", "collect"]])
+def test_missing_command_or_argument_prints_no_empty_message(arguments: list[str]) -> None:
+    done = call(*arguments)
+    assert done.returncode == 2 and "veneer:  -" not in done.stderr
+    assert "Usage" in done.stdout + done.stderr or done.stderr.startswith("veneer: Missing")

@@ -25,7 +25,7 @@ layers = [{ style = "toon" }]
 
 
 def test_list_shows_the_key_of_each_look(tmp_path: Path) -> None:
-    (tmp_path / "own.toml").write_text('order = ["sketch"]\n[looks.patient]\n[looks.hidden]\nkey = "x"\n')
+    (tmp_path / "own.toml").write_text('order = ["sketch"]\n' + OWN + 'key = "x"\n')
     listed = call("looks", "--looks-file", tmp_path / "own.toml").stdout
     keys = {line[3:].split()[0]: line[0] for line in listed.splitlines()}
     assert (keys["sketch"], keys["none"], keys["patient"], keys["hidden"]) == ("1", "2", "P", "X")

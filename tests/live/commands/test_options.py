@@ -108,6 +108,12 @@ def test_settings_of_apply_found_wrong_later_are_named(tmp_path: Path, entry: st
     assert f"settings.toml, line 2, {entry}: " in done.stderr and "--" not in done.stderr
 
 
+def test_folder_instead_of_the_settings_file_is_named() -> None:
+    settings_file().mkdir(parents=True)
+    with pytest.raises(OptionsError, match=r"settings\.toml.*folder|settings\.toml.*directory"):
+        load_options({})
+
+
 def test_settings_may_begin_with_a_byte_order_mark() -> None:
     write_settings("\ufeff[run]\nfps = 25\n")
     assert load_options({}).fps == 25

@@ -33,7 +33,7 @@ def test_shipped_styles_are_listed() -> None:
 @pytest.mark.usefixtures("own_toon")
 def test_style_instead_of_a_shipped_one_is_shown() -> None:
     user_file().parent.mkdir(parents=True)
-    user_file().write_text("[looks.bright]\nlayers = []\n")
+    user_file().write_text('[looks.bright]\nlayers = [{ style = "lips-glaze" }]\n')
     assert "instead of the shipped one; to go back: veneer styles restore toon" in listed()["toon"]
     looks = {line[3:].split()[0]: line for line in call("looks").stdout.splitlines()}
     assert looks["toon"].endswith("[your style 'toon' instead of the shipped one]")

@@ -80,7 +80,7 @@ def test_engine_is_judged_on_the_built_in_face(monkeypatch: pytest.MonkeyPatch, 
 def test_int8_on_the_built_in_face_gets_calibration_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """An INT8 engine deviates widely on blocks of colour, which are outside its calibrated range."""
     scores = {"psnr_db": 41.25, "mean_error": 0.61, "max_error": 12.0}
-    info = EngineInfo("lips-glaze", "openvino", "int8", "CPU", "the fastest", "a" * 32, "passed")
+    info = EngineInfo("lips-glaze", "openvino", "int8", "CPU", "the fastest; calibration passed", "a" * 32, "passed")
     record_verdict(info.key, passed=True, scores={"cases": {"all": scores}})
     real = selector.open_engine
 
@@ -93,6 +93,7 @@ def test_int8_on_the_built_in_face_gets_calibration_figures(monkeypatch: pytest.
     check = only("_engine", monkeypatch)
     assert check.ok, check.says
     assert "calibration passed: PSNR 41.2 dB, error 0.61 and at most 12.0 of 255" in check.says
+    assert "(the fastest)" in check.says and check.says.count("calibration passed") == 1
 
 
 @pytest.mark.parametrize("precision", ["int8", "bf16", "fp32"])

@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from benchmarks.person_scenes.coverage import Coverage, score
-from benchmarks.person_scenes.scenes import KINDS, Cutout, PersonScene, compose, cut_out, five_in_a_row
+from benchmarks.person_scenes.scenes import KINDS, Cutout, PersonScene, compose, cut_out
 from engines.looks import load_looks
 from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import Frame, ImageU8
@@ -52,9 +53,10 @@ def test_toon_draws_everyone(kind: str, toon: Coverage) -> None:
 def test_five_portraits_in_a_row_are_all_drawn(data_dir: Path, toon: Coverage) -> None:
     pictures = sorted((data_dir / "faces/portraits_cc0").rglob("*.jpg"))[:5]
     people = [cutout for path in pictures if (cutout := cut_out(read_picture(path)))]
-    scene = five_in_a_row(people)
-    drawn, fallback = toon.drawn(Frame(scene.bgr, 0, 0.0))
-    assert not fallback and score(drawn, scene.persons)["bare"] < _MAX_BARE
+    row_bgr = np.hstack([cv2.resize(one.bgr, (400, 400), interpolation=cv2.INTER_AREA) for one in people])
+    persons = np.hstack([cv2.resize(one.alpha, (400, 400)) for one in people])
+    drawn, fallback = toon.drawn(Frame(np.asarray(row_bgr, np.uint8), 0, 0.0))
+    assert not fallback and score(drawn, persons)["bare"] < _MAX_BARE
 
 
 def test_judge_notices_a_bare_bystander() -> None:

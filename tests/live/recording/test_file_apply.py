@@ -14,7 +14,7 @@ from support.cli_parts import HANG_S, until
 from support.never_bare_judge import is_smooth
 from support.sink_clips import read_pictures
 
-from engines.errors import SourceError
+from engines.errors import OptionsError, SourceError
 from live.options import ApplyOptions
 from live.picture_files.picture_reader import read_picture
 from live.picture_files.picture_writer import write_picture
@@ -222,6 +222,23 @@ def test_library_error_names_the_file_and_the_batch_continues(
 )
 def test_invalid_arguments_are_one_line_errors(tmp_path: Path, arguments: list[str], says: str) -> None:
     assert says in one_line(veneer(*arguments, cwd=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("option", "asked"),
+    [
+        ({"size_wh": (640, 480)}, "--size 640x480"),
+        ({"encoder": "hardware"}, "--encoder hardware"),
+        ({"quality": 20}, "--quality 20"),
+    ],
+)
+def test_options_of_films_are_refused_for_a_picture(
+    tmp_path: Path, portrait_bgr: ImageU8, option: dict[str, Any], asked: str
+) -> None:
+    write_picture(tmp_path / "a.png", portrait_bgr)
+    with pytest.raises(OptionsError, match=f"{asked}.*it is for films, and a.png is a picture - leave it out"):
+        file_apply.apply_to(tmp_path / "a.png", tmp_path / "b.png", ApplyOptions(**option))
+    assert files(tmp_path) == ["a.png"]
 
 
 def test_pipe_as_input_does_not_hang(tmp_path: Path) -> None:

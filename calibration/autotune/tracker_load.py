@@ -1,12 +1,9 @@
-"""Timing of engine calls under the load of live use: one face per call beside a running tracker."""
+"""The load of live use beside timed calls: a running tracker."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,19 +15,7 @@ from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
 
 _FRAME_WH = (1280, 720)
-_ROUNDS = 6
-_BURN_IN_CALLS = 3
 _STOP_TIMEOUT_S = 5.0
-
-Key = TypeVar("Key", bound=Hashable)
-
-
-@dataclass(frozen=True, slots=True)
-class CallTime:
-    """Duration of one call in milliseconds: median and 95th percentile."""
-
-    median_ms: float
-    p95_ms: float
 
 
 class TrackerLoad:
@@ -86,31 +71,3 @@ def _portrait_frame() -> ImageU8:
     left = (width - height) // 2
     frame_bgr = cv2.copyMakeBorder(portrait, 0, 0, left, width - height - left, cv2.BORDER_REPLICATE)
     return np.asarray(frame_bgr, np.uint8)
-
-
-def time_interleaved(calls: Mapping[Key, Callable[[], object]], *, seconds: float) -> dict[Key, CallTime]:
-    """Time each call for `seconds` in total, in alternation, so that other load affects all of them equally."""
-    durations_ms: dict[Key, list[float]] = {name: [] for name in calls}
-    for round_number in range(_ROUNDS):
-        for name, call in calls.items():
-            for _ in range(1 if round_number else _BURN_IN_CALLS):
-                call()
-            durations_ms[name] += time_repeatedly(call, seconds / _ROUNDS)
-    return {name: summarise(durations) for name, durations in durations_ms.items()}
-
-
-def summarise(durations_ms: Sequence[float]) -> CallTime:
-    """Return median and 95th percentile, rounded to microseconds."""
-    median, p95 = np.percentile(durations_ms, (50, 95)).tolist()
-    return CallTime(round(median, 3), round(p95, 3))
-
-
-def time_repeatedly(call: Callable[[], object], seconds: float) -> list[float]:
-    """Call for a time, at least once; return the durations in milliseconds."""
-    durations_ms: list[float] = []
-    end_s = time.perf_counter() + seconds
-    while not durations_ms or time.perf_counter() < end_s:
-        started_s = time.perf_counter()
-        call()
-        durations_ms.append((time.perf_counter() - started_s) * 1e3)
-    return durations_ms

@@ -1,1 +1,0 @@
-"""Comparison of this project's generators with published networks."""
