@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 
 from live.pipeline.frame import Frame, ImageU8, fit_into
+from live.pipeline.frame_pool import FramePool
+
+_POOL = FramePool()
 
 
 def fallback_frame(frame: Frame, kind: str) -> Frame:
@@ -30,7 +33,7 @@ def blurred(frame_bgr: ImageU8) -> ImageU8:
         frame_bgr: (H, W, 3) uint8 BGR.
 
     Returns:
-        A new array of the same shape.
+        An array of the same shape, which shares no memory with the frame.
     """
     height, width = frame_bgr.shape[:2]
     longer = max(width, height)
@@ -38,7 +41,9 @@ def blurred(frame_bgr: ImageU8) -> ImageU8:
     tiny = cv2.resize(frame_bgr, tiny_wh, interpolation=cv2.INTER_AREA)
     small = cv2.resize(tiny, (max(2, width // 8), max(2, height // 8)), interpolation=cv2.INTER_CUBIC)
     smooth = cv2.GaussianBlur(small, (0, 0), 5)
-    return cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    result = _POOL.take(frame_bgr.shape)
+    cv2.resize(smooth, (width, height), dst=result, interpolation=cv2.INTER_LINEAR)
+    return result
 
 
 @functools.lru_cache(4)

@@ -19,7 +19,8 @@ _MIN_MAX_AGE_S = 0.5  # a camera at 15 frames per second, repeated at 30, must n
 
 RULE = (
     "every person in the picture is drawn or blurred, except heads under 40 pixels (at 720 lines), people of whom "
-    "neither a face nor the outline is recognised, and for about a second those who come in at the edge"
+    "neither a face nor the outline is recognised, clothes in the colours of the background, and for about a second "
+    "those who come in at the edge"
 )
 """What a covering look guarantees, and its limits."""
 

@@ -294,3 +294,18 @@ def test_ten_bits_of_heic_and_avif_become_eight(tmp_path: Path, suffix: str) -> 
     assert done.returncode == 0 and f"deep{suffix}: its 10 bits per channel are read as 8" in done.stderr, done.stderr
     written = PictureFile(tmp_path / "out.png").still().rgb
     assert written.dtype == np.uint8 and np.abs(written.astype(int) - face_rgb()).mean() < 4
+
+
+@pytest.mark.parametrize(("kind", "quality"), [("jpg", 60), ("jpg", 98), ("png", 98)])
+def test_jpeg_is_quantized_no_coarser_than_its_source(tmp_path: Path, kind: str, quality: int) -> None:
+    face = Image.fromarray(face_rgb())
+    face.save(tmp_path / "fine.jpg", quality=quality)
+    face.save(tmp_path / "usual.jpg", quality=95)
+    face.save(tmp_path / f"a.{kind}", quality=quality)
+    assert apply_to(tmp_path / f"a.{kind}", tmp_path / "b.jpg", ApplyOptions(look="none")) == 0
+    pictures: list[Any] = [Image.open(tmp_path / f"{name}.jpg") for name in ("b", "fine", "usual")]
+    for table, own, other in zip(*(picture.quantization.values() for picture in pictures), strict=True):
+        assert all(step <= min(pair) for step, *pair in zip(table, own, other, strict=True))
+    assert {layer[1:3] for layer in pictures[0].layer} == {(1, 1)}, "4:4:4"
+    for picture in pictures:
+        picture.close()

@@ -119,3 +119,11 @@ def test_apply_reads_its_own_table_of_the_settings(tmp_path: Path, veneer_home: 
         assert done.returncode == 0, done.stderr
         with av.open(str(tmp_path / "out.mp4")) as container:
             assert container.streams.video[0].codec_context.codec.canonical_name == codec
+
+
+def test_hevc_in_mp4_is_tagged_for_apple_players(tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mp4", 3)
+    done = veneer("apply", source, tmp_path / "out.mp4", "--look", "none", "--encoder", "libx265")
+    assert done.returncode == 0, done.stderr
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "hvc1"

@@ -50,6 +50,12 @@ def test_no_face_is_found_on_a_blurred_frame(portrait_bgr: ImageU8) -> None:
     assert not find_faces(soft)
 
 
+def test_blur_reuses_the_memory_of_the_last_one(portrait_bgr: ImageU8) -> None:
+    address = blurred(portrait_bgr).ctypes.data
+    held = blurred(portrait_bgr)
+    assert held.ctypes.data == address and blurred(portrait_bgr).ctypes.data != address
+
+
 @pytest.mark.parametrize("size_wh", [(1, 1), (64, 48), (1280, 720), (720, 1280), (3, 200)])
 def test_card_and_blur_in_every_size(size_wh: tuple[int, int]) -> None:
     width, height = size_wh
