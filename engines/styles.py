@@ -33,6 +33,7 @@ REGIONS = ("lips", *FACE_REGIONS, *FRAME_REGIONS)
 OUTPUTS = ("change", "picture", "planes")
 FACE_SIZE_WH = (256, 256)
 FRAME_SIZE_WH = (448, 256)  # for whole frames: 7:4 crops little of 16:9
+PLANES_FRAME_SIZE_WH = (320, 192)  # bodies are drawn coarsely, each head finely
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError)
 _MIN_SIDE_PX, _MAX_SIDE_PX = 8, 2048
 
@@ -94,7 +95,8 @@ class Style:
         if region not in REGIONS or "lips" in (region, self.region):
             usable = "lips" if self.region == "lips" else ", ".join(REGIONS[1:])
             raise LookError(f"style {self.name!r} on region {region!r}", "it cannot work there", f"use {usable}")
-        return replace(self, region=region, size_wh=FRAME_SIZE_WH if region in FRAME_REGIONS else FACE_SIZE_WH)
+        frame_wh = PLANES_FRAME_SIZE_WH if self.output == "planes" else FRAME_SIZE_WH
+        return replace(self, region=region, size_wh=frame_wh if region in FRAME_REGIONS else FACE_SIZE_WH)
 
     def load_generator(self) -> nn.Module:
         """Return the PyTorch module with its weights, in FP32 on the CPU, in evaluation mode.

@@ -26,6 +26,8 @@ _PAPER_LEVEL = 225
 _TILE_PX = 256  # of paper and screen; both are repeated
 _SHADE_STEP = 255 / 5.6  # levels of the shade plane for one tone
 _SOLID = 0.92  # opacity of the outlines
+_MASK_SIDE_PX = 224  # masks are soft: their outlines are computed at this size at most
+_MIN_HAIR_PX = 8
 _MIN_REACH_PX = 2.5  # pixels of a mask: distances to its border are enlarged, which needs a few pixels of slope
 
 
@@ -66,17 +68,27 @@ def draw(
     workspace = workspace or Workspace()
     height, width = planes.fields.shape[:2]
     face_px = float(np.mean([face.face_px for face in faces])) if faces else 0.25 * height
-    shade, ink = (np.asarray(cv2.extractChannel(planes.fields, field), np.uint8) for field in (SHADE, INK))
+    shade, ink, hair = (workspace.array(f"field {index}", (height, width)) for index in (SHADE, INK, HAIR))
+    cv2.split(planes.fields, [shade, ink, hair])
     if medium.screen:
         shade = _screened(shade, medium.screen, face_px)
-    picture = gains(shade, medium.tone_gain, workspace.array("drawing", (height, width, 3)))
+    picture = gains(shade, medium.tone_gain, workspace, "drawing")
     cv2.multiply(planes.colour, picture, dst=picture, scale=MAX_GAIN / 255)
-    coverage = cv2.LUT(ink, medium.ink_coverage)
-    for mask, part, within in ((planes.fields[:, :, HAIR], 0.75, person), (person, 1.0, None)):
-        if mask is not None:
-            line_px = medium.line * medium.outline * face_px * part
-            cv2.max(coverage, _line_around(mask, (width, height), line_px, face_px, within), dst=coverage)
-    ink_over(picture, np.asarray(coverage, np.uint8), medium)
+    coverage = cv2.LUT(ink, medium.ink_coverage, dst=workspace.array("coverage", (height, width)))
+    line_px = medium.line * medium.outline * face_px
+    if person is not None:
+        cv2.max(coverage, _line_around(person, (width, height), line_px, face_px, workspace), dst=coverage)
+    x, y, across, down = cv2.boundingRect(hair)
+    if across > _MIN_HAIR_PX < down:
+        part = np.s_[y : y + down, x : x + across]
+        line = _line_around(hair[part], (across, down), 0.75 * line_px, face_px, workspace)
+        if person is not None:  # the outline of the person is drawn already
+            scale = np.array([person.shape[1] / width, person.shape[0] / height] * 2)
+            left, top, to_x, to_y = np.rint(np.array([x, y, x + across, y + down]) * scale).astype(int).tolist()
+            inside = cv2.resize(person[top : max(to_y, top + 1), left : max(to_x, left + 1)], (across, down))
+            line = cv2.min(line, cv2.convertScaleAbs(cv2.subtract(inside, (190,)), alpha=8))  # type: ignore[assignment, call-overload]
+        cv2.max(coverage[part], line, dst=coverage[part])
+    ink_over(picture, np.asarray(coverage, np.uint8), medium, workspace)
     if medium.paper:
         paper = _tiled(_paper(medium.paper), (width, height))
         cv2.multiply(picture, cv2.merge([paper] * 3), dst=picture, scale=1 / _PAPER_LEVEL)
@@ -92,21 +104,18 @@ def draw_region(planes: Planes, size_wh: tuple[int, int], medium: Medium, faces:
 
 
 def _line_around(
-    mask: ImageU8, size_wh: tuple[int, int], line_px: float, face_px: float, within: ImageU8 | None
+    mask: ImageU8, size_wh: tuple[int, int], line_px: float, face_px: float, workspace: Workspace
 ) -> ImageU8:
     """Return a line along the border of a mask, at `size_wh`; computed at a reduced size, drawn at the full one."""
-    small_wh = max(2, size_wh[0] // 2), max(2, size_wh[1] // 2)
-    if mask.shape[1] < small_wh[0]:
-        small_wh = mask.shape[1], mask.shape[0]
-    scale = small_wh[0] / size_wh[0]
-    small = cv2.resize(mask, small_wh, interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
+    scale = min(1.0, _MASK_SIDE_PX / max(size_wh), mask.shape[1] / size_wh[0])
+    small_wh = max(2, round(scale * size_wh[0])), max(2, round(scale * size_wh[1]))
+    small = cv2.resize(mask, small_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32) / np.float32(255)
     reach_px = max(line_px, _MIN_REACH_PX / scale)
     near = nearness(small, reach_px * scale, 0.010 * face_px * scale)
-    if within is not None:
-        near *= cv2.resize(within, small_wh, interpolation=cv2.INTER_LINEAR) > 200
     levels = np.rint(near * 255).astype(np.uint8)
-    whole = cv2.resize(levels, size_wh, interpolation=cv2.INTER_CUBIC)
-    return as_line(np.asarray(whole, np.uint8), line_px, reach_px, _SOLID)
+    whole = workspace.array("nearness", (size_wh[1], size_wh[0]))
+    cv2.resize(levels, size_wh, dst=whole, interpolation=cv2.INTER_CUBIC)
+    return as_line(whole, line_px, reach_px, _SOLID)
 
 
 def _screened(shade: ImageU8, strength: float, face_px: float) -> ImageU8:

@@ -19,6 +19,7 @@ from engines.drawing.face_measures import (
 )
 from engines.drawing.medium import Medium, gains
 from engines.drawing.strokes import Points, curve, disc, fill, stroke
+from engines.regions.workspace import Workspace
 
 ImageU8 = NDArray[np.uint8]
 
@@ -134,9 +135,10 @@ def _draw_mouth_opening(
     _blend(part_bgr, inside, shape)
 
 
-def ink_over(picture_bgr: ImageU8, coverage: ImageU8, medium: Medium) -> None:
+def ink_over(picture_bgr: ImageU8, coverage: ImageU8, medium: Medium, workspace: Workspace | None = None) -> None:
     """Draw ink on a picture (H, W, 3) uint8, in place: the colour below is darkened by a coverage (H, W) uint8."""
-    cv2.multiply(picture_bgr, gains(coverage, medium.ink_gain), dst=picture_bgr, scale=1 / 255)
+    gain = gains(coverage, medium.ink_gain, workspace or Workspace(), "ink")
+    cv2.multiply(picture_bgr, gain, dst=picture_bgr, scale=1 / 255)
 
 
 def _patch(picture_bgr: ImageU8, points_xy: Points, margin: float) -> tuple[ImageU8, Points] | None:

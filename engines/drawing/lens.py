@@ -31,17 +31,28 @@ class Lenses:
 
     def warp(self, crop_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the crop (H, W, 3) uint8 through the lenses."""
-        height, width = crop_bgr.shape[:2]
-        y, x = np.mgrid[0 : height + 1 : _GRID_PX, 0 : width + 1 : _GRID_PX].astype(np.float32)
-        at = np.stack((x, y), -1)
-        grid = (at + self._shift(at)).astype(np.float32)
-        step = np.float32(1 / _GRID_PX)
-        px, py = (np.arange(size, dtype=np.float32) + np.float32(0.5) for size in (width, height))
-        # Bilinear interpolation of the grid: cv2.resize would place the samples at the centres of its cells.
-        grid_x, grid_y = np.meshgrid(px * step, py * step)
-        places = cv2.remap(grid, grid_x, grid_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) - np.float32(0.5)
-        x, y = cv2.split(places)
-        return np.asarray(cv2.remap(crop_bgr, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        low = np.floor((self.centres_xy - self.radii_px[:, None]).min(0)).clip(0).astype(int)
+        high = np.ceil((self.centres_xy + self.radii_px[:, None]).max(0)).clip(0, crop_bgr.shape[1::-1]).astype(int)
+        (left, top), (right, bottom) = low.tolist(), high.tolist()
+        if right - left < _GRID_PX or bottom - top < _GRID_PX:
+            return crop_bgr
+        width, height = right - left, bottom - top
+        cells_wh = -(-width // _GRID_PX), -(-height // _GRID_PX)
+        x, y = ((np.arange(cells, dtype=np.float32) + 0.5) for cells in cells_wh)
+        at = np.stack(np.meshgrid(left + x * (width / cells_wh[0]), top + y * (height / cells_wh[1])), -1)
+        shift = cv2.resize(self._shift(at.astype(np.float32)), (width, height), interpolation=cv2.INTER_LINEAR)
+        places = np.asarray(shift, np.float32)
+        places[..., 0] += np.arange(left, right, dtype=np.float32)
+        places[..., 1] += np.arange(top, bottom, dtype=np.float32)[:, None]
+        out = crop_bgr.copy()
+        out[top:bottom, left:right] = cv2.remap(
+            crop_bgr,
+            places,
+            None,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,  # type: ignore[call-overload]
+        )
+        return out
 
     def moved(self, points_xy: Points) -> Points:
         """Return where points (N, 2) of the crop are shown after `warp`, by fixed-point iteration."""

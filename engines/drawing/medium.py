@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from typer import Option
 
 from engines.drawing.plane_set import SHADE_RANGE
+from engines.regions.workspace import Workspace
 
 Table = NDArray[np.uint8]
 MAX_GAIN = 1.25  # the tone table's 255
@@ -95,14 +96,17 @@ class Medium:
         return np.asarray(matrix[::-1], np.float32)
 
 
-def gains(index: NDArray[np.uint8], table: Table, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-    """Return the rows of a table (256, 3) uint8 for an index (H, W) uint8, as (H, W, 3)."""
-    columns = [np.ascontiguousarray(table[:, channel]) for channel in range(3)]
-    if (table == table[:, :1]).all():
-        levels = [cv2.LUT(index, columns[0])] * 3
-    else:  # three tables of one channel take half the time of one with three channels
-        levels = [cv2.LUT(index, column) for column in columns]
-    return cv2.merge(levels, dst=out)  # type: ignore[return-value]
+def gains(index: NDArray[np.uint8], table: Table, workspace: Workspace, name: str) -> NDArray[np.uint8]:
+    """Return the rows of a table (256, 3) uint8 for an index (H, W) uint8, as (H, W, 3) in the workspace."""
+    levels: list[NDArray[np.uint8]] = []
+    for channel in range(3):  # three tables of one channel take half the time of one with three channels
+        column = np.ascontiguousarray(table[:, channel])
+        if channel and (column == table[:, channel - 1]).all():
+            levels.append(levels[-1])
+        else:
+            levels.append(workspace.array(f"{name} {channel}", index.shape))
+            cv2.LUT(index, column, dst=levels[-1])
+    return cv2.merge(levels, dst=workspace.array(name, (*index.shape, 3)))  # type: ignore[return-value]
 
 
 def _within(edges: Sequence[float]) -> list[float]:

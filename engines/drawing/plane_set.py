@@ -39,16 +39,15 @@ class Planes:
 
 
 def planes_of(output: NDArray[np.float32]) -> Planes:
-    """Return the planes of a network's output, (h, w, 12) in steps of 1/255; the fields have twice its size."""
-    height, width, channels = output.shape
-    flat = output.reshape(height, -1)
-    levels = np.asarray(cv2.addWeighted(flat, 0.5, flat, 0.5, 0.0, dtype=cv2.CV_8U), np.uint8).reshape(
-        height, width, channels
-    )
-    fields = np.empty((2 * height, 2 * width, 3), np.uint8)
+    """Return the planes of a network's output, (12, h, w) in steps of 1/255; the fields have twice its size."""
+    channels, height, width = output.shape
+    flat = output.reshape(channels * height, width)
+    levels = np.asarray(cv2.addWeighted(flat, 0.5, flat, 0.5, 0.0, dtype=cv2.CV_8U), np.uint8)  # rounds and saturates
+    levels = levels.reshape(channels, height, width)
+    fine = np.empty((2, 2 * height, 2 * width), np.uint8)
     for field, first in ((SHADE, 4), (INK, 8)):
-        squares = levels[:, :, first : first + 4].reshape(height, width, 2, 2)
-        fields[:, :, field] = squares.transpose(0, 2, 1, 3).reshape(2 * height, 2 * width)
-    hair = np.ascontiguousarray(levels[:, :, 3])
-    fields[:, :, HAIR] = cv2.resize(hair, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
-    return Planes(np.ascontiguousarray(levels[:, :, :3]), fields)
+        for place in range(4):
+            fine[field, place // 2 :: 2, place % 2 :: 2] = levels[first + place]
+    hair = cv2.resize(levels[3], (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
+    colour, fields = cv2.merge(list(levels[:3])), cv2.merge([fine[SHADE], fine[INK], np.asarray(hair, np.uint8)])
+    return Planes(np.asarray(colour, np.uint8), np.asarray(fields, np.uint8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import cv2
@@ -12,19 +13,29 @@ Points = NDArray[Any]  # (N, 2) float, pixels; the corner of the first pixel is 
 
 _SUBPIXEL_BITS = 4  # of OpenCV's fixed-point coordinates
 _STROKE_POINTS = 24
+_ALONG = np.linspace(0, 1, _STROKE_POINTS)
+_SWELL = np.sin(np.pi * _ALONG) ** 0.6
 _FAR = 2.0**17  # pixels; OpenCV's fixed-point coordinates overflow far beyond
 
 
 def curve(points_xy: Points, count: int) -> Points:
     """Return (count, 2) points of the Catmull-Rom spline through (N, 2) points, evenly spaced in its parameter."""
-    points = np.asarray(points_xy, np.float64)
-    padded = np.concatenate((2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]))
-    at = np.linspace(0, len(points) - 1, count)
-    first = np.minimum(at.astype(int), len(points) - 2)
-    part = (at - first)[:, None]
+    points: Points = _spline_weights(len(points_xy), count) @ np.asarray(points_xy, np.float64)
+    return points
+
+
+@functools.lru_cache(maxsize=64)
+def _spline_weights(points: int, count: int) -> Points:
+    """Return (count, points) weights of the open spline; beyond its ends the points are continued in a line."""
+    padded = np.zeros((points + 2, points))
+    padded[1:-1] = np.eye(points)
+    padded[0, :2], padded[-1, -2:] = (2, -1), (-1, 2)
+    at = np.linspace(0, points - 1, count)
+    first = np.minimum(at.astype(int), points - 2)
+    t = (at - first)[:, None]
     before, start, end, after = (padded[first + offset] for offset in range(4))
     slope, bend = end - before, 2 * before - 5 * start + 4 * end - after
-    return np.asarray(start + part / 2 * (slope + part * (bend + part * (3 * (start - end) + after - before))))
+    return np.asarray(start + t / 2 * (slope + t * (bend + t * (3 * (start - end) + after - before))))
 
 
 def stroke(line_xy: Points, width_px: float, taper: tuple[float, float] = (0.0, 0.0)) -> Points:
@@ -36,12 +47,10 @@ def stroke(line_xy: Points, width_px: float, taper: tuple[float, float] = (0.0, 
         taper: width of the first and of the last point, relative to the middle.
     """
     line = curve(line_xy, _STROKE_POINTS)
-    along = np.linspace(0, 1, len(line))
-    swell = np.sin(np.pi * along) ** 0.6
-    width = width_px * (np.where(along < 0.5, *taper) * (1 - swell) + swell)
-    direction = np.gradient(line, axis=0)
-    direction /= np.maximum(np.hypot(*direction.T), 1e-6)[:, None]
-    offset = np.stack((-direction[:, 1], direction[:, 0]), 1) * width[:, None] / 2
+    ahead = np.concatenate((line[1:], line[-1:])) - np.concatenate((line[:1], line[:-1]))
+    length = np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-6)
+    width = width_px * (np.where(_ALONG < 0.5, *taper) * (1 - _SWELL) + _SWELL)
+    offset = np.stack((-ahead[:, 1], ahead[:, 0]), 1) * (width / length / 2)[:, None]
     return np.concatenate((line + offset, (line - offset)[::-1]))
 
 

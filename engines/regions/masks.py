@@ -75,9 +75,9 @@ def crop_of_mask(person: ImageU8, area: tuple[int, int, int, int], frame_wh: tup
     )
 
 
-def head_vignette() -> ImageU8:
-    """Return the weight of a head's square, which fades to 0 at its border, (S, S) uint8."""
-    return _vignette((_SIDE_PX, _SIDE_PX))
+def head_vignette(side_px: int) -> ImageU8:
+    """Return the weight of a head's square, which fades to 0 at its border, (side_px, side_px) uint8."""
+    return _vignette((side_px, side_px))
 
 
 def _person_mask(person: ImageU8, region: PictureRegion, size_wh: tuple[int, int]) -> ImageU8:

@@ -18,10 +18,10 @@ class IoAdapter(nn.Module):
     def forward(self, regions_bgr: Tensor) -> Tensor:
         """Convert (N, H, W, 3) uint8 BGR, 0..255, to the generator's output, (N, H, W, 3) float32 BGR.
 
-        Planes of a drawing, (N, H/2, W/2, 12), keep the generator's order of channels.
+        Planes of a drawing stay as the generator returns them, (N, 12, H/2, W/2).
         """
         planes_rgb = regions_bgr.permute(0, 3, 1, 2).index_select(1, self.swapped)  # faster than a flip in OpenVINO
         out: Tensor = self.generator(planes_rgb.float() / 255.0)  # (N, 3, H, W)
-        if out.shape[1] == len(self.swapped):
-            out = out.index_select(1, self.swapped)
-        return (out * 255.0).permute(0, 2, 3, 1)  # (N, H, W, 3)
+        if out.shape[1] != len(self.swapped):
+            return out * 255.0
+        return (out * 255.0).index_select(1, self.swapped).permute(0, 2, 3, 1)  # (N, H, W, 3)

@@ -173,7 +173,7 @@ def _infer(layer: LoadedLayer, crops_bgr: list[ImageU8]) -> Floats:
     regions_bgr = crops_bgr[0][None] if len(crops_bgr) == 1 else np.stack(crops_bgr)
     output: object = layer.engine.infer(regions_bgr)
     count, height, width, _ = regions_bgr.shape
-    expected = (count, height // 2, width // 2, CHANNELS) if layer.medium else regions_bgr.shape
+    expected = (count, CHANNELS, height // 2, width // 2) if layer.medium else regions_bgr.shape
     if not isinstance(output, np.ndarray) or output.shape != expected or output.dtype != np.float32:
         got = f"shape {output.shape}, {output.dtype}" if isinstance(output, np.ndarray) else type(output).__name__
         info = layer.engine.info
@@ -222,15 +222,17 @@ def _draw_planes(jobs: list[_Job]) -> int:
     stats, medium, parts, bare_faces = jobs[0].stats, jobs[0].layer.medium, list[PlaneRegion](), 0
     assert medium is not None
     drawn = dict[int, DrawnFace]()
+    covered = any(job.layer.region in FRAME_REGIONS for job in jobs)  # the masks of heads are not needed then
     for job in jobs:
         started_s = time.perf_counter()
-        crops, found = [], _picture_regions(job)
+        is_head = job.layer.region in FACE_REGIONS
+        crops, found = [], _picture_regions(job, masked=not (covered and is_head))
         for region, face in found:
             crop = region.crop(job.frame_bgr, job.workspace)
             lenses = None if face is None else face_lenses(region.landmarks(face.landmarks_xy), medium.eyes, medium.jaw)
             crops.append(crop if lenses is None else lenses.warp(crop))
         for face, temporal in zip(job.faces, job.filters, strict=True):
-            if face.face_id not in drawn or job.layer.region in FACE_REGIONS:
+            if face.face_id not in drawn or is_head:
                 measures = measure_face(job.frame_bgr, face.landmarks_xy, temporal_filter=temporal, at_s=job.at_s)
                 lenses = face_lenses(face.landmarks_xy, medium.eyes, medium.jaw)
                 shown_xy = face.landmarks_xy if lenses is None else lenses.moved(face.landmarks_xy)
@@ -239,9 +241,8 @@ def _draw_planes(jobs: list[_Job]) -> int:
         stats.region_ms += (cropped_s - started_s) * 1e3
         if found:
             outputs = _infer(job.layer, crops).copy()  # the same engine may run for the next layer
-            is_head = job.layer.region in FACE_REGIONS
             parts += [PlaneRegion(region, output, is_head) for (region, _), output in zip(found, outputs, strict=True)]
-            stats.drawn += [region for region, _ in found]
+            stats.drawn += [] if covered and is_head else [region for region, _ in found]
         if job.layer.region not in FRAME_REGIONS:
             bare_faces = max(bare_faces, len(job.faces) - len(found))
         stats.generate_ms += (time.perf_counter() - cropped_s) * 1e3
@@ -254,8 +255,8 @@ def _draw_planes(jobs: list[_Job]) -> int:
     return bare_faces
 
 
-def _picture_regions(job: _Job) -> list[tuple[PictureRegion, Face | None]]:
-    """Return the layer's regions with their masks; those of faces with the face."""
+def _picture_regions(job: _Job, *, masked: bool = True) -> list[tuple[PictureRegion, Face | None]]:
+    """Return the layer's regions, with their masks if `masked`; those of faces with the face."""
     style = job.layer.style
     assert isinstance(style, Style)
     kind, frame_wh = style.region, (job.frame_bgr.shape[1], job.frame_bgr.shape[0])
@@ -267,6 +268,8 @@ def _picture_regions(job: _Job) -> list[tuple[PictureRegion, Face | None]]:
         if region is not None:
             name = f"mask {job.index} {len(regions)}"  # masks of all layers are in use at the same time
             drawn_xy = [one.landmarks_xy for one in job.faces] if xy is None else [xy]
-            mask = region_mask(region, kind, drawn_xy, job.person, workspace=job.workspace, name=name)
-            regions.append((replace(region, mask=mask), face))
+            if masked:
+                mask = region_mask(region, kind, drawn_xy, job.person, workspace=job.workspace, name=name)
+                region = replace(region, mask=mask)
+            regions.append((region, face))
     return regions

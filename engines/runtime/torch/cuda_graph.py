@@ -27,10 +27,10 @@ def bgr_to_planes(regions_bgr: Tensor, dtype: torch.dtype, memory_format: torch.
 def planes_to_bgr(planes_rgb: Tensor) -> Tensor:
     """Convert (N, 3, H, W) RGB, 0..1, to (N, H, W, 3) float32 BGR in steps of 1/255.
 
-    Planes of a drawing, (N, 12, h, w), keep the order of their channels.
+    Planes of a drawing, (N, 12, h, w), keep their order.
     """
     levels = planes_rgb.float() * 255
-    return (levels.flip(1) if levels.shape[1] == 3 else levels).permute(0, 2, 3, 1).contiguous()
+    return levels.flip(1).permute(0, 2, 3, 1).contiguous() if levels.shape[1] == 3 else levels.contiguous()
 
 
 class StaticRun:
