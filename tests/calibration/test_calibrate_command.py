@@ -93,7 +93,7 @@ def test_empty_folder_name_is_rejected(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_machine_rejects_looks_without_a_network() -> None:
-    with pytest.raises(OptionsError, match="machine none nude-satin: these looks use no network.*toon, glaze"):
+    with pytest.raises(OptionsError, match="machine none nude-satin: these looks use no network.*toon, comic"):
         call("machine", "none", "nude-satin")
     assert not choice_file().exists()
 

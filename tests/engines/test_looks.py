@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engines.drawing.medium import MEDIA
 from engines.errors import LookError
 from engines.looks import find_look, load_looks, user_file
 from engines.styles import Style
@@ -13,13 +16,13 @@ from engines.styles import Style
 
 def test_shipped_looks_are_in_key_order() -> None:
     names = list(load_looks())
-    assert names[:5] == ["none", "toon", "glaze", "soft", "sketch"]
+    assert names[:5] == ["none", "toon", "comic", "gouache", "glaze"]
 
 
 def test_only_covering_looks_hold_without_a_face() -> None:
     looks = load_looks()
     covering = {name for name, look in looks.items() if look.no_face != "raw"}
-    assert covering == {"toon", "sketch", "toon-glaze"}
+    assert covering == {"toon", "comic", "gouache", "sketch", "toon-glaze"}
     assert all(
         (looks[name].no_face, looks[name].hold_s, looks[name].then) == ("hold", 0.5, "blur") for name in covering
     )
@@ -34,8 +37,31 @@ def test_own_covering_look_holds_by_default(tmp_path: Path) -> None:
     looks = load_looks(path)
     assert (looks["a"].no_face, looks["a"].hold_s) == ("hold", 0.5)
     assert looks["b"].no_face == "card"
-    (layer,) = looks["b"].layers
-    assert isinstance(layer.style, Style) and (layer.style.region, layer.style.size_wh) == ("frame", (448, 256))
+    places = [
+        (layer.style.region, layer.style.size_wh) for layer in looks["b"].layers if isinstance(layer.style, Style)
+    ]
+    assert places == [("frame", (320, 192)), ("head", (256, 256))], "the frame coarsely, each head finely"
+
+
+def test_a_drawn_layer_takes_a_medium_and_its_values(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[looks.a]\nlayers = [{ style = "toon", region = "person", medium = "comic", line = 2, eyes = 1.0 }]\n'
+    )
+    for layer in load_looks(path)["a"].layers:
+        assert layer.medium == replace(MEDIA["comic"], line=2, eyes=1.0)
+    for wrong, message in (
+        ('medium = "oil"', "use one of cel, comic, gouache"),
+        ("line = -1", "line = -1: out of range - use 0.0 to 3.0"),
+        ("lines = 1", "did you mean 'line'"),
+        ('region = "head", line = "bold"', "line = 'bold'"),
+    ):
+        path.write_text(f'[looks.a]\nlayers = [{{ style = "toon", {wrong} }}]\n')
+        with pytest.raises(LookError, match=re.escape(message)):
+            load_looks(path)
+    path.write_text('[looks.a]\nlayers = [{ style = "soft", medium = "comic" }]\n')
+    with pytest.raises(LookError, match="unknown key 'medium'"):
+        load_looks(path)
 
 
 def test_own_look_replaces_a_shipped_one(veneer_home: Path) -> None:

@@ -28,13 +28,13 @@ class DecompositionConfig(PairedConfig):
     """Config of the training of planes. The weights of the losses are those of paired training, on six planes.
 
     Attributes:
-        scales: Range of the pictures' scale; small ones are seen when whole frames are drawn.
+        min_scale: Small pictures are learned too: they are seen when whole frames are drawn.
     """
 
     generator: Annotated[str, Option(help=f"Network that returns planes: {PLANES_GENERATOR}.")] = PLANES_GENERATOR
     output: str = "planes"
     drawn: Annotated[float, Option(help="Weight of the difference of the drawings.", min=0)] = 1.0
-    scales: tuple[float, float] = (0.4, 1.12)
+    min_scale: float = 0.4
     turned: float = 0.5
 
 

@@ -41,7 +41,7 @@ class PairedConfig(TrainConfig):
     Attributes:
         weight_decay: Of Muon and AdamW.
         turned: Share of the crops that are rotated and scaled, input and target alike.
-        scales: Range of that scale.
+        min_scale: Smallest scale of such crops; `max_scale` is the largest.
         held_out: Share of the pairs held out for validation, at most `max_held_out` pairs.
     """
 
@@ -59,7 +59,8 @@ class PairedConfig(TrainConfig):
     webcam: Annotated[float, Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.6
     relit: Annotated[float, Option(help="Share of relit pairs.", min=0, max=1, show_default="0.4; 0 for sketch")] = 0.4
     turned: float = 0.2
-    scales: tuple[float, float] = (0.9, 1.12)
+    min_scale: float = 0.9
+    max_scale: float = 1.12
     grid_px: Annotated[int, Option("--grid", help="Grid of the targets, pixels; 1 for none.", min=1)] = 1
     held_out: float = 0.05
     max_held_out: int = 48
@@ -123,7 +124,7 @@ class Paired(TrainingMethod[PairedConfig]):
         config = self.config
         return PairedBatches(
             pairs=self.learned, batch=config.batch, crop_px=config.crop_px, webcam=config.webcam, relit=config.relit,
-            turned=config.turned, scales=config.scales, grid_px=config.grid_px, seed=config.seed,
+            turned=config.turned, scales=(config.min_scale, config.max_scale), grid_px=config.grid_px, seed=config.seed,
             two_views=bool(config.temporal), rank=rank,
         )  # fmt: skip
 

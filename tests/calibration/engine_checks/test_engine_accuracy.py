@@ -79,7 +79,7 @@ def test_a_single_non_finite_value_fails(lost: float, reference: Reference, real
 
 
 def test_error_in_one_case_is_not_averaged_out(built_in_set: Path) -> None:
-    style = load_style("toon")
+    style = load_style("soft")
     real = TorchEngine(style, why="")
     pictures = [one for one in stills(style, most=2) if one.case in ("plain", "turned", "dark")]
     reference = Reference(style, real, pictures, [])

@@ -74,7 +74,7 @@ def ends(pid: str) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in Linux' /proc")
 def test_ctrl_c_ends_engines_build_and_its_builder(built_in_set: Path) -> None:
-    command = [sys.executable, "-m", "live", "engines", "build", "toon"]
+    command = [sys.executable, "-m", "live", "engines", "build", "lips-glaze"]
     with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         try:

@@ -107,7 +107,7 @@ def test_json_report_and_contact_sheet_are_complete(faces: Path, tmp_path: Path,
     for picture in report["pictures"]:
         copied = {key: picture[key] for key in picture["untouched"]}
         assert copied == picture["untouched"], "a copy scores like the unmodified photo"
-        assert 15 < picture["psnr_db"] < 35
+        assert 10 < picture["psnr_db"] < 35
         assert 0.2 < picture["line_recall"] < 1
         assert picture["drift_percent"] == 0.0
         assert picture["flicker_still"]["ratio"] == picture["flicker_jitter"]["ratio"] == 1.0
@@ -228,7 +228,7 @@ def test_unusable_clips_are_reported(faces: Path, tmp_path: Path) -> None:
 def test_unwritable_sheet_is_reported_before_the_evaluation(faces: Path, tmp_path: Path) -> None:
     base = ("copy", "--teacher", "sketch", "--faces", faces, "--sheet")
     assert ".xyz" in failure(SinkError, *base, tmp_path / "sheet.xyz")
-    assert "no folder" in failure(SinkError, *base, tmp_path / "nowhere" / "sheet.png")
+    assert "no folder" in failure(OptionsError, *base, tmp_path / "nowhere" / "sheet.png")
 
 
 def test_unknown_runtime_is_reported(faces: Path) -> None:

@@ -97,7 +97,7 @@ def config(request: TrainRequest, **given: Any) -> PairedConfig:
 def test_pencil_drawings_are_not_relit_with_their_photo(tmp_path: Path) -> None:
     pencil = request(tmp_path, tmp_path, teacher="sketch")
     assert config(pencil).relit == 0 and pencil.variants["lights"] == 1, "paper is white in any light"
-    colours = request(tmp_path, tmp_path)
+    colours = request(tmp_path, tmp_path, teacher="retouch")
     assert config(colours).relit > 0 and colours.variants["lights"] == 0
     chosen = request(tmp_path, tmp_path, teacher="sketch", lights=3)
     assert config(chosen, relit=0.1).relit == 0.1 and chosen.variants["lights"] == 3

@@ -119,9 +119,9 @@ def test_measures_of_two_photos_are_smoothed_in_time() -> None:
 
 
 def test_planes_of_an_output_have_its_pixels_in_order() -> None:
-    output = np.zeros((2, 3, 12), np.float32)
-    output[..., :3], output[..., 3] = (10, 20, 30), 40
-    output[1, 2, 4:8], output[0, 1, 8:] = (1, 2, 3, 4), (5, 6, 7, 300)
+    output = np.zeros((12, 2, 3), np.float32)
+    output[:3], output[3] = np.array([10, 20, 30])[:, None, None], 40
+    output[4:8, 1, 2], output[8:, 0, 1] = (1, 2, 3, 4), (5, 6, 7, 300)
     planes = planes_of(output)
     assert (planes.colour == (10, 20, 30)).all() and (planes.fields[..., 2] == 40).all()
     assert planes.fields[2:, 4:, 0].tolist() == [[1, 2], [3, 4]]

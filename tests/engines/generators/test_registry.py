@@ -31,7 +31,7 @@ def test_specs_are_read_without_pytorch() -> None:
         "from engines.generators.registry import generator_specs\n"
         "from engines.styles import load_style\n"
         "assert len(generator_specs()) >= 8\n"
-        "assert load_style('toon').step_px == 8\n"
+        "assert load_style('toon').step_px == 16\n"
         "assert 'torch' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)

@@ -113,8 +113,8 @@ def test_an_unreadable_region_is_named_and_skipped(regions: Path, tmp_path: Path
 
 
 def test_what_cannot_be_drawn_is_one_line(regions: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionsError, match="did you mean 'toon'"):
-        draw_pairs(regions, "tonn", tmp_path / "a")
+    with pytest.raises(OptionsError, match="did you mean 'sketch'"):
+        draw_pairs(regions, "skech", tmp_path / "a")
     (tmp_path / "empty").mkdir()
     with pytest.raises(OptionsError, match="photos that show faces"):
         draw_pairs(tmp_path / "empty", "sketch", tmp_path / "b")

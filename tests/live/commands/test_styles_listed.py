@@ -27,7 +27,7 @@ def listed() -> dict[str, str]:
 
 
 def test_shipped_styles_are_listed() -> None:
-    assert listed()["toon"] == "toon_net head shipped"
+    assert listed()["toon"] == "plane_net head shipped"
 
 
 @pytest.mark.usefixtures("own_toon")
