@@ -12,13 +12,13 @@ import typer
 if TYPE_CHECKING:
     from engines.styles import Style
 
-_USAGE = "give --teacher NAME --faces DIR, or --before DIR --after DIR"
+_USAGE = "give --teacher NAME --faces DIR, or --before DIR --after DIR, or --likeness XML --faces DIR --gallery DIR"
 
 
 def evaluate(
     style: Annotated[str, typer.Argument(metavar="STYLE", help="toon, lips-glaze or a style of your own.")],
     teacher: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Teacher of the style: toon, sketch or retouch.")
+        str | None, typer.Option(metavar="NAME", help="Teacher of the style: cel, sketch or retouch.")
     ] = None,
     faces: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="Photos of faces not used for training; repeatable.")
@@ -32,12 +32,23 @@ def evaluate(
     ] = None,
     before: Annotated[Path | None, typer.Option(metavar="DIR", help="Input pictures.")] = None,
     after: Annotated[Path | None, typer.Option(metavar="DIR", help="Target pictures with the same names.")] = None,
+    likeness: Annotated[
+        Path | None, typer.Option(metavar="XML", help="OpenVINO graph of a face recognition network.")
+    ] = None,
+    gallery: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Photos among which drawn persons are looked up.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores of every picture as JSON.")] = False,
 ) -> None:
     """Score a style: against its teacher on faces (--teacher, --faces), or on pairs of pictures (--before, --after).
 
-    Scores against a teacher: PSNR, SSIM, lines, landmark drift, flicker, and pixels changed outside the mask.
+    Scores against a teacher: PSNR, SSIM, lines, landmark drift, flicker, and pixels changed outside the mask. With
+    --likeness, STYLE is a look: the faces are drawn, and each person is looked up among the gallery's photos, whose
+    files begin with the same name up to an underscore.
     """
+    if likeness is not None:
+        _evaluate_likeness(style, likeness, faces or [], gallery or [], as_json=as_json)
+        return
     teacher_options = {"--teacher": teacher, "--faces": faces, "--clip": clip, "--sheet": sheet, "--runtime": runtime}
     pair_options = {"--before": before, "--after": after}
     from engines.option_fields import check_alternatives
@@ -51,6 +62,23 @@ def evaluate(
         _evaluate_pairs(loaded, before, after, as_json=as_json)
     else:
         _evaluate_teacher(loaded, teacher or "", faces or [], clip or [], sheet, runtime or "torch", as_json)
+
+
+def _evaluate_likeness(look: str, model: Path, faces: list[Path], gallery: list[Path], *, as_json: bool) -> None:
+    from calibration.evaluation.likeness import likeness_report, likeness_summary
+    from calibration.sets.region_collector import photos_in
+    from engines.errors import OptionsError
+    from engines.looks import find_look, load_looks
+    from engines.training.reporting.progress_bar import counting_bar, stderr_console
+
+    found = find_look(load_looks(), look)
+    if not faces or not gallery:
+        raise OptionsError(f"evaluate {look}", "--likeness without --faces and --gallery", _USAGE)
+    photos, known = photos_in(faces), photos_in(gallery)
+    with counting_bar(stderr_console(), "drawing", "photos") as advance:
+        total = len(photos) + len(known)
+        report = likeness_report(found, photos, known, model, lambda: advance(total))
+    _print(report, likeness_summary(report), as_json=as_json)
 
 
 def _evaluate_pairs(style: Style, before: Path, after: Path, *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from engines.drawing.medium import MAX_GAIN, Medium, gains
 from engines.drawing.outlines import as_line, nearness
 from engines.drawing.plane_set import HAIR, INK, SHADE, Planes
 from engines.drawing.strokes import Points
+from engines.regions.masks import crop_of_mask
 from engines.regions.upright import FACE_OVAL
 from engines.regions.workspace import Workspace
 
@@ -55,6 +56,7 @@ def draw(
     medium: Medium,
     *,
     person: ImageU8 | None = None,
+    origin_xy: tuple[int, int] = (0, 0),
     workspace: Workspace | None = None,
 ) -> ImageU8:
     """Return the drawing of an area, (H, W, 3) uint8 BGR.
@@ -63,6 +65,7 @@ def draw(
         planes: Of the area at its size, in the medium's colours (BGR).
         faces: In the area.
         person: (h, w) uint8, at any size: confidence of a person in the area; its border gets an outline.
+        origin_xy: Corner of the area in the frame: paper and screen do not move with the area.
         workspace: For intermediate arrays.
     """
     workspace = workspace or Workspace()
@@ -71,26 +74,17 @@ def draw(
     shade, ink, hair = (workspace.array(f"field {index}", (height, width)) for index in (SHADE, INK, HAIR))
     cv2.split(planes.fields, [shade, ink, hair])
     if medium.screen:
-        shade = _screened(shade, medium.screen, face_px)
+        shade = _screened(shade, medium.screen, face_px, origin_xy)
     picture = gains(shade, medium.tone_gain, workspace, "drawing")
     cv2.multiply(planes.colour, picture, dst=picture, scale=MAX_GAIN / 255)
     coverage = cv2.LUT(ink, medium.ink_coverage, dst=workspace.array("coverage", (height, width)))
     line_px = medium.line * medium.outline * face_px
     if person is not None:
         cv2.max(coverage, _line_around(person, (width, height), line_px, face_px, workspace), dst=coverage)
-    x, y, across, down = cv2.boundingRect(hair)
-    if across > _MIN_HAIR_PX < down:
-        part = np.s_[y : y + down, x : x + across]
-        line = _line_around(hair[part], (across, down), 0.75 * line_px, face_px, workspace)
-        if person is not None:  # the outline of the person is drawn already
-            scale = np.array([person.shape[1] / width, person.shape[0] / height] * 2)
-            left, top, to_x, to_y = np.rint(np.array([x, y, x + across, y + down]) * scale).astype(int).tolist()
-            inside = cv2.resize(person[top : max(to_y, top + 1), left : max(to_x, left + 1)], (across, down))
-            line = cv2.min(line, cv2.convertScaleAbs(cv2.subtract(inside, (190,)), alpha=8))  # type: ignore[assignment, call-overload]
-        cv2.max(coverage[part], line, dst=coverage[part])
+    _draw_hair_line(coverage, hair, person, 0.75 * line_px, face_px, workspace)
     ink_over(picture, np.asarray(coverage, np.uint8), medium, workspace)
     if medium.paper:
-        paper = _tiled(_paper(medium.paper), (width, height))
+        paper = _tiled(_paper(medium.paper), (width, height), origin_xy)
         cv2.multiply(picture, cv2.merge([paper] * 3), dst=picture, scale=1 / _PAPER_LEVEL)
     for face in faces:
         draw_features(picture, face.landmarks_xy, face.measures, medium)
@@ -101,6 +95,22 @@ def draw_region(planes: Planes, size_wh: tuple[int, int], medium: Medium, faces:
     """Return the drawing of one region at a size, (H, W, 3) uint8 BGR, from a network's planes (RGB)."""
     colour = np.asarray(cv2.transform(planes.colour, medium.mood), np.uint8)
     return draw(Planes(colour, planes.fields).enlarged(size_wh), faces, medium)
+
+
+def _draw_hair_line(
+    coverage: ImageU8, hair: ImageU8, person: ImageU8 | None, line_px: float, face_px: float, workspace: Workspace
+) -> None:
+    """Add the outline of hair to a coverage of ink, in place, except where the outline of the person is drawn."""
+    x, y, across, down = cv2.boundingRect(hair)
+    if min(across, down) < _MIN_HAIR_PX:
+        return
+    part = np.s_[y : y + down, x : x + across]
+    line = _line_around(hair[part], (across, down), line_px, face_px, workspace)
+    if person is not None:
+        area = (x, y, x + across, y + down)
+        inside = cv2.resize(crop_of_mask(person, area, hair.shape[1::-1]), (across, down))  # type: ignore[arg-type]
+        line = cv2.min(line, cv2.convertScaleAbs(cv2.subtract(inside, (190,)), alpha=8))  # type: ignore[assignment, call-overload]
+    cv2.max(coverage[part], line, dst=coverage[part])
 
 
 def _line_around(
@@ -118,10 +128,10 @@ def _line_around(
     return as_line(whole, line_px, reach_px, _SOLID)
 
 
-def _screened(shade: ImageU8, strength: float, face_px: float) -> ImageU8:
+def _screened(shade: ImageU8, strength: float, face_px: float, origin_xy: tuple[int, int]) -> ImageU8:
     """Return the shade plane with a halftone screen added: thresholds then give dots that grow with the shade."""
     pitch_px = max(4.0, _SCREEN_PITCH * face_px)
-    screen = _tiled(_screen(round(pitch_px * 2) / 2), (shade.shape[1], shade.shape[0]))
+    screen = _tiled(_screen(round(pitch_px * 2) / 2), (shade.shape[1], shade.shape[0]), origin_xy)
     return cv2.addWeighted(shade, 1.0, screen, strength * _SHADE_STEP / 255, -0.5 * strength * _SHADE_STEP)  # type: ignore[return-value]
 
 
@@ -147,6 +157,7 @@ def _paper(strength: float) -> ImageU8:
     return np.asarray(np.rint(_PAPER_LEVEL + 12 * strength * grain / grain.std()).clip(180, 255), np.uint8)
 
 
-def _tiled(tile: ImageU8, size_wh: tuple[int, int]) -> ImageU8:
-    width, height = size_wh
-    return np.tile(tile, (height // tile.shape[0] + 1, width // tile.shape[1] + 1))[:height, :width]
+def _tiled(tile: ImageU8, size_wh: tuple[int, int], origin_xy: tuple[int, int]) -> ImageU8:
+    """Return an area of a plane that is covered with a tile."""
+    (width, height), (x, y) = size_wh, (origin % _TILE_PX for origin in origin_xy)
+    return np.tile(tile, (-(-(height + y) // _TILE_PX), -(-(width + x) // _TILE_PX)))[y : y + height, x : x + width]

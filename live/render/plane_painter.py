@@ -71,7 +71,7 @@ def draw_planes(
             offset = np.array(area[:2], np.float32)
             shown = [replace(face, landmarks_xy=face.landmarks_xy - offset) for face in faces]
             part = None if person is None else crop_of_mask(person, area, below.region.frame_wh)
-            picture_bgr = draw(planes, shown, medium, person=part, workspace=workspace)
+            picture_bgr = draw(planes, shown, medium, person=part, origin_xy=area[:2], workspace=workspace)
             left, top, right, bottom = area
             mask = None if below.region.mask is None else below.region.mask[_within(area, below.region.inner)]
             mix(frame_bgr[top:bottom, left:right], picture_bgr, mask, strength, workspace)

@@ -1,4 +1,4 @@
-"""`veneer evaluate --teacher`: a style that copies its input, against the real toon teacher."""
+"""`veneer evaluate --teacher`: a style that copies its input, against the real sketch teacher."""
 
 from __future__ import annotations
 

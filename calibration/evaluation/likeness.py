@@ -1,0 +1,135 @@
+"""Likeness: whether a face recognition network finds the person of a drawing among photos of many persons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.errors import OptionsError
+from engines.looks import Look
+from engines.runtime.openvino.converted_graph import openvino_core
+from engines.text import first_line
+from live.picture_files.picture_reader import read_picture
+from live.pipeline.frame import Face, Frame, ImageU8
+from live.render.look_loader import LookLoader
+from live.render.painter import Painter
+from live.tracking.face_mesh import FaceMeshTracker
+from live.tracking.person_segmenter import PersonSegmenter
+
+_SIDE_PX, _EYES_XY = 112, ((38.0, 52.0), (74.0, 52.0))  # of the network's input: the usual crop of face recognition
+_IRISES = (468, 473)  # in the order of `_EYES_XY`
+
+Embedding = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How well persons are found.
+
+    Attributes:
+        rank1: Share of the pictures whose nearest photo in the gallery shows the same person, 0..1.
+        own: Mean cosine to the same person's photos.
+        others: Mean cosine to all other photos.
+    """
+
+    rank1: float
+    own: float
+    others: float
+
+
+def person_of(photo: Path) -> str:
+    """Return the name of the person on a photo: the file's stem up to the first underscore."""
+    return photo.stem.partition("_")[0]
+
+
+def likeness(
+    probes: Sequence[Embedding], persons: Sequence[str], gallery: Sequence[Embedding], gallery_persons: Sequence[str]
+) -> Likeness:
+    """Look up embeddings (256,) among those of a gallery by their cosine."""
+    first, second = (np.stack(one) / np.linalg.norm(np.stack(one), axis=1)[:, None] for one in (probes, gallery))
+    cosine = first @ second.T
+    same = np.array([[one == other for other in gallery_persons] for one in persons])
+    found = same[np.arange(len(persons)), cosine.argmax(1)]
+    return Likeness(float(found.mean()), float(cosine[same].mean()), float(cosine[~same].mean()))
+
+
+def likeness_report(
+    look: Look, photos: Sequence[Path], gallery: Sequence[Path], model: Path, on_photo: Callable[[], None]
+) -> dict[str, Any]:
+    """Draw photos and look the persons up among the photos of a gallery, which are not drawn.
+
+    Args:
+        model: OpenVINO graph of a face recognition network, RGB (N, 3, 112, 112) in 0..255 to embeddings.
+
+    Raises:
+        OptionsError: The model is not readable, or a photo's person is missing in the gallery.
+        SourceError: A photo is not readable.
+    """
+    try:
+        network = openvino_core().compile_model(str(model), "CPU")
+    except RuntimeError as error:
+        do = "name the .xml file of a face recognition network"
+        raise OptionsError(f"--likeness {model}", first_line(error), do) from error
+    missing = sorted({person_of(photo) for photo in photos} - {person_of(photo) for photo in gallery})
+    if missing:
+        got, do = f"no photo of {', '.join(missing[:5])}", "name files PERSON_anything in both folders"
+        raise OptionsError("--gallery", got, do)
+    loader = LookLoader({look.name: look}, runtime="auto", say=lambda _line: None)
+    tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
+    known: dict[bool, list[tuple[str, Embedding]]] = {False: [], True: []}  # of the gallery; of the photos
+    drawn: list[Embedding] = []
+    with closing(loader), closing(tracker), PersonSegmenter(still=True) as segmenter:
+        loaded = loader.load(look.name)
+        for is_probe, photo in [*((False, one) for one in gallery), *((True, one) for one in photos)]:
+            bgr = read_picture(photo)
+            for face in tracker.track(Frame(bgr, 0, 0.0)):
+                known[is_probe].append((person_of(photo), _embedding(network, bgr, face)))
+                if is_probe:
+                    painted = bgr.copy()
+                    Painter().paint(painted, (face,), loaded, 1.0, at_s=0.0, person=segmenter.mask(bgr))
+                    drawn.append(_embedding(network, painted, face))
+            on_photo()
+    persons, of_photos = zip(*known[True], strict=True)
+    gallery_persons, of_gallery = zip(*known[False], strict=True)
+    return {
+        "look": look.name,
+        "photos": len(drawn),
+        "gallery": len(of_gallery),
+        "drawn": asdict(likeness(drawn, persons, of_gallery, gallery_persons)),
+        "photo": asdict(likeness(of_photos, persons, of_gallery, gallery_persons)),
+    }
+
+
+def likeness_summary(report: dict[str, Any]) -> str:
+    """Format the report as text."""
+    lines = [f"{report['look']}: {report['photos']} faces looked up among {report['gallery']} photos"]
+    for kind in ("drawn", "photo"):
+        one = report[kind]
+        lines.append(
+            f"{kind}: {100 * one['rank1']:.0f} % found first (rank 1); cosine {one['own']:.2f} to the same person, "
+            f"{one['others']:.2f} to others"
+        )
+    return "\n".join(lines)
+
+
+def _embedding(network: Any, bgr: ImageU8, face: Face) -> Embedding:
+    """Return the embedding of a face, (256,); the crop is levelled at the photo's eyes."""
+    (x, y), (to_x, to_y) = face.landmarks_xy[list(_IRISES)].astype(np.float64)
+    (left, top), (right, _) = _EYES_XY
+    turn = (right - left) / complex(to_x - x, to_y - y)
+    offset = complex(left, top) - turn * complex(x, y)
+    matrix = np.array([[turn.real, -turn.imag, offset.real], [turn.imag, turn.real, offset.imag]])
+    scale = abs(turn)
+    if scale < 0.7:  # averaged first: a plain warp would alias
+        bgr = np.asarray(cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        matrix[:, :2] /= scale
+    crop = cv2.warpAffine(bgr, matrix, (_SIDE_PX, _SIDE_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    rgb = np.ascontiguousarray(crop[:, :, ::-1].transpose(2, 0, 1)[None], np.float32)
+    return np.array(network([rgb])[0][0], np.float32)
