@@ -20,7 +20,7 @@ from engines.generators.registry import fresh_generator, generator_spec, generat
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "engines" / "weights"
 # Copies of values in engines.styles and calibration.autotune, whose imports need more packages; a test compares them.
-FRAME_SIZE_WH, FACE_SIZE_WH = (448, 256), (256, 256)
+FRAME_SIZE_WH, PLANES_FRAME_SIZE_WH, FACE_SIZE_WH = (448, 256), (320, 192), (256, 256)
 _SCALES, _GRID_PX = (1.0, 0.75, 0.5), 32
 _PUBLISHED: dict[str, dict[str, Any]] = {  # arguments of the papers, where they are not the generator's defaults
     "pix2pix": {"depth": 8}, "photo2cartoon": {}, "animegan2": {}, "cyclegan": {}, "ugatit_light": {},
@@ -59,14 +59,18 @@ def jobs() -> Iterator[Job]:
         name, arguments = card["generator"], card.get("generator_args", {})
         used.add(name)
         own_wh = (int(card["size_wh"][0]), int(card["size_wh"][1]))
-        sizes = [own_wh] if generator_spec(name).region == "lips" else offered_sizes(own_wh)
+        sizes = (
+            [own_wh]
+            if generator_spec(name).region == "lips"
+            else offered_sizes(own_wh, planes=card["output"] == "planes")
+        )
         make = cache(partial(_shipped, name, arguments, card_path.with_suffix(".safetensors")))
         for size_wh in _fitting(name, arguments, sizes):
             yield Job(card_path.stem, name, size_wh, fresh=False, make=make)
     for spec in generator_specs():
         if spec.benchmarked and spec.name not in used:
             make = cache(partial(_fresh, spec.name, {}))
-            for size_wh in _fitting(spec.name, {}, offered_sizes(FACE_SIZE_WH)):
+            for size_wh in _fitting(spec.name, {}, offered_sizes(FACE_SIZE_WH, planes=spec.outputs == ("planes",))):
                 yield Job(spec.name, spec.name, size_wh, fresh=True, make=make)
 
 
@@ -77,13 +81,13 @@ def peers() -> Iterator[Job]:
         yield Job(name, name, FACE_SIZE_WH, fresh=True, make=cache(partial(_fresh, name, arguments)))
 
 
-def offered_sizes(own_wh: tuple[int, int]) -> list[tuple[int, int]]:
+def offered_sizes(own_wh: tuple[int, int], *, planes: bool = False) -> list[tuple[int, int]]:
     """Return the sizes in which a face generator may be used.
 
     These are its own, that of a head and of a frame, and the smaller versions that `veneer calibrate machine` tries.
     """
     found = {}
-    for width, height in (own_wh, FACE_SIZE_WH, FRAME_SIZE_WH):
+    for width, height in (own_wh, FACE_SIZE_WH, PLANES_FRAME_SIZE_WH if planes else FRAME_SIZE_WH):
         for scale in _SCALES:
             smaller = [max(2 * _GRID_PX, round(side * scale / _GRID_PX) * _GRID_PX) for side in (width, height)]
             found[(width, height) if scale == 1.0 else (min(smaller[0], width), min(smaller[1], height))] = True

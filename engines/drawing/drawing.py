@@ -77,12 +77,13 @@ def draw(
         shade = _screened(shade, medium.screen, face_px, origin_xy)
     picture = gains(shade, medium.tone_gain, workspace, "drawing")
     cv2.multiply(planes.colour, picture, dst=picture, scale=MAX_GAIN / 255)
-    coverage = cv2.LUT(ink, medium.ink_coverage, dst=workspace.array("coverage", (height, width)))
+    coverage = workspace.array("coverage", (height, width))
+    cv2.LUT(ink, medium.ink_coverage, dst=coverage)
     line_px = medium.line * medium.outline * face_px
     if person is not None:
         cv2.max(coverage, _line_around(person, (width, height), line_px, face_px, workspace), dst=coverage)
     _draw_hair_line(coverage, hair, person, 0.75 * line_px, face_px, workspace)
-    ink_over(picture, np.asarray(coverage, np.uint8), medium, workspace)
+    ink_over(picture, coverage, medium, workspace)
     if medium.paper:
         paper = _tiled(_paper(medium.paper), (width, height), origin_xy)
         cv2.multiply(picture, cv2.merge([paper] * 3), dst=picture, scale=1 / _PAPER_LEVEL)
@@ -108,8 +109,10 @@ def _draw_hair_line(
     line = _line_around(hair[part], (across, down), line_px, face_px, workspace)
     if person is not None:
         area = (x, y, x + across, y + down)
-        inside = cv2.resize(crop_of_mask(person, area, hair.shape[1::-1]), (across, down))  # type: ignore[arg-type]
-        line = cv2.min(line, cv2.convertScaleAbs(cv2.subtract(inside, (190,)), alpha=8))  # type: ignore[assignment, call-overload]
+        near = cv2.subtract(crop_of_mask(person, area, hair.shape[1::-1]), (190,))  # type: ignore[arg-type, call-overload]
+        inside = workspace.array("inside", line.shape)
+        cv2.resize(cv2.convertScaleAbs(near, alpha=8), (across, down), dst=inside)
+        cv2.min(line, inside, dst=line)
     cv2.max(coverage[part], line, dst=coverage[part])
 
 
@@ -125,7 +128,8 @@ def _line_around(
     levels = np.rint(near * 255).astype(np.uint8)
     whole = workspace.array("nearness", (size_wh[1], size_wh[0]))
     cv2.resize(levels, size_wh, dst=whole, interpolation=cv2.INTER_CUBIC)
-    return as_line(whole, line_px, reach_px, _SOLID)
+    as_line(whole, line_px, reach_px, _SOLID)
+    return whole
 
 
 def _screened(shade: ImageU8, strength: float, face_px: float, origin_xy: tuple[int, int]) -> ImageU8:

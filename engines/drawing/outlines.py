@@ -30,8 +30,8 @@ def nearness(mask: Floats, reach_px: float, blur_px: float) -> Floats:
     return np.asarray(near.clip(0, 1) * sure, np.float32)
 
 
-def as_line(near: ImageU8, width_px: float, reach_px: float, opacity: float) -> ImageU8:
-    """Return the coverage of a line, (H, W) uint8, of an enlarged result of `nearness` times 255.
+def as_line(near: ImageU8, width_px: float, reach_px: float, opacity: float) -> None:
+    """Turn an enlarged result of `nearness` times 255, (H, W) uint8, into the coverage of a line, in place.
 
     Args:
         width_px: Width of the line, pixels of `near`.
@@ -41,4 +41,4 @@ def as_line(near: ImageU8, width_px: float, reach_px: float, opacity: float) -> 
     border, soft = 1 - width_px / (2 * reach_px), 0.7 / reach_px
     part = ((np.arange(256) / 255 - (border - soft)) / (2 * soft)).clip(0, 1)
     table = np.rint(255 * opacity * part * part * (3 - 2 * part)).astype(np.uint8)
-    return cv2.LUT(near, table)  # type: ignore[return-value]
+    cv2.LUT(near, table, dst=near)

@@ -124,8 +124,8 @@ def test_damaged_selection_file_is_ignored(harm: str) -> None:
 def test_regions_shrink_except_lips_and_never_grow() -> None:
     look = load_looks()["toon-glaze"]
     small = scale_look(look, 0.5)
-    assert region_sizes(look) == "90x30, 448x256, 256x256" and region_sizes(small) == "90x30, 224x128, 128x128"
-    assert region_sizes(scale_look(look, 0.75)) == "90x30, 320x192, 192x192" and scale_look(look, 1.0) == look
+    assert region_sizes(look) == "90x30, 320x192, 256x256" and region_sizes(small) == "90x30, 160x96, 128x128"
+    assert region_sizes(scale_look(look, 0.75)) == "90x30, 256x128, 192x192" and scale_look(look, 1.0) == look
     written(own_styles(look)[-1], look=small)
     assert region_sizes(with_chosen_sizes(look)) == region_sizes(small)
     text = json.loads(choice_file().read_text())
