@@ -29,6 +29,7 @@ _SHADE_STEP = 255 / 5.6  # levels of the shade plane for one tone
 _SOLID = 0.92  # opacity of the outlines
 _MASK_SIDE_PX = 224  # masks are soft: their outlines are computed at this size at most
 _MIN_HAIR_PX = 8
+_INNER = [10, 4, 152, 50, 280]  # landmarks: forehead, nose, chin, cheeks
 _MIN_REACH_PX = 2.5  # pixels of a mask: distances to its border are enlarged, which needs a few pixels of slope
 
 
@@ -81,7 +82,8 @@ def draw(
     cv2.LUT(ink, medium.ink_coverage, dst=coverage)
     line_px = medium.line * medium.outline * face_px
     if person is not None:
-        cv2.max(coverage, _line_around(person, (width, height), line_px, face_px, workspace), dst=coverage)
+        with_faces = persons_with_faces(person, faces, (width, height))
+        cv2.max(coverage, _line_around(with_faces, (width, height), line_px, face_px, workspace), dst=coverage)
     _draw_hair_line(coverage, hair, person, 0.75 * line_px, face_px, workspace)
     ink_over(picture, coverage, medium, workspace)
     if medium.paper:
@@ -90,6 +92,29 @@ def draw(
     for face in faces:
         draw_features(picture, face.landmarks_xy, face.measures, medium)
     return picture
+
+
+def persons_with_faces(person: ImageU8, faces: Sequence[DrawnFace], size_wh: tuple[int, int]) -> ImageU8:
+    """Return a person mask without the parts that hold none of the faces; unchanged if there are no faces.
+
+    What resembles a person far from any face is drawn, because it may be one, but an outline would make it conspicuous.
+
+    Args:
+        person: (h, w) uint8.
+        faces: In an area of `size_wh` pixels, which the mask covers.
+    """
+    if not faces:
+        return person
+    _, labels = cv2.connectedComponents((person > 127).astype(np.uint8))
+    scale = np.array([person.shape[1] / size_wh[0], person.shape[0] / size_wh[1]])
+    held = {0}
+    for face in faces:
+        at = (np.asarray(face.landmarks_xy)[_INNER] * scale).astype(int).clip(0, np.array(person.shape[::-1]) - 1)
+        held |= set(labels[at[:, 1], at[:, 0]].tolist())
+    other = np.isin(labels, list(held), invert=True).astype(np.uint8)
+    if not other.any():
+        return person
+    return np.where(cv2.dilate(other, np.ones((7, 7), np.uint8)) > 0, np.uint8(0), person)  # with its soft border
 
 
 def draw_region(planes: Planes, size_wh: tuple[int, int], medium: Medium, faces: Sequence[DrawnFace] = ()) -> ImageU8:

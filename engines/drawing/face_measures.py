@@ -135,5 +135,5 @@ def _sampled(frame_bgr: NDArray[np.uint8], points_xy: Points, half_px: float) ->
 
 def smooth_step(value: float, start: float, end: float) -> float:
     """Return 0 below `start`, 1 above `end`, and a smooth transition between."""
-    part = min(max((value - start) / (end - start), 0.0), 1.0)
+    part = min(max((value - start) / max(end - start, 1e-6), 0.0), 1.0)  # on a black frame both are 0
     return part * part * (3 - 2 * part)

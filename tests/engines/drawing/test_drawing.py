@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from support.drawn_portrait import drawn_rgb, lab, taught
 from support.portrait_region import portrait_parts, portrait_region
 
+from engines.drawing.drawing import DrawnFace, persons_with_faces
 from engines.drawing.face_measures import IRISES, LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP, measure_face
 from engines.drawing.lens import face_lenses
 from engines.drawing.medium import MEDIA
@@ -87,6 +88,16 @@ def test_line_width_and_tones_can_be_chosen() -> None:
 
 def test_a_halftone_screen_follows_the_face_size() -> None:
     assert not np.array_equal(_drawn(medium="comic"), _drawn(medium="comic", screen=0.0))
+
+
+def test_only_persons_with_a_face_get_an_outline() -> None:
+    landmarks_xy = portrait_region("head").landmarks_xy * (40 / 512) + (10, 10)  # a face of 40 pixels at the left
+    mask = np.zeros((80, 160), np.uint8)
+    mask[5:75, 5:60] = mask[20:60, 100:140] = 255
+    measures = measure_face(np.zeros((80, 160, 3), np.uint8), landmarks_xy)
+    kept = persons_with_faces(mask, [DrawnFace(landmarks_xy, measures)], (160, 80))
+    assert (kept[:, :80] == mask[:, :80]).all() and not kept[:, 80:].any()
+    assert persons_with_faces(mask, [], (160, 80)) is mask
 
 
 def test_lenses_enlarge_eyes_and_leave_the_rim() -> None:
