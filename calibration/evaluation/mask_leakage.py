@@ -9,6 +9,7 @@ import numpy as np
 
 from calibration.evaluation.student import ImageU8, Student
 from engines.drawing.medium import MEDIA
+from engines.drawing.plane_set import planes_of
 from engines.regions.masks import region_mask
 from engines.regions.upright import picture_region
 from engines.training.data.aligned import AlignedRegion
@@ -38,7 +39,9 @@ def changed_outside(region: AlignedRegion, student: Student) -> int | None:
     painted_bgr = frame_bgr.copy()
     output = student.infer_bgr(place.crop(frame_bgr))
     if style.output == "planes":
-        draw_planes(painted_bgr, [PlaneRegion(place, output, is_head=True)], [], MEDIA["cel"], 1.0, person=person)
+        draw_planes(
+            painted_bgr, [PlaneRegion(place, planes_of(output), is_head=True)], [], MEDIA["cel"], 1.0, person=person
+        )
     else:
         (add_region_change if style.output == "change" else blend_picture)(painted_bgr, place, output, 1.0)
     outside = np.ones(frame_bgr.shape[:2], bool)

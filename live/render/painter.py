@@ -13,7 +13,7 @@ import numpy as np
 from engines.drawing.drawing import DrawnFace
 from engines.drawing.face_measures import measure_face
 from engines.drawing.lens import face_lenses
-from engines.drawing.plane_set import CHANNELS
+from engines.drawing.plane_set import CHANNELS, planes_of
 from engines.errors import EngineError
 from engines.generators.shade import Shade
 from engines.regions.illumination import normalise_crop, restore_change
@@ -240,8 +240,11 @@ def _draw_planes(jobs: list[_Job]) -> int:
         cropped_s = time.perf_counter()
         stats.region_ms += (cropped_s - started_s) * 1e3
         if found:
-            outputs = _infer(job.layer, crops).copy()  # the same engine may run for the next layer
-            parts += [PlaneRegion(region, output, is_head) for (region, _), output in zip(found, outputs, strict=True)]
+            outputs = _infer(job.layer, crops)
+            parts += [
+                PlaneRegion(region, planes_of(output), is_head)
+                for (region, _), output in zip(found, outputs, strict=True)
+            ]
             stats.drawn += [] if covered and is_head else [region for region, _ in found]
         if job.layer.region not in FRAME_REGIONS:
             bare_faces = max(bare_faces, len(job.faces) - len(found))

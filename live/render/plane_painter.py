@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from engines.drawing.drawing import DrawnFace, draw
 from engines.drawing.medium import Medium
-from engines.drawing.plane_set import HAIR, Planes, planes_of
+from engines.drawing.plane_set import HAIR, Planes
 from engines.regions.masks import crop_of_mask, head_vignette
 from engines.regions.upright import PictureRegion
 from engines.regions.workspace import Workspace
@@ -26,15 +25,15 @@ _STEP_PX = 16  # the drawn area is a multiple, so that the work arrays keep thei
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlaneRegion:
-    """One region with the network's output for it.
+    """One region with its planes, in the network's colours (RGB).
 
     Attributes:
-        output: (12, h, w) float32, see `planes_of`.
+        planes: See `planes_of`.
         is_head: Whether it is the finer one, which fades out at its border.
     """
 
     region: PictureRegion
-    output: NDArray[np.float32]
+    planes: Planes
     is_head: bool
 
 
@@ -119,8 +118,7 @@ def _assembled(
 
 
 def _coloured(part: PlaneRegion, medium: Medium) -> Planes:
-    planes = planes_of(part.output)
-    return Planes(np.asarray(cv2.transform(planes.colour, medium.mood), np.uint8), planes.fields)
+    return Planes(np.asarray(cv2.transform(part.planes.colour, medium.mood), np.uint8), part.planes.fields)
 
 
 def _arrays(planes: Planes) -> tuple[ImageU8, ImageU8]:
