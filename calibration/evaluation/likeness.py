@@ -96,6 +96,9 @@ def likeness_report(
                     Painter().paint(painted, (face,), loaded, 1.0, at_s=0.0, person=segmenter.mask(bgr))
                     drawn.append(_embedding(network, painted, face))
             on_photo()
+    for is_probe, folder in ((True, "--faces"), (False, "--gallery")):
+        if not known[is_probe]:
+            raise OptionsError(folder, "no face was found on its photos", "use photos of faces that look at the camera")
     persons, of_photos = zip(*known[True], strict=True)
     gallery_persons, of_gallery = zip(*known[False], strict=True)
     return {

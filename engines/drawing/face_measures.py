@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.drawing.smooth_step import smooth_step
 from engines.drawing.strokes import Points, curve
 from engines.regions.temporal_filter import TemporalFilter
 
@@ -131,9 +132,3 @@ def _sampled(frame_bgr: NDArray[np.uint8], points_xy: Points, half_px: float) ->
     x, y = (at[..., axis].clip(0, size - 1).astype(int) for axis, size in ((0, width), (1, height)))
     mean = frame_bgr[y, x].mean(1, dtype=np.float32)[None] / np.float32(255)
     return np.asarray(cv2.cvtColor(mean, cv2.COLOR_BGR2LAB)[0], np.float32)
-
-
-def smooth_step(value: float, start: float, end: float) -> float:
-    """Return 0 below `start`, 1 above `end`, and a smooth transition between."""
-    part = min(max((value - start) / max(end - start, 1e-6), 0.0), 1.0)  # on a black frame both are 0
-    return part * part * (3 - 2 * part)

@@ -15,9 +15,9 @@ from engines.drawing.face_measures import (
     UPPER_LIDS,
     UPPER_LIP,
     FaceMeasures,
-    smooth_step,
 )
 from engines.drawing.medium import Medium, gains
+from engines.drawing.smooth_step import smooth_step
 from engines.drawing.strokes import Points, curve, disc, fill, stroke
 from engines.regions.workspace import Workspace
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from typer import Option
 
 from engines.drawing.plane_set import SHADE_RANGE
+from engines.drawing.smooth_step import rise
 from engines.regions.workspace import Workspace
 
 Table = NDArray[np.uint8]
@@ -65,12 +66,12 @@ class Medium:
     @functools.cached_property
     def tone_gain(self) -> Table:
         """Return the factor of the colour by shade, (256, 3) BGR; 255 is `MAX_GAIN`."""
-        shade = np.linspace(*SHADE_RANGE, 256, dtype=np.float64)
+        shade = np.linspace(*SHADE_RANGE, 256, dtype=np.float32)
         kept = sorted(sorted(self.tone_edges, key=abs)[: self.tones - 1])
         tones = [self.tone_bgr[sum(at > edge for edge in self.tone_edges)] for at in _within(kept)]
         gain = np.tile(np.array(tones[0]), (256, 1))
         for edge, below, tone in zip(kept, tones, tones[1:], strict=False):
-            part = _rise(shade, edge - self.tone_soft, edge + self.tone_soft)[:, None]
+            part = rise(shade, edge - self.tone_soft, edge + self.tone_soft)[:, None]
             gain += part * (np.array(tone) - np.array(below))
         return np.asarray(np.rint(gain * 255 / MAX_GAIN).clip(0, 255), np.uint8)
 
@@ -78,7 +79,10 @@ class Medium:
     def ink_coverage(self) -> Table:
         """Return the coverage of a line by the ink plane, (256,)."""
         start = 0.25 + 0.2 * (1 - min(self.line, 1.25))  # a bolder line begins at fainter ink
-        return np.asarray(np.rint(255 * self.ink * _rise(np.arange(256) / 255, start, start + 0.5)), np.uint8)
+        return np.asarray(
+            np.rint(255 * self.ink * rise(np.arange(256, dtype=np.float32) / np.float32(255), start, start + 0.5)),
+            np.uint8,
+        )
 
     @functools.cached_property
     def ink_gain(self) -> Table:
@@ -115,11 +119,6 @@ def _within(edges: Sequence[float]) -> list[float]:
         return [0.0]
     inside = [edges[0] - 0.01, *(edge + 0.01 for edge in edges)]
     return [0.0 if low < 0 < high else at for at, low, high in zip(inside, [-9, *edges], [*edges, 9], strict=True)]
-
-
-def _rise(values: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
-    part = np.clip((values - start) / (end - start), 0, 1)
-    return part * part * (3 - 2 * part)
 
 
 MEDIA = {

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.drawing.smooth_step import rise
+
 ImageU8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
@@ -39,6 +41,6 @@ def as_line(near: ImageU8, width_px: float, reach_px: float, opacity: float) -> 
         opacity: 0..1.
     """
     border, soft = 1 - width_px / (2 * reach_px), 0.7 / reach_px
-    part = ((np.arange(256) / 255 - (border - soft)) / (2 * soft)).clip(0, 1)
-    table = np.rint(255 * opacity * part * part * (3 - 2 * part)).astype(np.uint8)
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    table = np.rint(255 * opacity * rise(levels, border - soft, border + soft)).astype(np.uint8)
     cv2.LUT(near, table, dst=near)

@@ -33,6 +33,21 @@ class ResidualBlock(nn.Module):
         return x + self.second(self.first(x))  # type: ignore[no-any-return]
 
 
+class IdentityBlock(nn.Module):
+    """Two 3x3 convolutions added to their input. The second starts at zero: a fresh block is the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        return F.relu(x + self.second(F.relu(self.first(x))))
+
+
 def layer_instance_norm(x: Tensor, rho: Tensor) -> Tensor:
     """Mix instance (rho 1) and layer normalisation (rho 0) per channel: U-GAT-IT, arXiv:1907.10830, equation 1.
 

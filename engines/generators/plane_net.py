@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engines.generators.layers import IdentityBlock
 from engines.generators.spec import Argument, GeneratorSpec
 
 SPEC = GeneratorSpec(
@@ -24,21 +25,6 @@ SPEC = GeneratorSpec(
     method="decomposition",
     optimiser="soap",
 )
-
-
-class _Block(nn.Module):
-    """Two 3x3 convolutions added to their input. The second starts at zero: a fresh block is the identity."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        return F.relu(x + self.second(F.relu(self.first(x))))
 
 
 class PlaneNet(nn.Module):
@@ -64,14 +50,14 @@ class PlaneNet(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, channels, 4, stride=2, padding=1)
         self.to_quarter = nn.Conv2d(channels, quarter, 3, stride=2, padding=1)
-        self.quarter_in = _Block(quarter)
+        self.quarter_in = IdentityBlock(quarter)
         self.to_eighth = nn.Conv2d(quarter, deep, 3, stride=2, padding=1)
-        self.eighth = nn.Sequential(*(_Block(deep) for _ in range(blocks)))
+        self.eighth = nn.Sequential(*(IdentityBlock(deep) for _ in range(blocks)))
         self.to_sixteenth = nn.Conv2d(deep, deepest, 3, stride=2, padding=1)
-        self.sixteenth = nn.Sequential(*(_Block(deepest) for _ in range(blocks)))
+        self.sixteenth = nn.Sequential(*(IdentityBlock(deepest) for _ in range(blocks)))
         self.from_sixteenth = nn.ConvTranspose2d(deepest, deep, 2, stride=2)
         self.from_eighth = nn.ConvTranspose2d(deep, quarter, 2, stride=2)
-        self.quarter_out = _Block(quarter)
+        self.quarter_out = IdentityBlock(quarter)
         self.from_quarter = nn.ConvTranspose2d(quarter, channels, 2, stride=2)
         self.half_out = nn.Conv2d(channels, channels, 3, padding=1)
         self.out = nn.Conv2d(channels, 12, 3, padding=1)

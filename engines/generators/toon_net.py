@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engines.generators.layers import IdentityBlock
 from engines.generators.spec import Argument, GeneratorSpec
 
 SPEC = GeneratorSpec(
@@ -22,21 +23,6 @@ SPEC = GeneratorSpec(
     step_px=8,
     optimiser="soap",
 )
-
-
-class _Block(nn.Module):
-    """Two 3x3 convolutions added to their input. The second starts at zero: a fresh block is the identity."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        return F.relu(x + self.second(F.relu(self.first(x))))
 
 
 class ToonNet(nn.Module):
@@ -62,15 +48,15 @@ class ToonNet(nn.Module):
         self.change = change
         self.straight = nn.Conv2d(3, 12, 2, stride=2)
         self.stem = nn.Conv2d(3, channels, 4, stride=2, padding=1)
-        self.half_in = _Block(channels)
+        self.half_in = IdentityBlock(channels)
         self.to_quarter = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1)
-        self.quarter_in = _Block(2 * channels)
+        self.quarter_in = IdentityBlock(2 * channels)
         self.to_eighth = nn.Conv2d(2 * channels, deep, 3, stride=2, padding=1)
-        self.body = nn.Sequential(*(_Block(deep) for _ in range(blocks)))
+        self.body = nn.Sequential(*(IdentityBlock(deep) for _ in range(blocks)))
         self.from_eighth = nn.ConvTranspose2d(deep, 2 * channels, 2, stride=2)
-        self.quarter_out = _Block(2 * channels)
+        self.quarter_out = IdentityBlock(2 * channels)
         self.from_quarter = nn.ConvTranspose2d(2 * channels, channels, 2, stride=2)
-        self.half_out = _Block(channels)
+        self.half_out = IdentityBlock(channels)
         self.out = nn.Conv2d(channels, 12, 1)
         self._start_as_identity()
 

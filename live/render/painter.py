@@ -221,22 +221,19 @@ def _draw_planes(jobs: list[_Job]) -> int:
     """Draw the planes that the layers' networks return; return the number of faces left bare."""
     stats, medium, parts, bare_faces = jobs[0].stats, jobs[0].layer.medium, list[PlaneRegion](), 0
     assert medium is not None
-    drawn = dict[int, DrawnFace]()
+    started_s = time.perf_counter()
+    # Before anything is drawn, and once for all layers of the drawing; the last one is the finest.
+    drawn = [
+        _drawn_face(jobs[-1], face, temporal) for face, temporal in zip(jobs[-1].faces, jobs[-1].filters, strict=True)
+    ]
     covered = any(job.layer.region in FRAME_REGIONS for job in jobs)  # the masks of heads are not needed then
     for job in jobs:
-        started_s = time.perf_counter()
         is_head = job.layer.region in FACE_REGIONS
         crops, found = [], _picture_regions(job, masked=not (covered and is_head))
         for region, face in found:
             crop = region.crop(job.frame_bgr, job.workspace)
             lenses = None if face is None else face_lenses(region.landmarks(face.landmarks_xy), medium.eyes, medium.jaw)
             crops.append(crop if lenses is None else lenses.warp(crop))
-        for face, temporal in zip(job.faces, job.filters, strict=True):
-            if face.face_id not in drawn or is_head:
-                measures = measure_face(job.frame_bgr, face.landmarks_xy, temporal_filter=temporal, at_s=job.at_s)
-                lenses = face_lenses(face.landmarks_xy, medium.eyes, medium.jaw)
-                shown_xy = face.landmarks_xy if lenses is None else lenses.moved(face.landmarks_xy)
-                drawn[face.face_id] = DrawnFace(shown_xy, measures)
         cropped_s = time.perf_counter()
         stats.region_ms += (cropped_s - started_s) * 1e3
         if found:
@@ -248,14 +245,20 @@ def _draw_planes(jobs: list[_Job]) -> int:
             stats.drawn += [] if covered and is_head else [region for region, _ in found]
         if job.layer.region not in FRAME_REGIONS:
             bare_faces = max(bare_faces, len(job.faces) - len(found))
-        stats.generate_ms += (time.perf_counter() - cropped_s) * 1e3
-    started_s = time.perf_counter()
+        started_s = time.perf_counter()
+        stats.generate_ms += (started_s - cropped_s) * 1e3
     job = jobs[0]
-    draw_planes(
-        job.frame_bgr, parts, list(drawn.values()), medium, job.strength, person=job.person, workspace=job.workspace
-    )
+    draw_planes(job.frame_bgr, parts, drawn, medium, job.strength, person=job.person, workspace=job.workspace)
     stats.composite_ms += (time.perf_counter() - started_s) * 1e3
     return bare_faces
+
+
+def _drawn_face(job: _Job, face: Face, temporal: TemporalFilter) -> DrawnFace:
+    """Measure a face on the bare frame, and return it as the medium's lenses show it."""
+    assert job.layer.medium is not None
+    measures = measure_face(job.frame_bgr, face.landmarks_xy, temporal_filter=temporal, at_s=job.at_s)
+    lenses = face_lenses(face.landmarks_xy, job.layer.medium.eyes, job.layer.medium.jaw)
+    return DrawnFace(face.landmarks_xy if lenses is None else lenses.moved(face.landmarks_xy), measures)
 
 
 def _picture_regions(job: _Job, *, masked: bool = True) -> list[tuple[PictureRegion, Face | None]]:

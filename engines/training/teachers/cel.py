@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.drawing.plane_set import SHADE_RANGE
+from engines.drawing.smooth_step import rise
 from engines.training.data.aligned import AlignedRegion
 from engines.training.data.picture_pairs import ImageU8
 from engines.training.teachers.face_parts import Parts, find_parts
 from engines.training.teachers.flow import Streamlines, dark_lines, ink, tangent_flow
-from engines.training.teachers.shading import Floats, abstracted, blend, blurred_within, flattened, rise
+from engines.training.teachers.shading import Floats, abstracted, blend, blurred_within, flattened
 
 
 def cel(region: AlignedRegion) -> NDArray[np.uint8]:

@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.drawing.smooth_step import rise
 from engines.training.data.aligned import AlignedRegion
 from engines.training.teachers.face_parts import Parts, find_parts
-from engines.training.teachers.shading import Floats, blur, mean_within, rise
+from engines.training.teachers.shading import Floats, blur, mean_within
 
 _USUAL_FACE_PX = 270.0  # `Parts.face_px` of a typical region "face"; lengths below are for this size
 _PORE_PX = 1.5  # upper end of the finest band

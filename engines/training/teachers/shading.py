@@ -1,7 +1,6 @@
-"""Blurs, edge-preserving smoothing and soft quantisation, shared by the teachers.
+"""Blurs and edge-preserving smoothing, shared by the teachers.
 
-Sources: H. Winnemoeller, S. C. Olsen, B. Gooch, "Real-Time Video Abstraction", SIGGRAPH 2006, section 3.3 (soft
-quantisation); D. Min et al., "Fast Global Image Smoothing Based on Weighted Least Squares", IEEE TIP 2014.
+Source: D. Min et al., "Fast Global Image Smoothing Based on Weighted Least Squares", IEEE TIP 2014.
 """
 
 from __future__ import annotations
@@ -37,16 +36,6 @@ def flattened(picture: Floats, guide_rgb: ImageU8, *, strength: float, colours: 
     return np.asarray(cv2.merge(layers), np.float32)
 
 
-def soft_steps(value: Floats, step: Floats | float, sharp: Floats | float) -> Floats:
-    """Return values of any shape, pulled towards multiples of `step` in their units, with soft borders between them.
-
-    `sharp` is the sharpness of the borders: 0 leaves the values unchanged, 10 gives plain bands.
-    """
-    border = (np.floor(value / step) + np.float32(0.5)) * step
-    half = 0.5 * step
-    return np.asarray(border + half * np.tanh(sharp * (value - border) / step) / np.tanh(0.5 * sharp), np.float32)
-
-
 def blend(below: Floats, above: Floats, mask: Floats) -> Floats:
     """Return `above` over `below`, (S, S) or (S, S, C), by a mask (S, S) 0..1."""
     cover = mask[..., None] if below.ndim == 3 else mask
@@ -77,9 +66,3 @@ def blur(values: Floats, sigma_px: float) -> Floats:
     small = cv2.resize(values, (-(-width // step), -(-height // step)), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), sigma_px / step)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
-
-
-def rise(values: Floats, start: float, end: float) -> Floats:
-    """Return the smoothstep of values of any shape: 0 below `start`, 1 above `end`."""
-    part = np.clip((values - np.float32(start)) * np.float32(1 / (end - start)), 0, 1)
-    return part * part * (3 - 2 * part)

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.drawing.smooth_step import rise
 from engines.training.data.aligned import AlignedRegion
 from engines.training.teachers.face_parts import Parts, find_parts
 from engines.training.teachers.flow import Streamlines, dark_lines, tangent_flow
-from engines.training.teachers.shading import Floats, blur, mean_within, rise
+from engines.training.teachers.shading import Floats, blur, mean_within
 
 _USUAL_FACE_PX = 196.0  # `Parts.face_px` of a typical region "head"; lengths below are for this size
 _MORE_LIGHT, _SHOULDER = 1.12, 0.85
