@@ -18,13 +18,13 @@ from safetensors.torch import load_file
 from support.benchmark_parts import code_of
 from support.gpu_parts import on_gpu
 from support.root import ROOT
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks import engines
 from benchmarks.engine_matrix import checkout_jobs, measurement
 from benchmarks.engine_matrix.engine_runtimes import Backend, backends, cpu_backends
-from benchmarks.engine_matrix.measurement import Row, measure
-from benchmarks.engines import failure, report
+from benchmarks.engine_matrix.measurement import Row
+from benchmarks.engines import failure
 from calibration.autotune.autotune import SCALES
 from calibration.autotune.autotune_rules import scale_look
 from engines.generators.registry import fresh_generator
@@ -271,37 +271,3 @@ def test_peers_are_compared_in_one_run(tmp_path: Path) -> None:
             assert row["x_ours"] == pytest.approx(row["median_ms"] / ours["median_ms"], rel=0.01)
             assert row["faster"] == pytest.approx(eager["median_ms"] / row["median_ms"], rel=0.01)
     assert "x ours" in printed
-
-
-class _Bessel(nn.Module):
-    """A network with an operation that OpenVINO does not have."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 3, 3, padding=1)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        return torch.special.bessel_j0(self.conv(rgb))
-
-
-class _Nan(_Bessel):
-    def forward(self, rgb: Tensor) -> Tensor:
-        return self.conv(rgb) * float("nan")
-
-
-def measured(net: nn.Module) -> list[Row]:
-    job = checkout_jobs.Job("net", "net", (64, 64), fresh=True, make=lambda: net)
-    return measure([job], 1, "cpu", seconds=0.01, threads=1)
-
-
-def test_a_network_that_fails_is_listed_with_the_reason() -> None:
-    eager, converted, _ = rows = measured(_Bessel())
-    assert eager.median_ms and not eager.failed
-    assert converted.median_ms is None and "special_bessel_j0" in converted.failed
-    assert f"{converted}: {converted.failed}" in report(rows)
-    assert eager.x_ours is None, "ours was not in this run"
-
-
-def test_a_network_that_returns_nan_has_no_times() -> None:
-    rows = measured(_Nan())
-    assert all(row.median_ms is None and (row.unavailable or "NaN" in row.failed) for row in rows)

@@ -19,7 +19,7 @@ from engines.runtime.base import NotUsableError
 from engines.runtime.openvino import converted_graph
 from engines.runtime.openvino.converted_graph import cached_graph_key, graph_key
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine, engine_key
-from engines.runtime.openvino.int8_graph import int8_key
+from engines.runtime.openvino.int8_graph import int8_key, shipped_int8_key
 from engines.runtime.selector import open_engine
 from engines.runtime.torch.reference_engine import TorchEngine
 from engines.styles import SHIPPED, Style, load_style
@@ -54,6 +54,13 @@ def test_the_paint_is_a_change_that_reddens_lips(crops_bgr: NDArray[np.uint8]) -
 def test_the_shipped_graph_belongs_to_the_shipped_weights(name: str) -> None:
     assert engine_cache.find_shipped(graph_key(load_style(name))) is not None, (
         "run: python -m engines.runtime.openvino.export_openvino"
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in STYLES if load_style(name).region != "lips"])
+def test_the_int8_graph_belongs_to_the_shipped_weights(name: str) -> None:
+    assert engine_cache.find_shipped(shipped_int8_key(load_style(name))) is not None, (
+        "run: python -m calibration.engine_checks.export_int8"
     )
 
 
