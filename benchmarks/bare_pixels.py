@@ -22,7 +22,8 @@ from benchmarks.common.machine_info import report
 from benchmarks.person_scenes.coverage import Coverage, score
 from benchmarks.person_scenes.reference_persons import ReferencePersons
 from benchmarks.person_scenes.scenes import Cutout, compose, cut_out
-from engines.looks import Look, find_look, load_looks
+from engines.looks import Look, find_look
+from engines.looks_file import load_looks
 from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import Frame
 from live.portrait import portrait_bgr

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.looks import load_looks
+from engines.looks_file import load_looks
 from live.portrait import portrait_bgr
 
 FILM_FRAMES = 150

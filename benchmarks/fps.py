@@ -34,7 +34,8 @@ from benchmarks.fps_matrix.plan import Case, Extent, impossible, parse_options, 
 from engines.build.cpu_contention import contention_warning
 from engines.errors import EngineError, OptionsError
 from engines.files import write_json
-from engines.looks import Look, load_looks
+from engines.looks import Look
+from engines.looks_file import load_looks
 from engines.runtime.base import NotUsableError, library_version
 from engines.runtime.torch.cuda_device import driver_device
 from engines.text import first_line

@@ -30,7 +30,8 @@ from benchmarks.common.frame_stamp import NUMBERS, read_stamp, stamp
 from benchmarks.common.machine_info import header, machine, table
 from engines.errors import OptionsError, VeneerError
 from engines.files import write_json
-from engines.looks import find_look, load_looks
+from engines.looks import find_look
+from engines.looks_file import load_looks
 from engines.runtime import autotune_choice
 from live.options import LiveOptions, parse_size
 from live.pipeline.frame import Frame, ImageU8
@@ -39,6 +40,7 @@ from live.sinks.null_sink import NullSink
 from live.sinks.virtual_camera import VirtualCameraSink
 from live.sources.demo_source import DemoSource
 
+VENEER = [sys.executable, "-m", "live"]
 _START_TIMEOUT_S = 400.0  # until the first frame is received
 _MAX_FRAMES = NUMBERS // 2  # a number must not occur twice
 DEVICES, IN_PROCESS = "virtual webcam to virtual camera", "inside one process"
@@ -130,7 +132,7 @@ def through_devices(
         raise times.error
     arguments = f"run --source {camera} --sink virtual-camera:{virtual_camera} --look {look} --fps {fps:g} --no-idle"
     size = f"{size_wh[0]}x{size_wh[1]}"
-    with subprocess.Popen([sys.executable, "-m", "live", *arguments.split(), "--size", size]) as program:
+    with subprocess.Popen([*VENEER, *arguments.split(), "--size", size]) as program:
         try:
             _read(virtual_camera, frames, times, program)
         finally:

@@ -32,7 +32,8 @@ from benchmarks.common.machine_info import (
 from benchmarks.common.plots import new_figure, save_figure
 from engines.errors import OptionsError
 from engines.files import atomic_write, check_writable, write_json
-from engines.looks import find_look, load_looks
+from engines.looks import find_look
+from engines.looks_file import load_looks
 from live.control.controls import parse_command
 from live.options import LiveOptions, parse_size
 from live.pipeline.frame import Frame

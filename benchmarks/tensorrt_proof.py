@@ -1,7 +1,8 @@
 """Proof, without a GPU, that every generator builds as a TensorRT FP16 engine: `python -m benchmarks.tensorrt_proof`.
 
 TensorRT-RTX builds engines without a GPU. It cannot be installed beside the other distribution of torch-tensorrt, so
-the first run creates an environment in the cache folder (1.2 GB with PyTorch's CPU build, as with
+the first run creates an environment in the cache folder. It shares the packages of this Python if PyTorch is the pinned
+version there (260 MB); otherwise PyTorch is installed too (1.2 GB in its CPU build, as with
 PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu; several GB more with the default index). Every generator, at
 every size that it is offered in (including the smaller ones of `veneer calibrate machine`), for one face and for four,
 must give one engine: every operation has a converter, no layer is in FP32, and the plan is not empty. Results for the
@@ -122,7 +123,8 @@ def main() -> int:
         options = parser.parse()
         from benchmarks.engine_matrix import checkout_jobs  # imports PyTorch, which --help does not need
 
-        jobs = checkout_jobs.chosen(list(checkout_jobs.jobs()), options.style, options.size)
+        offered = [*checkout_jobs.jobs(), *checkout_jobs.small_jobs()]
+        jobs = checkout_jobs.chosen(offered, options.style, options.size)
         if options.here:
             return _run_here(options.out, jobs)
         from engines import paths  # its requirements are missing in the environment of the proof

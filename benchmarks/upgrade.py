@@ -28,7 +28,8 @@ from benchmarks.common.arguments import Parser, number, run_main
 from benchmarks.common.machine_info import header, machine, table
 from engines.errors import VeneerError
 from engines.files import write_json
-from engines.looks import Look, find_look, load_looks
+from engines.looks import Look, find_look
+from engines.looks_file import load_looks
 from live.control.controls import Controls
 from live.options import parse_size
 from live.pipeline.frame import Frame

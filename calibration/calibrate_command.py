@@ -55,7 +55,7 @@ def styles(
     from calibration.engine_checks.verdicts import check_engines, load_reference
     from engines.build.status_line import status_line
     from engines.build.styles_in_use import styles_in_use
-    from engines.looks import load_looks
+    from engines.looks_file import load_looks
     from engines.runtime.openvino.int8_graph import INSTALL, nncf_installed
 
     requested = styles_in_use(style or (), load_looks().values())
@@ -126,7 +126,8 @@ def machine(
     from engines.build.cpu_contention import contention_warning
     from engines.build.status_line import status_line
     from engines.errors import EngineError, OptionsError, os_errors
-    from engines.looks import find_look, load_looks
+    from engines.looks import find_look
+    from engines.looks_file import load_looks
     from engines.runtime.base import NotUsableError
 
     looks = load_looks()

@@ -68,7 +68,8 @@ def _evaluate_likeness(look: str, model: Path, faces: list[Path], gallery: list[
     from calibration.evaluation.likeness import likeness_report, likeness_summary
     from calibration.sets.region_collector import photos_in
     from engines.errors import OptionsError
-    from engines.looks import find_look, load_looks
+    from engines.looks import find_look
+    from engines.looks_file import load_looks
     from engines.training.reporting.progress_bar import counting_bar, stderr_console
 
     found = find_look(load_looks(), look)

@@ -10,12 +10,23 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from calibration.training.train_request import TrainRequest, check_pictures
+from calibration.training.picture_options import FACE_SWAP, check_pictures, check_swap
+from calibration.training.train_identity_command import identity
+from calibration.training.train_request import TrainRequest
 from engines.option_fields import with_options
 from engines.training.config import TrainConfig
 from engines.training.train_lips_command import lips
 
 _STYLE = "STYLE"
+_PICTURES = (
+    "teacher",
+    "faces",
+    "before",
+    "after",
+    "photos",
+    "drawings",
+    "style-picture",
+)  # options that say where pictures come from
 
 
 class _StyleGroup(TyperGroup):
@@ -42,6 +53,7 @@ train = typer.Typer(
 
 
 train.command("lips")(lips)
+train.command("identity")(identity)
 
 
 @train.command(_STYLE)
@@ -55,13 +67,25 @@ def _style_command(args: list[str]) -> Any:
     from engines.training.methods import load_method
     from engines.training.teachers import PLANE_TEACHERS, PLANES_GENERATOR
 
-    given = {name: _values_of(f"--{name}", args) for name in ("teacher", "faces", "before", "after")}
+    given = {name: _values_of(f"--{name}", args) for name in _PICTURES}
+    named = "".join(_values_of("--method", args)[-1:])
+    named = FACE_SWAP if named.replace("-", "_") == FACE_SWAP else named
+    if named == "cgan" and not given["drawings"]:  # its photos and drawings are classes 0 and 1; without, --labels is
+        named = "conditional"
     if not {"-h", "--help"} & set(args):  # before the seconds that the import of PyTorch takes
-        before, after = (Path(given[name][-1]) if given[name] else None for name in ("before", "after"))
-        check_pictures(args[0], "".join(given["teacher"][-1:]), map(Path, given["faces"]), before, after)
+        *folders, styled = (Path(given[name][-1]) if given[name] else None for name in _PICTURES[2:])
+        teacher = "".join(given["teacher"][-1:])
+        faces = map(Path, given["faces"])
+        if named == FACE_SWAP:
+            others = [f"--{name}" for name, values in given.items() if values]
+            one, other = ("".join(_values_of(option, args)[-1:]) for option in ("--from", "--to"))
+            check_swap(args[0], one, Path(other) if other else None, _values_of("--i-have-consent-of", args), others)
+        else:
+            check_pictures(args[0], teacher, faces, *folders, style_picture=styled, method=named)
     usual = PLANES_GENERATOR if "".join(given["teacher"][-1:]) in PLANE_TEACHERS else TrainConfig.generator
     generator = "".join(_values_of("--generator", args)[-1:]) or usual
-    method = load_method("".join(_values_of("--method", args)[-1:]) or generator_spec(generator).method)
+    usual_method = "style_picture" if given["style-picture"] else generator_spec(generator).method
+    method = load_method(named or usual_method)
     options: type = dataclass(frozen=True, kw_only=True)(type("TrainOptions", (method.config_class, TrainRequest), {}))
     request_fields = {field.name for field in fields(TrainRequest)}
 
@@ -70,10 +94,19 @@ def _style_command(args: list[str]) -> Any:
         """Train a style for `veneer run`.
 
         With --teacher and --faces, a teacher draws the targets from photos. With --before and --after, your own
-        same-named pictures are used. Ctrl-C writes a checkpoint: continue with --resume.
+        same-named pictures are used. With --photos and --drawings, pictures without pairs are used by the methods
+        cyclegan, ugatit and photo2cartoon. With --photos alone, a network for `veneer sample` learns to make such
+        pictures from noise, by the methods gan, dcgan, lsgan, wgan, wgan-gp, cgan (with --labels), pggan, stylegan
+        and stylegan2. With --style-picture, the look of one picture is learned for whole frames, through the VGG of
+        `veneer models add vgg`. With --method face-swap, --from and --to name pictures or films of two persons who
+        agreed. Ctrl-C writes a checkpoint: continue with --resume.
         """
         from calibration.training.train_run import run
 
+        if given.get("style_picture") is not None:
+            given.setdefault("region", "frame")
+        if named:
+            given["method"] = named
         request = TrainRequest(**{name: value for name, value in given.items() if name in request_fields})
         run(request, method, {name: value for name, value in given.items() if name not in request_fields})
 

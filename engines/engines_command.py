@@ -41,7 +41,7 @@ def build(
     from engines.build.status_line import status_line
     from engines.build.styles_in_use import styles_in_use
     from engines.errors import VeneerError
-    from engines.looks import load_looks
+    from engines.looks_file import load_looks
     from engines.runtime.autotune_choice import with_chosen_sizes
     from engines.runtime.selector import check_runtime
 

@@ -8,6 +8,15 @@ from engines.errors import OptionsError
 _MODULES = {
     "train": {"torch": "PyTorch", "lightning_fabric": "Lightning Fabric", "psutil": "psutil"},
     "int8": {"nncf": "NNCF"},
+    "panel": {
+        "starlette": "Starlette",
+        "uvicorn": "uvicorn",
+        "websockets": "websockets",
+        "tomlkit": "TOML Kit",
+        "cryptography": "cryptography",
+    },
+    "obs": {"simpleobsws": "simpleobsws"},
+    "cluster": {"ray": "Ray", "fsspec": "fsspec", "s3fs": "s3fs"},
     "nvidia": {"torch": "PyTorch", "torch_tensorrt": "Torch-TensorRT"},
     "rtx": {"torch": "PyTorch", "torch_tensorrt": "Torch-TensorRT-RTX"},
 }

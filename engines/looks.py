@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
-from engines import paths, toml
-from engines.drawing.medium import MEDIA, Medium
-from engines.errors import LookError, VeneerError, os_errors
+from engines.drawing.medium import Medium
+from engines.errors import LookError
 from engines.generators.shade import Shade
-from engines.option_fields import option_fields, options_from_table
+from engines.identity.swap_consent import swap_note
 from engines.regions.upright import FRAME_REGIONS
-from engines.styles import Style, load_style
+from engines.styles import Style
 from engines.text import did_you_mean
-from engines.untrusted_files import shown
 
-SHIPPED = Path(__file__).with_name("looks.toml")
 NO_FACE = ("raw", "hold", "blur", "card")
 AFTER_HOLD = ("raw", "blur", "card")
-_MAX_NAME = 60
-_MAX_LAYERS = 32
-_MAX_HOLD_S = 1e9
-_HOLD_S = 0.5  # default of a covering look
-_Place = Callable[..., str]  # returns the look, the file, and the line of nested keys of the look
+OTHERS = ("bare", "blur")
+HOLD_S = 0.5  # default of a covering look
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +25,26 @@ class Layer:
 
     Attributes:
         medium: How the planes of a drawn style become a drawing; None for other styles.
+        only: Names of the enrolled people that the layer is for; () for all.
+        excepted: Names of the enrolled people that it is not for.
     """
 
     style: Style | Shade
     strength: float
     medium: Medium | None = field(default=None, kw_only=True)
+    only: tuple[str, ...] = field(default=(), kw_only=True)
+    excepted: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the layer is for some persons and not for others."""
+        return bool(self.only or self.excepted)
+
+    def is_for(self, person: str | None) -> bool:
+        """Whether the layer is for that person: an enrolled name, "" for a stranger, None while it is undecided."""
+        if not self.chosen or person is None:
+            return not self.chosen
+        return person in self.only if self.only else person not in self.excepted
 
     @property
     def region(self) -> str:
@@ -64,6 +70,7 @@ class Look:
         replaces_shipped: Whether it is the user's own and has the name of a shipped look.
         key: A letter or digit that selects the look; empty without one of its own.
         key_place: The look, and the file and line of its key.
+        others: How people are shown for whom no layer is: "bare" or "blur".
     """
 
     name: str
@@ -75,6 +82,24 @@ class Look:
     replaces_shipped: bool = False
     key: str = ""
     key_place: str = ""
+    others: str = "bare"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The enrolled people that layers name."""
+        return frozenset(name for layer in self.layers for name in (*layer.only, *layer.excepted))
+
+    def may_be_bare(self, person: str | None) -> bool:
+        """Whether that person's face may be shown as it is; see `Layer.is_for`."""
+        layers = [layer for layer in self.layers if layer.is_for(person)]
+        return (
+            person is not None and not any(layer.covers for layer in layers) and (bool(layers) or self.others == "bare")
+        )
+
+    @property
+    def hides_by_person(self) -> bool:
+        """Whether it depends on the person who is hidden."""
+        return bool(self.names) and (self.covers or self.others == "blur")
 
     @property
     def own_parts(self) -> tuple[str, ...]:
@@ -89,9 +114,17 @@ class Look:
         return any(layer.covers for layer in self.layers)
 
     @property
+    def swap_note(self) -> str:
+        """What files made with a face swap say; "" without one."""
+        styles = (layer.style for layer in self.layers if isinstance(layer.style, Style))
+        return "; ".join(dict.fromkeys(swap_note(style.card) for style in styles if style.swaps))
+
+    @property
     def needs_person(self) -> bool:
         """Whether a layer needs the mask of the persons in the frame, or the check that each of them is drawn."""
-        return any(isinstance(layer.style, Style) and layer.style.needs_person for layer in self.layers)
+        return self.hides_by_person or any(
+            isinstance(layer.style, Style) and layer.style.needs_person for layer in self.layers
+        )
 
     @property
     def final_fallback(self) -> str:
@@ -113,28 +146,8 @@ class Look:
     @property
     def needs_everyone(self) -> bool:
         """Whether every person on the frame must be found: those whom no layer draws must be covered."""
-        return self.covers and self.final_fallback != "raw" and self.region_drawn_without_faces != "frame"
-
-
-def user_file() -> Path:
-    """Return the path of the user's own looks file, which may not exist."""
-    return paths.config_dir() / "looks.toml"
-
-
-def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
-    """Load all looks by name: those that a file's `order` names, then the shipped ones, then those of a file, or of the
-    user's own if it exists.
-
-    Raises LookError if a file cannot be read or has a wrong entry; the message names the file and the line or look.
-    """
-    looks, _ = _read(SHIPPED)
-    own = user_toml or user_file()
-    if user_toml is None and not own.exists():
-        return looks
-    own_looks, order = _read(own, looks)
-    for name, look in own_looks.items():
-        looks[name] = replace(look, replaces_shipped=name in looks)
-    return {name: looks[name] for name in dict.fromkeys([*order, *looks])}
+        hides = self.covers and self.final_fallback != "raw" and self.region_drawn_without_faces != "frame"
+        return hides or self.hides_by_person
 
 
 def find_look(looks: Mapping[str, Look], name: str) -> Look:
@@ -145,116 +158,16 @@ def find_look(looks: Mapping[str, Look], name: str) -> Look:
     raise LookError(f"look {name!r}", "there is no such look", do)
 
 
-def _read(path: Path, shipped: Collection[str] = ()) -> tuple[dict[str, Look], list[str]]:
-    """Return the looks of a file, and the names in its `order`: of these looks and the shipped ones."""
-    try:
-        with os_errors(f"looks file {path}", "check the path", LookError):
-            file = toml.read(path)
-    except toml.TOMLDecodeError as error:
-        raise LookError(f"looks file {path}", f"not TOML: {error}", "correct that line") from error
-    found, order = file.tables.get("looks", {}), file.tables.get("order", [])
-    unknown = sorted(set(file.tables) - {"looks", "order"}) or ([] if isinstance(found, dict) else ["looks"])
-    if unknown:
-        got, do = f"unknown table {shown(unknown)}", "use [looks.NAME] tables only, and order = [...] before them"
-        raise LookError(f"looks file {file.place(unknown[0])}", got, do)
-    if not isinstance(order, list) or not all(isinstance(name, str) for name in order):
-        do = 'write order = ["toon", "glaze"]'
-        raise LookError(f"looks file {file.place('order')}", f"order = {shown(order)}", do)
-    known = (*found, *shipped)
-    for name in order:
-        if name not in known:
-            do = did_you_mean(name, known, otherwise=f"looks are {', '.join(known)}")
-            raise LookError(f"order in {file.place('order')}", f"there is no look {shown(name)}", do)
+def for_people(look: Look, only: Sequence[str], others: str) -> Look:
+    """Return a look whose layers are for some people only, except layers that name people themselves.
 
-    def place_in(name: str) -> _Place:
-        return lambda *keys: f"look {shown(name)} in {file.place('looks', name, *keys)}"
-
-    return {name: _look(name, table, place_in(name)) for name, table in found.items()}, order
-
-
-def _look(name: str, table: Any, place: _Place) -> Look:
-    if not name.strip() or not name.isprintable() or len(name) > _MAX_NAME:
-        got, do = "the name is empty, too long or not printable", f"use up to {_MAX_NAME} printable characters"
-        raise LookError(place(), got, do)
-    if not isinstance(table, dict):
-        raise LookError(place(), f"{shown(table)} is not a table", f"write [looks.{name}]")
-    _check_keys(table, ("about", "layers", "no_face", "hold_s", "then", "key"), place)
-    about, layers, key = table.get("about", ""), table.get("layers", []), table.get("key", "")
-    if not isinstance(about, str) or not about.isprintable():
-        raise LookError(place("about"), f"about = {shown(about)}", "write one line of text")
-    if not isinstance(layers, list) or len(layers) > _MAX_LAYERS:
-        do = f'write layers = [{{ style = "lips-glaze", strength = 0.9 }}], at most {_MAX_LAYERS}'
-        raise LookError(place("layers"), "layers is not a list of layers", do)
-    if not isinstance(key, str) or not re.fullmatch("[a-z0-9]?", key):
-        raise LookError(place("key"), f"key = {shown(key)}", 'write one small letter or a digit, for example key = "e"')
-    parsed = (one for layer in layers for one in _layers(layer, lambda *_: place("layers")))
-    look = Look(name, about, tuple(parsed))
-    look = replace(look, key=key, key_place=place("key") if key else "")
-    no_face, hold_s, then = _fallback(table, place, covers=look.covers)
-    if not layers and name != "none":
-        do = 'give it a layer, for example { style = "lips-glaze" }; the look none shows the bare face'
-        raise LookError(place("layers"), "it has no layer, so it would show the bare face", do)
-    return replace(look, no_face=no_face, hold_s=hold_s, then=then)
-
-
-def _fallback(table: dict[str, Any], place: _Place, *, covers: bool) -> tuple[str, float, str]:
-    """Read no_face, hold_s and then."""
-    no_face, then = table.get("no_face", "hold" if covers else "raw"), table.get("then", "blur")
-    for key, value, allowed in (("no_face", no_face, NO_FACE), ("then", then, AFTER_HOLD)):
-        if value not in allowed:
-            raise LookError(place(key), f"{key} = {shown(value)}", f"use one of {', '.join(allowed)}")
-    hold_s = table.get("hold_s", _HOLD_S if covers else float("inf"))
-    if not _is_number(hold_s) or not (0 <= hold_s <= _MAX_HOLD_S or hold_s == float("inf")):
-        raise LookError(place("hold_s"), f"hold_s = {shown(hold_s)}", "use a number of seconds, 0 or more")
-    return no_face, float(hold_s), then
-
-
-def _layers(layer: Any, place: _Place) -> list[Layer]:
-    """Return one layer; two for a drawn person or frame: the whole frame coarsely, and each head finely."""
-    if not isinstance(layer, dict) or not isinstance(layer.get("style"), str):
-        raise LookError(place(), f"layer {shown(layer)}", 'write { style = "lips-glaze", strength = 0.9 }')
-    strength = layer.get("strength", 1.0)
-    if not _is_number(strength) or not 0 <= strength <= 1:
-        raise LookError(place(), f"strength {shown(strength)}", "use a number from 0 to 1")
-    try:
-        style = _parse_style(layer)
-        keys = ["style", "strength", *(("color", "finish") if isinstance(style, Shade) else ("region",))]
-        medium = None
-        if isinstance(style, Style) and style.output == "planes":
-            keys += ["medium", *option_fields(Medium)]
-            medium = _medium({key: value for key, value in layer.items() if key not in keys[:3]})
-    except VeneerError as error:
-        raise LookError(place(), f"{error.asked}: {error.got}", error.do) from error
-    _check_keys(layer, keys, lambda *_: f"{place()}, layer {shown(layer['style'])}")
-    styles = [style.on("head")] if isinstance(style, Style) and medium and style.region in FRAME_REGIONS else []
-    return [Layer(one, float(strength), medium=medium) for one in (style, *styles)]
-
-
-def _parse_style(layer: dict[str, Any]) -> Style | Shade:
-    for key in ("color", "finish", "region", "medium"):
-        if not isinstance(layer.get(key, ""), str):
-            raise LookError(f"{key} {shown(layer[key])}", "not a text", "write it in quotation marks")
-    if layer["style"] == "shade":
-        return Shade.parse(layer.get("color", ""), layer.get("finish", "satin"))
-    style = load_style(layer["style"])
-    return style.on(layer.get("region", style.region))
-
-
-def _medium(table: dict[str, Any]) -> Medium:
-    """Return the medium of a layer, with its own values in the place of the usual ones."""
-    name = table.pop("medium", "cel")
-    if name not in MEDIA:
-        raise LookError(f"medium {shown(name)}", "there is no such medium", f"use one of {', '.join(MEDIA)}")
-    own = {key: value for key, value in table.items() if key in option_fields(Medium)}
-    return replace(MEDIA[name], **options_from_table(Medium, own, lambda key: key))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _check_keys(table: Mapping[str, Any], keys: Sequence[str], place: _Place) -> None:
-    for key in table:
-        if key not in keys:
-            do = did_you_mean(key, keys, otherwise=f"keys are {', '.join(keys)}")
-            raise LookError(place(key), f"unknown key {shown(key)}", do)
+    Raises LookError if a layer draws the whole frame.
+    """
+    if any(layer.region == "frame" and not layer.chosen for layer in look.layers):
+        do = "choose a look that draws persons, such as toon"
+        raise LookError(f"--only with look {look.name!r}", "it draws the whole frame, not a person", do)
+    layers = tuple(layer if layer.chosen else replace(layer, only=tuple(only)) for layer in look.layers)
+    look = replace(look, layers=layers, others=others)
+    if look.no_face == "raw" and others == "blur":
+        return replace(look, no_face="hold", hold_s=HOLD_S, then="blur")
+    return look

@@ -20,22 +20,30 @@ from engines.errors import EngineError, LookError, os_errors
 from engines.files import atomic_path
 from engines.generators import registry
 from engines.generators.spec import Value
+from engines.generators.weights_file import load_weights, shapes_only
+from engines.identity.swap_consent import swapped_persons
+from engines.imports.graph_settings import GraphSettings, settings_of
+from engines.regions.aligned_face import REGION as ALIGNED
 from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
 from engines.text import did_you_mean, first_line
-from engines.untrusted_files import read_json, shown
-from engines.weights_file import load_weights, shapes_only
+from engines.untrusted_files import json_or_empty, read_json, shown
 
 if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED = Path(__file__).with_name("weights")
-REGIONS = ("lips", *FACE_REGIONS, *FRAME_REGIONS)
+REGIONS = ("lips", *FACE_REGIONS, *FRAME_REGIONS, ALIGNED)
+_FIXED = ("lips", ALIGNED)  # a style for these works on no other region
 OUTPUTS = ("change", "picture", "planes")
 FACE_SIZE_WH = (256, 256)
 FRAME_SIZE_WH = (448, 256)  # for whole frames: 7:4 crops little of 16:9
-PLANES_FRAME_SIZE_WH = (320, 192)  # bodies are drawn coarsely, each head finely
+PLANES_FACE_SIZE_WH = (192, 192)  # planes are enlarged without loss of sharpness
+PLANES_FRAME_SIZE_WH = (256, 144)  # bodies are drawn coarsely, each head finely
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError)
 _MIN_SIDE_PX, _MAX_SIDE_PX = 8, 2048
+MASKS = ("usual", "face", "square")
+WEIGHT_SUFFIXES = (".safetensors", ".onnx", ".tflite")
+GRAPH_KINDS = ("onnx", "tflite")  # generators that are graphs of other programs, in files of these suffixes
 
 
 @dataclass(frozen=True)
@@ -43,11 +51,13 @@ class Style:
     """One trained generator and how it is applied.
 
     Attributes:
-        generator: Name in `engines.generators.registry`.
-        region: "lips", "face", "head", "frame" or "person".
+        generator: Name in `engines.generators.registry`; for an imported graph one of `GRAPH_KINDS`.
+        region: "lips", "face", "head", "frame", "person", or "aligned" of a face swap.
         size_wh: Size of the generator's input, pixels.
         output: "change", to be added to the crop; "picture", the finished crop; or "planes" (`engines.drawing`).
         usual_bgr: Mean lip colour (0..255) of the training data; None for other regions.
+        mask: Where it paints in a face or head: "usual" (the region's mask), "face" or "square".
+        graph: How pictures go into an imported graph and come out; None for generators of this program.
     """
 
     name: str
@@ -58,11 +68,30 @@ class Style:
     output: str
     usual_bgr: tuple[float, float, float] | None
     card: dict[str, Any]
+    mask: str = "usual"
+    graph: GraphSettings | None = None
+
+    @property
+    def mask_kind(self) -> str:
+        """The kind of `engines.regions.masks.region_mask`: the region's own, or the style's choice for faces."""
+        return self.region if self.mask == "usual" or self.region in FRAME_REGIONS else self.mask
+
+    @property
+    def licence(self) -> str:
+        """What is known of the licence in one line: of imported styles what the user said."""
+        data = self.card.get("data")
+        terms = data.get("terms") if isinstance(data, dict) else None
+        return str(self.card.get("licence") or terms or "not stated")
 
     @property
     def covers(self) -> bool:
-        """Whether the style hides the face, so that the privacy policy applies."""
-        return self.output != "change"
+        """Whether the style hides the face, so that the privacy policy applies; a face swap shows one."""
+        return self.output != "change" and not self.swaps
+
+    @property
+    def swaps(self) -> bool:
+        """Whether the style puts another person's face in the place of the own one."""
+        return self.region == ALIGNED
 
     @property
     def replaces_shipped(self) -> bool:
@@ -77,13 +106,15 @@ class Style:
     @property
     def arguments(self) -> dict[str, Value]:
         """The generator's constructor arguments as the card states them; they identify engines in the cache."""
+        if self.graph is not None:  # its OpenVINO graph is made for one size
+            return {**self.graph.as_card(), "size": "{}x{}".format(*self.size_wh)}
         arguments: dict[str, Value] = self.card.get("generator_args", {})
         return arguments
 
     @property
     def step_px(self) -> int:
         """The number of pixels that width and height must be multiples of."""
-        return registry.generator_spec(self.generator).multiple_px(self.arguments)
+        return 1 if self.graph else registry.generator_spec(self.generator).multiple_px(self.arguments)
 
     def on(self, region: str) -> Style:
         """Return the style applied to another region, for example "person" instead of "head".
@@ -92,11 +123,20 @@ class Style:
         """
         if region == self.region:
             return self
-        if region not in REGIONS or "lips" in (region, self.region):
-            usable = "lips" if self.region == "lips" else ", ".join(REGIONS[1:])
+        if region not in REGIONS or {region, self.region} & set(_FIXED):
+            usable = self.region if self.region in _FIXED else ", ".join(REGIONS[1:-1])
             raise LookError(f"style {self.name!r} on region {region!r}", "it cannot work there", f"use {usable}")
-        frame_wh = PLANES_FRAME_SIZE_WH if self.output == "planes" else FRAME_SIZE_WH
-        return replace(self, region=region, size_wh=frame_wh if region in FRAME_REGIONS else FACE_SIZE_WH)
+        if self.graph is not None:
+            return replace(self, region=region)
+        if self.output == "planes":
+            size_wh = PLANES_FRAME_SIZE_WH if region in FRAME_REGIONS else PLANES_FACE_SIZE_WH
+        else:  # a style that works on smaller faces than usual also works on smaller frames
+            usual_wh, other_wh = (
+                FRAME_SIZE_WH if one in FRAME_REGIONS else FACE_SIZE_WH for one in (self.region, region)
+            )
+            steps = (max(1, side * self.size_wh[1] // (usual_wh[1] * self.step_px)) for side in other_wh)
+            size_wh = next(steps) * self.step_px, next(steps) * self.step_px
+        return replace(self, region=region, size_wh=size_wh)
 
     def load_generator(self) -> nn.Module:
         """Return the PyTorch module with its weights, in FP32 on the CPU, in evaluation mode.
@@ -104,6 +144,9 @@ class Style:
         Raises:
             EngineError: The arguments, the size or the weights do not fit the generator, or a weight is not finite.
         """
+        if self.graph is not None:
+            got = f"it is an imported {self.generator} graph, which runs on OpenVINO"
+            raise EngineError(f"PyTorch network of style {self.name}", got, "use another style")
         with shapes_only():  # the file is compared with the shapes before any memory is allocated
             net = self._empty_generator()
         return load_weights(net, self.weights).eval()
@@ -127,13 +170,30 @@ class Style:
             return file_digest(self.weights)
 
     def source_digest(self) -> str:
-        """Return the SHA-256 of the generator's source and of every `engines.generators` module that it imports."""
+        """Return the SHA-256 of the generator's source and of every `engines.generators` module that it imports.
+
+        For an imported graph it is that of the code that adapts its input and output.
+        """
+        if self.graph is not None:
+            return file_digest(Path(__file__).parent / "runtime" / "openvino" / "graph_adapter.py")
         return registry.source_digest(self.generator)
 
 
 def own_folder() -> Path:
     """Return the folder of the user's own styles, which may not exist."""
     return paths.data_dir() / "weights"
+
+
+def portraits_folder() -> Path:
+    """Return the folder of the networks that make pictures from noise, which may not exist."""
+    return paths.data_dir() / "portraits"
+
+
+def groups_of(name: str) -> tuple[str, ...]:
+    """Return the groups of persons that a style of the user's own has networks for, sorted: see `--groups`."""
+    cards = own_folder().glob("*.json") if name and own_folder().is_dir() else ()
+    names = sorted(card.stem.removeprefix(f"{name}-") for card in cards if card.stem.startswith(f"{name}-"))
+    return tuple(one for one in names if (json_or_empty(own_folder() / f"{name}-{one}.json") or {}).get("group") == one)
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -188,12 +248,13 @@ def restore_shipped(name: str) -> str:
     candidates = itertools.chain([f"my-{name}"], (f"my-{name}-{number}" for number in itertools.count(2)))
     new = next(one for one in candidates if not any(folder.glob(f"{one}.*")))
     with os_errors(f"style {name!r} in {folder}", "make the folder writable, or make room"):
-        weights = folder / f"{name}.safetensors"
-        if weights.exists():  # copied, so that an interruption leaves a whole style under either name
-            with atomic_path(folder / f"{new}.safetensors") as part:
+        files = [path for suffix in WEIGHT_SUFFIXES if (path := folder / f"{name}{suffix}").exists()]
+        for weights in files:  # copied, so that an interruption leaves a whole style under either name
+            with atomic_path(folder / f"{new}{weights.suffix}") as part:
                 shutil.copy2(weights, part)
         (folder / f"{name}.json").rename(folder / f"{new}.json")
-        weights.unlink(missing_ok=True)
+        for weights in files:
+            weights.unlink(missing_ok=True)
     return new
 
 
@@ -204,11 +265,14 @@ def _from_card(name: str, card_path: Path) -> Style:
         width, height = (int(side) for side in card.get("size_wh", (90, 30)))
         output = str(card.get("output", "change"))
         usual_bgr = _colour(card["lips_mean_bgr"]) if region == "lips" else None
+        mask = str(card.get("mask", "usual"))
     except _UNREADABLE as error:
         do = "train the style again"
         raise LookError(f"style card {card_path}", f"not readable ({first_line(error)})", do) from error
+    if generator in GRAPH_KINDS:
+        return _from_graph_card(name, card_path, card)
     fits = generator in registry.generator_names() and _fits(generator, region, output)
-    if not fits or not all(_MIN_SIDE_PX <= side <= _MAX_SIDE_PX for side in (width, height)):
+    if not fits or mask not in MASKS or not all(_MIN_SIDE_PX <= side <= _MAX_SIDE_PX for side in (width, height)):
         size = f"{shown(width)}x{shown(height)}"
         got = f"generator {shown(generator)}, region {shown(region)}, output {shown(output)}, size {size}"
         do = f"generators: {', '.join(registry.generator_names())}; regions: {', '.join(REGIONS)}; "
@@ -221,8 +285,26 @@ def _from_card(name: str, card_path: Path) -> Style:
     except ValueError as error:
         got = f"generator_args of {generator}: {error}"
         raise LookError(f"style card {card_path}", got, "correct it, or train the style again") from error
+    if region == ALIGNED and not all(swapped_persons(card)):
+        got, do = "no consent of two persons is stated in it", "train the swap with --i-have-consent-of for both"
+        raise LookError(f"style card {card_path}", got, do)
     weights = card_path.with_suffix(".safetensors")
-    return Style(name, generator, weights, region, (width, height), output, usual_bgr, card)
+    return Style(name, generator, weights, region, (width, height), output, usual_bgr, card, mask)
+
+
+def _from_graph_card(name: str, card_path: Path, card: dict[str, Any]) -> Style:
+    generator, region, mask = str(card["generator"]), str(card.get("region")), str(card.get("mask", "usual"))
+    try:
+        width, height = (int(side) for side in card["size_wh"])
+        settings = settings_of(card)
+    except _UNREADABLE as error:
+        raise LookError(f"style card {card_path}", f"not readable ({first_line(error)})", "import it again") from error
+    fits = region in REGIONS[1:-1] and mask in MASKS and card.get("output") == "picture"
+    if not fits or not all(_MIN_SIDE_PX <= side <= _MAX_SIDE_PX for side in (width, height)):
+        got = f"region {shown(region)}, mask {shown(mask)}, size {shown(width)}x{shown(height)}"
+        raise LookError(f"style card {card_path}", got, "import it again")
+    weights = card_path.with_suffix(f".{generator}")
+    return Style(name, generator, weights, region, (width, height), "picture", None, card, mask, settings)
 
 
 def _fits(generator: str, region: str, output: str) -> bool:

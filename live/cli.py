@@ -17,7 +17,30 @@ from live.tracking.quiet_stderr import say_line
 if TYPE_CHECKING:  # imported inside of the functions, where Ctrl-C is handled
     import typer
 
-_ORDER = ("demo", "run", "apply", "looks", "styles", "doctor", "ctl", "train", "evaluate", "calibrate", "engines")
+_ORDER = (
+    "demo",
+    "run",
+    "apply",
+    "paint",
+    "looks",
+    "styles",
+    "import",
+    "models",
+    "enroll",
+    "verify",
+    "who",
+    "people",
+    "doctor",
+    "ctl",
+    "panel",
+    "install-shortcut",
+    "train",
+    "sample",
+    "card",
+    "evaluate",
+    "calibrate",
+    "engines",
+)
 
 
 def build() -> typer.Typer:
@@ -26,13 +49,17 @@ def build() -> typer.Typer:
 
     import typer
 
+    from live.commands.start import without_command
+
     app = typer.Typer(
-        help="Veneer, a live face filter: webcam in, make-up on, virtual camera out.",
-        no_args_is_help=True,
+        help="Veneer, a live face filter: webcam in, make-up on, virtual camera out. Without a command, the control "
+        "page is opened.",
+        invoke_without_command=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(without_command)
     entries = {entry.name: entry for entry in metadata.entry_points(group="veneer.commands")}
     for name in sorted(entries, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):
         command = entries[name].load()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,11 +13,12 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 from typer import Option
 
-from engines import paths, toml
-from engines.errors import OptionsError, VeneerError, os_errors
-from engines.option_fields import check_ranges, field_of_key, options_from_table
-from engines.untrusted_files import shown
+from engines import paths
+from engines.errors import OptionsError, VeneerError
+from engines.option_fields import check_ranges
+from live.settings import read_options
 
+_MAX_JOBS = 256
 _SIZE = re.compile(r"(\d{1,5})[xX](\d{1,5})")
 
 
@@ -55,6 +58,49 @@ def parse_runtime(text: str) -> str:
     return check_runtime(text)
 
 
+def parse_jobs(text: str) -> int | None:
+    """Return "4" as 4, and "auto" as None.
+
+    Raises:
+        OptionsError: It is neither.
+    """
+    number = str(text).strip()
+    if number == "auto":
+        return None
+    if not number.isdigit() or not 1 <= int(number) <= _MAX_JOBS:
+        raise OptionsError(f"--jobs {number}", "not a number of processes", f"write 1 to {_MAX_JOBS}, or auto")
+    return int(number)
+
+
+def parse_panel_host(text: str) -> str:
+    """Return "auto" or an IPv4 address.
+
+    Raises:
+        OptionsError: It is neither, or not the address of one machine.
+    """
+    try:
+        address = None if text == "auto" else ipaddress.IPv4Address(text)
+    except ValueError:
+        address = ipaddress.IPv4Address(0)
+    if address is not None and (address.is_unspecified or address.is_multicast):
+        raise OptionsError(f"--panel-host {text}", "not an IPv4 address of this machine", "write it, or auto")
+    return text
+
+
+def parse_log(text: str) -> str:
+    """Return "text" or "json". Raises OptionsError."""
+    if text not in ("text", "json"):
+        raise OptionsError(f"--log {text}", "there is no such form", "use text or json")
+    return text
+
+
+def parse_others(text: str) -> str:
+    """Return "bare" or "blur". Raises OptionsError."""
+    if text not in ("bare", "blur"):
+        raise OptionsError(f"--else {text}", "not a way to show others", "use bare or blur")
+    return text
+
+
 # Options of several commands, declared once.
 _Look = Annotated[str, Option(help="Name of the look; veneer looks lists them.")]
 _MaxFaces = Annotated[int, Option(min=1, max=4, help="Number of faces to track.")]
@@ -63,6 +109,7 @@ _Runtime = Annotated[
     str,
     Option(parser=parse_runtime, metavar="NAME", help="auto, tensorrt, openvino, openvino-gpu, openvino-npu or torch."),
 ]
+_Network = Annotated[str, Option(help="Identity network that recognises people: embedded, or one you added.")]
 _LooksFile = Annotated["Path | None", Option(help="Looks file, instead of your own.")]
 
 
@@ -131,6 +178,32 @@ class LiveOptions(_FromSettings):
     build: Annotated[
         bool, Option("--build/--no-build", help="Build better engines in the background while the picture runs.")
     ] = True
+    panel: Annotated[
+        bool, Option("--panel/--no-panel", help="Serve the control page to the browsers of this machine.")
+    ] = False
+    panel_port: Annotated[int, Option(min=0, max=65535, help="Port of the control page; 0 for any free one.")] = 8610
+    panel_host: Annotated[
+        str | None,
+        Option(
+            parser=parse_panel_host,
+            metavar="auto|ADDRESS",
+            help="Serve the control page to a phone too, by TLS at this address of the machine.",
+        ),
+    ] = None
+    browser: Annotated[bool, Option("--browser/--no-browser", help="Open the control page in the browser.")] = True
+    obs: Annotated[
+        bool,
+        Option(
+            "--obs/--no-obs", help="Let scenes of OBS select looks, and looks scenes, as [obs] in the settings says."
+        ),
+    ] = False
+    only: Annotated[
+        tuple[str, ...], Option(help="Enrolled people that the looks are for; others are left as they are. Repeatable.")
+    ] = ()
+    others: Annotated[
+        str, Option("--else", parser=parse_others, metavar="bare|blur", help="With --only: how others are shown.")
+    ] = "bare"
+    network: _Network = "embedded"
     mic_delay: Annotated[
         bool,
         Option("--mic-delay", help="Create a microphone delayed by the latency of the picture, or print that latency."),
@@ -138,8 +211,25 @@ class LiveOptions(_FromSettings):
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if self.others == "blur" and not self.only:
+            raise OptionsError("--else blur", "no person is named", "add --only NAME")
         if not self.sinks:
             raise OptionsError("--sink", "none given", "name virtual-camera, window, file:PATH or null")
+
+    def check_files(self) -> None:
+        """Raise OptionsError if a file is both read and written, or written twice."""
+        named = [("source", self.source, paths.expanded(self.source))] if self.source != "demo" else []
+        named += [
+            ("sinks", text, paths.expanded(text.partition(":")[2])) for text in self.sinks if text.startswith("file:")
+        ]
+        named += [("report", str(self.report), self.report)] if self.report else []
+        option_of: dict[Path, str] = {}
+        for name, text, path in named:
+            option = self.places.get(name, f"--{name.removesuffix('s')} {text}")
+            real = Path(os.path.realpath(path))
+            if real in option_of:
+                raise OptionsError(option, f"it is the same file as {option_of[real]}", "name another one")
+            option_of[real] = option
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +259,34 @@ class ApplyOptions(_FromSettings):
         Option("--size", parser=parse_size, metavar="WxH", help="Scale films to this size, keeping the aspect ratio."),
     ] = None
     no_clobber: Annotated[bool, Option("--no-clobber/--clobber", help="Keep existing output files.")] = False
+    jobs: Annotated[
+        int | None,
+        Option(
+            parser=parse_jobs,
+            metavar="N|auto",
+            help="Processes for the files of a folder or the segments of a long film; auto finds the number.",
+        ),
+    ] = 1
+    cluster: Annotated[
+        str | None,
+        Option(
+            metavar="auto|ADDRESS", help="Do files and segments of long films on a Ray cluster; auto is the one here."
+        ),
+    ] = None
+    report: Annotated[Path | None, Option(help="Write throughput and times of the run to this JSON file.")] = None
+    prometheus: Annotated[Path | None, Option(help="Of a folder: write the same for Prometheus to this text file.")] = (
+        None
+    )
+    log: Annotated[str, Option(parser=parse_log, metavar="text|json", help="Of a folder: form of the lines.")] = "text"
+    again: Annotated[bool, Option("--again", help="Of a folder: also do files that are done and have not changed.")] = (
+        False
+    )
     runtime: _Runtime = "auto"
+    network: _Network = "embedded"
     looks_file: _LooksFile = None
 
     def __post_init__(self) -> None:
         check_ranges(self)
-
-
-def settings_file() -> Path:
-    """Return the path of the user's settings file, which may not exist."""
-    return paths.config_dir() / "settings.toml"
 
 
 def load_options(given: Mapping[str, Any]) -> LiveOptions:
@@ -198,40 +306,9 @@ def load_apply_options(given: Mapping[str, Any]) -> ApplyOptions:
     return _with_settings(ApplyOptions, "apply", given)
 
 
-_TABLES = ("run", "apply")
 _OptionsT = TypeVar("_OptionsT", bound=_FromSettings)
 
 
 def _with_settings(options_class: type[_OptionsT], table: str, given: Mapping[str, Any]) -> _OptionsT:
-    settings, places = _read_settings(settings_file(), options_class, table)
+    settings, places = read_options(options_class, table)
     return options_class(**{**settings, **given}, places={name: places[name] for name in places.keys() - given.keys()})
-
-
-def _read_settings(path: Path, options_class: type, name: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the values of a table by field name, and the place of each."""
-    if not path.exists():
-        return {}, {}
-    where = f"settings file {path}"
-    try:
-        with os_errors(where, "allow this user to read it, or delete it"):
-            file = toml.read(path)
-    except toml.TOMLDecodeError as error:
-        raise OptionsError(where, f"not TOML: {error}", "correct that line") from error
-    for key, table in file.tables.items():
-        if key not in _TABLES or not isinstance(table, dict):
-            got = f"{key} = {shown(table)} is not a table" if key in _TABLES else f"unknown table {shown(key)}"
-            raise OptionsError(f"settings file {file.place(key)}", got, "use [run] and [apply]")
-    table = file.tables.get(name, {})
-
-    def place(key: str) -> str:
-        return f"settings file {file.place(name, key)}"
-
-    values = options_from_table(options_class, table, place)
-    places = {}
-    for key, value in table.items():
-        if (one := field_of_key(options_class, key)) is not None:
-            places[one.name] = f"{place(key)}, {key} = {shown(value)}"
-    for file_name in values.keys() & {"face_model", "looks_file"}:
-        if not values[file_name].is_file():
-            raise OptionsError(places[file_name], "there is no such file", "correct the path")
-    return values, places

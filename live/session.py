@@ -4,42 +4,52 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import signal
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from engines.errors import OptionsError, VeneerError
+from engines.errors import LookError, VeneerError
+from engines.extras import missing_module
 from engines.files import check_writable, write_json
-from engines.looks import Look, find_look, load_looks
-from engines.paths import expanded, pictures_dir, videos_dir
+from engines.looks import Look, find_look, for_people
+from engines.looks_file import load_looks
+from engines.paths import pictures_dir, videos_dir
 from engines.runtime import autotune_choice
 from live.control.control_socket import ControlServer
 from live.control.controls import Controls, ControlState
-from live.control.hotkeys import command_for_key, help_lines, look_keys
-from live.diagnostics.engine_status import in_short, in_words
+from live.control.hotkeys import command_for_key, look_keys
+from live.control.obs_settings import load_obs_settings
+from live.control.stop_signals import stop_on_signals
+from live.device_commands import DeviceCommands
+from live.diagnostics.run_status import meter_text, run_status
 from live.options import LiveOptions
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
 from live.pipeline.report import run_report
 from live.pipeline.viewer_presence import ViewerPresence, can_idle
 from live.recording.recorder import Recorder
-from live.render.look_loader import LookLoader
+from live.render.look_editor import LookEditor
+from live.render.look_loader import LookLoader, Precisions
 from live.sinks.base import FrameSink
-from live.sinks.delayed_microphone import MicrophoneDelay
 from live.sinks.preview_meter import MeterText
 from live.sinks.sink_factory import open_sink
-from live.sources.base import FrameSource
+from live.sources.base import FrameSource, SourceInfo
 from live.sources.idle_source import IdleSource
-from live.sources.source_factory import film_path, open_source
+from live.sources.source_choice import SourceChoice
+from live.sources.source_factory import film_path
 from live.tracking.base import FaceTracker
 from live.tracking.quiet_stderr import say_line
+from live.tracking.recogniser import recogniser_for
 
-_MIN_LATENCY_FRAMES = 60  # before the latency is used to delay the sound
+if TYPE_CHECKING:
+    from live.panel.control_page import ControlPage
+
+_KEPT_NOTICES = 50
 
 
 def say(line: str) -> None:
@@ -68,9 +78,16 @@ class Session:
         looks: All looks; by default loaded from the looks files.
         on_frame: Called in the rendering thread with every rendered frame.
         ctl: Whether `veneer ctl` can control this run.
+        precisions: See `LookLoader`.
+        missing: Errors of outputs that were left out, by what is missing, for the control page. With it, a camera that
+            does not open is tried again until it does.
 
     Attributes:
+        source_choice: Which source is used, or is to be used next.
         look: The look that is selected at the start.
+        look_keys: The name of the look of each key.
+        editor: Changes looks while they run.
+        notices: The last messages for the user, each with its time in seconds since 1970.
 
     Raises:
         VeneerError: The options contradict each other, or a part cannot be created.
@@ -85,16 +102,25 @@ class Session:
         looks: Mapping[str, Look] | None = None,
         on_frame: Callable[[Frame], None] | None = None,
         ctl: bool = True,
+        precisions: Precisions | None = None,
+        missing: Mapping[str, VeneerError] | None = None,
     ) -> None:
+        self._missing = missing
+        self.source_choice = SourceChoice.of(options)
         self.options, self._ctl, self._on_frame = options, ctl, on_frame
-        _check_files(options)
+        self.notices: deque[tuple[float, str]] = deque(maxlen=_KEPT_NOTICES)
+        self._panel: ControlPage | None = None
+        self._panel_lock = threading.Lock()
+        self.idle_source: IdleSource | None = None
+        options.check_files()
         cv2.setNumThreads(1)  # the operations are small; more threads would only compete with the tracker
         with options.naming("report"):
             check_writable("--report", options.report)
         looks = dict(looks) if looks else _load_looks(options)
         with options.naming("look"):
             self.look = find_look(looks, options.look)
-        self._look_keys = look_keys(looks)
+        recogniser = recogniser_for(looks, self.look, options.network)
+        self.look_keys = look_keys(looks)
         self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
         with options.naming("sinks"):
             sinks = sinks or [
@@ -103,20 +129,30 @@ class Session:
             ]
         source, self._viewers = self._source(source, paced=any(sink.live for sink in sinks))
         for sink in sinks:
-            sink.set_viewers(self._viewers, say)
+            sink.set_viewers(self._viewers, self.say)
         look_loader = LookLoader(
             looks,
             runtime=options.runtime,
-            say=say,
+            say=self.say,
             background=source.live or all(sink.live for sink in sinks),  # a film uses the same engine to its end
             build=options.build,
+            precisions=precisions,
             has_viewers=self._viewers.watched if self._viewers is not None else None,
         )
-        parts = Parts(source, make_tracker(options), sinks, look_loader, self.controls)
-        self.pipeline = Pipeline(parts, fps=options.fps, frames=options.frames, say=say, on_frame=self._handle_frame)
-        self._recorder = Recorder(
+        self.editor = LookEditor(
             self.controls,
-            say=say,
+            look_loader,
+            options.looks_file,
+            finished=autotune_choice.with_chosen_sizes,
+            on_change=self._look_changed,
+        )
+        parts = Parts(source, make_tracker(options), sinks, look_loader, self.controls, recogniser)
+        self.pipeline = Pipeline(
+            parts, fps=options.fps, frames=options.frames, say=self.say, on_frame=self._handle_frame
+        )
+        self.recorder = Recorder(
+            self.controls,
+            say=self.say,
             fps=options.fps,
             pictures_dir=pictures_dir(),
             videos_dir=videos_dir(),
@@ -130,37 +166,118 @@ class Session:
 
         def open_chosen() -> FrameSource:
             with options.naming("source"):
-                return open_source(options.source, size_wh=options.size_wh, fps=options.fps, pace=paced)
+                return self.source_choice.open(paced=paced)
 
         source = given or open_chosen()
-        if given or not can_idle(options, live=source.live):
+        if given or not source.live:
+            can_idle(options, live=source.live)
             return source, None
-        viewers = ViewerPresence(self.controls)
-        return IdleSource(source, new_source=open_chosen, viewers=viewers, say=say), viewers
+        viewers = ViewerPresence(self.controls) if can_idle(options, live=True) else None
+        if viewers is None and not self.source_choice.is_camera:
+            return source, None
+        assumed = None if self._missing is None else SourceInfo(options.source, options.size_wh, options.fps)
+        self.idle_source = IdleSource(source, new_source=open_chosen, viewers=viewers, say=self.say, assumed=assumed)
+        return self.idle_source, viewers
 
-    def run(self) -> dict[str, Any]:
-        """Run to the end and return the report, which is also written if the options say so, after an error too."""
+    def run(self, *, says_damage: bool = True) -> dict[str, Any]:
+        """Run to the end and return the report, which is also written if the options say so, after an error too.
+
+        Args:
+            says_damage: Print what was wrong with a source that could be read only in part; otherwise the caller does.
+        """
         with stop_on_signals(self.pipeline.interrupt):  # also while the last files are completed
             try:
                 with self._controlled():
                     self.pipeline.run()
             finally:
-                self._recorder.close()
-                report = run_report(self.pipeline) | {"recorded": self._recorder.counts()}
+                self.recorder.close()
+                report = run_report(self.pipeline) | {"recorded": self.recorder.counts()}
                 write_json("--report", self.options.report, report)
         parts = self.pipeline.parts
-        for note in parts.source.notes:
-            say(f"{Path(self.options.source).name}: {note}")
-        for warning in (parts.source.warning, *(sink.warning for sink in parts.sinks)):
-            if warning:
-                say(warning)
+        damage = [parts.source.warning] if parts.source.warning and says_damage else []
+        for line in [*parts.source.notes, *damage]:
+            say(f"{Path(self.options.source).name}: {line}")
+        for sink in parts.sinks:
+            if sink.warning:
+                say(sink.warning)
         return report
+
+    def say(self, line: str) -> None:
+        """Print one line for the user, and keep it for the control page."""
+        self.notices.append((time.time(), line))
+        say(line)
+
+    def sink_names(self) -> list[str]:
+        """Return the names of the sinks that can be switched: those of the options, virtual camera and window."""
+        return list(dict.fromkeys([*self.options.sinks, "virtual-camera", "window"]))
+
+    def new_sink(self, name: str) -> FrameSink:
+        """Create a sink of this run, not yet opened."""
+        sink = open_sink(name, on_key=self._on_key, meter=self._meter)
+        sink.set_viewers(self._viewers, self.say)
+        return sink
+
+    def source_info(self) -> SourceInfo | None:
+        """Return the properties of the source; None before it is open."""
+        return (self.idle_source.info if self.idle_source is not None else None) or self.pipeline.source_info
+
+    def missing(self) -> dict[str, VeneerError]:
+        """Return why the camera or an output does not work, by its name."""
+        used = [str(one["sink"]) for one in self.pipeline.sinks.counts()]
+        lacking = {what: error for what, error in (self._missing or {}).items() if what not in used}
+        problem = self.idle_source.problem if self.idle_source is not None else None
+        return ({"camera": problem} if problem is not None else {}) | lacking
+
+    def _look_changed(self, name: str) -> None:
+        looks = self.pipeline.parts.look_loader.looks
+        self.look_keys = look_keys({one: looks[one] for one in self.controls.look_names})
+        if self._panel is not None and name:
+            self._panel.tiles.paint([name])
+
+    def watched(self) -> bool:
+        """Whether the output is watched; always, if viewers cannot be counted."""
+        return self._viewers is None or self._viewers.watched()
+
+    def readers(self) -> dict[str, int | None]:
+        """Return how many programs read each virtual camera; None if unknown."""
+        return self._viewers.readers() if self._viewers is not None else {}
+
+    def report_page(self, visible: bool) -> None:
+        """Count the preview of the control page as a viewer, or no longer."""
+        if self._viewers is not None:
+            self._viewers.report("control page", int(visible))
+
+    def open_panel(self, argument: str = "") -> str:
+        """Start the control page, once; return a link to it, or what to do on a phone.
+
+        Args:
+            argument: "link" for the permanent one, "phone" for that of a phone; otherwise it works once.
+
+        Raises:
+            VeneerError: The extra is not installed, no port is free, or the run serves no page for a phone.
+        """
+        with self._panel_lock:
+            if self._panel is None:
+                try:
+                    from live.panel.control_page import ControlPage
+                except ImportError as error:
+                    raise missing_module(error) or error from error
+                self._panel = ControlPage(self)
+        return self._panel.answer(argument)
 
     @contextlib.contextmanager
     def _controlled(self) -> Iterator[None]:
         """Run the control socket, the global hotkeys and the sound delay; their errors do not end the run."""
         server = ControlServer(self.controls, status=self._status)
+        self.devices = devices = DeviceCommands(self)
         with contextlib.ExitStack() as stack:
+            stack.callback(lambda: self._panel.close() if self._panel is not None else None)
+            self.controls.handle("panel", self.open_panel)
+            stack.callback(devices.close)
+            if self.options.panel or self.options.panel_host:
+                self.open_panel()
+                assert self._panel is not None
+                self._panel.announce(browser=self.options.browser)
             try:
                 if self._ctl:
                     server.start()
@@ -170,98 +287,45 @@ class Session:
             if self.options.global_hotkeys:
                 from live.control import global_hotkeys
 
-                stack.callback(global_hotkeys.listen(self.controls.apply, self._look_keys))
+                stack.callback(global_hotkeys.listen(self.controls.apply, self.look_keys))
+            if self.options.obs:
+                from live.control.obs_link import ObsLink
+
+                link = ObsLink(load_obs_settings(self.controls.look_names), self.controls, self.say)
+                link.start()
+                stack.callback(link.close)
             if self.options.mic_delay:
-                delay = MicrophoneDelay(self._latency_ms, say)
-                delay.start()
-                stack.callback(delay.stop)
+                devices.microphone("on")
             yield
 
-    def _latency_ms(self) -> float | None:
-        timings = self.pipeline.timings
-        return timings.recent()[1] if timings.frames_out >= _MIN_LATENCY_FRAMES else None
-
     def _handle_frame(self, frame: Frame, state: ControlState) -> None:
-        self._recorder(frame, state)
+        self.recorder(frame, state)
+        if self._panel is not None:
+            self._panel.feed.keep_output(frame)
         if self._on_frame is not None:
             self._on_frame(frame)
 
     def _on_key(self, key: str) -> None:
-        command = command_for_key(key, self._look_keys)
+        command = command_for_key(key, self.look_keys)
         if command is not None:
             self.controls.apply(command)
 
     def _status(self) -> dict[str, Any]:
-        state, look_loader = self.controls.read(), self.pipeline.parts.look_loader
-        rate, p50, p95 = self.pipeline.timings.recent()
-        watched = self._viewers is None or self._viewers.watched()
-        return {
-            "look": state.look,
-            "strength": round(state.strength, 2),
-            "viewers_see": self.pipeline.shown if watched else "nothing",
-            "fps": round(rate, 1),
-            "latency_p50_ms": round(p50, 1),
-            "latency_p95_ms": round(p95, 1),
-            "dropped": self.pipeline.dropped,
-            "watched": watched,
-            "engines": [in_words(info) for info in look_loader.engines(state.look)],
-            "building": look_loader.upgrades.progress(),
-        }
+        return run_status(self.pipeline, watched=self.watched())
 
     def _meter(self) -> MeterText:
-        state, status = self.controls.read(), self._status()
-        engines = self.pipeline.parts.look_loader.engines(state.look)
-        speed = f"{status['fps']:.0f} fps   {status['latency_p50_ms']:.0f} / {status['latency_p95_ms']:.0f} ms p50/p95"
-        lines = (
-            f"{speed}   {status['dropped']} dropped",
-            f"{state.look} {state.strength:.0%}   {in_short(engines)}   H help",
-        )
-        lines += (status["building"],) if status["building"] else ()
-        banners = {
-            "panic": state.panic,
-            "frozen": state.frozen,
-            "recording": state.recording,
-            "waiting for the camera": self.pipeline.source_waits,
-        }
-        banner = ", ".join(name for name, on in banners.items() if on)
-        return MeterText(lines, help_lines(self._look_keys) if state.help_shown else (), banner)
+        return meter_text(self.pipeline, self.look_keys)
 
 
 def _load_looks(options: LiveOptions) -> dict[str, Look]:
     """Load all looks, with the region sizes that `veneer calibrate machine` chose for this machine."""
     if stale := autotune_choice.stale_message():
         say(stale)
-    return {name: autotune_choice.with_chosen_sizes(look) for name, look in load_looks(options.looks_file).items()}
-
-
-def _check_files(options: LiveOptions) -> None:
-    """Raise OptionsError if a file is both read and written, or written twice."""
-    named = [("source", options.source, expanded(options.source))] if options.source != "demo" else []
-    named += [("sinks", text, expanded(text.partition(":")[2])) for text in options.sinks if text.startswith("file:")]
-    named += [("report", str(options.report), options.report)] if options.report else []
-    option_of: dict[Path, str] = {}
-    for name, text, path in named:
-        option = options.places.get(name, f"--{name.removesuffix('s')} {text}")
-        real = Path(os.path.realpath(path))
-        if real in option_of:
-            raise OptionsError(option, f"it is the same file as {option_of[real]}", "name another one")
-        option_of[real] = option
-
-
-@contextlib.contextmanager
-def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on SIGINT, SIGTERM and SIGHUP, so that files are completed and devices released.
-
-    Does nothing outside the main thread, and keeps signals that are ignored (nohup, background jobs) ignored.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, lambda *_: stop()) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    looks = {name: autotune_choice.with_chosen_sizes(look) for name, look in load_looks(options.looks_file).items()}
+    if not options.only:
+        return looks
+    people = {options.look: for_people(find_look(looks, options.look), options.only, options.others)}
+    for name, look in looks.items():
+        with contextlib.suppress(LookError):  # looks that draw the whole frame are not offered
+            people[name] = for_people(look, options.only, options.others)
+    return {name: people[name] for name in looks if name in people}

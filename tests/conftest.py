@@ -20,7 +20,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core each: more threads would onl
 if TYPE_CHECKING:
     from support.upgrade_parts import Show
 
-# These measure how late threads and frames are, so nothing else may run beside them.
+# These measure how late threads and frames are, or wait for a browser or for nodes that are given up when they starve:
+# nothing else may run beside them.
 TIMING_BOUND = (
     "benchmarks/test_soak.py",
     "engines/build/test_cpu_contention.py",
@@ -29,6 +30,13 @@ TIMING_BOUND = (
     "live/pipeline/test_idle.py",
     "live/pipeline/test_pipeline_ends.py",
     "live/upgrades/test_upgrades_pace.py",
+    "live/batch/test_cluster.py",
+    "live/batch/test_cluster_jobs.py",
+    "live/control/test_obs.py",
+    "live/panel/test_panel_access.py",
+    "live/panel/test_panel_page.py",
+    "live/panel/test_phone_page.py",
+    "live/panel/test_start_alone.py",
 )
 
 # Files with some tests that are marked as serial.
@@ -36,11 +44,11 @@ PARTLY_SERIAL = ("live/sinks/test_delayed_microphone.py", "live/sinks/test_windo
 
 # The slowest files, which workers take first so that none of them is left alone with one at the end.
 SLOW = (
+    "live/batch/test_jobs.py",
     "live/upgrades/test_upgrades.py",
     "benchmarks/test_fps.py",
     "faults/test_random_faults.py",
     "live/pipeline/test_frame_pool.py",
-    "engines/runtime/test_tensorrt_proof.py",
     "live/commands/test_cli.py",
     "faults/test_signals_and_full_disks.py",
     "benchmarks/test_engines.py",

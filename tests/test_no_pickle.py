@@ -18,13 +18,15 @@ from support.root import ROOT
 
 from engines import paths
 from engines.errors import VeneerError
-from engines.looks import load_looks
+from engines.imports.checkpoint_file import read_groups
+from engines.looks_file import load_looks
 from engines.styles import load_style
 from engines.training.checkpoints.resume import CHECKPOINT, load_run
 from engines.training.data.aligned import load_region
 from engines.training.losses.perceptual import VggFeatures
-from live.options import load_options, settings_file
+from live.options import load_options
 from live.picture_files.picture_reader import read_picture
+from live.settings import settings_file
 from live.sources.video_source import VideoSource
 from live.tracking.face_landmarker import LandmarkerMesh
 from tests.fuzz import samples
@@ -35,10 +37,13 @@ BANNED_MODULES = {
     "yaml", "ruamel", "h5py",
 }  # fmt: skip
 BANNED_CALLS = {
-    "torch.load", "torch.save", "torch.jit.load", "torch.package.PackageImporter", "eval", "exec", "compile",
+    "torch.save", "torch.jit.load", "torch.package.PackageImporter", "eval", "exec", "compile",
     "np.fromregex", "numpy.load", "pandas.read_pickle", "os.system", "os.popen",
 }  # fmt: skip
-REQUIRED_KEYWORDS = {"np.load": ("allow_pickle", False), "torch.export.load": ("weights_only", True)}
+REQUIRED_KEYWORDS = {
+    "np.load": ("allow_pickle", False), "torch.export.load": ("weights_only", True),
+    "torch.load": ("weights_only", True),
+}  # fmt: skip
 
 
 def unsafe_lines(source: str) -> Iterator[str]:
@@ -69,8 +74,9 @@ def test_no_source_unpickles_or_evaluates_data(package: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "import pickle", "from yaml import load", "import os, marshal", "torch.load('a')", "np.load('a')",
-        "np.load('a', allow_pickle=True)", "torch.export.load('a')", "eval('1')", "x(y, allow_pickle=True)",
+        "import pickle", "from yaml import load", "import os, marshal", "torch.load('a')",
+        "torch.load('a', weights_only=x)", "np.load('a')", "np.load('a', allow_pickle=True)",
+        "torch.export.load('a')", "eval('1')", "x(y, allow_pickle=True)",
         "subprocess.run('a', shell=True)",
     ],
 )  # fmt: skip
@@ -158,6 +164,7 @@ READERS: dict[str, Callable[[Path, bytes], object]] = {
     "aligned region": _region,
     "looks": _written("looks.toml", load_looks),
     "checkpoint": _written(CHECKPOINT, lambda path: load_run(path.parent)),
+    "imported checkpoint": _written("net.pt", read_groups),
     "VGG-19 weights": _written("vgg.npz", VggFeatures),
     "face model": _written("face.task", lambda path: LandmarkerMesh(path, 1, still=True)),
     "picture": _written("picture.png", read_picture),

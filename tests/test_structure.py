@@ -70,8 +70,8 @@ def test_the_files_that_the_test_plan_names_exist() -> None:
     from conftest import PARTLY_SERIAL, SLOW, TIMING_BOUND
 
     assert [name for name in (*SLOW, *TIMING_BOUND) if not (ROOT / "tests" / name).is_file()] == []
-    tests = ROOT / "tests"
-    marked = [path for path in tests.rglob("test_*.py") if "\n@pytest.mark.serial" in path.read_text(encoding="utf-8")]
+    tests, marker = ROOT / "tests", ".".join(("pytest", "mark", "serial"))
+    marked = [path for path in tests.rglob("test_*.py") if marker in path.read_text(encoding="utf-8")]
     assert sorted(marked) == sorted(tests / name for name in PARTLY_SERIAL), "the serial pass imports only these"
 
 

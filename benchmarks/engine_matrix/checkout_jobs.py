@@ -17,15 +17,18 @@ from torch import Tensor, nn
 
 from engines.errors import OptionsError
 from engines.generators.registry import fresh_generator, generator_spec, generator_specs
+from engines.generators.spec import GeneratorSpec
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "engines" / "weights"
 # Copies of values in engines.styles and calibration.autotune, whose imports need more packages; a test compares them.
-FRAME_SIZE_WH, PLANES_FRAME_SIZE_WH, FACE_SIZE_WH = (448, 256), (320, 192), (256, 256)
+FRAME_SIZE_WH, FACE_SIZE_WH = (448, 256), (256, 256)
+PLANES_FRAME_SIZE_WH, PLANES_FACE_SIZE_WH = (256, 144), (192, 192)
 _SCALES, _GRID_PX = (1.0, 0.75, 0.5), 32
 _PUBLISHED: dict[str, dict[str, Any]] = {  # arguments of the papers, where they are not the generator's defaults
     "pix2pix": {"depth": 8}, "photo2cartoon": {}, "animegan2": {}, "cyclegan": {}, "ugatit_light": {},
     "autoretouch": {},
 }  # fmt: skip
+_SMALL, _SMALL_WH = {"channels": 8, "depth": 3, "side_px": 64}, (64, 64)
 OURS = "toon"  # the drawing network
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
@@ -74,9 +77,33 @@ def jobs() -> Iterator[Job]:
                 yield Job(spec.name, spec.name, size_wh, fresh=True, make=make)
 
 
+class OneImage(nn.Module):
+    """A generator whose further inputs are made of the picture, so that it is built as the others are."""
+
+    def __init__(self, net: nn.Module, spec: GeneratorSpec, arguments: dict[str, Any]) -> None:
+        super().__init__()
+        sizes = {"latent": arguments.get("latent", 0), "label": arguments.get("classes", 0)}
+        self.net, self.features = net, [sizes.get(kind, 0) for kind in spec.inputs]
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return the picture of RGB (N, 3, H, W); latents and labels are its first values."""
+        return self.net(*(rgb.flatten(1)[:, :count] if count else rgb for count in self.features))  # type: ignore[no-any-return]
+
+
+def small_jobs() -> Iterator[Job]:
+    """Yield the generators that are too large for live use, with few channels, at 64x64 pixels."""
+    for spec in generator_specs():
+        if not spec.benchmarked:
+            numbers = {key: one for key, one in spec.arguments.items() if type(one.default) is int}
+            arguments = {key: _SMALL.get(key, max(2, int(one.low))) for key, one in numbers.items()}
+            for size_wh in _fitting(spec.name, arguments, [_SMALL_WH]):
+                make = cache(partial(_small, spec, arguments))
+                yield Job(f"{spec.name}-small", spec.name, size_wh, fresh=True, make=make)
+
+
 def peers() -> Iterator[Job]:
-    """Yield this project's drawing and lip networks, then published generators with random weights, at 256x256."""
-    yield from (job for job in jobs() if (job.name, job.size) in ((OURS, "256x256"), ("lips-glaze", "90x30")))
+    """Yield this project's drawing and lip networks at their sizes, then published generators (random, 256x256)."""
+    yield from (job for job in jobs() if (job.name, job.size) in ((OURS, "192x192"), ("lips-glaze", "90x30")))
     for name, arguments in _PUBLISHED.items():
         yield Job(name, name, FACE_SIZE_WH, fresh=True, make=cache(partial(_fresh, name, arguments)))
 
@@ -84,10 +111,13 @@ def peers() -> Iterator[Job]:
 def offered_sizes(own_wh: tuple[int, int], *, planes: bool = False) -> list[tuple[int, int]]:
     """Return the sizes in which a face generator may be used.
 
-    These are its own, that of a head and of a frame, and the smaller versions that `veneer calibrate machine` tries.
+    These are its own, that of a frame in proportion (planes have usual sizes of both), and the smaller versions that
+    `veneer calibrate machine` tries.
     """
     found = {}
-    for width, height in (own_wh, FACE_SIZE_WH, PLANES_FRAME_SIZE_WH if planes else FRAME_SIZE_WH):
+    frame_wh = FRAME_SIZE_WH[0] * own_wh[1] // FACE_SIZE_WH[1], FRAME_SIZE_WH[1] * own_wh[1] // FACE_SIZE_WH[1]
+    places = (PLANES_FACE_SIZE_WH, PLANES_FRAME_SIZE_WH) if planes else (own_wh, frame_wh)
+    for width, height in (own_wh, *places):
         for scale in _SCALES:
             smaller = [max(2 * _GRID_PX, round(side * scale / _GRID_PX) * _GRID_PX) for side in (width, height)]
             found[(width, height) if scale == 1.0 else (min(smaller[0], width), min(smaller[1], height))] = True
@@ -144,6 +174,11 @@ def _fresh(name: str, arguments: dict[str, Any]) -> nn.Module:
         if weight.dim() > 1 and not weight.any():
             nn.init.normal_(weight, std=0.02)
     return net.eval()
+
+
+def _small(spec: GeneratorSpec, arguments: dict[str, Any]) -> nn.Module:
+    net = _fresh(spec.name, arguments)
+    return net if spec.inputs == ("image",) else OneImage(net, spec, arguments).eval()
 
 
 def _fitting(name: str, arguments: dict[str, Any], sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -22,7 +22,8 @@ from benchmarks.fps_matrix.fixed_backend import FixedBackendLoader, backends_tex
 from benchmarks.fps_matrix.gpu_usage import GpuSampler
 from benchmarks.fps_matrix.plan import SETTLE_FRAMES, Case, Extent
 from engines.errors import VeneerError
-from engines.looks import Look, find_look, load_looks
+from engines.looks import Look, find_look
+from engines.looks_file import load_looks
 from engines.runtime import autotune_choice
 from engines.runtime.base import NotUsableError
 from engines.styles import Style

@@ -1,19 +1,22 @@
-"""What a look draws, measured with a stand-in for its networks that fills every region with one colour."""
+"""What a look draws, measured with stand-ins for networks and drawing: they fill every region with one colour."""
 
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.drawing.plane_set import CHANNELS, Planes
 from engines.looks import Look
 from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
 from live.control.controls import ControlState
 from live.pipeline.frame import Floats, Frame, ImageU8, TrackedFrame
 from live.pipeline.timing import Timings
+from live.render import plane_painter
 from live.render.frame_renderer import FrameRenderer
 from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.render.privacy_policy import PrivacyPolicy
@@ -27,23 +30,47 @@ _RIM_PX_AT_720 = 6  # the outline of the true mask is that uncertain
 
 
 class FlatEngine:
-    """Returns one colour for every pixel."""
+    """Returns one colour for every pixel, or planes, which `_flat_drawing` replaces by one colour.
+
+    Args:
+        planes: Whether the style's network returns planes.
+    """
 
     info = EngineInfo("flat", "stand-in", "none", "none", "a benchmark")
 
+    def __init__(self, *, planes: bool = False) -> None:
+        self._planes = planes
+
     def infer(self, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return (N, H, W, 3) float32."""
+        """Return (N, H, W, 3) float32, or (N, CHANNELS, H / 2, W / 2) float32 for planes."""
+        if self._planes:
+            count, height, width, _ = regions_bgr.shape
+            return np.zeros((count, CHANNELS, height // 2, width // 2), np.float32)
         return np.broadcast_to(_COLOUR_BGR, regions_bgr.shape).copy()
 
     def close(self) -> None:
         """Release nothing."""
 
 
+def _flat_drawing(planes: Planes, *_: object, **__: object) -> ImageU8:
+    """Return one colour in place of `engines.drawing.drawing.draw`."""
+    return np.broadcast_to(_COLOUR_BGR.astype(np.uint8), (*planes.fields.shape[:2], 3)).copy()
+
+
+def _no_features(*_: object, **__: object) -> None:
+    """Leave out eyes and mouths, which are drawn over the rest."""
+
+
 class _FlatLookLoader(LookLoader):
     def load(self, name: str) -> LoadedLook:
         look = self.looks[name]
         layers = tuple(
-            LoadedLayer(layer.style, layer.strength, HotSwapEngine(FlatEngine()))
+            LoadedLayer(
+                layer.style,
+                layer.strength,
+                HotSwapEngine(FlatEngine(planes=layer.medium is not None)),
+                medium=layer.medium,
+            )
             for layer in look.layers
             if layer.covers
         )
@@ -89,8 +116,9 @@ class Coverage:
         if self._look.needs_everyone:
             person = self._finder.persons(frame.bgr, faces, frame.time_s)
         else:
-            person = self._finder.mask(frame.bgr)
-        return self._renderer.render(TrackedFrame(frame, faces, 0.0, person), ControlState(self._look.name)).bgr
+            person = self._finder.mask(frame.bgr, frame.time_s)
+        with mock.patch.multiple(plane_painter, draw=_flat_drawing, draw_features=_no_features):
+            return self._renderer.render(TrackedFrame(frame, faces, 0.0, person), ControlState(self._look.name)).bgr
 
     def close(self) -> None:
         """Release the models."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engines.regions.upright import FACE_OVAL
 from live.pipeline.frame import Floats, ImageU8
-from live.render.look_sheet import find_faces
+from live.render.look_tile import find_faces
 from live.tracking.person_segmenter import PersonSegmenter
 
 KINDS = ("alone", "edge", "behind", "small", "many", "masked", "turned away", "half hidden")
@@ -152,7 +152,7 @@ class _Canvas:
         self._persons = np.zeros((height, width), np.float32)
 
     def put(self, cutout: Cutout, x: float, top: float, side: float) -> None:
-        """Put a person in front: `x` is the portrait's middle, `side` its side; the chest is continued downwards."""
+        """Put a person in front: `x` is the portrait's middle, `side` its side; below the portrait is a board."""
         height, width = self._persons.shape
         size = max(8, round(side))
         interpolation = cv2.INTER_AREA if size < _SIDE_PX else cv2.INTER_CUBIC
@@ -162,21 +162,21 @@ class _Canvas:
         matrix = np.array([[1, 0, round(x - size / 2)], [0, 1, round(top)]], np.float32)
         bgr = cv2.warpAffine(bgr, matrix, (width, height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         alpha = np.clip(cv2.warpAffine(alpha, matrix, (width, height), flags=cv2.INTER_NEAREST), 0, 1)
-        foot = round(top) + size - 2
-        if 0 < foot < height:
-            turn = np.arange(height - foot) % (2 * (size // 3)) - size // 3
-            above = np.maximum(0, foot - 1 - size // 3 + np.abs(turn))  # the chest, up and down
-            alpha[foot:], bgr[foot:] = alpha[above], bgr[above]
         mixed = self._bgr * (1 - alpha[:, :, None]) + bgr * alpha[:, :, None]
         self._bgr = np.rint(mixed).astype(np.uint8)
         self._persons = np.maximum(self._persons, alpha)
+        foot = round(top) + size - 2
+        if foot < height:
+            self._cover(slice(max(0, foot), None), x - size / 2, x + size / 2)
 
     def board(self, x: float, side_of: int, side: float) -> None:
         """Hide one half of the person at `x` behind a board."""
-        start, end = sorted((round(x), round(x + side_of * side)))
-        columns = slice(max(0, start), max(0, end))
-        self._bgr[:, columns] = [self._rng.randint(40, 200) for _ in range(3)]
-        self._persons[:, columns] = 0
+        self._cover(slice(None), *sorted((x, x + side_of * side)))
+
+    def _cover(self, rows: slice, left: float, right: float) -> None:
+        columns = slice(max(0, round(left)), max(0, round(right)))
+        self._bgr[rows, columns] = [self._rng.randint(40, 200) for _ in range(3)]
+        self._persons[rows, columns] = 0
 
     def finished(self, kind: str) -> PersonScene:
         """Return the scene."""

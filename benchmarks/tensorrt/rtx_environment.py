@@ -1,4 +1,8 @@
-"""Virtual environment with TensorRT-RTX, which cannot be installed beside the other distribution of torch-tensorrt."""
+"""Virtual environment with TensorRT-RTX, which cannot be installed beside the other distribution of torch-tensorrt.
+
+It shares the packages of the Python that creates it if PyTorch there has the pinned version; otherwise PyTorch is
+installed a second time.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +34,7 @@ def environment(folder: Path) -> Path:
         with FileLock(folder.with_name(f"{folder.name}.lock"), timeout=_INSTALL_TIMEOUT_S):
             found = about(folder)
             complete = found.get("pins") == list(PINS) and found.get("python") == sys.version and python.is_file()
-            if not complete:
+            if not complete or not _has_torch(found.get("shares", "")):
                 _create(folder, python)
     except Timeout:
         raise NoEnvironmentError(f"another process has been creating {folder} for an hour: end it") from None
@@ -54,9 +59,28 @@ def _create(folder: Path, python: Path) -> None:
             raise NoEnvironmentError(f"{folder} is not a Python environment: name another folder")
         shutil.rmtree(folder)
     venv.create(folder, with_pip=True)
+    shares = _shareable()
+    if shares:  # the last entry of sys.path: packages of the environment itself come first
+        site_packages = next(folder.glob("[Ll]ib/**/site-packages"))
+        (site_packages / "shared.pth").write_text(f"{shares}\n", encoding="utf-8")
     _install(python)
-    marker = {"pins": list(PINS), "python": sys.version}
+    marker = {"pins": list(PINS), "python": sys.version, "shares": shares}
     (folder / _MARKER).write_text(json.dumps(marker))  # written last: marks the environment as complete
+
+
+def _shareable() -> str:
+    """Return the folder of this Python's packages if PyTorch there is the pinned one; "" if it has to be installed."""
+    names = {str(one.metadata["Name"]).lower().replace("_", "-") for one in metadata.distributions()}
+    if names & {"torch-tensorrt", "torch-tensorrt-rtx", "tensorrt"} or "torch" not in names:
+        return ""
+    folder = str(metadata.distribution("torch").locate_file(""))
+    return folder if _has_torch(folder) else ""
+
+
+def _has_torch(folder: str) -> bool:
+    """Return whether a folder of shared packages, if one is named, still contains the pinned PyTorch."""
+    pinned = PINS[0].replace("==", "-")
+    return not folder or any(Path(folder).glob(f"{pinned}[.+-]*dist-info"))
 
 
 def _install(python: Path) -> None:

@@ -75,7 +75,7 @@ def scale_look(look: Look, scale: float) -> Look:
 
 
 def _scale_style(style: Style, scale: float) -> Style:
-    if style.region == "lips" or scale == 1.0:
+    if style.region == "lips" or style.swaps or scale == 1.0 or style.graph is not None:
         return style
     width, height = (max(2 * _GRID_PX, round(side * scale / _GRID_PX) * _GRID_PX) for side in style.size_wh)
     return replace(style, size_wh=(min(width, style.size_wh[0]), min(height, style.size_wh[1])))

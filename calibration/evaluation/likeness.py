@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import OptionsError
+from engines.identity.crops import face_crop
 from engines.looks import Look
 from engines.runtime.openvino.converted_graph import openvino_core
 from engines.text import first_line
@@ -22,9 +22,6 @@ from live.render.look_loader import LookLoader
 from live.render.painter import Painter
 from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
-
-_SIDE_PX, _EYES_XY = 112, ((38.0, 52.0), (74.0, 52.0))  # of the network's input: the usual crop of face recognition
-_IRISES = (468, 473)  # in the order of `_EYES_XY`
 
 Embedding = NDArray[np.float32]
 
@@ -124,15 +121,5 @@ def likeness_summary(report: dict[str, Any]) -> str:
 
 def _embedding(network: Any, bgr: ImageU8, face: Face) -> Embedding:
     """Return the embedding of a face, (256,); the crop is levelled at the photo's eyes."""
-    (x, y), (to_x, to_y) = face.landmarks_xy[list(_IRISES)].astype(np.float64)
-    (left, top), (right, _) = _EYES_XY
-    turn = (right - left) / complex(to_x - x, to_y - y)
-    offset = complex(left, top) - turn * complex(x, y)
-    matrix = np.array([[turn.real, -turn.imag, offset.real], [turn.imag, turn.real, offset.imag]])
-    scale = abs(turn)
-    if scale < 0.7:  # averaged first: a plain warp would alias
-        bgr = np.asarray(cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        matrix[:, :2] /= scale
-    crop = cv2.warpAffine(bgr, matrix, (_SIDE_PX, _SIDE_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    rgb = np.ascontiguousarray(crop[:, :, ::-1].transpose(2, 0, 1)[None], np.float32)
-    return np.array(network([rgb])[0][0], np.float32)
+    rgb = face_crop(bgr, face.landmarks_xy).transpose(2, 0, 1)[None]
+    return np.array(network([np.ascontiguousarray(rgb, np.float32)])[0][0], np.float32)

@@ -14,7 +14,8 @@ from engines.regions.masks import region_mask
 from engines.regions.upright import picture_region
 from engines.training.data.aligned import AlignedRegion
 from live.render.blending import add_region_change, blend_picture
-from live.render.plane_painter import PlaneRegion, draw_planes
+from live.render.plane_painter import draw_planes
+from live.render.plane_regions import PlaneRegion
 
 _BORDER = 0.25  # of the region's side, added on all sides
 
@@ -34,7 +35,7 @@ def changed_outside(region: AlignedRegion, student: Student) -> int | None:
     unmasked = picture_region(style.region, landmarks_xy, style.size_wh, (frame_bgr.shape[1], frame_bgr.shape[0]))
     if unmasked is None:
         return None
-    mask = region_mask(unmasked, style.region, [landmarks_xy], person)
+    mask = region_mask(unmasked, style.mask_kind, [landmarks_xy], person)
     place = replace(unmasked, mask=mask)
     painted_bgr = frame_bgr.copy()
     output = student.infer_bgr(place.crop(frame_bgr))

@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX
-from engines.drawing.drawing import draw_region
+from engines.drawing.drawing import DrawnFace, draw_region
+from engines.drawing.face_measures import measure_face
 from engines.drawing.medium import MEDIA
 from engines.drawing.plane_set import Planes, planes_of
 from engines.regions.upright import FRAME_REGIONS
+from engines.regions.workspace import Workspace
 from engines.runtime.selector import open_engine, reference_engine
+from live.render.blending import mix
 
 if TYPE_CHECKING:
     from engines.styles import Style
@@ -38,7 +41,7 @@ class Student:
     """
 
     def __init__(self, style: Style, *, runtime: str = "torch") -> None:
-        if style.region in FRAME_REGIONS and style.size_wh[0] != style.size_wh[1]:
+        if style.graph is None and style.region in FRAME_REGIONS and style.size_wh[0] != style.size_wh[1]:
             style = replace(style, size_wh=(min(style.size_wh),) * 2)
         self.style = style
         self._is_reference = runtime == "torch"
@@ -47,9 +50,9 @@ class Student:
     @property
     def runs_on(self) -> str:
         """Runtime and precision; for PyTorch selected by "auto" also the reason."""
-        if self._is_reference:
-            return reference_name()
         info = self._engine.info
+        if self._is_reference:
+            return reference_name() if self.style.graph is None else f"{info.name} (an imported graph)"
         return f"{info.runtime} {info.precision}" + (f" ({info.why})" if info.runtime == "torch" else "")
 
     def infer_bgr(self, region_bgr: ImageU8) -> NDArray[np.float32]:
@@ -63,6 +66,16 @@ class Student:
         """
         region_bgr = np.ascontiguousarray(region_rgb[:, :, ::-1])
         return finished_rgb(self.style, region_bgr, self.infer_bgr(region_bgr))
+
+    def picture_rgb(self, region: AlignedRegion) -> ImageU8:
+        """Return the finished picture of a region, (H, W, 3) RGB uint8.
+
+        Planes are drawn at the region's own size, with eyes and mouth; other pictures have the style's size.
+        """
+        crop_rgb = resize_area(region.rgb, self.style.size_wh)
+        if self.style.output != "planes":
+            return self.apply_rgb(crop_rgb)
+        return drawn_rgb(planes_of(self.infer_bgr(np.ascontiguousarray(crop_rgb[:, :, ::-1]))), region)
 
     def close(self) -> None:
         """Close the engine; idempotent."""
@@ -78,12 +91,24 @@ def finished_rgb(style: Style, region_bgr: ImageU8, output: NDArray[np.float32])
     return np.ascontiguousarray(np.clip(np.rint(finished_bgr), 0, 255).astype(np.uint8)[:, :, ::-1])
 
 
-def taught_rgb(style: Style, taught: ImageU8) -> ImageU8:
-    """Return a teacher's picture at the style's size; planes, (2 S, S, 3), are drawn as in `finished_rgb`."""
+def taught_rgb(style: Style, taught: ImageU8, region: AlignedRegion) -> ImageU8:
+    """Return a teacher's picture of a region at the size of `Student.picture_rgb`; planes (2 S, S, 3) are drawn."""
     if style.output != "planes":
         return resize_area(taught, style.size_wh)
-    colour, fields = (resize_area(part, style.size_wh) for part in np.split(taught, 2))
-    return np.ascontiguousarray(draw_region(Planes(colour, fields), style.size_wh, MEDIA["cel"])[:, :, ::-1])
+    colour, fields = np.split(taught, 2)
+    return drawn_rgb(Planes(colour, fields), region)
+
+
+def drawn_rgb(planes: Planes, region: AlignedRegion) -> ImageU8:
+    """Return the finished picture of planes, (S, S, 3) RGB uint8, in the medium "cel" and without lenses.
+
+    As in live use the person is drawn and the room is the photo's.
+    """
+    photo_bgr = np.ascontiguousarray(region.rgb[:, :, ::-1])
+    faces = [DrawnFace(region.landmarks_xy, measure_face(photo_bgr, region.landmarks_xy))]
+    drawn_bgr = draw_region(planes, (photo_bgr.shape[1], photo_bgr.shape[0]), MEDIA["cel"], faces, photo_bgr)
+    mix(photo_bgr, drawn_bgr, region.person, 1.0, Workspace())
+    return np.ascontiguousarray(photo_bgr[:, :, ::-1])
 
 
 def crop_to_photo(picture: ImageU8, region: AlignedRegion) -> ImageU8:

@@ -52,6 +52,7 @@ def teacher_report(
         "runs_on": student.runs_on,
         "region": style.region,
         "size_wh": list(style.size_wh),
+        "drift_from": "the teacher's picture" if style.output == "planes" else "the input",
         "photos": {"given": len(photos), "faceless": collected.faceless, "unreadable": collected.unreadable},
         "mean": means(pictures),
         "clips": clip_results,
@@ -97,7 +98,7 @@ def summary(report: dict[str, Any]) -> str:
         f"crispness {_number(mean['line_crispness'])} of the teacher's; unmodified input: "
         f"{_percent(untouched['line_precision'])}, {_percent(untouched['line_recall'])}, "
         f"{_number(untouched['line_crispness'])}",
-        f"landmark drift: {_number(mean['drift_percent'])} % of the eye distance (noise of the face mesh: "
+        f"landmark drift from {report['drift_from']}: {_number(mean['drift_percent'])} % of the eye distance (noise: "
         f"{_number(mean['drift_noise_percent'])} %){_listed('; no face found on the output', no_output_face)}"
         f"{_listed('; no face found on the input', no_input_face)}",
         f"flicker, output over input, mean (root mean square): {_number(mean['flicker_still'])} "

@@ -31,7 +31,7 @@ _MIN_SIDE_PX = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Triple:
-    """Input, teacher output and student output of one face at the style's size, (H, W, 3) RGB uint8."""
+    """Input, teacher output and student output of one face, (H, W, 3) RGB uint8; see `Student.picture_rgb`."""
 
     input_rgb: ImageU8
     teacher_rgb: ImageU8
@@ -39,10 +39,10 @@ class Triple:
 
 
 def make_triple(region: AlignedRegion, teacher: Teacher, student: Student) -> Triple:
-    """Apply teacher and student; the teacher works at full size, and its output is reduced to the style's size."""
-    size_wh = student.style.size_wh
-    input_rgb = resize_area(region.rgb, size_wh)
-    return Triple(input_rgb, taught_rgb(student.style, teacher(region)), student.apply_rgb(input_rgb))
+    """Apply teacher and student; the teacher works at full size, and its output is reduced to that of the student."""
+    student_rgb = student.picture_rgb(region)
+    input_rgb = resize_area(region.rgb, (student_rgb.shape[1], student_rgb.shape[0]))
+    return Triple(input_rgb, taught_rgb(student.style, teacher(region), region), student_rgb)
 
 
 def check_style(style: Style) -> None:
@@ -87,7 +87,7 @@ def _score(
         "name": region.name,
         **_similarity(crop_to_photo(triple.student_rgb, region), target_rgb),
         "untouched": _similarity(crop_to_photo(triple.input_rgb, region), target_rgb),
-        **_drift(meter.measure(triple.input_rgb, triple.student_rgb)),
+        **_drift(meter.measure(drift_origin(student.style, triple), triple.student_rgb)),
         "changed_outside_px": changed_outside(region, student),
     }
     if flicker:
@@ -95,6 +95,11 @@ def _score(
         for key, jitter in (("flicker_still", False), ("flicker_jitter", True)):
             scores[key] = _flicker(still_flicker(region.rgb, size_wh, student.apply_rgb, jitter=jitter))
     return scores
+
+
+def drift_origin(style: Style, triple: Triple) -> ImageU8:
+    """Return the picture from which landmark drift is measured: of drawn eyes and mouths, the teacher's."""
+    return triple.teacher_rgb if style.output == "planes" else triple.input_rgb
 
 
 def _similarity(picture_rgb: ImageU8, target_rgb: ImageU8) -> dict[str, float | None]:

@@ -75,7 +75,6 @@ def own_set(
     most: int | None = None,
     seed: int = 0,
     on_source: Callable[[], None] = lambda: None,
-    say: Callable[[str], None] = print_line,
 ) -> Gathered:
     """Add the regions of photos and clips, and their hard variants, to the user's own set.
 
@@ -90,7 +89,9 @@ def own_set(
     result = Gathered(left_out=len(found) - len(sources))
     folder, lock = calibration_set.own_folder(), cache_home() / ".locks" / "set-own.lock"
     with (
-        cache_lock.hold_lock(lock, say=say, wait_s=_LOCK_TIMEOUT_S, verb="adding to", what="your own calibration set"),
+        cache_lock.hold_lock(
+            lock, say=print_line, wait_s=_LOCK_TIMEOUT_S, verb="adding to", what="your own calibration set"
+        ),
         _update(folder),
     ):
         for source in sources:

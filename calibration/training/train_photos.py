@@ -29,17 +29,17 @@ def prepare_regions(
     """
     photos = _photos(request, seed)
     folder, marker = request.regions, request.regions / _COLLECTED
-    key = {"kind": request.kind, "photos": hashlib.sha256("\n".join(map(_stamp, photos)).encode()).hexdigest()}
+    key = {"kind": request.kind, "photos": hashlib.sha256("\n".join(map(stamp, photos)).encode()).hexdigest()}
     if json_or_empty(marker) == key:
         return Collected()
     prepare_folder(folder)
     _empty(folder, marker)
-    names, wide = names_of(photos), photos[::_WIDE_EVERY] if request.kind == "head" else []
+    names, wide = names_of(photos), photos[::_WIDE_EVERY] if request.kind == "head" and request.photos is None else []
     total = len(photos) + len(wide)
     found = collect(photos, folder, kinds=(request.kind,), names=names, on_photo=lambda: on_photo(total))
     collect(wide, folder, kinds=("frame",), names=names, on_photo=lambda: on_photo(total))
     if not found.regions:
-        where = ", ".join(map(str, request.faces or []))
+        where = ", ".join(map(str, request.photo_folders))
         got = f"no face on {len(found.faceless)} pictures, {len(found.unreadable)} unreadable"
         raise OptionsError(f"faces in {where}", got, "name a folder of photos that show faces")
     write_marker(marker, key)
@@ -49,11 +49,11 @@ def prepare_regions(
 def _photos(request: TrainRequest, seed: int) -> list[Path]:
     """Return the requested photos, without files of an earlier run in a work folder below them."""
     made = [*request.made_folders, request.folder / "curves.png", request.folder / "samples.png"]
-    photos = [photo for photo in photos_in(request.faces or []) if not is_below(photo, made)]
+    photos = [photo for photo in photos_in(request.photo_folders) if not is_below(photo, made)]
     return sampled(photos, request.max_photos, seed)
 
 
-def _stamp(photo: Path) -> str:
+def stamp(photo: Path) -> str:
     """Return a text that changes when the photo changes."""
     try:
         status = photo.stat()

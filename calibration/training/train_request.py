@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from calibration.training.picture_options import FACE_SWAP, FROM_NOISE_USAGE, USAGE, check_pictures, check_swap
 from engines.errors import OptionsError
 from engines.generators.registry import generator_spec
 from engines.generators.spec import GeneratorSpec, Value
-from engines.option_fields import check_alternatives, check_ranges
+from engines.option_fields import check_ranges
 from engines.training.config import TrainConfig
+from engines.training.methods import FROM_NOISE
 from engines.training.teachers import TEACHERS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
@@ -23,7 +25,6 @@ _RESERVED = ("lips", "shade")
 _REDRAWN_IN_EACH_LIGHT = ("sketch",)  # paper stays white in any light: relighting the drawing would be wrong
 _MAX_CHECK_EVERY = 500
 _CHECKS = 8
-_USAGE = "give --teacher NAME --faces DIR, or --before DIR --after DIR"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +37,29 @@ class TrainRequest:
     max_photos: Annotated[int | None, Option("--most", min=2, help="Use at most this many photos, by the seed.")] = None
     before: Annotated[Path | None, Option(metavar="DIR", help="Your own pictures: the inputs.")] = None
     after: Annotated[Path | None, Option(metavar="DIR", help="Your own pictures: same-named targets.")] = None
+    photos: Annotated[Path | None, Option(metavar="DIR", help="Photos of faces, without pairs.")] = None
+    drawings: Annotated[Path | None, Option(metavar="DIR", help="Drawings that the photos become like.")] = None
+    style_picture: Annotated[
+        Path | None, Option(metavar="FILE", help="A live look of this picture; photos with --photos.")
+    ] = None
+    groups: Annotated[Path | None, Option(metavar="CSV", help="Table file,age,gender: a network for each group.")] = (
+        None
+    )
+    labels: Annotated[Path | None, Option(metavar="CSV", help="Table file,ATTRIBUTE...: for pictures from noise.")] = (
+        None
+    )
+    preset: Annotated[str | None, Option(help="tiny (CPU), light or paper (GPU), if the method has them.")] = None
     cut: Annotated[bool, Option("--cut/--no-cut", help="Crop your own pictures to the region, or use them as is.")] = (
         True
     )
     region: Annotated[str, Option(help="face, head, frame or person.")] = "head"
-    start_from: Annotated[str, Option("--from", metavar="STYLE", help="Start from the weights of this style.")] = ""
+    start_from: Annotated[
+        str, Option("--from", metavar="STYLE|DIR", help="Start from the weights of this style; face-swap: of whom.")
+    ] = ""
+    to: Annotated[Path | None, Option(metavar="DIR", help="face-swap: the person who takes the place.")] = None
+    consent_of: Annotated[
+        list[str] | None, Option("--i-have-consent-of", metavar="NAME", help="face-swap: both persons agree; twice.")
+    ] = None
     arg: Annotated[list[str] | None, Option(metavar="NAME=VALUE", help="Generator argument; repeatable.")] = None
     method: Annotated[str | None, Option(help="Training method.", show_default="the generator's own")] = None
     minutes: Annotated[float | None, Option(min=0.05, max=100_000, help="Train this long, instead of --steps.")] = None
@@ -57,6 +76,12 @@ class TrainRequest:
     )
     threads: Annotated[int | None, Option(min=1, max=256, help="Threads; as many give the same weights.")] = None
     processes: Annotated[int, Option(min=1, max=256, help="Processes in which the teacher draws.")] = 2
+    nodes: Annotated[
+        int | None, Option(min=1, max=1000, help="Machines: those of torchrun, or with --cluster of Ray.")
+    ] = None
+    cluster: Annotated[
+        str | None, Option(metavar="auto|ADDRESS", help="Train on a Ray cluster; auto is the one here.")
+    ] = None
 
     def __post_init__(self) -> None:
         from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
@@ -67,21 +92,71 @@ class TrainRequest:
         regions = (*FACE_REGIONS, *FRAME_REGIONS)
         if self.region not in regions:
             raise OptionsError(f"region {self.region!r}", "there is no such", f"use {', '.join(regions)}")
-        check_pictures(self.name, self.teacher, self.faces or (), self.before, self.after)
+        own = (self.before, self.after, self.photos, self.drawings)
+        if self.swaps:
+            check_swap(self.name, self.start_from, self.to, self.consent_of or (), ())
+        else:
+            if self.to is not None or self.consent_of:
+                raise OptionsError("--to and --i-have-consent-of", "they are for face swaps", "add --method face-swap")
+            check_pictures(
+                self.name, self.teacher, self.faces or (), *own, style_picture=self.style_picture,
+                method=self.method or "",
+            )  # fmt: skip
+        if self.style_picture is not None and self.region not in FRAME_REGIONS:
+            do = f"use --region {' or '.join(FRAME_REGIONS)}"
+            raise OptionsError(f"--region {self.region}", "a style picture is learned for whole frames", do)
+        if self.labels is not None and not self.from_noise:
+            raise OptionsError("--labels", f"they are for {', '.join(FROM_NOISE)}", "leave them out")
+        if self.method == "conditional" and self.labels is None:
+            raise OptionsError(f"train {self.name} --method cgan", "no labels", FROM_NOISE_USAGE)
+        if self.groups is not None and self.photos is None:
+            raise OptionsError("--groups", "it needs --photos and --drawings", USAGE)
         for given in filter(lambda folder: is_below(folder, self.made_folders), self.inputs):
             got = f"they are in --work, and {self.pairs} and {self.regions} are overwritten"
             raise OptionsError(f"pictures in {given}", got, "use another --work, or move the pictures")
 
     @property
+    def from_noise(self) -> bool:
+        """Whether the network makes pictures from noise: a portrait network, and no style."""
+        return self.method in FROM_NOISE
+
+    @property
+    def swaps(self) -> bool:
+        """Whether a face swap is trained, for which --from names a person's pictures."""
+        return self.method == FACE_SWAP
+
+    @property
+    def base_style(self) -> str:
+        """The style whose weights to start from; "" for none."""
+        return "" if self.swaps else self.start_from
+
+    @property
     def inputs(self) -> list[Path]:
         """The user's folders that pictures are read from; they are never written to."""
+        if self.swaps and self.to is not None:
+            return [Path(self.start_from), self.to]
         own = [folder for folder in (self.before, self.after) if folder is not None and self.cut]
-        return [*own, *(self.faces or [])]
+        unpaired = [folder for folder in (self.photos, self.drawings) if folder is not None]
+        return [*own, *self.photo_folders, *unpaired[1:]]
+
+    @property
+    def photo_folders(self) -> list[Path]:
+        """The folders of photos whose regions are cut with the tracker."""
+        return [self.photos] if self.photos is not None else self.faces or []
+
+    def with_absolute_folders(self) -> TrainRequest:
+        """Return the same request for a process with another working folder."""
+        faces = None if self.faces is None else [folder.absolute() for folder in self.faces]
+        names = ("before", "after", "photos", "drawings", "groups", "labels", "style_picture", "to")
+        own: dict[str, Any] = {name: path and path.absolute() for name in names for path in (getattr(self, name),)}
+        if self.swaps:
+            own["start_from"] = str(Path(self.start_from).absolute())
+        return replace(self, faces=faces, **own, out=self.out_folder.absolute(), work=self.folder.absolute())
 
     @property
     def made_folders(self) -> tuple[Path, ...]:
         """Folders whose pictures may be deleted; each may be a link to another place."""
-        return self.pairs, self.regions, self.pairs / "before", self.pairs / "after"
+        return self.pairs, self.regions, self.drawn, self.pairs / "before", self.pairs / "after"
 
     @property
     def folder(self) -> Path:
@@ -97,6 +172,10 @@ class TrainRequest:
         return self.folder / "regions"
 
     @property
+    def drawn(self) -> Path:  # noqa: D102
+        return self.folder / "drawings"
+
+    @property
     def kind(self) -> str:
         """The region that pictures are cut to; for a person it is the whole frame."""
         return "frame" if self.region == "person" else self.region
@@ -104,9 +183,12 @@ class TrainRequest:
     @property
     def out_folder(self) -> Path:
         """The folder of the style."""
-        from engines.styles import own_folder  # imports NumPy, which the list of commands does without
+        from engines.styles import (
+            own_folder,
+            portraits_folder,
+        )  # imports NumPy, which the list of commands does without
 
-        return self.out or own_folder()
+        return self.out or (portraits_folder() if self.from_noise else own_folder())
 
     @property
     def variants(self) -> dict[str, int]:
@@ -115,12 +197,15 @@ class TrainRequest:
         blemished = int(self.teacher == "retouch") if self.blemished is None else self.blemished
         return {"lights": lights, "blemished": blemished}
 
-    def config_values(self, config_class: type[TrainConfig], given: Mapping[str, Any]) -> dict[str, Any]:
+    def config_values(
+        self, config_class: type[TrainConfig], given: Mapping[str, Any], presets: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Any]:
         """Return the fields of the method's config: the given ones, and defaults that depend on the request.
 
         Args:
             config_class: Class of the config; fields that it lacks are left out.
             given: Config fields given on the command line.
+            presets: Presets of the method.
 
         Raises:
             OptionsError: The generator does not take an `--arg` or does not return `--output`, or steps and minutes
@@ -131,9 +216,15 @@ class TrainRequest:
 
         if "steps" in given and self.minutes is not None:
             raise OptionsError("--steps and --minutes", "both set the number of steps", "give one of them")
+        preset = dict(self._chosen_preset(presets))
+        if "steps" in given:
+            preset.pop("check_every", None)  # it belongs to the preset's number of steps
+        given = {**preset, **given}
         spec = generator_spec(given.get("generator", config_class.generator))
         output = given.get("output", getattr(config_class, "output", "picture"))
-        arguments: dict[str, Value] = {}
+        arguments: dict[str, Value] = dict(preset.get("generator_args", {}))
+        if spec.name != preset.get("generator", config_class.generator):
+            arguments = {}  # those of the preset belong to another generator
         for text in self.arg or []:
             try:
                 arguments |= spec.parse(text)
@@ -146,16 +237,29 @@ class TrainRequest:
             got = f"{spec.name} returns {'planes' if output == 'planes' else 'pictures'}"
             do = f"use --teacher {' or '.join(PLANE_TEACHERS)} with --generator {PLANES_GENERATOR}, and only these two"
             raise OptionsError(f"training of {self.name!r} from {self.teacher or 'pairs'}", got, do)
+        if self.labels is not None:
+            from engines.training.data.labelled_pictures import read_labels
+
+            arguments["classes"] = read_labels(self.labels).length
         if output == "change" and "change" in spec.arguments:
             arguments["change"] = True
         self._check_region_size(spec, arguments)
         values = dict[str, Any](generator_args=arguments, optimiser=spec.optimiser, precision=usual_precision())
+        values["style_file"] = self.style_picture
         if "steps" in given:
             values["check_every"] = max(1, min(_MAX_CHECK_EVERY, given["steps"] // _CHECKS))
         if self.teacher in _REDRAWN_IN_EACH_LIGHT:
             values["relit"] = 0.0
         known = {field.name for field in fields(config_class)}
-        return {name: value for name, value in {**values, **given}.items() if name in known}
+        values |= {**given, "generator_args": arguments}
+        return {name: value for name, value in values.items() if name in known}
+
+    def _chosen_preset(self, presets: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        usual = presets.get("", {})  # of a method whose values differ from its config's
+        if not self.preset or self.preset in presets:
+            return {**usual, **presets[self.preset]} if self.preset else usual
+        do = f"use {', '.join(filter(None, presets))}" if presets else "omit it: the method has none"
+        raise OptionsError(f"--preset {self.preset}", "there is no such preset", do)
 
     def _check_region_size(self, spec: GeneratorSpec, arguments: Mapping[str, Value]) -> None:
         from engines.regions.upright import FRAME_REGIONS  # these import NumPy
@@ -166,21 +270,6 @@ class TrainRequest:
         if width % step_px or height % step_px:
             got = f"{spec.name} takes multiples of {step_px} pixels, the region is {width}x{height}"
             raise OptionsError(f"--region {self.region}", got, "use another --region, --generator or --arg")
-
-
-def check_pictures(
-    name: str, teacher: str | None, faces: Iterable[Path], before: Path | None, after: Path | None
-) -> None:
-    """Check the options that name pictures. Raises OptionsError if one is missing, or a folder does not exist."""
-    named = {"--faces": list(faces), "--before": [before] if before else [], "--after": [after] if after else []}
-    of_teacher = [*(["--teacher"] if teacher else []), *(["--faces"] if named["--faces"] else [])]
-    of_pairs = [option for option in ("--before", "--after") if named[option]]
-    needed = (("--teacher", "--faces"), ("--before", "--after"))
-    check_alternatives(f"train {name}", (of_teacher, of_pairs), needed, _USAGE)
-    for option, folders in named.items():
-        for folder in folders:
-            if not folder.exists():
-                raise OptionsError(f"{option} {folder}", "there is no such folder", "check the path")
 
 
 def is_below(path: Path, folders: Iterable[Path]) -> bool:

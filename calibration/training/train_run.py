@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,17 +13,27 @@ import torch
 from lightning_fabric import Fabric
 from rich.console import Console
 
+from calibration.training.growth_film import film_growth
 from calibration.training.own_pairs import cut_pairs
+from calibration.training.picture_options import swap_persons
+from calibration.training.train_cluster import train_on_cluster
+from calibration.training.train_drawings import prepare_drawings
+from calibration.training.train_groups import train_groups
 from calibration.training.train_photos import prepare_regions
 from calibration.training.train_request import TrainRequest
+from calibration.training.train_style import style_photos
+from calibration.training.train_swap import swap_faces
 from engines.errors import OptionsError
 from engines.files import atomic_write
 from engines.training.checkpoints.checkpoint import prepare_folder
 from engines.training.checkpoints.overwriting import Overwriting
 from engines.training.checkpoints.resume import load_run
 from engines.training.config import TrainConfig
+from engines.training.data.labelled_pictures import LabelledPictures, open_labelled, random_labelled, read_labels
 from engines.training.data.paired_dataset import PairedDataset, open_pairs, terms_of
+from engines.training.data.person_faces import SwapFaces, random_faces
 from engines.training.data.picture_pairs import Skipped
+from engines.training.data.unpaired_dataset import UnpairedDataset, open_unpaired, random_unpaired
 from engines.training.devices import make_fabric, precision_of
 from engines.training.method import TrainingMethod
 from engines.training.preflight import check_training, random_pairs
@@ -33,6 +45,7 @@ from engines.training.teachers.teacher_dataset import draw_pairs, source_digest
 from engines.training.trainer import fit
 
 _SIDE_PX = 256
+_SMALL_PX, _MINUTES, _MINUTES_OF_LARGER = 32, 10, 90  # usual time of a network from noise, by the size of its pictures
 
 
 def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: Mapping[str, Any]) -> None:
@@ -45,30 +58,47 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
         KeyboardInterrupt: Ctrl-C or SIGTERM; the checkpoint was written.
         VeneerError: See `fit`, `draw_pairs`, `prepare_regions` and `cut_pairs`.
     """
-    if method_class.data_kind != "pairs":
-        got = f"it does not train on pairs, but on {method_class.data_kind or 'data of its own command'}"
-        raise OptionsError(f"--method {method_class.name}", got, f"use veneer train {method_class.name}")
+    if request.cluster is not None:
+        here = dataclasses.replace(request.with_absolute_folders(), cluster=None)
+        train_on_cluster(request.cluster, request.nodes or 1, functools.partial(run, here, method_class, dict(given)))
+        return
+    _check_kind(request, method_class)
+    request = _with_usual_minutes(request, method_class, given)
     console = stderr_console()
     overwriting = Overwriting(resume=request.resume, again=request.again, replace=request.replace)
     overwriting.check(request.name, request.out_folder, [request.folder])
-    config = method_class.config_class(**request.config_values(method_class.config_class, given))
+    values = request.config_values(method_class.config_class, given, method_class.presets)
+    config = method_class.config_class(**values)
     to_train = _config_to_resume(request.folder, config, method_class) if request.resume else config
     for folder in (request.out_folder, request.folder):
         prepare_folder(folder)
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)
-    fabric = make_fabric(to_train.precision)
-    trial = method_class(to_train, random_pairs((_SIDE_PX, _SIDE_PX), method_class.target_pictures))
-    check_training(trial, fabric, start_from="" if request.resume else request.start_from)
+    fabric = make_fabric(to_train.precision, nodes=request.nodes)
+    trial = method_class(to_train, _random_data(method_class, to_train))
+    check_training(trial, fabric, start_from="" if request.resume else request.base_style)
     overwriting.discard([request.folder])
     cache = request.folder / "pairs.u8"
     try:
-        pairs: PairedDataset | None = None
-        if fabric.is_global_zero:
+        data: Any = None
+        if fabric.is_global_zero and method_class.data_kind == "pictures":
+            data = _read_pictures(request, to_train, console)
+        elif fabric.is_global_zero and method_class.data_kind == "unpaired":
+            data = _make_unpaired(request, to_train, console)
+        elif fabric.is_global_zero and method_class.data_kind == "persons":
+            data = _make_persons(request, to_train, console)
+        elif fabric.is_global_zero and method_class.data_kind == "style":
+            data = _make_style(request, config.seed, console)
+        elif fabric.is_global_zero:
             _make_pairs(request, config.seed, console)
-            pairs = _open(request, cache, method_class.target_pictures, console)
-        _train(request, method_class(config, fabric.broadcast(pairs)), fabric, console)
+            data = _open(request, cache, method_class.target_pictures, console)
+        data = fabric.broadcast(data)
+        fabric.barrier()  # all have opened the pairs; a finished training that is resumed deletes them at once
+        method = method_class(config, data)
+        _train(request, method, fabric, console)
+        if request.groups is not None:
+            train_groups(request, method.with_config(to_train), fabric, console, save_outcome)
     finally:
         if fabric.is_global_zero:
             cache.unlink(missing_ok=True)
@@ -84,32 +114,128 @@ def _config_to_resume(folder: Path, requested: TrainConfig, method_class: type[T
 
 def _train(request: TrainRequest, method: TrainingMethod[Any], fabric: Fabric, console: Console) -> None:
     quiet = console if fabric.is_global_zero else Console(quiet=True)
-    quiet.print(f"{len(method.data)} pairs; training on {fabric.device} in {precision_of(fabric)}")
+    what = {"pairs": "pairs", "pictures": "pictures", "persons": "faces"}.get(method.data_kind, "photos")
+    quiet.print(f"{len(method.data)} {what}; training on {fabric.device} in {precision_of(fabric)}")
     options: dict[str, Any] = {"resume": request.resume, "minutes": request.minutes}
     try:
         with training_bar(quiet, "training") as watch:
-            outcome = fit(method, request.folder, fabric=fabric, watch=watch, start_from=request.start_from, **options)
+            outcome = fit(method, request.folder, fabric=fabric, watch=watch, start_from=request.base_style, **options)
     except DivergedError as error:
         if error.outcome is None or not fabric.is_global_zero:
             raise
-        _save(request, method, error.outcome)
+        save_outcome(request, method, error.outcome)
         got = f"{error.got}; the style was written with the best weights, of step {error.outcome.progress.best_step}"
         raise DivergedError(error.asked, got, error.do) from error
     _print(quiet, outcome.stopped_early)
     if fabric.is_global_zero:
-        _save(request, method, outcome)
+        save_outcome(request, method, outcome)
+        if method.data_kind == "pictures":
+            film_growth(request.folder)
 
 
-def _save(request: TrainRequest, method: TrainingMethod[Any], outcome: Outcome) -> None:
-    origin: dict[str, Any] = {"pairs": "the user's own"}
+def save_outcome(request: TrainRequest, method: TrainingMethod[Any], outcome: Outcome, group: str = "") -> None:
+    """Write the style of a training, or of a group of persons, and print its scores."""
+    origin: dict[str, Any] = {"pairs" if method.data_kind == "pairs" else "pictures": "the user's own"}
+    if group:
+        origin["group"] = group
+    name = f"{request.name}-{group}" if group else request.name
     if request.teacher is not None:
         digest = source_digest(request.teacher, blemishes=request.variants["blemished"] > 0)
         origin = {"teacher": request.teacher, "teacher_sha256": digest, **request.variants}
     method = method.with_config(outcome.config)
-    card = style_card(request.name, method, outcome, region=request.region, origin=origin)
+    card = style_card(name, method, outcome, region=request.region, origin=origin)
     written = save_style(outcome.net, card, request.out_folder)
     cost = f"{card['gmac']} GMAC, {card['parameters']} weights"
-    print(f"{request.name}: {outcome.progress.best_summary}; {cost} -> {written}")  # noqa: T201
+    print(f"{name}: {outcome.progress.best_summary}; {cost} -> {written}")  # noqa: T201
+
+
+def _check_kind(request: TrainRequest, method_class: type[TrainingMethod[Any]]) -> None:
+    kind, asked = method_class.data_kind, f"--method {method_class.name}"
+    if not kind:
+        got = "it does not train on these pictures, but on data of its own command"
+        raise OptionsError(asked, got, f"use veneer train {method_class.name}")
+    if (kind == "style") != (request.style_picture is not None):
+        do = "use --method style_picture and --style-picture FILE together"
+        raise OptionsError(
+            asked, "it trains on photos and one style picture" if kind == "style" else "it takes none", do
+        )
+    if kind == "pictures" and not request.from_noise:
+        got = "it makes pictures from noise"
+        raise OptionsError(f"generator of {request.name!r}", got, f"add --method {method_class.name}")
+    if (kind == "persons") != request.swaps:
+        do = "use --method face-swap with --from DIR --to DIR"
+        raise OptionsError(asked, "it trains on the faces of two persons", do)
+    if kind == "unpaired" and request.photos is None:
+        got = "it trains on photos and drawings without pairs"
+        raise OptionsError(asked, got, "give --photos DIR --drawings DIR")
+    if kind == "pairs" and request.photos is not None:
+        got = "it trains on pairs of pictures"
+        do = "give --before DIR --after DIR, or use --method cyclegan, ugatit or photo2cartoon"
+        raise OptionsError(asked, got, do)
+
+
+def _with_usual_minutes(
+    request: TrainRequest, method_class: type[TrainingMethod[Any]], given: Mapping[str, Any]
+) -> TrainRequest:
+    """Return the request with the usual time of a network from noise, if neither time, steps nor preset are given."""
+    if method_class.data_kind != "pictures" or request.minutes or request.preset or "steps" in given:
+        return request
+    side_px = given.get("side_px", _SMALL_PX)
+    return dataclasses.replace(request, minutes=_MINUTES if side_px <= _SMALL_PX else _MINUTES_OF_LARGER)
+
+
+def _random_data(
+    method_class: type[TrainingMethod[Any]], config: TrainConfig
+) -> PairedDataset | UnpairedDataset | LabelledPictures | SwapFaces:
+    """Return random pixels for the step that is tried before pictures are made."""
+    if method_class.data_kind == "pictures":
+        return random_labelled(int(getattr(config, "side_px", _SIDE_PX)), int(getattr(config, "classes", 0)))
+    if method_class.data_kind == "persons":
+        return random_faces(int(getattr(config, "side_px", _SIDE_PX)))
+    if method_class.data_kind == "unpaired":
+        return random_unpaired(int(getattr(config, "side_px", _SIDE_PX)))
+    return random_pairs((_SIDE_PX, _SIDE_PX), method_class.target_pictures)
+
+
+def _read_pictures(request: TrainRequest, config: TrainConfig, console: Console) -> LabelledPictures:
+    """Read the pictures of a network from noise, and their labels."""
+    assert request.photos is not None
+    labels = None if request.labels is None else read_labels(request.labels)
+    with counting_bar(console, "reading", "pictures") as advance:
+        side_px, terms = int(getattr(config, "side_px", _SIDE_PX)), terms_of(request.photos)
+        pictures, skipped = open_labelled(request.photos, side_px, labels, terms, advance)
+    _print(console, skipped.line())
+    return pictures
+
+
+def _make_unpaired(request: TrainRequest, config: TrainConfig, console: Console) -> UnpairedDataset:
+    """Cut photos and drawings, and read them at the size of the training."""
+    with counting_bar(console, "finding faces", "photos") as advance:
+        found = prepare_regions(request, config.seed, on_photo=advance)
+    _print(console, Skipped({"unreadable": found.unreadable, "without a face": found.faceless}).line())
+    with counting_bar(console, "aligning", "drawings") as advance:
+        drawings = prepare_drawings(request, on_drawing=advance)
+    _print(console, drawings.line())
+    terms = terms_of(*request.inputs)
+    return open_unpaired(request.regions, request.drawn, int(getattr(config, "side_px", _SIDE_PX)), terms)
+
+
+def _make_persons(request: TrainRequest, config: TrainConfig, console: Console) -> SwapFaces:
+    """Read the faces of both persons of a face swap."""
+    one, other = request.inputs
+    persons, side_px = swap_persons(request.consent_of or ()), int(getattr(config, "side_px", _SIDE_PX))
+    with counting_bar(console, "finding faces", "files") as advance:
+        data, skipped = swap_faces(one, other, persons, side_px, request.max_photos, on_file=advance)
+    _print(console, skipped.line())
+    return data
+
+
+def _make_style(request: TrainRequest, seed: int, console: Console) -> PairedDataset:
+    """Read the photos of a look from one picture."""
+    with counting_bar(console, "reading", "photos") as advance:
+        data, skipped = style_photos(request.photos, request.max_photos, _SIDE_PX, seed, on_photo=advance)
+    _print(console, skipped.line())
+    return data
 
 
 def _make_pairs(request: TrainRequest, seed: int, console: Console) -> None:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from engines.drawing.face_measures import FaceMeasures
 from engines.drawing.features import draw_features, ink_over
+from engines.drawing.guided_enlargement import guided_enlargement
+from engines.drawing.ink_parts import shade_and_ink
 from engines.drawing.medium import MAX_GAIN, Medium, gains
 from engines.drawing.outlines import as_line, nearness
-from engines.drawing.plane_set import HAIR, INK, SHADE, Planes
+from engines.drawing.plane_set import Planes
 from engines.drawing.strokes import Points
-from engines.regions.masks import crop_of_mask
 from engines.regions.upright import FACE_OVAL
 from engines.regions.workspace import Workspace
 
@@ -28,7 +29,10 @@ _TILE_PX = 256  # of paper and screen; both are repeated
 _SHADE_STEP = 255 / 5.6  # levels of the shade plane for one tone
 _SOLID = 0.92  # opacity of the outlines
 _MASK_SIDE_PX = 224  # masks are soft: their outlines are computed at this size at most
-_MIN_HAIR_PX = 8
+_PERSON_LEVEL = 0.7  # of the person mask: its outline lies inside what is blended into the frame
+_PERSON_SLOPE = 0.003  # see `nearness`
+_CONTRAST = (9, 24)  # levels between neighbours from which an outline appears, and is complete: none on a plain wall
+_CONTRAST_REACH, _CONTRAST_SIDE_PX = 0.05, 64  # of the face's size: how far apart the colours are compared
 _INNER = [10, 4, 152, 50, 280]  # landmarks: forehead, nose, chin, cheeks
 _MIN_REACH_PX = 2.5  # pixels of a mask: distances to its border are enlarged, which needs a few pixels of slope
 
@@ -53,45 +57,54 @@ class DrawnFace:
 
 def draw(
     planes: Planes,
-    faces: Sequence[DrawnFace],
     medium: Medium,
+    face_px: float,
     *,
     person: ImageU8 | None = None,
     origin_xy: tuple[int, int] = (0, 0),
     workspace: Workspace | None = None,
 ) -> ImageU8:
-    """Return the drawing of an area, (H, W, 3) uint8 BGR.
+    """Return the drawing of an area without the features of faces, (H, W, 3) uint8 BGR.
 
     Args:
-        planes: Of the area at its size, in the medium's colours (BGR).
-        faces: In the area.
+        planes: Of the area at its size, in the medium's colours (BGR), with fields of `shade_and_ink`.
+        face_px: See `DrawnFace`, in pixels of the area; lines and the halftone screen scale with it.
         person: (h, w) uint8, at any size: confidence of a person in the area; its border gets an outline.
-        origin_xy: Corner of the area in the frame: paper and screen do not move with the area.
-        workspace: For intermediate arrays.
+        origin_xy: Corner of the area in the frame: the screen does not move with the area.
+        workspace: For intermediate arrays; one of them is returned.
     """
     workspace = workspace or Workspace()
     height, width = planes.fields.shape[:2]
-    face_px = float(np.mean([face.face_px for face in faces])) if faces else 0.25 * height
-    shade, ink, hair = (workspace.array(f"field {index}", (height, width)) for index in (SHADE, INK, HAIR))
-    cv2.split(planes.fields, [shade, ink, hair])
+    shade, coverage = (workspace.array(name, (height, width)) for name in ("shade", "coverage"))
+    cv2.split(planes.fields, [shade, coverage])
     if medium.screen:
         shade = _screened(shade, medium.screen, face_px, origin_xy)
     picture = gains(shade, medium.tone_gain, workspace, "drawing")
     cv2.multiply(planes.colour, picture, dst=picture, scale=MAX_GAIN / 255)
-    coverage = workspace.array("coverage", (height, width))
-    cv2.LUT(ink, medium.ink_coverage, dst=coverage)
+    cv2.LUT(coverage, medium.ink_coverage, dst=coverage)
     line_px = medium.line * medium.outline * face_px
     if person is not None:
-        with_faces = persons_with_faces(person, faces, (width, height))
-        cv2.max(coverage, _line_around(with_faces, (width, height), line_px, face_px, workspace), dst=coverage)
-    _draw_hair_line(coverage, hair, person, 0.75 * line_px, face_px, workspace)
+        line = _line_around(person, (width, height), line_px, face_px, workspace)
+        shown = cv2.resize(_contrast(planes.colour, face_px), (width, height))
+        cv2.max(coverage, cv2.min(line, shown, dst=line), dst=coverage)
     ink_over(picture, coverage, medium, workspace)
-    if medium.paper:
-        paper = _tiled(_paper(medium.paper), (width, height), origin_xy)
-        cv2.multiply(picture, cv2.merge([paper] * 3), dst=picture, scale=1 / _PAPER_LEVEL)
-    for face in faces:
-        draw_features(picture, face.landmarks_xy, face.measures, medium)
     return picture
+
+
+def put_on_paper(
+    picture_bgr: ImageU8, medium: Medium, origin_xy: tuple[int, int] = (0, 0), mask: ImageU8 | None = None
+) -> None:
+    """Add the grain of the medium's paper to a drawing (H, W, 3) uint8, in place.
+
+    Args:
+        origin_xy: Corner of the drawing in the frame: the paper does not move with it.
+        mask: (H, W) uint8: there is paper where it is 255; None for everywhere.
+    """
+    if medium.paper:
+        paper = _tiled(_paper(medium.paper), (picture_bgr.shape[1], picture_bgr.shape[0]), origin_xy)
+        if mask is not None:
+            paper[mask < 255] = _PAPER_LEVEL
+        cv2.multiply(picture_bgr, cv2.merge([paper] * 3), dst=picture_bgr, scale=1 / _PAPER_LEVEL)
 
 
 def persons_with_faces(person: ImageU8, faces: Sequence[DrawnFace], size_wh: tuple[int, int]) -> ImageU8:
@@ -105,51 +118,68 @@ def persons_with_faces(person: ImageU8, faces: Sequence[DrawnFace], size_wh: tup
     """
     if not faces:
         return person
-    _, labels = cv2.connectedComponents((person > 127).astype(np.uint8))
+    count, labels = cv2.connectedComponents(cv2.threshold(person, 127, 1, cv2.THRESH_BINARY)[1])
     scale = np.array([person.shape[1] / size_wh[0], person.shape[0] / size_wh[1]])
-    held = {0}
+    other = np.ones(count, np.uint8)
+    other[0] = 0
     for face in faces:
         at = (np.asarray(face.landmarks_xy)[_INNER] * scale).astype(int).clip(0, np.array(person.shape[::-1]) - 1)
-        held |= set(labels[at[:, 1], at[:, 0]].tolist())
-    other = np.isin(labels, list(held), invert=True).astype(np.uint8)
+        other[labels[at[:, 1], at[:, 0]]] = 0
     if not other.any():
         return person
-    return np.where(cv2.dilate(other, np.ones((7, 7), np.uint8)) > 0, np.uint8(0), person)  # with its soft border
+    spread = cv2.dilate(other[labels], np.ones((7, 7), np.uint8))  # with its soft border
+    return np.where(spread > 0, np.uint8(0), person)
 
 
-def draw_region(planes: Planes, size_wh: tuple[int, int], medium: Medium, faces: Sequence[DrawnFace] = ()) -> ImageU8:
-    """Return the drawing of one region at a size, (H, W, 3) uint8 BGR, from a network's planes (RGB)."""
+def draw_region(
+    planes: Planes,
+    size_wh: tuple[int, int],
+    medium: Medium,
+    faces: Sequence[DrawnFace] = (),
+    photo_bgr: ImageU8 | None = None,
+) -> ImageU8:
+    """Return the drawing of one region at a size, (H, W, 3) uint8 BGR, from a network's planes (RGB).
+
+    Args:
+        photo_bgr: (H, W, 3) uint8 of the region at that size; a smaller colour plane gets its borders.
+    """
     colour = np.asarray(cv2.transform(planes.colour, medium.mood), np.uint8)
-    return draw(Planes(colour, planes.fields).enlarged(size_wh), faces, medium)
+    if photo_bgr is not None and colour.shape[1] < size_wh[0]:
+        colour = guided_enlargement(colour, photo_bgr)
+    face_px = float(np.mean([face.face_px for face in faces])) if faces else 0.25 * size_wh[1]
+    scale = np.array(planes.fields.shape[1::-1]) / size_wh
+    fields = shade_and_ink(planes.fields, [face.landmarks_xy * scale for face in faces], medium, hair=True)
+    picture = draw(Planes(colour, fields).enlarged(size_wh), medium, face_px)
+    for face in faces:
+        draw_features(picture, face.landmarks_xy, face.measures, medium)
+    put_on_paper(picture, medium)
+    return picture
 
 
-def _draw_hair_line(
-    coverage: ImageU8, hair: ImageU8, person: ImageU8 | None, line_px: float, face_px: float, workspace: Workspace
-) -> None:
-    """Add the outline of hair to a coverage of ink, in place, except where the outline of the person is drawn."""
-    x, y, across, down = cv2.boundingRect(hair)
-    if min(across, down) < _MIN_HAIR_PX:
-        return
-    part = np.s_[y : y + down, x : x + across]
-    line = _line_around(hair[part], (across, down), line_px, face_px, workspace)
-    if person is not None:
-        area = (x, y, x + across, y + down)
-        near = cv2.subtract(crop_of_mask(person, area, hair.shape[1::-1]), (190,))  # type: ignore[arg-type, call-overload]
-        inside = workspace.array("inside", line.shape)
-        cv2.resize(cv2.convertScaleAbs(near, alpha=8), (across, down), dst=inside)
-        cv2.min(line, inside, dst=line)
-    cv2.max(coverage[part], line, dst=coverage[part])
+def _contrast(colour: ImageU8, face_px: float) -> ImageU8:
+    """Return where neighbouring colours differ, (h, w) uint8 at a reduced size: 0 alike, 255 clearly different."""
+    scale = min(1.0, _CONTRAST_SIDE_PX / max(colour.shape[:2]))
+    small = cv2.resize(colour, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    window = np.ones((max(3, 2 * round(_CONTRAST_REACH * face_px * scale) + 1),) * 2, np.uint8)
+    blue, green, red = cv2.split(cv2.subtract(cv2.dilate(small, window), cv2.erode(small, window)))
+    low, high = _CONTRAST
+    spread = cv2.subtract(cv2.max(cv2.max(blue, green), red), (low,))  # type: ignore[call-overload]
+    return np.asarray(cv2.convertScaleAbs(spread, alpha=255 / (high - low)), np.uint8)
 
 
 def _line_around(
-    mask: ImageU8, size_wh: tuple[int, int], line_px: float, face_px: float, workspace: Workspace
+    mask: ImageU8,
+    size_wh: tuple[int, int],
+    line_px: float,
+    face_px: float,
+    workspace: Workspace,
 ) -> ImageU8:
-    """Return a line along the border of a mask, at `size_wh`; computed at a reduced size, drawn at the full one."""
+    """Return a line along the border of a person mask, at `size_wh`; computed at a reduced size."""
     scale = min(1.0, _MASK_SIDE_PX / max(size_wh), mask.shape[1] / size_wh[0])
     small_wh = max(2, round(scale * size_wh[0])), max(2, round(scale * size_wh[1]))
     small = cv2.resize(mask, small_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32) / np.float32(255)
     reach_px = max(line_px, _MIN_REACH_PX / scale)
-    near = nearness(small, reach_px * scale, 0.010 * face_px * scale)
+    near = nearness(small, reach_px * scale, 0.016 * face_px * scale, level=_PERSON_LEVEL, min_slope=_PERSON_SLOPE)
     levels = np.rint(near * 255).astype(np.uint8)
     whole = workspace.array("nearness", (size_wh[1], size_wh[0]))
     cv2.resize(levels, size_wh, dst=whole, interpolation=cv2.INTER_CUBIC)

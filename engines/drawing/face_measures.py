@@ -1,7 +1,8 @@
-"""What a drawing of the eyes and the mouth takes from the photo: colours, creases, and whether they are visible."""
+"""What a drawing of eyes, nose and mouth takes from the photo: colours, creases, and whether they are visible."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -22,12 +23,18 @@ CREASES = ([247, 30, 29, 27, 28, 56, 190], [467, 260, 259, 257, 258, 286, 414])
 IRISES = ([468, 469, 470, 471, 472], [473, 474, 475, 476, 477])  # centre first
 UPPER_LIP = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]  # its lower edge, and the upper edge of the lower lip
 LOWER_LIP = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
+BROWS = ([55, 65, 52, 53, 46, 70, 63, 105, 66, 107], [285, 295, 282, 283, 276, 300, 293, 334, 296, 336])
+NOSTRILS = ([240, 79, 239, 20], [460, 309, 459, 250])  # from the wing to the middle
 _CHEEKS = [50, 280, 205, 425, 117, 346, 187, 411, 151, 108, 337]
+_NOSE = [1, 4, 5]
 _LIPS = [0, 37, 267, 17, 84, 314]
+_CHIN = [175, 171, 396, 140, 369]
 # fmt: on
 MOUTH_CORNERS = (61, 291)
 _IRIS_SPOTS = np.array([[0.55, 0.1], [-0.55, 0.1], [0.5, 0.4], [-0.5, 0.4], [0, 0.6]])  # without the catchlight
-_INTERVAL_S = 0.04  # colours change slowly: they are not measured on every frame
+_ALIKE = 0.8  # how far the brows, and the irises, of one person are alike
+_FAINT_BROW = 0.3  # even the palest brows are drawn
+_INTERVAL_S = 0.08  # colours change slowly: they are not measured on every frame
 _TAU_S = 0.25
 _NEIGHBOURS = np.stack(np.meshgrid(*[np.linspace(-1, 1, 3)] * 2), -1).reshape(1, 9, 2)
 
@@ -41,6 +48,10 @@ class FaceMeasures:
         iris_lab: (2, 3) float32.
         crease: (2,) strength of the crease above each eye, 0..1.
         eye_visible: (2,) 0..1; 0 where something covers the eye.
+        brow: (2,) how dark each brow is, 0..1.
+        lips_lab: (3,) float32: the typical colour of the lips.
+        chin: how bare the chin is, 0..1; 0 under a beard, a mask or a dark object.
+        nostrils: how dark the nostrils are, 0..1; 0 where something covers the nose.
         lip_line: strength of the dark line between the lips, 0..1; 0 where something covers the mouth.
         teeth: how much the opening of the mouth shows teeth, 0..1.
         gap: how much it shows the dark inside of the mouth, 0..1.
@@ -51,6 +62,10 @@ class FaceMeasures:
     iris_lab: Floats
     crease: Floats
     eye_visible: Floats
+    brow: Floats
+    lips_lab: Floats
+    chin: float
+    nostrils: float
     lip_line: float
     teeth: float
     gap: float
@@ -77,37 +92,60 @@ def measure_face(
         values = _measured(frame_bgr, landmarks_xy)
         if temporal_filter is not None:
             values = temporal_filter.smoothed("measures", values, _TAU_S, at_s)
-    return FaceMeasures(values[:3], values[3:9].reshape(2, 3), values[9:11], values[11:13], *values[13:].tolist())
+    skin, irises, crease, visible, brow, lips, rest = np.split(values, [3, 9, 11, 13, 15, 18])
+    return FaceMeasures(skin, irises.reshape(2, 3), crease, visible, brow, lips, *rest.tolist())
 
 
 def _measured(frame_bgr: NDArray[np.uint8], points_xy: Points) -> Floats:
-    eye_px = [max(float(np.hypot(*(points_xy[lid[0]] - points_xy[lid[-1]]))), 1.0) for lid in UPPER_LIDS]
+    xy = np.asarray(points_xy, np.float64)
+    eye_px = [max(float(np.hypot(*(xy[lid[0]] - xy[lid[-1]]))), 1.0) for lid in UPPER_LIDS]
     unit_px = float(np.mean(eye_px))
-    skin = _sampled(frame_bgr, points_xy[_CHEEKS], 0.2 * unit_px)
+    creases = [curve(xy[CREASES[side]], 15) for side in (0, 1)]
+    lids = (xy[LOWER_LIDS[side][4]] - xy[CREASES[side][3]] for side in (0, 1))
+    down = [lid / max(float(np.hypot(*lid)), 1e-3) for lid in lids]
+    radii_px = [float(np.hypot(*(xy[iris[1:]] - xy[iris[0]]).T).mean()) for iris in IRISES]
+    upper, lower = xy[UPPER_LIP][2:-2], xy[LOWER_LIP][2:-2]
+    places: list[tuple[Points, float]] = [
+        (xy[_CHEEKS], 0.2 * unit_px),
+        *((xy[IRISES[side][0]] + radii_px[side] * _IRIS_SPOTS, 0.1 * radii_px[side]) for side in (0, 1)),
+        *((creases[side] - 0.1 * eye_px[side] * down[side], 0.02 * unit_px) for side in (0, 1)),
+        *((creases[side], 0.02 * unit_px) for side in (0, 1)),
+        *(((xy[BROWS[side][:5]] + xy[BROWS[side][:4:-1]]) / 2, 0.04 * unit_px) for side in (0, 1)),
+        (xy[[*NOSTRILS[0], *NOSTRILS[1]]], 0.02 * unit_px),
+        (xy[_NOSE], 0.1 * unit_px),
+        (xy[_CHIN], 0.05 * unit_px),
+        (xy[_LIPS], 0.05 * unit_px),
+        ((upper + lower) / 2, 0.03 * unit_px),
+        *((upper + part * (lower - upper), 0.03 * unit_px) for part in (0.3, 0.5, 0.7)),
+    ]
+    sampled = _sampled(frame_bgr, places)
+    skin, irises, above, crease, brows, (nostrils, nose, chin, lips, middle) = (
+        sampled[0], sampled[1:3], sampled[3:5], sampled[5:7], sampled[7:9], sampled[9:14]
+    )  # fmt: skip
     skin_lab = skin[np.argsort(skin[:, 0])[2:-2]].mean(0)
-    values = [skin_lab, *(_iris_lab(frame_bgr, points_xy, side) for side in (0, 1))]
-    dark = [skin_lab[0] - iris[0] for iris in values[1:]]
-    crease = []
-    for side in (0, 1):
-        inwards = (points_xy[LOWER_LIDS[side][4]] - points_xy[CREASES[side][3]]).astype(np.float64)
-        down = inwards / max(float(np.hypot(*inwards)), 1e-3)
-        line = curve(points_xy[CREASES[side]], 15)
-        above = _sampled(frame_bgr, line - 0.1 * eye_px[side] * down, 0.02 * unit_px)
-        crease.append(smooth_step(float((above - _sampled(frame_bgr, line, 0.02 * unit_px))[:, 0].mean()), 0.0, 8.0))
-    visible = [smooth_step(float(off), 0.05 * float(skin_lab[0]), 0.2 * float(skin_lab[0])) for off in dark]
-    middle = (points_xy[UPPER_LIP] + points_xy[LOWER_LIP])[2:-2] / 2
-    around = _sampled(frame_bgr, points_xy[_LIPS], 0.05 * unit_px)[:, 0].mean()
-    line_depth = float(around - _sampled(frame_bgr, middle, 0.03 * unit_px)[:, 0].mean())
-    mouth = smooth_step(line_depth, -3.0, 4.0), *_inside_mouth(frame_bgr, points_xy, skin_lab, 0.03 * unit_px)
-    return np.concatenate((*values, crease, visible, mouth)).astype(np.float32)
+    level = max(float(skin_lab[0]), 1.0)
+    iris_lab = [_iris_lab(iris) for iris in irises]
+    visible = [smooth_step(level - float(iris[0]), 0.05 * level, 0.2 * level) for iris in iris_lab]
+    if min(visible) > 0:  # light from the side, rather than the iris, makes them differ
+        iris_lab = [(1 - _ALIKE) * iris + _ALIKE * (iris_lab[0] + iris_lab[1]) / 2 for iris in iris_lab]
+    creased = [smooth_step(float((above[side] - crease[side])[:, 0].mean()), 0.0, 8.0) for side in (0, 1)]
+    brow = [smooth_step(1 - float(one[:, 0].mean()) / level, 0.05, 0.5) for one in brows]
+    bare_nose, bare_chin = (_likeness(part, skin_lab) for part in (nose, chin))
+    bare_chin *= 1 - smooth_step(1 - float(chin[:, 0].mean()) / level, 0.3, 0.6)  # a beard is dark
+    darkest = np.mean([nostrils[:4, 0].min(), nostrils[4:, 0].min()])
+    dark_nostrils = max(0.5 * bare_nose, smooth_step(1 - float(darkest) / level, 0.08, 0.3))
+    line = smooth_step(float(lips[:, 0].mean() - middle[:, 0].mean()), -3.0, 4.0)
+    mouth = line, *_inside_mouth(np.stack(sampled[14:]), skin_lab)
+    pairs = np.concatenate(
+        (creased, visible, [max(brow[side], max(_ALIKE * max(brow), _FAINT_BROW) * visible[side]) for side in (0, 1)])
+    )
+    return np.concatenate((skin_lab, *iris_lab, pairs, np.median(lips, 0), [bare_chin, dark_nostrils], mouth)).astype(
+        np.float32
+    )
 
 
-def _inside_mouth(
-    frame_bgr: NDArray[np.uint8], points_xy: Points, skin_lab: Floats, half_px: float
-) -> tuple[float, float, float]:
+def _inside_mouth(samples: Floats, skin_lab: Floats) -> tuple[float, float, float]:
     """Return how much the opening shows teeth (bright, paler than skin), how much it is dark, and its lightness."""
-    upper, lower = (points_xy[lip][2:-2].astype(np.float64) for lip in (UPPER_LIP, LOWER_LIP))
-    samples = np.stack([_sampled(frame_bgr, upper + part * (lower - upper), half_px) for part in (0.3, 0.5, 0.7)])
     skin = float(skin_lab[0])
     chroma = np.hypot(samples[..., 1], samples[..., 2]) / max(float(np.hypot(*skin_lab[1:])), 4.0)
     bright = ((samples[..., 0] - 0.45 * skin - 8) / (0.2 * skin + 4)).clip(0, 1) * ((1.0 - chroma) / 0.3).clip(0, 1)
@@ -115,20 +153,27 @@ def _inside_mouth(
     return float(np.sort(bright.ravel())[-6:].mean()), dark, float(np.percentile(samples[..., 0], 30))
 
 
-def _iris_lab(frame_bgr: NDArray[np.uint8], points_xy: Points, side: int) -> Floats:
+def _likeness(samples: Floats, skin_lab: Floats) -> float:
+    """Return how much a part of the face has the skin's colour, whatever the light, 0..1."""
+    return 1 - smooth_step(float(np.hypot(*(samples.mean(0) - skin_lab)[1:])), 10.0, 20.0)
+
+
+def _iris_lab(samples: Floats) -> Floats:
     """Return the colour of an iris; that of a dark one is lost in the photo and taken as brown."""
-    iris_xy = points_xy[IRISES[side]].astype(np.float64)
-    radius_px = float(np.hypot(*(iris_xy[1:] - iris_xy[0]).T).mean())
-    samples = _sampled(frame_bgr, iris_xy[0] + radius_px * _IRIS_SPOTS, 0.1 * radius_px)
     lightness, red, yellow = samples[np.argsort(samples[:, 0])[:4]].mean(0).tolist()
     brown = 1 - smooth_step(lightness, 16.0, 34.0)
     return np.array([lightness, red + brown * (max(red, 7) - red), yellow + brown * (max(yellow, 11) - yellow)])
 
 
-def _sampled(frame_bgr: NDArray[np.uint8], points_xy: Points, half_px: float) -> Floats:
-    """Return the mean colours around points (N, 2), (N, 3) float32 CIE Lab; the frame's border is repeated."""
-    at = np.asarray(points_xy, np.float64)[:, None] + _NEIGHBOURS * half_px
+def _sampled(frame_bgr: NDArray[np.uint8], places: Sequence[tuple[Points, float]]) -> list[Floats]:
+    """Return the mean colours around points (N, 2), (N, 3) float32 CIE Lab, for each place.
+
+    A place is points and half the side of the square around each, in pixels; the frame's border is repeated.
+    """
+    ends = np.cumsum([len(points) for points, _ in places])[:-1]
+    half_px = np.repeat([half for _, half in places], [len(points) for points, _ in places])
+    at = np.concatenate([points for points, _ in places])[:, None] + _NEIGHBOURS * half_px[:, None, None]
     height, width = frame_bgr.shape[:2]
     x, y = (at[..., axis].clip(0, size - 1).astype(int) for axis, size in ((0, width), (1, height)))
     mean = frame_bgr[y, x].mean(1, dtype=np.float32)[None] / np.float32(255)
-    return np.asarray(cv2.cvtColor(mean, cv2.COLOR_BGR2LAB)[0], np.float32)
+    return np.split(np.asarray(cv2.cvtColor(mean, cv2.COLOR_BGR2LAB)[0], np.float32), ends)

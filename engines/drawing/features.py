@@ -1,31 +1,53 @@
-"""Eyes and mouth as shapes from the landmarks, at the frame's own resolution."""
+"""Brows, eyes, nostrils and mouth as shapes from the landmarks, at the frame's own resolution."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.drawing.face_measures import (
+    BROWS,
     CREASES,
     IRISES,
     LOWER_LIDS,
     LOWER_LIP,
     MOUTH_CORNERS,
+    NOSTRILS,
     UPPER_LIDS,
     UPPER_LIP,
     FaceMeasures,
 )
 from engines.drawing.medium import Medium, gains
 from engines.drawing.smooth_step import smooth_step
-from engines.drawing.strokes import Points, curve, disc, fill, stroke
+from engines.drawing.strokes import Points, curve, disc, fill, strokes
 from engines.regions.workspace import Workspace
 
 ImageU8 = NDArray[np.uint8]
 
+# MediaPipe face mesh: the borders of the lips from corner to corner, and the wings of the nose.
+_UPPER_BORDER = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291]
+_LOWER_BORDER = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291]
+_WINGS = ([129, 64, 98], [358, 294, 327])
+_JAW = [136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365]
+_EDGES = (UPPER_LIP, LOWER_LIP)
+_LIPS_OPACITY, _BROW_OPACITY = 0.7, 0.8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """A stroke of ink; see `strokes` for its width and taper. Its coverage is 0..1."""
+
+    points_xy: Points
+    width_px: float
+    taper: tuple[float, float]
+    coverage: float
+
 
 def draw_features(picture_bgr: ImageU8, landmarks_xy: Points, measures: FaceMeasures, medium: Medium) -> None:
-    """Draw eyes and mouth on a picture, in place.
+    """Draw brows, eyes, nostrils and mouth on a picture, in place.
 
     Args:
         picture_bgr: (H, W, 3) uint8.
@@ -34,39 +56,65 @@ def draw_features(picture_bgr: ImageU8, landmarks_xy: Points, measures: FaceMeas
         medium: See `Medium`; `line` scales the widths, `ink_bgr` colours the lines.
     """
     points_xy = np.asarray(landmarks_xy, np.float64)
-    for side in (0, 1):
-        _draw_eye(picture_bgr, points_xy, side, measures, medium)
-    _draw_mouth(picture_bgr, points_xy, measures, medium)
-
-
-def _draw_eye(picture_bgr: ImageU8, points_xy: Points, side: int, measures: FaceMeasures, medium: Medium) -> None:
-    """Draw one eye: white, iris in its own colour, lashes, and a crease as strong as the photo's."""
-    patch = _patch(picture_bgr, points_xy[[*UPPER_LIDS[side], *LOWER_LIDS[side], *CREASES[side]]], 0.35)
+    patch = _patch(picture_bgr, points_xy[[*BROWS[0], *BROWS[1], *_JAW]], 0.05)
     if patch is None:
         return
     part_bgr, origin = patch
-    points = points_xy - origin
-    upper, lower = (curve(points[lid[side]], 25) for lid in (UPPER_LIDS, LOWER_LIDS))
+    points, ink = points_xy - origin, np.zeros(part_bgr.shape[:2], np.uint8)
+    for side in (0, 1):
+        _draw_brow(ink, points, side, measures)
+    lines: list[_Line] = []
+    for side in (0, 1):
+        lines += _draw_eye(part_bgr, points, side, measures)
+    lines += [_jaw(points, measures), *_nostrils(points, measures)]
+    lines += _draw_mouth(part_bgr, points, measures)
+    lines = [line for line in lines if line.coverage > 0]
+    if lines:
+        widths = [line.width_px * medium.line for line in lines]
+        rings = strokes([line.points_xy for line in lines], widths, [line.taper for line in lines])
+        for ring, line in zip(rings, lines, strict=True):
+            fill(ink, ring, (255 * line.coverage,))
+    ink_over(part_bgr, ink, medium)
+
+
+def _draw_brow(ink: ImageU8, points: Points, side: int, measures: FaceMeasures) -> None:
+    """Draw one brow as a shape that is as dark as the photo's."""
+    patch = _patch(ink, points[BROWS[side]], 0.15)
+    if patch is None:
+        return
+    part, origin = patch
+    lower, upper = (points[BROWS[side]] - origin).reshape(2, 5, 2)
+    fill(
+        part, np.concatenate((curve(lower, 17), curve(upper, 17))), (255 * _BROW_OPACITY * float(measures.brow[side]),)
+    )
+    cv2.blur(part, (2 * round(0.05 * float(np.hypot(*(lower[0] - lower[-1])))) + 1,) * 2, dst=part)
+
+
+def _draw_eye(picture_bgr: ImageU8, points_xy: Points, side: int, measures: FaceMeasures) -> list[_Line]:
+    """Draw one eye: white, and iris in its own colour. Return its lashes, and a crease as strong as the photo's."""
+    upper, lower = (curve(points_xy[lid[side]], 25) for lid in (UPPER_LIDS, LOWER_LIDS))
     width_px = max(float(np.hypot(*(upper[0] - upper[-1]))), 1.0)
-    opening_px = float(np.hypot(*(points[UPPER_LIDS[side][4]] - points[LOWER_LIDS[side][4]])))
+    opening_px = float(np.hypot(*(points_xy[UPPER_LIDS[side][4]] - points_xy[LOWER_LIDS[side][4]])))
     outwards = (upper[0] - upper[-1]) / width_px
     down = np.array([-outwards[1], outwards[0]]) * np.sign(outwards[0] or 1.0)
     visible = float(measures.eye_visible[side])
     opened = visible * smooth_step(opening_px / width_px, 0.10, 0.20)
-    if opened > 0:
+    patch = _patch(picture_bgr, np.concatenate((upper, lower)), 0.05) if opened > 0 else None
+    if patch is not None:
+        part_bgr, origin = patch
         ball = np.zeros(part_bgr.shape[:2], np.uint8)
-        fill(ball, np.concatenate((upper, lower[::-1])), (255 * opened,))
+        fill(ball, np.concatenate((upper, lower[::-1])) - origin, (255 * opened,))
         inside = np.empty_like(part_bgr)
-        _draw_eyeball(inside, upper, down * opening_px, points[IRISES[side]], down, side, measures)
+        iris_xy = points_xy[IRISES[side]] - origin
+        _draw_eyeball(inside, upper - origin, down * opening_px, iris_xy, down, side, measures)
         _blend(part_bgr, inside, ball)
-    ink = np.zeros(part_bgr.shape[:2], np.uint8)
-    line = medium.line * width_px
-    crease = curve(points[CREASES[side]], 29)[::5]
-    fill(ink, stroke(crease, 0.028 * line, (0.2, 0.2)), (255 * 0.6 * visible * float(measures.crease[side]),))
-    fill(ink, stroke(lower[2:-2:4], 0.028 * line, (0.5, 0.2)), (255 * 0.5 * visible,))
+    crease = curve(points_xy[CREASES[side]], 29)[::5]
     lashes = curve(np.concatenate((upper[:1] + (0.05 * outwards - 0.015 * down) * width_px, upper[2::3])), 10)
-    fill(ink, stroke(lashes, 0.075 * line, (0.55, 0.35)), (255 * visible,))
-    ink_over(part_bgr, ink, medium)
+    return [
+        _Line(crease, 0.028 * width_px, (0.2, 0.2), 0.6 * visible * float(measures.crease[side])),
+        _Line(lower[2:-2:4], 0.028 * width_px, (0.5, 0.2), 0.5 * visible),
+        _Line(lashes, 0.075 * width_px, (0.55, 0.35), visible),
+    ]
 
 
 def _draw_eyeball(
@@ -88,30 +136,58 @@ def _draw_eyeball(
     disc(inside, centre - radius_px * (0.34 * down + (0.28, 0.0)), 0.24 * radius_px, _bgr(98, 0, 0))
 
 
-def _draw_mouth(picture_bgr: ImageU8, points_xy: Points, measures: FaceMeasures, medium: Medium) -> None:
-    """Draw the line between closed lips, or the edges of an open mouth."""
-    patch = _patch(picture_bgr, points_xy[[*UPPER_LIP, *LOWER_LIP, *MOUTH_CORNERS]], 0.15)
+def _jaw(points: Points, measures: FaceMeasures) -> _Line:
+    """Return the line under the chin, which divides face and neck."""
+    width_px = float(np.hypot(*(points[_JAW[0]] - points[_JAW[-1]])))
+    return _Line(points[_JAW], 0.022 * width_px, (0.0, 0.0), 0.5 * measures.chin)
+
+
+def _nostrils(points: Points, measures: FaceMeasures) -> list[_Line]:
+    """Return the nostrils as short strokes, and a faint line around each wing of the nose."""
+    width_px = max(float(np.hypot(*(points[_WINGS[0][0]] - points[_WINGS[1][0]]))), 1.0)
+    dark = measures.nostrils
+    return [
+        *(_Line(points[wing], 0.035 * width_px, (0.1, 0.3), 0.35 * dark) for wing in _WINGS),
+        *(_Line(points[nostril], 0.085 * width_px, (0.35, 0.25), 0.8 * dark) for nostril in NOSTRILS),
+    ]
+
+
+def _draw_lips(part_bgr: ImageU8, points: Points, measures: FaceMeasures) -> None:
+    """Fill the lips with their own colour, the upper one darker, with a highlight on the lower one."""
+    visible = max(measures.lip_line, measures.teeth, measures.gap)
+    lightness, red, yellow = measures.lips_lab.tolist()
+    skin_l, skin_red, skin_yellow = measures.skin_lab.tolist()
+    lightness, red, yellow = min(lightness, skin_l - 4), max(1.2 * red, skin_red + 6), max(yellow, 0.8 * skin_yellow)
+    shown = np.zeros(part_bgr.shape[:2], np.uint8)
+    inside = part_bgr.copy()
+    for border, edge, darker in ((_UPPER_BORDER, UPPER_LIP, 7.0), (_LOWER_BORDER, LOWER_LIP, 0.0)):
+        outer, inner = curve(points[border], 31), curve(points[edge], 31)
+        ring = np.concatenate((outer, inner[::-1]))
+        fill(shown, ring, (255 * _LIPS_OPACITY * visible,))
+        fill(inside, ring, _bgr(lightness - darker, red, yellow))
+    _blend(part_bgr, inside, shown)
+
+
+def _draw_mouth(picture_bgr: ImageU8, points_xy: Points, measures: FaceMeasures) -> list[_Line]:
+    """Draw the lips, and return the line between them, or the edges of an open mouth."""
+    patch = _patch(picture_bgr, points_xy[[*_UPPER_BORDER, *_LOWER_BORDER]], 0.05)
     if patch is None:
-        return
+        return []
     part_bgr, origin = patch
     points = points_xy - origin
-    left, right = points[list(MOUTH_CORNERS)]
+    _draw_lips(part_bgr, points, measures)
+    left, right = points_xy[list(MOUTH_CORNERS)]
     width_px = max(float(np.hypot(*(left - right))), 1.0)
     opening = float(np.hypot(*(points[13] - points[14]))) / width_px
     opened, shown = smooth_step(opening, 0.02, 0.07), max(measures.teeth, measures.gap)
-    middle = (points[UPPER_LIP] + points[LOWER_LIP]) / 2
-    closed_line = np.concatenate((left[None], middle[1:-1:2], right[None]))
     if opened > 0:
         _draw_mouth_opening(part_bgr, points, opening, opened, measures)
-    line = medium.line * width_px
-    ink = np.zeros(part_bgr.shape[:2], np.uint8)
-    for lip in (UPPER_LIP, LOWER_LIP):
-        fill(ink, stroke(points[lip][::2], 0.02 * line, (0.3, 0.3)), (255 * 0.85 * opened * shown,))
-    if opened < 1:
-        closed = np.zeros_like(ink)
-        fill(closed, stroke(closed_line, 0.026 * line, (0.3, 0.3)), (255 * (1 - opened) * measures.lip_line,))
-        cv2.max(ink, closed, dst=ink)
-    ink_over(part_bgr, ink, medium)
+    middle = (points_xy[UPPER_LIP] + points_xy[LOWER_LIP]) / 2
+    closed = np.concatenate((left[None], middle[1:-1:2], right[None]))
+    return [
+        *(_Line(points_xy[lip][::2], 0.02 * width_px, (0.3, 0.3), 0.85 * opened * shown) for lip in _EDGES),
+        _Line(closed, 0.026 * width_px, (0.3, 0.3), (1 - opened) * measures.lip_line),
+    ]
 
 
 def _draw_mouth_opening(
@@ -130,7 +206,7 @@ def _draw_mouth_opening(
     if measures.teeth > 0:
         white = min(max(float(measures.skin_lab[0]) + 20, 60.0), 92.0)
         depth = 1 - 0.55 * smooth_step(opening, 0.12, 0.3)
-        level = dark + (white - dark) * min(1.5 * measures.teeth, 1.0)
+        level = dark + (white - dark) * smooth_step(measures.teeth, 0.0, 0.35)
         fill(inside, np.concatenate((upper, (upper + depth * (lower - upper))[::-1])), _bgr(level, 1, 4))
     _blend(part_bgr, inside, shape)
 

@@ -58,7 +58,7 @@ class Lenses:
         """Return where points (N, 2) of the crop are shown after `warp`, by fixed-point iteration."""
         there = np.asarray(points_xy, np.float64)
         shown = there
-        for _ in range(4):
+        for _ in range(2):  # the error is below a twentieth of a pixel
             shown = there - self._shift(shown)
         return shown
 

@@ -31,6 +31,9 @@ class Medium:
         tone_soft: Half the width of the transition between two tones, in units of the shade.
         ink_bgr: What remains of the colour under ink, 0..1 for each channel.
         ink: Coverage of the strongest line, 0..1.
+        hair: Coverage of ink in hair, as a part of that of lines, 0..1: below 1, strands become dark tones.
+        face: The same for the skin of a face.
+        body: The same for clothes and arms: below 1, folds become dark tones.
         outline: Width of the outline of a person, as a part of the face's size.
         screen: Strength of the halftone screen, in units of the shade; 0 for none.
         paper: Strength of the paper's grain, 0..1; 0 for none.
@@ -47,12 +50,15 @@ class Medium:
     tone_bgr: tuple[tuple[float, float, float], ...] = (
         (0.518, 0.540, 0.640),
         (0.720, 0.735, 0.800),
-        (1.0, 1.0, 1.0),
+        (1.02, 1.02, 1.02),
         (1.12, 1.11, 1.10),
     )
-    tone_soft: float = 0.1
+    tone_soft: float = 0.25
     ink_bgr: tuple[float, float, float] = (0.22, 0.22, 0.22)
     ink: float = 0.9
+    hair: float = 0.3
+    face: float = 0.5
+    body: float = 0.25
     outline: Annotated[float, Option(min=0.0, max=0.1)] = 0.018
     screen: Annotated[float, Option(min=0.0, max=3.0)] = 0.0
     paper: Annotated[float, Option(min=0.0, max=1.0)] = 0.0
@@ -85,6 +91,21 @@ class Medium:
         )
 
     @functools.cached_property
+    def ink_in_hair(self) -> Table:
+        """Return the level of the ink plane, (256,), by its level, that gives the part `hair` of its coverage."""
+        return _fainter(self.ink_coverage, self.hair)
+
+    @functools.cached_property
+    def ink_in_face(self) -> Table:
+        """Return the same for the part `face`."""
+        return _fainter(self.ink_coverage, self.face)
+
+    @functools.cached_property
+    def ink_in_body(self) -> Table:
+        """Return the same for the part `body`."""
+        return _fainter(self.ink_coverage, self.body)
+
+    @functools.cached_property
     def ink_gain(self) -> Table:
         """Return the factor of the colour by coverage of ink, (256, 3) BGR; 255 is 1."""
         coverage = np.arange(256)[:, None] / 255
@@ -113,6 +134,10 @@ def gains(index: NDArray[np.uint8], table: Table, workspace: Workspace, name: st
     return cv2.merge(levels, dst=workspace.array(name, (*index.shape, 3)))  # type: ignore[return-value]
 
 
+def _fainter(coverage: Table, part: float) -> Table:
+    return np.searchsorted(coverage, part * coverage.astype(np.float32)).astype(np.uint8)
+
+
 def _within(edges: Sequence[float]) -> list[float]:
     """Return a shade inside each tone between the edges; that of the usual light is 0."""
     if not edges:
@@ -122,15 +147,18 @@ def _within(edges: Sequence[float]) -> list[float]:
 
 
 MEDIA = {
-    "cel": Medium(),
+    "cel": Medium(saturation=1.12),
     "comic": Medium(
         line=1.35,
-        tone_bgr=((0.40, 0.42, 0.50), (0.66, 0.68, 0.74), (1.0, 1.0, 1.0), (1.14, 1.14, 1.14)),
+        tone_bgr=((0.42, 0.44, 0.52), (0.70, 0.72, 0.77), (1.02, 1.02, 1.02), (1.14, 1.14, 1.14)),
         ink_bgr=(0.05, 0.05, 0.05),
         ink=1.0,
+        hair=0.5,
+        body=0.3,
+        tone_soft=0.1,
         outline=0.026,
         screen=1.1,
-        saturation=1.15,
+        saturation=1.1,
         eyes=1.12,
     ),
     "gouache": Medium(
@@ -144,7 +172,7 @@ MEDIA = {
         paper=0.3,
         saturation=1.15,
         warmth=0.1,
-        lift=0.07,
+        lift=0.02,
         eyes=1.12,
         jaw=0.01,
     ),

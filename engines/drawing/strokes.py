@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -39,19 +40,27 @@ def _spline_weights(points: int, count: int) -> Points:
 
 
 def stroke(line_xy: Points, width_px: float, taper: tuple[float, float] = (0.0, 0.0)) -> Points:
-    """Return the outline of a stroke, (M, 2), that is widest in its middle.
+    """Return the outline of one stroke, (M, 2); see `strokes`."""
+    return np.asarray(strokes([line_xy], [width_px], [taper])[0])
+
+
+def strokes(lines_xy: Sequence[Points], widths_px: Sequence[float], tapers: Sequence[tuple[float, float]]) -> Points:
+    """Return the outlines of strokes that are widest in their middle, (S, M, 2).
 
     Args:
-        line_xy: (N, 2) points that a smooth curve passes through.
-        width_px: of the middle.
-        taper: width of the first and of the last point, relative to the middle.
+        lines_xy: for each stroke, (N, 2) points that a smooth curve passes through.
+        widths_px: of the middle.
+        tapers: width of the first and of the last point, relative to the middle.
     """
-    line = curve(line_xy, _STROKE_POINTS)
-    ahead = np.concatenate((line[1:], line[-1:])) - np.concatenate((line[:1], line[:-1]))
-    length = np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-6)
-    width = width_px * (np.where(_ALONG < 0.5, *taper) * (1 - _SWELL) + _SWELL)
-    offset = np.stack((-ahead[:, 1], ahead[:, 0]), 1) * (width / length / 2)[:, None]
-    return np.concatenate((line + offset, (line - offset)[::-1]))
+    lines = np.stack([curve(line_xy, _STROKE_POINTS) for line_xy in lines_xy])  # S, P, 2
+    ahead = np.empty_like(lines)
+    ahead[:, 1:-1] = lines[:, 2:] - lines[:, :-2]
+    ahead[:, 0], ahead[:, -1] = lines[:, 1] - lines[:, 0], lines[:, -1] - lines[:, -2]
+    length = np.maximum(np.hypot(ahead[..., 0], ahead[..., 1]), 1e-6)
+    ends = np.where(_ALONG < 0.5, *np.array(tapers).T[:, :, None])
+    width = np.array(widths_px)[:, None] * (ends * (1 - _SWELL) + _SWELL)
+    offset = np.stack((-ahead[..., 1], ahead[..., 0]), -1) * (width / length / 2)[..., None]
+    return np.asarray(np.concatenate((lines + offset, (lines - offset)[:, ::-1]), 1))
 
 
 def fill(picture: NDArray[np.uint8], ring_xy: Points, level: tuple[float, ...]) -> None:

@@ -6,12 +6,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.generators.layers import conv
-from engines.generators.spec import GeneratorSpec
+from engines.generators.spec import Argument, GeneratorSpec
 
 SPEC = GeneratorSpec(
     name="animegan2",
     network="AnimeGan2",
     paper="Chen 2020, github.com/TachibanaYoshino/AnimeGANv2",
+    arguments={"aligned": Argument(False)},
     value_range=(-1, 1),
     step_px=4,
     benchmarked=False,
@@ -58,10 +59,15 @@ class AnimeGan2(nn.Module):
     Chen, Liu, Chen, "AnimeGAN: A Novel Lightweight GAN for Photo Animation", ISICA 2019, section 3.1, and
     https://github.com/TachibanaYoshino/AnimeGANv2: fewer parameters (8.17 MB in FP32 according to its README), and
     layer instead of instance normalisation.
+
+    Args:
+        aligned: Enlarge with the corner pixels in place (`align_corners`), as `face2paint` of
+            https://github.com/bryandlee/animegan2-pytorch does; its `test.py` and the original program do not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, aligned: bool = False) -> None:
         super().__init__()
+        self.aligned = aligned
         self.to_half = nn.Sequential(_normed(conv(3, 32, 7)), _Halved(32, 64), _normed(conv(64, 64, 3)))
         self.to_quarter = nn.Sequential(_Halved(64, 128), _normed(conv(128, 128, 3)))
         blocks = (_Inverted(128, 256), *(_Inverted(256, 256) for _ in range(3)))
@@ -72,13 +78,12 @@ class AnimeGan2(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1."""
-        x = self.to_half(rgb)  #                 N,  64, H/2, W/2
-        x = self.body(self.to_quarter(x))  #     N, 128, H/4, W/4
-        x = self.back_to_half(_doubled(x))  #    N, 128, H/2, W/2
-        x = self.back_to_full(_doubled(x))  #    N,  32, H,   W
+        x = self.to_half(rgb)  #                     N,  64, H/2, W/2
+        x = self.body(self.to_quarter(x))  #         N, 128, H/4, W/4
+        x = self.back_to_half(self._doubled(x))  #  N, 128, H/2, W/2
+        x = self.back_to_full(self._doubled(x))  #  N,  32, H,   W
         return self.out(x).tanh()  # type: ignore[no-any-return]  # N, 3, H, W
 
-
-def _doubled(x: Tensor) -> Tensor:
-    """(N, C, H, W) to (N, C, 2H, 2W), bilinear."""
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+    def _doubled(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, 2H, 2W), bilinear."""
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=self.aligned)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from engines.generators.layers import ResidualBlock, conv, normed
 from engines.generators.spec import Argument, GeneratorSpec
+from engines.generators.translation_layers import Translator
 
 SPEC = GeneratorSpec(
     name="cyclegan",
@@ -14,11 +15,12 @@ SPEC = GeneratorSpec(
     arguments={"channels": Argument(64, 4, 256), "blocks": Argument(9, 1, 64)},
     value_range=(-1, 1),
     step_px=4,
+    method="cyclegan",
     benchmarked=False,
 )
 
 
-class CycleGan(nn.Module):
+class CycleGan(Translator):
     """The residual network c7s1-64, d128, d256, nine R256, u128, u64, c7s1-3.
 
     Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV
@@ -41,10 +43,3 @@ class CycleGan(nn.Module):
         self.from_quarter = normed(nn.ConvTranspose2d(4 * c, 2 * c, 3, stride=2, padding=1, output_padding=1))
         self.from_half = normed(nn.ConvTranspose2d(2 * c, c, 3, stride=2, padding=1, output_padding=1))
         self.out = conv(c, 3, 7, bias=True)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1."""
-        x = self.to_half(self.first(rgb))  #         N, 2C, H/2, W/2
-        x = self.body(self.to_quarter(x))  #         N, 4C, H/4, W/4
-        x = self.from_half(self.from_quarter(x))  #  N,  C, H,   W
-        return self.out(x).tanh()  # type: ignore[no-any-return]  # N, 3, H, W

@@ -100,16 +100,27 @@ class Attention(nn.Module):
     """Class activation attention of U-GAT-IT (section 2.1.1): weights each feature map by its auxiliary classifiers.
 
     The two weight vectors belong to classifiers over the maps' means and maxima. The classifiers' logits are needed in
-    training only; they and the pooling are not computed here.
+    training only: `logits` computes them.
+
+    Args:
+        channels: Input and output channels.
+        bias: Whether the two classifiers have a bias.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, bias: bool = False) -> None:
         super().__init__()
         self.by_mean = nn.Parameter(torch.randn(1, channels, 1, 1) * channels**-0.5)
         self.by_most = nn.Parameter(torch.randn(1, channels, 1, 1) * channels**-0.5)
+        self.biases = nn.Parameter(torch.zeros(2)) if bias else None
         self.narrow = nn.Conv2d(2 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
         both = torch.cat((x * self.by_mean, x * self.by_most), 1)  # N, 2C, H, W
         return F.relu(self.narrow(both))  #                          N,  C, H, W
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the logits of both classifiers, (N, 2), of the features (N, C, H, W) that `forward` receives."""
+        means, most = x.mean((2, 3)), x.amax((2, 3))  # N, C each
+        both = torch.stack(((means * self.by_mean.flatten()).sum(1), (most * self.by_most.flatten()).sum(1)), 1)
+        return both if self.biases is None else both + self.biases

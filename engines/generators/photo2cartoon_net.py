@@ -18,6 +18,7 @@ SPEC = GeneratorSpec(
     arguments={"channels": Argument(32, 4, 256), "blocks": Argument(4, 1, 64), "depth": Argument(4, 2, 8)},
     value_range=(-1, 1),
     step_px="depth",
+    method="photo2cartoon",
     benchmarked=False,
 )
 
@@ -26,7 +27,8 @@ class _Pyramid(nn.Module):
     """Three 3x3 convolutions in sequence, whose outputs are concatenated and added to the input.
 
     The block of Bulat and Tzimiropoulos, "Binarized Convolutional Landmark Localizers", ICCV 2017 (arXiv:1703.00862,
-    section 4), with instance normalisation before each convolution.
+    section 4), with instance normalisation before each convolution. `unused` is the 1x1 convolution for blocks whose
+    numbers of channels differ: the published program creates it in all blocks, and calls it in none.
     """
 
     def __init__(self, channels: int) -> None:
@@ -36,6 +38,7 @@ class _Pyramid(nn.Module):
             nn.Sequential(nn.InstanceNorm2d(into), nn.ReLU(), conv(into, out, 3))
             for into, out in itertools.pairwise(wide)
         )
+        self.unused = nn.Conv2d(channels, channels, 1, bias=False).requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
@@ -113,7 +116,8 @@ class Photo2Cartoon(nn.Module):
     """The generator of Minivision's Photo2Cartoon (2020), which is published as a program without a paper.
 
     https://github.com/minivision-ai/photo2cartoon, section "Introduce" of its README: U-GAT-IT light
-    (arXiv:1907.10830) with two hourglasses before the encoder, two after the decoder, and Soft-AdaLIN.
+    (arXiv:1907.10830) with two hourglasses before the encoder, two after the decoder, and Soft-AdaLIN. It has
+    3,831,079 parameters, 57,344 of which are never used (`_Pyramid.unused`).
 
     Args:
         channels: Channels of the first layer (32 in the program).
@@ -127,21 +131,27 @@ class Photo2Cartoon(nn.Module):
         self.first = nn.Sequential(normed(conv(3, c, 7)), _Stage(c, depth), _Stage(c, depth))
         self.down = nn.Sequential(normed(conv(c, 2 * c, 3, 2)), normed(conv(2 * c, deep, 3, 2)))
         self.encode = nn.ModuleList(ResidualBlock(deep, bias=False) for _ in range(blocks))
-        self.attend = Attention(deep)
+        self.attend = Attention(deep, bias=True)
         self.style = nn.Sequential(nn.Linear(deep, deep), nn.ReLU(), nn.Linear(deep, deep), nn.ReLU())
         self.decode = nn.ModuleList(SteeredBlock(deep, _SoftAdaLin) for _ in range(blocks))
         self.enlarge = nn.Sequential(doubled(deep, 2 * c), doubled(2 * c, c))
         self.finish = nn.Sequential(_Stage(c, depth), _Stage(c, depth, last=True), conv(3, 3, 7))
 
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1."""
+    def forward(self, rgb: Tensor, with_logits: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1.
+
+        Args:
+            with_logits: Return the logits of the attention's classifiers too, (N, 2): training needs them.
+        """
         x = self.down(self.first(rgb))  #              N, 4C, H/4, W/4
         contents = []
         for encode in self.encode:
             x = encode(x)  #                           N, 4C, H/4, W/4
             contents.append(x.mean((2, 3)))  #         N, 4C
+        logits = self.attend.logits(x) if with_logits else None  # N, 2
         x = self.attend(x)  #                          N, 4C, H/4, W/4
         style = self.style(x.mean((2, 3)))  #          N, 4C
         for decode in self.decode:
             x = decode(x, contents.pop(), style)  #    N, 4C, H/4, W/4
-        return self.finish(self.enlarge(x)).tanh()  # type: ignore[no-any-return]  # N, 3, H, W
+        picture: Tensor = self.finish(self.enlarge(x)).tanh()  # N, 3, H, W
+        return picture if logits is None else (picture, logits)

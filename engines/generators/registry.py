@@ -7,6 +7,7 @@ everywhere, while command lines and style cards need names, bounds and steps onl
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib
 import pkgutil
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = generators.__name__
 _NAME = re.compile(r'^SPEC = GeneratorSpec\(\s*(?:name=)?"([^"]+)"', re.MULTILINE)
+_MAX_PARSES = 20
 _PARSER_IN_USE = threading.Lock()
 _CLASSES = {"Argument": Argument, "GeneratorSpec": GeneratorSpec}
 
@@ -148,8 +150,14 @@ def _imports(source: bytes) -> Iterator[str]:
 
 
 def _parsed(source: bytes) -> ast.Module:
-    """Parse a module. Python 3.10 and 3.11 raise SystemError where two threads parse at once (gh-106905)."""
+    """Parse a module. Python 3.10 and 3.11 raise SystemError where two threads parse at once (gh-106905).
+
+    Libraries parse as well, in threads that do not know the lock: then it is parsed again.
+    """
     with _PARSER_IN_USE:
+        for _ in range(_MAX_PARSES - 1):
+            with contextlib.suppress(SystemError):
+                return ast.parse(source)
         return ast.parse(source)
 
 

@@ -142,7 +142,7 @@ class GeneratorSpec:
         Hooks do it instead of a wrapper, so that the weights keep the network's own names.
         """
         if self.value_range == (-1, 1):
-            if self.inputs[0] == "image":
+            if "image" in self.inputs:
                 net.register_forward_pre_hook(_to_signed)
             if not arguments.get("change"):
                 net.register_forward_hook(_to_unit)
@@ -150,10 +150,12 @@ class GeneratorSpec:
 
 
 def _to_signed(_net: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Map the image, the first input, (N, 3, H, W), from 0..1 to -1..1."""
-    return inputs[0] * 2 - 1, *inputs[1:]
+    """Map all images among the inputs, (N, 3, H, W), from 0..1 to -1..1; latents and labels have two axes."""
+    return tuple(one * 2 - 1 if one.dim() == 4 else one for one in inputs)
 
 
-def _to_unit(_net: nn.Module, _inputs: tuple[Tensor, ...], picture: Tensor) -> Tensor:
-    """Map the output, (N, 3, H, W), from -1..1 to 0..1."""
-    return (picture + 1) / 2
+def _to_unit(_net: nn.Module, _inputs: tuple[Tensor, ...], output: Any) -> Any:
+    """Map the picture, (N, 3, H, W), from -1..1 to 0..1: the output, or the first of several outputs."""
+    if isinstance(output, tuple):
+        return (output[0] + 1) / 2, *output[1:]
+    return (output + 1) / 2

@@ -15,6 +15,7 @@ SPEC = GeneratorSpec(
     arguments={"channels": Argument(64, 4, 256), "blocks": Argument(4, 1, 64)},
     value_range=(-1, 1),
     step_px=4,
+    method="ugatit",
     benchmarked=False,
 )
 
@@ -57,12 +58,21 @@ class UGatItLight(nn.Module):
         self.enlarge = nn.Sequential(doubled(deep, 2 * c), doubled(2 * c, c))
         self.out = conv(c, 3, 7)
 
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1."""
-        x = self.attend(self.encode(rgb))  #                 N, 4C, H/4, W/4
-        style = self.style(x.mean((2, 3)))  #                N, 4C
+    def forward(self, rgb: Tensor, with_logits: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1.
+
+        Args:
+            with_logits: Return the logits of the attention's classifiers too, (N, 2): training needs them.
+        """
+        encoded = self.encode(rgb)  #                        N, 4C, H/4, W/4
+        x = self.attend(encoded)  #                          N, 4C, H/4, W/4
+        style = self.style(self.features(x))  #              N, 4C
         gamma, beta = self.gamma(style), self.beta(style)  # N, 4C each
         for block in self.decode:
             x = block(x, gamma, beta)  #                     N, 4C, H/4, W/4
-        x = self.enlarge(x)  #                               N,  C, H,   W
-        return self.out(x).tanh()  # type: ignore[no-any-return]  # N, 3, H, W
+        picture: Tensor = self.out(self.enlarge(x)).tanh()  # N, 3, H, W
+        return (picture, self.attend.logits(encoded)) if with_logits else picture
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return what scale and shift are computed from: the mean of each feature map, (N, C, H, W) to (N, C)."""
+        return x.mean((2, 3))

@@ -30,7 +30,7 @@ def region_mask(
 
     Args:
         kind: "face" (outline of the face, soft), "head" (person and face, fading out at the border of the square),
-            "person" (person and faces) or "frame" (everywhere).
+            "person" (person and faces), "square" (all of it, fading out at the border) or "frame" (everywhere).
         faces_xy: Landmarks of the faces, each (478, 2) float32 frame pixels. Faces are in the mask also where no person
             was segmented.
         person: (H, W) uint8, 0..255, at any size: probability of a person in the whole frame; None if unknown.
@@ -48,11 +48,12 @@ def region_mask(
     if kind == "face":
         mask = _face_mask(region, faces_xy[:1], size_wh, spread=0.02, covering=False)
     else:
-        mask = np.zeros((size_wh[1], size_wh[0]), np.uint8) if person is None else _person_mask(person, region, size_wh)
-        if person is None:
-            mask[:] = 255
+        everywhere = person is None or kind == "square"
+        mask = np.full((size_wh[1], size_wh[0]), 255, np.uint8)
+        if person is not None and not everywhere:
+            mask = _person_mask(person, region, size_wh)
         mask = np.maximum(mask, _face_mask(region, faces_xy, size_wh, spread=0.008, covering=True))
-    if kind == "head":
+    if kind in ("head", "square"):
         mask = cv2.multiply(mask, _vignette(size_wh), scale=1 / 255)  # type: ignore[assignment]
     return np.asarray(region.uncrop(mask, workspace, name), np.uint8)
 
@@ -91,9 +92,8 @@ def _person_mask(person: ImageU8, region: PictureRegion, size_wh: tuple[int, int
             [0, step_y * to_small[1], (top + 0.5 * step_y) * to_small[1] - 0.5],
         ]
     )
-    soft = cv2.warpAffine(
-        person, matrix, size_wh, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    )
+    how = cv2.INTER_LINEAR if min(step_x * to_small[0], step_y * to_small[1]) > 1 else cv2.INTER_CUBIC
+    soft = cv2.warpAffine(person, matrix, size_wh, flags=how | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
     return cv2.LUT(soft, _steep_edge())  # type: ignore[return-value]
 
 

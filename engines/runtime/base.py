@@ -110,9 +110,18 @@ def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | No
     raise RegionsError(f"style {style}", f"its engine was given {got}", do)
 
 
+CORES_VARIABLE = "VENEER_CORES"
+
+
 def usable_cores() -> int:
     """Return the number of processor cores that this process may use (affinity masks and containers limit it)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def shared_cores() -> int:
+    """Return the number of cores for this process: those it may use, or its share if it is one of several jobs."""
+    share = os.environ.get(CORES_VARIABLE, "")
+    return min(int(share), usable_cores()) if share.isdigit() and int(share) else usable_cores()
 
 
 def library_version(distribution: str) -> str:

@@ -39,6 +39,8 @@ def fallback_engine(style: Style, failed: EngineInfo, error: EngineError | None 
             continue
         engine.info = engine.info.with_why(*reasons, engine.info.why)
         return engine
+    if style.graph is not None:
+        raise EngineError(f"style {style.name}", f"{'; '.join(reasons)}; no other runtime runs imported graphs")
     if find_spec("torch") is None:
         got = f"{'; '.join(reasons)}; PyTorch, the last fallback, is not installed"
         raise EngineError(f"style {style.name}", got, extras.install_command("train"))

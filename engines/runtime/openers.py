@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engines.runtime.base import Engine
+from engines.runtime.base import Engine, NotUsableError
 from engines.runtime.tensorrt.distribution import installed_distribution
 from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
@@ -17,6 +17,7 @@ from engines.styles import Style
 def open_tensorrt(style: Style, *, build: bool = True) -> Engine:
     """Open TensorRT; see `TensorRtEngine`."""
     driver_device()  # first: without a GPU nothing heavy is imported
+    _check_network(style)
     installed_distribution()
     from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
 
@@ -26,6 +27,7 @@ def open_tensorrt(style: Style, *, build: bool = True) -> Engine:
 def open_torch_cuda(style: Style, precision: str, *, autotune: bool | None = None) -> Engine:
     """Open PyTorch on the GPU; see `TorchCudaEngine`."""
     driver_device()
+    _check_network(style)
     from engines.runtime.torch.cuda_engine import TorchCudaEngine
 
     return TorchCudaEngine(style, precision=precision, autotune=autotune)
@@ -40,6 +42,13 @@ def open_openvino(style: Style, **options: Any) -> Engine:
 
 def open_torch_cpu(style: Style, why: str = "") -> Engine:
     """Open PyTorch on the CPU, the FP32 reference; see `TorchEngine`."""
+    _check_network(style)
     from engines.runtime.torch.reference_engine import TorchEngine
 
     return TorchEngine(style, why=why)
+
+
+def _check_network(style: Style) -> None:
+    """Raises NotUsableError for graphs of other programs, which PyTorch does not run."""
+    if style.graph is not None:
+        raise NotUsableError(f"imported {style.generator} graphs run on OpenVINO only")

@@ -68,11 +68,11 @@ def check_runtime(name: str) -> str:
 
 
 def reference_engine(style: Style) -> Engine:
-    """Open the FP32 reference: PyTorch on the CPU, or OpenVINO in FP32 if PyTorch is not installed.
+    """Open the FP32 reference: PyTorch on the CPU; OpenVINO in FP32 for imported graphs, or without PyTorch.
 
     Raises EngineError if the weights are not usable, or neither runtime can run the style.
     """
-    if find_spec("torch") is not None:
+    if find_spec("torch") is not None and style.graph is None:
         return open_torch_cpu(style, "the reference")
     try:
         return open_openvino(style, precision="fp32")

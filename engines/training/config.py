@@ -33,6 +33,7 @@ class TrainConfig:
     generator_args: Mapping[str, Any] = field(default_factory=dict)
     steps: Annotated[int, Option(help="Training steps.", min=1, max=10**9)] = 12_000
     batch: Annotated[int, Option(help="Batch size.", min=1)] = 16
+    accumulate: Annotated[int, Option(help="Batches whose gradients are added up for one step.", min=1, max=4096)] = 1
     peak_lr: Annotated[float, Option("--lr", help="Peak learning rate.", min=0)] = 6e-3
     warm_up_steps: int = 100
     ema_decay: float = 0.997

@@ -28,17 +28,29 @@ def usual_precision() -> str:
     return "bf16-mixed" if native else "32-true"
 
 
-def make_fabric(precision: str, accelerator: str = "auto") -> Fabric:
-    """Launch Fabric on the best device, or on all those of `torchrun`. Raises OptionsError for a wrong precision."""
+def make_fabric(precision: str, accelerator: str = "auto", *, nodes: int | None = None) -> Fabric:
+    """Launch Fabric on the best device, or on all those of `torchrun`.
+
+    Args:
+        precision: In Fabric's notation.
+        accelerator: In Fabric's notation.
+        nodes: Number of machines that `torchrun` must have; None for any.
+
+    Raises:
+        OptionsError: The device does not have that precision, or the number of machines is another.
+    """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the command prints the precision itself
     world = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    nodes = max(1, int(os.environ.get("WORLD_SIZE", "1")) // world)
+    found = max(1, int(os.environ.get("WORLD_SIZE", "1")) // world)
+    if nodes not in (None, found):
+        do = f"start it on each with torchrun --nnodes {nodes} ... -m live train, or add --cluster"
+        raise OptionsError(f"--nodes {nodes}", f"this training has {found}", do)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a precision that the device lacks, which is refused below
             fabric = Fabric(
-                accelerator=accelerator, devices=world, num_nodes=nodes, precision=precision,  # type: ignore[arg-type]
-                strategy=DDPStrategy(timeout=_BARRIER_TIMEOUT) if world * nodes > 1 else "auto",
+                accelerator=accelerator, devices=world, num_nodes=found, precision=precision,  # type: ignore[arg-type]
+                strategy=DDPStrategy(timeout=_BARRIER_TIMEOUT) if world * found > 1 else "auto",
             )  # fmt: skip
     except (ValueError, RuntimeError) as error:
         do = "use --precision 32-true or bf16-mixed"

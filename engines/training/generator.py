@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from engines.errors import OptionsError
 from engines.generators import registry
@@ -17,6 +19,21 @@ def build_generator(config: TrainConfig) -> nn.Module:
     except ValueError as error:
         requested = f"generator {config.generator} with {dict(config.generator_args)}"
         raise OptionsError(requested, str(error), "correct --arg") from error
+
+
+def example_inputs(config: TrainConfig, size_wh: tuple[int, int]) -> tuple[Tensor, ...]:
+    """Return a black picture, a zero latent and a zero label, as far as they are inputs, for the config's generator."""
+    spec, (width, height) = registry.generator_spec(config.generator), size_wh
+    numbers = {name: config.generator_args.get(name, one.default) for name, one in spec.arguments.items()}
+    features = {"latent": numbers.get("latent"), "label": numbers.get("classes")}
+    shapes = ((3, height, width) if kind == "image" else (int(features[kind] or 1),) for kind in spec.inputs)
+    return tuple(torch.zeros((1, *shape)) for shape in shapes)
+
+
+def as_pictures(rgb: Tensor) -> NDArray[np.uint8]:
+    """Convert (N, 3, H, W) to (N, H, W, 3) uint8 as it would be shown: clipped to 0..1 and rounded."""
+    pictures: NDArray[np.uint8] = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return pictures
 
 
 def check_size(net: nn.Module, size_wh: tuple[int, int], config: TrainConfig, device: torch.device) -> None:

@@ -18,6 +18,7 @@ from engines.errors import OptionsError
 from engines.training.config import TrainConfig
 from engines.training.progress import RESTART, DivergedError
 
+Presets = Mapping[str, Mapping[str, Any]]  # values of config fields by preset
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
 MethodT = TypeVar("MethodT", bound="TrainingMethod[Any]")
 
@@ -43,6 +44,7 @@ class Parts:
         optimisers: The optimisers of `TrainingMethod.optimisers`, wrapped for the precision.
         averages: Exponential moving averages of the networks named in `TrainingMethod.averaged`, in evaluation mode.
         step: Number of the current step, from 0.
+        part: Number of the current batch of the step, from 0, of `TrainConfig.accumulate`.
     """
 
     fabric: Fabric
@@ -51,6 +53,7 @@ class Parts:
     optimisers: dict[str, Any] = field(default_factory=dict)
     averages: dict[str, nn.Module] = field(default_factory=dict)
     step: int = 0
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +65,7 @@ class Validation:
         metric: The score that selects the weights to keep and stops early; "" keeps the newest weights.
         min_improvement: Changes up to this size do not count as an improvement.
         samples: Rows of pictures of one size, (H, W, 3) RGB uint8, for `samples.png`.
+        film: Whether each sheet is kept in the folder `growth`, as a frame of a film.
     """
 
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -70,6 +74,7 @@ class Validation:
     min_improvement: float = 0.0
     samples: Sequence[Sequence[NDArray[np.uint8]]] = ()
     summary: str = ""
+    film: bool = False
 
     def improves_on(self, best: Mapping[str, float]) -> bool:
         """Whether these scores replace the best ones so far."""
@@ -88,18 +93,25 @@ class TrainingMethod(ABC, Generic[ConfigT]):
 
     Attributes:
         name: Name for `--method`, `GeneratorSpec.method` and checkpoints; the name of the method's module.
-        data_kind: What `veneer train` prepares for it: "pairs"; "" if the method has a command of its own.
+        data_kind: What `veneer train` prepares for it: "pairs" of pictures, "unpaired" photos and drawings,
+            "pictures" with labels or without, "style" for photos and one style picture, "persons" for the faces of
+            two; "" if the method has a command of its own.
+        presets: Values of config fields by the name of `--preset`; options on the command line come before them.
         scheduled: Optimisers whose learning rate the trainer sets in every step; the others keep their own.
         averaged: Networks of which an exponential moving average is kept.
         target_pictures: Number of pictures that a target of paired data consists of; see `open_pairs`.
+        timed: Values of config fields under which a step is timed for a time budget.
+        cost_share: Mean cost of a step, relative to the timed ones.
     """
 
     name: ClassVar[str]
     config_class: ClassVar[type[TrainConfig]]
     data_kind: ClassVar[str] = "pairs"
+    presets: ClassVar[Presets] = {}
     scheduled: ClassVar[tuple[str, ...]] = ("generator",)
     averaged: ClassVar[tuple[str, ...]] = ("generator",)
     target_pictures: ClassVar[int] = 1
+    timed: ClassVar[Mapping[str, Any]] = {}
     parts: Parts
 
     def __init__(self, config: ConfigT, data: Any) -> None:
@@ -108,6 +120,10 @@ class TrainingMethod(ABC, Generic[ConfigT]):
     def with_config(self: MethodT, config: TrainConfig) -> MethodT:
         """Return this method with another config and no parts."""
         return type(self)(config, self.data)
+
+    @property
+    def cost_share(self) -> float:  # noqa: D102
+        return 1.0
 
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
@@ -155,6 +171,11 @@ class TrainingMethod(ABC, Generic[ConfigT]):
         data = self.data
         return {"what": what, "terms": data.terms, "pictures_included": False, "pixels_sha256": data.digest()}
 
+    def _tensor(self, pictures_rgb: NDArray[np.uint8]) -> Tensor:
+        """Convert (N, H, W, 3) uint8 to (N, 3, H, W) float32 0..1 on the device."""
+        pictures = torch.from_numpy(np.ascontiguousarray(pictures_rgb)).to(self.parts.fabric.device)
+        return pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last) / 255
+
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of the scheduled optimisers: linear warm-up, then a half cosine down to zero."""
         config, warm_up = self.config, min(1.0, (step + 1) / self.config.warm_up_steps)
@@ -167,14 +188,20 @@ class TrainingMethod(ABC, Generic[ConfigT]):
     def minimise(self, optimiser: str, loss: Tensor, name: str = "the loss") -> float:
         """Take one step of an optimiser along the gradients of a scalar loss; return the loss.
 
+        With `TrainConfig.accumulate`, the gradients are added up, and the step is taken with the last batch. Gradients
+        of other networks must then not be computed: see `engines.training.losses.adversarial.held`.
+
         Raises DivergedError if the loss is not finite; the weights are unchanged.
         """
         value, stepper = float(loss.detach()), self.parts.optimisers[optimiser]
         if not math.isfinite(value):
             raise DivergedError("training", f"{name} is {value} at step {self.parts.step + 1}", RESTART)
-        stepper.zero_grad(set_to_none=True)
-        self.parts.fabric.backward(loss)
-        stepper.step()
+        batches, part = self.config.accumulate, self.parts.part
+        if part == 0:
+            stepper.zero_grad(set_to_none=True)
+        self.parts.fabric.backward(loss if batches == 1 else loss / batches)
+        if part == batches - 1:
+            stepper.step()
         return value
 
 

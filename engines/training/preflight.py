@@ -30,7 +30,7 @@ def check_training(method: TrainingMethod[Any], fabric: Fabric, *, start_from: s
         OptionsError: The batch needs more memory than is free.
     """
     config = method.config
-    trial = method.with_config(dataclasses.replace(config, batch=min(config.batch, _TRIED_BATCH)))
+    trial = method.with_config(dataclasses.replace(config, batch=min(config.batch, _TRIED_BATCH), accumulate=1))
     try:
         with torch.random.fork_rng():
             batch = trial.dataset(fabric.global_rank)[0]
@@ -48,11 +48,11 @@ def check_training(method: TrainingMethod[Any], fabric: Fabric, *, start_from: s
     _check_memory(config.batch, kept_bytes / trial.config.batch, fabric.device)
 
 
-def random_pairs(size_wh: tuple[int, int], stacked: int = 1, count: int = 4) -> PairedDataset:
-    """Return pairs of random pixels that stand for the pictures of a training; see `open_pairs` for `stacked`."""
+def random_pairs(size_wh: tuple[int, int], stacked: int = 1) -> PairedDataset:
+    """Return four pairs of random pixels that stand for the pictures of a training; see `open_pairs` for `stacked`."""
     rng = np.random.default_rng(0)
-    before_rgb, *after = rng.integers(0, 256, (1 + stacked, count, size_wh[1], size_wh[0], 3), np.uint8)
-    return PairedDataset(tuple(map(str, range(count))), before_rgb, np.concatenate(after, axis=-1), terms="")
+    before_rgb, *after = rng.integers(0, 256, (1 + stacked, 4, size_wh[1], size_wh[0], 3), np.uint8)
+    return PairedDataset(tuple("0123"), before_rgb, np.concatenate(after, axis=-1), terms="")
 
 
 def _bytes_kept_for_backward(method: TrainingMethod[Any], batch: Any) -> int:

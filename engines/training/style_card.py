@@ -13,6 +13,7 @@ from torch import nn
 
 from engines.errors import os_errors
 from engines.files import atomic_path
+from engines.training.generator import example_inputs
 from engines.training.method import TrainingMethod
 from engines.training.metrics.model_cost import gmac, parameters
 from engines.training.progress import Outcome
@@ -38,7 +39,7 @@ def style_card(
         "steps": progress.step,
         "kept_step": progress.best_step,
         "scores": {key: round(value, 3) for key, value in progress.best.items()},
-        "gmac": round(gmac(outcome.net, described["size_wh"]), 4),
+        "gmac": round(gmac(outcome.net, described["size_wh"], example_inputs(config, described["size_wh"])), 4),
         "parameters": parameters(outcome.net),
         "trained_on": outcome.device,
         "minutes": round(progress.seconds / 60, 1),

@@ -35,6 +35,7 @@ def fit(
     fabric: Fabric | None = None,
     watch: Watch = _SILENT,
     start_from: str = "",
+    start_run: Path | None = None,
 ) -> Outcome:
     """Train by a method.
 
@@ -44,6 +45,7 @@ def fit(
         minutes: Train for as many steps as fit into this time on this machine, instead of the config's number.
         fabric: Device and precision; by default the best device.
         start_from: Name of a style whose weights to start from; "" for fresh weights.
+        start_run: Folder of a finished run of the same method, all of whose networks to start from.
 
     Raises:
         StoppedError: Ctrl-C or SIGTERM; the checkpoint was written.
@@ -72,6 +74,8 @@ def fit(
             run.watch.on_line(note)
         if start_from and not resume:
             method.start_from(load_style(start_from).load_generator())
+        if start_run is not None and not resume:
+            checkpoint.start_from(run.parts, start_run / CHECKPOINT)
     except BaseException:
         run.batches.close()
         raise
@@ -86,7 +90,8 @@ class _Run:
         self.watch = watch if fabric.is_global_zero else _SILENT
         self.config, self.progress = method.config, state.progress
         source, first = method.dataset(fabric.global_rank), self.progress.step
-        self.batches = BatchStream(source, first, self.config.steps, workers=self.config.workers)
+        first, last = (step * self.config.accumulate for step in (first, self.config.steps))
+        self.batches = BatchStream(source, first, last, workers=self.config.workers)
         try:
             self.parts = build_parts(method, fabric)
             self.best: nn.Module = copy.deepcopy(method.export())
@@ -135,8 +140,9 @@ class _Run:
 
     def _step(self) -> None:
         progress, start_s = self.progress, time.perf_counter()
-        for name, value in train_step(self.method, self.batches.get(), progress.step).items():
-            progress.sums[name] = progress.sums.get(name, 0.0) + value
+        for part in range(self.config.accumulate):
+            for name, value in train_step(self.method, self.batches.get(), progress.step, part).items():
+                progress.sums[name] = progress.sums.get(name, 0.0) + value / self.config.accumulate
         progress.step += 1
         progress.seconds += time.perf_counter() - start_s
         self.watch.on_step(progress.step)
@@ -157,7 +163,7 @@ class _Run:
             self.best.load_state_dict(self.method.export().state_dict())
         self.save()
         if self.fabric.is_global_zero:
-            charts.save_charts(self.work, progress.checks, validation.samples)
+            charts.save_charts(self.work, progress.checks, validation.samples, film=validation.film)
         values = [f"{name} {value:.4f}" for name, value in losses.items()]
         line = ", ".join(filter(None, [*values, validation.summary]))
         self.watch.on_line(f"step {progress.step}/{self.config.steps}: {line}")

@@ -13,7 +13,8 @@ def ctl(
         typer.Argument(
             metavar="COMMAND",
             help="look NAME or 1..9; strength 0..1, + or -; mirror, freeze, panic, record or help, "
-            "each with on, off or nothing to toggle; snapshot; status; quit",
+            "each with on, off or nothing to toggle; snapshot; status; quit; layer NUMBER KEY VALUE; fallback RULE; "
+            "undo; save NAME",
         ),
     ],
     pid: Annotated[int | None, typer.Option(help="Process id of the program, if several run.")] = None,

@@ -29,7 +29,7 @@ def demo(
 ) -> None:
     """Show every look on a moving portrait: in a window, or in veneer-demo.mp4 if there is no screen."""
     from engines.errors import OptionsError
-    from engines.looks import load_looks
+    from engines.looks_file import load_looks
     from live.control.controls import Command
     from live.options import LiveOptions
     from live.pipeline.frame import Frame

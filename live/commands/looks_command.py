@@ -22,7 +22,7 @@ def looks(
     """List all looks, or paint them all on one face."""
     from engines.errors import OptionsError
     from engines.files import check_writable
-    from engines.looks import load_looks
+    from engines.looks_file import load_looks
     from live.control.hotkeys import look_keys
 
     if photo is not None and sheet is None:

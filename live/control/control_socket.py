@@ -142,9 +142,8 @@ class ControlServer:
 
     def _settings(self) -> dict[str, object]:
         state = self._controls.read()
-        return {"look": state.look, "strength": state.strength} | {
-            verb: getattr(state, field) for verb, field in SWITCHES.items()
-        }
+        switches = {verb: getattr(state, field) for verb, field in SWITCHES.items() if verb != "bare"}
+        return {"look": state.look, "strength": state.strength} | switches
 
 
 def send_command(

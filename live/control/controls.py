@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 
 STRENGTH_STEP = 0.1
 # verb -> the field of ControlState that it toggles
-SWITCHES = {"mirror": "mirror", "freeze": "frozen", "panic": "panic", "record": "recording", "help": "help_shown"}
-VERBS = ("look", "strength", "mirror", "freeze", "panic", "snapshot", "record", "help", "quit", "status")
+SWITCHES = {
+    "mirror": "mirror",
+    "freeze": "frozen",
+    "panic": "panic",
+    "record": "recording",
+    "help": "help_shown",
+    "bare": "bare_side",
+}
+VERBS = ("look", "strength", *SWITCHES, "snapshot", "quit", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +36,9 @@ class Command:
     """One change of the settings, or a query.
 
     Attributes:
-        verb: One of `VERBS`.
+        verb: One of `VERBS`, or of those that parts of the program handle; see `Controls.handle`.
         argument: For `look` a name or a number from 1; for `strength` 0.0 to 1.0, "+" or "-"; for the switches "on",
-            "off" or None (toggle); otherwise None.
+            "off" or None (toggle); for handled verbs what they take; otherwise None.
     """
 
     verb: str
@@ -48,6 +55,8 @@ class ControlState:
         panic: A still card is shown instead of the camera.
         help_shown: The keys are listed in the preview.
         recording: The output is also written to a video file.
+        bare_side: The control page shows the side before the split line as captured, also with a covering look. The
+            output is the same.
         snapshots: Number of snapshots requested so far; the pipeline takes one at each increase.
     """
 
@@ -60,6 +69,7 @@ class ControlState:
     recording: bool = False
     quit: bool = False
     snapshots: int = 0
+    bare_side: bool = False
 
 
 def parse_command(words: Sequence[str]) -> Command:
@@ -109,6 +119,8 @@ class Controls:
         self.look_names = tuple(look_names)
         self._looks: Mapping[str, Look] = {}
         self._lock = threading.Lock()
+        self._handlers: dict[str, Callable[[str], str]] = {}
+        self._followers: tuple[Callable[[], None], ...] = ()
         self._state = ControlState(find_look(look, self.look_names), _strength(strength), mirror)
 
     def read(self) -> ControlState:
@@ -123,6 +135,31 @@ class Controls:
         """Return the requested look, loaded or not; None before `set_looks`."""
         return self._looks.get(state.look)
 
+    def add_look(self, name: str) -> None:
+        """Make another look selectable, after the others."""
+        with self._lock:
+            if name not in self.look_names:
+                self.look_names = (*self.look_names, name)
+
+    def handle(self, verb: str, handler: Callable[[str], str]) -> None:
+        """Let a part of the program execute the commands of a verb.
+
+        Args:
+            verb: Not one of `VERBS`.
+            handler: Called with the argument, "" if there is none, in the thread that applies the command. Returns one
+                line; raises VeneerError if it changes nothing.
+        """
+        self._handlers[verb] = handler
+
+    def follow(self, on_change: Callable[[], None]) -> None:
+        """Add a function that is called after each command that was executed, in the thread that applied it."""
+        self._followers = (*self._followers, on_change)
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """All verbs that can be applied now."""
+        return (*VERBS, *self._handlers)
+
     def apply(self, command: Command) -> str:
         """Execute a command.
 
@@ -132,17 +169,23 @@ class Controls:
         Raises:
             OptionsError: The look, verb or value is unknown; nothing is changed.
         """
-        with self._lock:
-            self._state, message = _execute(self._state, command, self.look_names)
+        handler = self._handlers.get(command.verb)
+        if handler is not None:
+            message = handler("" if command.argument is None else str(command.argument))
+        elif command.verb in VERBS:
+            with self._lock:
+                self._state, message = _execute(self._state, command, self.look_names)
+        else:
+            do = did_you_mean(command.verb, self.verbs, otherwise=f"use one of: {', '.join(self.verbs)}", cutoff=0.5)
+            raise OptionsError(f"command {_short(command.verb)}", "there is no such command", do)
+        for on_change in self._followers:
+            on_change()
         return message
 
 
 def _execute(state: ControlState, command: Command, look_names: Sequence[str]) -> tuple[ControlState, str]:
     """Return the settings after the command, and the line that describes them."""
     verb, argument = command.verb, command.argument
-    if verb not in VERBS:
-        do = did_you_mean(verb, VERBS, otherwise=f"use one of: {', '.join(VERBS)}", cutoff=0.5)
-        raise OptionsError(f"command {_short(verb)}", "there is no such command", do)
     if verb == "look":
         if argument is None:
             raise OptionsError("command 'look'", "the name is missing", _choices(look_names))

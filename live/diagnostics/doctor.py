@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import VeneerError
-from engines.looks import load_looks, user_file
+from engines.looks_file import load_looks, user_file
 from engines.runtime.call_times import time_repeatedly
 from engines.styles import Style, load_style, own_names, shipped_names, style_names
 from engines.text import one_line
 from engines.training.metrics.psnr import psnr_db
+from live.control.obs_settings import load_obs_settings
 from live.diagnostics import device_checks
 from live.diagnostics.device_checks import Finding
-from live.options import load_apply_options, load_options, settings_file
+from live.options import load_apply_options, load_options
 from live.pipeline.report import versions
+from live.settings import settings_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,14 @@ class Check:
     needed: bool = True
 
 
-def examine(only: Collection[str] | None = None) -> Iterator[Check]:
-    """Run all checks in order, or only those with the given names. An error in a check is its result."""
-    checks: tuple[tuple[str, bool, Callable[[], Finding]], ...] = (  # name, whether it is needed, check
+def check_names() -> list[str]:
+    """Return the names of all checks in order."""
+    return [name for name, _, _ in _checks()]
+
+
+def _checks() -> tuple[tuple[str, bool, Callable[[], Finding]], ...]:
+    """Return the name of each check, whether `veneer run` needs it, and the check."""
+    return (
         ("settings", True, _settings),
         ("styles and looks", True, _styles_and_looks),
         ("camera", True, device_checks.camera),
@@ -52,7 +59,11 @@ def examine(only: Collection[str] | None = None) -> Iterator[Check]:
         ("veneer ctl", False, _ctl),
         ("video files", False, _video_files),
     )
-    for name, needed, check in checks:
+
+
+def examine(only: Collection[str] | None = None) -> Iterator[Check]:
+    """Run all checks in order, or only those with the given names. An error in a check is its result."""
+    for name, needed, check in _checks():
         if only is not None and name not in only:
             continue
         try:
@@ -73,6 +84,7 @@ def as_report(checks: list[Check]) -> dict[str, Any]:
 def _settings() -> Finding:
     load_options({})
     load_apply_options({})
+    load_obs_settings()
     return True, f"{settings_file()} ({'read' if settings_file().is_file() else 'none yet'})", ""
 
 

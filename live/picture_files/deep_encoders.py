@@ -44,7 +44,8 @@ def encode_tiff(picture: Picture, icc: bytes) -> bytes:
     exif = Image.Exif()
     exif.load(picture.exif)
     for tag in exif:
-        directory[tag] = exif.get_ifd(tag) if tag in (IFD.Exif, IFD.GPSInfo) else exif[tag]
+        value = exif.get_ifd(tag) if tag in (IFD.Exif, IFD.GPSInfo) else exif[tag]
+        directory[tag] = value.encode("latin-1", "replace") if isinstance(value, str) else value  # else only ASCII
     directory[256], directory[257], directory[258] = width, height, (8 * channels.itemsize,) * count
     directory[259], directory[262], directory[277] = 8, 1 if count == 1 else 2, count
     directory[278], directory[317], directory[284] = _STRIP_ROWS, 2, 1

@@ -22,6 +22,18 @@ def orientation(picture: Image.Image) -> int:
         return 1
 
 
+def with_note(exif: bytes, note: str) -> bytes:
+    """Return an EXIF block whose description also says `note`."""
+    if not note:
+        return exif
+    block = Image.Exif()
+    if exif:
+        block.load(exif)
+    own = str(block.get(Base.ImageDescription, "")).strip().encode("latin-1", "replace")  # as Pillow decodes it
+    block[Base.ImageDescription] = b"; ".join(filter(None, (own, note.encode())))
+    return block.tobytes()
+
+
 def kept_exif(picture: Image.Image) -> bytes:
     """Return the EXIF block for the result; b"" if there is none or it is damaged.
 

@@ -28,9 +28,11 @@ class Picture:
         profile: of the colours; None for sRGB.
         exif: the EXIF block to write, upright and without thumbnails.
         is_grey: all pixels are grey and the file stored one channel.
-        is_lossless: the file stored the pixels without loss.
+        is_lossless: it is written with the format's `lossless_options`; so are WebP with loss and CMYK JPEG, which lose
+            much when coded again.
         duration_ms: how long a frame of an animation is shown.
-        jpeg_tables: the quantization tables of a JPEG.
+        jpeg_tables: the quantization tables of a JPEG, unless it is CMYK.
+        note: what the file must say, beside its EXIF: that a face was swapped.
         is_painted: (H, W), where the file's pixels were replaced; None if the picture is as it was read.
     """
 
@@ -42,6 +44,7 @@ class Picture:
     is_lossless: bool = True
     duration_ms: float = 0.0
     jpeg_tables: tuple[tuple[int, ...], ...] = ()
+    note: str = ""
     is_painted: NDArray[np.bool_] | None = None
 
     @functools.cached_property

@@ -188,11 +188,12 @@ class PictureFile:
             icc = icc if image.mode in ("RGB", "RGBA", "P", "PA") else None
             rgb, alpha = _pixels(image)
         profile = self._profile(icc) if not is_grey else None
-        is_lossless = self._kind in ("PNG", "BMP", "TIFF", "GIF") or (self._kind == "WEBP" and b"VP8L" in self._data)
+        is_cmyk = getattr(image, "mode", "") == "CMYK"
+        is_lossless = self._kind not in ("JPEG", "AVIF", "HEIF") or is_cmyk
         duration_ms = float(image.info.get("duration") or 0) if image is not None and self.frame_count > 1 else 0.0
         rgb, alpha = _turned(rgb, turn), None if alpha is None else _turned(alpha, turn)
-        tables = tuple(tuple(table) for table in getattr(image, "quantization", {}).values())
-        return Picture(rgb, alpha, profile, exif, is_grey, is_lossless, duration_ms, tables)
+        tables = {} if is_cmyk else getattr(image, "quantization", {})
+        return Picture(rgb, alpha, profile, exif, is_grey, is_lossless, duration_ms, tuple(map(tuple, tables.values())))
 
     def _profile(self, icc: bytes | None) -> ColourProfile | None:
         try:

@@ -18,6 +18,7 @@ from engines.files import atomic_write
 from engines.text import one_line
 from live.picture_files.avif_colours import compensated
 from live.picture_files.deep_encoders import encode_png16, encode_tiff
+from live.picture_files.exif_data import with_note
 from live.picture_files.gif_palette import as_palette
 from live.picture_files.picture import Picture, as_bytes, over_white
 from live.picture_files.picture_reader import HEIC_SUFFIXES
@@ -33,7 +34,8 @@ class PictureFormat:
     Attributes:
         name: Pillow's name of the format.
         options: of Pillow's encoder.
-        lossless_options: instead, for pictures that were stored without loss.
+        lossless_options: instead, for pictures with `is_lossless`.
+        animation_options: in addition, for animations.
         alpha, depth, profile, exif, frames: whether it holds transparency, 16 bits, a colour profile, EXIF, animation.
         tick_ms: the unit of an animation's times.
         max_side: the largest width and height in pixels.
@@ -42,6 +44,7 @@ class PictureFormat:
     name: str
     options: tuple[tuple[str, Any], ...] = ()
     lossless_options: tuple[tuple[str, Any], ...] = ()
+    animation_options: tuple[tuple[str, Any], ...] = ()
     alpha: bool = True
     depth: bool = False
     profile: bool = True
@@ -52,12 +55,24 @@ class PictureFormat:
 
 
 _PNG = PictureFormat("PNG", (("compress_level", 4),), depth=True, frames=True)
-_JPEG = PictureFormat("JPEG", (("quality", 98), ("subsampling", 0)), alpha=False, max_side=65500)
+_JPEG = PictureFormat(
+    "JPEG",
+    (("quality", 99), ("subsampling", 0)),
+    (("quality", 99), ("keep_rgb", True)),  # the rounding to Y, Cb and Cr alone changes colours by dE 0.5
+    alpha=False,
+    max_side=65500,
+)
 _WEBP = PictureFormat(
     "WEBP", (("quality", 100), ("exact", True)), (("lossless", True), ("exact", True)), frames=True, max_side=16383
 )
 _TIFF = PictureFormat("TIFF", depth=True)
-_AVIF = PictureFormat("AVIF", (("quality", 97), ("subsampling", "4:4:4"), ("speed", 8)), frames=True, max_side=65536)
+_AVIF = PictureFormat(
+    "AVIF",
+    (("quality", 97), ("subsampling", "4:4:4"), ("speed", 8)),
+    animation_options=(("quality", 95), ("speed", 6)),  # a faster speed leaves small changes between frames out
+    frames=True,
+    max_side=65536,
+)
 _GIF = PictureFormat("GIF", profile=False, exif=False, frames=True, tick_ms=10, max_side=65535)
 FORMATS = {
     ".png": _PNG, ".apng": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG, ".webp": _WEBP, ".tif": _TIFF, ".tiff": _TIFF,
@@ -81,17 +96,18 @@ def picture_format(path: Path, asked: str = "") -> PictureFormat:
     return found
 
 
-def write_picture(path: Path | str, bgr: ImageU8) -> None:
+def write_picture(path: Path | str, bgr: ImageU8, note: str = "") -> None:
     """Write a frame in the format of the suffix; an existing file is replaced atomically.
 
     Args:
         path: Ends in one of `WRITABLE_SUFFIXES`.
         bgr: (H, W, 3) uint8, BGR, 0..255.
+        note: See `Picture`.
 
     Raises:
         SinkError: As `save_picture`.
     """
-    save_picture(path, Picture(np.ascontiguousarray(bgr[:, :, ::-1])))
+    save_picture(path, Picture(np.ascontiguousarray(bgr[:, :, ::-1]), note=note))
 
 
 def save_picture(path: Path | str, picture: Picture, *, replace: bool = True) -> list[str]:
@@ -115,12 +131,12 @@ def save_picture(path: Path | str, picture: Picture, *, replace: bool = True) ->
     fitting, lost = fit_to_format(picture, known)
     try:
         try:
-            data = _encoded(fitting, known)
+            data = _encoded(_with_note(fitting, known), known)
         except ValueError:
             if not fitting.exif:
                 raise
             fitting = dataclasses.replace(fitting, exif=b"")  # it was longer than a JPEG may hold
-            data, lost = _encoded(fitting, known), [*lost, "EXIF"]
+            data, lost = _encoded(_with_note(fitting, known), known), [*lost, "EXIF"]
     except Exception as error:  # encoders raise any type
         raise _encoder_error(what, error, known) from None
     _write(what, path, data, replace=replace)
@@ -144,7 +160,7 @@ def save_animation(
     """
     known, what = picture_format(path), f"animation '{path}'"
     _check_size(what, frames.size, known)
-    options = _options(like, known)
+    options = _options(_with_note(like, known), known) | dict(known.animation_options)
     if known.name == "GIF":
         options |= {"disposal": 2 if frames.has_alpha else 1, "optimize": False}
         options |= {} if plays == 1 else {"loop": max(0, plays - 1)}
@@ -173,6 +189,8 @@ def fit_to_format(picture: Picture, known: PictureFormat) -> tuple[Picture, list
         lost.append("transparency")
     if picture.exif and not known.exif:
         lost.append("EXIF")
+    if picture.note and not (known.exif or known.name == "GIF"):
+        lost.append("the note that a face was swapped")
     exif = picture.exif if known.exif else b""
     return dataclasses.replace(picture, rgb=rgb, alpha=alpha, profile=profile, exif=exif), lost
 
@@ -198,12 +216,18 @@ def _encoded(picture: Picture, known: PictureFormat) -> bytes:
     return file.getvalue()
 
 
+def _with_note(picture: Picture, known: PictureFormat) -> Picture:
+    """Return the picture with its note in the EXIF, if the format holds EXIF."""
+    return dataclasses.replace(picture, exif=with_note(picture.exif, picture.note)) if known.exif else picture
+
+
 def _options(picture: Picture, known: PictureFormat) -> dict[str, Any]:
     """Return the options of Pillow's encoder, with the profile and the EXIF."""
     options = dict(known.lossless_options if known.lossless_options and picture.is_lossless else known.options)
     if known.name == "JPEG" and picture.jpeg_tables:
         options["qtables"] = _fine_tables(picture.jpeg_tables)
     options |= {"icc_profile": picture.profile.icc} if picture.profile else {}
+    options |= {"comment": picture.note.encode()} if picture.note and known.name == "GIF" else {}
     return options | ({"exif": picture.exif} if picture.exif else {})
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ class Frame:
             `live.render.privacy_policy.required_coverage`.
         colour: How a file of this picture is to be tagged.
         shown: What the picture is: "picture" (painted), "hold" (an earlier painted one), "blur", "card" or "raw".
+        look: Name of the look that was painted; empty if none was.
+        note: What files of this picture must say: that a face was swapped; empty otherwise.
         hold_s: Of the last frame of a film: how long it is shown, in seconds; None of every other frame.
     """
 
@@ -56,6 +59,8 @@ class Frame:
     coverage: float = 0.0
     colour: ColourTags = BT709
     shown: str = "raw"
+    look: str = ""
+    note: str = ""
     hold_s: float | None = None
 
     @property
@@ -91,12 +96,18 @@ class TrackedFrame:
         track_ms: Tracking time.
         person: (h, w) uint8 mask of the whole frame at a small size, 255 where a pixel certainly shows a person; None
             if no segmentation was done.
+        outlined: The part of that mask whose border certainly is that of a person; None for all of it.
+        names: Persons of faces by id, "" for a stranger; a face without an entry is undecided.
+        lost: Faces that were lost a moment ago and may still be in the picture; only if persons are recognised.
     """
 
     frame: Frame
     faces: tuple[Face, ...]
     track_ms: float
     person: ImageU8 | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
+    outlined: ImageU8 | None = None
+    lost: tuple[Face, ...] = ()
 
 
 def checked(frame: Frame) -> Frame:

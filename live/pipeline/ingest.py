@@ -18,6 +18,8 @@ from live.render.privacy_policy import UNTRACKED
 from live.sources.base import FrameSource, SourceInfo
 from live.tracking.base import FaceTracker
 from live.tracking.person_finder import PersonFinder
+from live.tracking.person_tracks import Seen
+from live.tracking.recogniser import Recogniser
 
 _CLOSE_TIMEOUT_S = 0.3
 _TRACKER_LEAD = 1.2  # of the usual tracking time: start early, so that the renderer seldom waits
@@ -33,6 +35,7 @@ class Ingest:
         frames: Read at most this many if lossless; None for no limit.
         needs_person: Whether frames that are tracked now need a person mask.
         needs_everyone: Whether that mask must show every person.
+        recogniser: Says who is on a frame; None if no look depends on it.
         fail: Called with the error that ends the run, and its origin ("source" or "tracker").
         say: Receives one-line messages for the user; the same one may come with every frame.
 
@@ -51,6 +54,7 @@ class Ingest:
         frames: int | None,
         needs_person: Callable[[], bool],
         needs_everyone: Callable[[], bool],
+        recogniser: Recogniser | None,
         timings: Timings,
         fail: Callable[[Exception, str], None],
         say: Callable[[str], None],
@@ -62,6 +66,7 @@ class Ingest:
         self._person_finder = PersonFinder()  # loads its models on first use
         self._max_frames = frames if lossless else None
         self._needs_person, self._needs_everyone = needs_person, needs_everyone
+        self._recogniser = recogniser
         self._timings, self._fail, self._say = timings, fail, say
         self._read: LatestSlot[Frame] = LatestSlot(lossless=lossless)
         self._tracked: LatestSlot[TrackedFrame] = LatestSlot(lossless=lossless)
@@ -173,15 +178,24 @@ class Ingest:
         started_s = time.monotonic()
         faces = self._tracker.track(frame)
         person = self._person(frame, faces) if self._needs_person() else None
+        seen = self._recogniser.recognise(frame, faces) if self._recogniser is not None else Seen()
         track_ms = (time.monotonic() - started_s) * 1e3
         self._timings.stage("track", track_ms)
-        return TrackedFrame(frame, faces, track_ms, person)
+        return TrackedFrame(
+            frame,
+            faces,
+            track_ms,
+            person,
+            seen.names,
+            None if person is None else self._person_finder.outlined,
+            seen.lost,
+        )
 
     def _person(self, frame: Frame, faces: tuple[Face, ...]) -> ImageU8 | None:
         """Return the person mask; None if segmentation fails, for which a covering look shows its fallback."""
         try:
             if not self._needs_everyone():
-                return self._person_finder.mask(frame.bgr)
+                return self._person_finder.mask(frame.bgr, frame.time_s)
             person = self._person_finder.persons(frame.bgr, faces, frame.time_s)
             if self._person_finder.untracked_heads:
                 self._say(UNTRACKED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from live.pipeline.frame import Frame
 from live.pipeline.ingest import Ingest
 from live.pipeline.latest_slot import Closed
 from live.pipeline.sender import STOP_TIMEOUT_S, Sender, queue_capacity
+from live.pipeline.sink_group import SinkGroup
 from live.pipeline.timing import Timings
 from live.render.frame_renderer import FrameRenderer
 from live.render.look_loader import LookLoader
@@ -27,12 +29,15 @@ from live.render.privacy_policy import PrivacyPolicy
 from live.sinks.base import FrameSink
 from live.sources.base import FrameSource, SourceInfo
 from live.tracking.base import FaceTracker
+from live.tracking.recogniser import Recogniser
 
 _WINDOW_INTERVAL_S = 1 / 60  # between two frames of a preview window
 _WINDOW_TIMEOUT_S = 0.012  # how long a window waits for a new frame before it processes its events
 _MAX_FPS = 1000.0  # higher declared rates are ignored
 _JOIN_TIMEOUT_S = STOP_TIMEOUT_S - 0.5  # the rest is for closing the looks and for a late thread
 _CLOSE_TIMEOUT_S = 0.3
+# Array operations release the interpreter's lock. With its default of 5 ms, a thread may wait that long to go on.
+_SWITCH_INTERVAL_S = 2e-4
 _MAX_MESSAGES = 32  # different ones per run
 _MAX_OWN_FROZEN = 1000  # objects that the interpreter itself may have excluded from garbage collections
 _ERROR_TYPES = {"source": SourceError, "tracker": TrackingError, "looks": EngineError, "rendering": EngineError}
@@ -47,6 +52,7 @@ class Parts:
     sinks: Sequence[FrameSink]
     look_loader: LookLoader
     controls: Controls
+    recogniser: Recogniser | None = None
 
 
 class Pipeline:
@@ -57,6 +63,10 @@ class Pipeline:
         frames: Stop after this many; None for no limit.
         say: Receives one-line messages for the user.
         on_frame: Called in the rendering thread with every rendered frame (snapshots, recording).
+
+    Attributes:
+        sinks: The senders of the run; the first one measures `timings`.
+        policy: Applied by the renderer and by the gate of every sink.
     """
 
     def __init__(
@@ -71,20 +81,20 @@ class Pipeline:
         self.parts, self.timings = parts, Timings()
         self.lossless = not parts.source.live and not all(sink.live for sink in parts.sinks)
         self.interrupted = False  # by a signal
+        self.before_painting: Callable[[Frame], None] | None = None  # called with every frame as captured
         self._fps, self._frames, self._on_frame, self._say = fps, frames, on_frame, say
         self._messages: set[str] = set()
         self._stop = threading.Event()  # stop requested, or failed
         self._look_loaded = threading.Event()  # the first look
         self._rendered = threading.Event()  # the rendering thread is done
-        self._ending = threading.Lock()  # no sender is started once the end has begun
         self._renderer_hangs = False  # the end did not wait for the rendering thread
         self._error: VeneerError | None = None
-        self._senders: list[Sender] = []
+        self.sinks = SinkGroup(self._sender, self.timings, say, over=lambda: self._ingest.over.is_set())
         self._at_end = contextlib.ExitStack()
         parts.controls.set_looks(parts.look_loader.looks)
-        self._policy = PrivacyPolicy(parts.controls.look_of)
+        self.policy = PrivacyPolicy(parts.controls.look_of)
         self._renderer = FrameRenderer(
-            parts.look_loader, self.timings, self._say_once, policy=self._policy, wait_for_looks=self.lossless
+            parts.look_loader, self.timings, self._say_once, policy=self.policy, wait_for_looks=self.lossless
         )
         self._ingest = Ingest(
             parts.source,
@@ -93,6 +103,7 @@ class Pipeline:
             frames=frames,
             needs_person=lambda: self._renderer.needs_person(parts.controls.read().look),
             needs_everyone=lambda: self._renderer.needs_everyone(parts.controls.read().look),
+            recogniser=parts.recogniser,
             timings=self.timings,
             fail=self.fail,
             say=self._say_once,
@@ -111,16 +122,7 @@ class Pipeline:
     @property
     def dropped(self) -> int:
         """Number of frames that were replaced by a newer one, or discarded, before they reached the first sink."""
-        return self._ingest.dropped + (self._senders[0].slot.dropped if self._senders else 0)
-
-    @property
-    def shown(self) -> str:
-        """What the viewers of the first sink see now, as `Frame.shown`; "nothing" before the first frame."""
-        return (self._senders[0].shown if self._senders else "") or "nothing"
-
-    def sink_counts(self) -> list[dict[str, object]]:
-        """Return the name of each sink, and the numbers of frames that it got and that it missed."""
-        return [{"sink": one.sink.name, "frames": one.sent, "dropped": one.slot.dropped} for one in self._senders]
+        return self._ingest.dropped + self.sinks.dropped
 
     def is_stopping(self) -> bool:
         """Whether the end was requested; may be called from any thread."""
@@ -170,6 +172,7 @@ class Pipeline:
         try:
             self._renderer.select(self.parts.look_loader.load(self.parts.controls.read().look))
             self._look_loaded.set()
+            sys.setswitchinterval(_SWITCH_INTERVAL_S)
             self.parts.look_loader.load_all()
         except Exception as error:
             self.fail(error, "looks")
@@ -185,7 +188,7 @@ class Pipeline:
         except Exception as error:
             self.fail(error, "rendering")
         finally:
-            with self._ending:
+            with self.sinks.lock:
                 self._rendered.set()
             with contextlib.suppress(Exception):
                 self._renderer.close()
@@ -199,12 +202,14 @@ class Pipeline:
             if tracked is None:
                 continue
             state = self.parts.controls.read()  # once per frame: it is rendered by one state
+            if self.before_painting is not None:
+                self.before_painting(tracked.frame)
             frame = self._renderer.render(tracked, state)
             if self._ingest.over.is_set():
                 return
-            if not self._senders:
+            if not self.sinks.senders:
                 self._start_senders(frame)
-            for sender in self._senders:
+            for sender in self.sinks.senders:
                 with contextlib.suppress(Closed):
                     sender.slot.put(frame, stopped=self._stop.is_set)
             if self._on_frame is not None:
@@ -214,35 +219,36 @@ class Pipeline:
                 return
 
     def _start_senders(self, first: Frame) -> None:
-        with self._ending:
+        with self.sinks.lock:
             if self._ingest.over.is_set():
                 raise Closed
             if gc.get_freeze_count() < _MAX_OWN_FROZEN:  # else another run in this process did it
                 # A full collection traverses 100,000 objects of the libraries, and stops all threads for 50 ms.
                 gc.freeze()
                 self._at_end.callback(gc.unfreeze)
-            self._senders = [self._sender(index, sink, first) for index, sink in enumerate(self.parts.sinks)]
-            for sender in self._senders:
-                sender.start()
+            self.sinks.start(self.parts.sinks, first)
 
-    def _sender(self, index: int, sink: FrameSink, first: Frame) -> Sender:
+    def _sender(
+        self, sink: FrameSink, first: Frame, timings: Timings | None, fail: Callable[[Exception], None] | None
+    ) -> Sender:
         live, info = self.parts.source.live, self.source_info
         return Sender(
             sink,
-            policy=self._policy,
+            policy=self.policy,
             controls=self.parts.controls,
             lossless=not live and not sink.live,
             capacity=1 if sink.live or not live else queue_capacity(first),
             fps=info.fps if info is not None and 0 < info.fps <= _MAX_FPS and not live else self._fps,
-            timings=self.timings if index == 0 else None,
-            fail=lambda error: self.fail(error, f"sink {sink.name}"),
+            timings=timings,
+            fail=fail or (lambda error: self.fail(error, f"sink {sink.name}")),
         )
 
     def _main_loop(self) -> None:
         """Serve the windows and wait, until the end."""
         while not self._is_stopped():
             over = self._rendered.is_set()
-            windows = [sender for sender in self._senders if sender.sink.main_thread]
+            self.sinks.finish_removed()
+            windows = [sender for sender in self.sinks.senders if sender.sink.main_thread]
             for sender in windows:
                 try:
                     sender.poll(min_interval_s=_WINDOW_INTERVAL_S, timeout_s=0.0 if over else _WINDOW_TIMEOUT_S)
@@ -263,11 +269,11 @@ class Pipeline:
         """Close everything, from the source to the sinks; after a stop, within 2 s."""
         stopped = self._is_stopped()
         until_s = time.monotonic() + _JOIN_TIMEOUT_S
-        with self._ending:
+        with self.sinks.lock:
             self._ingest.over.set()
         self._ingest.close()
         renderer.join(0.3)
-        for sender in self._senders:
+        for sender in self.sinks.senders:
             if stopped and sender.sink.live:
                 sender.slot.drain()
             try:
@@ -278,7 +284,7 @@ class Pipeline:
         renderer.join(max(0.05, until_s - time.monotonic()))
         self._ingest.join(until_s - 0.3)
         loader.join(max(0.05, min(0.3, until_s - time.monotonic())))  # it may be loading a look
-        with self._ending:
+        with self.sinks.lock:
             self._renderer_hangs = not self._rendered.is_set()
         if not self._renderer_hangs:  # an engine must not be closed while the renderer uses it
             closing = threading.Thread(target=self._close_looks, name="close looks", daemon=True)
@@ -291,7 +297,7 @@ class Pipeline:
 
     def _join_senders(self, until_s: float | None) -> None:
         """Wait until every sink is finished; after a stop, not longer than the timeout."""
-        for sender in self._senders:
+        for sender in self.sinks.senders:
             while not sender.sink.main_thread and sender.thread.is_alive():
                 if until_s is None and self._is_stopped():
                     until_s = time.monotonic() + _JOIN_TIMEOUT_S

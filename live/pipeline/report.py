@@ -39,7 +39,7 @@ def run_report(pipeline: Pipeline) -> dict[str, Any]:
     return timings | {
         "dropped": dropped,
         "in_flight": timings["frames_in"] - timings["frames_out"] - dropped,
-        "sinks": pipeline.sink_counts(),
+        "sinks": pipeline.sinks.counts(),
         "engines": [asdict(info) for info in pipeline.parts.look_loader.engines(look)],
         "look": look,
         "privacy_rule": rule_line(selected) if selected is not None else "",

@@ -41,7 +41,7 @@ class Sender:
 
     Attributes:
         sent: Number of frames, without repetitions.
-        shown: What the sink shows now, as `Frame.shown`; empty before the first frame.
+        output: The frame that the sink shows now, as the gate returned it; None before the first one.
     """
 
     def __init__(
@@ -67,8 +67,18 @@ class Sender:
         self._delayed: Frame | None = None  # came too early
         self._repeat_after = _REPEAT_AFTER  # frame intervals until the next repetition
         self._first_shown_s = 0.0  # when the newest frame's picture was first sent
-        self.sent, self.shown = 0, ""
+        self.sent = 0
+        self.output: Frame | None = None
         self.thread = threading.Thread(target=self._loop, name=f"send {sink.name}", daemon=True)
+
+    @property
+    def shown_s(self) -> float:
+        """For how many seconds the sink has shown the present picture."""
+        return max(0.0, time.monotonic() - self._first_shown_s)
+
+    def measure(self, timings: Timings | None) -> None:
+        """Set what receives each new frame."""
+        self._timings = timings
 
     def start(self) -> None:
         """Start the thread, unless the sink belongs to the main thread."""
@@ -87,7 +97,7 @@ class Sender:
         self._newest = frame
         output = self.gated(frame, shown_s=started_s - self._first_shown_s)
         self.sink.send(output)
-        self.shown = output.shown
+        self.output = output
         self._sent_s = now_s = time.monotonic()
         if not repeated:
             self.sent += 1

@@ -18,12 +18,13 @@ class Histogram:
 
     def __init__(self) -> None:
         self._bins = np.full(_BINS, 0, np.int64)  # np.zeros would allocate its pages during the run
-        self.count = 0
+        self.count, self.total_ms = 0, 0.0
 
     def add(self, ms: float) -> None:
         """Count one duration in milliseconds."""
         self._bins[int(min(max(ms / _BIN_MS, 0), _BINS - 1))] += 1
         self.count += 1
+        self.total_ms += ms
 
     def percentile(self, q: float) -> float:
         """Return the `q`-th percentile in milliseconds; 0.0 if nothing was counted."""
@@ -49,6 +50,7 @@ class Timings:
         with self._lock:
             self._stages = {stage: Histogram() for stage in STAGES}
             self._latency = Histogram()
+            self._recent_stages: dict[str, deque[float]] = {stage: deque(maxlen=60) for stage in STAGES}
             self._recent: deque[tuple[float, float]] = deque(maxlen=120)  # time of sending in s, latency in ms
             self._first_out_s = self._last_out_s = 0.0
             self.frames_in = self.frames_out = self.faces_found = 0
@@ -57,6 +59,7 @@ class Timings:
         """Count the duration of one stage for one frame, in milliseconds."""
         with self._lock:
             self._stages[name].add(ms)
+            self._recent_stages[name].append(ms)
 
     def sent(self, *, captured_s: float, now_s: float) -> None:
         """Count a new frame that was sent to the first sink at `now_s` (monotonic seconds)."""
@@ -67,6 +70,11 @@ class Timings:
             self._first_out_s = self._first_out_s if self.frames_out else now_s
             self._last_out_s = now_s
             self.frames_out += 1
+
+    def stage_seconds(self) -> dict[str, float]:
+        """Return the seconds spent in each stage; stages overlap."""
+        with self._lock:
+            return {name: histogram.total_ms / 1e3 for name, histogram in self._stages.items()}
 
     @property
     def fps(self) -> float:
@@ -82,6 +90,12 @@ class Timings:
         lasted_s = sent_s[-1] - sent_s[0]
         p50, p95 = np.percentile(latency_ms, (50, 95))
         return float((len(sent_s) - 1) / lasted_s) if lasted_s > 0 else 0.0, float(p50), float(p95)
+
+    def recent_stages(self) -> dict[str, float]:
+        """Return the median duration of each stage in milliseconds, over the last seconds; 0.0 if it did not run."""
+        with self._lock:
+            recent = {name: list(durations_ms) for name, durations_ms in self._recent_stages.items()}
+        return {name: round(float(np.median(values)), 2) if values else 0.0 for name, values in recent.items()}
 
     def report(self) -> dict[str, Any]:
         """Return the measurements for the run's report."""

@@ -44,6 +44,11 @@ class ViewerPresence:
             self._readers[camera] = readers
             self._changed.notify_all()
 
+    def readers(self) -> dict[str, int | None]:
+        """Return the last report of each camera."""
+        with self._changed:
+            return dict(self._readers)
+
     def watched(self) -> bool:
         """Whether the output is watched now."""
         with self._changed:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines.errors import VeneerError
+from engines.errors import SinkError, VeneerError
 from engines.text import one_line
 from live.control.controls import Command, Controls, ControlState
 from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import Frame
 from live.pipeline.latest_slot import Closed
 from live.pipeline.sender import STOP_TIMEOUT_S, Sender, queue_capacity
+from live.recording.recording_file import remove_empty, reserve
 from live.sinks.video_file import VideoFileSink
+
+_KEPT_SNAPSHOTS = 6  # that the control page lists
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Recording:
     path: Path
+    started_s: float
     sender: Sender
     failed: threading.Event
 
@@ -56,9 +61,8 @@ class Recorder:
         self._pictures_dir, self._videos_dir = pictures_dir, videos_dir
         self._snapshots = controls.read().snapshots
         self._recording: _Recording | None = None
-        self._used_paths: set[Path] = set()  # including files that do not exist yet
         self._threads: list[threading.Thread] = []
-        self._snapshot_lock = threading.Lock()
+        self._snapshot_paths: deque[Path] = deque(maxlen=_KEPT_SNAPSHOTS)
 
     def __call__(self, frame: Frame, state: ControlState) -> None:
         """Take a snapshot of the frame or record it, as the controls request."""
@@ -80,25 +84,46 @@ class Recorder:
         """Return the numbers of frames that the finished recordings hold, and that they missed."""
         return {"frames": sum(one[0] for one in self._finished), "dropped": sum(one[1] for one in self._finished)}
 
+    def progress(self) -> dict[str, object]:
+        """Return the name of the file that is being recorded, its size in bytes and the elapsed seconds."""
+        recording = self._recording
+        if recording is None:
+            return {"name": "", "bytes": 0, "seconds": 0}
+        try:
+            written = recording.path.stat().st_size
+        except OSError:  # the encoder has not created it yet
+            written = 0
+        seconds = int(time.monotonic() - recording.started_s)
+        return {"name": recording.path.name, "bytes": written, "seconds": seconds}
+
+    def snapshot_names(self) -> list[str]:
+        """Return the names of the last snapshots, the newest first."""
+        return [path.name for path in reversed(tuple(self._snapshot_paths))]
+
+    def snapshot_path(self, name: str) -> Path | None:
+        """Return the file of one of `snapshot_names`."""
+        return next((path for path in tuple(self._snapshot_paths) if path.name == name), None)
+
     def _new_path(self, folder: Path, suffix: str) -> Path:
-        """Return an unused path, named by the time of day."""
+        """Return the path of a new empty file, named by the time of day; no other run takes the same name."""
         stem = time.strftime("veneer-%Y%m%d-%H%M%S")
-        path, number = folder / f"{stem}{suffix}", 1
-        while path.exists() or path in self._used_paths:
-            number += 1
-            path = folder / f"{stem}-{number}{suffix}"
-        self._used_paths.add(path)
+        path = reserve(folder / f"{stem}{number}{suffix}" for number in ("", *(f"-{one}" for one in range(2, 10_000))))
+        if path is None:
+            raise SinkError(f"writing {folder / stem}{suffix}", "all names of this second are taken", "try again")
         return path
 
     def _snapshot(self, frame: Frame) -> None:
         try:
-            with self._snapshot_lock:  # so that several snapshots within a second get different names
-                self._pictures_dir.mkdir(parents=True, exist_ok=True)
-                path = self._new_path(self._pictures_dir, ".png")
-                write_picture(path, frame.bgr)
+            self._pictures_dir.mkdir(parents=True, exist_ok=True)
+            path = self._new_path(self._pictures_dir, ".png")
+            try:
+                write_picture(path, frame.bgr, frame.note)
+            finally:
+                remove_empty(path)
         except Exception as error:  # no error of a snapshot may end the stream
             self._say(f"no snapshot: {one_line(error)}")
         else:
+            self._snapshot_paths.append(path)
             self._say(f"snapshot {path}")
 
     def _start(self, first: Frame) -> None:
@@ -107,7 +132,7 @@ class Recorder:
             self._videos_dir.mkdir(parents=True, exist_ok=True)
             path = self._new_path(self._videos_dir, ".mp4")
             sender = Sender(
-                VideoFileSink(path),
+                VideoFileSink(path, reserved=True),
                 lossless=self._lossless,
                 capacity=1 if self._lossless else queue_capacity(first),
                 fps=self._fps,
@@ -118,7 +143,7 @@ class Recorder:
         except (VeneerError, OSError) as error:
             self._fail(error, failed)
             return
-        self._recording = _Recording(path, sender, failed)
+        self._recording = _Recording(path, time.monotonic(), sender, failed)
         sender.start()
         self._say(f"recording {path}")
 

@@ -7,14 +7,16 @@ import io
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from engines.errors import SinkError
 
 _FRAGMENT_MARKS = (b"moof", b"\x1f\x43\xb6\x75")  # start of a fragment: in MP4 and MOV, in Matroska
+FRAGMENT_US = 500_000
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # FFmpeg's names
 SUFFIXES = tuple(FORMATS)
+_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
 
 def error_text(error: Exception) -> str:
@@ -61,6 +63,18 @@ def part_paths(path: Path) -> Iterator[Path]:
         yield path.with_name(f"{path.stem}.part{number or ''}{path.suffix}")
 
 
+def container_options(format_name: str, *, has_apple_metadata: bool) -> dict[str, str]:
+    """Return the muxer options that make a truncated file playable and keep timestamps exact.
+
+    `delay_moov` writes the header after the first packets, when their offsets (and AC-3's own header) are known.
+    """
+    options = {"flush_packets": "1", "max_interleave_delta": "1000000"}
+    if format_name == "matroska":
+        return {**options, "cluster_time_limit": str(FRAGMENT_US // 1000)}
+    flags = "hybrid_fragmented+delay_moov" + "+use_metadata_tags" * (format_name == "mov" and has_apple_metadata)
+    return {**options, "movflags": flags, "frag_duration": str(FRAGMENT_US), "movie_timescale": "90000"}
+
+
 def create_file(path: Path) -> tuple[int, Path]:
     """Create the file to write to: the path itself if it is free, else the first free one of `part_paths`.
 
@@ -73,11 +87,38 @@ def create_file(path: Path) -> tuple[int, Path]:
     Raises:
         OSError: The file cannot be created.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     for candidate in (path, *part_paths(path)):
         with contextlib.suppress(FileExistsError):
-            return os.open(candidate, flags, 0o666), candidate
+            return os.open(candidate, _WRITE | os.O_CREAT | os.O_EXCL, 0o666), candidate
     raise FileExistsError(f"{path} and all its .part names exist")
+
+
+def reserve(paths: Iterable[Path]) -> Path | None:
+    """Create an empty file with the first free name of several, so that no other program takes it.
+
+    Returns:
+        The path; None if every name is taken.
+
+    Raises:
+        OSError: No file can be created.
+    """
+    for path in paths:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, _WRITE | os.O_CREAT | os.O_EXCL, 0o666))
+            return path
+    return None
+
+
+def open_reserved(path: Path) -> int:
+    """Open a file that `reserve` created. Raises OSError."""
+    return os.open(path, _WRITE)
+
+
+def remove_empty(path: Path) -> None:
+    """Delete a reserved file into which nothing was written."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_size == 0:
+            path.unlink()
 
 
 class RecordingFile:

@@ -140,11 +140,14 @@ def open_writer(source: Any, container: OutputContainer, format_name: str, notes
     if name in _AC3 and format_name != "matroska" and not _starts_as_ac3(source):
         return None  # MP4's header is made from the first packet
     if source.type == "audio" and name not in playable:
-        notes.append(f"{name} sound becomes AAC")
+        channels = source.codec_context.layout.nb_channels
+        notes.append(f"{name} sound becomes AAC" + (f", 8 of its {channels} channels" if channels > 8 else ""))
         return SoundEncoder(source, container, notes)
     if is_text and name != text_form and not (format_name == "matroska" and name in container.supported_codecs):
         notes.append(f"{name} subtitles become {text_form}")
         return SubtitleConverter(source, container, text_form)
+    if source.type == "subtitle" and not is_text and format_name != "matroska":
+        return None  # pictures, which no player of MP4 shows
     try:
         return TrackWriter(source, container)
     except ValueError:  # the container cannot hold that codec

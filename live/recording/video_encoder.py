@@ -125,6 +125,13 @@ def add_video_stream(
     return cast("VideoStream", stream)
 
 
+def add_note(container: OutputContainer, note: str) -> None:
+    """Add a note to the comment of a film, before its first picture is written."""
+    if note:
+        key = next((key for key in container.metadata if key.lower() == "comment"), "comment")  # Matroska: COMMENT
+        container.metadata[key] = "; ".join(filter(None, (container.metadata.get(key), note)))
+
+
 def tag_colours(stream: VideoStream, colour: ColourTags) -> None:
     """Declare the colours of a stream; before its first frame."""
     context: Any = stream.codec_context

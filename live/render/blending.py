@@ -94,7 +94,7 @@ def mix(
     strength: float,
     workspace: Workspace,
 ) -> None:
-    """Lay a picture over another one, in place; both are (H, W, 3) uint8. `above_bgr` is overwritten.
+    """Lay a picture over another one, in place; both are (H, W, C) uint8. `above_bgr` is overwritten.
 
     Args:
         mask: (H, W) uint8; None for everywhere.
@@ -105,7 +105,7 @@ def mix(
         return
     if strength < 1.0:
         mask = cv2.convertScaleAbs(mask, dst=workspace.array("scaled mask", mask.shape), alpha=strength)  # type: ignore[assignment]
-    weight = cv2.merge([mask] * 3, dst=workspace.array("weight", above_bgr.shape))
+    weight = cv2.merge([mask] * above_bgr.shape[2], dst=workspace.array("weight", above_bgr.shape))
     cv2.multiply(above_bgr, weight, dst=above_bgr, scale=1 / 255)
     cv2.bitwise_not(weight, dst=weight)
     cv2.multiply(below_bgr, weight, dst=below_bgr, scale=1 / 255)

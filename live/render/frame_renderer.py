@@ -44,7 +44,7 @@ class FrameRenderer:
     ) -> None:
         self._look_loader, self._timings, self._say = look_loader, timings, say
         self._policy, self._wait_for_looks = policy or PrivacyPolicy(), wait_for_looks
-        self._painter = Painter()
+        self._painter = Painter(live=not wait_for_looks)
         self._pool = FramePool()
         self._person_finder = PersonFinder(still=True)  # loads its models on first use
         self._look: LoadedLook | None = None
@@ -71,6 +71,7 @@ class FrameRenderer:
         if state.frozen and self._frozen is not None:
             frozen = self._frozen
             frame = replace(tracked.frame, bgr=frozen.bgr, coverage=frozen.coverage, shown=frozen.shown)
+            frame = replace(frame, look=frozen.look, note=frozen.note)
         else:
             if self._wait_for_looks:
                 tracked = self._with_look_loaded(state.look, tracked)
@@ -86,10 +87,10 @@ class FrameRenderer:
     def _current_look(self, name: str, tracked: TrackedFrame) -> LoadedLook:
         """Switch to the selected look if it is loaded and the frame has the person mask it needs."""
         assert self._look is not None
-        if name != self._look.look.name:
-            selected = self._look_loader.get(name)
-            if selected is not None and (tracked.person is not None or not selected.needs_person):
-                self._look = selected
+        selected = self._look_loader.get(name)
+        is_other = selected is not None and selected is not self._look
+        if selected is not None and is_other and (tracked.person is not None or not selected.needs_person):
+            self._look = selected
         return self._look
 
     def _with_look_loaded(self, name: str, tracked: TrackedFrame) -> TrackedFrame:
@@ -102,7 +103,8 @@ class FrameRenderer:
         if tracked.person is None and self._look_loader.needs_person(name):
             with contextlib.suppress(Exception):  # without a mask the policy shows the look's fallback
                 frame = tracked.frame
-                return replace(tracked, person=self._person_finder.persons(frame.bgr, tracked.faces, frame.time_s))
+                person = self._person_finder.persons(frame.bgr, tracked.faces, frame.time_s)
+                return replace(tracked, person=person, outlined=self._person_finder.outlined)
         return tracked
 
     def _painted(self, tracked: TrackedFrame, loaded: LoadedLook, state: ControlState) -> Frame:
@@ -121,7 +123,14 @@ class FrameRenderer:
             if not self._policy.can_paint(tracked, loaded):
                 return None
             spent = self._painter.paint(
-                frame.bgr, tracked.faces, loaded, strength, at_s=frame.time_s, person=tracked.person
+                frame.bgr,
+                tracked.faces,
+                loaded,
+                strength,
+                at_s=frame.time_s,
+                person=tracked.person,
+                outlined=tracked.outlined,
+                names=tracked.names,
             )
             self._policy.cover_bare(tracked, loaded, strength, spent.drawn)
         except Exception as error:  # libraries raise any type; the next frame may succeed

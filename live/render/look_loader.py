@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,15 @@ from engines.looks import Layer, Look
 from engines.runtime.base import Engine, EngineInfo, RegionsError
 from engines.runtime.fallback_policy import fallback_engine
 from engines.runtime.hot_swap import HotSwapEngine
+from engines.runtime.openers import open_openvino
 from engines.runtime.selector import RuntimeNotUsableError, open_engine, unused_choice
 from engines.styles import Style
 from live.diagnostics.engine_status import unused_gpu
 from live.upgrades.engine_acceptance import acceptance_outputs, acceptance_regions, defect_of_shipped
 from live.upgrades.engine_upgrades import AvailableBuilds, EngineUpgrades, LoadedEngine, runtime_and_precision
+
+Precisions = Mapping[str, tuple[str, str]]
+"""Runtime and precision by the name of a style."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,10 @@ class LookLoader:
         available_builds: returns the builds that could replace an engine.
         build: whether to run those builds; otherwise one message lists them.
         has_viewers: see `EngineUpgrades`.
+        precisions: by style name, the runtime and the precision to use; other styles take the best.
+
+    Attributes:
+        failures: why a look cannot be loaded, by its name.
     """
 
     def __init__(
@@ -72,10 +81,13 @@ class LookLoader:
         available_builds: AvailableBuilds = available_builds,
         build: bool = True,
         has_viewers: Callable[[], bool] | None = None,
+        precisions: Precisions | None = None,
     ) -> None:
-        self._looks, self._runtime, self._say, self._background = looks, runtime, say, background
+        self._precisions = precisions or {}
+        self._looks, self._runtime, self._say, self._background = dict(looks), runtime, say, background
         self._engines: dict[tuple[str, tuple[int, int]], LoadedEngine] = {}  # by style name and input size
         self._loaded: dict[str, LoadedLook] = {}
+        self.failures: dict[str, str] = {}
         self._loading = threading.Lock()
         self._closed = False
         self._selected = ""  # its engines are upgraded first
@@ -110,6 +122,10 @@ class LookLoader:
         self._selected = name
         return self._loaded.get(name)
 
+    def is_loaded(self, name: str) -> bool:
+        """Whether the look is loaded; never blocks."""
+        return name in self._loaded
+
     def load(self, name: str) -> LoadedLook:
         """Load a look and return it.
 
@@ -123,14 +139,27 @@ class LookLoader:
                 self._loaded[name] = LoadedLook(look, tuple(self._load_layer(layer) for layer in look.layers))
             return self._loaded[name]
 
+    def put(self, look: Look) -> None:
+        """Load a look that is new or was changed, and use it from the next frame on.
+
+        Raises:
+            EngineError: An engine cannot be opened; nothing is changed.
+        """
+        with self._loading:
+            loaded = LoadedLook(look, tuple(self._load_layer(layer) for layer in look.layers))
+            self._looks[look.name] = look
+            self._loaded[look.name] = loaded
+            self.failures.pop(look.name, None)
+
     def load_all(self) -> None:
         """Load all looks, with one message for each that fails; then start the upgrades of background loaders."""
-        for name in self._looks:
+        for name in tuple(self._looks):
             if self._closed:
                 return
             try:
                 self.load(name)
             except VeneerError as error:
+                self.failures[name] = str(error)
                 self._say(f"look {name} is not available: {error}")
         if self._background:
             self.upgrades.start()
@@ -157,12 +186,13 @@ class LookLoader:
 
     def _load_layer(self, layer: Layer) -> LoadedLayer:
         style = layer.style
+        who: dict[str, Any] = {"medium": layer.medium, "only": layer.only, "excepted": layer.excepted}
         if isinstance(style, Shade):
-            return LoadedLayer(style, layer.strength, None, medium=layer.medium)
+            return LoadedLayer(style, layer.strength, None, **who)
         key = style.name, style.size_wh
         if key not in self._engines:
             self._engines[key] = self._load_engine(style)
-        return LoadedLayer(style, layer.strength, self._engines[key].engine, medium=layer.medium)
+        return LoadedLayer(style, layer.strength, self._engines[key].engine, **who)
 
     def _load_engine(self, style: Style) -> LoadedEngine:
         engine = self._open(style)
@@ -187,6 +217,11 @@ class LookLoader:
 
     def _open(self, style: Style) -> Engine:
         wait = not self._background
+        if style.name in self._precisions:
+            runtime, precision = self._precisions[style.name]
+            if runtime == "openvino":
+                return open_openvino(style, precision=precision)
+            return open_engine(style, runtime=runtime, build=wait, convert=wait)
         try:
             return open_engine(style, runtime=self._runtime, build=self._runtime == "tensorrt" and wait, convert=wait)
         except RuntimeNotUsableError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,29 +11,19 @@ import numpy as np
 
 from engines.errors import OptionsError
 from engines.looks import Look
+from live.control.stop_signals import stop_on_signals
 from live.picture_files.picture_reader import read_picture
 from live.picture_files.picture_writer import write_picture
-from live.pipeline.frame import Face, Frame, ImageU8
+from live.pipeline.frame import ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_loader import LookLoader
+from live.render.look_tile import TILE_PX, cut_tile, find_faces, scale_to_tile
 from live.render.painter import Painter
-from live.session import stop_on_signals
-from live.tracking.face_mesh import FaceMeshTracker
 from live.tracking.person_segmenter import PersonSegmenter
 
-_TILE_PX, _LABEL_PX, _GAP_PX = 400, 40, 16
-_TILE_PER_FACE = 2.1  # a tile's side over the face's: room for hair and shoulders, which some looks draw
+_LABEL_PX, _GAP_PX = 40, 16
 _MAX_COLUMNS = 4
 _FONT, _FONT_SCALE, _MAX_LABEL = cv2.FONT_HERSHEY_DUPLEX, 0.7, 26  # so many characters fit in a tile
-
-
-def find_faces(picture_bgr: ImageU8, *, max_faces: int = 1) -> tuple[Face, ...]:
-    """Find the faces of a single picture, without smoothing over time."""
-    tracker = FaceMeshTracker(max_faces=max_faces, still=True)
-    try:
-        return tracker.track(Frame(picture_bgr, 0, time.monotonic(), 0.0))
-    finally:
-        tracker.close()
 
 
 def write_sheet(path: Path, looks: Mapping[str, Look], photo: Path | None) -> None:
@@ -64,7 +53,7 @@ def _paint_tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threadi
         raise OptionsError(f"photo {photo}", "no face was found", "use one with a face that looks at the camera")
     with PersonSegmenter(still=True) as segmenter:
         person = segmenter.mask(picture_bgr)
-    scaled_bgr, face = _scale_to_tile(picture_bgr, faces[0])
+    scaled_bgr, face = scale_to_tile(picture_bgr, faces[0])
     look_loader = LookLoader(looks, runtime="auto", say=lambda line: None)
     tiles: list[ImageU8] = []
     try:
@@ -73,7 +62,7 @@ def _paint_tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threadi
                 raise KeyboardInterrupt
             painted_bgr = scaled_bgr.copy()
             Painter().paint(painted_bgr, (face,), look_loader.load(name), 1.0, at_s=0.0, person=person)
-            tiles.append(_labelled(_cut_tile(painted_bgr, face), name))
+            tiles.append(_labelled(cut_tile(painted_bgr, face), name))
     finally:
         look_loader.close()
     if stopped.is_set():
@@ -81,27 +70,8 @@ def _paint_tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threadi
     return tiles
 
 
-def _scale_to_tile(picture_bgr: ImageU8, face: Face) -> tuple[ImageU8, Face]:
-    """Resize the picture so that the face has the size it has in a tile."""
-    extent = face.landmarks_xy.max(0) - face.landmarks_xy.min(0)
-    scale = _TILE_PX / (float(extent.max()) * _TILE_PER_FACE)
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    scaled_bgr = cv2.resize(picture_bgr, None, fx=scale, fy=scale, interpolation=interpolation)
-    return np.asarray(scaled_bgr, np.uint8), Face(face.face_id, (face.landmarks_xy * scale).astype(np.float32))
-
-
-def _cut_tile(picture_bgr: ImageU8, face: Face) -> ImageU8:
-    """Cut the square around the middle of the face; pixels outside of the picture repeat its border."""
-    middle = (face.landmarks_xy.min(0) + face.landmarks_xy.max(0)) / 2
-    shift = np.round(_TILE_PX / 2 - middle)
-    matrix = np.array([[1.0, 0, shift[0]], [0, 1.0, shift[1]]])
-    size_wh = (_TILE_PX, _TILE_PX)
-    tile_bgr = cv2.warpAffine(picture_bgr, matrix, size_wh, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(tile_bgr, np.uint8)
-
-
 def _labelled(tile_bgr: ImageU8, name: str) -> ImageU8:
-    label_bgr = np.full((_LABEL_PX, _TILE_PX, 3), 255, np.uint8)
+    label_bgr = np.full((_LABEL_PX, TILE_PX, 3), 255, np.uint8)
     text = name if len(name) <= _MAX_LABEL else name[: _MAX_LABEL - 3] + "..."
     cv2.putText(label_bgr, text, (2, 28), _FONT, _FONT_SCALE, (40, 40, 40), 1, cv2.LINE_AA)
     return np.vstack([tile_bgr, label_bgr])

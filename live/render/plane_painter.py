@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from engines.drawing.drawing import DrawnFace, draw
+from engines.drawing.drawing import DrawnFace, draw, persons_with_faces, put_on_paper
+from engines.drawing.features import draw_features
 from engines.drawing.medium import Medium
-from engines.drawing.plane_set import HAIR, Planes
-from engines.regions.masks import crop_of_mask, head_vignette
+from engines.regions.masks import crop_of_mask
 from engines.regions.upright import PictureRegion
 from engines.regions.workspace import Workspace
 from live.pipeline.frame import ImageU8
 from live.render.blending import mask_bounds, mix
-
-Box = tuple[int, int, int, int]  # left, top, right, bottom in frame pixels
+from live.render.plane_regions import (
+    Box,
+    PlaneRegion,
+    head_weight,
+    overlap,
+    planes_of_area,
+    reduced,
+    within,
+)
 
 _STEP_PX = 16  # the drawn area is a multiple, so that the work arrays keep their sizes
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PlaneRegion:
-    """One region with its planes, in the network's colours (RGB).
-
-    Attributes:
-        planes: See `planes_of`.
-        is_head: Whether it is the finer one, which fades out at its border.
-    """
-
-    region: PictureRegion
-    planes: Planes
-    is_head: bool
 
 
 def draw_planes(
@@ -60,20 +51,105 @@ def draw_planes(
         person: (h, w) uint8 at any size: confidence of a person in the whole frame.
         workspace: For intermediate arrays.
     """
-    workspace = workspace or Workspace()
-    whole = [one for one in regions if not one.is_head]
-    heads = [one for one in regions if one.is_head]
-    for below, above in [(whole[0], heads)] if whole else [(head, []) for head in heads]:
+    sheet = _Sheet(frame_bgr, faces, medium, person, workspace or Workspace())
+    parts = [one.prepared(medium, faces) for one in regions]
+    whole = next((one for one in parts if not one.is_head), None)
+    heads = [one for one in parts if one.is_head]
+    for below in [whole] if whole else heads:
         area = _area(below.region)
-        if area is not None:
-            planes = _assembled(area, below, above, medium, workspace)
-            offset = np.array(area[:2], np.float32)
-            shown = [replace(face, landmarks_xy=face.landmarks_xy - offset) for face in faces]
-            part = None if person is None else crop_of_mask(person, area, below.region.frame_wh)
-            picture_bgr = draw(planes, shown, medium, person=part, origin_xy=area[:2], workspace=workspace)
-            left, top, right, bottom = area
-            mask = None if below.region.mask is None else below.region.mask[_within(area, below.region.inner)]
-            mix(frame_bgr[top:bottom, left:right], picture_bgr, mask, strength, workspace)
+        if area is None:
+            continue
+        mask = None if below.region.mask is None else below.region.mask[within(area, below.region.inner)]
+        picture_bgr, part_bgr = sheet.drawn(area, mask, below, heads if whole else []), _cut(frame_bgr, area)
+        for face in faces:
+            draw_features(picture_bgr, face.landmarks_xy - np.array(area[:2], np.float32), face.measures, medium)
+        put_on_paper(picture_bgr, medium, area[:2], mask)
+        if strength < 1.0:
+            cv2.addWeighted(picture_bgr, strength, part_bgr, 1.0 - strength, 0.0, dst=picture_bgr)
+        if mask is None:
+            part_bgr[:] = picture_bgr
+        else:
+            cv2.copyTo(picture_bgr, mask, part_bgr)
+
+
+class _Sheet:
+    """What the drawings of one frame share."""
+
+    def __init__(
+        self,
+        frame_bgr: ImageU8,
+        faces: Sequence[DrawnFace],
+        medium: Medium,
+        person: ImageU8 | None,
+        workspace: Workspace,
+    ) -> None:
+        self.frame_bgr, self.medium, self.workspace = frame_bgr, medium, workspace
+        self.frame_wh = frame_bgr.shape[1], frame_bgr.shape[0]
+        self.person = None if person is None else persons_with_faces(person, faces, self.frame_wh)
+        sizes_px = [face.face_px for face in faces]
+        self.face_px = float(np.mean(sizes_px)) if sizes_px else 0.25 * self.frame_wh[1]
+
+    def drawn(self, area: Box, mask: ImageU8 | None, below: PlaneRegion, heads: Sequence[PlaneRegion]) -> ImageU8:
+        """Return an area of the frame with the drawing laid over it, but without eyes and mouths.
+
+        Large planes are drawn at half the frame's resolution: what is enlarged even so stays as sharp.
+
+        Args:
+            mask: (h, w) uint8 of the area; None for everywhere.
+            below: the region that covers the area.
+            heads: finer ones that lie over it.
+        """
+        wh = area[2] - area[0], area[3] - area[1]
+        scale = 2 if below.is_large and not (wh[0] % 2 or wh[1] % 2) else 1
+        photo = reduced(_cut(self.frame_bgr, area), scale, self.workspace, "photo")
+        drawing = self.workspace.array("area drawing", photo.shape)
+        np.copyto(drawing, self._draw(below, area, photo))
+        fine = [head for head in heads if scale > 1 and not head.is_large]
+        self._lay([head for head in heads if head not in fine], drawing, area, scale)
+        mix(
+            photo,
+            drawing,
+            None if mask is None else reduced(mask, scale, self.workspace, "small mask"),
+            1.0,
+            self.workspace,
+        )
+        picture = self.workspace.array("drawn", (wh[1], wh[0], 3))
+        cv2.resize(photo, wh, dst=picture, interpolation=cv2.INTER_LINEAR)
+        self._lay(fine, picture, area, 1, mask)
+        return picture
+
+    def _lay(
+        self,
+        heads: Sequence[PlaneRegion],
+        picture_bgr: ImageU8,
+        area: Box,
+        scale: int,
+        mask: ImageU8 | None = None,
+    ) -> None:
+        """Lay the drawings of heads over that of an area, in place."""
+        for head in heads:
+            place = overlap(area, head.region.inner)
+            if place:
+                there = within(place, area, scale)
+                weight = head_weight(head, place, scale)
+                if mask is not None:
+                    weight = np.asarray(cv2.multiply(weight, mask[there], scale=1 / 255), np.uint8)
+                photo = _cut(self.frame_bgr, place)
+                if scale > 1:
+                    photo = reduced(photo, scale, self.workspace, "head photo")
+                mix(picture_bgr[there], self._draw(head, place, photo), weight, 1.0, self.workspace)
+
+    def _draw(self, part: PlaneRegion, area: Box, photo_bgr: ImageU8) -> ImageU8:
+        """Return the drawing of an area inside a region at the size of its photo."""
+        scale = (area[2] - area[0]) // photo_bgr.shape[1]
+        return draw(
+            planes_of_area(part, area, photo_bgr, self.workspace),
+            self.medium,
+            self.face_px / scale,
+            person=None if self.person is None else crop_of_mask(self.person, area, self.frame_wh),
+            origin_xy=(area[0] // scale, area[1] // scale),
+            workspace=self.workspace,
+        )
 
 
 def _area(region: PictureRegion) -> Box | None:
@@ -90,70 +166,5 @@ def _area(region: PictureRegion) -> Box | None:
     return max(left, x), max(top, y), min(right, to_x), min(bottom, to_y)
 
 
-def _within(area: Box, outer: Box) -> tuple[slice, slice]:
-    """Return the slices of an area in an array that covers an outer one."""
-    return slice(area[1] - outer[1], area[3] - outer[1]), slice(area[0] - outer[0], area[2] - outer[0])
-
-
-def _assembled(
-    area: Box, below: PlaneRegion, heads: Sequence[PlaneRegion], medium: Medium, workspace: Workspace
-) -> Planes:
-    """Return the planes of an area at the frame's resolution, in the medium's colours, those of heads on top."""
-    base = _coloured(below, medium)
-    if not below.is_head:  # far from a face hair is mistaken
-        cv2.insertChannel(np.zeros(base.fields.shape[:2], np.uint8), base.fields, HAIR)
-    box = below.region.box
-    layers = [_enlarged(one, box, area, workspace, f"plane {index}") for index, one in enumerate(_arrays(base))]
-    for head in heads:
-        inner = head.region.inner
-        left, top = max(area[0], inner[0]), max(area[1], inner[1])
-        right, bottom = min(area[2], inner[2]), min(area[3], inner[3])
-        if right > left and bottom > top:
-            place, head_box = (left, top, right, bottom), head.region.box
-            for index, (one, under) in enumerate(zip(_arrays(_coloured(head, medium)), _arrays(base), strict=True)):
-                mixed = _faded_in(one, head_box, under, box)
-                finer = _enlarged(mixed, head_box, place, workspace, f"head plane {index}")
-                layers[index][_within(place, area)] = finer
-    return Planes(*layers)
-
-
-def _coloured(part: PlaneRegion, medium: Medium) -> Planes:
-    return Planes(np.asarray(cv2.transform(part.planes.colour, medium.mood), np.uint8), part.planes.fields)
-
-
-def _arrays(planes: Planes) -> tuple[ImageU8, ImageU8]:
-    return planes.colour, planes.fields
-
-
-def _faded_in(head: ImageU8, head_box: Box, under: ImageU8, under_box: Box) -> ImageU8:
-    """Return a head's plane that equals the plane of the whole frame at the border of the head's square."""
-    side_px = head.shape[0]
-    step = (head_box[2] - head_box[0]) / side_px
-    x_scale, y_scale = under.shape[1] / (under_box[2] - under_box[0]), under.shape[0] / (under_box[3] - under_box[1])
-    x, y = head_box[0] - under_box[0] + 0.5 * step, head_box[1] - under_box[1] + 0.5 * step
-    matrix = np.array([[step * x_scale, 0, x * x_scale - 0.5], [0, step * y_scale, y * y_scale - 0.5]])
-    same = cv2.warpAffine(
-        under,
-        matrix,
-        (side_px, side_px),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    mixed = np.asarray(same, np.uint8)
-    mix(mixed, head, head_vignette(side_px), 1.0, Workspace())
-    return mixed
-
-
-def _enlarged(plane: ImageU8, box: Box, area: Box, workspace: Workspace, name: str) -> ImageU8:
-    """Return what a plane that covers a box shows in an area inside it, at the frame's resolution."""
-    ranges = []
-    for axis in (0, 1):
-        size, low = plane.shape[1 - axis], box[axis]
-        step = (box[axis + 2] - low) / size
-        first = max(0, int((area[axis] - low) / step) - 2)
-        last = min(size, math.ceil((area[axis + 2] - low) / step) + 2)
-        ranges.append((first, last, low + round(first * step), low + round(last * step)))
-    (x, to_x, left, right), (y, to_y, top, bottom) = ranges
-    whole = workspace.array(name, (bottom - top, right - left, plane.shape[2]))
-    cv2.resize(plane[y:to_y, x:to_x], (right - left, bottom - top), dst=whole, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(whole[_within(area, (left, top, right, bottom))], np.uint8)
+def _cut(frame_bgr: ImageU8, area: Box) -> ImageU8:
+    return frame_bgr[area[1] : area[3], area[0] : area[2]]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from engines import paths
 from live.pipeline.frame import Frame, ImageU8, fit_into
 from live.pipeline.frame_pool import FramePool
 
 _POOL = FramePool()
+_PORTRAIT_PX = 560  # of the card's 720 pixels
 
 
 def fallback_frame(frame: Frame, kind: str) -> Frame:
@@ -48,7 +51,7 @@ def blurred(frame_bgr: ImageU8) -> ImageU8:
 
 @functools.lru_cache(4)
 def card(size_wh: tuple[int, int]) -> ImageU8:
-    """Draw the picture of the panic key: a gradient, a struck-out lens and the words "Camera paused".
+    """Return the picture of the panic key: that of `veneer card`, or a struck-out lens, and the words "Camera paused".
 
     Args:
         size_wh: in pixels.
@@ -56,16 +59,33 @@ def card(size_wh: tuple[int, int]) -> ImageU8:
     Returns:
         (H, W, 3) uint8 BGR; shared by all calls with this size, so it must not be modified.
     """
+    own = cv2.imread(str(own_card_file())) if own_card_file().is_file() else None
+    return fit_into(card_with() if own is None else np.asarray(own, np.uint8), size_wh)
+
+
+def own_card_file() -> Path:
+    """Return the file of the card that the user chose, which may not exist."""
+    return paths.data_dir() / "card.png"
+
+
+def card_with(portrait_bgr: ImageU8 | None = None) -> ImageU8:
+    """Draw a card of 1280x720: a portrait, (S, S, 3) uint8, or without one a struck-out lens, and the words."""
     width, height = 1280, 720
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     ground = (1 - ramp) * np.array([74, 58, 46], np.float32) + ramp * np.array([42, 32, 26], np.float32)
     picture = np.repeat(ground, width, axis=1).astype(np.uint8)
     light = (214, 205, 196)
-    cv2.circle(picture, (width // 2, 290), 92, light, 6, cv2.LINE_AA)
-    cv2.circle(picture, (width // 2, 290), 40, light, 6, cv2.LINE_AA)
-    cv2.line(picture, (width // 2 - 110, 400), (width // 2 + 110, 180), (58, 45, 36), 22, cv2.LINE_AA)
-    cv2.line(picture, (width // 2 - 110, 400), (width // 2 + 110, 180), light, 6, cv2.LINE_AA)
+    text_y = 500
+    if portrait_bgr is None:
+        cv2.circle(picture, (width // 2, 290), 92, light, 6, cv2.LINE_AA)
+        cv2.circle(picture, (width // 2, 290), 40, light, 6, cv2.LINE_AA)
+        cv2.line(picture, (width // 2 - 110, 400), (width // 2 + 110, 180), (58, 45, 36), 22, cv2.LINE_AA)
+        cv2.line(picture, (width // 2 - 110, 400), (width // 2 + 110, 180), light, 6, cv2.LINE_AA)
+    else:
+        side, left, text_y = _PORTRAIT_PX, (width - _PORTRAIT_PX) // 2, 680
+        large = cv2.resize(portrait_bgr, (side, side), interpolation=cv2.INTER_CUBIC)
+        picture[40 : 40 + side, left : left + side] = large
     text, font, scale = "Camera paused", cv2.FONT_HERSHEY_DUPLEX, 1.5
     (text_w, _), _ = cv2.getTextSize(text, font, scale, 2)
-    cv2.putText(picture, text, ((width - text_w) // 2, 500), font, scale, light, 2, cv2.LINE_AA)
-    return fit_into(picture, size_wh)
+    cv2.putText(picture, text, ((width - text_w) // 2, text_y), font, scale, light, 2, cv2.LINE_AA)
+    return picture

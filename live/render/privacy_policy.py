@@ -13,14 +13,15 @@ from live.pipeline.frame import Frame, TrackedFrame
 from live.render.bare_mask import bare_pixels, blur_where
 from live.render.look_loader import LoadedLook
 from live.render.lost_face_guard import LostFaceGuard
+from live.render.person_areas import faces_to_hide, without_persons
 from live.render.privacy_fallback import fallback_frame
 
 _MIN_MAX_AGE_S = 0.5  # a camera at 15 frames per second, repeated at 30, must not flicker
 
 RULE = (
-    "every person in the picture is drawn or blurred, except heads under 40 pixels (at 720 lines), people of whom "
-    "neither a face nor the outline is recognised, clothes in the colours of the background, and for about a second "
-    "those who come in at the edge"
+    "every person in the picture is drawn or blurred, except heads under 40 pixels (at 720 lines), people of whom less "
+    "than half the head is seen, hair and clothes at their edges or in the colours of the background, and for a second "
+    "or two those who come in"
 )
 """What a covering look guarantees, and its limits."""
 
@@ -33,7 +34,10 @@ _IN_WORDS = {"raw": "the bare picture", "blur": "a blurred picture", "card": "a 
 
 def rule_line(look: Look) -> str:
     """Return one line that states what the look guarantees; empty for a look that hides nothing."""
-    return f"{look.name}: {RULE}" if look.covers and look.final_fallback != "raw" else ""
+    if not look.covers or look.final_fallback == "raw":
+        return ""
+    bare = look.names and look.others == "bare"
+    return f"{look.name}: {RULE.replace('in the picture', 'whom it is for') if bare else RULE}"
 
 
 def fallback_in_words(look: Look, *, can_hold: bool = True) -> str:
@@ -108,7 +112,8 @@ class PrivacyPolicy:
         """Blur, in place, every pixel of the painted frame that shows a person and is not drawn.
 
         Call it before the frame is mirrored. A look that draws all persons, and one that shows the raw frame without a
-        face, need nothing.
+        face, need nothing. A look for some persons leaves the others as they are, or blurs them; whose face is
+        undecided, or was lost a moment ago, is blurred.
 
         Args:
             tracked: the painted frame, its faces and its person mask.
@@ -116,9 +121,16 @@ class PrivacyPolicy:
             strength: 0..1.
             drawn: the regions of the layers that draw.
         """
-        look = loaded.look
-        if look.needs_everyone and not look.region_drawn_without_faces:
-            bare = bare_pixels(tracked.frame.size_wh, tracked.person, tracked.faces, drawn)
+        look, size_wh = loaded.look, tracked.frame.size_wh
+        if look.hides_by_person:
+            faces = (*tracked.faces, *tracked.lost)
+            hidden = faces_to_hide(look, faces, tracked.names)
+            shown = {face.face_id for face in faces} - {face.face_id for face in hidden}
+            person = without_persons(tracked.person, size_wh, faces, shown)
+            bare = bare_pixels(size_wh, person, hidden, drawn)
+            blur_where(tracked.frame.bgr, bare, 1.0 if look.others == "blur" else required_coverage(look, strength))
+        elif look.needs_everyone and not look.region_drawn_without_faces:
+            bare = bare_pixels(size_wh, tracked.person, tracked.faces, drawn)
             blur_where(tracked.frame.bgr, bare, required_coverage(look, strength))
 
     def after_painting(self, frame: Frame, loaded: LoadedLook, strength: float, *, bare_faces: int | None) -> Frame:
@@ -134,7 +146,9 @@ class PrivacyPolicy:
             return self._fallback(frame, loaded.look, strength)
         hiding = (layer.strength for layer in loaded.layers if layer.covers)
         coverage = 0.0 if bare_faces else strength * max(hiding, default=0.0)
-        frame = replace(frame, coverage=coverage, shown="picture" if loaded.layers and strength else "raw")
+        painted = bool(loaded.layers and strength)
+        shown, note = ("picture", loaded.look.swap_note) if painted else ("raw", "")
+        frame = replace(frame, coverage=coverage, shown=shown, look=loaded.look.name, note=note)
         self._held = frame, loaded.look.name
         return frame
 
@@ -171,5 +185,5 @@ class PrivacyPolicy:
         is_same = name == look.name and held.size_wh == frame.size_wh
         is_recent = 0.0 <= frame.time_s - held.time_s <= look.hold_s
         if look.no_face == "hold" and is_same and is_recent and covers_enough(held, look, strength):
-            return replace(frame, bgr=held.bgr, coverage=held.coverage, shown="hold")
+            return replace(frame, bgr=held.bgr, coverage=held.coverage, shown="hold", look=held.look, note=held.note)
         return fallback_frame(frame, look.final_fallback)

@@ -98,6 +98,7 @@ class AnimationFileSink(FrameSink):
         self._path, self._format, self._picture_of, self._plays = path, picture_format(path), picture_of, plays
         self._spool: SpooledFrames | None = None
         self._like: Picture | None = None
+        self._note = ""
         self._durations_ms: list[float] = []
         self._last_s: float | None = None
 
@@ -121,6 +122,8 @@ class AnimationFileSink(FrameSink):
         else:
             picture = Picture(_rgb(painted_bgr), is_lossless=False)
             self._add_film_time(frame)
+        self._note = self._note or frame.note
+        picture = replace(picture, note=frame.note)
         picture, lost = fit_to_format(picture, self._format)
         self._lost += [what for what in lost if what not in self._lost]
         try:
@@ -150,7 +153,8 @@ class AnimationFileSink(FrameSink):
             self.warning = f"{self._source_name}: not kept in a {self._path.suffix}: {', '.join(self._lost)}"
         try:
             if self._like is not None:
-                save_animation(self._path, spool, self._durations_ms, plays=self._plays, like=self._like)
+                like = replace(self._like, note=self._note)
+                save_animation(self._path, spool, self._durations_ms, plays=self._plays, like=like)
         finally:
             spool.close()
 

@@ -96,6 +96,9 @@ class MicrophoneDelay:
         latency_ms: Returns the median latency of the last seconds; None while there are too few measurements.
         microphone: The microphone to delay; defaults to what this system supports.
         check_s: Interval between checks of the latency.
+
+    Attributes:
+        set_ms: The latency that was used last; None before the first.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class MicrophoneDelay:
         self._microphone = microphone or (DelayedMicrophone() if shutil.which("pactl") else None)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="mic delay", daemon=True)
-        self._set_ms: float | None = None
+        self.set_ms: float | None = None
 
     def start(self) -> None:
         """Start the thread."""
@@ -122,14 +125,14 @@ class MicrophoneDelay:
         self._thread.join(_CALL_TIMEOUT_S)
         if self._microphone is not None:
             self._microphone.remove()
-        if self._set_ms is None:
+        if self.set_ms is None:
             self._say("mic delay: the run was too short to measure the latency of the picture")
 
     def _follow(self) -> None:
         while not self._stopped.wait(self._check_s):
             latency_ms = self._latency_ms()
-            if latency_ms is not None and (self._set_ms is None or abs(latency_ms - self._set_ms) > DELAY_CHANGE_MS):
-                self._set_ms = latency_ms
+            if latency_ms is not None and (self.set_ms is None or abs(latency_ms - self.set_ms) > DELAY_CHANGE_MS):
+                self.set_ms = latency_ms
                 self._say(f"mic delay: {self._apply(latency_ms)}")
 
     def _apply(self, latency_ms: float) -> str:

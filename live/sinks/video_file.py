@@ -22,9 +22,20 @@ from engines.paths import expanded
 from live.pipeline.frame import Frame, fit_into
 from live.pipeline.frame_pool import FramePool
 from live.recording.encoders import Encoder, EncoderSettings, choose_encoder, fallback_warning
+from live.recording.film_join import join_segments
 from live.recording.film_tracks import FilmTracks
-from live.recording.recording_file import FORMATS, RecordingFile, check_target, create_file, error_text
+from live.recording.recording_file import (
+    FORMATS,
+    RecordingFile,
+    check_target,
+    container_options,
+    create_file,
+    error_text,
+    open_reserved,
+    remove_empty,
+)
 from live.recording.video_encoder import (
+    add_note,
     add_video_stream,
     bgr_to_yuv420,
     even_size,
@@ -39,8 +50,6 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
-
-FRAGMENT_US = 500_000
 
 
 class VideoFileSink(FrameSink):
@@ -61,7 +70,14 @@ class VideoFileSink(FrameSink):
 
     live = False
 
-    def __init__(self, path: Path | str, *, film: Path | None = None, settings: EncoderSettings | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        film: Path | None = None,
+        settings: EncoderSettings | None = None,
+        reserved: bool = False,
+    ) -> None:
         """Check the path; nothing is written yet.
 
         Args:
@@ -69,6 +85,8 @@ class VideoFileSink(FrameSink):
             film: The film that the frames come from. Its other tracks and its metadata are added: all of them once
                 its last frame was sent, else those up to the last frame that was.
             settings: Of the video encoder.
+            reserved: The path is an empty file that `reserve` created. It is written directly, and deleted if nothing
+                was written.
 
         Raises:
             SinkError: No video can be written to this path.
@@ -80,7 +98,7 @@ class VideoFileSink(FrameSink):
         self.encoder_name = ""
         self.growing_path = self._path
         self._film = film
-        self._settings = settings or EncoderSettings()
+        self._settings, self._is_reserved = settings or EncoderSettings(), reserved
         self._file: RecordingFile | None = None
         self._tracks: FilmTracks | None = None
         self._container: OutputContainer | None = None
@@ -90,6 +108,7 @@ class VideoFileSink(FrameSink):
         self._pool = FramePool()
         self._last_ticks: int | None = None
         self._hold_s: float | None = None
+        self._note, self._is_note_written = "", False
         check_target(self._path)
 
     def open(self, *, size_wh: tuple[int, int], fps: float) -> None:
@@ -123,12 +142,14 @@ class VideoFileSink(FrameSink):
     def _start(self, encoder: Encoder) -> None:
         import av
 
-        descriptor, self.growing_path = create_file(self._path)
+        if self._is_reserved:
+            descriptor, self._is_reserved = open_reserved(self._path), False
+        else:
+            descriptor, self.growing_path = create_file(self._path)
         self._file = RecordingFile(descriptor)
         format_name = FORMATS[self._path.suffix.lower()]
-        options = _container_options(format_name)
-        if format_name == "mov" and self._tracks is not None and self._tracks.has_apple_metadata:
-            options["movflags"] += "+use_metadata_tags"
+        is_apple = self._tracks is not None and self._tracks.has_apple_metadata
+        options = container_options(format_name, has_apple_metadata=is_apple)
         self._container = av.open(self._file, "w", format=format_name, options=options)
         self._stream = add_video_stream(self._container, encoder, self._settings, self._padded_wh, self._rate)
         self._tick_s = Fraction(1, encoder.ticks_per_s)
@@ -150,6 +171,9 @@ class VideoFileSink(FrameSink):
             self._start_s = 0.0 if starts_at_zero else frame.time_s
             self._matrix = frame.colour.matrix
             tag_colours(self._stream, frame.colour)
+            add_note(self._container, frame.note)
+            self._is_note_written = bool(frame.note)
+        self._note = self._note or frame.note
         position_s = frame.time_s - self._start_s
         ticks = round(position_s / self._tick_s)
         ticks = max(ticks, 0 if self._last_ticks is None else self._last_ticks + 1)
@@ -185,6 +209,8 @@ class VideoFileSink(FrameSink):
             SinkError: The file could not be completed; the message names the playable part.
         """
         if self._file is None:
+            if self._is_reserved:
+                remove_empty(self._path)
             return
         if self._last_ticks is None:
             self._discard()
@@ -217,9 +243,20 @@ class VideoFileSink(FrameSink):
             self._tracks.check(self.growing_path)
             self.warning = "; ".join(filter(None, (self.warning, self._tracks.warning))) or None
         self._release()
+        if self._note and not self._is_note_written:  # the header was written with the first frame
+            self._write_note()
         if self.growing_path != self._path and not self._is_failed:
             self.growing_path.replace(self._path)
             self.growing_path = self._path
+
+    def _write_note(self) -> None:
+        """Write the file again with its note, without encoding it again."""
+        noted = self.growing_path.with_name(f".note-{self.growing_path.name}")
+        try:
+            join_segments([self.growing_path], self.growing_path, noted, note=self._note)
+            noted.replace(self.growing_path)
+        finally:
+            noted.unlink(missing_ok=True)
 
     def _release(self) -> None:
         """Close everything. What FFmpeg writes meanwhile is not flushed, so the file remains as it is."""
@@ -247,15 +284,3 @@ class VideoFileSink(FrameSink):
         if self._is_playable and self.growing_path.exists():
             do += f"; what was recorded until then plays: {self.growing_path}"
         return SinkError(f"writing {self._path}", got, do)
-
-
-def _container_options(format_name: str) -> dict[str, str]:
-    """Return the muxer options that make a truncated file playable and keep timestamps exact.
-
-    `delay_moov` writes the header after the first packets, when their offsets (and AC-3's own header) are known.
-    """
-    options = {"flush_packets": "1", "max_interleave_delta": "1000000"}
-    if format_name == "matroska":
-        return {**options, "cluster_time_limit": str(FRAGMENT_US // 1000)}
-    flags = "hybrid_fragmented+delay_moov"
-    return {**options, "movflags": flags, "frag_duration": str(FRAGMENT_US), "movie_timescale": "90000"}

@@ -73,10 +73,11 @@ def pose_at(time_s: float) -> Pose:
 
 
 class DemoSource(FrameSource):
-    """The moving portrait. A frame depends only on its number and the frame rate.
+    """The moving portrait. A picture depends only on its number and the frame rate.
 
     Args:
-        pace: True returns frames in real time, as a camera does; False as fast as they are read.
+        pace: True returns frames in real time, as a camera does, and without `pts_s`, so that a frame that is read late
+            has the time of its capture. False returns them as fast as they are read, with the times of a film.
         frames: Number of frames; None for no limit.
     """
 
@@ -104,7 +105,7 @@ class DemoSource(FrameSource):
         if self._pace is not None and not self._pace.wait_until(pts_s):
             return None
         self._frame_id += 1
-        return Frame(draw(pts_s), frame_id, time.monotonic(), pts_s)
+        return Frame(draw(pts_s), frame_id, time.monotonic(), None if self.live else pts_s)
 
     def close(self) -> None:
         """Release the pictures; a waiting `read` returns at once."""

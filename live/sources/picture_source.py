@@ -105,7 +105,7 @@ class PictureSource(FrameSource):
                 picture = next(self._frames, None)
             return picture
         except SourceError as error:
-            self.warning = str(error)
+            self.warning = error.got
             self._frames = iter(())
             return None
 

@@ -14,23 +14,14 @@ from live.sources.base import FrameSource
 _FORMS = "give 'demo', a camera number, or the path of a picture or a video"
 
 
-def open_source(
-    text: str,
-    *,
-    size_wh: tuple[int, int],
-    fps: float,
-    pace: bool,
-    repeat: bool | None = None,
-    frames: int | None = None,
-) -> FrameSource:
+def open_source(text: str, *, size_wh: tuple[int, int], fps: float, pace: bool) -> FrameSource:
     """Create the source that `text` names, not yet opened.
 
     Args:
         text: "demo", a camera number or device file ("0", "/dev/video0"), or the path of a picture or a video.
         size_wh, fps: Requested from a camera, and those of the demo; `fps` is also that of a repeated picture.
-        pace: True plays files and the demo in real time, False as fast as frames are read.
-        repeat: Whether a picture is repeated without end; defaults to `pace`.
-        frames: Number of frames of the demo; None for no limit. Other sources end by themselves.
+        pace: True plays files and the demo in real time and repeats a picture without end, False reads frames as fast
+            as they are requested, and a picture once.
 
     Raises:
         OptionsError: The text names a folder or cannot name a source.
@@ -39,7 +30,7 @@ def open_source(
     if text == "demo":
         from live.sources.demo_source import DemoSource
 
-        return DemoSource(size_wh=size_wh, fps=fps, pace=pace, frames=frames)
+        return DemoSource(size_wh=size_wh, fps=fps, pace=pace)
     if text.isascii() and text.isdecimal():
         return _camera(int(text), size_wh, fps)
     if not text.strip() or (text[0] == "-" and text[1:].isdecimal()) or "://" in text:
@@ -60,7 +51,7 @@ def open_source(
     if is_picture(path):
         from live.sources.picture_source import PictureSource
 
-        return PictureSource(path, fps=fps, repeat=pace if repeat is None else repeat)
+        return PictureSource(path, fps=fps, repeat=pace)
     from live.sources.video_source import VideoSource
 
     return VideoSource(path, pace=pace)

@@ -79,6 +79,7 @@ class StreamClock:
                 position_s = last_s + self.frame_s
             elif position_s <= last_s:
                 position_s = last_s + self.frame_s / 8
-        self.longest_s = max(self.longest_s, position_s - (last_s or 0.0))
+        if last_s is not None:  # what precedes the first picture says nothing about their distance
+            self.longest_s = max(self.longest_s, position_s - last_s)
         self.last_s = position_s
         return position_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.errors import SourceError
+from engines.runtime.base import CORES_VARIABLE, shared_cores
 from live.pipeline.frame import Frame
 from live.sources.base import FrameSource, SourceInfo
 from live.sources.bgr_converter import BgrConverter, Picture
@@ -114,11 +116,15 @@ class VideoSource(FrameSource):
         fps = _nominal_fps(self._container, stream)
         stream.codec_context.options = dict(_DECODER_OPTIONS)
         stream.thread_type = "AUTO"  # decode several frames in parallel
+        if CORES_VARIABLE in os.environ:  # one of several jobs
+            stream.codec_context.thread_count = shared_cores()
         start_s = start_of_film_s(self._container)
         clock = StreamClock(1 / fps, start_s, can_jump=can_jump(self._container))
         end_s = _stated_end_s(self._container, stream, start_s)
         converter = BgrConverter(stream.sample_aspect_ratio, stream.time_base)
         self.notes = converter.notes
+        if _has_alpha(stream):
+            self.notes.append("its transparency is left out")
         self._pictures = self._timed(converter(self._decoded(self._container, stream)), clock, end_s)
         self._next = next(self._pictures, None)
         if self._next is None:
@@ -193,10 +199,11 @@ class VideoSource(FrameSource):
         yield (*held, hold_s)
 
     def _set_warning(self, frames: int) -> None:
+        read = f"frames that were read: {frames}"
         if self._is_truncated:
-            self.warning = f"the file is truncated; {frames} frames were read"
+            self.warning = f"the file is truncated; {read}"
         elif self._damaged_packets:
-            self.warning = f"{self._damaged_packets} damaged packets were skipped; {frames} frames were read"
+            self.warning = f"damaged packets that were skipped: {self._damaged_packets}; {read}"
 
     def _release(self) -> None:
         container, self._container = self._container, None
@@ -224,6 +231,12 @@ def _explain_unreadable(path: Path, error: Exception) -> tuple[str, str]:
     if start[4:8] == b"ftyp":  # an MP4 has its index at the end until it is finished
         return "the recording was never finished, its index is missing", "record or copy it again"
     return f"this is no video ({getattr(error, 'strerror', None) or error})", _REMEDY
+
+
+def _has_alpha(stream: VideoStream) -> bool:
+    """Return whether the pictures have an alpha channel; that of WebM is beside the picture and not decoded."""
+    channels = stream.format.components if stream.format is not None else ()
+    return stream.metadata.get("alpha_mode") == "1" or any(channel.is_alpha for channel in channels)
 
 
 def _nominal_fps(container: InputContainer, stream: VideoStream) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import sys
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,16 +26,35 @@ _MAX_MOVE = 0.5  # in face sizes, of a face from one picture to the next
 
 @contextlib.contextmanager
 def loading(requested: str, remedy: str = "reinstall mediapipe==0.10.21") -> Iterator[None]:
-    """Suppress the messages of native code while a model is loaded, and convert errors.
+    """Suppress the messages of native code while a model is loaded, without what MediaPipe imports in vain.
 
     Raises:
         TrackingError: MediaPipe is missing or cannot load the model.
     """
     try:
-        with quiet_stderr():
+        with quiet_stderr(), _without_plots_and_sound():
             yield
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         raise TrackingError(requested, first_line(error), remedy) from error
+
+
+@contextlib.contextmanager
+def _without_plots_and_sound() -> Iterator[None]:
+    """Replace matplotlib and sounddevice while MediaPipe is imported the first time.
+
+    It imports them for plots and microphones only. They take a third of its import, and a new user's first start waits
+    while matplotlib lists the system's fonts.
+    """
+    replaced: dict[str, Any] = {"matplotlib": ModuleType("matplotlib"), "sounddevice": None}
+    replaced["matplotlib.pyplot"] = ModuleType("matplotlib.pyplot")
+    if "mediapipe" in sys.modules or "matplotlib.pyplot" in sys.modules:
+        replaced = {}
+    added = {name: module for name, module in replaced.items() if sys.modules.setdefault(name, module) is module}
+    try:
+        yield
+    finally:
+        for name in added:
+            sys.modules.pop(name, None)
 
 
 class Mesh(Protocol):

@@ -18,20 +18,37 @@ import numpy as np
 from live.pipeline.frame import Face, Floats, ImageU8
 from live.tracking.far_faces import MIN_SIDE_PX, new_detector
 from live.tracking.person_segmenter import PersonSegmenter
-from live.tracking.person_views import MAX_ASPECT, Box, add_head, body_box, cut, into_map, is_cut, new_persons, views
+from live.tracking.person_views import (
+    MAX_ASPECT,
+    Box,
+    add_chest,
+    add_head,
+    body_box,
+    columns_shown,
+    cut,
+    half_boxes,
+    into_map,
+    is_cut,
+    new_persons,
+    views,
+    with_heads,
+    with_unsure_parts,
+)
+from live.tracking.scene_cut import SceneCut
 
 _VIEW_PX = 360  # films and live: the frame's shorter side is reduced to this for a view
 _VIEW_INTERVAL_S = 0.15  # between two views; each takes about 2 ms
 _FADE_S = 2.4  # a person that is not seen again fades with this time constant; all views take little over a second
 _MIN_SHOWN = 64  # what has faded below this is not drawn any more
-_CUT = 30.0  # mean change of a sample of pixels, in levels
+_INTERVAL_S = 0.025  # between two segmentations of the whole frame: at most 40 a second
 _FADE_INTERVAL_S = 0.05  # in smaller steps rounding would stop it
 _MIN_CONFIDENCE = 0.4  # of a detected head
 _SAME_HEAD = 0.5  # of the larger head's size: heads closer than this are the same
 _LONG_SIDE_PX = 512  # of the map of such frames
-_MIN_HEAD_SEEN = 0.5  # of a tracked face's head; usually it is at least 0.65
+_MIN_SEEN = 0.5  # of a tracked face's head or chest; usually it is at least 0.65 of the head
 
-_Key = tuple[str, Box | int]  # "person", "head" or "body" and the view, or "face" and its id
+_Key = tuple[str, Box | int]  # "person", "head", "body", "left" or "right" and the view; "face" or "chest" and its id
+_SEARCHED_AGAIN = ("person", "head")  # views that are searched again and again; what others show fades
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +75,27 @@ class PersonFinder:
 
     def __init__(self, *, still: bool = False) -> None:
         self._still = still
-        self._thumbnail: ImageU8 = np.zeros((0, 0, 3), np.uint8)
+        self._cut = SceneCut()
+        self._last: dict[bool, tuple[ImageU8, float]] = {}  # by whether all were searched: result and time
         self._segmenter = PersonSegmenter(still=still)
         self._views = PersonSegmenter(still=True)
         self._detector: Any = None
         self._frame_wh = (0, 0)
         self._pending: Iterator[tuple[str, Box]] = iter(())
-        self._bodies: list[Box] = []  # views around the heads that were detected last
+        self._closer: list[tuple[str, Box]] = []  # views that follow from what the last ones showed
+        self._doubtful: list[ImageU8] = []  # components that may be persons, since the last closer look
         self._seen: dict[_Key, _Seen] = {}
-        self._missed: set[_Key] = set()  # heads of tracked faces that the segmentation does not show
+        self._rounds = 0  # of closer looks
+        self._missed: set[_Key] = set()  # heads and chests of tracked faces that the segmentation does not show
         self._searched_s = float("-inf")
+        self.outlined: ImageU8 | None = None  # see `TrackedFrame.outlined`, of the last result
         self.untracked_heads = False  # whether a head was detected where no face is tracked
 
-    def mask(self, frame_bgr: ImageU8) -> ImageU8:
-        """Return the segmentation of the whole frame alone; see `PersonSegmenter.mask`."""
-        return self._segmenter.mask(frame_bgr)
+    def mask(self, frame_bgr: ImageU8, at_s: float) -> ImageU8:
+        """Return the segmentation of the whole frame alone, at most 25 ms old; see `PersonSegmenter.mask`."""
+        self.outlined = None
+        recent = None if self._cut.seen(frame_bgr) else self._recent(at_s, everyone=False)
+        return self._kept(self._segmenter.mask(frame_bgr), at_s, everyone=False) if recent is None else recent
 
     def persons(self, frame_bgr: ImageU8, faces: Sequence[Face], at_s: float) -> ImageU8:
         """Return where the frame shows persons.
@@ -83,41 +106,50 @@ class PersonFinder:
             at_s: The frame's time in seconds.
 
         Returns:
-            (h, w) uint8, 0..255; see `TrackedFrame.person`. It has the size of `PersonSegmenter.mask`, except for very
-            wide or tall frames.
+            (h, w) uint8, 0..255, at most 25 ms old; see `TrackedFrame.person`. It has the size of
+            `PersonSegmenter.mask`, except for very wide or tall frames.
 
         Raises:
             TrackingError: MediaPipe is missing or cannot load its models.
         """
         height, width = frame_bgr.shape[:2]
         if min(width, height) < MIN_SIDE_PX:
+            self.outlined = None
             return self._segmenter.mask(frame_bgr)
-        is_new = self._is_new(frame_bgr)
+        is_new = self._cut.seen(frame_bgr) or self._still or self._frame_wh != (width, height)
+        if not is_new and (recent := self._recent(at_s, everyone=True)) is not None:
+            return recent
         if is_new:
-            self._frame_wh, self._seen, self._pending, self._bodies = (width, height), {}, iter(()), []
+            self._frame_wh, self._seen, self._pending = (width, height), {}, iter(())
+            self._closer, self._doubtful = [], []
+        is_due = is_new or abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S
         whole = self._whole(frame_bgr)
         self._fade(at_s)
-        is_due = is_new or abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S
         if is_due:
             self._remember_faces(faces, whole, at_s)
         if is_new:
             self.untracked_heads = False
             for kind, box in sorted(views(self._frame_wh)):  # heads first: they confirm persons
                 self._search(kind, box, frame_bgr, whole, faces, at_s)
-            while self._bodies:
-                self._search("body", self._bodies.pop(), frame_bgr, whole, faces, at_s)
+            self._look_closer(faces, whole)
+            while self._closer:
+                self._search(*self._closer.pop(), frame_bgr, whole, faces, at_s)
         elif is_due:
             self._searched_s = at_s
             scale = min(1.0, _VIEW_PX / min(width, height))
             if scale < 1.0:
                 frame_bgr = cv2.resize(frame_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-            self._search(*self._next_view(), frame_bgr, whole, faces, at_s)
-        tracked = {("face", face.face_id) for face in faces}
+            self._search(*self._next_view(faces, whole), frame_bgr, whole, faces, at_s)
+        tracked = {(kind, face.face_id) for face in faces for kind in ("face", "chest")}
         persons = self._seen_by(whole, lambda key: key not in tracked)
         if is_due:
-            seen_heads = {key: seen.shown for key, seen in self._seen.items() if key in tracked}
-            self._missed = {key for key, head in seen_heads.items() if _is_missed(head, persons)}
-        return self._seen_by(persons, lambda key: key in self._missed)
+            parts = {key: seen.shown for key, seen in self._seen.items() if key in tracked}
+            self._missed = {key for key, part in parts.items() if _is_missed(part, persons)}
+        bodies = self._seen_by(np.zeros_like(whole), lambda key: key[0] in ("head", "face", "chest"))
+        persons = with_unsure_parts(self._seen_by(persons, lambda key: key in self._missed), bodies)
+        heads = self._seen_by(np.zeros_like(whole), lambda key: key[0] in ("head", "face"))
+        self.outlined = with_heads(whole, persons, heads)
+        return self._kept(persons, at_s, everyone=True)
 
     def close(self) -> None:
         """Release the models; idempotent."""
@@ -127,12 +159,14 @@ class PersonFinder:
             self._detector.close()
         self._detector = None
 
-    def _is_new(self, frame_bgr: ImageU8) -> bool:
-        """Whether the frame shows something else than the last one: a picture, another size, or a cut."""
-        last, self._thumbnail = self._thumbnail, cv2.resize(frame_bgr, (32, 18), interpolation=cv2.INTER_NEAREST)  # type: ignore[assignment]
-        if self._still or self._frame_wh != (frame_bgr.shape[1], frame_bgr.shape[0]):
-            return True
-        return cv2.norm(last, self._thumbnail, cv2.NORM_L1) > _CUT * last.size
+    def _recent(self, at_s: float, *, everyone: bool) -> ImageU8 | None:
+        """Return the last result of the same kind if it is recent enough for a frame."""
+        persons, last_s = self._last.get(everyone, (None, 0.0))
+        return persons if 0.0 <= at_s - last_s < _INTERVAL_S and not self._still else None
+
+    def _kept(self, persons: ImageU8, at_s: float, *, everyone: bool) -> ImageU8:
+        self._last = {everyone: (persons, at_s)}
+        return persons
 
     def _seen_by(self, shown: ImageU8, which: Callable[[_Key], bool]) -> ImageU8:
         """Return a map together with those that were seen under some keys."""
@@ -149,19 +183,39 @@ class PersonFinder:
         scale = _LONG_SIDE_PX / max(width, height)
         return np.zeros((max(8, round(height * scale)), max(8, round(width * scale))), np.uint8)
 
-    def _next_view(self) -> tuple[str, Box]:
-        if self._bodies:
-            return "body", self._bodies.pop()
-        view = next(self._pending, None)
-        if view is None:
+    def _next_view(self, faces: Sequence[Face], whole: ImageU8) -> tuple[str, Box]:
+        if not self._closer and (view := next(self._pending, None)) is not None:
+            return view
+        if not self._closer:
             self._pending = iter(views(self._frame_wh))
-            view = next(self._pending)
-        return view
+            self._look_closer(faces, whole)
+        return self._closer.pop() if self._closer else next(self._pending)
+
+    def _look_closer(self, faces: Sequence[Face], whole: ImageU8) -> None:
+        """Add the views that all others together ask for: bodies of tracked faces, and what may be half a person.
+
+        On moving pictures one component is looked at each time all views were searched, so that furniture does not
+        delay the search for long.
+        """
+        known = self._seen_by(whole, lambda key: key[0] not in ("face", "chest"))
+        parts = [(key[1], seen.shown) for key, seen in self._seen.items() if key[0] in ("face", "chest")]
+        missed = {face_id for face_id, part in parts if _is_missed(part, known)}
+        for face in faces:
+            if face.face_id in missed:
+                centre, size = _centre_and_size(face.landmarks_xy)
+                self._closer.append(("body", body_box(centre, size, self._frame_wh)))
+        doubtful = [part for part in self._doubtful if _is_missed(part, known)]
+        self._doubtful = []
+        if not self._still and doubtful:
+            self._rounds += 1
+            doubtful = [doubtful[self._rounds % len(doubtful)]]
+        for part in doubtful:
+            self._closer += half_boxes(part, self._frame_wh)
 
     def _fade(self, at_s: float) -> None:
         """Let what is not searched again fade with time, and forget what has faded."""
         for key, seen in tuple(self._seen.items()):
-            if key[0] in ("face", "body") and abs(at_s - seen.at_s) >= _FADE_INTERVAL_S:
+            if key[0] not in _SEARCHED_AGAIN and abs(at_s - seen.at_s) >= _FADE_INTERVAL_S:
                 self._seen[key] = seen.faded(at_s)
         self._seen = {key: seen for key, seen in self._seen.items() if seen.shown.max() >= _MIN_SHOWN}
 
@@ -170,11 +224,17 @@ class PersonFinder:
     ) -> None:
         """Search one view, and remember what it shows."""
         scale = frame_bgr.shape[1] / self._frame_wh[0]
-        view_bgr = cut(frame_bgr, box, scale)
+        columns = columns_shown(kind, box, self._frame_wh[0])
+        view_bgr = cut(frame_bgr, box, scale, columns)
+        if kind in ("left", "right"):
+            middle = (box[0] + box[2]) * whole.shape[1] // (2 * self._frame_wh[0])
+            if not self._heads(view_bgr, box, whole, faces)[:, max(0, middle - 1) : middle + 1].any():
+                return  # mirrored furniture often looks like a person, but hardly like a head
         if kind != "head":
-            seen = into_map(self._views.mask(view_bgr), box, self._frame_wh, whole)
+            seen = into_map(self._views.mask(view_bgr), box, self._frame_wh, whole, columns)
             heads = self._seen_by(np.zeros_like(whole), lambda key: key[0] in ("head", "face"))
-            shown = new_persons(seen, whole, heads, lambda part: is_cut(part, box, self._frame_wh))
+            shown, doubtful = new_persons(seen, whole, heads, lambda part: is_cut(part, box, self._frame_wh))
+            self._doubtful += doubtful if kind == "person" else []
         else:
             shown = self._heads(view_bgr, box, whole, faces)
         before = self._seen.get((kind, box))
@@ -199,23 +259,25 @@ class PersonFinder:
             y = box[1] + (relative.ymin + relative.height / 2) * height
             if not any(math.hypot(x - at[0], y - at[1]) < _SAME_HEAD * max(size, other) for at, other in tracked):
                 add_head(shown, (x, y), size, self._frame_wh)
-                self._bodies.append(body_box((x, y), size, self._frame_wh))
+                add_chest(shown, (x, y), size, self._frame_wh)
+                self._closer.append(("body", body_box((x, y), size, self._frame_wh)))
         return shown
 
     def _remember_faces(self, faces: Sequence[Face], whole: ImageU8, at_s: float) -> None:
-        """Remember the heads of the tracked faces: once one is lost, it stays in the map for a moment."""
+        """Remember where the tracked faces' heads and chests are: of a lost face they stay in the map for a moment."""
         for face in faces:
             centre, size = _centre_and_size(face.landmarks_xy)
             if math.isfinite(centre[0] + centre[1] + size) and size > 0:
-                shown = np.zeros_like(whole)
-                add_head(shown, centre, size, self._frame_wh)
-                self._seen["face", face.face_id] = _Seen(shown, at_s)
+                for kind, add in (("face", add_head), ("chest", add_chest)):
+                    shown = np.zeros_like(whole)
+                    add(shown, centre, size, self._frame_wh)
+                    self._seen[kind, face.face_id] = _Seen(shown, at_s)
 
 
-def _is_missed(head: ImageU8, whole: ImageU8) -> bool:
-    """Whether the whole frame's map shows less than half of a head."""
-    known = cv2.bitwise_and(cv2.threshold(whole, 127, 255, cv2.THRESH_BINARY)[1], head)
-    return cv2.countNonZero(known) < _MIN_HEAD_SEEN * cv2.countNonZero(head)
+def _is_missed(part: ImageU8, whole: ImageU8) -> bool:
+    """Whether the whole frame's map shows less than half of a head or chest."""
+    known = cv2.bitwise_and(cv2.threshold(whole, 127, 255, cv2.THRESH_BINARY)[1], part)
+    return cv2.countNonZero(known) < _MIN_SEEN * cv2.countNonZero(part)
 
 
 def _centre_and_size(landmarks_xy: Floats) -> tuple[tuple[float, float], float]:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.regions.shrink import shrunk
 from live.pipeline.frame import ImageU8
 from live.tracking.mesh_model import loading
 
@@ -43,7 +44,7 @@ class PersonSegmenter:
         is_landscape = width > 1.2 * height
         if is_landscape not in self._models:
             self._models[is_landscape] = _open_model(is_landscape)
-        small = cv2.resize(frame_bgr, _INPUT_WH[is_landscape], interpolation=cv2.INTER_AREA)
+        small = shrunk(frame_bgr, _INPUT_WH[is_landscape])
         mask = self._models[is_landscape].process(cv2.cvtColor(small, cv2.COLOR_BGR2RGB)).segmentation_mask
         return np.asarray(np.clip(self._smoothed(mask) * 255, 0, 255), np.uint8)
 

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 _STREAM_ERRORS = (OSError, ValueError, AttributeError, RuntimeError)  # closed, broken, missing, or re-entered
@@ -78,6 +78,7 @@ class _Redirect:
 
 
 _redirect = _Redirect()
+_receivers: list[Callable[[str], None]] = []
 
 
 @contextlib.contextmanager
@@ -104,8 +105,26 @@ def say_line(text: str) -> None:
     Uses `sys.stderr`, unless that is the redirected stream. Never raises: if standard error is missing, closed or
     broken, the line is dropped.
     """
+    if _receivers:
+        _receivers[-1](text)
+    else:
+        print_line(text)
+
+
+def print_line(text: str) -> None:
+    """Print a line as `say_line` does, also inside `lines_to`."""
     with contextlib.suppress(*_STREAM_ERRORS):
         _redirect.print_line(text)
+
+
+@contextlib.contextmanager
+def lines_to(receiver: Callable[[str], None]) -> Iterator[None]:
+    """Hand the lines of all threads to a receiver inside the block, instead of printing them."""
+    _receivers.append(receiver)
+    try:
+        yield
+    finally:
+        _receivers.remove(receiver)
 
 
 def _stderr_uses(fd: int) -> bool:

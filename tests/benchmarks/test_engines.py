@@ -215,7 +215,7 @@ def test_inaccurate_backend_ends_with_code_1(
             "--out x.json --style toon --style toon_net",
             "--style toon_net: there is no such generator - use lips-bright",
         ),
-        ("--out x.json --style toon --size 90x30", "--size 90x30: no generator named is offered in it - use 256x256"),
+        ("--out x.json --style toon --size 90x30", "--size 90x30: no generator named is offered in it - use 192x192"),
         ("--out x.json --faces 5", "invalid choice: 5"),
         ("--out x.json --threads 0", "'0' is not an integer from 1 to"),
         ("--out x.json --peers --style sketch", "--style sketch: there is no such generator - use lips-glaze, toon"),

@@ -21,7 +21,7 @@ from benchmarks import fps
 from benchmarks.fps import Bench
 from benchmarks.fps_matrix import plot, tables
 from benchmarks.fps_matrix.plan import Case, Extent
-from engines.looks import load_looks
+from engines.looks_file import load_looks
 from live.pipeline.timing import STAGES
 
 SHORT = ["--frames", "24", "--burn-in", "5", "--live-s", "1.5"]  # enough frames even with a delay of 3 s

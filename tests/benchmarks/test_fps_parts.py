@@ -27,7 +27,8 @@ from benchmarks.fps_matrix.plan import (
     impossible,
     plan,
 )
-from engines.looks import Layer, Look, load_looks
+from engines.looks import Layer, Look
+from engines.looks_file import load_looks
 from engines.runtime.base import EngineInfo, NotUsableError
 from engines.styles import load_style
 from live.sources.demo_source import DemoSource

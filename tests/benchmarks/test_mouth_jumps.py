@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.video_files import write_video
 
-from benchmarks.mouth_jumps import measure
+from benchmarks.faces.mouth_jumps import measure
 from live.pipeline.frame import Face, Frame
 from live.portrait import portrait_bgr
 from live.tracking.face_mesh import FaceMeshTracker

@@ -17,7 +17,8 @@ from engines.build.styles_in_use import styles_in_use
 from engines.cache import cache_entry, engine_cache
 from engines.engines_command import engines
 from engines.errors import LookError
-from engines.looks import Layer, Look, load_looks, user_file
+from engines.looks import Layer, Look
+from engines.looks_file import load_looks, user_file
 from engines.runtime import autotune_choice
 from engines.runtime.openvino import int8_graph
 from engines.runtime.openvino.converted_graph import cached_graph_key
@@ -146,10 +147,10 @@ def test_runtime_without_build_is_reported_as_such() -> None:
 def test_every_size_used_by_a_look_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = run("build", "toon", "lips-glaze", "--runtime", "openvino").splitlines()
     begins = [line.split(": ")[0] for line in lines if "/" in line.split(" ")[0]]
-    assert begins == ["1/3 toon 320x192", "2/3 toon 256x256", "3/3 lips-glaze"]
+    assert begins == ["1/3 toon 256x144", "2/3 toon 192x192", "3/3 lips-glaze"]
     user_file().parent.mkdir(parents=True)
     user_file().write_text('[looks.mine]\nlayers = [{ style = "soft", region = "frame" }]\n')
-    assert "soft 448x256: openvino" in run("build", "soft", "--runtime", "openvino")
+    assert "soft 336x192: openvino" in run("build", "soft", "--runtime", "openvino")
 
     def smaller(look: Look) -> Look:
         """As `veneer calibrate machine` may choose."""

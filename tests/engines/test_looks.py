@@ -10,7 +10,8 @@ import pytest
 
 from engines.drawing.medium import MEDIA
 from engines.errors import LookError
-from engines.looks import find_look, load_looks, user_file
+from engines.looks import find_look
+from engines.looks_file import load_looks, user_file
 from engines.styles import Style
 
 
@@ -40,7 +41,7 @@ def test_own_covering_look_holds_by_default(tmp_path: Path) -> None:
     places = [
         (layer.style.region, layer.style.size_wh) for layer in looks["b"].layers if isinstance(layer.style, Style)
     ]
-    assert places == [("frame", (320, 192)), ("head", (256, 256))], "the frame coarsely, each head finely"
+    assert places == [("frame", (256, 144)), ("head", (192, 192))], "the frame coarsely, each head finely"
 
 
 def test_a_drawn_layer_takes_a_medium_and_its_values(tmp_path: Path) -> None:

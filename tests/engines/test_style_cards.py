@@ -86,7 +86,8 @@ def test_weights_or_size_that_do_not_fit_are_one_line(veneer_home: Path, changed
         load_style("mine").load_generator()
 
 
-def test_a_region_of_the_wrong_size_is_named(veneer_home: Path) -> None:
+def test_other_regions_get_a_size_in_proportion(veneer_home: Path) -> None:
     _written(generator="pix2pix", generator_args={"channels": 4, "depth": 7})
-    with pytest.raises(EngineError, match="multiples of 128.*person"):
-        load_style("mine").on("person").load_generator()
+    assert load_style("mine").on("person").size_wh == (384, 256), "multiples of 128"
+    assert load_style("sketch").on("frame").size_wh == (336, 192)
+    assert load_style("sketch").on("frame").on("head").size_wh == (192, 192)

@@ -17,8 +17,8 @@ from support.fault_standins import Persons
 from support.sink_clips import read_pictures
 
 import live.pipeline.ingest
+import live.recording.recording_file
 import live.render.frame_renderer
-import live.sinks.video_file
 from engines.errors import OptionsError
 from live.control.controls import VERBS, Command
 
@@ -48,7 +48,7 @@ class FaultRun:
         self.missed: Counter[str] = Counter()  # faults whose place was not called in time
         monkeypatch.setattr(live.pipeline.ingest, "PersonFinder", Persons)
         monkeypatch.setattr(live.render.frame_renderer, "PersonFinder", Persons)
-        monkeypatch.setattr(live.sinks.video_file, "FRAGMENT_US", 20_000)  # more writes in a short run
+        monkeypatch.setattr(live.recording.recording_file, "FRAGMENT_US", 20_000)  # more writes in a short run
         half_written(monkeypatch, self._meet)
 
     def _meet(self, place: str) -> None:

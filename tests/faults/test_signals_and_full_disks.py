@@ -21,7 +21,7 @@ from support.patience import QUICK_S, Patience, Queue
 from support.sink_clips import read_pictures
 
 import live.session
-from engines.looks import load_looks
+from engines.looks_file import load_looks
 from live.control.controls import Command, Controls
 from live.options import LiveOptions
 from live.pipeline.frame import Frame

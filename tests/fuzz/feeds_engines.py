@@ -9,7 +9,7 @@ from tests.fuzz.target import Feed
 
 
 def looks(folder: Path) -> Feed:
-    from engines.looks import load_looks
+    from engines.looks_file import load_looks
 
     path = folder / "looks.toml"
 
@@ -75,7 +75,7 @@ def manifest(_folder: Path) -> Feed:
 
 
 def machine_choice(_folder: Path) -> Feed:
-    from engines.looks import load_looks
+    from engines.looks_file import load_looks
     from engines.runtime import autotune_choice
     from engines.styles import load_style
 
@@ -152,6 +152,46 @@ def region(folder: Path) -> Feed:
     def feed(data: bytes) -> None:
         (folder / "one.npz").write_bytes(data)
         load_region(folder, "one")
+
+    return feed
+
+
+def import_checkpoint(folder: Path) -> Feed:
+    from engines.imports.checkpoint_file import read_groups
+    from engines.imports.checkpoint_fit import converted, fit_groups
+    from engines.imports.checkpoint_layouts import layout
+
+    fast_style = layout("fast-style")
+
+    def feed(data: bytes) -> None:
+        (folder / "next").write_bytes(data)
+        (folder / "next").replace(folder / "net.pt")
+        groups = read_groups(folder / "net.pt")
+        fit = fit_groups(groups, fast_style)
+        assert converted(fit, groups[fit.group], fast_style)
+
+    return feed
+
+
+def import_onnx(folder: Path) -> Feed:
+    from engines.imports.onnx_file import read_onnx, summarise
+
+    (folder / "weights.bin").write_bytes(bytes(64))
+
+    def feed(data: bytes) -> None:
+        (folder / "net.onnx").write_bytes(data)
+        whole = read_onnx(folder / "net.onnx")
+        assert not summarise(whole).external
+
+    return feed
+
+
+def import_tflite(folder: Path) -> Feed:
+    from engines.imports.tflite_file import check_tflite
+
+    def feed(data: bytes) -> None:
+        (folder / "net.tflite").write_bytes(data)
+        check_tflite(folder / "net.tflite")
 
     return feed
 

@@ -9,7 +9,9 @@ from tests.fuzz.target import Feed
 
 
 def settings(_folder: Path) -> Feed:
-    from live.options import load_apply_options, load_options, settings_file
+    from live.control.obs_settings import load_obs_settings
+    from live.options import load_apply_options, load_options
+    from live.settings import settings_file
 
     settings_file().parent.mkdir(parents=True, exist_ok=True)
 
@@ -17,6 +19,7 @@ def settings(_folder: Path) -> Feed:
         settings_file().write_bytes(data)
         load_options({})
         load_apply_options({})
+        load_obs_settings(["toon"])
 
     return feed
 

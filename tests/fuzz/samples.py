@@ -57,6 +57,7 @@ def settings() -> list[bytes]:
         b'[run]\nsource = 0\nlook = "glaze"\nsink = ["virtual-camera", "window"]\nsize = "1280x720"\nfps = 29.97\n',
         b'[run]\nmax_faces = 2\nstrength = 0.5\nmirror = true\nframes = 9\nreport = "~/r.json"\nruntime = "torch"\n',
         b'[apply]\nlook = "toon"\nencoder = "libx265"\nquality = 24\nsize = "640x360"\nno-clobber = true\n',
+        b'[obs]\naddress = "localhost:4455"\npassword = "x"\n[obs.scenes]\n"Talk" = "toon"\n',
         b'[run]\nface_model = "~nobody/x.task"\nlooks_file = "/tmp/x.toml"\nglobal-hotkeys = false\n',
     ]
 
@@ -109,7 +110,7 @@ def manifests() -> list[bytes]:
 
 
 def machine_choices() -> list[bytes]:
-    from engines.looks import load_looks
+    from engines.looks_file import load_looks
     from engines.runtime import autotune_choice
     from engines.styles import load_style
 
@@ -150,6 +151,40 @@ def checkpoints() -> list[bytes]:
         "options": {},
     }  # fmt: skip
     return [save({"best.w": torch.zeros(2, 2)}, {"state": json.dumps(state)})]
+
+
+def import_checkpoints() -> list[bytes]:
+    """A small checkpoint of fast neural style: as an archive, in the old format, and as safetensors."""
+    import torch
+    from safetensors.torch import save
+
+    from tests.support.foreign_networks import Foreign, fast_style
+
+    state = Foreign(fast_style, channels=2, blocks=1).state
+    files = [save(state)]
+    for archived in (True, False):
+        packed = io.BytesIO()
+        torch.save({"params": state}, packed, _use_new_zipfile_serialization=archived)
+        files.append(packed.getvalue())
+    return files
+
+
+def import_graphs() -> list[bytes]:
+    """A small network, and one with a tensor in another file."""
+    import numpy as np
+
+    from benchmarks.common.onnx_writer import fast_style, model, node, tensor
+
+    place = {"location": "weights.bin", "offset": 4, "length": 12}
+    outside = [tensor("c", np.zeros((3, 1, 1), np.float32), external=place)]
+    shape = ("n", 3, 64, 64)
+    return [fast_style(2, 1), model([node("Add", ["x", "c"], "z")], outside, {"x": shape}, {"z": shape})]
+
+
+def import_tflites() -> list[bytes]:
+    from tests.support.tflite_writer import LOGISTIC, TANH, unary_model
+
+    return [unary_model([TANH]), unary_model([LOGISTIC, TANH])]
 
 
 def regions() -> list[bytes]:

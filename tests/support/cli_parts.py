@@ -61,6 +61,8 @@ def _join_threads(before: set[threading.Thread]) -> None:
     """Wait for the threads that the command started, which may still import modules or print."""
     deadline_s = time.monotonic() + _JOIN_S
     for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith("Dummy-"):  # of native code, which has called Python
+            continue
         thread.join(max(0.0, deadline_s - time.monotonic()))
 
 

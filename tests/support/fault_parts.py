@@ -18,7 +18,8 @@ from support.fault_standins import Action, Driver, Ledger, Orders, Persons, Sour
 from support.patience import QUICK_S, Patience
 
 from engines.errors import VeneerError
-from engines.looks import Look, load_looks
+from engines.looks import Look
+from engines.looks_file import load_looks
 from live.control.controls import Command, Controls, ControlState
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
@@ -100,7 +101,7 @@ class Bench:
         return self.wait(lambda: self.frame_id > at + 2 and all(map(operator.gt, self._sent(), sent)))
 
     def _sent(self) -> list[int]:
-        return [sender.sent for sender in self.run._senders] or [0] * len(self.run.parts.sinks)
+        return [sender.sent for sender in self.run.sinks.senders] or [0] * len(self.run.parts.sinks)
 
     def wait(self, until: Callable[[], Any], timeout_s: float = QUICK_S) -> bool:
         """Whether the condition becomes true in time, before the run ends."""

@@ -113,7 +113,7 @@ class Persons:
     """Finds a person everywhere."""
 
     orders: Orders
-    untracked_heads = False
+    untracked_heads, outlined = False, None
 
     def __init__(self, *, still: bool = False) -> None:
         """Ignore the mode."""

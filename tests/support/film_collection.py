@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from pathlib import Path
 
@@ -153,6 +154,23 @@ def make_film_with_tracks(path: Path) -> Path:
     subtitles.unlink()
     metadata.unlink()
     return path
+
+
+def picture_subtitles() -> bytes:
+    """Return a file of PGS subtitles: a white square of 8x8 pixels from 0.2 to 1.0 s."""
+    line = b"\0\x88\1\0\0"  # eight pixels of colour 1, and the end of the line
+    bitmap = struct.pack(">HH", 8, 8) + 8 * line
+    screen = struct.pack(">HHB", 160, 120, 16)  # with the frame rate
+    shown = [
+        (0x16, screen + struct.pack(">HBBBBHBBHH", 0, 0x80, 0, 0, 1, 0, 0, 0, 10, 10)),
+        (0x17, struct.pack(">BBHHHH", 1, 0, 10, 10, 8, 8)),
+        (0x14, bytes([0, 0, 1, 235, 128, 128, 255])),
+        (0x15, struct.pack(">HBB", 0, 0, 0xC0) + len(bitmap).to_bytes(3, "big") + bitmap),
+        (0x80, b""),
+    ]
+    cleared = [(0x16, screen + struct.pack(">HBBBB", 1, 0x80, 0, 0, 0)), (0x80, b"")]
+    segments = [(0.2, *segment) for segment in shown] + [(1.0, *segment) for segment in cleared]
+    return b"".join(b"PG" + struct.pack(">IIBH", int(90000 * s), 0, kind, len(d)) + d for s, kind, d in segments)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH, load_style
 from live.pipeline.frame import Face, ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_loader import LoadedLayer, LoadedLook
-from live.render.look_sheet import find_faces
+from live.render.look_tile import find_faces
 from live.tracking.person_segmenter import PersonSegmenter
 
 

@@ -13,7 +13,8 @@ from support.head_parts import NegativeEngine, stand_in_layer
 from support.never_bare_judge import PLACES, SMALL_WH, scenes
 
 from engines.errors import EngineError
-from engines.looks import Look, load_looks
+from engines.looks import Look
+from engines.looks_file import load_looks
 from engines.regions.upright import FACE_OVAL
 from engines.runtime.hot_swap import HotSwapEngine
 from live.pipeline.frame import Face, Frame

@@ -10,7 +10,7 @@ from support.fakes import FakeTracker
 from support.patience import ends_soon
 
 from engines.errors import VeneerError
-from engines.looks import load_looks
+from engines.looks_file import load_looks
 from live.control.controls import Controls
 from live.pipeline.frame import Frame, ImageU8
 from live.pipeline.pipeline import Parts, Pipeline

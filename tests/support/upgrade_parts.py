@@ -26,7 +26,7 @@ from live.control.controls import Controls
 from live.pipeline.pipeline import Parts, Pipeline
 from live.portrait import portrait_bgr
 from live.render.look_loader import LookLoader
-from live.render.look_sheet import find_faces
+from live.render.look_tile import find_faces
 from live.upgrades import engine_upgrades
 from live.upgrades.engine_upgrades import runtime_and_precision
 

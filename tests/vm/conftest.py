@@ -40,6 +40,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield machine
     finally:
         REPORT.append(f"boot {machine.took_s['boot']:.0f} s, CPU {machine.cpu_s():.0f} s in total")
+        REPORT.extend(f"{scenario}: repeated after a panic of the guest's kernel" for scenario in machine.panics)
         for name, waited in machine.waited.items():
             took = f"{name}: {machine.took_s[name]:.0f} s, {machine.ran_s[name]:.0f} s of CPU"
             REPORT.append(f"{took}, {waited:.0%} of the time waiting for a host CPU")

@@ -23,6 +23,10 @@ class GuestError(AssertionError):
     """The machine did not boot, or a scenario failed; the message contains the guest's output."""
 
 
+class _PanicError(GuestError):
+    """The guest's kernel has stopped."""
+
+
 class Machine:
     """One guest on the host's root file system, mounted read-only.
 
@@ -43,6 +47,7 @@ class Machine:
         self.waited: dict[str, float] = {}  # share of each scenario in which no host CPU was available
         self.paused_s: dict[str, float] = {}  # longest pause of the whole host in each scenario
         self._longest_poll_s = 0.0
+        self.panics: list[str] = []  # scenarios in which the guest's kernel stopped
 
     def boot(self) -> None:
         """Start the machine and wait until it accepts requests.
@@ -54,6 +59,9 @@ class Machine:
         archive = self._folder / "initramfs.cpio"
         write_initramfs(self._kernel, archive, work_dir=self._folder / "initramfs")
         self._write_start()
+        self._start(archive)
+
+    def _start(self, archive: Path) -> None:
         started_s = time.monotonic()
         with self.console.open("wb") as log:
             self._process = subprocess.Popen(
@@ -69,9 +77,27 @@ class Machine:
     def run(self, scenario: str, *, timeout_s: float, **arguments: Any) -> dict[str, Any]:
         """Run one scenario (a function of `vm.guest.scenarios`) and return its result.
 
+        After a kernel panic, which emulation of two processors and the loopback module cause now and then, the machine
+        is started again, once, and the scenario repeated.
+
         Raises:
-            GuestError: It failed in the guest, or exceeded the timeout.
+            GuestError: It failed in the guest, exceeded the timeout, or the kernel panicked for the second time.
         """
+        try:
+            return self._run(scenario, timeout_s, arguments)
+        except _PanicError:
+            self.panics.append(scenario)
+            if len(self.panics) > 1:
+                raise
+        self.close()
+        for pattern in ("ready", "stop", "request*", "answer*"):
+            for left in self.exchange.glob(pattern):
+                left.unlink()
+        self._requests = 0
+        self._start(self._folder / "initramfs.cpio")
+        return self._run(scenario, timeout_s, arguments)
+
+    def _run(self, scenario: str, timeout_s: float, arguments: dict[str, Any]) -> dict[str, Any]:
         number, self._requests = self._requests, self._requests + 1
         request = {"scenario": scenario, "arguments": arguments}
         part = self.exchange / "request.part"
@@ -148,7 +174,9 @@ class Machine:
             ended = self._process.poll() is not None
             if ended or time.monotonic() > deadline_s:
                 why = "the machine has stopped" if ended else f"{failure} within {timeout_s:.0f} s"
-                raise GuestError(f"{why}; its console ends with:\n{self._last_lines()}")
+                lines = self._last_lines()
+                kind = _PanicError if ended and "Kernel panic" in lines else GuestError
+                raise kind(f"{why}; its console ends with:\n{lines}")
             time.sleep(_POLL_S)
             before_s, polled_s = polled_s, time.monotonic()
             self._longest_poll_s = max(self._longest_poll_s, polled_s - before_s)

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from engines import extras
 from engines.cache import cache_entry, engine_cache
+from engines.errors import EngineError, OptionsError
+from engines.imports.graph_file import checked_graph
+from engines.imports.graph_settings import GraphSettings
 from engines.runtime.base import MAX_FACES, NotUsableError, library_version
 from engines.styles import Style
+from engines.text import first_line
 
 if TYPE_CHECKING:
     import openvino
@@ -78,6 +82,8 @@ def loaded_graph_key(style: Style) -> str:
 
 def convert_style(style: Style) -> openvino.Model:
     """Convert a style to an OpenVINO graph for 1 to `MAX_FACES` regions. Raises NotUsableError without PyTorch."""
+    if style.graph is not None:
+        return _adapt_graph(style, style.graph)
     if find_spec("torch") is None:
         reason = f"its graph of {style.name} is not converted yet, which needs PyTorch"
         raise NotUsableError(reason, extras.install_command("train"))
@@ -97,6 +103,19 @@ def convert_style(style: Style) -> openvino.Model:
         warnings.simplefilter("ignore")  # PyTorch and OpenVINO warn about deprecated parts of each other
         program = torch.export.export(IoAdapter(net).eval(), (example,), dynamic_shapes=(shape,))
         return openvino.convert_model(program)
+
+
+def _adapt_graph(style: Style, settings: GraphSettings) -> openvino.Model:
+    """Return an imported graph with its input and output adapted. Raises EngineError if the file is not usable."""
+    from engines.runtime.openvino.graph_adapter import adapted_graph
+
+    try:
+        checked_graph(style.weights)  # the file may have changed since it was imported
+        return adapted_graph(openvino_core(), style.weights, settings, style.size_wh)
+    except OptionsError as error:
+        raise EngineError(f"weights {style.weights}", error.got, "import the style again") from error
+    except (RuntimeError, ValueError) as error:
+        raise EngineError(f"style {style.name}", f"not usable ({first_line(error)})", "import it again") from error
 
 
 def save_graph(model: openvino.Model, folder: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from engines.cache import engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime import autotune_choice
-from engines.runtime.base import EngineInfo, NotUsableError, usable_cores
+from engines.runtime.base import EngineInfo, NotUsableError, shared_cores
 from engines.runtime.openvino.converted_graph import GRAPH, load_graph, loaded_graph_key, openvino_core
 from engines.runtime.openvino.graph_engine import SEVERAL, GraphEngine, reshape_graph
 from engines.runtime.openvino.int8_graph import INSTALL, int8_key, nncf_installed, shipped_int8_key
@@ -52,7 +52,8 @@ class OpenVinoEngine(GraphEngine):
         chosen = autotune_choice.engine_choice(style) if precision == "auto" or threads is None else None
         if chosen is not None and chosen.runtime != "openvino":
             chosen = None
-        threads = threads or (chosen.threads if chosen else None) or default_threads(style.size_wh)
+        usual = (chosen.threads if chosen else None) or default_threads(style.size_wh)
+        threads = threads or min(usual, shared_cores())
         compiler = _Compiler(style, core, device, threads)
         first = (chosen.precision,) if chosen else ()
         found = compiler.best(first, excluded) if precision == "auto" else compiler.requested(precision)
@@ -188,7 +189,7 @@ def engine_key(style: Style, precision: str, device: str) -> str:
 
 def default_threads(size_wh: tuple[int, int]) -> int:
     """Return one thread for lips, otherwise up to four; one core is always left for the tracker."""
-    return 1 if size_wh[0] * size_wh[1] < _SMALL_REGION_PIXELS else max(1, min(4, usable_cores() - 1))
+    return 1 if size_wh[0] * size_wh[1] < _SMALL_REGION_PIXELS else max(1, min(4, shared_cores() - 1))
 
 
 def deviation_from_fp32(model: Any, style: Style, core: Any) -> tuple[float, bool]:

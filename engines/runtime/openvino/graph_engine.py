@@ -21,17 +21,27 @@ def reshape_graph(graph: Any, size_wh: tuple[int, int], count: int | tuple[int, 
     A static shape for one region is a quarter faster than a dynamic one.
     """
     copy = graph.clone()
-    copy.reshape([count, size_wh[1], size_wh[0], 3])
+    copy.reshape([1 if takes_one(graph) else count, size_wh[1], size_wh[0], 3])
     return copy
 
 
+def takes_one(graph: Any) -> bool:
+    """Whether a graph takes one region a call: some imported graphs do."""
+    if not graph.inputs:  # of a damaged cache entry, which is found out when it is compiled
+        return False
+    count = graph.inputs[0].partial_shape[0]
+    return bool(count.is_static and count.get_length() == 1)
+
+
 class GraphEngine:
-    """See `Engine`; if `fixed`, the model for several takes exactly `MAX_FACES`."""
+    """See `Engine`; if `fixed`, the model for several takes exactly `MAX_FACES`, or one, one after another."""
 
     def __init__(
         self, info: EngineInfo, one: Any, several: Any, size_wh: tuple[int, int], *, fixed: bool = False
     ) -> None:
         self.info, self._size_wh = info, size_wh
+        self._several = np.empty((MAX_FACES, size_wh[1], size_wh[0], 3), np.float32) if takes_one(several) else None
+        fixed = fixed and self._several is None
         in_several = self._bound_input(several, MAX_FACES) if fixed else (several.create_infer_request(), None)
         self._requests: list[tuple[Any, NDArray[np.uint8] | None]] = [self._bound_input(one, 1), in_several]
 
@@ -41,6 +51,10 @@ class GraphEngine:
             raise EngineError(f"style {self.info.style}", "its engine is closed")
         check_regions(regions_bgr, self.info.style, self._size_wh)
         count = len(regions_bgr)
+        if count > 1 and self._several is not None:
+            for index in range(count):
+                np.copyto(self._several[index], self.infer(regions_bgr[index : index + 1])[0])
+            return self._several[:count]
         request, input_bgr = self._requests[count > 1]
         try:
             if input_bgr is not None:

@@ -22,6 +22,7 @@ from engines.cache import cache_entry, calibration_set, engine_cache
 from engines.cache.cache_entry import verdict
 from engines.runtime.base import library_version
 from engines.runtime.openvino.converted_graph import graph_key, load_openvino, loaded_graph_key, openvino_core
+from engines.runtime.openvino.graph_engine import takes_one
 from engines.styles import Style
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ def quantize_graph(graph: openvino.Model, pictures_bgr: Sequence[NDArray[np.uint
     logging.getLogger("nncf").setLevel(logging.ERROR)
     whole = graph.clone()
     height, width = pictures_bgr[0].shape[:2]
-    whole.reshape([(1, 4), height, width, 3])
+    if not takes_one(graph):
+        whole.reshape([(1, 4), height, width, 3])
     advanced = nncf.AdvancedQuantizationParameters(
         overflow_fix=nncf.OverflowFix.ENABLE if recipe.narrow_weights else nncf.OverflowFix.DISABLE,
         activations_range_estimator_params=estimators.RangeEstimatorParametersSet.MINMAX,

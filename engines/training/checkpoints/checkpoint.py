@@ -107,6 +107,18 @@ def unpack(parts: Parts, best: nn.Module, tensors: Mapping[str, Tensor], numbers
             memory[weight][key] = value
 
 
+def start_from(parts: Parts, path: Path) -> None:
+    """Copy all networks and averages of a checkpoint. Raises OptionsError if it is not readable, or does not fit."""
+    tensors, _ = read(path)
+    for kind, nets in (("networks", parts.networks), ("averages", parts.averages)):
+        for name, net in nets.items():
+            try:
+                net.load_state_dict(_below(f"{kind}.{name}.", tensors))
+            except RuntimeError as error:
+                requested = f"{name} of the checkpoint {path}"
+                raise OptionsError(requested, first_line(error), "use the options it was trained with") from error
+
+
 def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
 

@@ -37,7 +37,7 @@ def find_pairs(before: Path, after: Path, skipped: Skipped) -> list[tuple[str, P
     Files without a partner, and second files of one name, are added to `skipped`. Raises OptionsError if a folder is
     missing or holds no picture.
     """
-    found = [_pictures_in(folder, skipped) for folder in (before, after)]
+    found = [pictures_in(folder, skipped) for folder in (before, after)]
     for here, there in (found, found[::-1]):
         skipped["without a partner"] += [str(here[name]) for name in sorted(here.keys() - there.keys())]
     return [(name, found[0][name], found[1][name]) for name in sorted(found[0].keys() & found[1].keys())]
@@ -56,7 +56,11 @@ def complete_pairs(before: Path, after: Path) -> list[tuple[Path, Path]]:
     return [(one, other) for _, one, other in pairs]
 
 
-def _pictures_in(folder: Path, skipped: Skipped) -> dict[str, Path]:
+def pictures_in(folder: Path, skipped: Skipped) -> dict[str, Path]:
+    """Return the picture files of a folder by name, sorted. Second files of one name are added to `skipped`.
+
+    Raises OptionsError if the folder is missing or holds no picture.
+    """
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.name[0] != ".")
     except OSError as error:

@@ -14,6 +14,7 @@ from typer import Option
 from engines.drawing.medium import MEDIA
 from engines.drawing.plane_set import SHADE_RANGE
 from engines.training.data.paired_batches import PairedBatch
+from engines.training.generator import as_pictures
 from engines.training.losses.pixel import l1
 from engines.training.method import Validation, register
 from engines.training.methods.paired import Paired, PairedConfig
@@ -69,7 +70,7 @@ class Decomposition(Paired):
 
     def _drawings(self, planes: Any) -> list[Any]:
         with torch.inference_mode():
-            return [_picture_of(as_cel(self._tensor(one[None]), MEDIA["cel"].tone_soft)) for one in planes]
+            return [as_pictures(as_cel(self._tensor(one[None]), MEDIA["cel"].tone_soft))[0] for one in planes]
 
     def _picture(self, generator: Any, before: Tensor) -> Tensor:
         return at_full_size(generator(before).float())
@@ -98,7 +99,3 @@ def as_cel(planes: Tensor, soft: float) -> Tensor:
 def _rise(values: Tensor, start: float, end: float) -> Tensor:
     part = ((values - start) / (end - start)).clamp(0, 1)
     return part * part * (3 - 2 * part)
-
-
-def _picture_of(rgb: Tensor) -> Any:
-    return (rgb[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()

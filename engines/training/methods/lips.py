@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from engines.training.config import TrainConfig
 from engines.training.data.lip_pairs import BEFORE, CROP_SIZE_WH, LipBatches, LipPairs, as_tensor
 from engines.training.data.picture_pairs import ImageU8
-from engines.training.generator import build_generator
+from engines.training.generator import as_pictures, build_generator
 from engines.training.method import TrainingMethod, Validation, register
 from engines.training.metrics.psnr import psnr_db
 from engines.training.optimisers.soap import Soap
@@ -119,5 +119,5 @@ def scores_db(net: nn.Module, before_rgb: ImageU8, after_rgb: ImageU8) -> NDArra
     """Return the PSNR in dB, (N,), of every painted crop as it would be shown; both stacks (N, 30, 90, 3) RGB uint8."""
     with one_thread(), torch.inference_mode():
         crop = as_tensor(before_rgb)
-        painted = ((crop + net(crop)).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        painted = as_pictures(crop + net(crop))
     return np.array([psnr_db(one, other) for one, other in zip(painted, after_rgb, strict=True)])

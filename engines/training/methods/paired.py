@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,8 +20,16 @@ from engines.training.config import TrainConfig
 from engines.training.data.paired_batches import PairedBatch, PairedBatches
 from engines.training.data.paired_dataset import PairedDataset, Pictures, split
 from engines.training.data.picture_pairs import ImageU8
-from engines.training.generator import build_generator, check_size
-from engines.training.losses.adversarial import GAN_KINDS, discriminator_loss, generator_loss, gradient_penalty
+from engines.training.generator import as_pictures, build_generator, check_size
+from engines.training.losses.adversarial import (
+    GAN_KINDS,
+    Objective,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    held,
+    spectrally_normed,
+)  # fmt: skip
 from engines.training.losses.perceptual import VggFeatures, perceptual
 from engines.training.losses.pixel import gradient, l1, temporal
 from engines.training.method import TrainingMethod, Validation, register
@@ -52,6 +60,8 @@ class PairedConfig(TrainConfig):
     adversarial: Annotated[float, Option(help="Weight of the PatchGAN discriminator.", min=0)] = 0.0
     temporal: Annotated[float, Option(help="Weight of the stability from frame to frame.", min=0)] = 0.2
     gan: Annotated[str, Option(help=f"Adversarial loss: {', '.join(GAN_KINDS)}.")] = "lsgan"
+    spectral: Annotated[bool, Option("--spectral/--no-spectral", help="Spectral norm of the discriminator.")] = False
+    r1: Annotated[float, Option(help="Weight of the discriminator's R1 penalty.", min=0)] = 0.0
     vgg: Annotated[Path | None, Option(metavar="FILE", help="npz of VGG-19's weights.")] = None
     optimiser: Annotated[str, Option(help=f"{', '.join(OPTIMISERS)}.", show_default="the generator's own")] = "soap"
     weight_decay: float = 1e-4
@@ -66,12 +76,17 @@ class PairedConfig(TrainConfig):
     max_held_out: int = 48
     local = ("workers", "vgg")
 
+    @property
+    def needed_inputs(self) -> tuple[str, ...]:
+        """Inputs that the generator must have."""
+        return ("image",)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         spec = generator_spec(self.generator)
         if spec.region == "lips":
             raise OptionsError(f"generator {self.generator!r}", "it paints lips only", "use veneer train lips")
-        if spec.unsupported:
+        if spec.inputs != self.needed_inputs or spec.output_size not in ("same", "half"):
             raise OptionsError(f"generator {self.generator!r}", spec.unsupported, "use another --generator")
         for name, value, known in (
             ("output", self.output, OUTPUTS),
@@ -88,26 +103,32 @@ class PairedConfig(TrainConfig):
             raise OptionsError(f"crops of {self.crop_px} pixels", "not a multiple of 8", "use 128")
 
 
-@register
-class Paired(TrainingMethod[PairedConfig]):
+ConfigT = TypeVar("ConfigT", bound=PairedConfig)
+
+
+class PairedMethod(TrainingMethod[ConfigT]):
     """Supervised image translation, as pix2pix without a discriminator or with one (Isola et al., arXiv:1611.07004)."""
 
-    name = "paired"
-    config_class = PairedConfig
     data: PairedDataset
 
-    def __init__(self, config: PairedConfig, data: PairedDataset) -> None:
+    def __init__(self, config: ConfigT, data: PairedDataset) -> None:
         super().__init__(config, data)
         learned, held = split(data.names, config.held_out, config.max_held_out, config.seed)
         self.learned, self.held_out = data.subset(learned), data.subset(held)
         self._vgg: VggFeatures | None = None
+
+    @property
+    def objective(self) -> Objective:
+        """The adversarial objective."""
+        return Objective(self.config.gan, self.config.r1)
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the generator, and the discriminator if the adversarial loss has a weight."""
         networks: dict[str, nn.Module] = {"generator": build_generator(self.config)}
         if self.config.adversarial:
             # A gradient penalty needs independent examples, so no batch normalisation.
-            networks["discriminator"] = PatchGan(norm=self.config.gan != "wgan-gp")
+            critic: nn.Module = PatchGan(norm=not self.objective.needs_independent_pictures)
+            networks["discriminator"] = spectrally_normed(critic) if self.config.spectral else critic
         return {name: net.to(memory_format=torch.channels_last) for name, net in networks.items()}  # type: ignore[call-overload]
 
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
@@ -143,6 +164,10 @@ class Paired(TrainingMethod[PairedConfig]):
         """Train the generator, then the discriminator, on one batch."""
         before, after = self._tensor(batch.before_rgb), self._tensor(batch.after_rgb)
         output = self._picture(self.parts.wrapped["generator"], before)
+        return self._learn(before, output, after, batch)
+
+    def _learn(self, before: Tensor, output: Tensor, after: Tensor, batch: PairedBatch) -> dict[str, float]:
+        """Train the generator on its output (N, 3, H, W), then the discriminator; return the losses."""
         losses = self._generator_losses(before, output, after, batch)
         total = torch.stack([getattr(self.config, name) * loss for name, loss in losses.items()]).sum()
         reported = {name: float(loss.detach()) for name, loss in losses.items()}
@@ -152,6 +177,15 @@ class Paired(TrainingMethod[PairedConfig]):
         return reported
 
     def _generator_losses(self, before: Tensor, output: Tensor, after: Tensor, batch: PairedBatch) -> dict[str, Tensor]:
+        losses, config = self._direct_losses(output, after, batch), self.config
+        if config.adversarial:
+            discriminator = self.parts.networks["discriminator"]  # unwrapped: it is not trained here
+            with held(discriminator), self.parts.fabric.autocast():
+                losses["adversarial"] = generator_loss(discriminator(before, output).float(), config.gan)
+        return losses
+
+    def _direct_losses(self, output: Tensor, after: Tensor, batch: PairedBatch) -> dict[str, Tensor]:
+        """Return the losses that need no discriminator."""
         config, fabric = self.config, self.parts.fabric
         losses: dict[str, Tensor] = {}
         if config.l1:
@@ -163,10 +197,6 @@ class Paired(TrainingMethod[PairedConfig]):
         if self._vgg is not None:
             with fabric.autocast():
                 losses["perceptual"] = perceptual(self._vgg, output, after)
-        if config.adversarial:
-            discriminator = self.parts.networks["discriminator"]  # unwrapped: it is not trained here
-            with fabric.autocast():
-                losses["adversarial"] = generator_loss(discriminator(before, output).float(), config.gan)
         return losses
 
     def _train_discriminator(self, before: Tensor, fake: Tensor, real: Tensor) -> float:
@@ -179,7 +209,12 @@ class Paired(TrainingMethod[PairedConfig]):
             share = torch.from_numpy(rng.random((len(fake), 1, 1, 1), np.float32)).to(fake.device)
             critic = parts.networks["discriminator"]
             loss = loss + _PENALTY_WEIGHT * gradient_penalty(lambda rgb: critic(before, rgb), fake, real, share)
-        return self.minimise("discriminator", loss, "the discriminator's loss")
+        if self.config.r1:
+            judge = parts.networks["discriminator"]
+            loss = loss + Objective("vanilla", self.config.r1).penalties(lambda rgb: [judge(before, rgb)], fake, real)
+        value = self.minimise("discriminator", loss, "the discriminator's loss")
+        self.objective.limit([parts.networks["discriminator"]])
+        return value
 
     def validate(self) -> Validation:
         """Score the averaged generator on the held-out pairs: PSNR in dB and mean absolute difference of 255."""
@@ -206,7 +241,7 @@ class Paired(TrainingMethod[PairedConfig]):
             for first in range(0, len(before_rgb), batch):
                 chunk = [before_rgb[i] for i in range(first, min(first + batch, len(before_rgb)))]
                 output = self._picture(self.parts.averages["generator"], self._tensor(np.stack(chunk)))
-                yield from (output.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+                yield from as_pictures(output)
 
     def card(self) -> dict[str, Any]:
         """Return size, output, data and losses for the style card."""
@@ -225,7 +260,10 @@ class Paired(TrainingMethod[PairedConfig]):
         output: Tensor = generator(before).float()
         return before + output if self.config.output == "change" else output
 
-    def _tensor(self, pictures_rgb: ImageU8) -> Tensor:
-        """Convert (N, H, W, 3) uint8 to (N, 3, H, W) float32 0..1 on the device."""
-        pictures = torch.from_numpy(pictures_rgb).to(self.parts.fabric.device).permute(0, 3, 1, 2)
-        return pictures.to(torch.float32, memory_format=torch.channels_last) / 255
+
+@register
+class Paired(PairedMethod[PairedConfig]):
+    """The method with its own config; see `PairedMethod`."""
+
+    name = "paired"
+    config_class = PairedConfig

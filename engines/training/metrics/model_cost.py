@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-def gmac(net: nn.Module, size_wh: tuple[int, int]) -> float:
+def gmac(net: nn.Module, size_wh: tuple[int, int], inputs: Sequence[Tensor] = ()) -> float:
     """Return the multiply-accumulates of all convolutions and matrix products for one RGB picture, in billions.
 
     Additions, activations and resizing are not counted.
@@ -15,12 +17,13 @@ def gmac(net: nn.Module, size_wh: tuple[int, int]) -> float:
     Args:
         net: Accepts (1, 3, H, W) on the device of its weights. A network on the meta device computes nothing.
         size_wh: Size of the picture, pixels.
+        inputs: Inputs of a network that takes something else than one picture.
     """
     was_training, weight = net.training, next(net.parameters())
     picture = torch.zeros((1, 3, size_wh[1], size_wh[0]), device=weight.device, dtype=weight.dtype)
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            net.eval()(picture)
+            net.eval()(*(inputs or (picture,)))
     finally:
         net.train(was_training)
     return float(counter.get_total_flops() / 2e9)

@@ -17,14 +17,27 @@ _WIDTH, _PANEL, _LEFT, _GAP = 900, 200, 90, 46
 _INK, _GREY, _BLUE = (40, 40, 40), (225, 225, 225), (200, 110, 30)  # BGR
 
 
-def save_charts(work: Path, checks: Sequence[dict[str, float]], samples: Sequence[Sequence[ImageU8]]) -> None:
+GROWTH = "growth"  # folder of the sample sheets that become a film
+
+
+def save_charts(
+    work: Path, checks: Sequence[dict[str, float]], samples: Sequence[Sequence[ImageU8]], *, film: bool = False
+) -> None:
     """Write `curves.png` and `samples.png` into a folder. Failures are ignored: the checkpoint matters more.
 
     Args:
         samples: Rows of pictures of one size, (H, W, 3) RGB uint8; none for no sample sheet.
+        film: Whether the sheet is also kept as `growth/STEP.png`.
     """
     if samples:
-        _write(work / "samples.png", np.vstack([np.hstack(list(row)) for row in samples])[:, :, ::-1])
+        sheet = np.vstack([np.hstack(list(row)) for row in samples])[:, :, ::-1]
+        _write(work / "samples.png", sheet)
+        if film:
+            with contextlib.suppress(OSError):
+                (work / GROWTH).mkdir(exist_ok=True)
+                for old in (work / GROWTH).glob("*.png") if len(checks) == 1 else ():  # of an earlier training
+                    old.unlink()
+            _write(work / GROWTH / f"{int(checks[-1]['step']):09}.png", sheet)
     if len(checks[0]) > 1:
         _write(work / "curves.png", curves(checks))
 

@@ -20,7 +20,8 @@ from calibration.autotune.autotune_rules import (
     select_scale,
 )
 from calibration.engine_checks.verdicts import backends
-from engines.looks import Look, load_looks
+from engines.looks import Look
+from engines.looks_file import load_looks
 from engines.runtime import autotune_choice, call_times
 from engines.runtime.autotune_choice import (
     EngineChoice,
@@ -124,8 +125,8 @@ def test_damaged_selection_file_is_ignored(harm: str) -> None:
 def test_regions_shrink_except_lips_and_never_grow() -> None:
     look = load_looks()["toon-glaze"]
     small = scale_look(look, 0.5)
-    assert region_sizes(look) == "90x30, 320x192, 256x256" and region_sizes(small) == "90x30, 160x96, 128x128"
-    assert region_sizes(scale_look(look, 0.75)) == "90x30, 256x128, 192x192" and scale_look(look, 1.0) == look
+    assert region_sizes(look) == "90x30, 256x144, 192x192" and region_sizes(small) == "90x30, 128x64, 96x96"
+    assert region_sizes(scale_look(look, 0.75)) == "90x30, 192x96, 128x128" and scale_look(look, 1.0) == look
     written(own_styles(look)[-1], look=small)
     assert region_sizes(with_chosen_sizes(look)) == region_sizes(small)
     text = json.loads(choice_file().read_text())

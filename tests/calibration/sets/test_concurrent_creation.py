@@ -58,8 +58,9 @@ set_builder.built_in(say=say)
 OWN = """
 from calibration.sets import set_builder
 set_builder._add_source = at_work(set_builder._add_source)
+set_builder.print_line = say
 go()
-done = set_builder.own_set([Path(sys.argv[2])], say=say)
+done = set_builder.own_set([Path(sys.argv[2])])
 print(done.sources)
 """
 INT8 = """

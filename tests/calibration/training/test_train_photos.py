@@ -91,7 +91,7 @@ def test_cut_and_drawn_pairs_replace_each_other(tmp_path: Path) -> None:
 
 
 def config(request: TrainRequest, **given: Any) -> PairedConfig:
-    return PairedConfig(**request.config_values(PairedConfig, given))
+    return PairedConfig(**request.config_values(PairedConfig, given, {}))
 
 
 def test_pencil_drawings_are_not_relit_with_their_photo(tmp_path: Path) -> None:

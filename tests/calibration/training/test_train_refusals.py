@@ -14,7 +14,7 @@ from engines.errors import OptionsError, VeneerError
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("x",), "neither --teacher nor --before - give --teacher NAME --faces DIR, or --before DIR --after DIR"),
+        (("x",), "neither --teacher nor --before nor --photos nor --style-picture - give --teacher NAME --faces DIR"),
         (("x", "--teacher", "sketch"), "--teacher without --faces - give --teacher NAME --faces DIR"),
         (
             ("x", "--teacher", "sketch", "--faces", ".", "--before", ".", "--after", "."),

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from support.drawn_portrait import drawn_rgb, lab, taught
 from support.portrait_region import portrait_parts, portrait_region
 
-from engines.drawing.drawing import DrawnFace, persons_with_faces
+from engines.drawing.drawing import DrawnFace, draw, persons_with_faces
 from engines.drawing.face_measures import IRISES, LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP, measure_face
+from engines.drawing.features import draw_features
+from engines.drawing.ink_parts import shade_and_ink
 from engines.drawing.lens import face_lenses
 from engines.drawing.medium import MEDIA
-from engines.drawing.plane_set import planes_of
+from engines.drawing.plane_set import Planes, planes_of
 from engines.drawing.strokes import fill, stroke
+from engines.regions.upright import FACE_OVAL
 from engines.training.data.aligned import AlignedRegion
 
 
@@ -79,8 +82,8 @@ def test_comic_ink_is_black_and_bolder() -> None:
 
 
 def test_line_width_and_tones_can_be_chosen() -> None:
-    thin, bold = (lab(_drawn(line=line))[..., 0] for line in (0.5, 2.0))
-    assert (bold < 25).mean() > 1.1 * (thin < 25).mean()
+    thin, bold = (lab(_drawn(line=line, hair=1.0))[..., 0] for line in (0.5, 2.0))
+    assert (bold < 25).mean() > 1.02 * (thin < 25).mean()
     flat = np.unique(MEDIA["cel"].tone_gain, axis=0)
     one_tone = np.unique(replace(MEDIA["cel"], tones=1).tone_gain, axis=0)
     assert len(one_tone) == 1 < len(flat)
@@ -146,3 +149,59 @@ def test_a_stroke_is_widest_in_its_middle(width_px: float) -> None:
     width = mask.sum(0) / 255
     assert abs(width[32] - width_px) < 1.5
     assert width[12] < 0.9 * width[32] and width[5] == 0
+
+
+def test_no_outline_through_a_plain_wall() -> None:
+    lines = []
+    person = cv2.GaussianBlur(np.pad(np.full((70, 160), 255, np.uint8), ((90, 0), (0, 0))), (0, 0), 2)
+    for body_bgr in ((60, 60, 160), (200, 200, 200)):
+        colour = np.full((160, 160, 3), 200, np.uint8)
+        colour[90:] = body_bgr
+        fields = np.zeros((160, 160, 2), np.uint8)
+        fields[..., 0] = 164  # the usual light
+        drawn = draw(Planes(colour, fields), MEDIA["cel"], 120.0, person=person)
+        lines.append(int(drawn[70:110].min()))
+    assert lines[0] < 30 < 150 < lines[1]
+
+
+def test_folds_and_creases_become_tones_not_ink() -> None:
+    medium = MEDIA["cel"]
+    fields = np.full((64, 64, 3), (164, 255, 0), np.uint8)  # ink everywhere, no hair
+    oval = portrait_region("head").landmarks_xy * (64 / 512)
+    drawn = shade_and_ink(fields, [oval], medium, hair=True)
+    coverage = medium.ink_coverage[drawn[..., 1]] / medium.ink_coverage.max()
+    x, y = oval[FACE_OVAL].mean(0).astype(int)
+    assert coverage[0, 0] == pytest.approx(medium.body, abs=0.03)
+    assert coverage[y, x] == pytest.approx(medium.face, abs=0.03)
+
+
+def test_pale_lips_and_faint_brows_are_drawn() -> None:
+    region = portrait_region("head")
+    pale = np.full((512, 512, 3), (150, 170, 210), np.uint8)
+    measures = replace(measure_face(pale, region.landmarks_xy), lip_line=1.0, brow=np.array([0.5, 0.5]))
+    drawn = pale.copy()
+    draw_features(drawn, region.landmarks_xy, measures, MEDIA["cel"])
+    lips = lab(drawn)[_around(region.landmarks_xy[[17]] - (0, 8), 2)].reshape(-1, 3).mean(0)
+    brow = lab(drawn)[_around(region.landmarks_xy[[52, 105]].mean(0, keepdims=True), 2)].reshape(-1, 3).mean(0)
+    skin = lab(pale)[0, 0]
+    assert lips[1] > skin[1] + 2 and brow[0] < skin[0] - 8
+
+
+def test_light_from_the_side_leaves_both_brows_and_eyes_alike() -> None:
+    region = portrait_region("head")
+    light = np.linspace(0.5, 1.3, region.rgb.shape[1])[None, :, None]
+    lit = np.asarray((region.rgb * light).clip(0, 255), np.uint8)
+    measures = measure_face(lit[..., ::-1].copy(), region.landmarks_xy)
+    assert measures.brow.min() > 0.7 * measures.brow.max() > 0
+    assert np.abs(measures.iris_lab[0] - measures.iris_lab[1]).max() < 4
+
+
+def test_a_line_divides_chin_and_neck_unless_a_beard_does() -> None:
+    region = portrait_region("head")
+    chin = _around(region.landmarks_xy[[152]], 6)
+    plain = drawn_rgb(region, taught(), with_features=False)[chin].astype(int)
+    assert (plain - _drawn()[chin]).max() > 25
+    bearded = region.rgb.copy()
+    bearded[_around(region.landmarks_xy[[175]], 30)] = (60, 45, 40)
+    measures = measure_face(bearded[..., ::-1].copy(), region.landmarks_xy)
+    assert measures.chin < 0.5 < measure_face(region.rgb[..., ::-1].copy(), region.landmarks_xy).chin

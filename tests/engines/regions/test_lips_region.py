@@ -11,7 +11,7 @@ from engines.generators.shade import Shade
 from engines.regions.lips_region import INNER_LIPS, OUTER_LIPS, lips_region
 from live.pipeline.frame import Floats, ImageU8
 from live.render.blending import add_change
-from live.render.look_sheet import find_faces
+from live.render.look_tile import find_faces
 
 SIZE = (90, 30)
 

@@ -1,4 +1,8 @@
-"""Every generator becomes one FP16 TensorRT engine, built without a GPU in an environment of its own."""
+"""Every generator becomes one FP16 TensorRT engine, built without a GPU in an environment of its own.
+
+`VENEER_RTX_PROOF` names the result of `python -m benchmarks.tensorrt_proof --out FILE.json`, with the lines that it
+printed in FILE.txt; without it, the engines of two styles are built here.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,11 @@ import platformdirs
 import pytest
 from support.root import ROOT
 
-from benchmarks.engine_matrix.checkout_jobs import jobs
+from benchmarks.engine_matrix.checkout_jobs import jobs, small_jobs
 from benchmarks.tensorrt.rtx_environment import about
 
+pytestmark = pytest.mark.tensorrt
+COMMAND = "python -m pytest -m tensorrt tests/engines/runtime/test_tensorrt_proof.py"
 BUILD = """
 import torch
 from torch import nn
@@ -44,8 +50,10 @@ for net in (Bytes(), Broken()):
 
 
 @pytest.fixture(scope="module")
-def rtx_python() -> Path:
+def rtx_python(request: pytest.FixtureRequest) -> Path:
     """The Python of the environment that `python -m benchmarks.tensorrt_proof` makes."""
+    if "tensorrt" not in str(request.config.option.markexpr).split():
+        pytest.skip(f"builds TensorRT engines for a minute; run: {COMMAND}")
     named = os.environ.get("VENEER_RTX_ENV", "")
     folder = Path(named) if named else platformdirs.user_cache_path("veneer", appauthor=False) / "tensorrt-proof"
     python = folder / "bin" / "python"
@@ -60,18 +68,28 @@ def run(python: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_lips_and_toon_become_one_fp16_engine_at_every_size(rtx_python: Path, tmp_path: Path) -> None:
-    """The other styles have the same generators; `python -m benchmarks.tensorrt_proof` builds them all."""
-    out, styles = tmp_path / "proof.json", ("lips-glaze", "toon")
-    words = [word for name in styles for word in ("--style", name)]
+@pytest.fixture
+def proof(rtx_python: Path, tmp_path: Path) -> Path:
+    """The result of the proof, and beside it the lines that it printed (.txt)."""
+    if "VENEER_RTX_PROOF" in os.environ:
+        return Path(os.environ["VENEER_RTX_PROOF"])
+    out = tmp_path / "proof.json"
+    words = [word for name in ("lips-glaze", "toon") for word in ("--style", name)]
     printed = run(rtx_python, "-m", "benchmarks.tensorrt_proof", "--here", "--out", str(out), *words)
-    proofs = json.loads(out.read_text())["proofs"]
-    wanted = {(job.name, job.size, count) for job in jobs() if job.name in styles for count in (1, 4)}
-    assert {(proof["name"], proof["size"], proof["count"]) for proof in proofs} == wanted
-    assert len(wanted) == 2 * (1 + 6)
-    for proof in proofs:
-        assert proof["wrong"] == "" and proof["fp32_layers"] == []
-        assert proof["plan_bytes"] > 10_000 and proof["layers"] > 5 and proof["build_s"] > 0
+    out.with_suffix(".txt").write_text(printed)
+    return out
+
+
+def test_lips_and_toon_become_one_fp16_engine_at_every_size(proof: Path) -> None:
+    proofs, printed = json.loads(proof.read_text())["proofs"], proof.with_suffix(".txt").read_text()
+    offered = [*jobs(), *small_jobs()]
+    styles = {job.name for job in offered} if "VENEER_RTX_PROOF" in os.environ else {"lips-glaze", "toon"}
+    wanted = {(job.name, job.size, count) for job in offered if job.name in styles for count in (1, 4)}
+    assert {(one["name"], one["size"], one["count"]) for one in proofs} == wanted
+    assert len([name for name, *_ in wanted if name in ("lips-glaze", "toon")]) == 2 * (1 + 6)
+    for one in proofs:
+        assert one["wrong"] == "" and one["fp32_layers"] == []
+        assert one["plan_bytes"] > 10_000 and one["layers"] > 5 and one["build_s"] > 0
     assert f"{len(proofs)} of {len(proofs)} proved" in printed
 
 

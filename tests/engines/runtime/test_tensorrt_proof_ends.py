@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import venv
 import zipfile
@@ -11,10 +12,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from benchmarks import tensorrt_proof
-from benchmarks.engine_matrix.checkout_jobs import jobs
+from benchmarks.engine_matrix.checkout_jobs import jobs, small_jobs
 from benchmarks.tensorrt import rtx_environment
 from benchmarks.tensorrt.rtx_environment import NoEnvironmentError, about, environment
 from benchmarks.tensorrt_proof import Proof
@@ -33,14 +35,14 @@ def no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return wheels
 
 
-def wheel(folder: Path, version: str) -> str:
+def wheel(folder: Path, version: str, name: str = "nothing_at_all") -> str:
     """Create an empty package; return its requirement for pip."""
-    about_it = f"nothing_at_all-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"nothing_at_all-{version}-py3-none-any.whl", "w") as file:
-        file.writestr(f"{about_it}/METADATA", f"Metadata-Version: 2.1\nName: nothing-at-all\nVersion: {version}\n")
+    about_it = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
+        file.writestr(f"{about_it}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         file.writestr(f"{about_it}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         file.writestr(f"{about_it}/RECORD", "")
-    return f"nothing-at-all=={version}"
+    return f"{name}=={version}"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,22 @@ def test_environment_is_rebuilt_only_for_other_pins(
     environment(folder)
     assert not (folder / "mark").exists()
     assert list(folder.rglob("nothing_at_all-2.0.dist-info"))
+
+
+def test_environment_shares_the_installed_pytorch(
+    no_registry: Path, quick_venv: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, installed = tmp_path / "environment", metadata.version("torch").partition("+")[0]
+    monkeypatch.setattr(rtx_environment, "PINS", (f"torch=={installed}", wheel(no_registry, "1.0")))
+    wheel(no_registry, "99.0", "setuptools")  # PyTorch needs a newer one than that of an old Python's environments
+    python = environment(folder)  # no PyTorch can be found to install
+    find = "import importlib.util; print(importlib.util.find_spec('torch').origin)"
+    found = subprocess.run([python, "-c", find], capture_output=True, text=True, check=True).stdout.strip()
+    assert Path(found) == Path(torch.__file__)
+    (folder / "mark").touch()
+    (folder / "installed.json").write_text(json.dumps({**about(folder), "shares": str(tmp_path)}))
+    environment(folder)
+    assert not (folder / "mark").exists(), "it is created again when the shared PyTorch is gone"
 
 
 def test_packages_that_fail_to_install_are_one_line(
@@ -134,7 +152,7 @@ def test_missing_proofs_are_named_and_exit_with_code_1(
 ) -> None:
     builder, out = Builder(monkeypatch), tmp_path / "out.json"
     assert main(monkeypatch, "--here") == 0
-    everything = [(job.name, job.size, count) for job in jobs() for count in (1, 4)]
+    everything = [(job.name, job.size, count) for job in (*jobs(), *small_jobs()) for count in (1, 4)]
     assert builder.asked == everything
     assert "NOT PROVED" not in capsys.readouterr().out
     builder.wrong = {"lips-glaze": "in FP32: [CONVOLUTION]"}
@@ -150,7 +168,7 @@ def test_missing_proofs_are_named_and_exit_with_code_1(
     [
         ("--style tun", "--style tun: there is no such generator - use "),
         ("--style toon --style tun", "--style tun: there is no such generator - use "),
-        ("--style toon --size 90x30", "--size 90x30: no generator named is offered in it - use 256x256"),
+        ("--style toon --size 90x30", "--size 90x30: no generator named is offered in it - use 192x192"),
         ("--out /no/such/folder/x.json", "--out /no/such/folder/x.json: there is no folder"),
         ("--styles toon", "tensorrt_proof: unrecognized arguments: --styles toon"),
     ],
@@ -172,8 +190,8 @@ def test_wrong_arguments_are_one_line_before_any_build(
 
 def test_one_size_is_proved_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     builder = Builder(monkeypatch)
-    assert main(monkeypatch, "--here", "--size", "320x192", "--style", "toon") == 0
-    assert builder.asked == [("toon", "320x192", 1), ("toon", "320x192", 4)]
+    assert main(monkeypatch, "--here", "--size", "256x144", "--style", "toon") == 0
+    assert builder.asked == [("toon", "256x144", 1), ("toon", "256x144", 4)]
 
 
 def test_building_that_crashes_is_no_proof(

@@ -216,7 +216,7 @@ def test_output_change_learns_the_change(tmp_path: Path) -> None:
         ({"generator": "lip_net"}, "use veneer train lips"),
         ({"l1": 0, "gradient": 0}, "all losses are switched off"),
         ({"l1": -1}, "--l1 -1: out of range"),
-        ({"gan": "gan"}, "use vanilla, lsgan, wgan-gp"),
+        ({"gan": "gan"}, "use vanilla, lsgan, wgan, wgan-gp, hinge"),
         ({"crop_px": 20}, "not a multiple of 8"),
         ({"crop_px": 64}, "the pictures are 48x48"),
         ({"generator": "pix2pix", "optimiser": "muon", "generator_args": {"depth": 6}}, "halved"),

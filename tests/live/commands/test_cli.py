@@ -15,7 +15,7 @@ from support.cli_parts import HANG_S, call, started, until
 from support.hotkey_program import x_server
 from support.sink_clips import beeps_heard, plain_frame, read_pictures, write_sound
 
-from engines.looks import load_looks
+from engines.looks_file import load_looks
 from live.picture_files.picture_reader import read_picture
 from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import Frame, ImageU8

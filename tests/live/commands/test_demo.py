@@ -38,7 +38,7 @@ def test_demo_without_a_screen_writes_a_video(tmp_path: Path) -> None:
 
 def test_demo_shows_every_look_if_frames_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     import live.session
-    from engines.looks import load_looks
+    from engines.looks_file import load_looks
 
     requested = []
 

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from engines.errors import OptionsError
 from engines.option_fields import with_options
-from live.options import LiveOptions, load_apply_options, load_options, parse_size, settings_file
+from live.options import LiveOptions, load_apply_options, load_options, parse_size
+from live.settings import settings_file
 
 
 def write_settings(text: str) -> None:
@@ -143,7 +144,7 @@ def test_option_out_of_range_is_named(arguments: tuple[str, ...], message: str) 
         ("[apply]\nquality = 3.5\n", "quality = 3.5.*write a whole number"),
         ("[apply]\nqualty = 3\n", "unknown key 'qualty'.*did you mean 'quality'"),
         ("[apply]\nsize = 'big'\n", ", line 2: size = 'big'"),
-        ("[applied]\n", r", line 1: unknown table 'applied' - use \[run\] and \[apply\]"),
+        ("[applied]\n", r", line 1: unknown table 'applied' - use \[run\], \[apply\] and \[obs\]"),
     ],
 )
 def test_mistake_in_the_settings_of_apply_is_named(text: str, message: str) -> None:

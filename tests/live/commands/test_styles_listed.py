@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 from support.cli_parts import call
 
-from engines.looks import user_file
+from engines.looks_file import user_file
 from engines.styles import SHIPPED, load_style, own_folder
 from live.diagnostics.doctor import examine
 
@@ -26,8 +27,30 @@ def listed() -> dict[str, str]:
     return {line.split()[0]: " ".join(line.split()[1:]) for line in done.stdout.splitlines()[:-1]}
 
 
-def test_shipped_styles_are_listed() -> None:
-    assert listed()["toon"] == "plane_net head shipped"
+def test_shipped_styles_are_listed_with_cost_and_licence() -> None:
+    words = listed()["toon"].split()
+    size = "{}x{}".format(*load_style("toon").size_wh)
+    assert words[:3] == ["plane_net", "head", size] and words[4] == "GMAC" and words[6] == "ms"
+    assert float(words[3]) > 0 and float(words[5]) > 0 and words[7:] == ["shipped;", "Apache-2.0"]
+    assert listed()["toon"].split()[5] == words[5], "the time is measured once"
+
+
+def test_own_style_is_listed_with_its_source_and_removed() -> None:
+    own_folder().mkdir(parents=True)
+    card = json.loads((SHIPPED / "sketch.json").read_text())
+    (own_folder() / "mine.json").write_text(json.dumps({**card, "source": "net.pt", "licence": "CC0\nof nobody"}))
+    shutil.copy(SHIPPED / "sketch.safetensors", own_folder() / "mine.safetensors")
+    assert listed()["mine"].endswith("ms your own, from net.pt; CC0 of nobody")
+    user_file().parent.mkdir(parents=True)
+    user_file().write_text('[looks.drawn]\nlayers = [{ style = "mine" }]\n')
+    done = call("styles", "remove", "mine")
+    assert done.returncode == 2 and "it is used by the looks drawn - take them out of" in done.stderr
+    user_file().unlink()
+    assert call("styles", "remove", "mine").stdout.strip() == "mine: removed mine.json, mine.safetensors"
+    assert "mine" not in listed()
+    for name, line in (("mine", "you have no such style"), ("toon", "it comes with the program")):
+        done = call("styles", "remove", name)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1) and line in done.stderr
 
 
 @pytest.mark.usefixtures("own_toon")

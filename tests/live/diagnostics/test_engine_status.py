@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engines.cache.cache_entry import record_verdict
-from engines.looks import load_looks
+from engines.looks_file import load_looks
 from engines.runtime.base import EngineInfo
 from engines.runtime.selector import open_engine
 from engines.styles import Style

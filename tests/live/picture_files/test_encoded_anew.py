@@ -58,7 +58,9 @@ def test_jpeg_is_quantized_no_coarser_than_its_source(tmp_path: Path, kind: str,
     face.save(tmp_path / f"a.{kind}", quality=quality)
     assert apply_to(tmp_path / f"a.{kind}", tmp_path / "b.jpg", ApplyOptions(look="none")) == 0
     pictures: list[Any] = [Image.open(tmp_path / f"{name}.jpg") for name in ("b", "fine", "usual")]
-    for table, own, other in zip(*(picture.quantization.values() for picture in pictures), strict=True):
+    written, *others = (list(picture.quantization.values()) for picture in pictures)
+    written *= 2 // len(written)  # in RGB one table is for all three
+    for table, own, other in zip(written, *others, strict=True):
         assert all(step <= min(pair) for step, *pair in zip(table, own, other, strict=True))
     assert {layer[1:3] for layer in pictures[0].layer} == {(1, 1)}, "4:4:4"
     for picture in pictures:

@@ -50,7 +50,8 @@ def raw(path: Path) -> NDArray[Any]:
 AVIF = "alpha.avif"
 EXACT = (
     "palette.png", "alpha.png", "deep.png", "deep_alpha.png", "adobe.png", "prophoto.png", "p3.png", "lzw.tif",
-    "deep.tif", "deep_alpha.tif", "deep_prophoto.tif", "lossless_alpha.webp", "adobe.webp", "plain.bmp", "plain.png",
+    "deep.tif", "deep_alpha.tif", "deep_prophoto.tif", "lossless_alpha.webp", "lossy_alpha.webp", "lossy.webp",
+    "adobe.webp", "plain.bmp", "plain.png",
 )  # fmt: skip
 
 

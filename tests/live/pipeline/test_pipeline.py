@@ -19,12 +19,13 @@ from support.fakes import (
 from support.pipeline_parts import in_background, number_of, numbered, pipeline
 
 from engines.generators.shade import Shade
-from engines.looks import Look, load_looks
+from engines.looks import Look
+from engines.looks_file import load_looks
 from live.control.controls import Command
 from live.pipeline.frame import Face, Frame, ImageU8
 from live.pipeline.report import run_report
 from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
-from live.render.look_sheet import find_faces
+from live.render.look_tile import find_faces
 from live.render.painter import Painter, PaintStats
 from live.render.privacy_fallback import card
 

@@ -22,13 +22,14 @@ from support.fakes import (
 from support.pipeline_parts import ends_soon, in_background, numbered, pipeline
 
 from engines.errors import EngineError, SinkError, SourceError, TrackingError
-from engines.looks import Look, load_looks
+from engines.looks import Look
+from engines.looks_file import load_looks
 from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
 from engines.styles import load_style
 from live.pipeline.frame import Face, Frame, ImageU8
 from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
-from live.render.look_sheet import find_faces
+from live.render.look_tile import find_faces
 from live.render.privacy_fallback import card
 
 

@@ -10,7 +10,8 @@ from support.fakes import FakeSource, FakeTracker, KeepingSink
 from support.head_parts import NegativeEngine, portrait_face, portrait_person, stand_in_layer
 from support.pipeline_parts import pipeline
 
-from engines.looks import Look, load_looks
+from engines.looks import Look
+from engines.looks_file import load_looks
 from engines.runtime.hot_swap import HotSwapEngine
 from live.control.controls import ControlState
 from live.pipeline.frame import Frame, ImageU8, TrackedFrame

@@ -41,13 +41,13 @@ def test_hanging_stage_holds_then_blurs_and_panic_works(
 ) -> None:
     it = show("toon")
     it.see(drawn)
-    assert it.run.shown == "picture"
+    assert it.run.sinks.shown == "picture"
     stuck = hang(it, stage, monkeypatch)
     count = len(it.camera.frames)
     it.see(soft)
     held = it.camera.frames[count : next(i for i in range(count, 10**6) if soft(it.camera.frames[i]))]
     assert held and all(drawn(frame) for frame in held), "the drawing is held first"
-    assert it.run.shown == "blur"
+    assert it.run.sinks.shown == "blur"
     it.controls.apply(Command("panic", "on"))
     begun = [len(sink.frames) for sink in (it.camera, it.window)]
     it.see(is_card)

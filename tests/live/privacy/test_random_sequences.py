@@ -75,8 +75,8 @@ class Sequence:
         class WatchedFile(VideoFileSink):
             """The real recording; notes the control state of each frame."""
 
-            def __init__(self, path: Path) -> None:
-                super().__init__(path)
+            def __init__(self, path: Path, *, reserved: bool = False) -> None:
+                super().__init__(path, reserved=reserved)
                 self.states: list[ControlState] = []
                 films.append((path, self.states))
 

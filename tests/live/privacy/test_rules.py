@@ -12,7 +12,8 @@ from support.head_parts import portrait_face, portrait_person
 from support.never_bare_judge import is_smooth
 from support.never_bare_parts import TroubledLookLoader, Troubles, the_looks
 
-from engines.looks import Look, load_looks
+from engines.looks import Look
+from engines.looks_file import load_looks
 from live.control.controls import Controls, ControlState
 from live.pipeline.frame import Frame, ImageU8, TrackedFrame
 from live.pipeline.pipeline import Parts, Pipeline

@@ -109,7 +109,7 @@ def test_existing_outputs_are_kept_with_no_clobber(tmp_path: Path) -> None:
 
 
 def test_apply_reads_its_own_table_of_the_settings(tmp_path: Path, veneer_home: Path) -> None:
-    from live.options import settings_file
+    from live.settings import settings_file
 
     settings_file().parent.mkdir(parents=True, exist_ok=True)
     settings_file().write_text('[run]\nlook = "toon"\n[apply]\nlook = "none"\nencoder = "libx265"\nquality = 30\n')

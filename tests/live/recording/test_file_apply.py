@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from support.apply_parts import avi, files, film, one_line, started, veneer
 from support.cli_parts import HANG_S, until
+from support.ffmpeg_program import ffmpeg
 from support.never_bare_judge import is_smooth
 from support.sink_clips import read_pictures
 
@@ -63,6 +64,24 @@ def test_videos_with_equal_stems_get_different_outputs(tmp_path: Path) -> None:
     assert lengths == [3, 5, 4]
 
 
+def test_films_of_camcorders_and_old_phones_are_done(tmp_path: Path) -> None:
+    codecs = {
+        "00001.MTS": "libx264",
+        "disc.vob": "mpeg2video",
+        "old.3gp": "mpeg4",
+        "own.ogv": "libtheora",
+        "web.flv": "flv",
+    }
+    (tmp_path / "in").mkdir()
+    for name, codec in codecs.items():
+        picture = ("-f", "lavfi", "-i", "testsrc2=size=176x144:rate=25:duration=0.2", "-c:v", codec)
+        ffmpeg(*picture, *(("-f", "mpegts") if name.endswith("MTS") else ()), tmp_path / "in" / name)
+    done = veneer("apply", tmp_path / "in", tmp_path / "out", "--look", "none")
+    assert done.returncode == 0, done.stderr
+    assert files(tmp_path / "out") == [f"{Path(name).stem}.mp4" for name in codecs]
+    assert all(len(read_pictures(path)[0]) == 5 for path in (tmp_path / "out").iterdir())
+
+
 def test_interrupted_video_keeps_old_and_partial_file(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
@@ -111,8 +130,10 @@ def test_truncated_video_is_converted_with_exit_code_2(tmp_path: Path, in_folder
     pair = (source, out.parent) if in_folder else (source / "cut.mkv", out)
     done = veneer("apply", *pair, "--look", "none")
     assert done.returncode == 2, done.stderr
-    assert "frames could be read" in done.stderr
-    assert 10 < len(read_pictures(out)[0]) < 60
+    frames = len(read_pictures(out)[0])
+    assert 10 < frames < 60
+    assert f"cut.mkv: the file is truncated; frames that were read: {frames}" in done.stderr
+    assert done.stderr.count("frames that were read") == 1, "one line for one file"
 
 
 def test_picture_is_recognised_by_content(tmp_path: Path, portrait_bgr: ImageU8) -> None:
@@ -185,6 +206,19 @@ def test_picture_without_a_face_is_blurred_by_a_drawn_look(
     )
     shown = read_picture(tmp_path / "out.png" / "back.png" if in_folder else tmp_path / "out.png")
     assert is_smooth(shown) and not is_smooth(faceless_bgr)
+
+
+def test_frames_of_a_film_without_a_face_are_counted(tmp_path: Path, portrait_bgr: ImageU8) -> None:
+    sink = VideoFileSink(tmp_path / "in.mkv")
+    sink.open(size_wh=(512, 512), fps=25)
+    for index in range(12):
+        picture = portrait_bgr if index < 5 else np.full_like(portrait_bgr, 127)
+        sink.send(Frame(picture, index, 0.0, index / 25))
+    sink.close()
+    done = veneer("apply", tmp_path / "in.mkv", tmp_path / "out.mkv", "--look", "toon")
+    assert done.returncode == 0
+    says = "in.mkv: no face found on 7 of 12 frames; they show the last drawing for 0.5 s, then a blurred picture"
+    assert says in done.stderr
 
 
 @pytest.mark.parametrize("part", [Painter, PersonSegmenter, FaceMeshTracker])

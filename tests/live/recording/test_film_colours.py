@@ -58,12 +58,14 @@ def film(folder: Path, portrait_bgr: Picture, pixel_format: str, *tags: str) -> 
 
 SD = ("-colorspace", "smpte170m", "-color_primaries", "smpte170m", "-color_trc", "smpte170m")
 HD = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
+OLD_HD = ("-colorspace", "smpte240m", "-color_primaries", "smpte240m", "-color_trc", "smpte240m")
+OLD_SD = ("-colorspace", "fcc", "-color_primaries", "bt470m", "-color_trc", "bt709")
 
 
 @pytest.mark.parametrize(
     ("pixel_format", "tags"),
-    [("yuv420p", SD), ("yuv420p", HD), ("yuvj420p", HD), ("yuv420p10le", HD)],
-    ids=["bt601", "bt709", "full-range", "10-bit"],
+    [("yuv420p", SD), ("yuv420p", HD), ("yuvj420p", HD), ("yuv420p10le", HD), ("yuv420p", OLD_HD), ("yuv420p", OLD_SD)],
+    ids=["bt601", "bt709", "full-range", "10-bit", "smpte240m", "fcc"],
 )
 def test_ten_passes_do_not_shift_colours(
     tmp_path: Path, portrait_bgr: Picture, pixel_format: str, tags: tuple[str, ...]

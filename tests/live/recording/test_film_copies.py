@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.apply_parts import veneer
 from support.ffmpeg_program import ffmpeg, probe
-from support.film_collection import LONG_S, make_film
+from support.film_collection import LONG_S, make_film, picture_subtitles
 
 from benchmarks.film_fidelity import Film, compare, read_film
 from live.sinks.video_file import VideoFileSink
@@ -168,6 +168,32 @@ def test_text_subtitles_of_matroska_are_copied(tmp_path: Path, film: Callable[[s
     assert copied(source, tmp_path / "copy.mkv") is None
     assert _tracks(tmp_path / "copy.mkv")[-1] == ("subtitle", codec, "fra")
     assert "subtitles become mov_text" in str(copied(source, tmp_path / "copy.mp4"))
+
+
+@pytest.mark.parametrize(("codec", "name"), [("copy", "pgssub"), ("dvdsub", "dvdsub"), ("dvbsub", "dvbsub")])
+def test_subtitles_made_of_pictures_need_matroska(
+    tmp_path: Path, film: Callable[[str], Path], codec: str, name: str
+) -> None:
+    source, pictures = tmp_path / "source.mkv", tmp_path / "subtitles.sup"
+    pictures.write_bytes(picture_subtitles())
+    ffmpeg("-i", film("b_frames.mp4"), "-i", pictures, "-map", 0, "-map", 1, "-c", "copy", "-c:s", codec, source)
+    assert copied(source, tmp_path / "copy.mkv") is None
+    packets = [probe(path, "-select_streams", "s", "-show_packets") for path in (source, tmp_path / "copy.mkv")]
+    first = [(found["packets"][0]["pts_time"], found["packets"][0]["size"]) for found in packets]
+    assert first[0] == first[1]
+    for suffix in (".mp4", ".mov"):
+        assert copied(source, tmp_path / f"copy{suffix}") == f"source.mkv: not kept: {name} subtitle track"
+        assert read_film(tmp_path / f"copy{suffix}").pictures == 50
+
+
+def test_ninth_channel_that_aac_lacks_is_named(tmp_path: Path) -> None:
+    source, tones = tmp_path / "source.mkv", "|".join(f"sin({number + 1}00*2*PI*t)" for number in range(10))
+    pictures = ("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=1")
+    ffmpeg(*pictures, "-f", "lavfi", "-i", f"aevalsrc={tones}:d=1", "-c:v", "libx264", "-c:a", "pcm_s16le", source)
+    assert copied(source, tmp_path / "copy.mp4") == "source.mkv: pcm_s16le sound becomes AAC, 8 of its 10 channels"
+    assert copied(source, tmp_path / "copy.mkv") is None
+    sounds = [probe(tmp_path / f"copy{suffix}", "-select_streams", "a", "-show_streams") for suffix in (".mp4", ".mkv")]
+    assert [sound["streams"][0]["channels"] for sound in sounds] == [8, 10]
 
 
 def test_cover_art_is_named(tmp_path: Path, film: Callable[[str], Path]) -> None:

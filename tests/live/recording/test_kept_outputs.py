@@ -25,7 +25,7 @@ from live.picture_files import picture_writer
 from live.picture_files.picture_reader import PictureFile
 from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import ImageU8
-from live.recording import file_apply
+from live.recording import film_apply
 from live.recording.file_apply import apply_to
 
 THREADS, ROUNDS = 6, 40
@@ -93,11 +93,31 @@ def test_picture_made_meanwhile_is_kept(
 @pytest.mark.parametrize("suffix", [".mp4", ".webp"])
 def test_film_made_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
     source, target = film(tmp_path / "in.mp4", 4), tmp_path / f"out{suffix}"
-    monkeypatch.setattr(file_apply, "move_without_replacing", made_before(target, move_without_replacing))
+    monkeypatch.setattr(film_apply, "move_without_replacing", made_before(target, move_without_replacing))
     with pytest.raises(SinkError, match=r"it was made meanwhile - the video is in .*out\.part"):
         apply_to(source, target, ApplyOptions(look="none", no_clobber=True))
     assert target.read_bytes() == b"of another program"
     assert files(tmp_path) == sorted(["in.mp4", f"out.part{suffix}", f"out{suffix}"])
+
+
+def test_two_runs_may_write_one_output(tmp_path: Path) -> None:
+    """Each has an unfinished file of its own, and the output is one of the two complete results."""
+    source, target = film(tmp_path / "in.mp4", 40), tmp_path / "out.mp4"
+    target.write_bytes(b"of another day")
+    with (
+        started("apply", source, target, "--look", "none") as one,
+        started("apply", source, target, "--look", "none") as two,
+    ):
+        assert [run.wait(HANG_S) for run in (one, two)] == [0, 0]
+    assert len(read_pictures(target)[0]) == 40
+    assert files(tmp_path) == ["in.mp4", "out.mp4"]
+
+
+def test_failed_run_leaves_no_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no film")
+    done = veneer("apply", tmp_path / "broken.mp4", tmp_path / "out.mp4", "--look", "none")
+    assert done.returncode == 2 and "broken.mp4" in done.stderr
+    assert files(tmp_path) == ["broken.mp4"]
 
 
 def test_no_clobber_writes_what_is_missing(tmp_path: Path, portrait_bgr: ImageU8) -> None:
@@ -186,8 +206,13 @@ def _spooled_bytes(pid: int) -> int:
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 @pytest.mark.parametrize("at", ["first frames", "encoding"])
 def test_interrupted_animation_leaves_no_half_file(tmp_path: Path, suffix: str, at: str) -> None:
-    count, side, noise = 40, 200, np.random.default_rng(0)
+    count, side, noise = 40, 600 if suffix == ".gif" else 200, np.random.default_rng(0)  # the encoder takes 0.5 s
+    palette = [value for value in range(256) for _ in "rgb"]
     frames = [Image.fromarray(noise.integers(0, 256, (side, side, 3), np.uint8)) for _ in range(count)]
+    if suffix == ".gif":
+        frames = [frame.getchannel(0) for frame in frames]
+        for frame in frames:
+            frame.putpalette(palette)
     options: dict[str, Any] = {".webp": {"lossless": True, "quality": 0, "method": 0}}.get(suffix, {})
     source, out = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     frames[0].save(source, save_all=True, append_images=frames[1:], duration=40, **options)

@@ -9,15 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.fakes import FakeTracker
+from support.pipeline_parts import pipeline
 from support.sink_clips import plain_frame, read_pictures
 
 import live.recording.recorder
 from engines.errors import SinkError
-from live.control.controls import Command, Controls
+from engines.looks_file import load_looks
+from live.control.controls import Command, Controls, ControlState
 from live.picture_files.picture_reader import read_picture
+from live.pipeline.frame import Face, Frame
 from live.recording.recorder import Recorder
 from live.render.privacy_fallback import card
+from live.sinks.null_sink import NullSink
 from live.sinks.video_file import VideoFileSink
+from live.sources.demo_source import DemoSource
 
 FACE = 100  # grey level of the camera's frames
 
@@ -100,6 +106,31 @@ def test_recording_at_full_speed_is_complete(tmp_path: Path, encoder_ready: thre
     assert setup.recorder.counts() == {"frames": 60, "dropped": 0}
 
 
+def test_recording_on_a_slow_machine_keeps_the_capture_times(tmp_path: Path) -> None:
+    """The camera is read less often than it could send: the recording lasts as long as the scene did."""
+    captured_s: list[float] = []
+
+    def slow(_: Frame) -> tuple[Face, ...]:
+        time.sleep(0.07)
+        return ()
+
+    def on_frame(frame: Frame, state: ControlState) -> None:
+        recorder(frame, state)
+        captured_s.append(frame.captured_s)
+
+    source = DemoSource(size_wh=(160, 120), fps=30, pace=True)
+    looks = {"none": load_looks()["none"]}
+    run = pipeline(source, [NullSink()], tracker=FakeTracker(slow), looks=looks, frames=12, on_frame=on_frame)
+    run.parts.controls.apply(Command("record", "on"))
+    folders = {"pictures_dir": tmp_path / "p", "videos_dir": tmp_path / "v"}
+    recorder = Recorder(run.parts.controls, say=lambda _: None, fps=30, **folders)
+    run.run()
+    recorder.close()
+    (film,) = (tmp_path / "v").iterdir()
+    _, times_s = read_pictures(film)
+    assert np.allclose(times_s, np.array(captured_s) - captured_s[0], rtol=0, atol=1 / 90_000)
+
+
 def test_two_recordings_within_a_second_are_both_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second is named before the file of the first exists."""
     both = threading.Event()
@@ -121,6 +152,20 @@ def test_two_recordings_within_a_second_are_both_kept(tmp_path: Path, monkeypatc
     films = sorted(setup.videos.iterdir())
     assert [film.name for film in films] == ["veneer-now-2.mp4", "veneer-now.mp4"]
     assert all(len(read_pictures(film)[0]) == 1 for film in films)
+
+
+def test_two_programs_in_one_second_keep_both_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live.recording.recorder.time, "strftime", lambda form: "veneer-now")
+    one, other = Setup(tmp_path), Setup(tmp_path)
+    for switch, frames in (("on", 3), ("off", 1)):
+        one.record(switch, frames)
+        other.record(switch, frames)
+    for setup in (one, other):
+        assert setup.wait_for("recorded 3 frames")
+        setup.command("snapshot")
+        setup.recorder.close()
+    assert sorted(len(read_pictures(film)[0]) for film in (tmp_path / "v").iterdir()) == [3, 3]
+    assert sorted(path.name for path in (tmp_path / "p").iterdir()) == ["veneer-now-2.png", "veneer-now.png"]
 
 
 def test_recording_works_after_a_failed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,10 +202,12 @@ def test_removed_recording_is_reported_as_lost(tmp_path: Path) -> None:
     setup = Setup(tmp_path)
     setup.record("on", frames=2)
     assert setup.wait_for("recording ")
-    end_s = time.monotonic() + 20
-    while not (films := list(setup.videos.iterdir())) and time.monotonic() < end_s:
+    (film,) = setup.videos.iterdir()
+    end_s = time.monotonic() + 60
+    while not film.stat().st_size and time.monotonic() < end_s:
+        setup.record("on")
         time.sleep(0.005)
-    films[0].unlink()
+    film.unlink()
     setup.record("off")
     assert setup.wait_for("recording lost")
     setup.recorder.close()

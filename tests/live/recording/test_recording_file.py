@@ -14,8 +14,8 @@ import pytest
 from support.sink_clips import plain_frame
 
 from live.pipeline.frame import Frame
-from live.recording.recording_file import RecordingFile, create_file
-from live.sinks.video_file import VideoFileSink, _container_options
+from live.recording.recording_file import RecordingFile, container_options, create_file
+from live.sinks.video_file import VideoFileSink
 
 
 def _open(path: Path) -> RecordingFile:
@@ -111,7 +111,7 @@ def test_video_truncated_after_any_write_plays(tmp_path: Path, monkeypatch: pyte
 
 
 def test_finished_mp4_has_one_index(tmp_path: Path) -> None:
-    if "hybrid" not in _container_options("mp4")["movflags"]:
+    if "hybrid" not in container_options("mp4", has_apple_metadata=False)["movflags"]:
         pytest.skip("this PyAV's FFmpeg is older than 8.1: files stay in fragments")
     path = tmp_path / "clip.mp4"
     sink = VideoFileSink(path)

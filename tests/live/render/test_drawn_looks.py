@@ -8,13 +8,16 @@ from functools import cache
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from engines.looks import load_looks
+from engines.looks_file import load_looks
 from engines.regions.upright import FACE_OVAL
+from engines.runtime.base import Regions
+from engines.runtime.hot_swap import HotSwapEngine
 from live.pipeline.frame import Face, ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_loader import LookLoader
-from live.render.look_sheet import find_faces
+from live.render.look_tile import find_faces
 from live.render.painter import Painter
 from live.tracking.person_segmenter import PersonSegmenter
 
@@ -134,3 +137,40 @@ def test_covering_looks_never_fall_back_to_raw() -> None:
     for name in DRAWN:
         assert (looks[name].no_face, looks[name].hold_s, looks[name].then) == ("hold", 0.5, "blur")
     assert {looks[name].no_face for name in looks if name not in DRAWN} == {"raw"}
+
+
+@pytest.fixture
+def network_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the widths of the crops that networks get from now on: 256 for the body, 192 for the head."""
+    sizes, infer = list[int](), HotSwapEngine.infer
+
+    def counted(engine: HotSwapEngine, regions_bgr: Regions) -> NDArray[np.float32]:
+        sizes.append(regions_bgr.shape[2])
+        return infer(engine, regions_bgr)
+
+    monkeypatch.setattr(HotSwapEngine, "infer", counted)
+    return sizes
+
+
+def test_body_is_computed_40_times_a_second_the_head_always(look_loader: LookLoader, network_sizes: list[int]) -> None:
+    frame_bgr, face, person = _scene()
+    painter, look = Painter(), look_loader.load("toon")
+    for number in range(6):
+        painter.paint(frame_bgr.copy(), (face,), look, 1.0, at_s=number / 60, person=person)
+    assert network_sizes.count(256) == 3 and network_sizes.count(192) == 6
+    painter.paint(np.ascontiguousarray(frame_bgr[::-1]), (), look, 1.0, at_s=5 / 60, person=person)
+    assert network_sizes.count(256) == 4, "after a cut the planes of the frame before are not used"
+
+
+def test_live_a_head_that_keeps_still_is_computed_less_often(look_loader: LookLoader, network_sizes: list[int]) -> None:
+    frame_bgr, face, person = _scene()
+    noise, painter, look = np.random.default_rng(0), Painter(live=True), look_loader.load("toon")
+    for number in range(6):
+        noisy = (frame_bgr + noise.normal(0, 3, frame_bgr.shape)).clip(0, 255).astype(np.uint8)
+        painter.paint(noisy, (face,), look, 1.0, at_s=number / 30, person=person)
+    assert network_sizes.count(192) == 3
+    left, top, right, bottom = (int(edge) for edge in (*face.landmarks_xy.min(0), *face.landmarks_xy.max(0)))
+    frame_bgr = frame_bgr.copy()
+    frame_bgr[top:bottom, left : (left + right) // 2] //= 2  # a hand or a shadow
+    painter.paint(frame_bgr, (face,), look, 1.0, at_s=0.17, person=person)
+    assert network_sizes.count(192) == 4, "what changed is drawn at once"

@@ -31,7 +31,7 @@ from live.pipeline.pipeline import Parts, Pipeline
 from live.portrait import portrait_bgr
 from live.render import look_loader as look_loader_module
 from live.render.look_loader import LookLoader
-from live.render.look_sheet import find_faces
+from live.render.look_tile import find_faces
 from live.upgrades.engine_upgrades import runtime_and_precision
 
 

@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from engines.looks import load_looks
+from engines.looks_file import load_looks
 from engines.regions.lips_region import INNER_LIPS, OUTER_LIPS, lips_region
 from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import Face, Floats, Frame, ImageU8
 from live.render.look_loader import LookLoader
-from live.render.look_sheet import find_faces
+from live.render.look_tile import find_faces
 from live.render.painter import Painter
 from live.tracking.face_mesh import FaceMeshTracker
 

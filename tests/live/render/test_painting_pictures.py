@@ -9,7 +9,7 @@ from support.head_parts import NegativeEngine, negative_look, portrait_face, por
 
 from engines.errors import EngineError
 from engines.generators.shade import Shade
-from engines.looks import load_looks
+from engines.looks_file import load_looks
 from engines.regions.masks import region_mask
 from engines.regions.upright import FACE_OVAL, PictureRegion, face_box
 from live.pipeline.frame import Face

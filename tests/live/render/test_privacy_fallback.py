@@ -8,7 +8,7 @@ import pytest
 from engines.looks import Look
 from live.pipeline.frame import Frame, ImageU8
 from live.render.look_loader import LoadedLook
-from live.render.look_sheet import find_faces
+from live.render.look_tile import find_faces
 from live.render.privacy_fallback import blurred, card
 from live.render.privacy_policy import PrivacyPolicy, max_age_s
 

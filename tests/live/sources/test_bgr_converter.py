@@ -109,6 +109,23 @@ def test_interlaced_film_is_deinterlaced_with_a_note(tmp_path: Path) -> None:
         assert mean_difference(frame.bgr, read_png(tmp_path / f"combed{number:02}.png")) > 3
 
 
+@pytest.mark.parametrize(
+    ("suffix", "coded", "notes"),
+    [
+        ("mov", "-c:v prores_ks -pix_fmt yuva444p10le", ["its transparency is left out"]),
+        ("webm", "-c:v libvpx-vp9 -pix_fmt yuva420p -auto-alt-ref 0", ["its transparency is left out"]),
+        ("mov", "-c:v prores_ks -pix_fmt yuv422p10le", []),
+    ],
+)
+def test_lost_transparency_of_a_film_is_named(tmp_path: Path, suffix: str, coded: str, notes: list[str]) -> None:
+    film = tmp_path / f"film.{suffix}"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10:duration=0.3", *coded.split(), film)
+    source = VideoSource(film)
+    source.open()
+    assert len(all_frames(source)) == 3
+    assert source.notes == notes
+
+
 def test_wide_gamut_sdr_keeps_its_tags(tmp_path: Path, portrait_png: Path) -> None:
     film = tmp_path / "wide.mkv"
     wide = "zscale=pin=bt709:tin=bt709:min=gbr:rin=full:p=bt2020:t=2020_10:m=2020_ncl:r=limited,format=yuv420p10"

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from support.apply_parts import avi
+from support.ffmpeg_program import ffmpeg
 from support.video_files import SIZE_WH, all_frames, number_in, numbered, write_video
 
 from engines.errors import SourceError
@@ -157,7 +158,21 @@ def test_truncated_file_returns_its_intact_frames(tmp_path: Path, name: str) -> 
     frames = all_frames(source)
     assert 10 <= len(frames) < 30
     assert [number_in(frame.bgr) for frame in frames] == list(range(len(frames))), "no frame with artefacts"
-    assert source.warning == f"the file is truncated; {len(frames)} frames were read"
+    assert source.warning == f"the file is truncated; frames that were read: {len(frames)}"
+
+
+def test_truncated_film_with_late_pictures_is_noticed(tmp_path: Path) -> None:
+    path, sources = tmp_path / "late.mkv", ("testsrc2=size=320x240:duration=2", "sine=duration=4")
+    inputs = ("-itsoffset", 1.2, "-f", "lavfi", "-i", sources[0], "-f", "lavfi", "-i", sources[1])
+    ffmpeg(*inputs, "-c:v", "libx264", "-c:a", "libopus", path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    source = VideoSource(path)
+    source.open()
+    frames = all_frames(source)
+    assert 10 <= len(frames) < 50
+    assert source.warning == f"the file is truncated; frames that were read: {len(frames)}"
+    assert frames[-1].hold_s == pytest.approx(0.04, abs=0.01)
 
 
 def test_damaged_packets_are_skipped(video: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 from benchmarks.person_scenes.scenes import KINDS, PersonScene, compose, cut_out
 from live.pipeline.frame import Face, ImageU8
 from live.portrait import portrait_bgr
-from live.render.look_sheet import find_faces
-from live.tracking import person_finder
+from live.render.look_tile import find_faces
+from live.tracking import scene_cut
 from live.tracking.person_finder import PersonFinder
 from live.tracking.person_segmenter import PersonSegmenter
+from live.tracking.person_views import with_heads, with_unsure_parts
 
 _ALONE, _EDGE = KINDS.index("alone"), KINDS.index("edge")
 
@@ -56,7 +57,7 @@ def test_half_head_at_the_edge_is_found_and_stays() -> None:
 
 
 def test_person_who_left_fades_within_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(person_finder, "_CUT", 256.0)  # the change of the whole picture is not a cut here
+    monkeypatch.setattr(scene_cut, "_CUT", 256.0)  # the change of the whole picture is not a cut here
     scene, faces = _scene(_EDGE)
     empty = np.full_like(scene.bgr, 150)
     finder = PersonFinder()
@@ -68,7 +69,7 @@ def test_person_who_left_fades_within_five_seconds(monkeypatch: pytest.MonkeyPat
 
 
 def test_lost_face_stays_on_the_map_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(person_finder, "_CUT", 256.0)
+    monkeypatch.setattr(scene_cut, "_CUT", 256.0)
     scene, faces = _scene(_ALONE)
     empty = np.full_like(scene.bgr, 150)
     finder = PersonFinder()
@@ -77,6 +78,47 @@ def test_lost_face_stays_on_the_map_for_a_moment(monkeypatch: pytest.MonkeyPatch
     shown = [int(finder.persons(empty, (), 0.05 * number)[int(y), int(x)]) for number in range(1, 80)]
     finder.close()
     assert shown[8] > 128 and shown[-1] < 64
+
+
+def test_unsure_parts_of_persons_are_drawn_furniture_is_not() -> None:
+    found = np.zeros((144, 256), np.uint8)
+    found[20:144, 60:110] = 255  # a person
+    found[20:144, 110:113] = (200, 130, 70)  # its outline is soft
+    found[90:144, 113:150] = 90  # clothes in the colours of the wall
+    found[60:144, 200:250] = 110  # a lamp
+    found[20:60, 40:57] = 90  # a curtain beside the head
+    bodies = np.zeros_like(found)
+    bodies[80:144, 60:150] = 255  # the chest
+    shown = with_unsure_parts(found, bodies)
+    assert (shown[95:, 113:148] == 255).all()
+    assert (shown[:70] == found[:70]).all() and (shown[:, 160:] == found[:, 160:]).all()
+
+
+def test_furniture_beside_a_person_gets_no_outline() -> None:
+    whole, heads = np.zeros((144, 256), np.uint8), np.zeros((144, 256), np.uint8)
+    whole[20:144, 80:140] = heads[20:70, 85:135] = 255
+    persons = whole.copy()
+    persons[90:144, 145:220] = 255  # a table, found by a view beside the person
+    persons[60:144, 10:60] = heads[62:90, 20:50] = 255  # another person
+    outlined = with_heads(whole, persons, heads)
+    assert (
+        not outlined[:, 150:].any()
+        and outlined[70:140, 15:55].all()
+        and (outlined[:, 80:140] == whole[:, 80:140]).all()
+    )
+
+
+def test_chest_is_drawn_where_only_the_head_is_segmented(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, faces = _scene(_ALONE)
+    head_only = np.zeros((144, 256), np.uint8)
+    scale = np.array([256 / scene.bgr.shape[1], 144 / scene.bgr.shape[0]])
+    low, high = (faces[0].landmarks_xy.min(0) * scale).astype(int), (faces[0].landmarks_xy.max(0) * scale).astype(int)
+    head_only[max(0, low[1] - 10) : high[1], low[0] - 5 : high[0] + 5] = 255
+    monkeypatch.setattr(PersonSegmenter, "mask", lambda *_: head_only)
+    finder = PersonFinder(still=True)
+    shown = finder.persons(scene.bgr, faces, 0.0)
+    finder.close()
+    assert shown[min(143, int(high[1] + 0.5 * (high[1] - low[1]))), (low[0] + high[0]) // 2] == 255
 
 
 @pytest.mark.parametrize("shape_hw", [(16, 300), (30, 30), (400, 2000), (2000, 400), (61, 40)])
@@ -93,4 +135,16 @@ def test_untracked_heads_are_noticed() -> None:
     tracked = finder.untracked_heads
     finder.persons(scene.bgr, (), 0.0)
     assert finder.untracked_heads and not (tracked and len(faces) > 1)
+    finder.close()
+
+
+def test_persons_are_segmented_at_most_40_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    mask = PersonSegmenter.mask
+    monkeypatch.setattr(PersonSegmenter, "mask", lambda self, frame: calls.append(1) or mask(self, frame))
+    frame_bgr, finder = portrait_bgr(), PersonFinder()
+    maps = [finder.mask(frame_bgr, number / 60) for number in range(6)]
+    assert len(calls) == 3 and maps[1] is maps[0] and maps[2] is not maps[0]
+    finder.mask(np.ascontiguousarray(frame_bgr[::-1]), 6 / 60 - 0.001)
+    assert len(calls) == 4, "a cut is segmented at once"
     finder.close()

@@ -131,3 +131,14 @@ def test_closed_or_broken_stderr_is_not_fatal(ending: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "went on\n")
+
+
+def test_first_picture_needs_no_plotting_library() -> None:
+    script = (
+        "import sys\nfrom live.tracking.mesh_model import BundledMesh\n"
+        "BundledMesh(max_faces=1, still=True)\n"
+        "print({'matplotlib', 'matplotlib.pyplot', 'sounddevice'} & set(sys.modules))\n"
+        "from matplotlib.figure import Figure\nprint(Figure.__name__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["set()", "Figure"], "MediaPipe imports it for plots, other modules still can"

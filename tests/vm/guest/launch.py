@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from engines import looks
+from engines import looks_file
 from live.pipeline.frame import Face, Frame
 
-_load_looks = looks.load_looks
+_load_looks = looks_file.load_looks
 
 
 class _NoTracker:
@@ -30,7 +30,7 @@ class _NoTracker:
 def main(name: str, *arguments: str) -> None:
     """Run `veneer ARGUMENTS` with the named look."""
     look = _load_looks()[name]
-    looks.load_looks = lambda *_: {name: look}
+    looks_file.load_looks = lambda *_: {name: look}
     from live import session
     from live.cli import main as veneer
 

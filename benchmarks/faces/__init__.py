@@ -1,0 +1,1 @@
+"""Benchmarks of tracked and of drawn faces."""

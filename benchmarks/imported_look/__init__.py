@@ -1,0 +1,1 @@
+"""Import of a small ONNX network, and a live look of it."""

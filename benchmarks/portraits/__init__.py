@@ -1,0 +1,1 @@
+"""What `benchmarks.gans` measures samples with."""

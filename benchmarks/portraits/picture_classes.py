@@ -1,0 +1,89 @@
+"""Labelled pictures in the MNIST file format, and a small classifier of them."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engines.errors import OptionsError, os_errors
+from engines.training.data.labelled_pictures import LabelledPictures
+from engines.training.data.picture_pairs import ImageU8
+
+CLASSES = 10
+SIDE_PX = 32
+_BATCH, _RATE = 64, 2e-3
+
+
+def read_idx(folder: Path, stem: str, most: int) -> LabelledPictures:
+    """Read the first pictures of `STEM-images-idx3-ubyte.gz` and their labels, with a border to 32 pixels.
+
+    Raises OptionsError if the files are missing or have another format.
+    """
+    with os_errors(f"data in {folder}", "install dataset-fashion-mnist, or name its folder with --data"):
+        pixels = gzip.decompress((folder / f"{stem}-images-idx3-ubyte.gz").read_bytes())
+        classes = gzip.decompress((folder / f"{stem}-labels-idx1-ubyte.gz").read_bytes())
+    count, height, width = (int.from_bytes(pixels[at : at + 4], "big") for at in (4, 8, 12))
+    if pixels[:4] != b"\0\0\10\3" or (height, width) != (28, 28) or len(pixels) != 16 + count * 784:
+        raise OptionsError(f"data in {folder}", "not pictures in the MNIST format", "name another folder with --data")
+    grey = np.frombuffer(pixels, np.uint8, offset=16).reshape(count, 28, 28)[:most]
+    labels = np.frombuffer(classes, np.uint8, offset=8)[:most]
+    rgb = np.pad(grey, ((0, 0), (2, 2), (2, 2)))[..., None].repeat(3, 3)
+    values = {"label": tuple(map(str, range(CLASSES)))}
+    return LabelledPictures(
+        tuple(map(str, range(len(rgb)))), rgb, np.eye(CLASSES, dtype=np.float32)[labels], values, "MIT, Zalando SE"
+    )
+
+
+class Classifier(nn.Module):
+    """Three convolutions, 64 features, one logit for each class; it sees the pictures in grey."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        wide = (1, 16, 32, 64)
+        self.convs = nn.ModuleList([nn.Conv2d(a, b, 3, 2, 1) for a, b in itertools.pairwise(wide)])
+        self.feature, self.out = nn.Linear(64 * 16, 64), nn.Linear(64, CLASSES)
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """Return features (N, 64) of RGB (N, 3, 32, 32) in 0..1."""
+        x = rgb.mean(1, keepdim=True)
+        for conv in self.convs:
+            x = F.relu(conv(x))
+        return F.relu(self.feature(x.flatten(1)))
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return logits (N, 10) of RGB (N, 3, 32, 32) in 0..1."""
+        return self.out(self.features(rgb))  # type: ignore[no-any-return]
+
+
+def trained_classifier(data: LabelledPictures, steps: int, seed: int) -> Classifier:
+    """Return a classifier trained on random batches of the data."""
+    torch.manual_seed(seed)
+    net, rng = Classifier(), np.random.default_rng(seed)
+    optimiser = torch.optim.Adam(net.parameters(), _RATE)
+    for _ in range(steps):
+        chosen = rng.integers(0, len(data), _BATCH)
+        wanted = torch.from_numpy(data.labels[chosen]).argmax(1)
+        loss = F.cross_entropy(net(as_tensor(data.pictures_rgb[chosen])), wanted)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+    return net.eval()
+
+
+def as_tensor(pictures_rgb: ImageU8) -> Tensor:
+    """Return (N, 3, S, S) in 0..1 of (N, S, S, 3) uint8."""
+    return torch.from_numpy(np.ascontiguousarray(pictures_rgb)).permute(0, 3, 1, 2).float() / 255
+
+
+@torch.inference_mode()
+def judged(net: Classifier, pictures_rgb: ImageU8) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return features (N, 64) and the likeliest class (N,) of pictures (N, 32, 32, 3) uint8."""
+    features = net.features(as_tensor(pictures_rgb))
+    return features.numpy(), net.out(features).argmax(1).numpy()

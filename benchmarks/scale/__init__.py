@@ -1,0 +1,1 @@
+"""Many files: speed of jobs and clusters, and the schedule on many nodes."""

@@ -1,0 +1,51 @@
+"""How much ink is drawn: strands of hair, creases of skin and folds of clothes are dark tones rather than lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
+
+from engines.drawing.medium import Medium
+from engines.drawing.plane_set import HAIR, INK, SHADE
+from engines.drawing.strokes import Points
+from engines.regions.upright import FACE_OVAL
+
+ImageU8 = NDArray[np.uint8]
+
+_LOCK_PX = 11  # of the fields: shades of hair that are smaller would be spots
+_SOFT = 0.02  # width of the transitions, as a part of the face's width
+
+
+def shade_and_ink(fields: ImageU8, faces_xy: Sequence[Points], medium: Medium, *, hair: bool) -> ImageU8:
+    """Return the shade, and the ink as it is drawn, (H, W, 2) uint8, of fields (H, W, 3) uint8.
+
+    Args:
+        fields: See `Planes.fields`.
+        faces_xy: (478, 2) landmarks of each face, face mesh order, pixels of the fields.
+        medium: Its values `hair`, `face` and `body` say how much of the ink remains where.
+        hair: Whether the hair plane is valid.
+    """
+    ink = cv2.extractChannel(fields, INK)
+    drawn = np.asarray(cv2.LUT(ink, medium.ink_in_body), np.uint8)
+    if faces_xy:
+        width_px = max(float(np.ptp(np.asarray(faces_xy[0])[FACE_OVAL, 0])), 4.0)
+        in_face = np.zeros(ink.shape, np.uint8)
+        for face_xy in faces_xy:
+            cv2.fillPoly(in_face, [np.rint(np.asarray(face_xy)[FACE_OVAL]).astype(np.int32)], (255,))
+        soft = cv2.blur(in_face, (2 * round(_SOFT * width_px) + 1,) * 2)
+        drawn = _mixed(drawn, cv2.LUT(ink, medium.ink_in_face), soft)
+    shade = np.asarray(cv2.extractChannel(fields, SHADE), np.uint8)
+    if hair:
+        in_hair = cv2.extractChannel(fields, HAIR)
+        drawn = _mixed(drawn, cv2.LUT(ink, medium.ink_in_hair), in_hair)
+        shade = _mixed(shade, cv2.blur(shade, (_LOCK_PX, _LOCK_PX)), in_hair)
+    return np.asarray(cv2.merge([shade, drawn]), np.uint8)
+
+
+def _mixed(below: ImageU8, above: MatLike, mask: MatLike) -> ImageU8:
+    part = cv2.multiply(above, mask, scale=1 / 255)
+    return np.asarray(cv2.add(part, cv2.multiply(below, cv2.bitwise_not(mask), scale=1 / 255)), np.uint8)

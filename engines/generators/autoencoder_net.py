@@ -1,0 +1,134 @@
+"""Autoencoder: pictures through a latent of few numbers and back, plain or variational."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engines.generators.spec import Argument, GeneratorSpec
+
+SPEC = GeneratorSpec(
+    name="autoencoder",
+    network="Autoencoder",
+    paper="Hinton & Salakhutdinov 2006; variational: Kingma & Welling 2014, arXiv:1312.6114",
+    arguments={
+        "side": Argument(64, 16, 256),
+        "channels": Argument(32, 8, 256),
+        "halvings": Argument(3, 1, 5),
+        "latent": Argument(200, 8, 4096),
+        "batch_norm": Argument(True),
+        "dropout": Argument(False),
+        "variational": Argument(False),
+    },
+    method="autoencoder",
+    optimiser="adamw",
+    benchmarked=False,
+)
+_LEAK, _DROPPED = 0.3, 0.25
+
+
+class ConvEncoder(nn.Module):
+    """Convolutions with LeakyReLU, then a dense layer to the latent.
+
+    Args:
+        channels: Of the picture.
+        side: Width and height of the picture.
+        filters: Output channels of each convolution; its kernel and stride are in the next two.
+        latent: Numbers of the latent.
+        variational: A second dense layer returns the logarithms of the latent's variances.
+    """
+
+    def __init__(
+        self, channels: int, side: int, filters: Sequence[int], kernels: Sequence[int], strides: Sequence[int],
+        latent: int, *, batch_norm: bool = False, dropout: bool = False, variational: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        layers: list[nn.Module] = []
+        for into, out, kernel, stride in zip((channels, *filters), filters, kernels, strides, strict=False):
+            layers.append(nn.Conv2d(into, out, kernel, stride, kernel // 2))
+            layers += _after(out, batch_norm, dropout)
+            side = (side - 1) // stride + 1
+        self.shape = (filters[-1], side, side)
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.mean = nn.Linear(filters[-1] * side * side, latent)
+        self.log_variance = nn.Linear(filters[-1] * side * side, latent) if variational else None
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the mean and the logarithm of the variance, (N, latent) each, of pictures (N, C, side, side)."""
+        flat = self.layers(pictures)
+        return self.mean(flat), None if self.log_variance is None else self.log_variance(flat)
+
+
+class ConvDecoder(nn.Module):
+    """The mirror of a `ConvEncoder`: a dense layer and transposed convolutions, then the sigmoid.
+
+    Args:
+        shape: Channels, height and width at the encoder's end; the others are the encoder's.
+    """
+
+    def __init__(
+        self, channels: int, shape: tuple[int, int, int], filters: Sequence[int], kernels: Sequence[int],
+        strides: Sequence[int], latent: int, *, batch_norm: bool = False, dropout: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.shape = shape
+        self.dense = nn.Linear(latent, shape[0] * shape[1] * shape[2])
+        outs = [*filters[-2::-1], channels]
+        layers: list[nn.Module] = []
+        for into, out, kernel, stride in zip(filters[::-1], outs, kernels[::-1], strides[::-1], strict=True):
+            layers.append(nn.ConvTranspose2d(into, out, kernel, stride, kernel // 2, output_padding=stride - 1))
+            layers += _after(out, batch_norm, dropout) if len(layers) < 1 or out != channels else []
+        self.layers = nn.Sequential(*layers, nn.Sigmoid())
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Return pictures (N, C, side, side) in 0..1 of latents (N, latent)."""
+        return self.layers(self.dense(latents).unflatten(1, self.shape))  # type: ignore[no-any-return]
+
+
+class Autoencoder(nn.Module):
+    """An encoder and a decoder of four or so layers. Pictures are resized to the network's side and back.
+
+    Args:
+        side: Width and height inside the network, a multiple of 2 to the power of `halvings`.
+        channels: Filters of the first convolution; the others have twice as many.
+        halvings: Convolutions with stride 2, between a first and a last one with stride 1.
+        latent: Numbers of the latent (`z_dim`).
+        batch_norm: Batch normalisation after each LeakyReLU.
+        dropout: A quarter of the values is dropped after each layer in training.
+        variational: Latents are drawn in training around the encoder's mean with its variance.
+    """
+
+    def __init__(
+        self, side: int = 64, channels: int = 32, halvings: int = 3, latent: int = 200, batch_norm: bool = True,
+        dropout: bool = False, variational: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if side % 2**halvings:
+            raise ValueError(f"side {side} cannot be halved {halvings} times")
+        self.side = side
+        filters = (channels, *(2 * channels,) * (halvings + 1))
+        kernels, strides = (3,) * (halvings + 2), (1, *(2,) * halvings, 1)
+        options = {"batch_norm": batch_norm, "dropout": dropout}
+        self.encoder = ConvEncoder(3, side, filters, kernels, strides, latent, variational=variational, **options)
+        self.decoder = ConvDecoder(3, self.encoder.shape, filters, kernels, strides, latent, **options)
+        self.moments: tuple[Tensor, Tensor | None] | None = None  # of the last batch in training
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return the pictures (N, 3, H, W) in 0..1 that the latents of RGB (N, 3, H, W) in 0..1 stand for."""
+        small = F.interpolate(rgb, (self.side, self.side), mode="bilinear", align_corners=False)
+        mean, log_variance = self.encoder(small)
+        if self.training:
+            self.moments = mean, log_variance
+            if log_variance is not None:
+                mean = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        picture = self.decoder(mean)
+        return F.interpolate(picture, rgb.shape[2:], mode="bilinear", align_corners=False)
+
+
+def _after(channels: int, batch_norm: bool, dropout: bool) -> list[nn.Module]:
+    """Return what follows a convolution."""
+    norm: list[nn.Module] = [nn.BatchNorm2d(channels)] if batch_norm else []
+    return [nn.LeakyReLU(_LEAK), *norm, *([nn.Dropout2d(_DROPPED)] if dropout else [])]

@@ -1,0 +1,1 @@
+"""Face recognition: crops, networks, embeddings, and decisions on persons."""

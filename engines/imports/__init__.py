@@ -1,0 +1,1 @@
+"""Networks of other programs: checkpoints and graphs become styles."""

@@ -1,0 +1,131 @@
+"""Aligned faces of two persons, and their warped batches for a face swap."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.training.data.displacement import pixel_grid, smooth_field
+from engines.training.data.picture_pairs import ImageU8
+from engines.training.data.webcam import light_curve, relit, spoil
+
+MARGIN = 0.12  # of the kept crops on each side, in parts of the network's side
+_TURN_DEG, _ZOOM, _SHIFT = 8.0, 0.05, 0.03  # standard deviations, the last in parts of the side
+_WARP = 0.025  # standard deviation of the warp, in parts of the side
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SwapFaces:
+    """Faces of the person who is replaced and of the one who takes the place.
+
+    Attributes:
+        one: (N, K, K, 4) uint8: RGB in the usual colours, and the weight: 0 outside of the face, 128 in it, 255 at
+            eyes and mouth. K is the side with the margin.
+        other: The same of the other person.
+        side_px: Side of the network's pictures.
+        terms: Of use.
+        persons: Names of both, as they were given with their consent.
+    """
+
+    one: ImageU8
+    other: ImageU8
+    side_px: int
+    terms: str
+    persons: tuple[str, str]
+
+    def __len__(self) -> int:
+        """Return the number of faces of both."""
+        return len(self.one) + len(self.other)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all pixels."""
+        digest = hashlib.sha256(self.one.tobytes())
+        digest.update(self.other.tobytes())
+        return digest.hexdigest()
+
+    def split(self, held_out: int) -> tuple[SwapFaces, SwapFaces]:
+        """Return the faces to train on, and evenly spaced ones to look at: at most an eighth of each person's."""
+        parts = []
+        for faces in (self.one, self.other):
+            count = max(1, min(held_out, len(faces) // 8))
+            chosen = np.linspace(0, len(faces) - 1, count + 2).round().astype(int)[1:-1]
+            parts.append((np.delete(faces, chosen, 0), faces[chosen]))
+        (one, one_held), (other, other_held) = parts
+        return replace(self, one=one, other=other), replace(self, one=one_held, other=other_held)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SwapBatch:
+    """Faces of the first person, then as many of the other.
+
+    Attributes:
+        warped_rgb: (2 N, S, S, 3) uint8.
+        after_rgb: The same faces without the warp.
+        weight: (2 N, S, S) uint8; see `SwapFaces`.
+    """
+
+    warped_rgb: ImageU8
+    after_rgb: ImageU8
+    weight: ImageU8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwapBatches:
+    """Batches by step: turned, mirrored and relit faces, and the same ones warped by a random grid."""
+
+    faces: SwapFaces
+    batch: int
+    webcam: float
+    seed: int
+    rank: int
+
+    def __getitem__(self, step: int) -> SwapBatch:
+        """Return the batch of a step."""
+        rng = np.random.default_rng((self.seed, self.rank, step))
+        persons = (self.faces.one, self.faces.other)
+        views = [self._view(faces[rng.integers(len(faces))], rng) for faces in persons for _ in range(self.batch)]
+        warped, after = (np.stack(one) for one in zip(*views, strict=True))
+        return SwapBatch(warped, after[:, :, :, :3], after[:, :, :, 3])
+
+    def _view(self, face: ImageU8, rng: np.random.Generator) -> tuple[ImageU8, ImageU8]:
+        """Return the warped face (S, S, 3) and the unwarped one with its weight (S, S, 4)."""
+        side, kept = self.faces.side_px, len(face)
+        if rng.random() < 0.5:
+            face = face[:, ::-1]
+        matrix = _placed(rng, side, kept)
+        down, across = pixel_grid(side)
+        wide, high = smooth_field(rng, _WARP * side, side)
+        places = [matrix[i, 0] * (across + wide) + matrix[i, 1] * (down + high) + matrix[i, 2] for i in (0, 1)]
+        maps = [np.asarray(one, np.float32) for one in places]
+        face = np.ascontiguousarray(relit(face, light_curve(rng, 0.25)))
+        warped = cv2.remap(face[:, :, :3], *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        after = cv2.warpAffine(
+            face, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        )
+        return spoil(np.asarray(warped, np.uint8), rng, self.webcam), np.asarray(after, np.uint8)
+
+
+def random_faces(side_px: int) -> SwapFaces:
+    """Return random pixels that stand for the faces of a training."""
+    kept = side_px + 2 * round(MARGIN * side_px)
+    one, other = np.random.default_rng(0).integers(0, 256, (2, 4, kept, kept, 4), np.uint8)
+    return SwapFaces(one, other, side_px, "", ("", ""))
+
+
+def inner(faces: ImageU8, side_px: int) -> ImageU8:
+    """Return kept crops (N, K, K, C) without their margin: (N, S, S, C)."""
+    margin = (faces.shape[1] - side_px) // 2
+    return faces[:, margin : margin + side_px, margin : margin + side_px]
+
+
+def _placed(rng: np.random.Generator, side: int, kept: int) -> NDArray[np.float64]:
+    """Return the (2, 3) matrix from pixels of the network's picture to those of the kept crop."""
+    turn, zoom = math.radians(rng.normal(0, _TURN_DEG)), math.exp(rng.normal(0, _ZOOM))
+    linear = zoom * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    shift = (kept - 1) / 2 + rng.normal(0, _SHIFT * side, 2)
+    return np.column_stack((linear, shift - linear @ np.full(2, (side - 1) / 2)))

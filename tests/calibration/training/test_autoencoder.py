@@ -1,0 +1,48 @@
+"""Autoencoder and VAE: the layers of the textbook network, and trainings from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from support.cli_parts import call
+
+from engines.generators.autoencoder_net import ConvDecoder, ConvEncoder
+from engines.styles import load_style
+from live.portrait import portrait_bgr
+
+FILTERS, KERNELS, STRIDES = (32, 64, 64, 64), (3, 3, 3, 3), (1, 2, 2, 1)
+
+
+def count(net: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in net.parameters())
+
+
+def test_the_encoder_for_digits_has_98946_parameters() -> None:
+    encoder = ConvEncoder(1, 28, FILTERS, KERNELS, STRIDES, 2)
+    decoder = ConvDecoder(1, encoder.shape, FILTERS, KERNELS, STRIDES, 2)
+    assert count(encoder) == 98_946 and encoder.shape == (64, 7, 7)
+    pictures = decoder(encoder(torch.rand(3, 1, 28, 28))[0])
+    assert pictures.shape == (3, 1, 28, 28) and pictures.min() > 0 and pictures.max() < 1
+
+
+@pytest.mark.parametrize("method", ["autoencoder", "vae"])
+def test_both_are_trained_from_one_folder(method: str, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / "photos" / f"{i}.png"), np.roll(portrait_bgr()[::2, ::2], 30 * i, axis=1))
+    words = ("--before", tmp_path / "photos", "--after", tmp_path / "photos", "--no-cut", "--work", tmp_path / "work")
+    small = ("--arg", "side=16", "--arg", "channels=8", "--arg", "latent=8", "--steps", 4, "--batch", 2)
+    done = call("train", "faces", "--method", method, *words, *small, "--precision", "32-true", "--workers", 0)
+    assert done.returncode == 0, done.stderr
+    card = load_style("faces").card
+    assert card["method"] == method and card["generator_args"].get("variational", False) == (method == "vae")
+
+
+def test_another_generator_has_no_latent(tmp_path: Path) -> None:
+    words = ("--before", tmp_path, "--after", tmp_path, "--no-cut")
+    done = call("train", "faces", "--method", "vae", "--generator", "toon_net", *words)
+    assert done.returncode == 2 and "it has no latent" in done.stderr

@@ -1,0 +1,54 @@
+"""Planes of consecutive frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engines.drawing.plane_set import Planes
+from engines.drawing.steady_planes import SteadyPlanes
+
+_RNG = np.random.default_rng(5)
+
+
+def _planes(level: float = 120.0, noise: float = 0.0, left: int = 20) -> Planes:
+    """Return grey planes with a dark square from a column on."""
+    fields = np.full((96, 96, 3), level, np.float32)
+    fields[30:60, left : left + 30] = 30
+    fields += _RNG.normal(0, noise, fields.shape) if noise else 0
+    whole = np.asarray(fields.round().clip(0, 255), np.uint8)
+    return Planes(np.ascontiguousarray(whole[::2, ::2]), whole)
+
+
+def _played(frames: list[Planes], centres: list[float], step_s: float = 1 / 30) -> list[Planes]:
+    steady = SteadyPlanes(frames[0], (centres[0], 0.5), 0.0)
+    shown = [steady.planes]
+    for number, (planes, x) in enumerate(zip(frames[1:], centres[1:], strict=True), 1):
+        steady = steady.followed_by(planes, (x, 0.5), number * step_s)
+        shown.append(steady.planes)
+    return shown
+
+
+@pytest.mark.parametrize("array", ["colour", "fields"])
+def test_noise_of_the_camera_becomes_half(array: str) -> None:
+    frames = [_planes(noise=3.0) for _ in range(20)]
+    shown = _played(frames, [0.5] * 20)
+    films = [[getattr(one, array).astype(int) for one in film[5:]] for film in (frames, shown)]
+    flicker = [np.abs(np.diff(film, axis=0)).mean() for film in films]
+    assert flicker[1] < 0.5 * flicker[0]
+
+
+def test_large_changes_are_shown_at_once() -> None:
+    shown = _played([_planes(), _planes(220.0)], [0.5, 0.5])
+    assert np.abs(shown[1].fields[:20].astype(int) - 220).max() <= 1
+
+
+def test_planes_follow_a_moving_face_without_a_trail() -> None:
+    frames = [_planes(left=20 + 2 * number) for number in range(6)]
+    shown = _played(frames, [0.5 + 2 * number / 96 for number in range(6)])
+    assert np.abs(shown[-1].fields.astype(int) - frames[-1].fields).max() <= 3
+
+
+def test_nothing_is_smoothed_after_a_gap() -> None:
+    shown = _played([_planes(), _planes(130.0)], [0.5, 0.5], step_s=0.5)
+    assert (shown[1].fields[:20] == 130).all()

@@ -1,0 +1,137 @@
+"""`veneer paint` with a VGG of random weights: options, costs, masks, an interruption, and wrong input."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.cli_parts import call
+from support.vgg_parts import keep_vgg
+
+from engines.painting.gatys import Costs, paint
+from engines.painting.paint_options import PaintOptions
+from engines.painting.vgg_file import load_vgg
+from engines.painting.vgg_network import VggNetwork
+from live.pipeline.frame import ImageU8
+from live.portrait import portrait_bgr
+
+FAST = ("--size", "64", "--iterations", "6")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder with a photo and two style pictures; a VGG is added."""
+    keep_vgg()
+    cv2.imwrite(str(tmp_path / "photo.png"), portrait_bgr()[::4, ::4])
+    stripes = np.zeros((64, 96, 3), np.uint8)
+    stripes[::8] = stripes[1::8] = (40, 60, 220)
+    cv2.imwrite(str(tmp_path / "style.png"), stripes)
+    cv2.imwrite(str(tmp_path / "other.png"), 255 - stripes)
+    return tmp_path
+
+
+def test_a_painting_gets_closer_to_the_style(pictures: Path) -> None:
+    preview = pictures / "so-far.png"
+    words = ("--preview", preview, "--preview-every", 2, "--also", f"{pictures / 'other.png'}=0.5", "--smooth", 0.01)
+    done = call("paint", pictures / "photo.png", pictures / "style.png", pictures / "out.png", *FAST, *words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("6 iterations, cost ") and "% less), at 64x64; " in done.stdout
+    assert "GB of memory at most -> " in done.stdout
+    assert preview.is_file()
+    out = cv2.imread(str(pictures / "out.png"))
+    assert out is not None and out.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("optimiser", ["lbfgs", "adam"])
+def test_costs_fall_with_both_optimisers(pictures: Path, optimiser: str) -> None:
+    network = VggNetwork(load_vgg(), "conv5_1")
+    style = cv2.imread(str(pictures / "style.png"))
+    assert style is not None
+    options = PaintOptions(size=64, iterations=14, optimiser=optimiser)
+    costs = paint(portrait_bgr()[::4, ::4, ::-1].copy(), [(style, 1.0)], network, options).costs[0]  # type: ignore[list-item]
+    assert len(costs) == 14 and min(one.total for one in costs) < 0.9 * costs[0].total
+
+
+def test_an_interruption_keeps_the_best_so_far(pictures: Path) -> None:
+    network, photo = VggNetwork(load_vgg(), "conv5_1"), portrait_bgr()[::4, ::4, ::-1].copy()
+    seen: list[Costs] = []
+
+    def on_step(done: int, total: int, costs: Costs, picture: Callable[[], ImageU8]) -> None:
+        seen.append(costs)
+        if done == 3:
+            raise KeyboardInterrupt
+
+    painting = paint(photo, [(photo[::-1].copy(), 1.0)], network, PaintOptions(size=64, iterations=99), on_step)
+    assert len(seen) == len(painting.costs[0]) == 3 and painting.best_rgb.shape == (64, 64, 3)
+
+
+def test_ctrl_c_writes_the_painting(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from live.render import picture_painting
+
+    def interrupted(
+        path: Path, bgr: ImageU8, write: Callable[[Path, ImageU8], None] = picture_painting.write_picture
+    ) -> None:
+        if path.name == "preview.png":
+            os.kill(os.getpid(), signal.SIGINT)
+        write(path, bgr)
+
+    monkeypatch.setattr(picture_painting, "write_picture", interrupted)
+    words = ("--preview", pictures / "preview.png", "--preview-every", 2)
+    done = call("paint", pictures / "photo.png", pictures / "style.png", pictures / "out.png", *FAST, *words)
+    assert done.returncode == 130 and (pictures / "out.png").is_file()
+    assert done.stdout.startswith("2 iterations")
+
+
+def test_only_the_room_leaves_the_person_bare(pictures: Path) -> None:
+    done = call("paint", pictures / "photo.png", pictures / "style.png", pictures / "out.png", *FAST, "--only", "room")
+    assert done.returncode == 0, done.stderr
+    out = cv2.imread(str(pictures / "out.png"))
+    bare = cv2.resize(portrait_bgr()[::4, ::4], (64, 64), interpolation=cv2.INTER_AREA)
+    assert out is not None
+    off = np.abs(out.astype(int) - bare).max(2)
+    assert np.median(off[16:24, 25:32]) < 12 < np.median(off[:8, :8])  # the face; a corner of the room
+
+
+def test_the_photos_colours_are_kept(pictures: Path) -> None:
+    words = ("--colours", "photo")
+    done = call("paint", pictures / "photo.png", pictures / "style.png", pictures / "out.png", *FAST, *words)
+    assert done.returncode == 0, done.stderr
+    out = cv2.imread(str(pictures / "out.png"))
+    assert out is not None
+    bare = cv2.resize(portrait_bgr()[::4, ::4], (64, 64), interpolation=cv2.INTER_AREA)
+    labs = [cv2.cvtColor(one, cv2.COLOR_BGR2LAB).astype(int) for one in (out, bare)]
+    assert np.abs(labs[0][..., 1:] - labs[1][..., 1:]).mean() < 9
+
+
+def test_large_paintings_begin_coarse() -> None:
+    assert PaintOptions(size=1920, iterations=100).levels == [(480, 100), (960, 25), (1920, 25)]
+    assert PaintOptions(size=512).levels == [(512, 300)]
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("--layers", "1,2"), "not five weights"),
+        (("--optimiser", "sgd"), "there is no such"),
+        (("--content", 0, "--style", 0), "nothing is left to paint"),
+        (("--also", "style.png=much"), "write FILE=WEIGHT"),
+        (("--size", 8), "out of range"),
+        (("--preview", "preview.txt"), "unknown kind"),
+    ],
+)
+def test_wrong_options_give_one_line(words: tuple[object, ...], said: str, tmp_path: Path) -> None:
+    for name in ("photo.png", "style.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((20, 20, 3), np.uint8))
+    done = call("paint", "photo.png", "style.png", "out.png", *words, cwd=tmp_path)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and said in done.stderr
+
+
+def test_without_vgg_the_command_says_how_to_add_it(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 20, 3), np.uint8))
+    done = call("paint", "a.png", "a.png", "out.png", cwd=tmp_path)
+    assert done.returncode == 2 and "add one: veneer models add vgg FILE" in done.stderr

@@ -1,0 +1,129 @@
+"""Training from noise: every family trains and resumes, bad pictures and labels are one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from calibration.training.train_request import TrainRequest
+from engines.errors import OptionsError
+from engines.training.augmentation import augmented
+from engines.training.data.labelled_pictures import open_labelled, random_labelled, read_labels
+from engines.training.method import TrainingMethod
+from engines.training.methods import FROM_NOISE, load_method
+from engines.training.metrics.precision_recall import precision_recall
+from engines.training.progress import DivergedError, Watch
+from engines.training.trainer import fit
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+class KillError(Exception):
+    """Stands for a killed process."""
+
+
+def noise_method(name: str, **changes: Any) -> TrainingMethod[Any]:
+    """A family with a few channels on pictures of 16 pixels."""
+    chosen = load_method(name)
+    classes = {"classes": 3} if name == "conditional" else {}
+    styled = {"mapping": 2} if name.startswith("stylegan") else {}
+    values = {
+        **chosen.presets[""], "side_px": 16, "critic_channels": 4, "batch": 4, "steps": 4, "check_every": 2,
+        "workers": 0, "precision": "32-true", "generator_args": {"channels": 4, "latent": 8, **classes, **styled},
+        "path_every": 1, "r1_every": 2, **changes,
+    }  # fmt: skip
+    return chosen(chosen.config_class(**values), random_labelled(16, 3 if classes else 0))
+
+
+@pytest.mark.parametrize("name", FROM_NOISE)
+def test_a_resumed_run_gives_the_same_samples(name: str, tmp_path: Path) -> None:
+    changes = {"ada": 0.6} if name == "stylegan2" else {}
+    whole = fit(noise_method(name, **changes), tmp_path / "whole")
+
+    def on_step(done: int) -> None:
+        if done == 3:
+            raise KillError
+
+    with pytest.raises(KillError):
+        fit(noise_method(name, **changes), tmp_path / "killed", watch=Watch(on_step=on_step))
+    resumed = fit(noise_method(name, **changes), tmp_path / "killed", resume=True)
+    for key, tensor in whole.net.state_dict().items():
+        assert torch.equal(tensor, resumed.net.state_dict()[key]), key
+    sheets = [sorted((tmp_path / run / "growth").glob("*.png")) for run in ("whole", "killed")]
+    assert [path.name for path in sheets[0]] == ["000000002.png", "000000004.png"]
+    assert [path.read_bytes() for path in sheets[0]] == [path.read_bytes() for path in sheets[1]]
+
+
+def test_a_conditional_network_needs_labels(tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match="no labels - give --photos DIR, and --labels CSV for cgan"):
+        TrainRequest(name="people", method="conditional", photos=tmp_path)
+
+
+def test_networks_grow_from_4_pixels_to_all() -> None:
+    config = noise_method("pggan", steps=100, grow=0.8).config
+    assert [config.level(step) for step in (0, 20, 30, 40, 70, 80, 99)] == [0, 0, 0.5, 1, 1.5, 2, 2]
+
+
+def test_augmentation_is_off_at_no_chance() -> None:
+    torch.manual_seed(0)
+    rgb = torch.rand(8, 3, 16, 16)
+    assert torch.allclose(augmented(rgb, torch.tensor(0.0)), rgb, atol=1e-5)
+    assert not torch.allclose(augmented(rgb, torch.tensor(0.8)), rgb, atol=0.1)
+
+
+def test_precision_and_recall_tell_collapse_from_noise() -> None:
+    rng = np.random.default_rng(0)
+    real, fake = rng.standard_normal((2, 200, 8)).astype(np.float32)
+    assert min(precision_recall(real, fake)) > 0.6
+    precision, recall = precision_recall(real, 0.01 * fake)
+    assert precision > 0.9 and recall < 0.1
+    assert precision_recall(real, fake + 100) == (0, 0)
+
+
+def test_a_nan_of_a_noise_method_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match=r"loss is (nan|inf) at step|a weight is not finite"):
+        fit(noise_method("dcgan", peak_lr=1e30, steps=50, gan="lsgan"), tmp_path)
+
+
+def test_sizes_that_are_no_power_of_two_are_one_line() -> None:
+    with pytest.raises(OptionsError, match="--size 48: not a power of two"):
+        noise_method("dcgan", side_px=48)
+
+
+def pictures(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for i in range(count):
+        cv2.imwrite(str(folder / f"{i:02}.png"), np.full((20, 24, 3), 10 * i, np.uint8))
+    return folder
+
+
+def test_labels_become_ones_and_zeros(tmp_path: Path) -> None:
+    rows = [f"{i:02}.png,{'dark' if i % 2 else 'light'},{'yes' if i < 4 else 'no'}" for i in range(18)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,hair,glasses", *rows]))
+    labels = read_labels(tmp_path / "labels.csv")
+    data, skipped = open_labelled(pictures(tmp_path / "in", 20), 16, labels, "", lambda _total: None)
+    assert labels.attributes == {"hair": ("dark", "light"), "glasses": ("no", "yes")}
+    assert data.labels[0].tolist() == [0, 1, 0, 1] and data.pictures_rgb.shape == (18, 16, 16, 3)
+    assert "2 without a label" in skipped.line()
+
+
+@pytest.mark.parametrize(
+    ("count", "table", "line"),
+    [
+        (3, "", "3 usable pictures"),
+        (20, "file,hair\nother.png,dark", "0 usable pictures .skipped: 20 without a label"),
+        (20, "name,hair\n00.png,dark", "no column file"),
+        (20, "file,hair", "no row in it"),
+    ],
+)
+def test_pictures_and_labels_that_do_not_fit(count: int, table: str, line: str, tmp_path: Path) -> None:
+    folder, labels = pictures(tmp_path / "in", count), tmp_path / "labels.csv"
+    labels.write_text(table)
+    with pytest.raises(OptionsError, match=line) as error:
+        open_labelled(folder, 16, read_labels(labels) if table else None, "", lambda _total: None)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,277 @@
+"""Networks from noise are trained, imported and sampled by commands; the still card takes a portrait."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from engines.errors import OptionsError
+from engines.generators.registry import fresh_generator
+from engines.imports.checkpoint_fit import MismatchError
+from engines.imports.checkpoint_import import import_checkpoint
+from engines.portraits import portrait_sampler as sampler
+from engines.portraits.portrait_network import PortraitNetwork, load_portraits
+from engines.styles import portraits_folder
+from engines.training.style_card import save_style
+from live.commands.card_command import card
+from live.commands.sample_command import sample
+from live.render import privacy_fallback
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+ATTRIBUTES = {"hair": ["dark", "light"], "glasses": ["no", "yes"]}
+
+
+def written(name: str, generator: str, **arguments: Any) -> PortraitNetwork:
+    """A small network with random weights in the user's folder."""
+    torch.manual_seed(0)
+    arguments = {"latent": 8, "side_px": 32, "channels": 8, **arguments}
+    net = fresh_generator(generator, arguments)
+    for key, weight in net.named_parameters():
+        if key.endswith("noise.weight"):
+            nn.init.constant_(weight, 0.5)
+        if key.startswith("to_rgb") and key.endswith("conv.weight"):
+            nn.init.normal_(weight, std=0.15)  # few values are beyond black and white
+        if generator == "dcgan" and weight.dim() > 1:
+            nn.init.normal_(weight, std=0.3)
+    attributes = ATTRIBUTES if arguments.get("classes") else {}
+    described = {"name": name, "generator": generator, "generator_args": arguments, "size_wh": [32, 32]}
+    portraits_folder().mkdir(parents=True, exist_ok=True)
+    save_style(net, {**described, "attributes": attributes}, portraits_folder())
+    return load_portraits(name)
+
+
+def options(**given: Any) -> dict[str, Any]:
+    """The options of `veneer sample` with their defaults."""
+    usual: dict[str, Any] = {
+        "count": 4, "seed": 0, "truncation": 1.0, "wanted": "", "grid": None, "out": None, "interpolate": None,
+        "film": None, "mix": None, "latents": None, "noise": "constant", "project": None, "steps": 4,
+    }  # fmt: skip
+    return {**usual, **given}
+
+
+def test_a_seed_gives_the_same_picture_at_any_count(tmp_path: Path) -> None:
+    written("faces", "stylegan2")
+    sample("faces", **options(count=3, seed=5, out=tmp_path / "a", grid=tmp_path / "a.png"))
+    sample("faces", **options(count=1, seed=7, out=tmp_path / "b"))
+    assert [path.name for path in sorted((tmp_path / "a").iterdir())] == [f"{i:06}.png" for i in (5, 6, 7)]
+    assert (tmp_path / "a" / "000007.png").read_bytes() == (tmp_path / "b" / "000007.png").read_bytes()
+    assert cv2.imread(str(tmp_path / "a.png")).shape == (64, 64, 3)
+
+
+def test_truncation_ends_at_one_mean_picture() -> None:
+    network = written("faces", "stylegan2")
+    noise = sampler.drawn_latents(network, 3, 0)
+    spread = [sampler.pictures(network, noise, None, share).std(0).mean() for share in (0.0, 0.5, 1.0)]
+    assert spread[0] < 1 < spread[1] < spread[2]
+    none, constant = (sampler.pictures(network, noise, None, 1.0, kind) for kind in ("none", "constant"))
+    assert not np.array_equal(none, constant)
+
+
+def test_ways_between_latents_keep_their_length() -> None:
+    torch.manual_seed(0)
+    one, other = torch.randn(2, 512)
+    way = sampler.between(one, other, 9, spherical=True)
+    assert torch.allclose(way[[0, -1]], torch.stack((one, other)), atol=1e-3)
+    assert way.norm(dim=1).min() > 0.95 * torch.stack((one, other)).norm(dim=1).min()
+    assert torch.allclose(sampler.between(one, other, 3, spherical=False)[1], (one + other) / 2, atol=1e-5)
+
+
+@pytest.mark.parametrize("generator", ["dcgan", "stylegan"])
+def test_a_film_leads_from_one_picture_to_another(generator: str, tmp_path: Path) -> None:
+    written("faces", generator)
+    sample("faces", **options(interpolate=(1, 2), film=tmp_path / "way.mp4"))
+    film = cv2.VideoCapture(str(tmp_path / "way.mp4"))
+    assert int(film.get(cv2.CAP_PROP_FRAME_COUNT)) == 48
+
+
+def test_the_table_mixes_the_columns_styles_into_rows(tmp_path: Path) -> None:
+    network = written("faces", "stylegan2")
+    sample("faces", **options(mix=(2, 3), grid=tmp_path / "mix.png"))
+    assert cv2.imread(str(tmp_path / "mix.png")).shape == (32 * (1 + 2 * 2), 32 * 4, 3)  # coarse and middle layers
+    styles = sampler.styles_of(network, sampler.drawn_latents(network, 2, 0), None, 1.0)
+    table = sampler.mixed(network, styles[:1], styles)
+    assert np.array_equal(table["coarse"][0, 0], sampler.of_styles(network, styles[:1])[0])
+    assert not np.array_equal(table["coarse"][0, 1], table["middle"][0, 1])
+
+
+def test_a_photo_of_the_network_is_found_again(tmp_path: Path) -> None:
+    network = written("faces", "stylegan2")
+    target = sampler.pictures(network, sampler.drawn_latents(network, 1, 3), None)[0]
+    cv2.imwrite(str(tmp_path / "photo.png"), target[..., ::-1])
+    sample("faces", **options(project=tmp_path / "photo.png", steps=80, grid=tmp_path / "found.png"))
+    both = cv2.imread(str(tmp_path / "found.png")).astype(float)
+    mean = sampler.of_styles(network, network.net.mean_style()[None])[0]
+    found = np.abs(both[:, :32] - both[:, 32:]).mean()
+    assert found < 0.7 * np.abs(mean.astype(float) - target).mean()
+    sample("faces", **options(latents=tmp_path / "found.npz", out=tmp_path / "again"))
+    assert np.abs(cv2.imread(str(tmp_path / "again" / "000000.png")) - both[:, 32:]).max() == 0
+
+
+def test_labels_choose_among_pictures() -> None:
+    network = written("people", "dcgan", classes=4)
+    noise = sampler.drawn_latents(network, 2, 0)
+    label = network.label("hair=light,glasses=no")
+    assert label is not None and label.tolist() == [[0, 1, 1, 0]]
+    dark = sampler.pictures(network, noise, network.label("dark"))
+    assert not np.array_equal(sampler.pictures(network, noise, label), dark)
+    for asked, line in (("blond", "use dark, light"), ("hat=yes", "attributes are hair, glasses")):
+        with pytest.raises(OptionsError, match=line):
+            network.label(asked)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({}, "nowhere to write to"),
+        ({"film": Path("a.mp4")}, "one of them is missing"),
+        ({"mix": (2, 2)}, "nowhere to write to"),
+        ({"grid": Path("a.png"), "noise": "loud"}, "use none, constant, random"),
+        ({"grid": Path("a.png"), "wanted": "blond"}, "has no labels"),
+        ({"grid": Path("a.png"), "mix": (0, 2)}, "not a size for a table"),
+        ({"grid": Path("a.png"), "latents": Path("none.npz")}, "--latents none.npz"),
+    ],
+)
+def test_wrong_options_of_sample_are_one_line(
+    given: dict[str, Any], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written("faces", "stylegan2")
+    with pytest.raises(OptionsError, match=line) as error:
+        sample("faces", **options(**given))
+    assert "\n" not in str(error.value) and not (tmp_path / "a.png").exists()
+
+
+def test_latents_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
+    network = written("faces", "stylegan2")
+    for values, line in ((np.zeros((2, 3)), "takes Nx8"), (np.full((2, 8), np.nan), "NaN or infinity")):
+        np.savez(tmp_path / "z.npz", z=values)
+        with pytest.raises(OptionsError, match=line):
+            sampler.read_latents(network, tmp_path / "z.npz")
+    with pytest.raises(OptionsError, match="there is none in"):
+        load_portraits("absent")
+    card_file = portraits_folder() / "faces.json"
+    card_file.write_text(json.dumps({**json.loads(card_file.read_text()), "generator": "toon_net"}))
+    with pytest.raises(OptionsError, match="its card is not usable"):
+        load_portraits("faces")
+
+
+def test_the_still_card_becomes_a_portrait() -> None:
+    built_in = privacy_fallback.card_with()
+    network = written("faces", "stylegan2")
+    card("faces", 7, 1.0, False)
+    privacy_fallback.card.cache_clear()
+    shown = privacy_fallback.card((1280, 720))
+    portrait = sampler.pictures(network, sampler.drawn_latents(network, 1, 7), None)[0][..., ::-1]
+    large = cv2.resize(portrait, (560, 560), interpolation=cv2.INTER_CUBIC)
+    assert np.array_equal(shown[40:600, 360:920], large)
+    card("", 0, 1.0, True)
+    privacy_fallback.card.cache_clear()
+    assert np.array_equal(privacy_fallback.card((1280, 720)), built_in)
+    privacy_fallback.card.cache_clear()
+
+
+class Rosinality:
+    """The generator of rosinality's program, computed anew from a checkpoint with scaled weights for each picture."""
+
+    def __init__(self, side_px: int, channels: int, latent: int) -> None:
+        torch.manual_seed(1)
+        self.steps, self.latent = side_px.bit_length() - 3, latent
+        wide = [channels if 4 << i <= 32 else channels // 2 for i in range(self.steps + 1)]
+        state: dict[str, torch.Tensor] = {"input.input": torch.randn(1, wide[0], 4, 4)}
+        for i in range(1, 3):
+            state |= {f"style.{i}.weight": torch.randn(latent, latent) * 100, f"style.{i}.bias": torch.randn(latent)}
+        self._conv(state, "conv1", wide[0], wide[0], 3)
+        self._conv(state, "to_rgb1", wide[0], 3, 1)
+        for i, (into, out) in enumerate(itertools.pairwise(wide)):
+            self._conv(state, f"convs.{2 * i}", into, out, 3)
+            self._conv(state, f"convs.{2 * i + 1}", out, out, 3)
+            self._conv(state, f"to_rgbs.{i}", out, 3, 1)
+            state[f"convs.{2 * i}.conv.blur.kernel"] = state[f"to_rgbs.{i}.upsample.kernel"] = torch.ones(4, 4)
+        for i in range(2 * self.steps + 1):
+            side = 4 << ((i + 1) // 2)
+            state[f"noises.noise_{i}"] = torch.randn(1, 1, side, side)
+        self.state = state
+
+    def _conv(self, state: dict[str, torch.Tensor], name: str, into: int, out: int, size: int) -> None:
+        state[f"{name}.conv.weight"] = torch.randn(1, out, into, size, size)
+        state[f"{name}.conv.modulation.weight"] = torch.randn(into, self.latent)
+        state[f"{name}.conv.modulation.bias"] = 1 + torch.randn(into) / 4
+        if size == 3:
+            state |= {f"{name}.noise.weight": torch.randn(1) / 4, f"{name}.activate.bias": torch.randn(out) / 4}
+        else:
+            state[f"{name}.bias"] = torch.randn(1, 3, 1, 1) / 4
+
+    def modulated(self, x: torch.Tensor, name: str, w: torch.Tensor, *, up: bool = False) -> torch.Tensor:
+        weight = self.state[f"{name}.conv.weight"][0]
+        into, size = weight.shape[1], weight.shape[-1]
+        style = self.state[f"{name}.conv.modulation.weight"] @ w / math.sqrt(self.latent)
+        style = style + self.state[f"{name}.conv.modulation.bias"]
+        weight = weight / math.sqrt(into * size**2) * style[None, :, None, None]
+        if size == 3:
+            weight = weight / (weight.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        if not up:
+            return F.conv2d(x, weight, padding=size // 2)
+        wide = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        return self.filtered(F.pad(wide, (1, 1, 1, 1)))
+
+    @staticmethod
+    def filtered(x: torch.Tensor) -> torch.Tensor:
+        """1-3-3-1, of gain 4, without padding."""
+        row = torch.tensor((1.0, 3.0, 3.0, 1.0)) / 4
+        return F.conv2d(x, (row[:, None] * row).expand(x.shape[1], 1, 4, 4), groups=x.shape[1])
+
+    def __call__(self, z: torch.Tensor) -> torch.Tensor:
+        w = z / (z.square().mean() + 1e-8).sqrt()
+        for i in range(1, 3):
+            w = self.state[f"style.{i}.weight"] @ w * 0.01 / math.sqrt(self.latent)
+            w = F.leaky_relu(w + self.state[f"style.{i}.bias"] * 0.01, 0.2) * math.sqrt(2)
+        x, picture = self.state["input.input"], torch.zeros(1, 3, 2, 2)
+        names = ["conv1", *(f"convs.{i}" for i in range(2 * self.steps))]
+        for i, name in enumerate(names):
+            x = self.modulated(x, name, w, up=i % 2 == 1)
+            x = x + self.state[f"{name}.noise.weight"] * self.state[f"noises.noise_{i}"]
+            x = F.leaky_relu(x + self.state[f"{name}.activate.bias"][:, None, None], 0.2) * math.sqrt(2)
+            if i % 2 == 0:
+                to_rgb = f"to_rgbs.{i // 2 - 1}" if i else "to_rgb1"
+                colours = self.modulated(x, to_rgb, w) + self.state[f"{to_rgb}.bias"]
+                zeros = torch.zeros(1, 3, 2 * picture.shape[2], 2 * picture.shape[3])
+                zeros[:, :, ::2, ::2] = picture
+                picture = colours + (self.filtered(F.pad(zeros, (2, 1, 2, 1))) if i else 0)
+        return picture
+
+
+def test_an_imported_stylegan2_draws_what_the_program_draws(tmp_path: Path) -> None:
+    program, average = Rosinality(64, 16, 8), torch.randn(8)
+    both = {
+        "g": program.state,
+        "g_ema": program.state,
+        "d": {"convs.0.0.weight": torch.zeros(3)},
+        "latent_avg": average,
+    }
+    torch.save(both, tmp_path / "net.pt")
+    said = import_checkpoint("faces", tmp_path / "net.pt", program="stylegan2", region="head", size_wh=(256, 256))
+    network = load_portraits("faces")
+    assert said.startswith("g_ema of net.pt is stylegan2") and network.side_px == 64
+    assert torch.equal(network.net.mean_style(), average)
+    noise = sampler.drawn_latents(network, 2, 0)
+    made = sampler.pictures(network, noise, None).astype(np.float32)
+    for z, picture in zip(noise, made, strict=True):
+        expected = ((program(z)[0] + 1) / 2).clamp(0, 1).permute(1, 2, 0).numpy() * 255
+        assert expected.std() > 20 and np.abs(picture - expected).mean() <= 0.5
+
+
+def test_a_stylegan2_with_a_missing_layer_is_refused(tmp_path: Path) -> None:
+    state = Rosinality(16, 8, 8).state
+    torch.save({"g_ema": {name: one for name, one in state.items() if name != "conv1.noise.weight"}}, tmp_path / "n.pt")
+    with pytest.raises(MismatchError, match=r"conv1.noise.weight of shape 1 is missing"):
+        import_checkpoint("faces", tmp_path / "n.pt", program="stylegan2", region="head", size_wh=(256, 256))
