@@ -37,6 +37,7 @@ class X11Listener:
         self._on_key, self._keys = on_key, keys
         self._display: Any = None
         self._rows: dict[int, list[int]] = {}  # the keysyms of each grabbed key code
+        self._granted: frozenset[tuple[int, int]] = frozenset()  # (key code, modifier mask)
         self._level3_mask = self._num_lock_mask = 0
         self._wake_fds = (-1, -1)
         self._thread: threading.Thread | None = None
@@ -88,8 +89,10 @@ class X11Listener:
     def _handle(self, event: Any) -> None:
         if event.type == X.MappingNotify:  # the user changed the layout
             self._display.refresh_keyboard_mapping(event)
-            self._root.ungrab_key(X.AnyKey, X.AnyModifier)
+            before = self._granted
             _warn_of(self._grab())
+            for code, mask in before - self._granted:  # after the new grabs: no key is lost in between
+                self._root.ungrab_key(code, mask)
         elif event.type == X.KeyRelease:
             self._released_ms = event.time
         elif event.type == X.KeyPress and event.detail in self._rows:
@@ -107,6 +110,7 @@ class X11Listener:
         """Grab every key code that carries a requested character; return the characters that other programs hold."""
         self._level3_mask, self._num_lock_mask = self._mask(_ALT_GR), self._mask(_NUM_LOCK)
         self._rows = {}
+        granted: set[tuple[int, int]] = set()
         taken: set[str] = set()
         for code, row in self._keyboard_rows():
             signs = {sign for sign in map(_sign, row) if sign in self._keys}
@@ -123,6 +127,8 @@ class X11Listener:
                     self._root.ungrab_key(code, mask)
             else:
                 self._rows[code] = row
+                granted.update((code, mask) for mask in masks)
+        self._granted = frozenset(granted)
         free = {sign for row in self._rows.values() for sign in map(_sign, row)}
         return taken - free
 

@@ -101,6 +101,15 @@ def test_brackets_and_digits_of_other_layouts_are_found(display: str, program: P
 
 
 @pytest.mark.screen
+def test_no_key_is_lost_while_the_layout_changes(display: str, program: Program) -> None:
+    set_layout(display, "us")
+    program.listen()
+    for layout in ["de", "us"] * 12:  # both have the digit 2 on the same key
+        set_layout(display, layout)
+        assert program.commands("key", "ctrl+alt+2") == ["look glaze"]
+
+
+@pytest.mark.screen
 def test_a_changed_layout_is_followed(display: str, program: Program) -> None:
     set_layout(display, "us")
     program.listen()
