@@ -1,4 +1,6 @@
-"""Measures what `veneer apply` keeps of films: frame count, times, sound, tracks; FFmpeg's `ffprobe` is the reader.
+"""Measures what `veneer apply` keeps of films: frame count, times, sound, tracks, colours.
+
+FFmpeg's `ffprobe` is the reader; the colours are those that Veneer reads.
 
     python -m benchmarks.film_fidelity FOLDER
 
@@ -13,13 +15,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
+
+import numpy as np
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from benchmarks.common.arguments import Parser, run_main
 from benchmarks.common.machine_info import table
 from engines.errors import VeneerError
 
+_MAX_DE = 1.5
+_COLOUR_STEP = 5  # between two pictures that are compared
+_PIXEL_STEP = 2  # between their rows and columns
 _TICK_S = {".mp4": 1 / 90000, ".mov": 1 / 90000, ".mkv": 1e-3}  # of the containers' clocks
 
 
@@ -58,6 +66,7 @@ class Fidelity:
         sound_frames: The same, in audio frames.
         sync_ms: Largest difference of the start of a sound track against the first picture.
         lost: Number of sound and subtitle tracks, channels and chapters that are missing.
+        colour_de: Mean colour difference (dE2000) of the pictures; 0 if it was not measured.
     """
 
     frames: int
@@ -67,11 +76,13 @@ class Fidelity:
     sound_frames: float
     sync_ms: float
     lost: int
+    colour_de: float = 0.0
 
     @property
     def is_faithful(self) -> bool:
-        """Whether all is kept: the times to the tick, the sound to one audio frame."""
-        return not self.frames and self.ticks <= 1 and self.sound_frames <= 1 and not self.lost
+        """Whether all is kept: the times to the tick, the sound to one audio frame, colours to dE 1.5."""
+        kept = not self.frames and self.ticks <= 1 and self.sound_frames <= 1 and not self.lost
+        return kept and self.colour_de < _MAX_DE
 
 
 def read_film(path: Path) -> Film:
@@ -138,7 +149,21 @@ def measure(film: Path, folder: Path, suffix: str) -> Fidelity:
 
     result = folder / f"{film.name}{suffix}"
     apply_to(film, result, ApplyOptions(look="none"))
-    return compare(read_film(film), read_film(result), _TICK_S[suffix])
+    kept = compare(read_film(film), read_film(result), _TICK_S[suffix])
+    return replace(kept, colour_de=colour_difference(film, result))
+
+
+def colour_difference(source: Path, result: Path) -> float:
+    """Return the mean dE2000 of every fifth picture of two films of the same size (odd sizes lose a row or column)."""
+    from live.sources.video_source import film_frames
+
+    found = []
+    for index, (before, after) in enumerate(zip(film_frames(source), film_frames(result), strict=False)):
+        if index % _COLOUR_STEP == 0:
+            height, width = np.minimum(before.bgr.shape, after.bgr.shape)[:2]
+            pair = [frame.bgr[:height:_PIXEL_STEP, :width:_PIXEL_STEP, ::-1] for frame in (before, after)]
+            found.append(deltaE_ciede2000(*(rgb2lab(rgb) for rgb in pair)).mean())
+    return float(np.mean(found))
 
 
 def main() -> int:

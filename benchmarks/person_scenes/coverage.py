@@ -118,7 +118,8 @@ class Coverage:
         else:
             person = self._finder.mask(frame.bgr, frame.time_s)
         with mock.patch.multiple(plane_painter, draw=_flat_drawing, draw_features=_no_features):
-            return self._renderer.render(TrackedFrame(frame, faces, 0.0, person), ControlState(self._look.name)).bgr
+            tracked = TrackedFrame(frame, faces, 0.0, person, heads=self._finder.heads)
+            return self._renderer.render(tracked, ControlState(self._look.name)).bgr
 
     def close(self) -> None:
         """Release the models."""

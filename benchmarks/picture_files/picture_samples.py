@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.ExifTags import IFD, Base
 
 from benchmarks.picture_files.rgb_profiles import ADOBE_RGB, DISPLAY_P3, PROPHOTO, SRGB, RgbProfile
@@ -40,9 +40,15 @@ def deep(rgb: Pixels) -> Pixels:
     return (rgb.astype(np.uint16) << 8) | low
 
 
-def moving() -> list[Image.Image]:
+def portrait_rgb(path: Path) -> Pixels:
+    """Return the middle of a portrait file, (320, 320, 3) uint8 RGB."""
+    with Image.open(path) as picture:
+        return np.asarray(ImageOps.fit(picture.convert("RGB"), (SIDE, SIDE), Image.Resampling.LANCZOS))
+
+
+def moving(portrait: Pixels | None = None) -> list[Image.Image]:
     """Return (320, 320) RGB frames of an animation: the portrait, shifted by a few pixels in each."""
-    face = Image.fromarray(face_rgb())
+    face = Image.fromarray(face_rgb() if portrait is None else portrait)
     return [face.transform(face.size, Image.Transform.AFFINE, (1, 0, 3 * i, 0, 1, i)) for i in range(len(DURATIONS_MS))]
 
 
@@ -55,9 +61,9 @@ def camera_exif(orientation: int = 1) -> bytes:
     return exif.tobytes()
 
 
-def write_stills(folder: Path) -> None:
-    """Write one picture of each make into a folder."""
-    face, ramp = face_rgb(), alpha_ramp()
+def write_stills(folder: Path, portrait: Pixels | None = None) -> None:
+    """Write one picture of each make into a folder, of the built-in face or of a (320, 320, 3) uint8 RGB portrait."""
+    face, ramp = face_rgb() if portrait is None else portrait, alpha_ramp()
     _png_and_tiff(folder, face, ramp)
     for name, profile in {"adobe": ADOBE_RGB, "prophoto": PROPHOTO, "p3": DISPLAY_P3}.items():
         pixels = Image.fromarray(profile.encoded(SRGB, face))
@@ -83,9 +89,9 @@ def write_stills(folder: Path) -> None:
     _heic(folder, rgb)
 
 
-def write_animations(folder: Path) -> None:
-    """Write one animation of each make into a folder."""
-    frames, ramp = moving(), alpha_ramp()
+def write_animations(folder: Path, portrait: Pixels | None = None) -> None:
+    """Write one animation of each make into a folder; see `write_stills`."""
+    frames, ramp = moving(portrait), alpha_ramp()
     clear = [Image.fromarray(np.dstack([np.asarray(frame), ramp])) for frame in frames]
     times: dict[str, Any] = {"save_all": True, "duration": list(DURATIONS_MS)}
     frames[0].save(folder / "moving.gif", append_images=frames[1:], loop=2, **times)

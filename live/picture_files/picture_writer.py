@@ -68,8 +68,8 @@ _WEBP = PictureFormat(
 _TIFF = PictureFormat("TIFF", depth=True)
 _AVIF = PictureFormat(
     "AVIF",
-    (("quality", 97), ("subsampling", "4:4:4"), ("speed", 8)),
-    animation_options=(("quality", 95), ("speed", 6)),  # a faster speed leaves small changes between frames out
+    (("quality", 99), ("subsampling", "4:4:4"), ("speed", 8)),
+    animation_options=(("quality", 97), ("speed", 6)),  # a faster speed leaves small changes between frames out
     frames=True,
     max_side=65536,
 )

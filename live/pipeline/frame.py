@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 ImageU8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Head = tuple[tuple[float, float], float]
+"""Centre and longer side of a head's face, in pixels of the frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class TrackedFrame:
         outlined: The part of that mask whose border certainly is that of a person; None for all of it.
         names: Persons of faces by id, "" for a stranger; a face without an entry is undecided.
         lost: Faces that were lost a moment ago and may still be in the picture; only if persons are recognised.
+        heads: Those whose faces are not tracked; only if everyone is searched.
     """
 
     frame: Frame
@@ -108,6 +111,7 @@ class TrackedFrame:
     names: Mapping[int, str] = field(default_factory=dict)
     outlined: ImageU8 | None = None
     lost: tuple[Face, ...] = ()
+    heads: tuple[Head, ...] = ()
 
 
 def checked(frame: Frame) -> Frame:

@@ -189,6 +189,7 @@ class Ingest:
             seen.names,
             None if person is None else self._person_finder.outlined,
             seen.lost,
+            () if person is None else self._person_finder.heads,
         )
 
     def _person(self, frame: Frame, faces: tuple[Face, ...]) -> ImageU8 | None:

@@ -104,7 +104,8 @@ class FrameRenderer:
             with contextlib.suppress(Exception):  # without a mask the policy shows the look's fallback
                 frame = tracked.frame
                 person = self._person_finder.persons(frame.bgr, tracked.faces, frame.time_s)
-                return replace(tracked, person=person, outlined=self._person_finder.outlined)
+                finder = self._person_finder
+                return replace(tracked, person=person, outlined=finder.outlined, heads=finder.heads)
         return tracked
 
     def _painted(self, tracked: TrackedFrame, loaded: LoadedLook, state: ControlState) -> Frame:
@@ -122,6 +123,7 @@ class FrameRenderer:
         try:
             if not self._policy.can_paint(tracked, loaded):
                 return None
+            self._policy.blur_untracked(tracked, loaded, strength)
             spent = self._painter.paint(
                 frame.bgr,
                 tracked.faces,

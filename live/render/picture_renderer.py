@@ -89,6 +89,8 @@ class PictureRenderer:
         elif self._loaded.needs_person:
             person = self._person_finder.mask(frame.bgr, frame.time_s)
         names = self._recogniser.recognise(frame, faces).names if self._recogniser is not None else {}
+        tracked = TrackedFrame(frame, faces, 0.0, person, names, heads=self._person_finder.heads)
+        self._policy.blur_untracked(tracked, self._loaded, self._strength)
         stats = Painter().paint(
             frame.bgr,
             faces,
@@ -99,7 +101,6 @@ class PictureRenderer:
             outlined=self._person_finder.outlined,
             names=names,
         )
-        tracked = TrackedFrame(frame, faces, 0.0, person, names)
         self._policy.cover_bare(tracked, self._loaded, self._strength, stats.drawn)
         return stats.bare_faces if faces else None
 

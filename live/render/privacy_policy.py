@@ -15,6 +15,7 @@ from live.render.look_loader import LoadedLook
 from live.render.lost_face_guard import LostFaceGuard
 from live.render.person_areas import faces_to_hide, without_persons
 from live.render.privacy_fallback import fallback_frame
+from live.render.untracked_heads import blur_heads
 
 _MIN_MAX_AGE_S = 0.5  # a camera at 15 frames per second, repeated at 30, must not flicker
 
@@ -27,7 +28,7 @@ RULE = (
 
 UNTRACKED = (
     "more faces are in the picture than are tracked (--max-faces, masks, profiles); "
-    "a covering look draws them with the body, or blurs them"
+    "a covering look blurs their heads, and draws or blurs their bodies"
 )
 _IN_WORDS = {"raw": "the bare picture", "blur": "a blurred picture", "card": "a still card"}
 
@@ -83,8 +84,9 @@ def max_age_s(look: Look) -> float:
 class PrivacyPolicy:
     """Rules that keep a face from being shown uncovered while a covering look is selected.
 
-    The frame renderer applies `can_paint`, `after_painting` and `enforce` to each frame, in one thread. The gate
-    before each sink applies `output_fallback`, which keeps no state and may be called from any thread.
+    The frame renderer applies `can_paint`, `blur_untracked`, `cover_bare`, `after_painting` and `enforce` to each
+    frame, in one thread. The gate before each sink applies `output_fallback`, which keeps no state and may be called
+    from any thread.
 
     Args:
         look_of: returns the selected look, loaded or not; None if unknown, then only the painted look's rules apply.
@@ -105,6 +107,20 @@ class PrivacyPolicy:
         if (loaded.layers and not tracked.faces) or (loaded.needs_person and tracked.person is None and not raw):
             return False
         return not self._lost_faces.is_face_lost(tracked, loaded) or raw
+
+    def blur_untracked(self, tracked: TrackedFrame, loaded: LoadedLook, strength: float) -> None:
+        """Blur, in place and before painting, the heads whose faces are not tracked; only a body layer draws them.
+
+        A look for some persons does without: its body layer draws nobody without a face.
+
+        Args:
+            tracked: the frame, its faces and its other heads.
+            loaded: the look to paint.
+            strength: 0..1.
+        """
+        look = loaded.look
+        if look.needs_everyone and not look.hides_by_person:
+            blur_heads(tracked.frame.bgr, tracked.heads, tracked.faces, required_coverage(look, strength))
 
     def cover_bare(
         self, tracked: TrackedFrame, loaded: LoadedLook, strength: float, drawn: Sequence[PictureRegion]

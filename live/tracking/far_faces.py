@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ MIN_SIDE_PX = 24  # smaller images contain no detectable face, and the model's o
 _MARGINS = (2.0, 1.0, 0.5)
 _MIN_RELATIVE_SIZE = 0.75  # landmarks much smaller than the detection have converged to a part of the face
 _MAX_DETECTIONS = 6  # per search, so that a picture with many faces does not take long
+MAX_ASPECT = 2.4  # of frames on which the models see faces as a whole; others are searched in square views
 _EDGE_MARGIN = 0.2  # in face sizes: the crop is moved when the face comes closer to its edge
 
 Box = tuple[int, int, int, int]
@@ -127,13 +129,19 @@ class FarFaces:
         if self._detector is None:
             self._await_preload()
             self._detector = self._detector or new_detector(search_rgb)
-        height, width = search_rgb.shape[:2]
         detected = []
-        for detection in self._detector.process(search_rgb).detections or ():
-            box = detection.location_data.relative_bounding_box
-            centre_xy = np.array([(box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height], np.float32)
-            detected.append((centre_xy, max(box.width * width, box.height * height)))
-        return sorted(detected, key=lambda face: -face[1])
+        for left, top, right, bottom in _views(search_rgb.shape[1], search_rgb.shape[0]):
+            width, height = right - left, bottom - top
+            view_rgb = search_rgb[top:bottom, left:right]
+            for detection in self._detector.process(np.ascontiguousarray(view_rgb)).detections or ():
+                box = detection.location_data.relative_bounding_box
+                x, y = left + (box.xmin + box.width / 2) * width, top + (box.ymin + box.height / 2) * height
+                detected.append((np.array([x, y], np.float32), max(box.width * width, box.height * height)))
+        found: list[tuple[Floats, float]] = []
+        for centre_xy, size_px in sorted(detected, key=lambda face: -face[1]):
+            if not any(np.hypot(*(centre_xy - other_xy)) < 0.5 * other_px for other_xy, other_px in found):
+                found.append((centre_xy, size_px))  # views overlap
+        return found
 
     def _start(self, search_rgb: ImageU8, centre_xy: Floats, size_px: float, found_xy: Sequence[Floats]) -> None:
         """Start to track a detected face, if the mesh finds it there."""
@@ -152,6 +160,16 @@ class FarFaces:
                     return
             mesh.forget()
         self._spare.append(mesh)
+
+
+def _views(width: int, height: int) -> list[Box]:
+    """Return the parts of a frame to search: all of it, or of a very wide or tall one squares that overlap by half."""
+    side, length = min(width, height), max(width, height)
+    if length <= MAX_ASPECT * side:
+        return [(0, 0, width, height)]
+    count = math.ceil(2 * (length - side) / side)
+    starts = [round((length - side) * number / count) for number in range(count + 1)]
+    return [(at, 0, at + side, side) if width > height else (0, at, side, at + side) for at in starts]
 
 
 def overlaps(landmarks_xy: Floats, others_xy: Iterable[Floats]) -> bool:

@@ -15,11 +15,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from live.pipeline.frame import Face, Floats, ImageU8
-from live.tracking.far_faces import MIN_SIDE_PX, new_detector
+from live.pipeline.frame import Face, Head, ImageU8
+from live.tracking.far_faces import MAX_ASPECT, MIN_SIDE_PX, new_detector
 from live.tracking.person_segmenter import PersonSegmenter
 from live.tracking.person_views import (
-    MAX_ASPECT,
     Box,
     add_chest,
     add_head,
@@ -35,6 +34,7 @@ from live.tracking.person_views import (
     with_unsure_parts,
 )
 from live.tracking.scene_cut import SceneCut
+from live.tracking.seen_heads import SeenHeads, head_of, is_one_of
 
 _VIEW_PX = 360  # films and live: the frame's shorter side is reduced to this for a view
 _VIEW_INTERVAL_S = 0.15  # between two views; each takes about 2 ms
@@ -43,7 +43,6 @@ _MIN_SHOWN = 64  # what has faded below this is not drawn any more
 _INTERVAL_S = 0.025  # between two segmentations of the whole frame: at most 40 a second
 _FADE_INTERVAL_S = 0.05  # in smaller steps rounding would stop it
 _MIN_CONFIDENCE = 0.4  # of a detected head
-_SAME_HEAD = 0.5  # of the larger head's size: heads closer than this are the same
 _LONG_SIDE_PX = 512  # of the map of such frames
 _MIN_SEEN = 0.5  # of a tracked face's head or chest; usually it is at least 0.65 of the head
 
@@ -90,10 +89,12 @@ class PersonFinder:
         self._searched_s = float("-inf")
         self.outlined: ImageU8 | None = None  # see `TrackedFrame.outlined`, of the last result
         self.untracked_heads = False  # whether a head was detected where no face is tracked
+        self._heads_seen = SeenHeads()
+        self.heads: tuple[Head, ...] = ()  # see `TrackedFrame.heads`, of the last result
 
     def mask(self, frame_bgr: ImageU8, at_s: float) -> ImageU8:
         """Return the segmentation of the whole frame alone, at most 25 ms old; see `PersonSegmenter.mask`."""
-        self.outlined = None
+        self.outlined, self.heads = None, ()
         recent = None if self._cut.seen(frame_bgr) else self._recent(at_s, everyone=False)
         return self._kept(self._segmenter.mask(frame_bgr), at_s, everyone=False) if recent is None else recent
 
@@ -114,14 +115,14 @@ class PersonFinder:
         """
         height, width = frame_bgr.shape[:2]
         if min(width, height) < MIN_SIDE_PX:
-            self.outlined = None
+            self.outlined, self.heads = None, ()
             return self._segmenter.mask(frame_bgr)
         is_new = self._cut.seen(frame_bgr) or self._still or self._frame_wh != (width, height)
         if not is_new and (recent := self._recent(at_s, everyone=True)) is not None:
             return recent
         if is_new:
             self._frame_wh, self._seen, self._pending = (width, height), {}, iter(())
-            self._closer, self._doubtful = [], []
+            self._closer, self._doubtful, self._heads_seen = [], [], SeenHeads()
         is_due = is_new or abs(at_s - self._searched_s) >= _VIEW_INTERVAL_S
         whole = self._whole(frame_bgr)
         self._fade(at_s)
@@ -149,6 +150,7 @@ class PersonFinder:
         persons = with_unsure_parts(self._seen_by(persons, lambda key: key in self._missed), bodies)
         heads = self._seen_by(np.zeros_like(whole), lambda key: key[0] in ("head", "face"))
         self.outlined = with_heads(whole, persons, heads)
+        self.heads = self._heads_seen.untracked(faces, at_s)
         return self._kept(persons, at_s, everyone=True)
 
     def close(self) -> None:
@@ -202,7 +204,7 @@ class PersonFinder:
         missed = {face_id for face_id, part in parts if _is_missed(part, known)}
         for face in faces:
             if face.face_id in missed:
-                centre, size = _centre_and_size(face.landmarks_xy)
+                centre, size = head_of(face.landmarks_xy)
                 self._closer.append(("body", body_box(centre, size, self._frame_wh)))
         doubtful = [part for part in self._doubtful if _is_missed(part, known)]
         self._doubtful = []
@@ -228,7 +230,7 @@ class PersonFinder:
         view_bgr = cut(frame_bgr, box, scale, columns)
         if kind in ("left", "right"):
             middle = (box[0] + box[2]) * whole.shape[1] // (2 * self._frame_wh[0])
-            if not self._heads(view_bgr, box, whole, faces)[:, max(0, middle - 1) : middle + 1].any():
+            if not self._heads(view_bgr, box, whole, faces, at_s)[:, max(0, middle - 1) : middle + 1].any():
                 return  # mirrored furniture often looks like a person, but hardly like a head
         if kind != "head":
             seen = into_map(self._views.mask(view_bgr), box, self._frame_wh, whole, columns)
@@ -236,7 +238,7 @@ class PersonFinder:
             shown, doubtful = new_persons(seen, whole, heads, lambda part: is_cut(part, box, self._frame_wh))
             self._doubtful += doubtful if kind == "person" else []
         else:
-            shown = self._heads(view_bgr, box, whole, faces)
+            shown = self._heads(view_bgr, box, whole, faces, at_s)
         before = self._seen.get((kind, box))
         if kind == "head":  # once in a film may be a mistake
             again = shown if self._still else cv2.min(shown, before.shown) if before is not None else None
@@ -246,10 +248,10 @@ class PersonFinder:
         if shown.any():
             self._seen[kind, box] = _Seen(shown, at_s)
 
-    def _heads(self, view_bgr: ImageU8, box: Box, whole: ImageU8, faces: Sequence[Face]) -> ImageU8:
+    def _heads(self, view_bgr: ImageU8, box: Box, whole: ImageU8, faces: Sequence[Face], at_s: float) -> ImageU8:
         """Return the map of the heads in a view that are not those of tracked faces."""
         self._detector = self._detector or new_detector(view_bgr[:, :, ::-1].copy(), _MIN_CONFIDENCE)
-        shown, tracked = np.zeros_like(whole), [_centre_and_size(face.landmarks_xy) for face in faces]
+        shown, tracked = np.zeros_like(whole), [head_of(face.landmarks_xy) for face in faces]
         width, height = box[2] - box[0], box[3] - box[1]
         found = self._detector.process(cv2.cvtColor(view_bgr, cv2.COLOR_BGR2RGB)).detections or ()
         for detection in found:
@@ -257,7 +259,8 @@ class PersonFinder:
             size = max(relative.width * width, relative.height * height)
             x = box[0] + (relative.xmin + relative.width / 2) * width
             y = box[1] + (relative.ymin + relative.height / 2) * height
-            if not any(math.hypot(x - at[0], y - at[1]) < _SAME_HEAD * max(size, other) for at, other in tracked):
+            if not is_one_of(((x, y), size), tracked):
+                self._heads_seen.add(((x, y), size), at_s)
                 add_head(shown, (x, y), size, self._frame_wh)
                 add_chest(shown, (x, y), size, self._frame_wh)
                 self._closer.append(("body", body_box((x, y), size, self._frame_wh)))
@@ -266,7 +269,7 @@ class PersonFinder:
     def _remember_faces(self, faces: Sequence[Face], whole: ImageU8, at_s: float) -> None:
         """Remember where the tracked faces' heads and chests are: of a lost face they stay in the map for a moment."""
         for face in faces:
-            centre, size = _centre_and_size(face.landmarks_xy)
+            centre, size = head_of(face.landmarks_xy)
             if math.isfinite(centre[0] + centre[1] + size) and size > 0:
                 for kind, add in (("face", add_head), ("chest", add_chest)):
                     shown = np.zeros_like(whole)
@@ -278,9 +281,3 @@ def _is_missed(part: ImageU8, whole: ImageU8) -> bool:
     """Whether the whole frame's map shows less than half of a head or chest."""
     known = cv2.bitwise_and(cv2.threshold(whole, 127, 255, cv2.THRESH_BINARY)[1], part)
     return cv2.countNonZero(known) < _MIN_SEEN * cv2.countNonZero(part)
-
-
-def _centre_and_size(landmarks_xy: Floats) -> tuple[tuple[float, float], float]:
-    """Return the centre and the longer side of a face."""
-    low, high = landmarks_xy.min(0), landmarks_xy.max(0)
-    return (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2), float((high - low).max())

@@ -13,9 +13,8 @@ import numpy as np
 from cv2.typing import MatLike
 
 from live.pipeline.frame import ImageU8
-from live.tracking.far_faces import MIN_SIDE_PX
+from live.tracking.far_faces import MAX_ASPECT, MIN_SIDE_PX
 
-MAX_ASPECT = 2.4  # of frames that the segmenter sees as a whole; others are seen in views only
 _EXPLAINED = 166  # of the whole frame's map: what is below is drawn faintly
 _UNSURE = 64  # of that map: more is drawn beside a person
 _BODY_RIM_PX = 15  # in the map: clothes and hair reach half of it beyond the head and chest that a face implies

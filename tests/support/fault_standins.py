@@ -113,7 +113,7 @@ class Persons:
     """Finds a person everywhere."""
 
     orders: Orders
-    untracked_heads, outlined = False, None
+    untracked_heads, outlined, heads = False, None, ()
 
     def __init__(self, *, still: bool = False) -> None:
         """Ignore the mode."""

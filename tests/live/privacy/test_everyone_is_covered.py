@@ -9,14 +9,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.ffmpeg_program import ffmpeg
 
 from benchmarks.person_scenes.coverage import Coverage, score
 from benchmarks.person_scenes.scenes import KINDS, Cutout, PersonScene, compose, cut_out
 from engines.looks_file import load_looks
+from live.options import ApplyOptions
 from live.picture_files.picture_reader import read_picture
+from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import Frame, ImageU8
 from live.portrait import portrait_bgr
-from live.sources.video_source import VideoSource
+from live.recording.file_apply import apply_to
+from live.render.look_tile import find_faces
+from live.sources.video_source import VideoSource, film_frames
 
 _MAX_BARE, _MAX_PATCH_PX = 0.04, 40  # of the persons' pixels; side of a bare square at 720 lines: see the policy's rule
 
@@ -39,9 +44,7 @@ def toon() -> Coverage:
 def _is_covered(scene: PersonScene, coverage: Coverage) -> bool:
     drawn, fallback = coverage.drawn(Frame(scene.bgr, 0, 0.0))
     found = score(drawn, scene.persons)
-    may_fall_back = scene.kind == "many"  # on a very wide picture the tracker may find no face
-    is_covered = found["bare"] < _MAX_BARE and found["patch_px"] < _MAX_PATCH_PX
-    return is_covered and (may_fall_back or not fallback)
+    return found["bare"] < _MAX_BARE and found["patch_px"] < _MAX_PATCH_PX and not fallback
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -81,6 +84,25 @@ def test_look_without_a_body_layer_blurs_the_rest_of_everyone(region: str) -> No
 def _detail(bgr: ImageU8) -> np.ndarray:
     grey = bgr.mean(2)
     return np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
+
+
+@pytest.mark.parametrize("name", ["toon", "comic", "gouache"])
+@pytest.mark.parametrize("suffix", [".png", ".mkv"])
+def test_face_that_is_not_tracked_is_blurred(tmp_path: Path, name: str, suffix: str) -> None:
+    """The body layer keeps too much of the photo: drawn by it alone, a face is recognised."""
+    portrait, source, output = portrait_bgr(), tmp_path / f"pair{suffix}", tmp_path / f"drawn{suffix}"
+    pair_bgr = np.hstack([portrait, portrait[:, ::-1]])
+    write_picture(tmp_path / "pair.png", np.ascontiguousarray(pair_bgr))
+    if suffix == ".mkv":
+        ffmpeg("-loop", 1, "-i", tmp_path / "pair.png", "-frames:v", 4, "-c:v", "libx264", "-crf", 10, source)
+    assert apply_to(source, output, ApplyOptions(look=name, max_faces=1)) == 0
+    shown = read_picture(output) if suffix == ".png" else list(film_frames(output))[-1].bgr
+    (face,) = find_faces(portrait)
+    (left, top), (right, bottom) = (np.rint(edge(face.landmarks_xy, 0)).astype(int) for edge in (np.min, np.max))
+    width = portrait.shape[1]
+    boxes = [np.s_[top:bottom, left:right], np.s_[top:bottom, 2 * width - right : 2 * width - left]]
+    kept = sorted(_detail(shown[box]).mean() / _detail(pair_bgr[box]).mean() for box in boxes)
+    assert kept[0] < 0.3 < kept[1], "one is drawn, the other one blurred"
 
 
 def test_whole_frame_drawing_covers_everything() -> None:

@@ -69,6 +69,19 @@ def test_four_far_faces_are_all_found(portrait_bgr: ImageU8, still: bool) -> Non
         assert len({tuple(face.face_id for face in faces) for faces in found[12:]}) == 1, "the ids are constant"
 
 
+@pytest.mark.parametrize("still", [True, False])
+@pytest.mark.parametrize("upright", [False, True], ids=["wide", "tall"])
+def test_four_faces_in_a_row_of_five_portraits_are_found(portrait_bgr: ImageU8, still: bool, upright: bool) -> None:
+    portrait = np.asarray(cv2.resize(portrait_bgr[:400, 30:430], (400, 400)), np.uint8)
+    tracker = FaceMeshTracker(max_faces=4, still=still)
+    row = np.ascontiguousarray(np.concatenate([portrait] * 5, axis=0 if upright else 1))
+    found = [tracker.track(frame(row, index)) for index in range(1 if still else 25)][-1]
+    tracker.close()
+    axis = int(upright)
+    in_portraits = {int(face.landmarks_xy[:, axis].mean() // 400) for face in found}
+    assert len(found) == len(in_portraits) == 4
+
+
 def test_far_face_is_found_beside_a_near_one(portrait_bgr: ImageU8) -> None:
     picture, expected_x = portraits_in_a_row(portrait_bgr, [149, 64])
     tracker = FaceMeshTracker(max_faces=2)
