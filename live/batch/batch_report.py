@@ -57,7 +57,7 @@ class BatchReport:
                   tries=record.tries, node=record.node, error=record.error)  # fmt: skip
 
     def _list(self, record: Record) -> None:
-        name = record.path.rpartition("/")[2]
+        name = record.path  # several folders may have a file of the same name
         if record.state == "partial":
             self.partial.append(f"done in part: {name}: {record.error}")
         elif record.state == "failed":

@@ -6,7 +6,6 @@ A process that dies in a file is replaced, and the file tried again; after the t
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import time
@@ -20,6 +19,7 @@ from engines.runtime.base import CORES_VARIABLE, usable_cores
 from live.batch.batch_progress import BatchProgress
 from live.batch.file_work import FileWork, FolderGoneError, Item, WorkOrder, check_folders, with_notes
 from live.batch.job_count import JobCount
+from live.batch.job_server import environment, job_context
 from live.batch.manifest import Record
 from live.session import say
 
@@ -35,10 +35,10 @@ class _Job:
     def __init__(self, number: int, order: WorkOrder, cores: int) -> None:
         self.name, self.tries = f"{number}: ", 0
         self.item: Item | None = None
-        context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
+        context = job_context()
         self.connection, other = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other, order), daemon=True)
-        with _environment({CORES_VARIABLE: str(cores), "OMP_NUM_THREADS": str(cores)}):
+        with environment({CORES_VARIABLE: str(cores), "OMP_NUM_THREADS": str(cores)}):
+            self.process = context.Process(target=_serve, args=(other, order, dict(os.environ)), daemon=True)
             self.process.start()
         other.close()
 
@@ -148,8 +148,10 @@ def _quarantined(item: Item, order: WorkOrder, code: int | None, tries: int) -> 
     return Record(item.path, "quarantined", "", item.input, recipe=order.recipe, error=error, tries=tries)
 
 
-def _serve(connection: Connection, order: WorkOrder) -> None:
-    """Do files in this process until the other end is closed."""
+def _serve(connection: Connection, order: WorkOrder, variables: dict[str, str]) -> None:
+    """Do files in this process until the other end is closed, with the environment variables of the calling one."""
+    os.environ.clear()  # they are those of the server
+    os.environ.update(variables)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the calling one ends the others
     work: FileWork | None = None
     said_s = 0.0
@@ -174,18 +176,3 @@ def _serve(connection: Connection, order: WorkOrder) -> None:
             connection.send(answer)
         except OSError:  # the calling process is gone
             return
-
-
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables for a process that is started in the block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -17,6 +17,11 @@ def apply(
     **given: Any,
 ) -> None:
     """Apply a look to every frame of a video (sound is kept), to a picture, or to all files of a folder."""
+    options = load_apply_options(given)
+    if options.jobs != 1 and options.cluster is None:
+        from live.batch.job_server import start_server
+
+        start_server()  # imports what the jobs need, while this process does the same
     from live.recording.file_apply import apply_command
 
-    raise typer.Exit(apply_command(input, output, load_apply_options(given)))
+    raise typer.Exit(apply_command(input, output, options))

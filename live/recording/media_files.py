@@ -49,7 +49,9 @@ def collect_media(source: Path, output: Path) -> Media:
         except (OSError, RuntimeError):
             failed.append(f"{path}: a link that leads nowhere")
             continue
-        if real.is_file() and (root.is_relative_to(out) or not real.is_relative_to(out)):  # a link into the output
+        if not real.is_file():
+            failed.append(f"{path}: a pipe or a device, and no file")
+        elif root.is_relative_to(out) or not real.is_relative_to(out):  # a link into the output
             inputs[path] = real
     pairs, taken = [], set(inputs.values())
     for path, target in unique_targets({path: output / path.relative_to(source) for path in inputs}).items():

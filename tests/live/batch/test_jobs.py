@@ -12,6 +12,7 @@ import pytest
 from support.apply_parts import environment, files, film, one_line, started, veneer
 from support.cli_parts import HANG_S, until
 
+from engines.looks_file import user_file
 from live.batch.job_count import JobCount
 from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import ImageU8
@@ -31,6 +32,22 @@ def test_two_jobs_write_the_same_bytes_as_one(tmp_path: Path, portrait_bgr: Imag
     for name in names:
         assert (tmp_path / "out2" / name).read_bytes() == (tmp_path / "out1" / name).read_bytes(), name
     assert sorted(path.name for path in tmp_path.iterdir() if "parts" in path.name) == []
+
+
+def test_jobs_see_the_settings_of_their_own_run(
+    tmp_path: Path, portrait_bgr: ImageU8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    write_picture(tmp_path / "in" / "a.png", portrait_bgr)
+    for name, color in (("dusk", "#6e0f1f"), ("dawn", "#e08090")):
+        monkeypatch.setenv("VENEER_HOME", str(tmp_path / name))
+        user_file().parent.mkdir(parents=True)
+        layer = f'{{ style = "shade", color = "{color}", finish = "matte" }}'
+        user_file().write_text(f"[looks.{name}]\nlayers = [{layer}]\n")
+        done = veneer("apply", tmp_path / "in", tmp_path / f"{name}-out", "--look", name, "--jobs", "2")
+        assert done.returncode == 0 and "1 of 1 files done" in done.stderr, done.stderr
+    dusk, dawn = ((tmp_path / f"{name}-out" / "a.png").read_bytes() for name in ("dusk", "dawn"))
+    assert dusk != dawn
 
 
 def test_killed_run_continues_where_it_was(tmp_path: Path) -> None:

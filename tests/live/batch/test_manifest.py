@@ -76,10 +76,10 @@ def test_line_cut_off_by_a_crash_is_no_record(folder: Path) -> None:
 
 
 def test_failed_file_is_tried_again(folder: Path) -> None:
-    (folder / "in" / "d.png").write_bytes(b"no picture")
+    (folder / "in" / "Überraschung 顔" / "a.png").write_bytes(b"no picture")
     for _ in range(2):
         done = veneer("apply", folder / "in", folder / "out", "--look", "none")
-        assert done.returncode == 2 and "not done: d.png: " in done.stderr
+        assert done.returncode == 2 and "not done: Überraschung 顔/a.png: " in done.stderr
     assert "0 of 4 files done" in done.stderr
 
 
