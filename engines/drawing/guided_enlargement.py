@@ -12,7 +12,8 @@ from engines.regions.workspace import Workspace
 ImageU8 = NDArray[np.uint8]
 
 _WINDOW_PX = 5  # of the small plane
-_TEXTURE = 90.0  # variance of the guide, in squared levels, that counts as texture and is not taken over
+_TEXTURE = 60.0  # variance of the guide, in squared levels, that counts as texture and is not taken over
+_STRAND_PX = 3  # thin lines of the guide, such as single hairs, are not taken over: a median filter of this size
 
 
 def guided_enlargement(small: ImageU8, guide_bgr: ImageU8, workspace: Workspace | None = None) -> ImageU8:
@@ -20,7 +21,7 @@ def guided_enlargement(small: ImageU8, guide_bgr: ImageU8, workspace: Workspace 
 
     In each window each channel of the plane is a linear function of the same channel of the guide, so that a border
     between two colours of the same lightness is found too. The coefficients are computed at the plane's size and
-    enlarged. What the plane does not contain, such as texture and light, is not taken from the guide.
+    enlarged. What the plane does not contain, such as texture, light and single hairs, is not taken from the guide.
 
     Args:
         small: (h, w, 3) uint8 BGR.
@@ -32,6 +33,7 @@ def guided_enlargement(small: ImageU8, guide_bgr: ImageU8, workspace: Workspace 
     """
     workspace = workspace or Workspace()
     size_wh, window = (guide_bgr.shape[1], guide_bgr.shape[0]), (_WINDOW_PX, _WINDOW_PX)
+    guide_bgr = cv2.medianBlur(guide_bgr, _STRAND_PX, dst=workspace.array("guide", guide_bgr.shape))  # type: ignore[assignment]
     plane = small.astype(np.float32)
     guide = shrunk(guide_bgr, (small.shape[1], small.shape[0])).astype(np.float32)
     mean, guide_mean = cv2.blur(plane, window), cv2.blur(guide, window)

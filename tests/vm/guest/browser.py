@@ -13,7 +13,7 @@ from typing import Any
 
 from vm.guest import devices
 from vm.guest.shell import EXCHANGE, LONG_S, await_true
-from vm.guest.streaming import plain
+from vm.guest.streaming import plain, show_bars
 
 _PAGE = Path(__file__).with_name("page.html")
 
@@ -48,6 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
 def browser_shows_camera(picture: str) -> dict[str, Any]:
     """List the cameras and show the virtual one; a second camera has no exclusive_caps."""
     plain()
+    show_bars()
     devices.feed_with(picture, restart=False)  # this camera works, but Chrome does not list it
     server = _PageServer()
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -23,11 +23,15 @@ def plain() -> Program:
     return running(*PLAIN)
 
 
+def show_bars() -> None:
+    """Let the webcam show 75 % bars; the counter in the corner changes every picture."""
+    run("v4l2-ctl", "-d", devices.WEBCAM, "-c", "test_pattern=0,osd_text_mode=1")
+
+
 def webcam_to_reader(pictures: int) -> dict[str, Any]:
     """Read the webcam's colour bars with ffmpeg, and capabilities and format with v4l2-ctl."""
     program = plain()
-    # 75 % bars; the counter in the corner changes every picture.
-    run("v4l2-ctl", "-d", devices.WEBCAM, "-c", "test_pattern=0,osd_text_mode=1")
+    show_bars()
     with Reader() as reader:
         reader.await_pictures(1)
         settled_s = _await_live(reader)
