@@ -34,6 +34,7 @@ _WINGS = ([129, 64, 98], [358, 294, 327])
 _JAW = [136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365]
 _EDGES = (UPPER_LIP, LOWER_LIP)
 _LIPS_OPACITY, _BROW_OPACITY = 0.7, 0.8
+_THIN_PX = 1.5  # the least width that OpenCV fills: thinner lines, those of small faces, are fainter instead
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +73,8 @@ def draw_features(picture_bgr: ImageU8, landmarks_xy: Points, measures: FaceMeas
     if lines:
         widths = [line.width_px * medium.line for line in lines]
         rings = strokes([line.points_xy for line in lines], widths, [line.taper for line in lines])
-        for ring, line in zip(rings, lines, strict=True):
-            fill(ink, ring, (255 * line.coverage,))
+        for ring, line, width_px in zip(rings, lines, widths, strict=True):
+            fill(ink, ring, (255 * line.coverage * min(1.0, width_px / _THIN_PX),))
     ink_over(part_bgr, ink, medium)
 
 

@@ -12,7 +12,7 @@ from engines.regions.workspace import Workspace
 ImageU8 = NDArray[np.uint8]
 
 _WINDOW_PX = 5  # of the small plane
-_TEXTURE = 60.0  # variance of the guide, in squared levels, that counts as texture and is not taken over
+_TEXTURE = 90.0  # variance of the guide, in squared levels, that counts as texture and is not taken over
 _STRAND_PX = 3  # thin lines of the guide, such as single hairs, are not taken over: a median filter of this size
 
 

@@ -205,3 +205,15 @@ def test_a_line_divides_chin_and_neck_unless_a_beard_does() -> None:
     bearded[_around(region.landmarks_xy[[175]], 30)] = (60, 45, 40)
     measures = measure_face(bearded[..., ::-1].copy(), region.landmarks_xy)
     assert measures.chin < 0.5 < measure_face(region.rgb[..., ::-1].copy(), region.landmarks_xy).chin
+
+
+def test_the_lines_of_a_small_face_are_no_darker() -> None:
+    region, small_px = portrait_region("head"), 96
+    large = np.full((512, 512, 3), 200, np.uint8)
+    small = large[:small_px, :small_px].copy()
+    measures = measure_face(np.ascontiguousarray(region.rgb[:, :, ::-1]), region.landmarks_xy)
+    for picture in (large, small):
+        draw_features(picture, region.landmarks_xy * (len(picture) / region.rgb.shape[0]), measures, MEDIA["cel"])
+    reduced = cv2.resize(large, (small_px, small_px), interpolation=cv2.INTER_AREA)
+    ink = [255 - picture.min(2).astype(float) for picture in (reduced, small)]
+    assert 0.8 < (ink[1] - 55).sum() / (ink[0] - 55).sum() < 1.25

@@ -47,3 +47,11 @@ def test_texture_of_the_photo_is_not_taken_over() -> None:
     flat = enlarged[20:180, 10:120].reshape(-1, 3)
     assert enlarged.shape == (200, 320, 3) and enlarged.dtype == np.uint8
     assert flat.std(0).max() < 1.5 and np.abs(flat.mean(0) - (180, 60, 20)).max() < 2
+
+
+def test_single_hairs_beside_a_border_are_not_taken_over() -> None:
+    photo = _photo()
+    with_hair = cv2.line(photo.copy(), (140, 0), (180, 200), (190, 190, 190), 1)  # 10 pixels beside the border
+    plain, hairy = (guided_enlargement(_small(), one).astype(int) for one in (photo, with_hair))
+    hair = cv2.line(np.zeros((200, 320), np.uint8), (140, 20), (176, 180), 1) > 0
+    assert np.abs(hairy - plain)[hair].mean() < 4
