@@ -24,6 +24,7 @@ from support.root import ROOT
 from support.sink_clips import read_pictures
 from support.train_parts import QUICK
 
+from live.batch import divided_films
 from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import ImageU8
 
@@ -95,21 +96,22 @@ def test_nodes_write_the_same_bytes_as_one_process(cluster: Any, folder: Path, p
     assert [one["path"] for one in report["quarantined"]] == ["poison.png"]
 
 
-def test_nodes_do_the_segments_of_one_film(cluster: Any, tmp_path: Path) -> None:
-    source = film(tmp_path / "film.mp4", 3900)
+def test_nodes_do_the_segments_of_one_film(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(divided_films, "SEGMENT_S", 10.0)
+    source = film(tmp_path / "film.mp4", 900)
     given = ("--look", "none", "--quality", "0")
     done = veneer("apply", source, tmp_path / "out.mp4", *given, "--cluster", cluster.address, "--log", "json")
     assert done.returncode == 0 and "1 of 1 files done" in done.stderr, done.stderr
     assert veneer("apply", source, tmp_path / "one.mp4", *given).returncode == 0
     (joined, times), (whole, whole_times) = (read_pictures(tmp_path / name) for name in ("out.mp4", "one.mp4"))
-    assert len(joined) == 3900 and times == whole_times
+    assert len(joined) == 900 and times == whole_times
     assert all(np.array_equal(*pair) for pair in zip(joined, whole, strict=True))
     assert (tmp_path / "out.mp4").read_bytes() != (tmp_path / "one.mp4").read_bytes(), "segments have key frames"
 
 
 def test_node_killed_in_a_file_costs_no_output(cluster: Any, folder: Path) -> None:
     for index in range(4):
-        film(folder / "in" / f"{index}.mp4", 1500)
+        film(folder / "in" / f"{index}.mp4", 1000)
     parts, results = folder / "out.veneer.parts", list[Any]()
     run = threading.Thread(target=lambda: results.append(apply(cluster, folder)))
     run.start()
@@ -127,7 +129,7 @@ def test_node_killed_in_a_file_costs_no_output(cluster: Any, folder: Path) -> No
 def test_killed_driver_continues_where_it_was(cluster: Any, folder: Path) -> None:
     film(folder / "in" / "0.mp4", 3)
     for index in range(1, 4):
-        film(folder / "in" / f"{index}.mp4", 1500)
+        film(folder / "in" / f"{index}.mp4", 900)
     manifest = folder / "out.veneer.jsonl"
     with started("apply", folder / "in", folder / "out", "--look", "none", "--cluster", cluster.address) as run:
         until(lambda: manifest.exists() and manifest.read_bytes().count(b"\n"), "the first film is done")
