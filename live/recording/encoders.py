@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from engines.errors import OptionsError
 from engines.text import did_you_mean
@@ -183,7 +186,8 @@ def _holds(format_name: str, encoder: Encoder) -> bool:
         with av.open(io.BytesIO(), "w", format=format_name) as container:
             stream = container.add_stream(encoder.name, rate=30, options=encoder_options(encoder, EncoderSettings()))
             stream.width, stream.height, stream.pix_fmt = 640, 360, encoder.pixel_format  # type: ignore[union-attr]
-            container.start_encoding()
+            with usual_scheduling():
+                container.start_encoding()
     except (av.error.FFmpegError, ValueError):
         return False
     return True
@@ -198,6 +202,26 @@ def fallback_warning(encoder: Encoder, settings: EncoderSettings) -> str | None:
     return f"no {AUTOMATIC[0].name} here: H.264 by {encoder.name}"
 
 
+@contextlib.contextmanager
+def usual_scheduling() -> Iterator[None]:
+    """Restore the threads' scheduling after an encoder is opened: as root, SVT-AV1 sets real-time priority for all.
+
+    That is for its own threads and the calling one, which keeps it when the encoder is closed. They would take the
+    processor from all other programs.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            for thread in Path("/proc/self/task").iterdir():
+                with contextlib.suppress(OSError):  # it has ended
+                    os.sched_setscheduler(int(thread.name), policy, parameters)
+
+
 def _opens(encoder: Encoder, size_wh: tuple[int, int], rate: Fraction) -> bool:
     """Open the encoder once: FFmpeg also lists encoders whose driver is missing."""
     import av
@@ -209,7 +233,8 @@ def _opens(encoder: Encoder, size_wh: tuple[int, int], rate: Fraction) -> bool:
         context.width, context.height, context.pix_fmt = *size_wh, encoder.pixel_format  # type: ignore[attr-defined]
         context.time_base, context.framerate = Fraction(1, encoder.ticks_per_s), rate  # type: ignore[attr-defined]
         context.options = encoder_options(encoder, EncoderSettings())
-        context.open()
+        with usual_scheduling():
+            context.open()
     except (av.error.FFmpegError, ValueError):
         return False
     return True

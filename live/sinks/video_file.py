@@ -21,7 +21,13 @@ from engines.errors import SinkError
 from engines.paths import expanded
 from live.pipeline.frame import Frame, fit_into
 from live.pipeline.frame_pool import FramePool
-from live.recording.encoders import Encoder, EncoderSettings, choose_encoder, fallback_warning
+from live.recording.encoders import (
+    Encoder,
+    EncoderSettings,
+    choose_encoder,
+    fallback_warning,
+    usual_scheduling,
+)
 from live.recording.film_join import join_segments
 from live.recording.film_tracks import FilmTracks
 from live.recording.recording_file import (
@@ -184,7 +190,9 @@ class VideoFileSink(FrameSink):
             picture.pts, picture.time_base = ticks, self._tick_s
             if self._tracks is not None:
                 self._tracks.write_until(position_s)
-            self._write(self._stream.encode(picture))
+            with usual_scheduling() if self._last_ticks is None else contextlib.nullcontext():  # it is opened now
+                packets = self._stream.encode(picture)
+            self._write(packets)
         except (OSError, ValueError) as error:
             self._is_failed = True
             raise self._write_error(error) from None

@@ -17,6 +17,7 @@ from benchmarks.picture_files.picture_samples import deep, face_rgb
 from benchmarks.picture_files.rgb_profiles import SRGB
 from live.options import ApplyOptions
 from live.picture_files.picture_reader import PictureFile
+from live.recording.encoders import usual_scheduling
 from live.recording.file_apply import apply_to
 
 
@@ -43,7 +44,9 @@ def test_ten_bits_of_heic_and_avif_become_eight(tmp_path: Path, suffix: str) -> 
             stream.width = stream.height = 320
             stream.pix_fmt = "yuv420p10le"
             frame = av.VideoFrame.from_ndarray(face_rgb(), format="rgb24").reformat(format="yuv420p10le")
-            container.mux([*stream.encode(frame), *stream.encode(None)])
+            with usual_scheduling():
+                packets = stream.encode(frame)
+            container.mux([*packets, *stream.encode(None)])
     done = veneer("apply", path, tmp_path / "out.png", "--look", "none")
     assert done.returncode == 0 and f"deep{suffix}: its 10 bits per channel are read as 8" in done.stderr, done.stderr
     written = PictureFile(tmp_path / "out.png").still().rgb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import av
@@ -38,6 +39,16 @@ def test_each_software_encoder_writes_every_frame(
     with av.open(str(path)) as container:
         assert container.streams.video[0].codec_context.codec.canonical_name == CODECS[name]
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no scheduling policies")
+def test_no_encoder_leaves_threads_in_real_time(tmp_path: Path) -> None:
+    before = os.sched_getscheduler(0)
+    sink = VideoFileSink(tmp_path / "film.mkv", settings=EncoderSettings("libsvtav1"))
+    sink.open(size_wh=(160, 120), fps=25)
+    sink.send(plain_frame(40, pts_s=0.0, size_wh=(160, 120)))
+    assert {os.sched_getscheduler(int(thread.name)) for thread in Path("/proc/self/task").iterdir()} == {before}
+    sink.close()
 
 
 def test_lower_quality_makes_a_smaller_file(tmp_path: Path) -> None:
