@@ -150,10 +150,13 @@ class Session:
         self.pipeline = Pipeline(
             parts, fps=options.fps, frames=options.frames, say=self.say, on_frame=self._handle_frame
         )
-        self.recorder = Recorder(
+        self.recorder = self._new_recorder()
+
+    def _new_recorder(self) -> Recorder:
+        return Recorder(
             self.controls,
             say=self.say,
-            fps=options.fps,
+            fps=self.options.fps,
             pictures_dir=pictures_dir(),
             videos_dir=videos_dir(),
             lossless=self.pipeline.lossless,

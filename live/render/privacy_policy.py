@@ -111,7 +111,7 @@ class PrivacyPolicy:
     def blur_untracked(self, tracked: TrackedFrame, loaded: LoadedLook, strength: float) -> None:
         """Blur, in place and before painting, the heads whose faces are not tracked; only a body layer draws them.
 
-        A look for some persons does without: its body layer draws nobody without a face.
+        Not for a look that is for some persons only: its body layer draws only persons with a face.
 
         Args:
             tracked: the frame, its faces and its other heads.

@@ -38,9 +38,9 @@ def test_shipped_styles_are_listed_with_cost_and_licence() -> None:
 def test_own_style_is_listed_with_its_source_and_removed() -> None:
     own_folder().mkdir(parents=True)
     card = json.loads((SHIPPED / "sketch.json").read_text())
-    (own_folder() / "mine.json").write_text(json.dumps({**card, "source": "net.pt", "licence": "CC0\nof nobody"}))
+    (own_folder() / "mine.json").write_text(json.dumps({**card, "source": "net.pt", "licence": "CC0\nby anyone"}))
     shutil.copy(SHIPPED / "sketch.safetensors", own_folder() / "mine.safetensors")
-    assert listed()["mine"].endswith("ms your own, from net.pt; CC0 of nobody")
+    assert listed()["mine"].endswith("ms your own, from net.pt; CC0 by anyone")
     user_file().parent.mkdir(parents=True)
     user_file().write_text('[looks.drawn]\nlayers = [{ style = "mine" }]\n')
     done = call("styles", "remove", "mine")
