@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from live.pipeline.frame import Floats, ImageU8
+from live.pipeline.frame import Floats, Head, ImageU8
 from live.tracking.mesh_model import Mesh, MeshFactory, loading
+from live.tracking.seen_heads import head_of, is_one_of
 
 SEARCH_INTERVAL_S = 0.3
 MIN_SIDE_PX = 24  # smaller images contain no detectable face, and the model's own scaling fails on them
@@ -101,10 +102,10 @@ class FarFaces:
         if not is_due or len(near_xy) + len(self._faces) >= self._max_faces:
             return
         self._searched_s = at_s
-        for centre_xy, size_px in self._detect(search_rgb)[:_MAX_DETECTIONS]:
+        for head in self._detect(search_rgb)[:_MAX_DETECTIONS]:
             found_xy = [*near_xy, *self.found_xy]
-            if len(found_xy) < self._max_faces and not _is_near_any(centre_xy, size_px, found_xy):
-                self._start(search_rgb, centre_xy, size_px, found_xy)
+            if len(found_xy) < self._max_faces and not is_one_of(head, map(head_of, found_xy)):
+                self._start(search_rgb, head, found_xy)
 
     def close(self) -> None:
         """Release the models; idempotent."""
@@ -124,35 +125,36 @@ class FarFaces:
                 mesh.forget()
             self._spare += dropped
 
-    def _detect(self, search_rgb: ImageU8) -> list[tuple[Floats, float]]:
-        """Return centre and size in pixels of each face that the full-range detector finds, largest first."""
+    def _detect(self, search_rgb: ImageU8) -> list[Head]:
+        """Return each face that the full-range detector finds, largest first."""
         if self._detector is None:
             self._await_preload()
             self._detector = self._detector or new_detector(search_rgb)
-        detected = []
+        detected: list[Head] = []
         for left, top, right, bottom in _views(search_rgb.shape[1], search_rgb.shape[0]):
             width, height = right - left, bottom - top
             view_rgb = search_rgb[top:bottom, left:right]
             for detection in self._detector.process(np.ascontiguousarray(view_rgb)).detections or ():
                 box = detection.location_data.relative_bounding_box
                 x, y = left + (box.xmin + box.width / 2) * width, top + (box.ymin + box.height / 2) * height
-                detected.append((np.array([x, y], np.float32), max(box.width * width, box.height * height)))
-        found: list[tuple[Floats, float]] = []
-        for centre_xy, size_px in sorted(detected, key=lambda face: -face[1]):
-            if not any(np.hypot(*(centre_xy - other_xy)) < 0.5 * other_px for other_xy, other_px in found):
-                found.append((centre_xy, size_px))  # views overlap
+                detected.append(((x, y), max(box.width * width, box.height * height)))
+        found: list[Head] = []
+        for head in sorted(detected, key=lambda head: -head[1]):
+            if not is_one_of(head, found):
+                found.append(head)  # views overlap
         return found
 
-    def _start(self, search_rgb: ImageU8, centre_xy: Floats, size_px: float, found_xy: Sequence[Floats]) -> None:
+    def _start(self, search_rgb: ImageU8, head: Head, found_xy: Sequence[Floats]) -> None:
         """Start to track a detected face, if the mesh finds it there."""
         if not self._spare:
             self._await_preload()
         mesh = self._spare.pop() if self._spare else self._new_mesh(1, still=self._still)
         for margin in _MARGINS:
-            box = _crop_box(centre_xy, size_px, margin, search_rgb)
+            box = _crop_box(head, margin, search_rgb)
             for landmarks_xy in (_find if self._still else _find_anew)(mesh, search_rgb, box):
-                is_same = _is_near_any(centre_xy, size_px, [landmarks_xy])
-                is_whole = _centre_and_size(landmarks_xy)[1] > _MIN_RELATIVE_SIZE * size_px
+                found = head_of(landmarks_xy)
+                is_same = is_one_of(head, [found])
+                is_whole = found[1] > _MIN_RELATIVE_SIZE * head[1]
                 if is_same and is_whole and not overlaps(landmarks_xy, found_xy):
                     self._faces.append(_FarFace(mesh, box, margin, landmarks_xy))
                     if self._still:
@@ -173,26 +175,14 @@ def _views(width: int, height: int) -> list[Box]:
 
 
 def overlaps(landmarks_xy: Floats, others_xy: Iterable[Floats]) -> bool:
-    """Return whether a face is the same as one of the others: their centres are closer than half a face size."""
-    return _is_near_any(*_centre_and_size(landmarks_xy), others_xy)
+    """Return whether a face is the same as one of the others."""
+    return is_one_of(head_of(landmarks_xy), map(head_of, others_xy))
 
 
 def nearest_distance_px(landmarks_xy: Floats, others_xy: Iterable[Floats]) -> float:
     """Return the distance of a face's centre from the nearest other face's; 0.0 if there are no others."""
-    centre_xy = _centre_and_size(landmarks_xy)[0]
-    other_centres_xy = (_centre_and_size(other_xy)[0] for other_xy in others_xy)
-    return min((float(np.hypot(*(centre_xy - other_xy))) for other_xy in other_centres_xy), default=0.0)
-
-
-def _is_near_any(centre_xy: Floats, size_px: float, others_xy: Iterable[Floats]) -> bool:
-    others = (_centre_and_size(other_xy) for other_xy in others_xy)
-    return any(np.hypot(*(centre_xy - other_xy)) < 0.5 * max(size_px, other_px) for other_xy, other_px in others)
-
-
-def _centre_and_size(landmarks_xy: Floats) -> tuple[Floats, float]:
-    """Return the centre, and the longer side of the axis-aligned bounding box, in pixels."""
-    low, high = landmarks_xy.min(0), landmarks_xy.max(0)
-    return (low + high) / 2, float((high - low).max())
+    centre_xy, _ = head_of(landmarks_xy)
+    return min((math.dist(centre_xy, head_of(other_xy)[0]) for other_xy in others_xy), default=0.0)
 
 
 def _find(mesh: Mesh, search_rgb: ImageU8, box: Box) -> list[Floats]:
@@ -212,15 +202,15 @@ def _find_in_crop(find: Callable[[ImageU8], list[Floats]], search_rgb: ImageU8, 
     return [face_xy + corner_xy for face_xy in find(crop_rgb)]
 
 
-def _crop_box(centre_xy: Floats, size_px: float, margin: float, search_rgb: ImageU8) -> Box:
-    height, width = search_rgb.shape[:2]
-    (x, y), half = centre_xy, size_px * (0.5 + margin)
+def _crop_box(head: Head, margin: float, search_rgb: ImageU8) -> Box:
+    ((x, y), size_px), (height, width) = head, search_rgb.shape[:2]
+    half = size_px * (0.5 + margin)
     return max(0, int(x - half)), max(0, int(y - half)), min(width, int(x + half)), min(height, int(y + half))
 
 
 def _updated_box(face: _FarFace, search_rgb: ImageU8) -> Box:
     """Return the same box, or a new one around the face if it approaches an edge that is not the frame's."""
-    centre_xy, size_px = _centre_and_size(face.landmarks_xy)
+    head = head_of(face.landmarks_xy)
     height, width = search_rgb.shape[:2]
     (left, top, right, bottom), low, high = face.box, face.landmarks_xy.min(0), face.landmarks_xy.max(0)
     distances_px = [
@@ -229,8 +219,8 @@ def _updated_box(face: _FarFace, search_rgb: ImageU8) -> Box:
         right - high[0] if right < width else np.inf,
         bottom - high[1] if bottom < height else np.inf,
     ]
-    is_close = min(distances_px) < _EDGE_MARGIN * size_px
-    return _crop_box(centre_xy, size_px, face.margin, search_rgb) if is_close else face.box
+    is_close = min(distances_px) < _EDGE_MARGIN * head[1]
+    return _crop_box(head, face.margin, search_rgb) if is_close else face.box
 
 
 def new_detector(search_rgb: ImageU8, min_confidence: float = 0.5) -> Any:

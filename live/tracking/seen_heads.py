@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from live.pipeline.frame import Face, Floats, Head
 
@@ -28,13 +28,13 @@ class SeenHeads:
         return tuple(head for head, _ in self._seen if not is_one_of(head, tracked))
 
 
-def is_one_of(head: Head, others: Sequence[Head]) -> bool:
+def is_one_of(head: Head, others: Iterable[Head]) -> bool:
     """Return whether a head is the same as one of the others."""
     (x, y), size_px = head
     return any(math.hypot(x - at[0], y - at[1]) < _SAME * max(size_px, other_px) for at, other_px in others)
 
 
 def head_of(landmarks_xy: Floats) -> Head:
-    """Return the centre and the longer side of a face."""
+    """Return the centre, and the longer side of the axis-aligned bounding box, of a face in pixels."""
     low, high = landmarks_xy.min(0), landmarks_xy.max(0)
     return (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2), float((high - low).max())
