@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from live.sinks.video_file import VideoFileSink
 
 _FILM_S, _FPS = 10, 25
 _APPENDS = 1000
+_SETTLED_S = 10.0  # until the processes of Ray have started
 
 
 def main() -> None:
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("--films", type=int, default=8)
     parser.add_argument("--long", type=int, default=240, help="seconds of the film that is divided")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--nodes", type=int, default=1, choices=(1, 2), help="of the cluster, with two processors")
     parser.add_argument("--lines", type=int, default=1_000_000)
     given = parser.parse_args()
     for part in given.parts or _PARTS:
@@ -55,8 +58,15 @@ def _jobs_on_pictures(folder: Path, given: argparse.Namespace) -> None:
 
 
 def _jobs_on_films(folder: Path, given: argparse.Namespace) -> None:
-    _films(folder / "in", given.films)
-    _compare_jobs(f"{given.films} films of {_FILM_S} s", folder / "in", folder, given)
+    """Compare two jobs with one, and with one that may use one core only."""
+    ways = {"--jobs 1": (), "one job on one core": ("taskset", "-c", "0"), "--jobs 2": ()}
+    runs = {name: _Run(("--jobs", name[-1] if name[-1].isdigit() else "1"), prefix) for name, prefix in ways.items()}
+    each_s = _each_further_film(runs, folder, given)
+    for name in ("--jobs 1", "one job on one core"):
+        print(f"two jobs against {name}: {each_s[name] / each_s['--jobs 2']:.2f}x the films a minute")
+    for number in range(given.films):
+        one, two = ((folder / f"0{name}{given.films}" / f"{number}.mp4").read_bytes() for name in runs if "--" in name)
+        assert one == two, number
 
 
 def _jobs_on_one_film(folder: Path, given: argparse.Namespace) -> None:
@@ -81,48 +91,80 @@ def _compare_jobs(what: str, source: Path, folder: Path, given: argparse.Namespa
 
 def _ray_against_jobs(folder: Path, given: argparse.Namespace) -> None:
     """Compare Ray, on a cluster that is up, with as many jobs."""
-    counts = {given.films // 4: folder / "few", given.films: folder / "many"}
-    for count, films in counts.items():
-        _films(films, count)
-    times: dict[tuple[str, int], list[float]] = {}
-    with _two_nodes() as address:
-        for number in range(given.rounds):
-            for way, value in (("--jobs", "2"), ("--cluster", address)):
-                for count, films in counts.items():
-                    taken = _apply(films, folder / f"{number}{way}{count}", given.look, way, value)
-                    times.setdefault((way, count), []).append(taken)
-    few, many = counts
-    found = {}
-    for way in ("--jobs", "--cluster"):
-        few_s, many_s = (statistics.median(times[way, count]) for count in counts)
-        found[way] = each_s = (many_s - few_s) / (many - few)
-        print(f"{way}: {many} films of {_FILM_S} s {many_s:.1f} s, start {few_s - few * each_s:.1f} s, "
-              f"each further film {each_s:.2f} s")  # fmt: skip
-    print(f"Ray against jobs: {100 * (found['--cluster'] / found['--jobs'] - 1):+.1f} % for each further film")
-    print(_all(times))
+    with _nodes(given.nodes) as address:
+        runs = {"--jobs 2": _Run(("--jobs", "2")), "--cluster": _Run(("--cluster", address))}
+        each_s = _each_further_film(runs, folder, given)
+    more = each_s["--cluster"] / each_s["--jobs 2"] - 1
+    print(f"Ray, on {given.nodes} nodes, against jobs: {100 * more:+.1f} % for each further film")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Arguments of `veneer apply`, and what comes before the command."""
+
+    arguments: tuple[str, ...]
+    prefix: tuple[str, ...] = ()
+
+
+def _each_further_film(runs: dict[str, _Run], folder: Path, given: argparse.Namespace) -> dict[str, float]:
+    """Do films in each way, in turns; print times and processor time, and return the seconds of each further film."""
+    few, many = counts = max(2, given.films // 4), given.films
+    for count in counts:
+        _films(folder / f"in{count}", count)
+    times: dict[str, dict[int, list[tuple[float, float]]]] = {name: {few: [], many: []} for name in runs}
+    for number in range(given.rounds):
+        for name, run in runs.items():
+            for count in counts:
+                before_s, output = _busy_s(), folder / f"{number}{name}{count}"
+                taken_s = _apply(folder / f"in{count}", output, given.look, *run.arguments, prefix=run.prefix)
+                times[name][count].append((taken_s, _busy_s() - before_s))
+    each_s = {}
+    for name, of in times.items():
+        (few_s, few_busy_s), (many_s, many_busy_s) = (
+            (statistics.median(values) for values in zip(*of[count], strict=True)) for count in counts
+        )
+        each_s[name] = (many_s - few_s) / (many - few)
+        print(f"{name}: {many} films of {_FILM_S} s {many_s:.1f} s, start {few_s - few * each_s[name]:.1f} s, each "
+              f"further film {each_s[name]:.2f} s and {(many_busy_s - few_busy_s) / (many - few):.2f} s of processors; "
+              + "; ".join(f"{count}: {' '.join(f'{taken_s:.1f}' for taken_s, _ in of[count])}" for count in counts),
+              flush=True)  # fmt: skip
+    return each_s
+
+
+def _busy_s() -> float:
+    """Return the seconds that the processors of this machine have worked; 0.0 where that is not known."""
+    with contextlib.suppress(OSError):
+        user, nice, system = Path("/proc/stat").read_text().split()[1:4]
+        return sum(map(int, (user, nice, system))) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _all(times: dict[Any, list[float]]) -> str:
     return ", ".join(f"{way}: {' '.join(f'{seconds:.1f}' for seconds in taken)}" for way, taken in times.items())
 
 
-def _apply(source: Path, output: Path, look: str, *more: str) -> float:
+def _apply(source: Path, output: Path, look: str, *more: str, prefix: tuple[str, ...] = ()) -> float:
     """Run `veneer apply`; return seconds."""
     started_s = time.perf_counter()
     arguments = ["apply", str(source), str(output), "--look", look, *more]
-    subprocess.run([sys.executable, "-m", "live", *arguments], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([*prefix, sys.executable, "-m", "live", *arguments], check=True, stderr=subprocess.DEVNULL)
     return time.perf_counter() - started_s
 
 
 @contextlib.contextmanager
-def _two_nodes() -> Iterator[str]:
-    """A cluster of two nodes of one processor, whose tasks have the priority of this process; yield its address."""
+def _nodes(count: int) -> Iterator[str]:
+    """A cluster of two processors whose tasks have the priority of this process; yield its address.
+
+    Args:
+        count: 1 for one node of two processors, as `ray start --head` makes it; 2 for two of one, and a head without.
+    """
     os.environ.update({"RAY_worker_niceness": "0"})  # else they yield to all other programs
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    for _ in range(2):
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2 if count == 1 else 0})
+    for _ in range(2 if count > 1 else 0):
         cluster.add_node(num_cpus=1)
+    time.sleep(_SETTLED_S)
     try:
         yield str(cluster.address)
     finally:

@@ -113,9 +113,30 @@ def check_regions(regions_bgr: object, style: str, size_wh: tuple[int, int] | No
 CORES_VARIABLE = "VENEER_CORES"
 
 
+_before: list[frozenset[int]] = []  # the cores that this process could use before `keep_to_cores`
+
+
 def usable_cores() -> int:
     """Return the number of processor cores that this process may use (affinity masks and containers limit it)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(_usable()) or os.cpu_count() or 1
+
+
+def keep_to_cores(part: int, parts: int) -> None:
+    """Restrict the calling thread, and those that it will start, to one of so many parts of the cores.
+
+    The threads of a worker process then do not wait for each other's memory and locks from one core to another. Does
+    nothing if there are fewer cores than parts, or the system has no such call.
+    """
+    usable = sorted(_usable())
+    if part < parts <= len(usable):
+        _before[:] = [frozenset(usable)]
+        os.sched_setaffinity(0, usable[part * len(usable) // parts : (part + 1) * len(usable) // parts])
+
+
+def _usable() -> frozenset[int]:
+    if _before:
+        return _before[0]
+    return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()
 
 
 def shared_cores() -> int:

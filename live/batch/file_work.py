@@ -80,6 +80,7 @@ class WorkOrder:
         input_address: Where the inputs are, if they are not files here; see `live.batch.remote_files`.
         output_address: The same of the results.
         precisions: Runtime and precision of each style that all nodes use; otherwise each machine takes its best.
+        node_cores: Processors of each node of a cluster whose tasks run on them only, by its id.
     """
 
     options: ApplyOptions
@@ -90,6 +91,7 @@ class WorkOrder:
     input_address: str = ""
     output_address: str = ""
     precisions: dict[str, tuple[str, str]] = field(default_factory=dict)
+    node_cores: dict[str, int] = field(default_factory=dict)
 
 
 class FileWork:

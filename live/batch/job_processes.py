@@ -6,6 +6,7 @@ A process that dies in a file is replaced, and the file tried again; after the t
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import time
@@ -15,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from engines.errors import VeneerError
-from engines.runtime.base import CORES_VARIABLE, usable_cores
+from engines.runtime.base import CORES_VARIABLE, keep_to_cores, usable_cores
 from live.batch.batch_progress import BatchProgress
 from live.batch.file_work import FileWork, FolderGoneError, Item, WorkOrder, check_folders, with_notes
 from live.batch.job_count import JobCount
@@ -32,13 +33,14 @@ _FRAMES_INTERVAL_S = 0.2  # between two messages of a process about one file
 class _Job:
     """One worker process, and the file that it does."""
 
-    def __init__(self, number: int, order: WorkOrder, cores: int) -> None:
-        self.name, self.tries = f"{number}: ", 0
+    def __init__(self, number: int, order: WorkOrder, slot: int, slots: int) -> None:
+        self.name, self.slot, self.tries = f"{number}: ", slot, 0
         self.item: Item | None = None
-        context = job_context()
+        context, cores = job_context(), max(1, usable_cores() // slots)
         self.connection, other = context.Pipe()
         with environment({CORES_VARIABLE: str(cores), "OMP_NUM_THREADS": str(cores)}):
-            self.process = context.Process(target=_serve, args=(other, order, dict(os.environ)), daemon=True)
+            arguments = (other, order, dict(os.environ), slot, slots)
+            self.process = context.Process(target=_serve, args=arguments, daemon=True)
             self.process.start()
         other.close()
 
@@ -68,7 +70,7 @@ class JobProcesses:
     def __init__(self, order: WorkOrder, jobs: int | None, progress: BatchProgress) -> None:
         self._order, self._progress = order, progress
         self._count = JobCount(jobs, usable_cores())
-        self._cores = max(1, usable_cores() // (jobs or usable_cores()))
+        self._slots = jobs or usable_cores()
         self._jobs: list[_Job] = []
         self._started = 0
 
@@ -95,7 +97,8 @@ class JobProcesses:
         wanted = min(self._count.wanted(time.monotonic()), waiting + sum(job.item is not None for job in self._jobs))
         while len(self._jobs) < wanted:
             self._started += 1
-            self._jobs.append(_Job(self._started, self._order, self._cores))
+            slot = next(slot for slot in itertools.count() if all(job.slot != slot for job in self._jobs))
+            self._jobs.append(_Job(self._started, self._order, slot, self._slots))
         for job in [job for job in self._jobs if job.item is None][: max(0, len(self._jobs) - wanted)]:
             self._jobs.remove(job)
             job.stop()
@@ -148,10 +151,16 @@ def _quarantined(item: Item, order: WorkOrder, code: int | None, tries: int) -> 
     return Record(item.path, "quarantined", "", item.input, recipe=order.recipe, error=error, tries=tries)
 
 
-def _serve(connection: Connection, order: WorkOrder, variables: dict[str, str]) -> None:
-    """Do files in this process until the other end is closed, with the environment variables of the calling one."""
+def _serve(connection: Connection, order: WorkOrder, variables: dict[str, str], slot: int, slots: int) -> None:
+    """Do files in this process until the other end is closed, with the environment variables of the calling one.
+
+    Args:
+        slot: Number of the part of the cores that it uses.
+        slots: Number of parts.
+    """
     os.environ.clear()  # they are those of the server
     os.environ.update(variables)
+    keep_to_cores(slot, slots)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the calling one ends the others
     work: FileWork | None = None
     said_s = 0.0

@@ -117,6 +117,8 @@ class _Driver:
         """See `run_on_cluster`."""
         if not items:
             return
+        of_nodes = [(node["NodeID"], node["Resources"]) for node in self._alive() if "GPU" not in node["Resources"]]
+        self._order = replace(self._order, node_cores={node: int(has.get("CPU", 0)) for node, has in of_nodes})
         precisions = self._decide_precisions()
         order = self._ray.put(replace(self._order, precisions=precisions))
         task = self._ray.remote(**self._resources(precisions))(do_file)

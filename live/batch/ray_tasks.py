@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
+import socket
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
-from engines.runtime.base import CORES_VARIABLE
+from engines.runtime.base import CORES_VARIABLE, keep_to_cores, usable_cores
 from live.batch.file_work import FileWork, Item, WorkOrder, with_notes
 from live.batch.manifest import Record
 
@@ -35,7 +38,7 @@ def do_file(order: WorkOrder, item: Item, interval_s: float) -> Iterator[FramesD
         nonlocal frames
         frames = done, total
 
-    record = _thread().submit(lambda: with_notes(_work(order), item, on_frame))
+    record = _thread(order.node_cores.get(node, 0), node).submit(lambda: with_notes(_work(order), item, on_frame))
     while True:
         yield FramesDone(worker, node, *frames)
         if wait([record], interval_s).done:
@@ -45,14 +48,39 @@ def do_file(order: WorkOrder, item: Item, interval_s: float) -> Iterator[FramesD
 
 def probe(order: WorkOrder) -> dict[str, tuple[str, str]]:
     """Return the runtime and the precision of each style of the look on this node."""
-    return _thread().submit(lambda: _work(order).precisions()).result()
+    import ray
+
+    node = ray.get_runtime_context().get_node_id()
+    return _thread(order.node_cores.get(node, 0), node).submit(lambda: _work(order).precisions()).result()
 
 
 @functools.cache
-def _thread() -> ThreadPoolExecutor:
-    """Return the one thread that does all files of this process, as the tracker wants it."""
+def _thread(node_cores: int, node: str) -> ThreadPoolExecutor:
+    """Return the one thread that does all files of this process, as the tracker wants it.
+
+    It is kept to a core of its own if all cores of the machine are the node's.
+    """
     os.environ[CORES_VARIABLE] = "1"
-    return ThreadPoolExecutor(1)
+    thread = ThreadPoolExecutor(1)
+    if sys.platform == "linux" and node_cores == usable_cores():
+        thread.submit(_take_core, node)
+    return thread
+
+
+def _take_core(node: str) -> None:
+    """Keep this thread to a core that no other process of the node has taken; the name of a socket stands for it."""
+    cores = usable_cores()
+    for core in range(cores):
+        taken = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError):
+            taken.bind(f"\0veneer {node} {core}")
+            _taken.append(taken)  # until this process ends, however it does
+            keep_to_cores(core, cores)
+            return
+        taken.close()
+
+
+_taken: list[socket.socket] = []
 
 
 _works: list[FileWork] = []

@@ -13,6 +13,7 @@ from support.openvino_stand_in import StandInCore
 
 from engines.cache import cache_entry, engine_cache
 from engines.cache.cache_entry import entries, record_verdict, verdict
+from engines.runtime import base
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino import cpu_engine
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine, default_threads
@@ -107,6 +108,21 @@ def test_cores_outside_the_affinity_mask_do_not_count() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "1", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not tie a process to cores")
+@pytest.mark.parametrize(("parts", "shares"), [(2, [[1, 4], [5, 7, 9]]), (5, [[1], [4], [5], [7], [9]]), (6, [])])
+def test_worker_keeps_to_its_part_of_the_cores(
+    parts: int, shares: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = list[list[int]]()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {7, 1, 9, 4, 5})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _, cores: kept.append(list(cores)))
+    monkeypatch.setattr(base, "_before", [])
+    for part in range(parts):
+        base.keep_to_cores(part, parts)
+        assert base.usable_cores() == 5, "the engines of this machine were chosen for all of its cores"
+    assert kept == shares
 
 
 def test_openvino_threads_leave_one_core_to_the_tracker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.apply_parts import environment, files, one_line
-from support.cli_parts import HANG_S, WITH_TESTS, until, veneer
+from support.cli_parts import HANG_S, WITH_TESTS, started, until, veneer
 
 from live.picture_files.picture_writer import write_picture
 from live.pipeline.frame import ImageU8
@@ -70,6 +70,11 @@ def state_of(process: subprocess.Popen[bytes], log: Path) -> str:
     return "" if process.poll() is None else "ended"
 
 
+def ended(run: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    out, err = run.communicate(timeout=HANG_S)
+    return subprocess.CompletedProcess(run.args, run.returncode, out, err)
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a node and its processes."""
     process.terminate()
@@ -91,12 +96,16 @@ def arguments(folder: Path, address: str) -> tuple[str, ...]:
 
 def test_cluster_with_a_token_wants_it(secured: dict[str, str], folder: Path) -> None:
     given = arguments(folder, secured["RAY_ADDRESS"])
-    done = veneer(*given, env=secured)
-    assert done.returncode == 0 and "1 of 1 files done" in done.stderr, done.stderr
-    assert "without a token" not in done.stderr
-    for wrong in ({"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_TOKEN": secrets.token_hex(32)}):
-        line = one_line(veneer(*given, "--again", env=secured | wrong | {"RAY_py_gcs_connect_timeout_s": GIVE_UP_S}))
-        assert "no connection" in line and "one with a token needs it here too" in line
+    hasty = secured | {"RAY_py_gcs_connect_timeout_s": GIVE_UP_S}
+    wrong = ({"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    with contextlib.ExitStack() as stack:
+        refused = [stack.enter_context(started(*given, env=hasty | variables)) for variables in wrong]
+        done = veneer(*given, env=secured)
+        assert done.returncode == 0 and "1 of 1 files done" in done.stderr, done.stderr
+        assert "without a token" not in done.stderr
+        for run in refused:
+            line = one_line(ended(run))
+            assert "no connection" in line and "one with a token needs it here too" in line
 
 
 def test_job_of_ray_does_the_same(secured: dict[str, str], folder: Path) -> None:
