@@ -184,7 +184,8 @@ def test_missing_cluster_is_one_line(folder: Path) -> None:
 
 def test_training_moves_from_torchrun_to_the_cluster(cluster: Any, tmp_path: Path) -> None:
     before, after = write_pairs(make_pairs(4), tmp_path)
-    own = ["--before", before, "--after", after, "--no-cut", "--work", tmp_path / "w", *QUICK, "--nodes", "2"]
+    own = ["--before", before, "--after", after, "--no-cut", "--work", tmp_path / "w", *QUICK, "--steps", "2"]
+    own += ["--nodes", "2"]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         at = ["--master-addr", "127.0.0.1", "--master-port", str(free.getsockname()[1])]
@@ -192,7 +193,9 @@ def test_training_moves_from_torchrun_to_the_cluster(cluster: Any, tmp_path: Pat
     words = ["-m", "live", "train", "neg", *map(str, own), "--out", str(tmp_path / "first")]
     runs = [subprocess.Popen([*torchrun, "--node-rank", str(rank), *words], cwd=ROOT) for rank in (0, 1)]
     assert [run.wait(HANG_S) for run in runs] == [0, 0]
-    done = veneer("train", "neg", *own, "--out", tmp_path / "second", "--resume", "--cluster", cluster.address)
+    quick = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
+    resumed = (*own, "--out", tmp_path / "second", "--resume")
+    done = veneer("train", "neg", *resumed, "--cluster", cluster.address, **quick)
     assert done.returncode == 0, done.stderr
     first, second = ((tmp_path / name / "neg.safetensors").read_bytes() for name in ("first", "second"))
     assert second == first, "the checkpoint of the one is that of the other"
