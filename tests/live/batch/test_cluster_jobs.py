@@ -40,7 +40,7 @@ def free_ports(count: int) -> list[str]:
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A node of one processor that asks for a token; the environment of a process that knows the token."""
     folder = tmp_path_factory.mktemp("ray")
-    port, dashboard, http, grpc = free_ports(4)
+    port, dashboard, http, grpc, client = free_ports(5)
     env = environment(
         VENEER_HOME=str(folder / "home"),
         RAY_USAGE_STATS_ENABLED="0",
@@ -49,14 +49,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         RAY_AUTH_TOKEN=secrets.token_hex(32),
     )
     ports = ("--port", port, "--dashboard-port", dashboard, "--dashboard-agent-listen-port", http)
-    ports += ("--dashboard-agent-grpc-port", grpc)
-    ports += (
-        "--ray-client-server-port",
-        "0",
-        "--no-monitor",
-        "--include-log-monitor",
-        "False",
-    )  # they are not used here
+    ports += ("--dashboard-agent-grpc-port", grpc, "--ray-client-server-port", client)
+    ports += ("--no-monitor", "--include-log-monitor", "False")
     head = (*RAY, "start", "--head", "--block", "--num-cpus", "1", "--min-worker-port", "0", "--max-worker-port", "0")
     with contextlib.ExitStack() as stack:
         for number in range(3):  # on a busy machine a node may be too late for Ray, which gives it 30 s
