@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 from support.apply_parts import environment, files, one_line
@@ -55,9 +56,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     with contextlib.ExitStack() as stack:
         for number in range(3):  # on a busy machine a node may be too late for Ray, which gives it 30 s
             log = stack.enter_context((folder / f"{number}.log").open("w+"))
-            process = subprocess.Popen(
-                (*WITH_TESTS, *head, *ports), env=env, stdout=log, stderr=log, start_new_session=True
-            )
+            process = Popen((*WITH_TESTS, *head, *ports), env=env, stdout=log, stderr=log, start_new_session=True)
             stack.callback(end, process)
             state = functools.partial(state_of, process, Path(log.name))
             if until(state, "the node has started or given up") == "started":
@@ -65,18 +64,13 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         yield env | {"RAY_ADDRESS": f"127.0.0.1:{port}", "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
 
 
-def state_of(process: subprocess.Popen[bytes], log: Path) -> str:
+def state_of(process: Popen[bytes], log: Path) -> str:
     if "Ray runtime started" in log.read_text():
         return "started"
     return "" if process.poll() is None else "ended"
 
 
-def ended(run: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    out, err = run.communicate(timeout=HANG_S)
-    return subprocess.CompletedProcess(run.args, run.returncode, out, err)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: Popen[bytes]) -> None:
     """End a node and its processes."""
     process.terminate()
     process.wait(HANG_S)
@@ -95,18 +89,26 @@ def arguments(folder: Path, address: str) -> tuple[str, ...]:
     return "apply", str(folder / "in"), str(folder / "out"), "--look", "none", "--cluster", address
 
 
-def test_cluster_with_a_token_wants_it(secured: dict[str, str], folder: Path) -> None:
-    given = arguments(folder, secured["RAY_ADDRESS"])
+@pytest.fixture(scope="module")
+def without_token(
+    secured: dict[str, str], tmp_path_factory: pytest.TempPathFactory, portrait_bgr: ImageU8
+) -> Iterator[list[Popen[str]]]:
+    """Runs with no token and with another one, which give up after many seconds."""
+    folder = tmp_path_factory.mktemp("refused")
+    (folder / "in").mkdir()
+    write_picture(folder / "in" / "a.png", portrait_bgr)
     hasty = secured | {"RAY_py_gcs_connect_timeout_s": GIVE_UP_S}
     wrong = ({"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
     with contextlib.ExitStack() as stack:
-        refused = [stack.enter_context(started(*given, env=hasty | variables)) for variables in wrong]
-        done = veneer(*given, env=secured)
-        assert done.returncode == 0 and "1 of 1 files done" in done.stderr, done.stderr
-        assert "without a token" not in done.stderr
-        for run in refused:
-            line = one_line(ended(run))
-            assert "no connection" in line and "one with a token needs it here too" in line
+        given = arguments(folder, secured["RAY_ADDRESS"])
+        yield [stack.enter_context(started(*given, env=hasty | variables)) for variables in wrong]
+
+
+@pytest.mark.usefixtures("without_token")
+def test_cluster_with_a_token_takes_files(secured: dict[str, str], folder: Path) -> None:
+    done = veneer(*arguments(folder, secured["RAY_ADDRESS"]), env=secured)
+    assert done.returncode == 0 and "1 of 1 files done" in done.stderr, done.stderr
+    assert "without a token" not in done.stderr
 
 
 def test_job_of_ray_does_the_same(secured: dict[str, str], folder: Path) -> None:
@@ -117,3 +119,10 @@ def test_job_of_ray_does_the_same(secured: dict[str, str], folder: Path) -> None
     assert submitted.returncode == 0 and "1 of 1 files done" in submitted.stdout, submitted.stdout + submitted.stderr
     assert files(folder / "out") == ["a.png"]
     assert b'"state": "done"' in (folder / "out.veneer.jsonl").read_bytes()
+
+
+def test_cluster_with_a_token_wants_it(without_token: list[Popen[str]]) -> None:
+    for run in without_token:
+        out, err = run.communicate(timeout=HANG_S)
+        line = one_line(subprocess.CompletedProcess(run.args, run.returncode, out, err))
+        assert "no connection" in line and "one with a token needs it here too" in line
