@@ -49,9 +49,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         RAY_AUTH_MODE="token",
         RAY_AUTH_TOKEN=secrets.token_hex(32),
     )
-    ports = ("--port", port, "--dashboard-port", dashboard, "--dashboard-agent-listen-port", http)
-    ports += ("--dashboard-agent-grpc-port", grpc, "--ray-client-server-port", client)
-    ports += ("--no-monitor", "--include-log-monitor", "False")
+    ports = ["--port", port, "--dashboard-port", dashboard, "--dashboard-agent-listen-port", http]
+    ports += ["--dashboard-agent-grpc-port", grpc, "--ray-client-server-port", client]
+    ports += ["--no-monitor", "--include-log-monitor", "False"]
     head = (*RAY, "start", "--head", "--block", "--num-cpus", "1", "--min-worker-port", "0", "--max-worker-port", "0")
     with contextlib.ExitStack() as stack:
         for number in range(3):  # on a busy machine a node may be too late for Ray, which gives it 30 s
