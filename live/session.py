@@ -127,7 +127,7 @@ class Session:
                 open_sink(text, on_key=self._on_key, meter=self._meter, film=film_path(options.source))
                 for text in options.sinks
             ]
-        source, self._viewers = self._source(source, paced=any(sink.live for sink in sinks))
+        source, self._viewers = self._source(source, paced=missing is not None or any(sink.live for sink in sinks))
         for sink in sinks:
             sink.set_viewers(self._viewers, self.say)
         look_loader = LookLoader(

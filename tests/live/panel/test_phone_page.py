@@ -148,7 +148,21 @@ def test_ten_guesses_end_the_code(calm: PanelProgram) -> None:
     assert phone.pair(Phone(calm).code)[0] == 200
 
 
-def test_hostile_clients_of_the_network_change_nothing(calm: PanelProgram) -> None:
+def frame(text: bytes) -> bytes:
+    """Return a text message of a client, with a mask of zeros."""
+    size = bytes([0x80 | len(text)]) if len(text) < 126 else b"\xfe" + len(text).to_bytes(2, "big")
+    return b"\x81" + size + bytes(4) + text
+
+
+def assert_both_pages_answer(calm: PanelProgram, phone: Phone, token: str) -> None:
+    assert calm.command("look", "comic")["ok"]
+    assert phone.request("POST", "/api/command", COMMAND, Authorization=f"Bearer {token}")[0] == 200
+    with calm.socket("/ws/preview") as reader:
+        reader.send("next")
+        assert reader.recv(timeout=60)[-2:] == b"\xff\xd9", "new pictures come"
+
+
+def test_clients_of_the_network_that_never_read(calm: PanelProgram) -> None:
     phone = Phone(calm)
     token = phone.pair(phone.code)[1]["token"]
     with contextlib.ExitStack() as stack:
@@ -157,11 +171,29 @@ def test_hostile_clients_of_the_network_change_nothing(calm: PanelProgram) -> No
         for path in ["/ws/state"] * 4 + ["/ws/preview"] * 2:
             status, silent = stack.enter_context(phone.web_socket(path, token))
             assert status == 101
-            silent.sendall(b"\x81\x84\0\0\0\0next" * 100)  # and never read
-        assert calm.command("look", "comic")["ok"], "the page of this machine answers"
-        with calm.socket("/ws/preview") as reader:
-            reader.send("next")
-            assert reader.recv(timeout=60)[-2:] == b"\xff\xd9", "new pictures come"
+            silent.sendall(frame(b"next") * 100)
+        assert_both_pages_answer(calm, phone, token)
+
+
+def test_ten_thousand_malformed_messages_by_tls(calm: PanelProgram) -> None:
+    phone = Phone(calm)
+    token = phone.pair(phone.code)[1]["token"]
+    junk = b"".join(map(frame, (b"", b"{", b"[]", b'{"words": 1}', b"[" * 3000, b"null", b"\x00" * 99, b"\xff")))
+    for _ in range(25):
+        with phone.web_socket("/ws/state", token) as (status, hostile), contextlib.suppress(OSError):
+            assert status == 101
+            for _ in range(50):
+                hostile.sendall(junk)
+    assert_both_pages_answer(calm, phone, token)
+
+
+def test_fifty_clients_of_the_network_at_once(calm: PanelProgram) -> None:
+    phone = Phone(calm)
+    token = phone.pair(phone.code)[1]["token"]
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(phone.web_socket("/ws/state", token))[0] for _ in range(50)]
+        assert 1 <= found.count(101) <= 16 and set(found) <= {101, 403}, found
+        assert_both_pages_answer(calm, phone, token)
 
 
 def test_the_certificate_stays_until_the_address_changes(veneer_home: object) -> None:

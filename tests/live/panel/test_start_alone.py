@@ -60,6 +60,7 @@ def test_the_page_helps_from_nothing_to_a_picture(browser: Any, tmp_path: Path) 
         page.select_option("#camera-size", "640x480")
         until(page, "#preview[height='480']")
         until(page, "#source-facts:has-text('640 x 480')")
+        assert 0 < program.message("stats")["fps"] < 20, "the rate of the settings, also without an output"
         assert "there is no such camera" in program.command("camera", "/etc/passwd")["error"]
         page.click("#quit")
         page.click("text=Press again to end Veneer")
