@@ -63,8 +63,9 @@ class StateHub:
 
     async def _tick(self) -> None:
         read_s: dict[str, float] = {}
+        sent_s = float("-inf")
         hurry = True
-        while True:
+        while asyncio.current_task() is self._ticker:  # before Python 3.12, `wait_for` may miss that it was cancelled
             now_s = time.monotonic()
             due = [
                 kind
@@ -77,8 +78,14 @@ class StateHub:
                 self._messages.update(found)
                 changed, self._changed = self._changed, asyncio.Event()
                 changed.set()
-            await asyncio.sleep(INTERVAL_S / 2)
-            self._hurry.clear()
-            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), INTERVAL_S / 2)
-            hurry = self._hurry.is_set()
+                sent_s = now_s
+            hurry = await self._next_turn(max(now_s + INTERVAL_S / 2, sent_s + INTERVAL_S))
+
+    async def _next_turn(self, earliest_s: float) -> bool:
+        """Wait for a command, at most until the next tick, and in any case until a time; return whether one came."""
+        with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), INTERVAL_S)
+        await asyncio.sleep(max(0.0, earliest_s - time.monotonic()))
+        hurry = self._hurry.is_set()
+        self._hurry.clear()
+        return hurry

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +96,7 @@ class PanelProgram:
 
     def message(self, kind: str) -> dict[str, Any]:
         """Return the present message of a kind."""
+        time.sleep(0.2)  # for pages that are open it is read ten times a second
         with self.socket("/ws/state") as socket:
             while True:
                 message: dict[str, Any] = json.loads(socket.recv(timeout=20))

@@ -29,6 +29,17 @@ def test_each_layer_is_offered_with_what_it_has(calm: PanelProgram) -> None:
     assert looks["toon"][0]["medium"] == "cel" and looks["matte-red"][0]["finish"] == "matte"
 
 
+def test_the_state_comes_at_most_ten_times_a_second(calm: PanelProgram) -> None:
+    with calm.socket("/ws/state") as socket:
+        started_s, came = time.monotonic(), 0
+        for number in range(300):
+            socket.send(json.dumps({"words": ["strength", str(0.1 + number % 90 / 100)]}))
+            while json.loads(message := socket.recv(timeout=20))["kind"] != "answer":
+                came += json.loads(message)["kind"] == "state"
+            time.sleep(0.01)
+        assert 2 <= came <= 10 * (time.monotonic() - started_s) + 2
+
+
 @pytest.mark.parametrize(
     "headers",
     [

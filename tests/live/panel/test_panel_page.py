@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -51,6 +52,36 @@ def test_the_strength_is_dragged(page: Any, calm: PanelProgram) -> None:
     page.mouse.up()
     until(page, "#banner[data-level=thin]")
     assert 0.4 < calm.message("state")["strength"] < 0.6
+
+
+def names(page: Any) -> list[str]:
+    """Return the names of the visible tiles in order."""
+    found: list[str] = page.locator("#tiles li:visible .name").all_inner_texts()
+    return found
+
+
+def test_tiles_are_searched_starred_and_moved(page: Any, calm: PanelProgram) -> None:
+    until(page, ".tile[data-status=ready] >> text=gouache")
+    given = names(page)
+    page.fill("#search", "ink")
+    assert "comic" in names(page) and "toon" not in names(page), "its description is searched too"
+    page.fill("#search", "no such look")
+    assert page.locator("#no-match").is_visible()
+    page.fill("#search", "")
+    page.get_by_role("button", name="Favourite: soft", exact=True).click()
+    page.click("#only-favourites")
+    assert names(page) == ["soft"]
+    page.click("#only-favourites")
+    page.locator(".tile", has_text="comic").focus()
+    page.keyboard.press("Alt+ArrowLeft")
+    moved = [one["name"] for one in calm.message("looks")["looks"]]
+    assert names(page)[1:3] == ["comic", "toon"] == moved[1:3]
+    assert "order = [" in (calm.home / "config" / "looks.toml").read_text()
+    page.locator(".tile", has_text="comic").drag_to(page.locator(".tile", has_text="gouache"))
+    page.wait_for_timeout(500)
+    while names(page) != given:  # back, by the keyboard, so that the keys of the other tests stay
+        page.locator(".tile", has_text="comic").focus()
+        page.keyboard.press("Alt+ArrowLeft" if names(page).index("comic") > given.index("comic") else "Alt+ArrowRight")
 
 
 def test_ctl_and_a_second_tab_show_the_same(page: Any, browser: Any, calm: PanelProgram) -> None:
@@ -174,6 +205,11 @@ def test_checks_and_measurements_are_shown(page: Any) -> None:
     page.click("#doctor")
     until(page, "#checks li:has-text('works: settings')")
     until(page, "#checks li:has-text('1 face found on the built-in portrait')")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("#report")
+    until(page, "#report:has-text('Copied')")
+    report = json.loads(page.evaluate("() => navigator.clipboard.readText()"))
+    assert report["frames_out"] > 0 and report["options"]["source"] == "demo"
     page.click("#tab-runs")
     until(page, "#chart-fps strong:not(:empty)")
     assert "openvino" in page.locator("#engines").inner_text()

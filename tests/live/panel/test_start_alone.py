@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +79,44 @@ def test_the_page_helps_from_nothing_to_a_picture(browser: Any, tmp_path: Path) 
         assert [one["name"] for one in state["missing"]] == ["virtual-camera"]
 
 
+def test_a_run_without_the_page_imports_nothing_of_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "live", "run", "--source", "demo", "--sink", "null"]
+    command += ["--frames", "5", "--no-build"]
+    environment = os.environ | {"VENEER_HOME": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "live.session" in loaded
+    assert not {"starlette", "uvicorn", "websockets", "h11", "tomlkit", "live.panel"} & loaded
+
+
 def test_a_damaged_file_is_named_and_not_used(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "last.json").write_text('{"look": 3')
     with start(tmp_path) as program:
         assert any("last.json is not used" in line for line in program.said)
+
+
+def test_outputs_are_switched_while_it_runs(browser: Any, tmp_path: Path) -> None:
+    with panel_program(tmp_path, "--sink", "null") as program:
+        page, film = browser.new_page(), f"file:{program.output}"
+        page.goto(program.link)
+        page.click("#tab-setup")
+        page.locator("#sinks button", has_text=film).click()
+        until(page, f"#sinks [aria-checked=false]:has-text('{film}')")
+        page.locator("#sinks button", has_text="none, this page only").click()
+        until(page, "#sinks [aria-checked=false]:has-text('none, this page only')")
+        page.locator("#sinks button", has_text="none, this page only").click()
+        until(page, "#sinks [aria-checked=true]:has-text('none, this page only')")
+        until(page, "#preview[data-pictures]")
+        for _ in range(100):
+            with contextlib.suppress(av.error.InvalidDataError):  # it is being completed
+                assert last_picture(program.output).shape == (SIZE_WH[1], SIZE_WH[0], 3)
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the film is not complete")
+        page.close()
 
 
 def test_a_lost_connection_returns(browser: Any, tmp_path: Path) -> None:
