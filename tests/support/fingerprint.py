@@ -61,8 +61,15 @@ CHECKS = {
             "calibration.engine_checks.int8_build",
             "engines.engines_command",
         ),
-        (*_SHARED_FILES, *_STYLE_FILES, "tests/vm/**/*", "tests/conftest.py", "tests/support/root.py"),
-        ("qemu-system-x86", "busybox-static", "v4l-utils", "chromium", "ffmpeg", "gcc-12"),
+        (
+            *_SHARED_FILES,
+            *_STYLE_FILES,
+            "live/panel/page/*",
+            "tests/vm/**/*",
+            "tests/conftest.py",
+            *(f"tests/support/{name}.py" for name in ("cli_parts", "obs_parts", "panel_parts", "root", "screen")),
+        ),
+        ("qemu-system-x86", "busybox-static", "v4l-utils", "chromium", "ffmpeg", "gcc-12", "obs-studio", "xvfb"),
     ),
 }
 

@@ -1,7 +1,8 @@
 """`veneer` with a single look: preparing all of them takes minutes on an emulated CPU.
 
 A look without layers also runs without the face mesh, which takes half a second a frame here and would dominate all
-times. The arguments after the look are the command line. Nothing else differs from `veneer`.
+times. Beside it there is a second look, which the control page can select: a lipstick, which needs no network, and a
+blurred picture without a face. The arguments after the look are the command line. Nothing else differs from `veneer`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import sys
 from engines import looks_file
 from live.pipeline.frame import Face, Frame
 
+SECOND_LOOK = "veil"
+_SECOND = {"layers": [{"style": "shade", "color": "#6e0f1f"}], "no_face": "blur"}
 _load_looks = looks_file.load_looks
 
 
@@ -29,8 +32,8 @@ class _NoTracker:
 
 def main(name: str, *arguments: str) -> None:
     """Run `veneer ARGUMENTS` with the named look."""
-    look = _load_looks()[name]
-    looks_file.load_looks = lambda *_: {name: look}
+    look, second = _load_looks()[name], looks_file.parse_look(SECOND_LOOK, _SECOND)
+    looks_file.load_looks = lambda *_: {name: look, SECOND_LOOK: second}
     from live import session
     from live.cli import main as veneer
 
