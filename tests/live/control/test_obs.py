@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import av
+import cv2
+import numpy as np
 import pytest
 from support.cli_parts import call
-from support.obs_parts import PASSWORD, ask_obs, free_port, obs, scene_of, screen_for_obs
+from support.obs_parts import PASSWORD, SCENES, ask_obs, free_port, obs, scene_of, screen_for_obs
 from support.panel_parts import PanelProgram, panel_program
 
 from engines.errors import OptionsError
@@ -92,6 +97,40 @@ def test_scenes_and_looks_select_each_other(tmp_path: Path) -> None:
             until(said(program, "OBS: connected", times=2), program.said)
             until(look_is(program, "comic"), "it came back with another scene")
         assert not any(PASSWORD in line for line in program.said)
+
+
+def obs_answers(port: int) -> bool:
+    try:
+        ask_obs(port, "GetVersion")
+    except Exception:  # it starts
+        return False
+    return True
+
+
+def screenshot(port: int, source: str) -> Any:
+    """Return what OBS shows of a source as BGR."""
+    try:
+        answer = ask_obs(port, "GetSourceScreenshot", sourceName=source, imageFormat="png")
+    except AssertionError:  # it has no size yet
+        return np.zeros((1, 1, 3), np.uint8)
+    data = base64.b64decode(answer["imageData"].partition(",")[2])
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_obs_shows_the_painted_picture(tmp_path: Path) -> None:
+    """A film, because there is no virtual camera here, and OBS under emulation does not answer; see docs/panel.md."""
+    port, film = free_port(), tmp_path / "film.mp4"
+    painted = ("run", "--source", "demo", "--size", "320x180", "--frames", "20", "--look", "sketch", "--no-build")
+    assert call(*painted, "--sink", f"file:{film}").returncode == 0
+    with av.open(film) as container:
+        expected = next(container.decode(video=0)).to_ndarray(format="bgr24").astype(int)
+    with screen_for_obs() as display, obs(tmp_path / "obs", port, display):
+        until(lambda: obs_answers(port), "OBS answers")
+        settings = {"local_file": str(film), "looping": True}
+        source = {"sceneName": SCENES[0], "inputName": "Film", "inputKind": "ffmpeg_source", "inputSettings": settings}
+        ask_obs(port, "CreateInput", **source)
+        until(lambda: screenshot(port, "Film").shape == expected.shape, "OBS shows the film")
+        until(lambda: np.abs(screenshot(port, "Film") - expected).mean() < 10, "the picture is the painted one")
 
 
 @pytest.mark.parametrize(
