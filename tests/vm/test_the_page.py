@@ -1,4 +1,7 @@
-"""The control page beside the real virtual camera: both in the guest, the browser on the host."""
+"""The control page beside the real virtual camera: both in the guest, the browser on the host.
+
+After the tests that judge times: the program goes on painting the tiles of its looks, until the next file stops it.
+"""
 
 from __future__ import annotations
 
