@@ -149,7 +149,7 @@ def _fifty_clients(target: _Target, stop: Event) -> int:
                     served.add(number)
             stop.wait(1.0)
 
-    _run_threads(work, _CLIENTS)
+    _run_threads(work, _CLIENTS, stop)
     return len(served)
 
 
@@ -180,19 +180,20 @@ def _never_reads(target: _Target, stop: Event) -> int:
                     socket.send("next" if number < 4 else '{"words": ["status"]}')  # type: ignore[attr-defined]
             stop.wait(0.1)
 
-    _run_threads(work, 8)
+    _run_threads(work, 8, stop)
     return len(connections)
 
 
 _WHAT = {_fifty_clients: "were served", _malformed: "messages", _never_reads: "connections"}
 
 
-def _run_threads(work: Callable[[int], None], count: int) -> None:
+def _run_threads(work: Callable[[int], None], count: int, stop: Event) -> None:
     threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(count)]
     for thread in threads:
         thread.start()
+    stop.wait()
     for thread in threads:
-        thread.join()
+        thread.join(0.1)  # one may wait for an answer by TLS; it ends with the process
 
 
 if __name__ == "__main__":
