@@ -1,7 +1,7 @@
 """What hostile clients cost the stream: `python -m benchmarks.panel.hostile_clients`.
 
 The program runs on the demo at 30 frames a second and serves both pages: that of this machine, and by TLS that of a
-phone. In turns nobody is connected, and a process of the lowest priority attacks one page with its valid token: 50
+phone. In turns no client is connected, and a process of the lowest priority attacks one page with its valid token: 50
 clients at once, 10,000 malformed messages, or clients that ask for pictures and never read. Prints the frames per
 second beside those of the calm parts around them, read by HTTP from the page of this machine, which answers all the
 time.
