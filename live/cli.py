@@ -43,8 +43,13 @@ _ORDER = (
 )
 
 
-def build() -> typer.Typer:
-    """Return the command with all sub-commands of the entry point group `veneer.commands`."""
+def build(name: str = "") -> typer.Typer:
+    """Return the command with the sub-commands of the entry point group `veneer.commands`.
+
+    Args:
+        name: The only sub-command that is needed: importing the others takes longer than many commands. All of them
+            are loaded if there is none of this name.
+    """
     from importlib import metadata
 
     import typer
@@ -61,6 +66,7 @@ def build() -> typer.Typer:
     )
     app.callback()(without_command)
     entries = {entry.name: entry for entry in metadata.entry_points(group="veneer.commands")}
+    entries = {name: entries[name]} if name in entries else entries
     for name in sorted(entries, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):
         command = entries[name].load()
         if isinstance(command, typer.Typer):
@@ -93,7 +99,9 @@ def run_command_line(
             prepare()
         import typer.main
 
-        code = typer.main.get_command(build())(arguments, prog_name="veneer", standalone_mode=False)
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        command = typer.main.get_command(build(*words[:1]))
+        code = command(words, prog_name="veneer", standalone_mode=False)
     except SystemExit as end:
         code = end.code
     except VeneerError as error:
