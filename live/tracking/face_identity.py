@@ -47,10 +47,11 @@ class FaceIdentity:
             del self._known[face_id]
         centres = [landmarks.mean(0) for landmarks in found_xy]
         sizes = [face_size(landmarks) for landmarks in found_xy]
+        known_centres = {face_id: known.landmarks_xy.mean(0) for face_id, known in self._known.items()}
         pairs = sorted(
-            (float(np.hypot(*(centre - known.landmarks_xy.mean(0)))) / size, index, face_id)
+            (float(np.hypot(*(centre - known_centre))) / size, index, face_id)
             for index, (centre, size) in enumerate(zip(centres, sizes, strict=True))
-            for face_id, known in self._known.items()
+            for face_id, known_centre in known_centres.items()
         )
         ids: dict[int, int] = {}
         for distance, index, face_id in pairs:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from live.pipeline.frame import Face
 
 STRANGER = ""
@@ -20,6 +22,7 @@ _LOST_S = 1.0  # a lost face may still be in the picture
 _SPEED, _FURTHEST = 8.0, 1.6  # of a lost face, face sizes per second, and how far it is expected to get
 _TIRED_VOTES, _TIRED_S = 12, 1.0  # a stranger, and a face that stays undecided, are embedded less often
 
+_Box = tuple[float, float, float]  # centre and half side of the square where a face is
 Judge = Callable[[Face], str | None]
 """Returns the name of the person on a frame, STRANGER, or None if the distance is between."""
 
@@ -40,6 +43,7 @@ class Seen:
 @dataclass(slots=True)
 class _Track:
     face: Face
+    box: _Box
     seen_s: float
     votes: list[tuple[float, str]] = field(default_factory=list)
     judged: int = 0
@@ -47,14 +51,13 @@ class _Track:
     name: str | None = None
     velocity: tuple[float, float] = (0.0, 0.0)  # pixels per second
 
-    def follow(self, face: Face, at_s: float) -> bool:
+    def follow(self, face: Face, box: _Box, at_s: float) -> bool:
         """Take the face of the next frame; return whether it could be another person's."""
-        x, y, half = _box(self.face)
-        now, elapsed_s = _box(face), at_s - self.seen_s
+        (x, y, half), elapsed_s = self.box, at_s - self.seen_s
         there = x + self.velocity[0] * elapsed_s, y + self.velocity[1] * elapsed_s, half
-        moved = _moved((x, y, half), now) or _moved(there, now)
-        self.velocity = ((now[0] - x) / elapsed_s, (now[1] - y) / elapsed_s) if elapsed_s > 0 else (0.0, 0.0)
-        self.face, self.seen_s = face, at_s
+        moved = _moved(self.box, box) or _moved(there, box)
+        self.velocity = ((box[0] - x) / elapsed_s, (box[1] - y) / elapsed_s) if elapsed_s > 0 else (0.0, 0.0)
+        self.face, self.box, self.seen_s = face, box, at_s
         return moved
 
     def forget(self, at_s: float) -> None:
@@ -104,12 +107,13 @@ class PersonTracks:
         self._at_s = at_s
         boxes = {face.face_id: _box(face) for face in faces}
         lost = {i: track for i, track in self._tracks.items() if i not in boxes and at_s - track.seen_s <= _LOST_S}
-        near_boxes = {**boxes, **{i: _box(track.face, at_s - track.seen_s) for i, track in lost.items()}}
+        near_boxes = {**boxes, **{i: _grown(track.box, at_s - track.seen_s) for i, track in lost.items()}}
         for face in faces:
-            track = self._tracks.setdefault(face.face_id, _Track(face, at_s, judge_s=at_s))
-            near = any(_meet(boxes[face.face_id], box) for i, box in near_boxes.items() if i != face.face_id)
+            box = boxes[face.face_id]
+            track = self._tracks.setdefault(face.face_id, _Track(face, box, at_s, judge_s=at_s))
+            near = any(_meet(box, other) for i, other in near_boxes.items() if i != face.face_id)
             gap = at_s - track.seen_s > gap_s
-            if track.follow(face, at_s) or near or gap:
+            if track.follow(face, box, at_s) or near or gap:
                 track.forget(at_s)
         self._tracks = {i: track for i, track in self._tracks.items() if i in boxes or i in lost}
         self._judge_one([self._tracks[i] for i in boxes], at_s, judge)
@@ -124,21 +128,26 @@ class PersonTracks:
             track.vote(judge(track.face), at_s)
 
 
-def _box(face: Face, lost_s: float = 0.0) -> tuple[float, float, float]:
-    """Return centre and half side of the square where a face is, or may be after it was lost for some time."""
-    low, high = face.landmarks_xy.min(0), face.landmarks_xy.max(0)
+def _box(face: Face) -> _Box:
+    columns = np.ascontiguousarray(face.landmarks_xy.T)  # numpy is slow over the short axis
+    low, high = columns.min(1), columns.max(1)
     x, y = ((low + high) / 2).tolist()
-    size = float((high - low).max())
-    return x, y, size / 2 + size * min(_SPEED * lost_s, _FURTHEST)
+    return x, y, float((high - low).max()) / 2
 
 
-def _meet(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+def _grown(box: _Box, lost_s: float) -> _Box:
+    """Return where a face may be after it was lost for some time."""
+    x, y, half = box
+    return x, y, half + 2 * half * min(_SPEED * lost_s, _FURTHEST)
+
+
+def _meet(one: _Box, other: _Box) -> bool:
     """Whether two faces touch, so that the tracker could exchange their ids."""
     reach = one[2] + other[2]
     return max(abs(one[0] - other[0]), abs(one[1] - other[1])) < reach
 
 
-def _moved(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+def _moved(one: _Box, other: _Box) -> bool:
     """Whether a face is too far from where it was, or of too different a size, to be the same."""
     size = 2 * max(one[2], 1e-6)
     move = max(abs(one[0] - other[0]), abs(one[1] - other[1])) / size
