@@ -9,9 +9,9 @@ import pytest
 from support.panel_parts import PHONE_HOST, PanelProgram, chromium, panel_program
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it paints all the time, also beside the tests of other files
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanelProgram]:
-    """A program that the tests of a worker share; `calm` brings it back to the same settings."""
+    """A program that the tests of a file share; `calm` brings it back to the same settings."""
     with panel_program(tmp_path_factory.mktemp("p"), "--panel-host", PHONE_HOST) as running:
         yield running
 
