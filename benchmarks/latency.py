@@ -33,7 +33,8 @@ from engines.files import write_json
 from engines.looks import find_look
 from engines.looks_file import load_looks
 from engines.runtime import autotune_choice
-from live.options import LiveOptions, parse_size
+from live.option_values import parse_size
+from live.options import LiveOptions
 from live.pipeline.frame import Frame, ImageU8
 from live.session import Session
 from live.sinks.null_sink import NullSink

@@ -35,7 +35,8 @@ from engines.files import atomic_write, check_writable, write_json
 from engines.looks import find_look
 from engines.looks_file import load_looks
 from live.control.controls import parse_command
-from live.options import LiveOptions, parse_size
+from live.option_values import parse_size
+from live.options import LiveOptions
 from live.pipeline.frame import Frame
 from live.session import Session
 from live.sources.demo_source import DemoSource

@@ -31,7 +31,7 @@ from engines.files import write_json
 from engines.looks import Look, find_look
 from engines.looks_file import load_looks
 from live.control.controls import Controls
-from live.options import parse_size
+from live.option_values import parse_size
 from live.pipeline.frame import Frame
 from live.pipeline.pipeline import Parts, Pipeline
 from live.render.look_loader import LookLoader

@@ -32,6 +32,11 @@ def data_dir() -> Path:
     return _below_home("data") or platformdirs.user_data_path(APP_NAME, appauthor=False)
 
 
+def portraits_dir() -> Path:
+    """Return the folder of the networks that make pictures from noise."""
+    return data_dir() / "portraits"
+
+
 def pictures_dir() -> Path:
     """Return the folder of snapshots, below the user's pictures."""
     return _below_home("pictures") or platformdirs.user_pictures_path() / APP_NAME

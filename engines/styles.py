@@ -8,8 +8,6 @@ A style of the user's own is used instead of a shipped one of the same name.
 from __future__ import annotations
 
 import contextlib
-import itertools
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from engines import paths
 from engines.cache.cache_entry import file_digest
 from engines.errors import EngineError, LookError, os_errors
-from engines.files import atomic_path
 from engines.generators import registry
 from engines.generators.spec import Value
 from engines.generators.weights_file import load_weights, shapes_only
@@ -184,11 +181,6 @@ def own_folder() -> Path:
     return paths.data_dir() / "weights"
 
 
-def portraits_folder() -> Path:
-    """Return the folder of the networks that make pictures from noise, which may not exist."""
-    return paths.data_dir() / "portraits"
-
-
 def groups_of(name: str) -> tuple[str, ...]:
     """Return the groups of persons that a style of the user's own has networks for, sorted: see `--groups`."""
     cards = own_folder().glob("*.json") if name and own_folder().is_dir() else ()
@@ -227,35 +219,6 @@ def load_style(name: str) -> Style:
                 return _from_card(name, card_path)
     do = did_you_mean(name, style_names(), otherwise=f"there are: {', '.join((*style_names(), 'shade'))}")
     raise LookError(f"style {shown(name)}", "there is no such style", do)
-
-
-def restore_shipped(name: str) -> str:
-    """Use a shipped style again that one of the user's own replaces, and keep that one under another name.
-
-    Returns:
-        The new name of the user's style; "" if the shipped one is in use already.
-
-    Raises:
-        LookError: There is no shipped style of this name.
-        OptionsError: The folder of the user's styles cannot be written.
-    """
-    if name not in shipped_names():
-        do = did_you_mean(name, shipped_names(), otherwise=f"shipped styles are {', '.join(shipped_names())}")
-        raise LookError(f"style {shown(name)}", "no shipped style has this name", do)
-    folder = own_folder()
-    if name not in own_names():
-        return ""
-    candidates = itertools.chain([f"my-{name}"], (f"my-{name}-{number}" for number in itertools.count(2)))
-    new = next(one for one in candidates if not any(folder.glob(f"{one}.*")))
-    with os_errors(f"style {name!r} in {folder}", "make the folder writable, or make room"):
-        files = [path for suffix in WEIGHT_SUFFIXES if (path := folder / f"{name}{suffix}").exists()]
-        for weights in files:  # copied, so that an interruption leaves a whole style under either name
-            with atomic_path(folder / f"{new}{weights.suffix}") as part:
-                shutil.copy2(weights, part)
-        (folder / f"{name}.json").rename(folder / f"{new}.json")
-        for weights in files:
-            weights.unlink(missing_ok=True)
-    return new
 
 
 def _from_card(name: str, card_path: Path) -> Style:

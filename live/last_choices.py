@@ -11,7 +11,8 @@ from engines.errors import OptionsError, os_errors
 from engines.files import atomic_write
 from engines.looks_file import load_looks
 from engines.paths import config_dir
-from live.options import LiveOptions, parse_size
+from live.option_values import parse_size
+from live.options import LiveOptions
 from live.sources.source_choice import first_camera, is_there
 from live.tracking.quiet_stderr import say_line
 

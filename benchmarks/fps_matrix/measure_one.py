@@ -28,7 +28,7 @@ from engines.runtime import autotune_choice
 from engines.runtime.base import NotUsableError
 from engines.styles import Style
 from live.control.controls import Controls, ControlState
-from live.options import parse_size
+from live.option_values import parse_size
 from live.pipeline.frame import Face, Frame
 from live.pipeline.pipeline import Parts, Pipeline
 from live.pipeline.timing import STAGES

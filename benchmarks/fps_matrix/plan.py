@@ -14,7 +14,7 @@ from engines.errors import OptionsError
 from engines.files import check_writable
 from engines.looks import Look, find_look
 from engines.styles import Style
-from live.options import parse_size
+from live.option_values import parse_size
 
 SIZES = ("640x480", "1280x720", "1920x1080")
 FACES = (1, 4)

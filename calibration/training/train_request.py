@@ -16,6 +16,7 @@ from engines.errors import OptionsError
 from engines.generators.registry import generator_spec
 from engines.generators.spec import GeneratorSpec, Value
 from engines.option_fields import check_ranges
+from engines.paths import portraits_dir
 from engines.training.config import TrainConfig
 from engines.training.methods import FROM_NOISE
 from engines.training.teachers import TEACHERS
@@ -183,12 +184,9 @@ class TrainRequest:
     @property
     def out_folder(self) -> Path:
         """The folder of the style."""
-        from engines.styles import (
-            own_folder,
-            portraits_folder,
-        )  # imports NumPy, which the list of commands does without
+        from engines.styles import own_folder  # imports NumPy, which the list of commands does without
 
-        return self.out or (portraits_folder() if self.from_noise else own_folder())
+        return self.out or (portraits_dir() if self.from_noise else own_folder())
 
     @property
     def variants(self) -> dict[str, int]:

@@ -13,7 +13,7 @@ from engines.imports.checkpoint_file import read_groups
 from engines.imports.checkpoint_fit import Fit, converted, fit_groups
 from engines.imports.checkpoint_layouts import Layout, layout
 from engines.imports.style_files import origin_of, write_style
-from engines.styles import portraits_folder
+from engines.paths import portraits_dir
 
 
 def import_checkpoint(
@@ -63,7 +63,7 @@ def import_checkpoint(
 
         save_file(state, path)
 
-    write_style(card, ".safetensors", write, portraits_folder() if from_noise else None)
+    write_style(card, ".safetensors", write, portraits_dir() if from_noise else None)
     others = [group for group in groups if group != fit.group and fit.group]
     also = f"; it also holds {', '.join(others[:5])}: --part takes another one" if others else ""
     what = f"{fit.group} of {source.name}" if fit.group else source.name

@@ -1,16 +1,18 @@
-"""The files of imported styles: names, writing both files at once, and removing them."""
+"""The files of the user's own styles: names, writing both files at once, removing and renaming them."""
 
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from engines.cache.cache_entry import file_digest
-from engines.errors import OptionsError, os_errors
+from engines.errors import LookError, OptionsError, os_errors
 from engines.files import atomic_path
 from engines.styles import WEIGHT_SUFFIXES, own_folder, own_names, shipped_names
 from engines.text import did_you_mean
@@ -88,3 +90,32 @@ def remove_style(name: str) -> list[str]:
         with os_errors(f"style {name!r}", "make its folder writable"):
             path.unlink(missing_ok=True)
     return [path.name for path in paths]
+
+
+def restore_shipped(name: str) -> str:
+    """Use a shipped style again that one of the user's own replaces, and keep that one under another name.
+
+    Returns:
+        The new name of the user's style; "" if the shipped one is in use already.
+
+    Raises:
+        LookError: There is no shipped style of this name.
+        OptionsError: The folder of the user's styles cannot be written.
+    """
+    if name not in shipped_names():
+        do = did_you_mean(name, shipped_names(), otherwise=f"shipped styles are {', '.join(shipped_names())}")
+        raise LookError(f"style {shown(name)}", "no shipped style has this name", do)
+    folder = own_folder()
+    if name not in own_names():
+        return ""
+    candidates = itertools.chain([f"my-{name}"], (f"my-{name}-{number}" for number in itertools.count(2)))
+    new = next(one for one in candidates if not any(folder.glob(f"{one}.*")))
+    with os_errors(f"style {name!r} in {folder}", "make the folder writable, or make room"):
+        files = [path for suffix in WEIGHT_SUFFIXES if (path := folder / f"{name}{suffix}").exists()]
+        for weights in files:  # copied, so that an interruption leaves a whole style under either name
+            with atomic_path(folder / f"{new}{weights.suffix}") as part:
+                shutil.copy2(weights, part)
+        (folder / f"{name}.json").rename(folder / f"{new}.json")
+        for weights in files:
+            weights.unlink(missing_ok=True)
+    return new

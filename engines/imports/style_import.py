@@ -14,8 +14,9 @@ from engines.imports.checkpoint_layouts import LAYOUTS
 from engines.imports.graph_file import is_graph
 from engines.imports.graph_import import GraphOptions, import_graph
 from engines.imports.style_files import check_name
+from engines.paths import portraits_dir
 from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
-from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH, MASKS, portraits_folder
+from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH, MASKS
 from engines.untrusted_files import shown
 
 _SIZE = re.compile(r"(\d{1,4})(?:x(\d{1,4}))?")
@@ -69,7 +70,7 @@ def import_as_style(request: ImportRequest, *, say: Callable[[str], None]) -> st
         OptionsError: An option is wrong, or the file is not what it should be.
     """
     _check(request)
-    if request.program == "stylegan2" and (portraits_folder() / f"{request.name}.json").exists() and not request.again:
+    if request.program == "stylegan2" and (portraits_dir() / f"{request.name}.json").exists() and not request.again:
         do = "choose another name, or add --again, which overwrites it"
         raise OptionsError(f"network {request.name!r}", "you have a network of this name", do)
     if is_graph(request.file):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from engines.errors import OptionsError, VeneerError
 from engines.generators import registry
 from engines.generators.weights_file import load_weights, shapes_only
-from engines.styles import portraits_folder
+from engines.paths import portraits_dir
 from engines.text import did_you_mean, first_line
 from engines.untrusted_files import read_json, shown
 
@@ -67,7 +67,7 @@ class PortraitNetwork:
 
 def load_portraits(name: str) -> PortraitNetwork:
     """Return a network by name. Raises OptionsError if there is none; EngineError if its weights are not usable."""
-    folder = portraits_folder()
+    folder = portraits_dir()
     names = sorted(path.stem for path in folder.glob("*.json"))
     if name not in names:
         do = did_you_mean(name, names, otherwise=f"there are: {', '.join(names)}" if names else "")

@@ -105,7 +105,7 @@ def _uses(look: Look, name: str) -> bool:
 @styles.command()
 def restore(name: Annotated[str, typer.Argument(metavar="STYLE", help="Name of a shipped style.")]) -> None:
     """Use a shipped style again instead of your own of the same name, which is renamed."""
-    from engines.styles import restore_shipped
+    from engines.imports.style_files import restore_shipped
 
     new = restore_shipped(name)
     if new:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import OptionsError
-from live.options import LiveOptions, Size, parse_size
+from live.option_values import Size, parse_size
+from live.options import LiveOptions
 from live.sinks.virtual_camera_help import loopback_devices
 from live.sources.base import FrameSource
 from live.sources.camera_devices import CameraDevices

@@ -19,9 +19,9 @@ from engines.errors import OptionsError
 from engines.generators.registry import fresh_generator
 from engines.imports.checkpoint_fit import MismatchError
 from engines.imports.checkpoint_import import import_checkpoint
+from engines.paths import portraits_dir
 from engines.portraits import portrait_sampler as sampler
 from engines.portraits.portrait_network import PortraitNetwork, load_portraits
-from engines.styles import portraits_folder
 from engines.training.style_card import save_style
 from live.commands.card_command import card
 from live.commands.sample_command import sample
@@ -45,8 +45,8 @@ def written(name: str, generator: str, **arguments: Any) -> PortraitNetwork:
             nn.init.normal_(weight, std=0.3)
     attributes = ATTRIBUTES if arguments.get("classes") else {}
     described = {"name": name, "generator": generator, "generator_args": arguments, "size_wh": [32, 32]}
-    portraits_folder().mkdir(parents=True, exist_ok=True)
-    save_style(net, {**described, "attributes": attributes}, portraits_folder())
+    portraits_dir().mkdir(parents=True, exist_ok=True)
+    save_style(net, {**described, "attributes": attributes}, portraits_dir())
     return load_portraits(name)
 
 
@@ -159,7 +159,7 @@ def test_latents_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
             sampler.read_latents(network, tmp_path / "z.npz")
     with pytest.raises(OptionsError, match="there is none in"):
         load_portraits("absent")
-    card_file = portraits_folder() / "faces.json"
+    card_file = portraits_dir() / "faces.json"
     card_file.write_text(json.dumps({**json.loads(card_file.read_text()), "generator": "toon_net"}))
     with pytest.raises(OptionsError, match="its card is not usable"):
         load_portraits("faces")

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from engines.errors import OptionsError
 from engines.option_fields import with_options
-from live.options import LiveOptions, load_apply_options, load_options, parse_size
+from live.option_values import parse_size
+from live.options import LiveOptions, load_apply_options, load_options
 from live.settings import settings_file
 
 

@@ -10,7 +10,8 @@ import pytest
 from support.fakes import FakeSource
 
 from engines.errors import OptionsError, SourceError, VeneerError
-from live.options import LiveOptions, Size
+from live.option_values import Size
+from live.options import LiveOptions
 from live.sources.base import FrameSource, SourceInfo
 from live.sources.camera_modes import camera_modes
 from live.sources.idle_source import IdleSource
