@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
 import time
 from collections import deque
@@ -13,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from engines.errors import LookError, VeneerError
+from engines.errors import VeneerError
 from engines.extras import missing_module
 from engines.files import check_writable, write_json
-from engines.looks import Look, find_look, for_people
-from engines.looks_file import load_looks
+from engines.looks import Look, find_look
 from engines.paths import pictures_dir, videos_dir
 from engines.runtime import autotune_choice
 from live.control.control_socket import ControlServer
@@ -35,6 +33,7 @@ from live.pipeline.viewer_presence import ViewerPresence, can_idle
 from live.recording.recorder import Recorder
 from live.render.look_editor import LookEditor
 from live.render.look_loader import LookLoader, Precisions
+from live.render.run_looks import load_run_looks
 from live.sinks.base import FrameSink
 from live.sinks.preview_meter import MeterText
 from live.sinks.sink_factory import open_sink
@@ -42,9 +41,9 @@ from live.sources.base import FrameSource, SourceInfo
 from live.sources.idle_source import IdleSource
 from live.sources.source_choice import SourceChoice
 from live.sources.source_factory import film_path
-from live.tracking.base import FaceTracker
 from live.tracking.quiet_stderr import say_line
 from live.tracking.recogniser import recogniser_for
+from live.tracking.tracker_factory import make_tracker
 
 if TYPE_CHECKING:
     from live.panel.control_page import ControlPage
@@ -55,18 +54,6 @@ _KEPT_NOTICES = 50
 def say(line: str) -> None:
     """Print one line for the user on standard error; never raises."""
     say_line(f"veneer: {line}")
-
-
-def make_tracker(options: LiveOptions) -> FaceTracker:
-    """Return the tracker for the options; its models are loaded when it is opened."""
-    from live.tracking.face_mesh import FaceMeshTracker
-
-    if options.face_model is None:
-        return FaceMeshTracker(max_faces=options.max_faces)
-    from live.tracking.face_landmarker import LandmarkerMesh
-
-    new_mesh = functools.partial(LandmarkerMesh, options.face_model)
-    return FaceMeshTracker(max_faces=options.max_faces, new_mesh=new_mesh)
 
 
 class Session:
@@ -116,7 +103,7 @@ class Session:
         cv2.setNumThreads(1)  # the operations are small; more threads would only compete with the tracker
         with options.naming("report"):
             check_writable("--report", options.report)
-        looks = dict(looks) if looks else _load_looks(options)
+        looks = dict(looks) if looks else load_run_looks(options, say)
         with options.naming("look"):
             self.look = find_look(looks, options.look)
         recogniser = recogniser_for(looks, self.look, options.network)
@@ -318,17 +305,3 @@ class Session:
 
     def _meter(self) -> MeterText:
         return meter_text(self.pipeline, self.look_keys)
-
-
-def _load_looks(options: LiveOptions) -> dict[str, Look]:
-    """Load all looks, with the region sizes that `veneer calibrate machine` chose for this machine."""
-    if stale := autotune_choice.stale_message():
-        say(stale)
-    looks = {name: autotune_choice.with_chosen_sizes(look) for name, look in load_looks(options.looks_file).items()}
-    if not options.only:
-        return looks
-    people = {options.look: for_people(find_look(looks, options.look), options.only, options.others)}
-    for name, look in looks.items():
-        with contextlib.suppress(LookError):  # looks that draw the whole frame are not offered
-            people[name] = for_people(look, options.only, options.others)
-    return {name: people[name] for name in looks if name in people}

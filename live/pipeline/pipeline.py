@@ -31,7 +31,6 @@ from live.sources.base import FrameSource, SourceInfo
 from live.tracking.base import FaceTracker
 from live.tracking.recogniser import Recogniser
 
-_WINDOW_INTERVAL_S = 1 / 60  # between two frames of a preview window
 _WINDOW_TIMEOUT_S = 0.012  # how long a window waits for a new frame before it processes its events
 _MAX_FPS = 1000.0  # higher declared rates are ignored
 _JOIN_TIMEOUT_S = STOP_TIMEOUT_S - 0.5  # the rest is for closing the looks and for a late thread
@@ -89,7 +88,7 @@ class Pipeline:
         self._rendered = threading.Event()  # the rendering thread is done
         self._renderer_hangs = False  # the end did not wait for the rendering thread
         self._error: VeneerError | None = None
-        self.sinks = SinkGroup(self._sender, self.timings, say, over=lambda: self._ingest.over.is_set())
+        self.sinks = SinkGroup(self._sender, self.timings, say, over=lambda: self._ingest.over.is_set(), fail=self.fail)
         self._at_end = contextlib.ExitStack()
         parts.controls.set_looks(parts.look_loader.looks)
         self.policy = PrivacyPolicy(parts.controls.look_of)
@@ -247,13 +246,7 @@ class Pipeline:
         """Serve the windows and wait, until the end."""
         while not self._is_stopped():
             over = self._rendered.is_set()
-            self.sinks.finish_removed()
-            windows = [sender for sender in self.sinks.senders if sender.sink.main_thread]
-            for sender in windows:
-                try:
-                    sender.poll(min_interval_s=_WINDOW_INTERVAL_S, timeout_s=0.0 if over else _WINDOW_TIMEOUT_S)
-                except Exception as error:
-                    self.fail(error, f"sink {sender.sink.name}")
+            windows = self.sinks.serve_windows(timeout_s=0.0 if over else _WINDOW_TIMEOUT_S)
             if over:
                 return
             if not windows:
@@ -273,13 +266,7 @@ class Pipeline:
             self._ingest.over.set()
         self._ingest.close()
         renderer.join(0.3)
-        for sender in self.sinks.senders:
-            if stopped and sender.sink.live:
-                sender.slot.drain()
-            try:
-                sender.finish()
-            except Exception as error:
-                self.fail(error, f"sink {sender.sink.name}")
+        self.sinks.finish(drain=stopped)
         self._join_senders(until_s if stopped else None)
         renderer.join(max(0.05, until_s - time.monotonic()))
         self._ingest.join(until_s - 0.3)

@@ -12,6 +12,7 @@ from live.pipeline.sender import STOP_TIMEOUT_S, Sender
 from live.pipeline.timing import Timings
 from live.sinks.base import FrameSink
 
+_WINDOW_INTERVAL_S = 1 / 60  # between two frames of a preview window
 # From a sink, its first frame, what receives its new frames, and a handler of errors; without one they end the run.
 NewSender = Callable[[FrameSink, Frame, Timings | None, Callable[[Exception], None] | None], Sender]
 
@@ -24,6 +25,7 @@ class SinkGroup:
         timings: Receives the new frames of the first sender.
         say: Receives one-line messages for the user.
         over: Whether the end has begun.
+        fail: Ends the run with an error of a sink; the second argument says where.
 
     Attributes:
         senders: Empty before the first frame is rendered. The list is replaced, not changed.
@@ -31,9 +33,15 @@ class SinkGroup:
     """
 
     def __init__(
-        self, new_sender: NewSender, timings: Timings, say: Callable[[str], None], *, over: Callable[[], bool]
+        self,
+        new_sender: NewSender,
+        timings: Timings,
+        say: Callable[[str], None],
+        *,
+        over: Callable[[], bool],
+        fail: Callable[[Exception, str], None],
     ) -> None:
-        self._new_sender, self._timings, self._say, self._over = new_sender, timings, say, over
+        self._new_sender, self._timings, self._say, self._over, self._fail = new_sender, timings, say, over, fail
         self.senders: list[Sender] = []
         self.lock = threading.Lock()
         self._removed: list[Sender] = []  # of the main thread, which closes them
@@ -111,10 +119,34 @@ class SinkGroup:
             chosen.finish()
             chosen.thread.join(STOP_TIMEOUT_S)
 
-    def finish_removed(self) -> None:
-        """Close the sinks of the main thread that were removed; called by the main thread."""
+    def serve_windows(self, *, timeout_s: float) -> bool:
+        """Serve the sinks of the main thread, and close those that were removed; called by the main thread.
+
+        Args:
+            timeout_s: How long each waits for a new frame before it processes its events.
+
+        Returns:
+            Whether there are any.
+        """
         while self._removed:
             self._removed.pop().finish()
+        windows = [sender for sender in self.senders if sender.sink.main_thread]
+        for sender in windows:
+            try:
+                sender.poll(min_interval_s=_WINDOW_INTERVAL_S, timeout_s=timeout_s)
+            except Exception as error:
+                self._fail(error, f"sink {sender.sink.name}")
+        return bool(windows)
+
+    def finish(self, *, drain: bool) -> None:
+        """Accept no more frames; with `drain`, live sinks discard those that wait."""
+        for sender in self.senders:
+            if drain and sender.sink.live:
+                sender.slot.drain()
+            try:
+                sender.finish()
+            except Exception as error:
+                self._fail(error, f"sink {sender.sink.name}")
 
     def _drop(self, name: str, error: Exception) -> None:
         self._say(f"{one_line(error)}; sink {name} is switched off")
