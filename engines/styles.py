@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engines import paths
 from engines.cache.cache_entry import file_digest
 from engines.errors import EngineError, LookError, os_errors
@@ -28,8 +31,11 @@ from engines.untrusted_files import json_or_empty, read_json, shown
 if TYPE_CHECKING:
     from torch import nn
 
+ImageU8 = NDArray[np.uint8]
+
 SHIPPED = Path(__file__).with_name("weights")
 REGIONS = ("lips", *FACE_REGIONS, *FRAME_REGIONS, ALIGNED)
+_FRAME_AND_LAST = ("image", "image")  # inputs of a generator that also receives its picture of the frame before
 _FIXED = ("lips", ALIGNED)  # a style for these works on no other region
 OUTPUTS = ("change", "picture", "planes")
 FACE_SIZE_WH = (256, 256)
@@ -72,6 +78,31 @@ class Style:
     def mask_kind(self) -> str:
         """The kind of `engines.regions.masks.region_mask`: the region's own, or the style's choice for faces."""
         return self.region if self.mask == "usual" or self.region in FRAME_REGIONS else self.mask
+
+    @property
+    def sees_last_picture(self) -> bool:
+        """Whether the generator also receives the picture that it returned for the frame before."""
+        return self.graph is None and registry.generator_spec(self.generator).inputs == _FRAME_AND_LAST
+
+    @property
+    def input_wh(self) -> tuple[int, int]:
+        """Size of an engine's input, pixels: `size_wh`, or twice as high with the last picture; see `engine_input`."""
+        width, height = self.size_wh
+        return width, height * (2 if self.sees_last_picture else 1)
+
+    def engine_input(self, crop_bgr: ImageU8, *, last_bgr: ImageU8 | None) -> ImageU8:
+        """Return what an engine of the style receives for a crop: the crop, for some generators above the last picture.
+
+        Args:
+            crop_bgr: (H, W, 3) uint8 BGR at `size_wh`.
+            last_bgr: The picture that the style gave for the frame before, of the same shape; None for a first frame,
+                which gets grey instead, as in training.
+        """
+        if not self.sees_last_picture:
+            return crop_bgr
+        if last_bgr is None or not self.card.get("memory", True):  # trained without, for comparison
+            last_bgr = np.full_like(crop_bgr, 128)
+        return np.concatenate((crop_bgr, last_bgr))
 
     @property
     def licence(self) -> str:
@@ -241,7 +272,7 @@ def _from_card(name: str, card_path: Path) -> Style:
         do = f"generators: {', '.join(registry.generator_names())}; regions: {', '.join(REGIONS)}; "
         raise LookError(f"style card {card_path}", got, do + f"outputs: {', '.join(OUTPUTS)}")
     spec = registry.generator_spec(generator)
-    if why := spec.unsupported:
+    if spec.inputs != _FRAME_AND_LAST and (why := spec.unsupported):
         raise LookError(f"style card {card_path}", f"generator {generator}: {why}", "use another generator")
     try:
         spec.check(card.get("generator_args", {}))

@@ -178,7 +178,7 @@ def _fresh(name: str, arguments: dict[str, Any]) -> nn.Module:
 
 def _small(spec: GeneratorSpec, arguments: dict[str, Any]) -> nn.Module:
     net = _fresh(spec.name, arguments)
-    return net if spec.inputs == ("image",) else OneImage(net, spec, arguments).eval()
+    return net if set(spec.inputs) == {"image"} else OneImage(net, spec, arguments).eval()
 
 
 def _fitting(name: str, arguments: dict[str, Any], sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -167,7 +167,7 @@ class Autotuner:
         if not engines:
             raise NotUsableError(f"no runtime on this machine can run the style {style.name}")
         pictures = stills(style, most=1)
-        region_bgr = pictures[0].crop_bgr[None] if pictures else probe_bgr(style.size_wh)
+        region_bgr = pictures[0].crop_bgr[None] if pictures else probe_bgr(style.input_wh)
         with TrackerLoad(fps=self._fps):
             calls = {key: partial(engine.infer, region_bgr) for key, engine in engines.items()}
             times_ms = time_in_turns(calls, seconds=_ENGINE_S)

@@ -92,10 +92,13 @@ class Reference:
         """Return the mean absolute frame-to-frame change of the finished images, in levels of 255."""
         changes = []
         for frames_bgr in self._clips:
-            shown = [
-                finished_rgb(self.style, bgr, np.nan_to_num(_infer_one(engine, bgr))).astype(np.float32)
-                for bgr in frames_bgr
-            ]
+            shown: list[Floats] = []
+            for bgr in frames_bgr:
+                if self.style.sees_last_picture and shown:
+                    height = self.style.size_wh[1]
+                    bgr = self.style.engine_input(bgr[:height], last_bgr=shown[-1][:, :, ::-1].astype(np.uint8))
+                rgb = finished_rgb(self.style, bgr, np.nan_to_num(_infer_one(engine, bgr)))
+                shown.append(rgb.astype(np.float32))
             changes += [float(np.abs(after - before).mean()) for before, after in pairwise(shown)]
         return float(np.mean(changes)) if changes else None
 

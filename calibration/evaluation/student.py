@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -55,17 +56,33 @@ class Student:
             return reference_name() if self.style.graph is None else f"{info.name} (an imported graph)"
         return f"{info.runtime} {info.precision}" + (f" ({info.why})" if info.runtime == "torch" else "")
 
-    def infer_bgr(self, region_bgr: ImageU8) -> NDArray[np.float32]:
-        """Run the network on one (H, W, 3) BGR region; returns the image or the change in levels of 255, BGR."""
-        return np.array(self._engine.infer(np.ascontiguousarray(region_bgr[None]))[0])
+    def infer_bgr(self, region_bgr: ImageU8, last_bgr: ImageU8 | None = None) -> NDArray[np.float32]:
+        """Run the network on one (H, W, 3) BGR region; returns the image or the change in levels of 255, BGR.
 
-    def apply_rgb(self, region_rgb: ImageU8) -> ImageU8:
+        A generator that sees its last picture takes that from `last_bgr`; see `Style.engine_input`.
+        """
+        input_bgr = np.ascontiguousarray(self.style.engine_input(region_bgr, last_bgr=last_bgr))
+        return np.array(self._engine.infer(input_bgr[None])[0])
+
+    def apply_rgb(self, region_rgb: ImageU8, last_rgb: ImageU8 | None = None) -> ImageU8:
         """Return the finished image of one region at the style's size, (H, W, 3) RGB uint8.
 
         A drawing of planes is in the medium "cel", without eyes and mouth, which are drawn from landmarks.
         """
         region_bgr = np.ascontiguousarray(region_rgb[:, :, ::-1])
-        return finished_rgb(self.style, region_bgr, self.infer_bgr(region_bgr))
+        last_bgr = None if last_rgb is None else last_rgb[:, :, ::-1]
+        return finished_rgb(self.style, region_bgr, self.infer_bgr(region_bgr, last_bgr))
+
+    def on_film(self) -> Callable[[ImageU8], ImageU8]:
+        """Return `apply_rgb` for the frames of one film in order: each is drawn with the picture before it."""
+        last_rgb: ImageU8 | None = None
+
+        def apply_rgb(region_rgb: ImageU8) -> ImageU8:
+            nonlocal last_rgb
+            last_rgb = self.apply_rgb(region_rgb, last_rgb)
+            return last_rgb
+
+        return apply_rgb
 
     def picture_rgb(self, region: AlignedRegion) -> ImageU8:
         """Return the finished picture of a region, (H, W, 3) RGB uint8.
@@ -87,7 +104,7 @@ def finished_rgb(style: Style, region_bgr: ImageU8, output: NDArray[np.float32])
     if style.output == "planes":
         height, width = region_bgr.shape[:2]
         return np.ascontiguousarray(draw_region(planes_of(output), (width, height), MEDIA["cel"])[:, :, ::-1])
-    finished_bgr = region_bgr + output if style.output == "change" else output
+    finished_bgr = region_bgr[: len(output)] + output if style.output == "change" else output
     return np.ascontiguousarray(np.clip(np.rint(finished_bgr), 0, 255).astype(np.uint8)[:, :, ::-1])
 
 

@@ -93,7 +93,7 @@ def _score(
     if flicker:
         size_wh = student.style.size_wh
         for key, jitter in (("flicker_still", False), ("flicker_jitter", True)):
-            scores[key] = _flicker(still_flicker(region.rgb, size_wh, student.apply_rgb, jitter=jitter))
+            scores[key] = _flicker(still_flicker(region.rgb, size_wh, student.on_film(), jitter=jitter))
     return scores
 
 
@@ -139,7 +139,7 @@ def clip_scores(clip: Path, student: Student, *, on_frame: Callable[[], None] = 
         return region_rgb
 
     regions = clip_regions(clip, style.region, style.size_wh, most=MAX_CLIP_FRAMES)
-    found = moving_flicker(map(count, regions), student.apply_rgb)
+    found = moving_flicker(map(count, regions), student.on_film())
     frames = sum(counts.values())
     if found.pairs == 0:
         got = f"no two consecutive frames of the first {frames} show a face"

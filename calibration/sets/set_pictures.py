@@ -28,7 +28,7 @@ _CLIP_FRAME = re.compile(rf"^(.*)\.{CLIP}-\d+$")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SetPicture:
-    """One crop of the calibration set, (H, W, 3) BGR uint8 at the size of the style, and its case in `CASES`."""
+    """One input of the style's engine, (H, W, 3) BGR uint8, and its case in `CASES`."""
 
     case: str
     crop_bgr: ImageU8
@@ -101,5 +101,9 @@ def _crop(region: AlignedRegion, style: Style) -> ImageU8 | None:
         return None if crop_bgr is None else to_usual(crop_bgr, face_colours(crop_bgr))
     if style.region == "face":
         face = picture_region("face", region.landmarks_xy, style.size_wh, (bgr.shape[1], bgr.shape[0]))
-        return None if face is None else face.crop(bgr)
-    return cropped_to(bgr, style.size_wh)
+        if face is None:
+            return None
+        crop_bgr = face.crop(bgr)
+        return style.engine_input(crop_bgr, last_bgr=crop_bgr)
+    crop_bgr = cropped_to(bgr, style.size_wh)
+    return style.engine_input(crop_bgr, last_bgr=crop_bgr)

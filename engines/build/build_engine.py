@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _flaw(engine: Engine, style: Style) -> str:
     """Return why the engine is not accurate enough, and record it as its verdict; "" if it is."""
-    region_bgr = probe_bgr(style.size_wh)
+    region_bgr = probe_bgr(style.input_wh)
     answer, reference = engine.infer(region_bgr), reference_engine(style).infer(region_bgr)
     if within_tolerance(answer, reference):
         return ""

@@ -26,7 +26,7 @@ def prepare_engine(style: Style, runtime: str) -> tuple[EngineInfo, str]:
     started_s, lookups_before = time.perf_counter(), len(engine_cache.lookups)
     engine = open_engine(style, runtime=runtime)
     try:
-        engine.infer(np.zeros((1, style.size_wh[1], style.size_wh[0], 3), np.uint8))
+        engine.infer(np.zeros((1, *style.input_wh[::-1], 3), np.uint8))
     finally:
         engine.close()
     info = engine.info

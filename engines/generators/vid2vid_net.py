@@ -41,16 +41,20 @@ class Vid2Vid(nn.Module):
         self.up = decoder(c)
         self.out = conv(c, 3, 7, bias=True)
 
-    def forward(self, rgb: Tensor, last_rgb: Tensor) -> Tensor:
+    def forward(self, rgb: Tensor, last_rgb: Tensor | None = None) -> Tensor:
         """Return the picture of a frame.
 
         Args:
-            rgb: The frame, (N, 3, H, W) RGB in -1..1.
+            rgb: The frame, (N, 3, H, W) RGB in -1..1. Without `last_rgb` (engines), (N, 3, 2H, W): the frame above
+                its last picture.
             last_rgb: The picture of the frame before, of the same shape and range; zeros for the first frame.
 
         Returns:
             (N, 3, H, W) in -1..1.
         """
+        if last_rgb is None:
+            height = rgb.shape[2] // 2
+            rgb, last_rgb = rgb[:, :, :height], rgb[:, :, height:]  # N, 3, H, W each
         x = self.see(rgb) + self.remember(last_rgb)  #  N, 4C, H/4, W/4
         x = self.up(self.body(x))  #                    N,  C, H,   W
         return self.out(x).tanh()  # type: ignore[no-any-return]  # N, 3, H, W

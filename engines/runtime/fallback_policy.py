@@ -69,7 +69,7 @@ def _checked(engine: Engine, style: Style) -> Engine:
     try:
         if found.startswith("failed"):
             raise NotUsableError(f"calibration {found}")
-        if not np.isfinite(engine.infer(probe_bgr(style.size_wh))).all():
+        if not np.isfinite(engine.infer(probe_bgr(style.input_wh))).all():
             raise NotUsableError("it gives NaN or infinity")
     except (NotUsableError, EngineError):
         engine.close()

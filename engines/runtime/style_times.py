@@ -49,7 +49,7 @@ def measure_time(style: Style) -> float | None:
         return None
     engine = open_engine(style, build=False, convert=False)
     try:
-        region_bgr = probe_bgr(style.size_wh)
+        region_bgr = probe_bgr(style.input_wh)
         median_ms = float(np.median(time_repeatedly(lambda: engine.infer(region_bgr), least=_CALLS)))
     finally:
         engine.close()

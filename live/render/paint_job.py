@@ -52,6 +52,7 @@ class PaintJob:
     workspace: Workspace
     index: int
     planes: dict[PlanesKey, SteadyPlanes]
+    last_bgr: dict[PlanesKey, ImageU8]
     stats: PaintStats
     live: bool
     outlined: ImageU8 | None
@@ -69,7 +70,9 @@ def infer(layer: LoadedLayer, crops_bgr: list[ImageU8]) -> Floats:
     regions_bgr = crops_bgr[0][None] if len(crops_bgr) == 1 else np.stack(crops_bgr)
     output: object = layer.engine.infer(regions_bgr)
     count, height, width, _ = regions_bgr.shape
-    expected = (count, CHANNELS, height // 2, width // 2) if layer.medium else regions_bgr.shape
+    if isinstance(layer.style, Style):
+        width, height = layer.style.size_wh
+    expected = (count, CHANNELS, height // 2, width // 2) if layer.medium else (count, height, width, 3)
     if not isinstance(output, np.ndarray) or output.shape != expected or output.dtype != np.float32:
         got = f"shape {output.shape}, {output.dtype}" if isinstance(output, np.ndarray) else type(output).__name__
         info = layer.engine.info

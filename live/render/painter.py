@@ -47,6 +47,7 @@ class Painter:
         self._filters: dict[tuple[int, int], TemporalFilter] = {}  # by face id and layer index
         self._cut = SceneCut()
         self._planes: dict[PlanesKey, SteadyPlanes] = {}
+        self._last_bgr: dict[PlanesKey, ImageU8] = {}  # what generators that see their last picture gave
         self._workspace = Workspace()
 
     def paint(
@@ -78,7 +79,7 @@ class Painter:
         """
         found, faces = faces, tuple(face for face in faces if is_plausible(face, frame_bgr.shape))
         stats = PaintStats(bare_faces=len(found) - len(faces))
-        self._forget_planes(frame_bgr, faces)
+        self._forget_pictures(frame_bgr, faces)
         jobs = self._jobs(frame_bgr, found, faces, loaded, strength, at_s, (person, outlined), names, stats)
         try:
             for (is_drawing, medium, *_), group in groupby(jobs, key=_kind):
@@ -137,6 +138,7 @@ class Painter:
                     space,
                     index,
                     self._planes,
+                    self._last_bgr,
                     stats,
                     self._live,
                     mask if outlined is None else outlined,
@@ -144,10 +146,11 @@ class Painter:
             )
         return jobs
 
-    def _forget_planes(self, frame_bgr: ImageU8, faces: tuple[Face, ...]) -> None:
-        """Discard the planes of lost faces; after a cut, all planes."""
+    def _forget_pictures(self, frame_bgr: ImageU8, faces: tuple[Face, ...]) -> None:
+        """Discard the planes and last pictures of lost faces; after a cut, all of them."""
         kept = set() if self._cut.seen(frame_bgr) else {None, *(face.face_id for face in faces)}
         self._planes = {key: planes for key, planes in self._planes.items() if key[1] in kept}
+        self._last_bgr = {key: picture for key, picture in self._last_bgr.items() if key[1] in kept}
 
 
 def _kind(job: PaintJob) -> tuple[bool, Medium | None, tuple[str, ...], tuple[str, ...]]:
@@ -217,27 +220,34 @@ def _draw(jobs: list[PaintJob]) -> int:
     return max(_blend(job, *regions_and_crops) for job, regions_and_crops in zip(jobs, crops, strict=True))
 
 
-def _crop(job: PaintJob) -> tuple[list[PictureRegion], list[ImageU8]]:
-    """Return the layer's regions and their current content."""
+def _crop(job: PaintJob) -> tuple[dict[PlanesKey, PictureRegion], list[ImageU8]]:
+    """Return the layer's regions and what its engine receives for their current content."""
     started_s = time.perf_counter()
-    regions = [region for region, _ in picture_regions(job)]
-    crops = [region.crop(job.frame_bgr, job.workspace) for region in regions]
+    places = picture_regions(job)
+    regions = {(job.style.name, None if face is None else face.face_id): region for region, face in places}
+    crops = [
+        job.style.engine_input(region.crop(job.frame_bgr, job.workspace), last_bgr=job.last_bgr.get(key))
+        for key, region in regions.items()
+    ]
     job.stats.region_ms += (time.perf_counter() - started_s) * 1e3
     return regions, crops
 
 
-def _blend(job: PaintJob, regions: list[PictureRegion], crops: list[ImageU8]) -> int:
+def _blend(job: PaintJob, regions: dict[PlanesKey, PictureRegion], crops: list[ImageU8]) -> int:
     """Run the generator on the crops and blend its output into the frame; return the number of faces left bare."""
     bare_faces = 0 if job.layer.region in FRAME_REGIONS else len(job.faces) - len(regions)
     if not regions:
         return bare_faces
     started_s = time.perf_counter()
     outputs = infer(job.layer, crops)
+    if job.style.sees_last_picture:
+        pictures_bgr = np.clip(np.rint(outputs), 0, 255).astype(np.uint8)
+        job.last_bgr.update(zip(regions, pictures_bgr, strict=True))
     generated_s = time.perf_counter()
     job.stats.generate_ms += (generated_s - started_s) * 1e3
     blend = blend_picture if job.layer.covers else add_region_change
-    for region, output in zip(regions, outputs, strict=True):
+    for region, output in zip(regions.values(), outputs, strict=True):
         blend(job.frame_bgr, region, output, job.strength, job.workspace)
-    job.stats.drawn += regions if job.layer.covers else []
+    job.stats.drawn += regions.values() if job.layer.covers else []
     job.stats.composite_ms += (time.perf_counter() - generated_s) * 1e3
     return bare_faces

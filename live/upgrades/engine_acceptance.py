@@ -28,7 +28,10 @@ _SHIFTS_PX = (0, 8, -10)
 
 
 def acceptance_regions(style: Style) -> NDArray[np.uint8]:
-    """Return crops of the built-in portrait, (4, H, W, 3) uint8 BGR at the style's size: one is mirrored and dark."""
+    """Return crops of the built-in portrait, (4, H, W, 3) uint8 BGR at the style's size: one is mirrored and dark.
+
+    For a generator that sees its last picture they are (4, 2H, W, 3), with the crop in its place.
+    """
     portrait = portrait_bgr()
     (x, y), region_px = (_MOUTH_XY, _MOUTH_PX) if style.region == "lips" else (_FACE_XY, _FACE_PX)
     width, height = style.size_wh
@@ -39,7 +42,10 @@ def acceptance_regions(style: Style) -> NDArray[np.uint8]:
         matrix = np.array([[scale, 0, left], [0, scale, top]])
         crops_bgr.append(cv2.warpAffine(portrait, matrix, style.size_wh, borderMode=cv2.BORDER_REPLICATE))
     crops_bgr.append((crops_bgr[0][:, ::-1] * 0.5).astype(np.uint8))
-    return np.ascontiguousarray(np.stack(crops_bgr), np.uint8)
+    inputs_bgr = [
+        style.engine_input(np.asarray(crop, np.uint8), last_bgr=np.asarray(crop, np.uint8)) for crop in crops_bgr
+    ]
+    return np.ascontiguousarray(np.stack(inputs_bgr), np.uint8)
 
 
 def acceptance_outputs(engine: Engine, regions_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:

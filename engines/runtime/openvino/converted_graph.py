@@ -93,12 +93,12 @@ def convert_style(style: Style) -> openvino.Model:
     from engines.runtime.io_adapter import IoAdapter
 
     net, step_px = style.load_generator(), style.step_px
-    width, height = style.size_wh
+    (width, height), images = style.input_wh, 2 if style.sees_last_picture else 1
     example = torch.zeros((2, height, width, 3), dtype=torch.uint8)
     dim = torch.export.Dim
     shape: dict[int, Any] = {0: dim("count", min=1, max=MAX_FACES)}
     if step_px < min(width, height):  # one graph for all sizes
-        shape |= {1: step_px * dim("rows", min=2, max=2048), 2: step_px * dim("columns", min=2, max=2048)}
+        shape |= {1: images * step_px * dim("rows", min=2, max=2048), 2: step_px * dim("columns", min=2, max=2048)}
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch and OpenVINO warn about deprecated parts of each other
         program = torch.export.export(IoAdapter(net).eval(), (example,), dynamic_shapes=(shape,))

@@ -52,14 +52,14 @@ class OpenVinoEngine(GraphEngine):
         chosen = autotune_choice.engine_choice(style) if precision == "auto" or threads is None else None
         if chosen is not None and chosen.runtime != "openvino":
             chosen = None
-        usual = (chosen.threads if chosen else None) or default_threads(style.size_wh)
+        usual = (chosen.threads if chosen else None) or default_threads(style.input_wh)
         threads = threads or min(usual, shared_cores())
         compiler = _Compiler(style, core, device, threads)
         first = (chosen.precision,) if chosen else ()
         found = compiler.best(first, excluded) if precision == "auto" else compiler.requested(precision)
         key = engine_key(style, found.precision, device)
         info = EngineInfo(style.name, "openvino", found.precision, device, found.why, key)
-        super().__init__(info, found.one, found.several, style.size_wh)
+        super().__init__(info, found.one, found.several, style.input_wh)
 
 
 class _Compiled(NamedTuple):
@@ -145,7 +145,7 @@ class _Compiler:
     def _compile(self, graph: Any, precision: str, why: str) -> _Compiled:
         hint = "f32" if precision == "fp32" or not self._has_bf16 else "bf16"
         settings = compile_settings(hint, self._threads)
-        graphs = (reshape_graph(graph, self._style.size_wh, count) for count in (1, SEVERAL))
+        graphs = (reshape_graph(graph, self._style.input_wh, count) for count in (1, SEVERAL))
         one, several = (self._core.compile_model(reshaped, "CPU", settings) for reshaped in graphs)
         return _Compiled(one, several, precision, why)
 
@@ -197,8 +197,8 @@ def deviation_from_fp32(model: Any, style: Style, core: Any) -> tuple[float, boo
 
     Return the largest deviation in steps of 1/255, and whether the answer is within the tolerance.
     """
-    graph = reshape_graph(load_graph(style, core), style.size_wh, 1)
-    fp32_model = core.compile_model(graph, "CPU", compile_settings("f32", default_threads(style.size_wh)))
-    region_bgr = probe_bgr(style.size_wh)
+    graph = reshape_graph(load_graph(style, core), style.input_wh, 1)
+    fp32_model = core.compile_model(graph, "CPU", compile_settings("f32", default_threads(style.input_wh)))
+    region_bgr = probe_bgr(style.input_wh)
     answer, reference = (np.array(compiled([region_bgr])[0], np.float32) for compiled in (model, fp32_model))
     return float(np.abs(answer - reference).max()), within_tolerance(answer, reference)

@@ -33,7 +33,7 @@ class IntelEngine(GraphEngine):
         name = str(core.get_property(device, "FULL_DEVICE_NAME"))
         why = f"deviates from FP32 by at most {deviation:.1f}/255 on a probe"
         info = EngineInfo(style.name, runtime, "fp16", name, why, engine_key(style, "fp16", f"{device} {name}"))
-        super().__init__(info, one, several, style.size_wh, fixed=True)
+        super().__init__(info, one, several, style.input_wh, fixed=True)
 
 
 def find_device(core: Any, kind: str) -> str:
@@ -62,7 +62,7 @@ def _compile(style: Style, core: Any, device: str) -> tuple[Any, Any, float]:
     def compile_model(count: int, cached: bool) -> Any:
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f16"}
         settings |= {"CACHE_DIR": str(cache_folder())} if cached else {}
-        return core.compile_model(reshape_graph(graph, style.size_wh, count), device, settings)
+        return core.compile_model(reshape_graph(graph, style.input_wh, count), device, settings)
 
     for cached in (True, False):
         try:

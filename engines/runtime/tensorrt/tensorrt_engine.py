@@ -59,16 +59,16 @@ class TensorRtEngine(FallbackEngine):
             read = partial(_read_plans, trt)
             if build:
                 about = cache_entry.EntryDescription(style.name, "tensorrt", "fp16", "{}x{}".format(*style.size_wh))
-                make = partial(_build_plans, net, style.size_wh)
+                make = partial(_build_plans, net, style.input_wh)
                 plans = engine_cache.load_or_build(key, read=read, make=make, write=_write_plans, about=about)
             elif (found := engine_cache.load(key, read=read)) is not None:
                 plans = found
             else:  # the cached entry is not usable here
                 raise not_built
-            runs = Runs(lambda count: _static_run(LoadedPlan(trt, plans[count]), count, style.size_wh))
+            runs = Runs(lambda count: _static_run(LoadedPlan(trt, plans[count]), count, style.input_wh))
             reference = eager_reference(net, "cuda")
             try:
-                deviation = max_deviation(runs, reference, style.size_wh)
+                deviation = max_deviation(runs, reference, style.input_wh)
             except NotUsableError as error:
                 with contextlib.suppress(EngineError):  # the entry stays, so that it is not built again
                     record_verdict(key, passed=False, because=error.reason)
@@ -77,7 +77,7 @@ class TensorRtEngine(FallbackEngine):
         fp16 = fp16_step(net, reference, style, device)
         fp32 = FallbackStep(reference, "torch", "fp32", device.name, only_after_nan=bool(fp16))
         steps = [FallbackStep(runs, "tensorrt", "fp16", device.name), *fp16, fp32]
-        super().__init__(info, steps, size_wh=style.size_wh)
+        super().__init__(info, steps, size_wh=style.input_wh)
 
 
 def engine_key(style: Style, device: CudaDevice, distribution: Distribution) -> str:

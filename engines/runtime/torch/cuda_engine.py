@@ -51,8 +51,8 @@ class TorchCudaEngine(FallbackEngine):
         with gpu_memory_errors():
             reference = eager_reference(net, "cuda")
             compiled, note = _compile_network(net, reference, style, precision) if autotune else (None, "")
-            runs = compiled or record_network(net, style.size_wh, precision)
-            deviation = max_deviation(runs, reference, style.size_wh)
+            runs = compiled or record_network(net, style.input_wh, precision)
+            deviation = max_deviation(runs, reference, style.input_wh)
         why = probe_text(deviation) if precision == "fp16" else "FP32, as the reference"
         key = engine_key(style, precision, device, autotune=compiled is not None)
         info = EngineInfo(style.name, "torch", precision, device.name, "; ".join(filter(None, (why, note))), key)
@@ -60,7 +60,7 @@ class TorchCudaEngine(FallbackEngine):
             FallbackStep(runs, "torch", precision, device.name),
             FallbackStep(reference, "torch", "fp32", device.name, only_after_nan=precision == "fp16"),
         ]
-        super().__init__(info, steps, size_wh=style.size_wh)
+        super().__init__(info, steps, size_wh=style.input_wh)
 
 
 def autotune_requested() -> bool:
@@ -101,8 +101,8 @@ def record_network(
 def _compile_network(net: nn.Module, reference: InferFunction, style: Style, precision: str) -> tuple[Runs | None, str]:
     """Return the compiled network, or None if compiling fails or changes the output, and a note for `why`."""
     try:
-        runs = record_network(net, style.size_wh, precision, autotune=True)
-        max_deviation(runs, reference, style.size_wh)
+        runs = record_network(net, style.input_wh, precision, autotune=True)
+        max_deviation(runs, reference, style.input_wh)
     except Exception as error:  # a compiler raises exceptions of many types
         note = f"torch.compile ({_MODE}) cannot be used ({first_line(error)}): the network runs uncompiled"
         engine_cache.print_line(f"style {style.name}: {note}")
@@ -143,8 +143,8 @@ def fp16_step(net: nn.Module, reference: InferFunction, style: Style, device: Cu
     if verdict(engine_key(style, "fp16", device)).startswith("failed"):
         return []
     try:
-        runs = record_network(net, style.size_wh, "fp16")
-        max_deviation(runs, reference, style.size_wh)
+        runs = record_network(net, style.input_wh, "fp16")
+        max_deviation(runs, reference, style.input_wh)
     except (NotUsableError, RuntimeError):  # inaccurate, or the GPU's memory is full
         return []
     return [FallbackStep(runs, "torch", "fp16", device.name)]

@@ -111,6 +111,10 @@ class Vid2Vid(PairedGan[Vid2VidConfig]):
             found.append(float(temporal(torch.cat((first, second)), shift_xy)) * 255)
         return float(np.mean(found))
 
+    def card(self) -> dict[str, Any]:
+        """Return the card of paired training, and whether the last picture is an input."""
+        return super().card() | {"memory": self.config.memory}
+
     def _last(self, picture: Tensor) -> Tensor:
         """Return what the generator receives as its last picture."""
         return picture if self.config.memory else torch.full_like(picture, 0.5)
