@@ -42,13 +42,17 @@ def read_idx(folder: Path, stem: str, most: int) -> LabelledPictures:
 
 
 class Classifier(nn.Module):
-    """Three convolutions, 64 features, one logit for each class; it sees the pictures in grey."""
+    """Three convolutions, 64 features, one logit for each class; it sees the pictures in grey.
 
-    def __init__(self) -> None:
+    Args:
+        width: Channels of the first convolution.
+    """
+
+    def __init__(self, width: int = 16) -> None:
         super().__init__()
-        wide = (1, 16, 32, 64)
+        wide = (1, width, 2 * width, 4 * width)
         self.convs = nn.ModuleList([nn.Conv2d(a, b, 3, 2, 1) for a, b in itertools.pairwise(wide)])
-        self.feature, self.out = nn.Linear(64 * 16, 64), nn.Linear(64, CLASSES)
+        self.feature, self.out = nn.Linear(wide[-1] * 16, 64), nn.Linear(64, CLASSES)
 
     def features(self, rgb: Tensor) -> Tensor:
         """Return features (N, 64) of RGB (N, 3, 32, 32) in 0..1."""
@@ -62,11 +66,18 @@ class Classifier(nn.Module):
         return self.out(self.features(rgb))  # type: ignore[no-any-return]
 
 
-def trained_classifier(data: LabelledPictures, steps: int, seed: int) -> Classifier:
-    """Return a classifier trained on random batches of the data."""
+def trained_classifier(
+    data: LabelledPictures, steps: int, seed: int, *, width: int = 16, last_rate: float = 1.0
+) -> Classifier:
+    """Return a classifier trained on random batches of the data.
+
+    Args:
+        last_rate: Learning rate of the last step, as a part of the first one's.
+    """
     torch.manual_seed(seed)
-    net, rng = Classifier(), np.random.default_rng(seed)
+    net, rng = Classifier(width), np.random.default_rng(seed)
     optimiser = torch.optim.Adam(net.parameters(), _RATE)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, last_rate, steps)
     for _ in range(steps):
         chosen = rng.integers(0, len(data), _BATCH)
         wanted = torch.from_numpy(data.labels[chosen]).argmax(1)
@@ -74,6 +85,7 @@ def trained_classifier(data: LabelledPictures, steps: int, seed: int) -> Classif
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
+        schedule.step()
     return net.eval()
 
 
