@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from typer import Option
@@ -48,6 +49,7 @@ class StylePictureConfig(PairedConfig):
     crop_px: Annotated[int, Option("--crop", help="Side of the training crops, pixels.", min=64)] = 96
     peak_lr: Annotated[float, Option("--lr", help="Peak learning rate.", min=0)] = 3e-3
     ema_decay: float = 0.99
+    warm_up_steps: int = 25
     check_every: int = 100
     max_held_out: int = 4
     local = ("workers", "vgg", "style_file")  # type: ignore[assignment]
@@ -80,30 +82,28 @@ class StylePicture(PairedMethod[StylePictureConfig]):
 
     def _direct_losses(self, output: Tensor, after: Tensor, batch: PairedBatch | None) -> dict[str, Tensor]:
         config, photo, face = self.config, after[:, :3], after[:, 3:4]
-        shown = output.clamp(-0.1, 1.1)
-        found = self._network(shown, _STYLE_LAYERS)
+        shift_xy = None if batch is None else batch.shift_xy
+        count = len(output) if shift_xy is None else len(shift_xy)  # the rest are second views of the same photos
+        found = self._network(output[:count].clamp(-0.1, 1.1), _STYLE_LAYERS)
         with torch.no_grad():
-            wanted = self._network(photo, (_CONTENT_LAYER,))[_CONTENT_LAYER]
+            wanted = self._network(photo[:count], (_CONTENT_LAYER,))[_CONTENT_LAYER]
         parts = [_relative(gram(found[name]).mean(0, keepdim=True), one) for name, one in self._grams.items()]
         losses = {"content": _relative(found[_CONTENT_LAYER], wanted), "style": torch.stack(parts).mean()}
         losses["smooth"] = _slopes(output).mean()
         if config.keep_face:
             kept = (output - photo).abs().mean(1, keepdim=True) + 2 * _slopes(output - photo)
             losses["keep_face"] = (face * kept).sum() / (face.sum() + 1)
-        if config.temporal and batch is not None and batch.shift_xy is not None:
-            losses["temporal"] = temporal(output, torch.from_numpy(batch.shift_xy).to(output.device))
+        if config.temporal and shift_xy is not None:
+            losses["temporal"] = temporal(output, torch.from_numpy(shift_xy).to(output.device))
         return losses
 
     @torch.inference_mode()
     def validate(self) -> Validation:
         """Score the averaged generator on held-out photos by the weighted losses; the lowest sum is kept."""
         config, pairs = self.config, self.held_out
-        scores: dict[str, float] = {}
         outputs = list(self.outputs(pairs.before_rgb))
-        for i, output in enumerate(outputs):
-            after = self._tensor(pairs.after_rgb[i][None])
-            for name, loss in self._direct_losses(self._tensor(output[None]), after, None).items():
-                scores[name] = scores.get(name, 0.0) + float(loss) / len(outputs)
+        losses = self._direct_losses(self._tensor(np.stack(outputs)), self._tensor(pairs.after_rgb), None)
+        scores = {name: float(loss) for name, loss in losses.items()}
         scores["cost"] = sum(getattr(config, name) * value for name, value in scores.items())
         count = min(_MAX_SAMPLES, len(pairs))
         samples = [[pairs.before_rgb[i] for i in range(count)], outputs[:count]]

@@ -21,7 +21,8 @@ from live.render.look_tile import find_faces
 from live.render.painter import Painter
 from live.tracking.person_segmenter import PersonSegmenter
 
-DRAWN = ["toon", "comic", "gouache", "sketch", "toon-glaze"]
+PAINTED = ["woodblock", "vangogh", "renoir"]
+DRAWN = ["toon", "comic", "gouache", "sketch", "toon-glaze", *PAINTED]
 
 
 @pytest.fixture(scope="module")
