@@ -24,6 +24,7 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "engines" / "weights"
 FRAME_SIZE_WH, FACE_SIZE_WH = (448, 256), (256, 256)
 PLANES_FRAME_SIZE_WH, PLANES_FACE_SIZE_WH = (256, 144), (192, 192)
 _SCALES, _GRID_PX = (1.0, 0.75, 0.5), 32
+_STEP_PX = 8  # of the generators with a shipped style
 _PUBLISHED: dict[str, dict[str, Any]] = {  # arguments of the papers, where they are not the generator's defaults
     "pix2pix": {"depth": 8}, "photo2cartoon": {}, "animegan2": {}, "cyclegan": {}, "ugatit_light": {},
     "autoretouch": {},
@@ -115,7 +116,7 @@ def offered_sizes(own_wh: tuple[int, int], *, planes: bool = False) -> list[tupl
     `veneer calibrate machine` tries.
     """
     found = {}
-    frame_wh = FRAME_SIZE_WH[0] * own_wh[1] // FACE_SIZE_WH[1], FRAME_SIZE_WH[1] * own_wh[1] // FACE_SIZE_WH[1]
+    frame_wh = tuple(side * own_wh[1] // (FACE_SIZE_WH[1] * _STEP_PX) * _STEP_PX for side in FRAME_SIZE_WH)
     places = (PLANES_FACE_SIZE_WH, PLANES_FRAME_SIZE_WH) if planes else (own_wh, frame_wh)
     for width, height in (own_wh, *places):
         for scale in _SCALES:
