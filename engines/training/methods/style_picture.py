@@ -102,7 +102,8 @@ class StylePicture(PairedMethod[StylePictureConfig]):
         """Score the averaged generator on held-out photos by the weighted losses; the lowest sum is kept."""
         config, pairs = self.config, self.held_out
         outputs = list(self.outputs(pairs.before_rgb))
-        losses = self._direct_losses(self._tensor(np.stack(outputs)), self._tensor(pairs.after_rgb), None)
+        after = np.stack([pairs.after_rgb[i] for i in range(len(pairs))])
+        losses = self._direct_losses(self._tensor(np.stack(outputs)), self._tensor(after), None)
         scores = {name: float(loss) for name, loss in losses.items()}
         scores["cost"] = sum(getattr(config, name) * value for name, value in scores.items())
         count = min(_MAX_SAMPLES, len(pairs))
