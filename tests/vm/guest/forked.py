@@ -1,14 +1,15 @@
-"""Short Python programs, started with their modules loaded: importing them takes half a minute on an emulated CPU."""
+"""Python programs, started with their modules loaded: importing them takes a minute on an emulated CPU."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable
 
 _PRELOADED = ["cv2", "live.cli", "live.commands.run_command", "live.diagnostics.doctor", "live.session"]
-_PRELOADED += ["pyvirtualcam", "vm.guest.launch"]
+_PRELOADED += ["pyvirtualcam", "typer.main", "vm.guest.scenarios"]
 
 
 class Forked:
@@ -24,6 +25,22 @@ class Forked:
         context.set_forkserver_preload(_PRELOADED)
         self._process = context.Process(target=_with_output, args=(self._output.name, function, *arguments))
         self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.is_alive()
+
+    def send(self, signal_number: int) -> None:
+        """Send a signal, unless it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal_number)
 
     def await_end(self, timeout_s: float) -> int:
         """Wait for its end; return the exit status.

@@ -70,7 +70,7 @@ def webcam_changes_size(first: str, then: str, look: str, size: str) -> dict[str
             reader.save(EXCHANGE / f"after-{picture}.npy")
             rounds.append({"webcam": format_of(devices.FED), "virtual": format_of(devices.VIRTUAL)})
             rounds[-1]["live_s"] = live_s - fed_s
-    return {"rounds": rounds, "output": program.output(), "alive": program.process.poll() is None}
+    return {"rounds": rounds, "output": program.output(), "alive": program.alive}
 
 
 def _has_other_format(before: tuple[int, int, str]) -> bool:
@@ -89,9 +89,9 @@ def writer_is_killed(first: str, look: str, size: str) -> dict[str, Any]:
         reader.await_pictures(10)
         _await_chart(reader, CHART_WH)
         painted = reader.pictures[-1].astype(int)
-        program.process.send_signal(signal.SIGKILL)
+        program.send(signal.SIGKILL)
         killed_s = time.monotonic()
-        program.process.wait(LONG_S)
+        program.await_end(LONG_S)
         another = lambda: np.abs(reader.pictures[-1] - painted).mean() > 10  # noqa: E731
         carded_s = await_true(another, LONG_S, "another picture than the painted one")
         reader.save(EXCHANGE / "after-kill.npy")

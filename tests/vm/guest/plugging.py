@@ -22,7 +22,7 @@ def unplugged_repeatedly(times: int) -> dict[str, Any]:
     with Reader() as reader:
         reader.await_pictures(1)
         rounds = [_unplug_once(program, reader) for _ in range(times)]
-    return {"rounds": rounds, "output": program.output(), "alive": program.process.poll() is None}
+    return {"rounds": rounds, "output": program.output(), "alive": program.alive}
 
 
 def _unplug_once(program: Program, reader: Reader) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import sys
 from typing import Any
 
 from vm.guest import devices
+from vm.guest.forked import Forked
 from vm.guest.program import stop_all
-from vm.guest.shell import EXCHANGE, run
+from vm.guest.shell import EXCHANGE
 
 _LOOK = "none"
 
@@ -23,16 +24,15 @@ def stamped_frames(frames: int) -> dict[str, Any]:
     results = EXCHANGE / "latency.json"
     arguments = ["--camera", devices.FED, "--virtual-camera", devices.VIRTUAL, "--look", _LOOK, "--size", "320x180"]
     arguments += ["--fps", "5", "--burn-in", "3", "--frames", str(frames), "--json", str(results)]
-    printed = run(sys.executable, "-m", "vm.guest.stamped", *arguments, timeout_s=900)
-    return {"printed": printed, "runs": json.loads(results.read_text())["runs"]}
+    benchmark = Forked(_measure, *arguments)
+    if status := benchmark.await_end(900):
+        raise RuntimeError(f"the benchmark ended with {status}: {benchmark.output()[-800:]}")
+    return {"printed": benchmark.output(), "runs": json.loads(results.read_text())["runs"]}
 
 
-def _measure() -> None:
+def _measure(*arguments: str) -> None:
     from benchmarks import latency
 
     latency.VENEER = [sys.executable, "-m", "vm.guest.launch", _LOOK]
+    sys.argv = ["latency", *arguments]
     latency.main()
-
-
-if __name__ == "__main__":
-    _measure()

@@ -106,5 +106,5 @@ def reader_comes_and_goes(times: int) -> dict[str, Any]:
     before_s = cpu_s(program.pid)
     time.sleep(5)
     idle = (cpu_s(program.pid) - before_s) / 5
-    facts = {"output": program.output(), "alive": program.process.poll() is None}
+    facts = {"output": program.output(), "alive": program.alive}
     return {"rounds": rounds, "idle_cores": idle, "cpu_benchmark_s": cpu_benchmark_s(), **facts}
