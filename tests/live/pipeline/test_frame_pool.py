@@ -79,7 +79,7 @@ faults = []
 def on_frame(frame):
     if frame.frame_id in (80, 120):  # permanent arrays are allocated by then, and the face is in the picture
         faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
-Session(LiveOptions("demo", sys.argv[1], ("null",), frames=130, build=False), on_frame=on_frame, ctl=False).run()
+Session(LiveOptions("demo", sys.argv[1], ("null",), frames=130), on_frame=on_frame, ctl=False).run()
 print((faults[1] - faults[0]) * resource.getpagesize() / 1e6 / 40, flush=True)
 os._exit(0)  # without waiting for an engine build in a library thread
 """

@@ -14,7 +14,6 @@ from live.pipeline.frame import Face, Frame
 
 SECOND_LOOK = "veil"
 _SECOND = {"layers": [{"style": "shade", "color": "#6e0f1f"}], "no_face": "blur"}
-_load_looks = looks_file.load_looks
 
 
 class _NoTracker:
@@ -32,11 +31,12 @@ class _NoTracker:
 
 def main(name: str, *arguments: str) -> None:
     """Run `veneer ARGUMENTS` with the named look."""
-    look, second = _load_looks()[name], looks_file.parse_look(SECOND_LOOK, _SECOND)
-    looks_file.load_looks = lambda *_: {name: look, SECOND_LOOK: second}
     from live import session
     from live.cli import main as veneer
+    from live.render import run_looks
 
+    look, second = looks_file.load_looks()[name], looks_file.parse_look(SECOND_LOOK, _SECOND)
+    run_looks.load_looks = lambda *_: {name: look, SECOND_LOOK: second}
     if not look.layers:
         session.make_tracker = lambda _: _NoTracker()
     sys.argv = ["veneer", *arguments]
