@@ -201,7 +201,7 @@ def test_ctrl_c_ends_with_130_and_resume_finishes(tmp_path: Path) -> None:
         "def held(run):\n"
         "    save(run)\n"
         "    while not interrupted.exists(): time.sleep(0.01)\n"
-        "_Run.save, cli.build = held, lambda: train\n"
+        "_Run.save, cli.build = held, lambda name: train\n"
         "cli.main()"
     )
 

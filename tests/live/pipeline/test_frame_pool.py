@@ -73,13 +73,15 @@ def test_threads_never_share_memory() -> None:
 
 FRESH_MEMORY = """
 import os, resource, sys
+from engines.looks_file import load_looks
 from live.options import LiveOptions
 from live.session import Session
+looks = {sys.argv[1]: load_looks()[sys.argv[1]]}  # engines of others would be loaded meanwhile
 faults = []
 def on_frame(frame):
     if frame.frame_id in (80, 120):  # permanent arrays are allocated by then, and the face is in the picture
         faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
-Session(LiveOptions("demo", sys.argv[1], ("null",), frames=130), on_frame=on_frame, ctl=False).run()
+Session(LiveOptions("demo", sys.argv[1], ("null",), frames=130), looks=looks, on_frame=on_frame, ctl=False).run()
 print((faults[1] - faults[0]) * resource.getpagesize() / 1e6 / 40, flush=True)
 os._exit(0)  # without waiting for an engine build in a library thread
 """
