@@ -8,6 +8,7 @@ A style of the user's own is used instead of a shipped one of the same name.
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ class Style:
         """The kind of `engines.regions.masks.region_mask`: the region's own, or the style's choice for faces."""
         return self.region if self.mask == "usual" or self.region in FRAME_REGIONS else self.mask
 
-    @property
+    @functools.cached_property  # asked for each crop, and finding a spec lists a folder
     def sees_last_picture(self) -> bool:
         """Whether the generator also receives the picture that it returned for the frame before."""
         return self.graph is None and registry.generator_spec(self.generator).inputs == _FRAME_AND_LAST
