@@ -15,6 +15,7 @@ from calibration.training.train_identity_command import identity
 from calibration.training.train_request import TrainRequest
 from engines.option_fields import with_options
 from engines.training.config import TrainConfig
+from engines.training.methods import FROM_NOISE
 from engines.training.train_lips_command import lips
 
 _STYLE = "STYLE"
@@ -97,13 +98,14 @@ def _style_command(args: list[str]) -> Any:
         same-named pictures are used. With --photos and --drawings, pictures without pairs are used by the methods
         cyclegan, ugatit and photo2cartoon. With --photos alone, a network for `veneer sample` learns to make such
         pictures from noise, by the methods gan, dcgan, lsgan, wgan, wgan-gp, cgan (with --labels), pggan, stylegan
-        and stylegan2. With --style-picture, the look of one picture is learned for whole frames, through the VGG of
-        `veneer models add vgg`. With --method face-swap, --from and --to name pictures or films of two persons who
-        agreed. Ctrl-C writes a checkpoint: continue with --resume.
+        and stylegan2; --region head cuts the face of each photo to the same place first. With --style-picture, the
+        look of one picture is learned for whole frames, through the VGG of `veneer models add vgg`. With --method
+        face-swap, --from and --to name pictures or films of two persons who agreed. Ctrl-C writes a checkpoint:
+        continue with --resume.
         """
         from calibration.training.train_run import run
 
-        if given.get("style_picture") is not None:
+        if given.get("style_picture") is not None or named in FROM_NOISE:
             given.setdefault("region", "frame")
         if named:
             given["method"] = named

@@ -25,6 +25,7 @@ from calibration.training.train_style import style_photos
 from calibration.training.train_swap import swap_faces
 from engines.errors import OptionsError
 from engines.files import atomic_write
+from engines.regions.upright import FACE_REGIONS
 from engines.training.checkpoints.checkpoint import prepare_folder
 from engines.training.checkpoints.overwriting import Overwriting
 from engines.training.checkpoints.resume import load_run
@@ -198,26 +199,35 @@ def _random_data(
 
 
 def _read_pictures(request: TrainRequest, config: TrainConfig, console: Console) -> LabelledPictures:
-    """Read the pictures of a network from noise, and their labels."""
+    """Read the pictures of a network from noise and their labels; a region of faces is cut first."""
     assert request.photos is not None
-    labels = None if request.labels is None else read_labels(request.labels)
+    labels, folder = None if request.labels is None else read_labels(request.labels), request.photos
+    if request.region in FACE_REGIONS:
+        _cut_faces(request, config.seed, console)
+        folder = request.regions
+        labels = labels and labels.of_regions(request.kind)
     with counting_bar(console, "reading", "pictures") as advance:
         side_px, terms = int(getattr(config, "side_px", _SIDE_PX)), terms_of(request.photos)
-        pictures, skipped = open_labelled(request.photos, side_px, labels, terms, advance)
+        pictures, skipped = open_labelled(folder, side_px, labels, terms, advance)
     _print(console, skipped.line())
     return pictures
 
 
 def _make_unpaired(request: TrainRequest, config: TrainConfig, console: Console) -> UnpairedDataset:
     """Cut photos and drawings, and read them at the size of the training."""
-    with counting_bar(console, "finding faces", "photos") as advance:
-        found = prepare_regions(request, config.seed, on_photo=advance)
-    _print(console, Skipped({"unreadable": found.unreadable, "without a face": found.faceless}).line())
+    _cut_faces(request, config.seed, console)
     with counting_bar(console, "aligning", "drawings") as advance:
         drawings = prepare_drawings(request, on_drawing=advance)
     _print(console, drawings.line())
     terms = terms_of(*request.inputs)
     return open_unpaired(request.regions, request.drawn, int(getattr(config, "side_px", _SIDE_PX)), terms)
+
+
+def _cut_faces(request: TrainRequest, seed: int, console: Console) -> None:
+    """Write the region of each photo to WORK/regions."""
+    with counting_bar(console, "finding faces", "photos") as advance:
+        found = prepare_regions(request, seed, on_photo=advance)
+    _print(console, Skipped({"unreadable": found.unreadable, "without a face": found.faceless}).line())
 
 
 def _make_persons(request: TrainRequest, config: TrainConfig, console: Console) -> SwapFaces:
@@ -251,9 +261,7 @@ def _make_pairs(request: TrainRequest, seed: int, console: Console) -> None:
 
 def _draw_pairs(request: TrainRequest, teacher: str, seed: int, console: Console) -> None:
     load_teacher(teacher)  # fails before the minutes that the photos take
-    with counting_bar(console, "finding faces", "photos") as advance:
-        found = prepare_regions(request, seed, on_photo=advance)
-    _print(console, Skipped({"unreadable": found.unreadable, "without a face": found.faceless}).line())
+    _cut_faces(request, seed, console)
     options = {**request.variants, "side_px": _SIDE_PX, "processes": request.processes, "seed": seed}
     with counting_bar(console, f"{teacher} draws", "pairs") as advance:
         drawn = draw_pairs(request.regions, teacher, request.pairs, on_pair=advance, **options)

@@ -7,7 +7,16 @@ import itertools
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engines.generators.noise_layers import EqualConv, EqualLinear, Verdict, halvings, lrelu, stage, with_deviation
+from engines.generators.noise_layers import (
+    EqualConv,
+    EqualLinear,
+    Verdict,
+    feature_widths,
+    halvings,
+    lrelu,
+    stage,
+    with_deviation,
+)
 
 
 class GrowingCritic(nn.Module):
@@ -17,18 +26,19 @@ class GrowingCritic(nn.Module):
 
     Args:
         side_px: Width and height of the pictures, a power of two.
-        channels: Features up to 32 pixels; they are halved with each doubling from there (512 in the paper).
+        channels: Features of the smallest sizes (512 in the paper).
         classes: Length of the labels; 0 for none.
+        taper_px: Size from which on features are halved with each doubling (32 in the paper).
 
     Attributes:
         level: Blocks in use, as in `engines.generators.pggan_net.PgGan`. Pictures have the size of the newest block.
     """
 
-    def __init__(self, side_px: int = 64, channels: int = 512, classes: int = 0) -> None:
+    def __init__(self, side_px: int = 64, channels: int = 512, classes: int = 0, taper_px: int = 32) -> None:
         super().__init__()
         steps = halvings(side_px)
         self.level = float(steps)
-        wide = [max(1, min(channels, channels * 16 // (4 << i) * 2)) for i in range(steps + 1)]
+        wide = feature_widths(channels, steps, taper_px)
         self.from_rgb = nn.ModuleList([EqualConv(3, width, 1) for width in wide])
         pairs = list(itertools.pairwise(wide))
         self.refining = nn.ModuleList([EqualConv(out, out, 3) for _, out in pairs])

@@ -7,8 +7,16 @@ import math
 
 from torch import Tensor, nn
 
-from engines.generators.noise_layers import EqualConv, EqualLinear, Verdict, blur, halvings, lrelu, with_deviation
-from engines.generators.stylegan2_net import feature_widths
+from engines.generators.noise_layers import (
+    EqualConv,
+    EqualLinear,
+    Verdict,
+    blur,
+    feature_widths,
+    halvings,
+    lrelu,
+    with_deviation,
+)
 
 
 class _Block(nn.Module):
@@ -32,14 +40,17 @@ class ResidualCritic(nn.Module):
 
     Args:
         side_px: Width and height of the pictures, a power of two.
-        channels: Features up to 32 pixels (512 in the paper).
+        channels: Features of the smallest sizes (512 in the paper).
         classes: Length of the labels; 0 for none.
-        multiplier: Features from 64 pixels on, as in `StyleGan2`.
+        multiplier: Factor of the features beyond `taper_px`, as in `StyleGan2`.
+        taper_px: Size from which on features are halved with each doubling (32 in the paper).
     """
 
-    def __init__(self, side_px: int = 64, channels: int = 512, classes: int = 0, multiplier: int = 2) -> None:
+    def __init__(
+        self, side_px: int = 64, channels: int = 512, classes: int = 0, multiplier: int = 2, taper_px: int = 32
+    ) -> None:
         super().__init__()
-        wide = feature_widths(channels, halvings(side_px), multiplier)
+        wide = feature_widths(channels, halvings(side_px), taper_px, multiplier)
         self.from_rgb = EqualConv(3, wide[-1], 1)
         pairs = list(itertools.pairwise(wide))
         self.blocks = nn.Sequential(*(_Block(out, into) for into, out in reversed(pairs)))

@@ -19,6 +19,16 @@ def halvings(side_px: int) -> int:
     return steps
 
 
+def feature_widths(channels: int, steps: int, taper_px: int = 32, multiplier: int = 1) -> list[int]:
+    """Return the features at 4, 8, 16... pixels: `channels` up to `taper_px`, then halved with each doubling.
+
+    Args:
+        multiplier: Factor of the features beyond `taper_px`, which stay at most `channels`.
+    """
+    sides = (4 << i for i in range(steps + 1))
+    return [max(1, min(channels, channels * taper_px * multiplier // side)) for side in sides]
+
+
 def lrelu(x: Tensor) -> Tensor:
     """Leaky ReLU of slope 0.2, scaled to keep the variance (He et al., 2015)."""
     return F.leaky_relu(x, 0.2) * math.sqrt(2)

@@ -7,7 +7,17 @@ import itertools
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engines.generators.noise_layers import EqualConv, EqualLinear, faded, halvings, joined, lrelu, pixel_norm, stage
+from engines.generators.noise_layers import (
+    EqualConv,
+    EqualLinear,
+    faded,
+    feature_widths,
+    halvings,
+    joined,
+    lrelu,
+    pixel_norm,
+    stage,
+)
 from engines.generators.spec import Argument, GeneratorSpec
 
 SPEC = GeneratorSpec(
@@ -19,6 +29,7 @@ SPEC = GeneratorSpec(
         "side_px": Argument(64, 8, 1024),
         "channels": Argument(512, 4, 1024),
         "classes": Argument(0, 0, 1000),
+        "taper_px": Argument(32, 4, 1024),
     },
     inputs=("latent",),
     value_range=(-1, 1),
@@ -38,19 +49,22 @@ class PgGan(nn.Module):
     Args:
         latent: Numbers of noise.
         side_px: Width and height of the picture, a power of two.
-        channels: Features up to 32 pixels; they are halved with each doubling from there (512 in the paper).
+        channels: Features of the smallest sizes (512 in the paper).
         classes: Length of the labels that are appended to the noise; 0 for none.
+        taper_px: Size from which on features are halved with each doubling (32 in the paper).
 
     Attributes:
         level: Number of blocks in use beyond the first. The part after the point is the share of the newest block;
             pictures then have its size. Training raises it; a finished network has all blocks in full.
     """
 
-    def __init__(self, latent: int = 512, side_px: int = 64, channels: int = 512, classes: int = 0) -> None:
+    def __init__(
+        self, latent: int = 512, side_px: int = 64, channels: int = 512, classes: int = 0, taper_px: int = 32
+    ) -> None:
         super().__init__()
         self.latent, self.classes, steps = latent, classes, halvings(side_px)
         self.level = float(steps)
-        wide = [max(1, min(channels, channels * 16 // (4 << i) * 2)) for i in range(steps + 1)]
+        wide = feature_widths(channels, steps, taper_px)
         self.first = EqualLinear(latent + classes, 16 * wide[0])
         self.first_conv = EqualConv(wide[0], wide[0], 3)
         pairs = list(itertools.pairwise(wide))

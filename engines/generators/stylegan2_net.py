@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engines.generators.noise_layers import EqualLinear, blur, doubled, lrelu
+from engines.generators.noise_layers import EqualLinear, blur, doubled, feature_widths, lrelu
 from engines.generators.spec import Argument, GeneratorSpec
 from engines.generators.style_layers import Noise, Styled
 
@@ -24,6 +24,7 @@ SPEC = GeneratorSpec(
         "classes": Argument(0, 0, 1000),
         "mapping": Argument(8, 1, 8),
         "multiplier": Argument(2, 1, 2),
+        "taper_px": Argument(32, 4, 1024),
     },
     inputs=("latent",),
     value_range=(-1, 1),
@@ -127,10 +128,11 @@ class StyleGan2(Styled):
     Args:
         latent: Numbers of noise and of a style.
         side_px: Width and height of the picture, a power of two.
-        channels: Features up to 32 pixels.
+        channels: Features of the smallest sizes (512 in the paper).
         classes: Length of the labels that are appended to the noise; 0 for none.
         mapping: Layers of the mapping network (8 in the paper).
         multiplier: 2 for 512 features at 64 pixels as in the paper's configuration F; 1 for half of them from there on.
+        taper_px: Size from which on features are halved with each doubling (32 in the paper).
     """
 
     def __init__(
@@ -141,9 +143,10 @@ class StyleGan2(Styled):
         classes: int = 0,
         mapping: int = 8,
         multiplier: int = 2,
+        taper_px: int = 32,
     ) -> None:
         super().__init__(latent, side_px, classes, mapping, first=1)
-        wide = feature_widths(channels, self.steps, multiplier)
+        wide = feature_widths(channels, self.steps, taper_px, multiplier)
         self.input = Constant(wide[0])
         self.conv1, self.to_rgb1 = StyledConv(wide[0], wide[0], latent), ToRgb(wide[0], latent)
         convs = []
@@ -163,9 +166,3 @@ class StyleGan2(Styled):
             elif i % 2 == 0:
                 picture = doubled(picture) + self.to_rgbs[i // 2 - 1](x, styles[:, i + 1])  # N, 3, H, W
         return picture  # type: ignore[no-any-return]
-
-
-def feature_widths(channels: int, steps: int, multiplier: int) -> list[int]:
-    """Return the features at 4, 8, 16... pixels: up to 32 pixels `channels`, then halved with each doubling."""
-    sides = (4 << i for i in range(steps + 1))
-    return [channels if side <= 32 else max(1, channels * 32 * multiplier // side) for side in sides]

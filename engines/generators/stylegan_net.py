@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engines.generators.noise_layers import EqualConv, EqualLinear, faded, lrelu, stage
+from engines.generators.noise_layers import EqualConv, EqualLinear, faded, feature_widths, lrelu, stage
 from engines.generators.spec import Argument, GeneratorSpec
 from engines.generators.style_layers import Noise, Styled
 
@@ -22,6 +22,7 @@ SPEC = GeneratorSpec(
         "channels": Argument(512, 4, 1024),
         "classes": Argument(0, 0, 1000),
         "mapping": Argument(8, 1, 8),
+        "taper_px": Argument(32, 4, 1024),
     },
     inputs=("latent",),
     value_range=(-1, 1),
@@ -60,16 +61,23 @@ class StyleGan(Styled):
     Args:
         latent: Numbers of noise and of a style.
         side_px: Width and height of the picture, a power of two.
-        channels: Features up to 32 pixels; they are halved with each doubling from there (512 in the paper).
+        channels: Features of the smallest sizes (512 in the paper).
         classes: Length of the labels that are appended to the noise; 0 for none.
         mapping: Layers of the mapping network (8 in the paper).
+        taper_px: Size from which on features are halved with each doubling (32 in the paper).
     """
 
     def __init__(
-        self, latent: int = 512, side_px: int = 64, channels: int = 512, classes: int = 0, mapping: int = 8
+        self,
+        latent: int = 512,
+        side_px: int = 64,
+        channels: int = 512,
+        classes: int = 0,
+        mapping: int = 8,
+        taper_px: int = 32,
     ) -> None:
         super().__init__(latent, side_px, classes, mapping, first=0)
-        wide = [max(1, min(channels, channels * 16 // (4 << i) * 2)) for i in range(self.steps + 1)]
+        wide = feature_widths(channels, self.steps, taper_px)
         self.constant = nn.Parameter(torch.ones(1, wide[0], 4, 4))
         pairs = list(itertools.pairwise(wide))
         convs = [EqualConv(wide[0], wide[0], 3, bias=False)]

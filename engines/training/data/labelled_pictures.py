@@ -38,6 +38,10 @@ class Labels:
         """Length of a label: one number for each value of each attribute."""
         return label_length(self.attributes)
 
+    def of_regions(self, kind: str) -> Labels:
+        """Return the same table for regions that were cut from the pictures, which are named NAME.KIND."""
+        return Labels(self.attributes, {f"{name}.{kind}": row for name, row in self.rows.items()})
+
 
 def label_length(attributes: Mapping[str, tuple[str, ...]]) -> int:
     """Return the length of a label."""

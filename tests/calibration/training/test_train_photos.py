@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import pytest
+from support.train_parts import call
 
 from calibration.training.own_pairs import cut_pairs
 from calibration.training.train_photos import prepare_regions
@@ -101,3 +102,19 @@ def test_pencil_drawings_are_not_relit_with_their_photo(tmp_path: Path) -> None:
     assert config(colours).relit > 0 and colours.variants["lights"] == 0
     chosen = request(tmp_path, tmp_path, teacher="sketch", lights=3)
     assert config(chosen, relit=0.1).relit == 0.1 and chosen.variants["lights"] == 3
+
+
+def test_portraits_from_noise_are_cut_to_faces_first(photos: Path, tmp_path: Path) -> None:
+    folder, table = tmp_path / "many", tmp_path / "labels.csv"
+    folder.mkdir()
+    wide = cv2.copyMakeBorder(portrait_bgr(), 0, 0, 500, 0, cv2.BORDER_REPLICATE)  # the face is not in the middle
+    for number in range(16):
+        cv2.imwrite(str(folder / f"{number}.png"), wide)
+    (folder / "wall.png").write_bytes((photos / "wall.png").read_bytes())
+    table.write_text("file,side\n" + "".join(f"{number}.png,right\n" for number in range(16)), encoding="utf-8")
+    made = ("--photos", folder, "--labels", table, "--work", tmp_path / "w", "--out", tmp_path / "out")
+    quick = ("--method", "cgan", "--size", "16", "--steps", "1", "--threads", "1", "--workers", "0")
+    printed = call("mine", *made, *quick, "--region", "head")
+    assert "1 without a face" in printed and "16 pictures" in printed
+    assert len(list((tmp_path / "w" / "regions").glob("*.head.png"))) == 16
+    assert "1 without a label (wall.png)" in call("mine", *made, *quick, "--again")
