@@ -85,7 +85,7 @@ def _style_command(args: list[str]) -> Any:
             check_pictures(args[0], teacher, faces, *folders, style_picture=styled, method=named)
     usual = PLANES_GENERATOR if "".join(given["teacher"][-1:]) in PLANE_TEACHERS else TrainConfig.generator
     generator = "".join(_values_of("--generator", args)[-1:]) or usual
-    usual_method = "style_picture" if given["style-picture"] else generator_spec(generator).method
+    usual_method = _painter() if given["style-picture"] else generator_spec(generator).method
     method = load_method(named or usual_method)
     options: type = dataclass(frozen=True, kw_only=True)(type("TrainOptions", (method.config_class, TrainRequest), {}))
     request_fields = {field.name for field in fields(TrainRequest)}
@@ -99,7 +99,7 @@ def _style_command(args: list[str]) -> Any:
         cyclegan, ugatit and photo2cartoon. With --photos alone, a network for `veneer sample` learns to make such
         pictures from noise, by the methods gan, dcgan, lsgan, wgan, wgan-gp, cgan (with --labels), pggan, stylegan
         and stylegan2; --region head cuts the face of each photo to the same place first. With --style-picture, the
-        look of one picture is learned for whole frames, through the VGG of `veneer models add vgg`. With --method
+        look of one picture is learned for whole frames, by the VGG or the network of `veneer models add`. With --method
         face-swap, --from and --to name pictures or films of two persons who agreed. Ctrl-C writes a checkpoint:
         continue with --resume.
         """
@@ -115,6 +115,13 @@ def _style_command(args: list[str]) -> Any:
     app = typer.Typer(add_completion=False)
     app.command(_STYLE)(style)
     return typer.main.get_command(app)
+
+
+def _painter() -> str:
+    """Return the method for a style picture: by VGG if it was added, else by the transfer network if that was."""
+    from engines.painting import transfer_file, vgg_file
+
+    return "painted" if transfer_file.kept_file().is_file() and not vgg_file.kept_file().is_file() else "style_picture"
 
 
 def _values_of(option: str, args: list[str]) -> list[str]:

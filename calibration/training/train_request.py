@@ -103,8 +103,8 @@ class TrainRequest:
                 self.name, self.teacher, self.faces or (), *own, style_picture=self.style_picture,
                 method=self.method or "",
             )  # fmt: skip
-        if self.style_picture is not None and self.region not in FRAME_REGIONS:
-            do = f"use --region {' or '.join(FRAME_REGIONS)}"
+        if self.style_picture is not None and self.region not in FRAME_REGIONS and self.method != "painted":
+            do = f"use --region {' or '.join(FRAME_REGIONS)}, or --method painted"
             raise OptionsError(f"--region {self.region}", "a style picture is learned for whole frames", do)
         if self.labels is not None and not self.from_noise:
             raise OptionsError("--labels", f"they are for {', '.join(FROM_NOISE)}", "leave them out")
@@ -243,7 +243,7 @@ class TrainRequest:
             arguments["change"] = True
         self._check_region_size(spec, arguments)
         values = dict[str, Any](generator_args=arguments, optimiser=spec.optimiser, precision=usual_precision())
-        values["style_file"] = self.style_picture
+        values |= {"style_file": self.style_picture, "worn_on": self.region}
         if "steps" in given:
             values["check_every"] = max(1, min(_MAX_CHECK_EVERY, given["steps"] // _CHECKS))
         if self.teacher in _REDRAWN_IN_EACH_LIGHT:

@@ -21,7 +21,7 @@ from calibration.training.train_drawings import prepare_drawings
 from calibration.training.train_groups import train_groups
 from calibration.training.train_photos import prepare_regions
 from calibration.training.train_request import TrainRequest
-from calibration.training.train_style import style_photos
+from calibration.training.train_style import painted_photos, style_photos
 from calibration.training.train_swap import swap_faces
 from engines.errors import OptionsError
 from engines.files import atomic_write
@@ -37,6 +37,7 @@ from engines.training.data.picture_pairs import Skipped
 from engines.training.data.unpaired_dataset import UnpairedDataset, open_unpaired, random_unpaired
 from engines.training.devices import make_fabric, precision_of
 from engines.training.method import TrainingMethod
+from engines.training.methods.painted import PaintedConfig
 from engines.training.preflight import check_training, random_pairs
 from engines.training.progress import DivergedError, Outcome
 from engines.training.reporting.progress_bar import counting_bar, stderr_console, training_bar
@@ -90,7 +91,7 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
         elif fabric.is_global_zero and method_class.data_kind == "persons":
             data = _make_persons(request, to_train, console)
         elif fabric.is_global_zero and method_class.data_kind == "style":
-            data = _make_style(request, config.seed, console)
+            data = _make_style(request, config, console)
         elif fabric.is_global_zero:
             _make_pairs(request, config.seed, console)
             data = _open(request, cache, method_class.target_pictures, console)
@@ -156,7 +157,7 @@ def _check_kind(request: TrainRequest, method_class: type[TrainingMethod[Any]]) 
         got = "it does not train on these pictures, but on data of its own command"
         raise OptionsError(asked, got, f"use veneer train {method_class.name}")
     if (kind == "style") != (request.style_picture is not None):
-        do = "use --method style_picture and --style-picture FILE together"
+        do = "use --method style_picture or painted together with --style-picture FILE"
         raise OptionsError(
             asked, "it trains on photos and one style picture" if kind == "style" else "it takes none", do
         )
@@ -240,10 +241,14 @@ def _make_persons(request: TrainRequest, config: TrainConfig, console: Console) 
     return data
 
 
-def _make_style(request: TrainRequest, seed: int, console: Console) -> PairedDataset:
-    """Read the photos of a look from one picture."""
+def _make_style(request: TrainRequest, config: TrainConfig, console: Console) -> PairedDataset:
+    """Read the photos of a look from one picture; without VGG they are painted."""
     with counting_bar(console, "reading", "photos") as advance:
-        data, skipped = style_photos(request.photos, request.max_photos, _SIDE_PX, seed, on_photo=advance)
+        photos, most = request.photos, request.max_photos
+        if isinstance(config, PaintedConfig):
+            data, skipped = painted_photos(photos, most, _SIDE_PX, config, on_photo=advance)
+        else:
+            data, skipped = style_photos(photos, most, _SIDE_PX, config.seed, on_photo=advance)
     _print(console, skipped.line())
     return data
 

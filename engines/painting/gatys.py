@@ -63,21 +63,21 @@ def paint(
         the best one so far; without costs if not one iteration was done.
     """
     if options.colours == "photo":
-        styles = [(_as_grey(one), weight) for one, weight in styles]
+        styles = [(as_grey(one), weight) for one, weight in styles]
     painting = Painting(photo_rgb)
     current: ImageU8 | None = None
     done, total = 0, sum(count for _, count in options.levels)
     try:
         for side, count in options.levels:
             photo = resized(photo_rgb, side)
-            level = _Level(_as_grey(photo) if options.colours == "photo" else photo, styles, network, options)
+            level = _Level(as_grey(photo) if options.colours == "photo" else photo, styles, network, options)
             painting.costs.append(level.costs)
             level.start(current)
             try:
                 level.run(count, partial(_report, on_step, level.costs, done, total))
             finally:
                 current = level.best_rgb()
-                painting.best_rgb = _with_colours(current, photo) if options.colours == "photo" else current
+                painting.best_rgb = with_colours(current, photo) if options.colours == "photo" else current
             done += count
     except KeyboardInterrupt:
         pass
@@ -192,11 +192,12 @@ def _picture(levels: Tensor) -> ImageU8:
     return np.ascontiguousarray(rounded[0].permute(1, 2, 0).numpy())
 
 
-def _as_grey(rgb: ImageU8) -> ImageU8:
+def as_grey(rgb: ImageU8) -> ImageU8:
+    """Return RGB without its colours."""
     return np.asarray(cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
 
 
-def _with_colours(painted: ImageU8, photo: ImageU8) -> ImageU8:
+def with_colours(painted: ImageU8, photo: ImageU8) -> ImageU8:
     """Return the lightness of one picture with the colours of another one of the same size."""
     lab, own = (cv2.cvtColor(one, cv2.COLOR_RGB2LAB) for one in (photo, painted))
     lab[:, :, 0] = own[:, :, 0]

@@ -22,6 +22,7 @@ _COARSEST_PX, _SHARE_OF_FINER = 640, 0.25  # pictures up to this side are painte
 class PaintOptions:
     """Options of `veneer paint`."""
 
+    fast: Annotated[bool, Option("--fast", help="Paint in one pass, by `veneer models add transfer`.")] = False
     size: Annotated[int, Option(help="Longer side of the painting, pixels.", min=64, max=4096)] = 512
     iterations: Annotated[int, Option(help="Iterations; finer levels get a quarter each.", min=1, max=100_000)] = 300
     optimiser: Annotated[str, Option(help=f"{' or '.join(OPTIMISERS)}.")] = "lbfgs"

@@ -81,7 +81,7 @@ def add_vgg(file: Path, picture_rgb: NDArray[np.uint8], input_kind: str = "") ->
     with os_errors(asked, "check the path"):
         plain_size(file, MAX_BYTES)
         digest = file_digest(file)
-    named = _read(file, asked)
+    named = read_tensors(file, asked, _DO)
     weights = _as_vgg(named, asked, input_kind or _PUBLISHED.get(digest[:8], "") or _usual_input(file, named))
     published = digest[:8] in _PUBLISHED
     weights = _normalised(weights, picture_rgb, asked)
@@ -95,7 +95,7 @@ def load_vgg() -> VggWeights:
     """Return the VGG that the user added. Raises OptionsError if there is none, or the file is damaged."""
     from safetensors import safe_open
 
-    file, do = kept_file(), "add one: veneer models add vgg FILE"
+    file, do = kept_file(), "add one: veneer models add vgg FILE; or MicroAST: veneer models add transfer FOLDER"
     if not file.is_file():
         raise OptionsError("VGG", "the program has no VGG weights", do)
     try:
@@ -127,8 +127,17 @@ def _keep(weights: VggWeights) -> None:
             save_file(tensors, part, about)
 
 
-def _read(file: Path, asked: str) -> dict[str, Tensor]:
-    """Return the named tensors of a file."""
+def read_tensors(file: Path, asked: str, do: str) -> dict[str, Tensor]:
+    """Return the named tensors of an untrusted file, in FP32 unless it is a checkpoint.
+
+    Args:
+        file: A .mat of MatConvNet, an .npz, or a checkpoint.
+        asked: What was asked for, for the error.
+        do: What to do, for the error.
+
+    Raises:
+        OptionsError: The file is not readable.
+    """
     if file.suffix not in (".mat", ".npz"):
         return max(read_groups(file).values(), key=len)
     try:
@@ -139,7 +148,7 @@ def _read(file: Path, asked: str) -> dict[str, Tensor]:
             arrays = _from_mat(file)
         return {name: torch.from_numpy(np.array(one)).float() for name, one in arrays.items() if one.dtype.kind == "f"}
     except Exception as error:  # NumPy and SciPy raise exceptions of many types for damaged files
-        raise OptionsError(asked, f"not readable ({first_line(error)})", _DO) from error
+        raise OptionsError(asked, f"not readable ({first_line(error)})", do) from error
 
 
 def _from_mat(file: Path) -> dict[str, Any]:

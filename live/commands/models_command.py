@@ -34,6 +34,18 @@ def identity(
 
 
 @add.command()
+def transfer(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The four files of MicroAST, .npz or .pth.tar.")],
+) -> None:
+    """Add MicroAST, for `veneer paint --fast` and for looks from one picture without VGG."""
+    from engines.painting.transfer_file import add_transfer, kept_file
+    from live.portrait import portrait_bgr
+
+    digest = add_transfer(folder, portrait_bgr()[::2, ::2, ::-1])
+    typer.echo(f"transfer network, SHA-256 {digest[:12]}: it paints the built-in portrait -> {kept_file()}")
+
+
+@add.command()
 def vgg(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .mat, .npz, .safetensors or torchvision file.")],
     input: Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from engines.errors import OptionsError
 from engines.files import check_writable
-from engines.painting.gatys import CONTENT_LAYER, Costs, Painting, paint, resized
+from engines.painting.gatys import CONTENT_LAYER, Costs, Painting, as_grey, paint, resized, with_colours
 from engines.painting.paint_options import STYLE_LAYERS, PaintOptions
+from engines.painting.transfer_file import load_transfer, paint_once
 from engines.painting.vgg_file import load_vgg
 from engines.painting.vgg_network import VggNetwork
 from live.picture_files.picture_reader import read_picture
@@ -42,7 +44,6 @@ def paint_file(photo: Path, style_picture: Path, out: Path, options: PaintOption
     photo_bgr = read_picture(photo)
     styles = [(_rgb(read_picture(path)), weight) for path, weight in _styles(style_picture, options.also)]
     mask = _mask(photo_bgr, options) if options.only else None
-    network = VggNetwork(load_vgg(), max(CONTENT_LAYER, *STYLE_LAYERS), options.pooling)
 
     def as_result(painted_rgb: ImageU8) -> ImageU8:
         painted_bgr = _rgb(painted_rgb)
@@ -53,6 +54,14 @@ def paint_file(photo: Path, style_picture: Path, out: Path, options: PaintOption
         bare_bgr = resized(photo_bgr, max(size_wh))
         return np.asarray(np.rint(bare_bgr + share * (painted_bgr.astype(np.float32) - bare_bgr)), np.uint8)
 
+    if options.fast:
+        start_s = time.perf_counter()
+        painted_rgb = _painted_once(_rgb(photo_bgr), styles, options)
+        write_picture(out, as_result(painted_rgb))
+        size = "{}x{}".format(*painted_rgb.shape[1::-1])
+        print(f"painted at {size} in {time.perf_counter() - start_s:.1f} s; {_peak_memory()} -> {out}")  # noqa: T201
+        return 0
+    network = VggNetwork(load_vgg(), max(CONTENT_LAYER, *STYLE_LAYERS), options.pooling)
     with _progress(options, as_result) as on_step:
         painting = paint(_rgb(photo_bgr), styles, network, options, on_step)
     total = sum(map(len, painting.costs))
@@ -62,6 +71,16 @@ def paint_file(photo: Path, style_picture: Path, out: Path, options: PaintOption
     write_picture(out, as_result(painting.best_rgb))
     print(f"{_summary(painting)}; {_peak_memory()} -> {out}")  # noqa: T201
     return 0 if total == sum(count for _, count in options.levels) else _INTERRUPTED
+
+
+def _painted_once(photo_rgb: ImageU8, styles: list[tuple[ImageU8, float]], options: PaintOptions) -> ImageU8:
+    """Return the painting of the transfer network."""
+    net, photo_rgb = load_transfer(), resized(photo_rgb, options.size)
+    sized = [(resized(one, round(options.strokes * options.size)), weight) for one, weight in styles]
+    if options.colours == "style":
+        return paint_once(net, photo_rgb, sized)
+    grey = [(as_grey(one), weight) for one, weight in sized]
+    return with_colours(paint_once(net, as_grey(photo_rgb), grey), photo_rgb)
 
 
 def _summary(painting: Painting) -> str:
