@@ -37,7 +37,7 @@ class DcganCritic(nn.Module):
         self.verdict = Verdict(16 * wide[-1], classes)
 
     def forward(self, picture_rgb: Tensor, label: Tensor | None = None) -> Tensor:
-        """Return logits (N, 1) of RGB (N, 3, S, S) in 0..1 and labels (N, classes)."""
+        """Return logits (N, 1 or 1 + classes) of RGB (N, 3, S, S) in 0..1 and labels (N, classes); see `Verdict`."""
         x = picture_rgb * 2 - 1  #                          N, 3, S, S
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.leaky_relu(norm(conv(x)), 0.2)  #         N, C, S/2, S/2 to N, C * S / 8, 4, 4

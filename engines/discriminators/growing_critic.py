@@ -48,7 +48,7 @@ class GrowingCritic(nn.Module):
         self.verdict = Verdict(wide[0], classes)
 
     def forward(self, picture_rgb: Tensor, label: Tensor | None = None) -> Tensor:
-        """Return logits (N, 1) of RGB (N, 3, S, S) in 0..1 and labels (N, classes)."""
+        """Return logits (N, 1 or 1 + classes) of RGB (N, 3, S, S) in 0..1 and labels (N, classes); see `Verdict`."""
         newest, share = stage(self.level)
         picture = picture_rgb * 2 - 1
         x = lrelu(self.from_rgb[newest](picture))  #                        N, C, S, S

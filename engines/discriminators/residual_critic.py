@@ -59,7 +59,7 @@ class ResidualCritic(nn.Module):
         self.verdict = Verdict(wide[0], classes)
 
     def forward(self, picture_rgb: Tensor, label: Tensor | None = None) -> Tensor:
-        """Return logits (N, 1) of RGB (N, 3, S, S) in 0..1 and labels (N, classes)."""
+        """Return logits (N, 1 or 1 + classes) of RGB (N, 3, S, S) in 0..1 and labels (N, classes); see `Verdict`."""
         x = lrelu(self.from_rgb(picture_rgb * 2 - 1))  #              N, C, S, S
         x = with_deviation(self.blocks(x))  #                         N, C + 1, 4, 4
         x = self.last(lrelu(self.last_conv(x)).flatten(1))  #         N, C

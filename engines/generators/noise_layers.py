@@ -119,7 +119,8 @@ def with_deviation(x: Tensor) -> Tensor:
 class Verdict(nn.Module):
     """The last layer of a discriminator: a logit, and with labels their agreement with the features.
 
-    Miyato, Koyama, "cGANs with Projection Discriminator", ICLR 2018 (arXiv:1802.05637), equation 3.
+    Miyato, Koyama, "cGANs with Projection Discriminator", ICLR 2018 (arXiv:1802.05637), equation 3. The agreement with
+    each single class is a logit of a classifier (Odena, Olah, Shlens, arXiv:1610.09585, section 3).
     """
 
     def __init__(self, features: int, classes: int) -> None:
@@ -128,11 +129,16 @@ class Verdict(nn.Module):
         self.label = EqualLinear(classes, features) if classes else None
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """Return logits (N, 1) of features (N, features) and labels (N, classes)."""
+        """Return logits of features (N, features) and labels (N, classes), (N, 1), with labels (N, 1 + classes).
+
+        The first one is the verdict; the others tell the class whatever the label is.
+        """
         logits: Tensor = self.logit(x)
-        if self.label is not None and label is not None:
-            logits = logits + (self.label(label) * x).mean(1, keepdim=True) * math.sqrt(x.shape[1])
-        return logits
+        if self.label is None or label is None:
+            return logits
+        ones = torch.eye(label.shape[1], dtype=x.dtype, device=x.device)
+        told = F.linear(x, self.label(ones)) / math.sqrt(x.shape[1])  # N, classes
+        return torch.cat((logits + (told * label).sum(1, keepdim=True), told), 1)
 
 
 def faded(small: Tensor, large: Tensor, share: float) -> Tensor:

@@ -32,6 +32,7 @@ class NoiseConfig(GanConfig):
     grow: Annotated[float, Option(help="Part of the steps in which the networks grow.", min=0, max=1)] = 0.0
     mixing: Annotated[float, Option(help="Chance of two styles in a picture.", min=0, max=1)] = 0.0
     path: Annotated[float, Option(help="Weight of the path length.", min=0)] = 0.0
+    auxiliary: Annotated[float, Option(help="With labels: weight of telling the class, as ACGAN.", min=0)] = 0.0
     ada: Annotated[float, Option(help="Sign of real pictures that augmentation holds, 0.6; 0: off.", min=0, max=1)] = (
         0.0
     )

@@ -110,15 +110,15 @@ class Noise(TrainingMethod[NoiseConfig]):
         with torch.no_grad():
             fake = self._drawn(label)
         real, fake = self._changed(self._at_level(real)), self._changed(fake)
-        judged, seen = critic(fake, label).float(), critic(real, label).float()
+        (judged, _), (seen, told) = (_split(critic(pictures, label)) for pictures in (fake, real))
         objective = Objective(config.gan)
-        loss = objective.for_critic([judged], [seen])
+        loss = objective.for_critic([judged], [seen]) + self._class_loss(told, label)
         plain = self.parts.networks["critic"]
-        loss = loss + objective.penalties(lambda rgb: [plain(rgb, label)], fake, real)
+        loss = loss + objective.penalties(lambda rgb: [_split(plain(rgb, label))[0]], fake, real)
         if config.gan == "wgan-gp" and config.grow:
             loss = loss + 0.001 * seen.square().mean()  # PGGAN, appendix A.1: keeps the logits near zero
         if config.r1 and self.parts.step % config.r1_every == 0:
-            loss = loss + config.r1 * config.r1_every * r1_penalty(lambda rgb: plain(rgb, label), real)
+            loss = loss + config.r1 * config.r1_every * r1_penalty(lambda rgb: _split(plain(rgb, label))[0], real)
         value = self.minimise("critic", loss, "the discriminator's loss")
         objective.limit([plain])
         if not config.ada:
@@ -131,7 +131,8 @@ class Noise(TrainingMethod[NoiseConfig]):
     def _train_generator(self, label: Tensor | None) -> float:
         config, critic, net = self.config, self.parts.networks["critic"], self.parts.networks["generator"]
         with held(critic), self.parts.fabric.autocast():
-            loss = Objective(config.gan).for_generator([critic(self._changed(self._drawn(label)), label)])
+            judged, told = _split(critic(self._changed(self._drawn(label)), label))
+            loss = Objective(config.gan).for_generator([judged]) + self._class_loss(told, label)
         if isinstance(net, Styled):
             with torch.no_grad():
                 mean = net.mapped(self._latents(config.batch), label).mean(0)
@@ -139,6 +140,14 @@ class Noise(TrainingMethod[NoiseConfig]):
             if config.path and self.parts.step % config.path_every == 0:
                 loss = loss + config.path * config.path_every * self._path_penalty(net, label)
         return self.minimise("generator", loss, "the generator's loss")
+
+    def _class_loss(self, told: Tensor, label: Tensor | None) -> Tensor:
+        """Return the weighted cross entropy of each attribute's values: Odena et al., arXiv:1610.09585, equation 3."""
+        if label is None or not self.config.auxiliary or not told.shape[1]:
+            return told.new_zeros(())
+        sizes = [len(values) for values in self.data.attributes.values()]
+        parts = zip(torch.split(told, sizes, 1), torch.split(label, sizes, 1), strict=True)
+        return self.config.auxiliary * torch.stack([F.cross_entropy(one, wanted) for one, wanted in parts]).mean()
 
     def _path_penalty(self, net: Styled, label: Tensor | None) -> Tensor:
         """Return the squared distance of the path lengths of half a batch from their mean: StyleGAN2, equation 4."""
@@ -211,6 +220,11 @@ class Noise(TrainingMethod[NoiseConfig]):
         return torch.from_numpy(labels).to(self.parts.fabric.device) if self.config.classes else None
 
 
+def _split(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the verdicts (N, 1) and the logits of the classes (N, classes or 0) of a discriminator."""
+    return logits[:, :1].float(), logits[:, 1:].float()
+
+
 def samples(net: Any, labels: Tensor, columns: int, seed: int, side_px: int) -> ImageU8:
     """Return pictures of fixed noise, (rows * columns, S, S, 3) RGB uint8, one label in each row.
 
@@ -250,7 +264,7 @@ FAMILIES: dict[str, Presets] = {
     "lsgan": {"": {**_PLAIN, "gan": "lsgan"}, "paper": _FULL},
     "wgan": {"": {**_PLAIN, "gan": "wgan", "critic_steps": 5, "peak_lr": 5e-5}, "paper": {**_FULL, "batch": 64}},
     "wgan-gp": {"": {**_PLAIN, **_WASSERSTEIN}, "paper": {**_FULL, "batch": 64}},
-    "conditional": {"": _PLAIN, "paper": _FULL},
+    "conditional": {"": {**_PLAIN, "auxiliary": 0.5}, "paper": _FULL},
     "pggan": {
         "": {**_GROWN, "generator": "pggan", "gan": "wgan-gp", "grow": 0.5},
         "paper": {**_FULL_GROWN, "generator": "pggan"},

@@ -9,7 +9,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from engines.generators.noise_layers import EqualConv, EqualLinear, blur, doubled, with_deviation
+from engines.generators.noise_layers import (
+    EqualConv,
+    EqualLinear,
+    Verdict,
+    blur,
+    doubled,
+    feature_widths,
+    with_deviation,
+)  # fmt: skip
 from engines.generators.registry import fresh_generator
 from engines.generators.style_layers import path_length
 from engines.generators.stylegan2_net import Modulated
@@ -51,6 +59,24 @@ def test_equalised_layers_apply_the_constant_of_he() -> None:
     assert torch.allclose(linear(x), x @ linear.weight.T * (0.01 / math.sqrt(6)) + 0.02, atol=1e-6)
     rgb = torch.randn(1, 3, 5, 5)
     assert torch.allclose(conv(rgb), F.conv2d(rgb, conv.weight / math.sqrt(27), padding=1), atol=1e-6)
+
+
+def test_features_are_halved_from_a_size_on() -> None:
+    assert feature_widths(512, 8) == [512, 512, 512, 512, 256, 128, 64, 32, 16]
+    assert feature_widths(512, 5, multiplier=2) == [512, 512, 512, 512, 512, 256]
+    assert feature_widths(96, 4, taper_px=8) == [96, 96, 48, 24, 12]
+
+
+def test_the_verdict_is_that_of_the_projection_discriminator() -> None:
+    torch.manual_seed(0)
+    verdict, x, label = Verdict(8, 3), torch.randn(4, 8), F.one_hot(torch.tensor([0, 2, 1, 2]), 3).float()
+    assert verdict.label is not None
+    embedding = verdict.label.weight.T / math.sqrt(3)  # classes, features
+    told = x @ embedding.T / math.sqrt(8)
+    assert torch.allclose(verdict(x, label)[:, 1:], told, atol=1e-5)
+    projected = verdict.logit(x) + (told * label).sum(1, keepdim=True)
+    assert torch.allclose(verdict(x, label)[:, :1], projected, atol=1e-5)
+    assert torch.equal(verdict(x), verdict.logit(x))
 
 
 def test_adain_gives_each_map_the_mean_and_spread_of_its_style() -> None:

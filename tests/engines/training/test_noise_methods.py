@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from calibration.training.train_request import TrainRequest
 from engines.errors import OptionsError
 from engines.training.augmentation import augmented
 from engines.training.data.labelled_pictures import open_labelled, random_labelled, read_labels
+from engines.training.devices import make_fabric
 from engines.training.method import TrainingMethod
 from engines.training.methods import FROM_NOISE, load_method
 from engines.training.metrics.precision_recall import precision_recall
+from engines.training.parts import build_parts, train_step
 from engines.training.progress import DivergedError, Watch
 from engines.training.trainer import fit
 
@@ -62,6 +65,27 @@ def test_a_resumed_run_gives_the_same_samples(name: str, tmp_path: Path) -> None
 def test_a_conditional_network_needs_labels(tmp_path: Path) -> None:
     with pytest.raises(OptionsError, match="no labels - give --photos DIR, and --labels CSV for cgan"):
         TrainRequest(name="people", method="conditional", photos=tmp_path)
+
+
+def surest_class(auxiliary: float) -> float:
+    """Lowest probability that a trained discriminator gives the right one of three colours."""
+    changes = {"critic_channels": 8, "batch": 12, "peak_lr": 2e-3, "steps": 60}
+    method = noise_method("conditional", auxiliary=auxiliary, **changes)
+    pictures = np.zeros((30, 16, 16, 3), np.uint8)
+    for number in range(30):
+        pictures[number, :, :, number % 3] = 200
+    method.data = replace(method.data, pictures_rgb=pictures, labels=np.eye(3, dtype=np.float32)[np.arange(30) % 3],
+                          names=tuple(map(str, range(30))))  # fmt: skip
+    parts, source = build_parts(method, make_fabric("32-true", "cpu")), method.dataset(0)
+    for step in range(60):
+        train_step(method, source[step], step)
+    rgb = torch.from_numpy(pictures[:3]).permute(0, 3, 1, 2) / 255
+    told = parts.networks["critic"].eval()(rgb, torch.eye(3))[:, 1:]
+    return float(told.detach().softmax(1).diagonal().min())
+
+
+def test_the_discriminator_learns_to_tell_the_classes() -> None:
+    assert surest_class(1.0) > 0.87 > surest_class(0.0)
 
 
 def test_networks_grow_from_4_pixels_to_all() -> None:
