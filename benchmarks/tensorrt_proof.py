@@ -5,8 +5,8 @@ the first run creates an environment in the cache folder. It shares the packages
 version there (260 MB); otherwise PyTorch is installed too (1.2 GB in its CPU build, as with
 PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu; several GB more with the default index). Every generator, at
 every size that it is offered in (including the smaller ones of `veneer calibrate machine`), for one face and for four,
-must give one engine: every operation has a converter, no layer is in FP32, and the plan is not empty. Results for the
-same weights, sources and versions are reused unless --again is given.
+must give one engine: every operation has a converter, no layer is in FP32, and the plan is not empty. Styles that
+differ in their weights only share an engine here.
 
 Exit code 0: all are proved. 1: at least one is not; the last line names it. 2: TensorRT-RTX is not available, or the
 options are invalid; one line gives the reason.
@@ -19,7 +19,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,13 +149,18 @@ def _run_in(folder: Path) -> int:
 
 def _run_here(out: Path | None, jobs: list[Job]) -> int:
     versions, proofs = _versions(), []
+    built: dict[tuple[str, str, str, int], Proof] = {}
     for job in jobs:
         for count in COUNTS:
-            proofs.append(_proof(job.name, job.net, job.size_wh, count))
-            print(_line(proofs[-1]), flush=True)
+            key = (job.generator, job.arguments, job.size, count)
+            same = built.get(key)
+            proof = replace(same, name=job.name) if same else _proof(job.name, job.net, job.size_wh, count)
+            print(f"{_line(proof)}{f' (for {same.name})' if same else ''}", flush=True)
+            built.setdefault(key, proof)
+            proofs.append(proof)
     write_json("--out", out, {"versions": versions, "proofs": [asdict(proof) for proof in proofs]})
     failed = [proof for proof in proofs if proof.wrong]
-    effort = f"{sum(proof.build_s for proof in proofs):.0f} s of building"
+    effort = f"{sum(proof.build_s for proof in built.values()):.0f} s of building"
     print(f"{len(proofs) - len(failed)} of {len(proofs)} proved, {effort}, {versions}")
     if failed:
         print(f"NOT PROVED: {', '.join(f'{proof.name} {proof.size} x{proof.count}' for proof in failed)}")

@@ -36,13 +36,18 @@ _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "
 
 @dataclass(frozen=True)
 class Job:
-    """A generator at one size, named after its style, or after the generator if its weights are random (`fresh`)."""
+    """A generator at one size, named after its style, or after the generator if its weights are random (`fresh`).
+
+    Attributes:
+        arguments: Of the generator, as JSON. Styles of one generator with the same ones differ in their weights only.
+    """
 
     name: str
     generator: str
     size_wh: tuple[int, int]
     fresh: bool
     make: Callable[[], nn.Module]
+    arguments: str = "{}"
 
     @property
     def net(self) -> nn.Module:
@@ -70,7 +75,9 @@ def jobs() -> Iterator[Job]:
         )
         make = cache(partial(_shipped, name, arguments, card_path.with_suffix(".safetensors")))
         for size_wh in _fitting(name, arguments, sizes):
-            yield Job(card_path.stem, name, size_wh, fresh=False, make=make)
+            yield Job(
+                card_path.stem, name, size_wh, fresh=False, make=make, arguments=json.dumps(arguments, sort_keys=True)
+            )
     for spec in generator_specs():
         if spec.benchmarked and spec.name not in used:
             make = cache(partial(_fresh, spec.name, {}))
@@ -99,7 +106,9 @@ def small_jobs() -> Iterator[Job]:
             arguments = {key: _SMALL.get(key, max(2, int(one.low))) for key, one in numbers.items()}
             for size_wh in _fitting(spec.name, arguments, [_SMALL_WH]):
                 make = cache(partial(_small, spec, arguments))
-                yield Job(f"{spec.name}-small", spec.name, size_wh, fresh=True, make=make)
+                yield Job(
+                    f"{spec.name}-small", spec.name, size_wh, fresh=True, make=make, arguments=json.dumps(arguments)
+                )
 
 
 def peers() -> Iterator[Job]:
