@@ -25,6 +25,7 @@ from live.tracking.face_mesh import FaceMeshTracker
 
 _MIN_PHOTOS, _MOST_PHOTOS = 4, 600  # of 256 pixels: 0.3 GB
 _COLOUR_BINS, _COLOUR_SIGMA = 16, 1.2  # of each of red, green and blue
+_GLOW_PX = 4.0
 _PAINTED_SCALE, _MEDIAN_PX, _BILATERAL = 1.5, 5, (5, 30, 3)
 _BUILT_IN = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "motorcycle_left.png")  # of scikit-image
 # Face mesh: outlines of both eyes with their brows, and of the lips.
@@ -58,7 +59,8 @@ def painted_photos(
     """Read the photos as `style_photos` does, as pairs of photo and painting by the transfer network.
 
     They are painted in 1.5 times their size, and smoothed: a pattern of pixels would flicker live. The network paints a
-    pale glow around heads before a plain wall; the mean painted tone of each colour of the photo has none.
+    pale glow around heads before a plain wall. In a wide neighbourhood, tones are therefore moved to the mean painted
+    tone of their colour on the photo, which has none; strokes are finer than that.
 
     Raises OptionsError if there are too few photos, or no style picture or transfer network.
     """
@@ -71,11 +73,13 @@ def painted_photos(
         painted = paint_once(net, resized(photo_rgb, paint_px), [(style_rgb, 1.0)])
         small = cv2.resize(painted, (side_px, side_px), interpolation=cv2.INTER_AREA)
         smooth = np.asarray(cv2.bilateralFilter(cv2.medianBlur(small, _MEDIAN_PX), *_BILATERAL), np.uint8)
-        mixed = cv2.addWeighted(smooth, 1 - config.even, mean_by_colour(smooth, photo_rgb), config.even, 0)
-        lab, photo_lab = (cv2.cvtColor(one, cv2.COLOR_RGB2LAB) for one in (mixed, photo_rgb))
-        colours = cv2.addWeighted(lab, 1 - config.keep_colours, photo_lab, config.keep_colours, 0)
-        lab[:, :, 1:] = colours[:, :, 1:]
-        return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
+        glow = cv2.GaussianBlur(smooth.astype(np.float32) - mean_by_colour(smooth, photo_rgb), (0, 0), _GLOW_PX)
+        mixed = np.rint((smooth - config.even * glow).clip(0, 255)).astype(np.uint8)
+        lab, photo_lab = (cv2.cvtColor(one, cv2.COLOR_RGB2LAB).astype(np.float32) for one in (mixed, photo_rgb))
+        missing = photo_lab - lab
+        lab[:, :, 1:] += config.keep_colours * missing[:, :, 1:]
+        lab[:, :, 0] += config.keep_light * cv2.GaussianBlur(missing[:, :, 0], (0, 0), _GLOW_PX)
+        return np.asarray(cv2.cvtColor(np.rint(lab.clip(0, 255)).astype(np.uint8), cv2.COLOR_LAB2RGB), np.uint8)
 
     return _pairs(folder, most, (side_px, config.seed), target, on_photo)
 

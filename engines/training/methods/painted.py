@@ -29,10 +29,13 @@ class PaintedConfig(PairedConfig):
     style_file: Path | None = None
     worn_on: str = "frame"
     strokes: Annotated[float, Option(help="Size of the style picture, in sizes of the photo.", min=0.1, max=4)] = 1.0
-    even: Annotated[float, Option(help="Share of one tone for each colour of the photo: no glow.", min=0, max=1)] = 0.4
+    even: Annotated[float, Option(help="Share of the glow around heads that is taken away.", min=0, max=1)] = 1.0
     keep_colours: Annotated[
         float, Option("--keep-colours", help="Share of the photo in the colours.", min=0, max=1)
     ] = 0.35
+    keep_light: Annotated[
+        float, Option("--keep-light", help="Share of the photo in the lightness of wide areas.", min=0, max=1)
+    ] = 0.0
     temporal: Annotated[float, Option(help="Weight of the stability from frame to frame.", min=0)] = 0.3
     webcam: Annotated[float, Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.45
     relit: Annotated[float, Option(help="Share of relit pairs.", min=0, max=1)] = 0.2

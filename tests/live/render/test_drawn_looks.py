@@ -21,7 +21,7 @@ from live.render.look_tile import find_faces
 from live.render.painter import Painter
 from live.tracking.person_segmenter import PersonSegmenter
 
-PAINTED = ["woodblock", "vangogh"]
+PAINTED = ["woodblock", "vangogh", "kandinsky"]
 DRAWN = ["toon", "comic", "gouache", "sketch", "toon-glaze", *PAINTED]
 
 
