@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from support.cli_parts import call
 from torch import Tensor
 
+from calibration.training.train_style import mean_by_colour
 from engines.painting.transfer_file import PARTS, kept_file
 from engines.painting.transfer_network import TransferNetwork
 from engines.styles import load_style
@@ -115,6 +116,17 @@ def test_without_vgg_photos_are_painted_for_a_look(folder: Path) -> None:
     assert (style.region, style.size_wh, style.covers) == ("frame", (448, 256), True)
     assert (style.card["method"], style.card["style_picture"]["file"]) == ("painted", "style.png")
     assert style.card["teacher"].startswith("transfer network, SHA-256 ")
+
+
+def test_the_mean_tone_of_a_colour_has_no_glow() -> None:
+    photo = np.full((64, 64, 3), 200, np.uint8)
+    photo[16:48, 16:48] = (90, 60, 40)
+    painted = np.where(photo == 200, 180, photo // 2).astype(np.uint8)
+    painted[12:16] = 220  # a pale rim above the head
+    even = mean_by_colour(painted, photo).astype(int)
+    assert np.ptp(even[photo[:, :, 0] == 200], axis=0).max() <= 1, "the wall has one tone"
+    assert abs(even[2, 2, 0] - painted[photo[:, :, 0] == 200].mean()) < 2
+    assert np.abs(even[32, 32] - painted[32, 32]).max() < 3
 
 
 @pytest.mark.parametrize("name, said", [("gone", "check the path"), ("decoder", "no file decoder"), ("", "do not fit")])
