@@ -213,7 +213,7 @@ def test_inaccurate_backend_ends_with_code_1(
         ("--out x.json --seconds nan", "'nan' is not a number"),
         (
             "--out x.json --style toon --style toon_net",
-            "--style toon_net: there is no such generator - use lips-bright",
+            "--style toon_net: there is no such generator - use kandinsky",
         ),
         ("--out x.json --style toon --size 90x30", "--size 90x30: no generator named is offered in it - use 192x192"),
         ("--out x.json --faces 5", "invalid choice: 5"),
