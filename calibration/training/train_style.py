@@ -15,7 +15,7 @@ from scipy import ndimage
 from calibration.sets.region_collector import photos_in, sampled
 from engines.errors import OptionsError, SourceError
 from engines.painting.gatys import resized
-from engines.painting.transfer_file import load_transfer, paint_once
+from engines.painting.transfer_file import load_transfer, paint_once, style_signals
 from engines.training.data.paired_dataset import PairedDataset, terms_of
 from engines.training.data.picture_pairs import ImageU8, Skipped, cropped_to, read_rgb
 from engines.training.methods.painted import PaintedConfig
@@ -68,9 +68,10 @@ def painted_photos(
         raise OptionsError("--method painted", "no style picture", "name one with --style-picture")
     net, paint_px = load_transfer(), int(side_px * _PAINTED_SCALE)
     style_rgb = resized(read_rgb(config.style_file), round(config.strokes * paint_px))
+    signals = style_signals(net, [(style_rgb, 1.0)])
 
     def target(photo_rgb: ImageU8) -> ImageU8:
-        painted = paint_once(net, resized(photo_rgb, paint_px), [(style_rgb, 1.0)])
+        painted = paint_once(net, resized(photo_rgb, paint_px), signals)
         small = cv2.resize(painted, (side_px, side_px), interpolation=cv2.INTER_AREA)
         smooth = np.asarray(cv2.bilateralFilter(cv2.medianBlur(small, _MEDIAN_PX), *_BILATERAL), np.uint8)
         glow = cv2.GaussianBlur(smooth.astype(np.float32) - mean_by_colour(smooth, photo_rgb), (0, 0), _GLOW_PX)

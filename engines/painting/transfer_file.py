@@ -15,7 +15,7 @@ from engines.cache.cache_entry import file_digest
 from engines.errors import OptionsError, os_errors
 from engines.files import atomic_path
 from engines.generators.weights_file import load_weights, shapes_only
-from engines.painting.transfer_network import TransferNetwork, mixed_signals
+from engines.painting.transfer_network import Signals, TransferNetwork, mixed_signals
 from engines.painting.vgg_file import read_tensors
 from engines.text import first_line
 from engines.untrusted_files import shown
@@ -55,7 +55,7 @@ def add_transfer(folder: Path, picture_rgb: NDArray[np.uint8]) -> str:
     if wrong:
         raise OptionsError(asked, f"{len(wrong)} tensors do not fit MicroAST, such as {shown(sorted(wrong)[0])}", _DO)
     net.load_state_dict(found)
-    painted = paint_once(net, picture_rgb, [(picture_rgb, 1.0)])
+    painted = paint_once(net, picture_rgb, style_signals(net, [(picture_rgb, 1.0)]))
     if not all(bool(torch.isfinite(one).all()) for one in found.values()) or painted.std() < 255 * _LEAST_DEVIATION:
         raise OptionsError(asked, "it does not paint the built-in portrait", _DO)
     digest = hashlib.sha256("".join(digests).encode()).hexdigest()
@@ -87,15 +87,21 @@ def kept_digest() -> str:
 
 
 @torch.inference_mode()
-def paint_once(
-    net: TransferNetwork, photo_rgb: NDArray[np.uint8], styles: list[tuple[NDArray[np.uint8], float]]
-) -> NDArray[np.uint8]:
+def style_signals(net: TransferNetwork, styles: list[tuple[NDArray[np.uint8], float]]) -> Signals:
+    """Return what the network keeps of style pictures of any size, (H, W, 3) RGB, mixed by their weights.
+
+    Strokes are as large as in them.
+    """
+    return mixed_signals([(net.signals(_tensor(one)), weight) for one, weight in styles])
+
+
+@torch.inference_mode()
+def paint_once(net: TransferNetwork, photo_rgb: NDArray[np.uint8], signals: Signals) -> NDArray[np.uint8]:
     """Return a painting, (H, W, 3) RGB uint8, of a photo of the same shape, whose sides are multiples of 4.
 
     Args:
-        styles: Style pictures of any size with their weights; strokes are as large as in them.
+        signals: Those of the style, of `style_signals`.
     """
-    signals = mixed_signals([(net.signals(_tensor(one)), weight) for one, weight in styles])
     painted = net(_tensor(photo_rgb), signals)[0].permute(1, 2, 0)
     return np.ascontiguousarray((painted * 255).round().to(torch.uint8).numpy())
 

@@ -141,6 +141,7 @@ def read_tensors(file: Path, asked: str, do: str) -> dict[str, Tensor]:
     if file.suffix not in (".mat", ".npz"):
         return max(read_groups(file).values(), key=len)
     try:
+        plain_size(file, MAX_BYTES)
         if file.suffix == ".npz":
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}

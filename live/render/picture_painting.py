@@ -17,7 +17,7 @@ from engines.errors import OptionsError
 from engines.files import check_writable
 from engines.painting.gatys import CONTENT_LAYER, Costs, Painting, as_grey, paint, resized, with_colours
 from engines.painting.paint_options import STYLE_LAYERS, PaintOptions
-from engines.painting.transfer_file import load_transfer, paint_once
+from engines.painting.transfer_file import load_transfer, paint_once, style_signals
 from engines.painting.vgg_file import load_vgg
 from engines.painting.vgg_network import VggNetwork
 from live.picture_files.picture_reader import read_picture
@@ -78,9 +78,9 @@ def _painted_once(photo_rgb: ImageU8, styles: list[tuple[ImageU8, float]], optio
     net, photo_rgb = load_transfer(), resized(photo_rgb, options.size)
     sized = [(resized(one, round(options.strokes * options.size)), weight) for one, weight in styles]
     if options.colours == "style":
-        return paint_once(net, photo_rgb, sized)
+        return paint_once(net, photo_rgb, style_signals(net, sized))
     grey = [(as_grey(one), weight) for one, weight in sized]
-    return with_colours(paint_once(net, as_grey(photo_rgb), grey), photo_rgb)
+    return with_colours(paint_once(net, as_grey(photo_rgb), style_signals(net, grey)), photo_rgb)
 
 
 def _summary(painting: Painting) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Option
 
+from engines.cache.cache_entry import file_digest
 from engines.painting.transfer_file import kept_digest
 from engines.regions.upright import FRAME_REGIONS
 from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH
@@ -59,7 +59,7 @@ class Painted(PairedMethod[PaintedConfig]):
     def card(self) -> dict[str, Any]:
         """Return the card of paired training with the style picture and the network that painted."""
         assert self.config.style_file is not None
-        digest = hashlib.sha256(self.config.style_file.read_bytes()).hexdigest()
+        digest = file_digest(self.config.style_file)
         return {
             **super().card(),
             "size_wh": list(FRAME_SIZE_WH if self.config.worn_on in FRAME_REGIONS else FACE_SIZE_WH),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 from typer import Option
 
+from engines.cache.cache_entry import file_digest
 from engines.errors import OptionsError
 from engines.painting.vgg_file import load_vgg
 from engines.painting.vgg_network import VggNetwork, gram
@@ -115,7 +115,7 @@ class StylePicture(PairedMethod[StylePictureConfig]):
         """Return size, output, data, the style picture and the losses for the style card."""
         config, pairs = self.config, self.data
         assert config.style_file is not None
-        digest = hashlib.sha256(config.style_file.read_bytes()).hexdigest()
+        digest = file_digest(config.style_file)
         return {
             "size_wh": list(FRAME_SIZE_WH),
             "output": config.output,

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from support.cli_parts import call
+from support.style_pictures import write_stripes
 from support.vgg_parts import keep_vgg
 
 from calibration.training.train_style import eyes_and_mouths
@@ -20,10 +21,7 @@ SMALL = ("--steps", 3, "--batch", 2, "--crop", 64, "--arg", "channels=4", "--arg
 
 
 def style_file(folder: Path) -> Path:
-    stripes = np.zeros((64, 64, 3), np.uint8)
-    stripes[::8] = stripes[1::8] = (40, 60, 220)
-    cv2.imwrite(str(folder / "stripes.png"), stripes)
-    return folder / "stripes.png"
+    return write_stripes(folder / "stripes.png")
 
 
 def test_a_picture_becomes_a_live_look(tmp_path: Path) -> None:

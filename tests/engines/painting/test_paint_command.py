@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from support.cli_parts import call
+from support.style_pictures import write_stripes
 from support.vgg_parts import keep_vgg
 
 from engines.painting.gatys import Costs, paint
@@ -28,10 +29,8 @@ def pictures(tmp_path: Path) -> Path:
     """A folder with a photo and two style pictures; a VGG is added."""
     keep_vgg()
     cv2.imwrite(str(tmp_path / "photo.png"), portrait_bgr()[::4, ::4])
-    stripes = np.zeros((64, 96, 3), np.uint8)
-    stripes[::8] = stripes[1::8] = (40, 60, 220)
-    cv2.imwrite(str(tmp_path / "style.png"), stripes)
-    cv2.imwrite(str(tmp_path / "other.png"), 255 - stripes)
+    write_stripes(tmp_path / "style.png")
+    write_stripes(tmp_path / "other.png", inverted=True)
     return tmp_path
 
 

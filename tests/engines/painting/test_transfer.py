@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from support.cli_parts import call
+from support.style_pictures import write_stripes
 from torch import Tensor
 
 from calibration.training.train_style import mean_by_colour
@@ -54,10 +55,8 @@ def folder(weights: Weights, tmp_path: Path) -> Path:
         else:
             np.savez(tmp_path / "net" / f"{part}.npz", **arrays)  # type: ignore[arg-type]
     cv2.imwrite(str(tmp_path / "photo.png"), portrait_bgr()[::4, ::4])
-    stripes = np.zeros((64, 96, 3), np.uint8)
-    stripes[::8] = stripes[1::8] = (40, 60, 220)
-    cv2.imwrite(str(tmp_path / "style.png"), stripes)
-    cv2.imwrite(str(tmp_path / "other.png"), 255 - stripes)
+    write_stripes(tmp_path / "style.png")
+    write_stripes(tmp_path / "other.png", inverted=True)
     return tmp_path
 
 
