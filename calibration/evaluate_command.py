@@ -52,7 +52,7 @@ def evaluate(
     teacher_options = {"--teacher": teacher, "--faces": faces, "--clip": clip, "--sheet": sheet, "--runtime": runtime}
     pair_options = {"--before": before, "--after": after}
     from engines.option_fields import check_alternatives
-    from engines.styles import load_style
+    from engines.style_lookup import load_style
 
     given = [[name for name, value in group.items() if value] for group in (teacher_options, pair_options)]
     check_alternatives(f"evaluate {style}", given, (("--teacher", "--faces"), ("--before", "--after")), _USAGE)

@@ -15,7 +15,8 @@ from engines.generators.shade import Shade
 from engines.looks import AFTER_HOLD, HOLD_S, NO_FACE, OTHERS, Layer, Look
 from engines.option_fields import option_fields, options_from_table
 from engines.regions.upright import FRAME_REGIONS
-from engines.styles import Style, groups_of, load_style
+from engines.style_lookup import groups_of, load_style
+from engines.styles import Style
 from engines.text import did_you_mean
 from engines.untrusted_files import shown
 

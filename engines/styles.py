@@ -7,7 +7,6 @@ A style of the user's own is used instead of a shipped one of the same name.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,18 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines import paths
 from engines.cache.cache_entry import file_digest
 from engines.errors import EngineError, LookError, os_errors
 from engines.generators import registry
 from engines.generators.spec import Value
 from engines.generators.weights_file import load_weights, shapes_only
-from engines.identity.swap_consent import swapped_persons
-from engines.imports.graph_settings import GraphSettings, settings_of
+from engines.imports.graph_settings import GraphSettings
 from engines.regions.aligned_face import REGION as ALIGNED
 from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
-from engines.text import did_you_mean, first_line
-from engines.untrusted_files import json_or_empty, read_json, shown
+from engines.untrusted_files import shown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,17 +32,13 @@ ImageU8 = NDArray[np.uint8]
 
 SHIPPED = Path(__file__).with_name("weights")
 REGIONS = ("lips", *FACE_REGIONS, *FRAME_REGIONS, ALIGNED)
-_FRAME_AND_LAST = ("image", "image")  # inputs of a generator that also receives its picture of the frame before
+FRAME_AND_LAST = ("image", "image")  # inputs of a generator that also receives its picture of the frame before
 _FIXED = ("lips", ALIGNED)  # a style for these works on no other region
 OUTPUTS = ("change", "picture", "planes")
 FACE_SIZE_WH = (256, 256)
 FRAME_SIZE_WH = (448, 256)  # for whole frames: 7:4 crops little of 16:9
 PLANES_FACE_SIZE_WH = (192, 192)  # planes are enlarged without loss of sharpness
 PLANES_FRAME_SIZE_WH = (256, 144)  # bodies are drawn coarsely, each head finely
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError)
-_MIN_SIDE_PX, _MAX_SIDE_PX = 8, 2048
-MASKS = ("usual", "face", "square")
-WEIGHT_SUFFIXES = (".safetensors", ".onnx", ".tflite")
 GRAPH_KINDS = ("onnx", "tflite")  # generators that are graphs of other programs, in files of these suffixes
 
 
@@ -83,7 +75,7 @@ class Style:
     @functools.cached_property  # asked for each crop, and finding a spec lists a folder
     def sees_last_picture(self) -> bool:
         """Whether the generator also receives the picture that it returned for the frame before."""
-        return self.graph is None and registry.generator_spec(self.generator).inputs == _FRAME_AND_LAST
+        return self.graph is None and registry.generator_spec(self.generator).inputs == FRAME_AND_LAST
 
     @property
     def input_wh(self) -> tuple[int, int]:
@@ -125,7 +117,7 @@ class Style:
     @property
     def replaces_shipped(self) -> bool:
         """Whether it is the user's own and has the name of a shipped style."""
-        return self.weights.parent != SHIPPED and self.name in shipped_names()
+        return self.weights.parent != SHIPPED and (SHIPPED / f"{self.name}.json").is_file()
 
     @property
     def needs_person(self) -> bool:
@@ -206,111 +198,3 @@ class Style:
         if self.graph is not None:
             return file_digest(Path(__file__).parent / "runtime" / "openvino" / "graph_adapter.py")
         return registry.source_digest(self.generator)
-
-
-def own_folder() -> Path:
-    """Return the folder of the user's own styles, which may not exist."""
-    return paths.data_dir() / "weights"
-
-
-def groups_of(name: str) -> tuple[str, ...]:
-    """Return the groups of persons that a style of the user's own has networks for, sorted: see `--groups`."""
-    cards = own_folder().glob("*.json") if name and own_folder().is_dir() else ()
-    names = sorted(card.stem.removeprefix(f"{name}-") for card in cards if card.stem.startswith(f"{name}-"))
-    return tuple(one for one in names if (json_or_empty(own_folder() / f"{name}-{one}.json") or {}).get("group") == one)
-
-
-def shipped_names() -> tuple[str, ...]:
-    """Return the names of the shipped styles, sorted."""
-    return _names_in(SHIPPED)
-
-
-def own_names() -> tuple[str, ...]:
-    """Return the names of the user's own styles, sorted."""
-    return _names_in(own_folder())
-
-
-def style_names() -> tuple[str, ...]:
-    """Return the names of all styles, shipped ones first."""
-    return tuple(dict.fromkeys((*shipped_names(), *own_names())))
-
-
-def _names_in(folder: Path) -> tuple[str, ...]:
-    return tuple(card.stem for card in sorted(folder.glob("*.json")))
-
-
-def load_style(name: str) -> Style:
-    """Return a style by name. The user's own takes precedence over a shipped one of the same name.
-
-    Raises LookError if there is no such style, or its card is not usable.
-    """
-    for folder in (own_folder(), SHIPPED):
-        card_path = folder / f"{name}.json"
-        with contextlib.suppress(OSError, ValueError):  # a name that no file can have
-            if card_path.is_file() and card_path.parent == folder:
-                return _from_card(name, card_path)
-    do = did_you_mean(name, style_names(), otherwise=f"there are: {', '.join((*style_names(), 'shade'))}")
-    raise LookError(f"style {shown(name)}", "there is no such style", do)
-
-
-def _from_card(name: str, card_path: Path) -> Style:
-    try:
-        card = read_json(card_path)
-        generator, region = str(card["generator"]), str(card.get("region", "lips"))
-        width, height = (int(side) for side in card.get("size_wh", (90, 30)))
-        output = str(card.get("output", "change"))
-        usual_bgr = _colour(card["lips_mean_bgr"]) if region == "lips" else None
-        mask = str(card.get("mask", "usual"))
-    except _UNREADABLE as error:
-        do = "train the style again"
-        raise LookError(f"style card {card_path}", f"not readable ({first_line(error)})", do) from error
-    if generator in GRAPH_KINDS:
-        return _from_graph_card(name, card_path, card)
-    fits = generator in registry.generator_names() and _fits(generator, region, output)
-    if not fits or mask not in MASKS or not all(_MIN_SIDE_PX <= side <= _MAX_SIDE_PX for side in (width, height)):
-        size = f"{shown(width)}x{shown(height)}"
-        got = f"generator {shown(generator)}, region {shown(region)}, output {shown(output)}, size {size}"
-        do = f"generators: {', '.join(registry.generator_names())}; regions: {', '.join(REGIONS)}; "
-        raise LookError(f"style card {card_path}", got, do + f"outputs: {', '.join(OUTPUTS)}")
-    spec = registry.generator_spec(generator)
-    if spec.inputs != _FRAME_AND_LAST and (why := spec.unsupported):
-        raise LookError(f"style card {card_path}", f"generator {generator}: {why}", "use another generator")
-    try:
-        spec.check(card.get("generator_args", {}))
-    except ValueError as error:
-        got = f"generator_args of {generator}: {error}"
-        raise LookError(f"style card {card_path}", got, "correct it, or train the style again") from error
-    if region == ALIGNED and not all(swapped_persons(card)):
-        got, do = "no consent of two persons is stated in it", "train the swap with --i-have-consent-of for both"
-        raise LookError(f"style card {card_path}", got, do)
-    weights = card_path.with_suffix(".safetensors")
-    return Style(name, generator, weights, region, (width, height), output, usual_bgr, card, mask)
-
-
-def _from_graph_card(name: str, card_path: Path, card: dict[str, Any]) -> Style:
-    generator, region, mask = str(card["generator"]), str(card.get("region")), str(card.get("mask", "usual"))
-    try:
-        width, height = (int(side) for side in card["size_wh"])
-        settings = settings_of(card)
-    except _UNREADABLE as error:
-        raise LookError(f"style card {card_path}", f"not readable ({first_line(error)})", "import it again") from error
-    fits = region in REGIONS[1:-1] and mask in MASKS and card.get("output") == "picture"
-    if not fits or not all(_MIN_SIDE_PX <= side <= _MAX_SIDE_PX for side in (width, height)):
-        got = f"region {shown(region)}, mask {shown(mask)}, size {shown(width)}x{shown(height)}"
-        raise LookError(f"style card {card_path}", got, "import it again")
-    weights = card_path.with_suffix(f".{generator}")
-    return Style(name, generator, weights, region, (width, height), "picture", None, card, mask, settings)
-
-
-def _fits(generator: str, region: str, output: str) -> bool:
-    """Whether the generator works on the region and returns this output."""
-    spec = registry.generator_spec(generator)
-    returned = output in OUTPUTS and output in spec.outputs
-    return returned and region in REGIONS and (spec.region == "lips") == (region == "lips")
-
-
-def _colour(levels: Any) -> tuple[float, float, float]:
-    blue, green, red = (float(level) for level in levels)
-    if not all(0 <= level <= 255 for level in (blue, green, red)):
-        raise ValueError(f"lips_mean_bgr {shown(levels)}")
-    return blue, green, red

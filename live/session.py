@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,9 @@ from engines.files import check_writable, write_json
 from engines.looks import Look, find_look
 from engines.paths import pictures_dir, videos_dir
 from engines.runtime import autotune_choice
-from live.control.control_socket import ControlServer
+from live.control.control_links import control_links
 from live.control.controls import Controls, ControlState
 from live.control.hotkeys import command_for_key, look_keys
-from live.control.obs_settings import load_obs_settings
 from live.control.stop_signals import stop_on_signals
 from live.device_commands import DeviceCommands
 from live.diagnostics.run_status import meter_text, run_status
@@ -74,6 +72,8 @@ class Session:
         look: The look that is selected at the start.
         look_keys: The name of the look of each key.
         editor: Changes looks while they run.
+        devices: Executes the commands for camera, sinks and microphone.
+        panel: The control page; None until it is opened.
         notices: The last messages for the user, each with its time in seconds since 1970.
 
     Raises:
@@ -96,7 +96,7 @@ class Session:
         self.source_choice = SourceChoice.of(options)
         self.options, self._ctl, self._on_frame = options, ctl, on_frame
         self.notices: deque[tuple[float, str]] = deque(maxlen=_KEPT_NOTICES)
-        self._panel: ControlPage | None = None
+        self.panel: ControlPage | None = None
         self._panel_lock = threading.Lock()
         self.idle_source: IdleSource | None = None
         options.check_files()
@@ -138,6 +138,7 @@ class Session:
             parts, fps=options.fps, frames=options.frames, say=self.say, on_frame=self._handle_frame
         )
         self.recorder = self._new_recorder()
+        self.devices = DeviceCommands(self)
 
     def _new_recorder(self) -> Recorder:
         return Recorder(
@@ -177,7 +178,7 @@ class Session:
         """
         with stop_on_signals(self.pipeline.interrupt):  # also while the last files are completed
             try:
-                with self._controlled():
+                with control_links(self, status=self._status, ctl=self._ctl):
                     self.pipeline.run()
             finally:
                 self.recorder.close()
@@ -221,8 +222,8 @@ class Session:
     def _look_changed(self, name: str) -> None:
         looks = self.pipeline.parts.look_loader.looks
         self.look_keys = look_keys({one: looks[one] for one in self.controls.look_names})
-        if self._panel is not None and name:
-            self._panel.tiles.paint([name])
+        if self.panel is not None and name:
+            self.panel.tiles.paint([name])
 
     def watched(self) -> bool:
         """Whether the output is watched; always, if viewers cannot be counted."""
@@ -247,51 +248,18 @@ class Session:
             VeneerError: The extra is not installed, no port is free, or the run serves no page for a phone.
         """
         with self._panel_lock:
-            if self._panel is None:
+            if self.panel is None:
                 try:
                     from live.panel.control_page import ControlPage
                 except ImportError as error:
                     raise missing_module(error) or error from error
-                self._panel = ControlPage(self)
-        return self._panel.answer(argument)
-
-    @contextlib.contextmanager
-    def _controlled(self) -> Iterator[None]:
-        """Run the control socket, the global hotkeys and the sound delay; their errors do not end the run."""
-        server = ControlServer(self.controls, status=self._status)
-        self.devices = devices = DeviceCommands(self)
-        with contextlib.ExitStack() as stack:
-            stack.callback(lambda: self._panel.close() if self._panel is not None else None)
-            self.controls.handle("panel", self.open_panel)
-            stack.callback(devices.close)
-            if self.options.panel or self.options.panel_host:
-                self.open_panel()
-                assert self._panel is not None
-                self._panel.announce(browser=self.options.browser)
-            try:
-                if self._ctl:
-                    server.start()
-                    stack.callback(server.close)
-            except (VeneerError, OSError) as error:
-                say(f"`veneer ctl` will not work in this run: {error}")
-            if self.options.global_hotkeys:
-                from live.control import global_hotkeys
-
-                stack.callback(global_hotkeys.listen(self.controls.apply, self.look_keys))
-            if self.options.obs:
-                from live.control.obs_link import ObsLink
-
-                link = ObsLink(load_obs_settings(self.controls.look_names), self.controls, self.say)
-                link.start()
-                stack.callback(link.close)
-            if self.options.mic_delay:
-                devices.microphone("on")
-            yield
+                self.panel = ControlPage(self)
+        return self.panel.answer(argument)
 
     def _handle_frame(self, frame: Frame, state: ControlState) -> None:
         self.recorder(frame, state)
-        if self._panel is not None:
-            self._panel.feed.keep_output(frame)
+        if self.panel is not None:
+            self.panel.feed.keep_output(frame)
         if self._on_frame is not None:
             self._on_frame(frame)
 

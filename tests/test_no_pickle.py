@@ -20,7 +20,7 @@ from engines import paths
 from engines.errors import VeneerError
 from engines.imports.checkpoint_file import read_groups
 from engines.looks_file import load_looks
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from engines.training.checkpoints.resume import CHECKPOINT, load_run
 from engines.training.data.aligned import load_region
 from engines.training.losses.perceptual import VggFeatures

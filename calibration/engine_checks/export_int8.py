@@ -18,7 +18,8 @@ from calibration.engine_checks.verdicts import load_reference
 from calibration.sets.set_builder import built_in
 from engines.cache import engine_cache
 from engines.runtime.openvino.int8_graph import RECIPES, int8_key, shipped_int8_key
-from engines.styles import SHIPPED, Style, load_style, shipped_names
+from engines.style_lookup import load_style, shipped_names
+from engines.styles import SHIPPED, Style
 
 _HOME = SHIPPED / "openvino"
 

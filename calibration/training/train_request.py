@@ -184,7 +184,7 @@ class TrainRequest:
     @property
     def out_folder(self) -> Path:
         """The folder of the style."""
-        from engines.styles import own_folder  # imports NumPy, which the list of commands does without
+        from engines.style_lookup import own_folder  # imports NumPy, which the list of commands does without
 
         return self.out or (portraits_dir() if self.from_noise else own_folder())
 

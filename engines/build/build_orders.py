@@ -18,7 +18,8 @@ from engines.runtime.openvino.converted_graph import cached_graph_key
 from engines.runtime.selector import graph_available
 from engines.runtime.tensorrt.distribution import installed_distribution
 from engines.runtime.torch.cuda_device import driver_device
-from engines.styles import Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import Style
 
 OPENING_BUILDER = "engines.build.build_engine:main"
 _TIMEOUT_S = 1800.0  # a build takes a minute; at the lowest priority on a loaded machine many times as long

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from engines.looks import Look
-from engines.styles import Style, load_style, style_names
+from engines.style_lookup import load_style, style_names
+from engines.styles import Style
 
 
 def styles_in_use(names: Sequence[str], looks: Iterable[Look]) -> list[Style]:

@@ -14,7 +14,7 @@ from typing import Any
 from engines.cache.cache_entry import file_digest
 from engines.errors import LookError, OptionsError, os_errors
 from engines.files import atomic_path
-from engines.styles import WEIGHT_SUFFIXES, own_folder, own_names, shipped_names
+from engines.style_lookup import WEIGHT_SUFFIXES, own_folder, own_names, shipped_names
 from engines.text import did_you_mean
 from engines.untrusted_files import shown
 

@@ -16,7 +16,8 @@ from engines.imports.graph_import import GraphOptions, import_graph
 from engines.imports.style_files import check_name
 from engines.paths import portraits_dir
 from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS
-from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH, MASKS
+from engines.style_lookup import MASKS
+from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH
 from engines.untrusted_files import shown
 
 _SIZE = re.compile(r"(\d{1,4})(?:x(\d{1,4}))?")

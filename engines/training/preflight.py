@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from engines.errors import OptionsError, VeneerError
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from engines.text import first_line
 from engines.training.data.paired_dataset import PairedDataset
 from engines.training.method import TrainingMethod

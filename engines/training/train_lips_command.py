@@ -28,7 +28,7 @@ def lips(
 
     Ctrl-C keeps the checkpoints: continue with --resume.
     """
-    from engines.styles import own_folder
+    from engines.style_lookup import own_folder
     from engines.training.checkpoints.checkpoint import prepare_folder
     from engines.training.checkpoints.overwriting import Overwriting
     from engines.training.cross_validation import plan_cross_validation

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from engines.errors import OptionsError
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from engines.training.checkpoints import checkpoint
 from engines.training.checkpoints.resume import CHECKPOINT, RunState, differences, load_run
 from engines.training.data.batch_stream import BatchStream

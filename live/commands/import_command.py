@@ -43,7 +43,7 @@ def import_style(
     from engines.files import check_writable
     from engines.imports.graph_import import GraphOptions
     from engines.imports.style_import import ImportRequest, import_as_style
-    from engines.styles import load_style, own_folder
+    from engines.style_lookup import load_style, own_folder
 
     graph = GraphOptions(layout, colours, input_range, output_range)
     request = ImportRequest(
@@ -65,7 +65,7 @@ def _tried(name: str, picture: Path) -> str:
     from engines.errors import VeneerError
     from engines.imports.style_files import remove_style
     from engines.runtime.style_times import keep_time
-    from engines.styles import load_style
+    from engines.style_lookup import load_style
     from live.render.before_after import write_before_after
 
     style = load_style(name)

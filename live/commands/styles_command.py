@@ -27,7 +27,7 @@ def list_styles(context: typer.Context) -> None:
         return
     from engines.build.status_line import status_line
     from engines.errors import VeneerError
-    from engines.styles import load_style, own_folder, own_names, style_names
+    from engines.style_lookup import load_style, own_folder, own_names, style_names
 
     names, own = style_names(), own_names()
     width = max(map(len, names))
@@ -84,7 +84,7 @@ def remove(name: Annotated[str, typer.Argument(metavar="STYLE", help="Name of a 
     from engines.errors import LookError, OptionsError
     from engines.imports.style_files import files_of, remove_style
     from engines.looks_file import load_looks, user_file
-    from engines.styles import shipped_names
+    from engines.style_lookup import shipped_names
 
     files_of(name)
     looks = []

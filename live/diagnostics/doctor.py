@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from engines.errors import VeneerError
 from engines.looks_file import load_looks, user_file
 from engines.runtime.call_times import time_repeatedly
-from engines.styles import Style, load_style, own_names, shipped_names, style_names
+from engines.style_lookup import load_style, own_names, shipped_names, style_names
+from engines.styles import Style
 from engines.text import one_line
 from engines.training.metrics.psnr import psnr_db
 from live.control.obs_settings import load_obs_settings

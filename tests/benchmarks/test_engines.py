@@ -30,7 +30,8 @@ from calibration.autotune.autotune_rules import scale_look
 from engines.generators.registry import fresh_generator
 from engines.looks import Layer, Look
 from engines.runtime.openvino.converted_graph import openvino_core
-from engines.styles import FRAME_SIZE_WH, SHIPPED, Style, load_style, style_names
+from engines.style_lookup import load_style, style_names
+from engines.styles import FRAME_SIZE_WH, SHIPPED, Style
 from engines.training.metrics.model_cost import parameters
 
 JOBS = list(checkout_jobs.jobs())

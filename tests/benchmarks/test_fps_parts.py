@@ -30,7 +30,7 @@ from benchmarks.fps_matrix.plan import (
 from engines.looks import Layer, Look
 from engines.looks_file import load_looks
 from engines.runtime.base import EngineInfo, NotUsableError
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.sources.demo_source import DemoSource
 from live.tracking.face_mesh import FaceMeshTracker
 

@@ -22,7 +22,7 @@ from engines.errors import LookError, OptionsError
 from engines.runtime import call_times
 from engines.runtime.autotune_choice import choice_file
 from engines.runtime.selector import open_engine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.picture_files.picture_writer import write_picture
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from engines import paths
 from engines.errors import EngineError, LookError
 from engines.generators.toon_net import ToonNet
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 CARD: dict[str, Any] = {
     "generator": "toon_net",

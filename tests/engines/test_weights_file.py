@@ -17,7 +17,8 @@ from engines import paths
 from engines.errors import EngineError, LookError
 from engines.generators.toon_net import ToonNet
 from engines.looks_file import load_looks
-from engines.styles import Style, load_style, style_names
+from engines.style_lookup import load_style, style_names
+from engines.styles import Style
 from engines.untrusted_files import shown
 
 CARD: dict[str, Any] = {

@@ -29,7 +29,7 @@ def _style_folder() -> Path:
 
 
 def card(_folder: Path) -> Feed:
-    from engines.styles import load_style
+    from engines.style_lookup import load_style
 
     home = _style_folder()
     (home / "mine.safetensors").write_bytes(samples.weights()[0])
@@ -42,7 +42,7 @@ def card(_folder: Path) -> Feed:
 
 
 def weights(_folder: Path) -> Feed:
-    from engines.styles import load_style
+    from engines.style_lookup import load_style
 
     home = _style_folder()
     (home / "mine.json").write_bytes(samples.cards()[0])
@@ -77,7 +77,7 @@ def manifest(_folder: Path) -> Feed:
 def machine_choice(_folder: Path) -> Feed:
     from engines.looks_file import load_looks
     from engines.runtime import autotune_choice
-    from engines.styles import load_style
+    from engines.style_lookup import load_style
 
     autotune_choice.choice_file().parent.mkdir(parents=True, exist_ok=True)
     style, look = load_style("toon"), load_looks()["toon"]
@@ -94,7 +94,7 @@ def machine_choice(_folder: Path) -> Feed:
 def failure(_folder: Path) -> Feed:
     from engines.build import failed_builds
     from engines.cache.cache_entry import cache_home
-    from engines.styles import load_style
+    from engines.style_lookup import load_style
 
     failed_builds.record_failure("k", "", load_style("toon"), "")  # creates the folder
     (record,) = cache_home().rglob("k.json")

@@ -112,7 +112,7 @@ def manifests() -> list[bytes]:
 def machine_choices() -> list[bytes]:
     from engines.looks_file import load_looks
     from engines.runtime import autotune_choice
-    from engines.styles import load_style
+    from engines.style_lookup import load_style
 
     style, look = load_style("toon"), load_looks()["toon"]
     choice = autotune_choice.EngineChoice("openvino", "fp32", 2, 9.5, 11.0)

@@ -18,7 +18,7 @@ from support.head_parts import NegativeEngine, portrait_face
 
 from engines.looks import Look
 from engines.runtime.hot_swap import HotSwapEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.pipeline.frame import Face, Frame, ImageU8
 from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.sinks.base import FrameSink

@@ -59,7 +59,7 @@ CHECKS = {
             "calibration.evaluate_command",
             "calibration.calibrate_command",
             "calibration.engine_checks.int8_build",
-            "engines.engines_command",
+            "engines.build.engines_command",
         ),
         (
             *_SHARED_FILES,

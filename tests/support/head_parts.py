@@ -12,7 +12,8 @@ from engines.looks import Look
 from engines.regions.upright import FRAME_REGIONS
 from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
-from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH, load_style
+from engines.style_lookup import load_style
+from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH
 from live.pipeline.frame import Face, ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_loader import LoadedLayer, LoadedLook

@@ -8,7 +8,8 @@ import shutil
 from safetensors.torch import load_file, save_file
 
 from engines import paths
-from engines.styles import SHIPPED, Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import SHIPPED, Style
 
 
 def own_style(name: str = "mine") -> Style:

@@ -10,7 +10,7 @@ from support.cli_parts import call
 
 from engines.looks import Look
 from engines.looks_file import parse_look
-from engines.styles import own_folder
+from engines.style_lookup import own_folder
 
 NAMES = ("Ann Made", "Jörg Made")
 SMALL = ("--arg", "side=32", "--arg", "channels=4", "--arg", "latent=8", "--precision", "32-true", "--workers", "0")

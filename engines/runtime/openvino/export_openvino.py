@@ -12,7 +12,8 @@ from functools import partial
 
 from engines.cache import engine_cache
 from engines.runtime.openvino.converted_graph import convert_style, graph_key, save_graph
-from engines.styles import SHIPPED, load_style
+from engines.style_lookup import load_style
+from engines.styles import SHIPPED
 
 
 def main() -> None:

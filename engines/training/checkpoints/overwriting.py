@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.errors import OptionsError, os_errors
-from engines.styles import shipped_names
+from engines.style_lookup import shipped_names
 from engines.training.checkpoints.resume import CHECKPOINT
 
 

@@ -33,7 +33,8 @@ from engines.runtime.autotune_choice import (
 )
 from engines.runtime.call_times import CallTime
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-from engines.styles import Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import Style
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from calibration.sets.set_pictures import clips, stills
 from engines.errors import EngineError
 from engines.runtime.base import EngineInfo
 from engines.runtime.torch.reference_engine import TorchEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 Floats = NDArray[np.float32]
 Spoil = Callable[[NDArray[np.uint8], Floats], Floats]

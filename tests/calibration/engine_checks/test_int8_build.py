@@ -13,12 +13,12 @@ import pytest
 from support.root import ROOT
 from typer.testing import CliRunner
 
+from engines.build.engines_command import engines
 from engines.cache import cache_entry
 from engines.cache.cache_entry import cache_home
-from engines.engines_command import engines
 from engines.runtime.openvino.int8_graph import int8_key
 from engines.runtime.selector import open_engine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 pytest.importorskip("nncf", reason="NNCF is not installed: pip install 'veneer[int8]'")
 

@@ -23,7 +23,8 @@ from engines.runtime.openvino.converted_graph import load_graph, openvino_core
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.runtime.openvino.int8_graph import RECIPES, Recipe, int8_key, why_not_buildable
 from engines.runtime.torch.reference_engine import TorchEngine
-from engines.styles import Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import Style
 
 pytest.importorskip("nncf", reason="NNCF is not installed: pip install 'veneer[int8]'")
 

@@ -17,7 +17,7 @@ from calibration.evaluate_command import evaluate
 from calibration.evaluation.image_metrics import ssim
 from calibration.evaluation.student import Student
 from engines.errors import LookError, OptionsError, VeneerError
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from engines.training.metrics.psnr import psnr_db
 
 APP = typer.Typer()

@@ -25,7 +25,7 @@ from calibration.sets.region_collector import collect
 from engines.errors import LookError, OptionsError, SinkError, SourceError, VeneerError
 from engines.generators.toon_net import ToonNet
 from engines.regions.upright import PictureRegion
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from engines.training.data.aligned import AlignedRegion, load_region
 from engines.training.style_card import save_style
 

@@ -15,7 +15,7 @@ from calibration.sets.set_pictures import clips, stills
 from engines.cache import calibration_set
 from engines.cache.calibration_set import CASES, MARKER
 from engines.errors import OptionsError
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from engines.training.data.aligned import load_region, region_names, save_region
 from live.picture_files.picture_writer import write_picture
 

@@ -19,7 +19,7 @@ from calibration.sets.set_builder import built_in
 from engines.cache import calibration_set, engine_cache
 from engines.cache.calibration_set import CASES
 from engines.runtime.openvino.int8_graph import int8_key
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from engines.training.data.aligned import load_region, region_names
 from live.picture_files.picture_writer import write_picture
 
@@ -66,7 +66,7 @@ print(done.sources)
 INT8 = """
 from calibration.engine_checks import quantize
 from calibration.engine_checks.verdicts import load_reference
-from engines.styles import load_style
+from engines.style_lookup import load_style
 quantize.quantize_graph = at_work(quantize.quantize_graph)
 style = load_style("lips-glaze")
 reference = load_reference(style)

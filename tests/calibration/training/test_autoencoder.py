@@ -11,7 +11,7 @@ import torch
 from support.cli_parts import call
 
 from engines.generators.autoencoder_net import ConvDecoder, ConvEncoder
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.portrait import portrait_bgr
 
 FILTERS, KERNELS, STRIDES = (32, 64, 64, 64), (3, 3, 3, 3), (1, 2, 2, 1)

@@ -20,7 +20,7 @@ from engines.looks_file import parse_look
 from engines.regions.aligned_face import aligned_face, oval_mask
 from engines.runtime.openers import open_openvino
 from engines.runtime.selector import reference_engine
-from engines.styles import load_style, own_folder
+from engines.style_lookup import load_style, own_folder
 from engines.training.data.person_faces import random_faces
 from engines.training.methods.face_swap import FaceSwap, FaceSwapConfig
 from engines.training.progress import Watch

@@ -12,7 +12,7 @@ from support.style_pictures import write_stripes
 from support.vgg_parts import keep_vgg
 
 from calibration.training.train_style import eyes_and_mouths
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.pipeline.frame import Frame
 from live.portrait import portrait_bgr
 from live.tracking.face_mesh import FaceMeshTracker

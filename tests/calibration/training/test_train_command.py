@@ -22,7 +22,7 @@ from support.train_parts import QUICK, call
 
 from engines.errors import EngineError, OptionsError
 from engines.generators.toon_net import ToonNet
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from engines.training.data.paired_batches import PairedBatch
 from engines.training.methods.paired import Paired
 from live.portrait import portrait_bgr

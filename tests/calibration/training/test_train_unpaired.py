@@ -14,7 +14,7 @@ from calibration.training.train_drawings import aligned
 from calibration.training.train_groups import plan_groups, read_groups
 from engines.errors import LookError, OptionsError
 from engines.looks_file import load_looks
-from engines.styles import load_style, own_folder
+from engines.style_lookup import load_style, own_folder
 from engines.training.data.unpaired_dataset import UnpairedDataset
 from live.portrait import portrait_bgr
 

@@ -21,7 +21,7 @@ from engines.runtime.probe import probe_bgr
 from engines.runtime.selector import RuntimeNotUsableError, graph_available, open_engine
 from engines.runtime.torch.cuda_device import CudaDevice
 from engines.runtime.torch.reference_engine import TorchEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 SLOW = EngineInfo("lips-glaze", "torch", "fp32", "CPU", "")
 BF16 = EngineInfo("lips-glaze", "openvino", "bf16", "CPU", "")

@@ -17,7 +17,7 @@ from engines.runtime.base import EngineInfo
 from engines.runtime.openvino import int8_graph
 from engines.runtime.tensorrt.distribution import Distribution
 from engines.runtime.torch.cuda_device import CudaDevice
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 CRASHED = "its builder crashed (SIGSEGV)"
 

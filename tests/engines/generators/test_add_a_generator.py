@@ -17,7 +17,7 @@ from engines.cache.cache_entry import entries
 from engines.errors import LookError
 from engines.generators import registry
 from engines.runtime.selector import open_engine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.portrait import portrait_bgr
 
 LAYER = """

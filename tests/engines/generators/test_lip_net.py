@@ -15,7 +15,7 @@ from support.root import ROOT
 
 from calibration.evaluation.student import Student
 from engines.generators.lip_net import LipNet
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from engines.training.data.lip_pairs import load_lip_pairs
 from engines.training.metrics.psnr import psnr_db
 

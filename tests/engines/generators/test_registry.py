@@ -29,7 +29,7 @@ def test_specs_are_read_without_pytorch() -> None:
     code = (
         "import sys\n"
         "from engines.generators.registry import generator_specs\n"
-        "from engines.styles import load_style\n"
+        "from engines.style_lookup import load_style\n"
         "assert len(generator_specs()) >= 8\n"
         "assert load_style('toon').step_px == 16\n"
         "assert 'torch' not in sys.modules\n"

@@ -18,7 +18,7 @@ from engines.imports.checkpoint_import import import_checkpoint
 from engines.imports.style_files import remove_style
 from engines.imports.style_import import ImportRequest, import_as_style
 from engines.runtime.selector import open_engine
-from engines.styles import load_style, own_names
+from engines.style_lookup import load_style, own_names
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE_WH = (96, 64)

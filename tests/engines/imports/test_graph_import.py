@@ -15,7 +15,7 @@ from engines.errors import LookError, OptionsError
 from engines.imports.graph_import import GraphOptions
 from engines.imports.style_import import ImportRequest, import_as_style
 from engines.runtime.selector import open_engine, reference_engine
-from engines.styles import load_style, own_folder, own_names
+from engines.style_lookup import load_style, own_folder, own_names
 
 SIZE_WH = (96, 64)
 NCHW, NHWC = (1, 3, 64, 96), (1, 64, 96, 3)

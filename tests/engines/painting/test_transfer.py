@@ -16,7 +16,7 @@ from torch import Tensor
 from calibration.training.train_style import mean_by_colour
 from engines.painting.transfer_file import PARTS, kept_file
 from engines.painting.transfer_network import TransferNetwork
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.portrait import portrait_bgr
 
 SMALL = ("--steps", 3, "--batch", 2, "--crop", 64, "--arg", "channels=4", "--arg", "deep=4", "--arg", "blocks=1")

@@ -15,7 +15,8 @@ from engines.runtime.base import Engine, EngineInfo, NotUsableError
 from engines.runtime.openvino import int8_graph
 from engines.runtime.selector import open_engine, unused_choice
 from engines.runtime.torch.cuda_device import CudaDevice
-from engines.styles import Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import Style
 from live.render.look_loader import LookLoader
 
 LIPS = "lips-glaze"

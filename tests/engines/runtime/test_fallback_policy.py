@@ -21,7 +21,7 @@ from engines.runtime.openvino.int8_graph import int8_key
 from engines.runtime.torch import cuda_engine
 from engines.runtime.torch.cuda_device import CudaDevice
 from engines.runtime.torch.reference_engine import TorchEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 GPU = "RTX 4090"
 STYLE = load_style("lips-glaze")

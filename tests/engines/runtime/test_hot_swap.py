@@ -16,7 +16,7 @@ from engines.runtime.fallback_policy import fallback_engine
 from engines.runtime.hot_swap import HotSwapEngine
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.runtime.torch.reference_engine import TorchEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 Pictures = NDArray[np.uint8]
 ONE = np.zeros((1, 4, 6, 3), np.uint8)

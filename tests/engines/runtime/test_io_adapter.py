@@ -17,7 +17,8 @@ from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.runtime.torch import cuda_device, cuda_engine
 from engines.runtime.torch.cuda_engine import TorchCudaEngine
 from engines.runtime.torch.reference_engine import TorchEngine
-from engines.styles import Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import Style
 from engines.text import first_line
 
 Opened = Callable[[Style], Engine]

@@ -19,7 +19,7 @@ from engines.runtime.openvino import cpu_engine
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine, default_threads
 from engines.runtime.openvino.int8_graph import int8_key
 from engines.runtime.selector import open_engine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 STYLE = load_style("lips-glaze")
 BROKEN = {

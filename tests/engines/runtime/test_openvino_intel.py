@@ -18,7 +18,7 @@ from engines.runtime.base import NotUsableError
 from engines.runtime.openvino import converted_graph, intel_engine
 from engines.runtime.selector import open_engine
 from engines.runtime.torch.reference_engine import TorchEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.options import LiveOptions
 from live.render.look_loader import LookLoader
 

@@ -22,7 +22,8 @@ from engines.runtime.openvino.cpu_engine import OpenVinoEngine, engine_key
 from engines.runtime.openvino.int8_graph import int8_key, shipped_int8_key
 from engines.runtime.selector import open_engine
 from engines.runtime.torch.reference_engine import TorchEngine
-from engines.styles import SHIPPED, Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import SHIPPED, Style
 
 STYLES = ["lips-glaze", "lips-bright"]
 
@@ -67,7 +68,7 @@ def test_the_int8_graph_belongs_to_the_shipped_weights(name: str) -> None:
 def test_the_first_start_needs_no_pytorch() -> None:
     code = (
         "import sys\n"
-        "from engines.styles import load_style\n"
+        "from engines.style_lookup import load_style\n"
         "from engines.runtime.selector import open_engine\n"
         "open_engine(load_style('lips-glaze'))\n"
         "print('torch' in sys.modules)\n"
@@ -184,7 +185,7 @@ def test_each_precision_size_and_style_has_its_own_verdict() -> None:
 def test_openvino_is_loaded_without_telemetry() -> None:
     code = (
         "import sys\n"
-        "from engines.styles import load_style\n"
+        "from engines.style_lookup import load_style\n"
         "from engines.runtime.selector import open_engine\n"
         "open_engine(load_style('lips-glaze'), runtime='openvino')\n"
         "print(sys.modules['openvino_telemetry'], 'openvino.tools.ovc.telemetry_stub' in sys.modules)\n"

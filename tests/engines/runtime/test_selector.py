@@ -12,7 +12,8 @@ from engines.errors import EngineError
 from engines.runtime import selector
 from engines.runtime.base import Engine, EngineInfo, NotUsableError
 from engines.runtime.selector import open_engine, reference_engine
-from engines.styles import Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import Style
 
 NO_DRIVER = NotUsableError("there is no NVIDIA driver on this machine")
 ORDER = ("tensorrt fp16", "torch fp16", "torch fp32", "openvino bf16", "torch cpu")

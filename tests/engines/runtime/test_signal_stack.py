@@ -9,7 +9,7 @@ PROGRAM = """
 import faulthandler, gc, os, signal, threading
 faulthandler.enable()
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 engines = [OpenVinoEngine(load_style("lips-glaze"))]
 def close():
     engines.pop().close()

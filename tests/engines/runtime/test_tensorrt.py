@@ -25,7 +25,7 @@ from engines.runtime.torch import cuda_engine
 from engines.runtime.torch.cuda_device import CudaDevice
 from engines.runtime.torch.cuda_graph import StaticRun
 from engines.runtime.torch.reference_engine import TorchEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 RTX = Distribution("torch-tensorrt-rtx", "tensorrt-rtx", "tensorrt_rtx")
 DEVICE = CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")

@@ -21,7 +21,7 @@ from engines.runtime.torch import cuda_device, cuda_engine
 from engines.runtime.torch.cuda_engine import TorchCudaEngine, eager_reference, max_deviation, record_network
 from engines.runtime.torch.cuda_graph import Runs, StaticRun, bgr_to_planes, planes_to_bgr
 from engines.runtime.torch.reference_engine import TorchEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from calibration.evaluation.student import Student
 from engines import paths
 from engines.errors import EngineError, OptionsError
 from engines.generators.lip_net import LipNet
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from engines.training.checkpoints.resume import CHECKPOINT
 from engines.training.cross_validation import plan_cross_validation
 from engines.training.data.lip_pairs import LipPairs

@@ -12,7 +12,7 @@ from support.foreign_networks import Foreign, cyclegan
 
 from benchmarks.common.onnx_writer import fast_style, model, node, tensor
 from engines.looks_file import user_file
-from engines.styles import own_folder, own_names
+from engines.style_lookup import own_folder, own_names
 from live.diagnostics.doctor import examine
 
 SHAPE = (1, 3, 64, 64)

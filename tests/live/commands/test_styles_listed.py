@@ -9,7 +9,8 @@ import pytest
 from support.cli_parts import call
 
 from engines.looks_file import user_file
-from engines.styles import SHIPPED, load_style, own_folder
+from engines.style_lookup import load_style, own_folder
+from engines.styles import SHIPPED
 from live.diagnostics.doctor import examine
 
 

@@ -26,7 +26,7 @@ from engines.looks import Look
 from engines.looks_file import load_looks
 from engines.runtime.base import EngineInfo
 from engines.runtime.hot_swap import HotSwapEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.pipeline.frame import Face, Frame, ImageU8
 from live.render.look_loader import LoadedLayer, LoadedLook, LookLoader
 from live.render.look_tile import find_faces

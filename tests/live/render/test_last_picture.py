@@ -18,7 +18,8 @@ from engines.generators.registry import fresh_generator
 from engines.looks import Layer, Look
 from engines.regions.upright import PictureRegion
 from engines.runtime.selector import reference_engine
-from engines.styles import Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import Style
 from live.pipeline.frame import Face, Floats, ImageU8
 from live.render.look_loader import LoadedLook, LookLoader
 from live.render.painter import Painter

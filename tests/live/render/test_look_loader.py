@@ -24,7 +24,8 @@ from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.runtime.selector import graph_available, open_engine
 from engines.runtime.torch import cuda_device
 from engines.runtime.torch.cuda_device import CudaDevice
-from engines.styles import Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import Style
 from live.control.controls import Controls
 from live.diagnostics.engine_status import unused_gpu
 from live.pipeline.pipeline import Parts, Pipeline

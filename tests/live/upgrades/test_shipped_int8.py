@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engines.cache.cache_entry import verdict
 from engines.looks_file import load_looks
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.render.look_loader import LookLoader
 
 

@@ -19,7 +19,8 @@ from engines.looks import Layer, Look
 from engines.runtime.base import EngineInfo
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.runtime.selector import open_engine
-from engines.styles import Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import Style
 from live.render.look_loader import LookLoader
 from live.upgrades import engine_acceptance
 

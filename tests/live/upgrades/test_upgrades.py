@@ -21,7 +21,8 @@ from engines.cache.cache_entry import verdict
 from engines.runtime.base import Engine
 from engines.runtime.openvino import int8_graph
 from engines.runtime.selector import open_engine
-from engines.styles import Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import Style
 from live.control.controls import Command
 from live.portrait import portrait_bgr
 from live.tracking.face_mesh import FaceMeshTracker

@@ -15,7 +15,7 @@ from support.upgrade_parts import Show, gone, keyed, ordered, until
 from engines.build import failed_builds
 from engines.build.build_process import BuildProcess
 from engines.looks_file import load_looks
-from engines.styles import load_style
+from engines.style_lookup import load_style
 from live.options import LiveOptions
 from live.session import Session
 from live.sinks.virtual_camera import VirtualCameraSink

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from support.upgrade_parts import Show, ordered
 
-from engines.styles import load_style
+from engines.style_lookup import load_style
 
 LIPS = "lips-glaze"
 LATE = 2.0  # times the usual gap

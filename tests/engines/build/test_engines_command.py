@@ -13,16 +13,17 @@ from support.root import ROOT
 from typer.testing import CliRunner
 
 from engines import paths
+from engines.build.engines_command import engines
 from engines.build.styles_in_use import styles_in_use
 from engines.cache import cache_entry, engine_cache
-from engines.engines_command import engines
 from engines.errors import LookError
 from engines.looks import Layer, Look
 from engines.looks_file import load_looks, user_file
 from engines.runtime import autotune_choice
 from engines.runtime.openvino import int8_graph
 from engines.runtime.openvino.converted_graph import cached_graph_key
-from engines.styles import SHIPPED, Style, load_style
+from engines.style_lookup import load_style
+from engines.styles import SHIPPED, Style
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +115,7 @@ def test_only_one_of_two_processes_reports_a_build(tmp_path: Path) -> None:
 import sys, time
 from pathlib import Path
 from engines.cache import cache_lock
-from engines.engines_command import engines
+from engines.build.engines_command import engines
 from engines.runtime.openvino import converted_graph, int8_graph
 int8_graph.nncf_installed = lambda: False
 waits, real, hold = Path(sys.argv[1]), converted_graph.convert_style, cache_lock.hold_lock
