@@ -1,1 +1,1 @@
-"""Is this engine good enough, here?"""
+"""Calibration: comparison of engines with the FP32 reference, autotuning, evaluation, the train command."""

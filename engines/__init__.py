@@ -1,1 +1,1 @@
-"""Everything that makes or runs a network."""
+"""Generators, drawing, regions, runtimes, engine cache, training, styles and looks."""

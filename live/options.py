@@ -118,7 +118,7 @@ class LiveOptions(_FromSettings):
     obs: Annotated[
         bool,
         Option(
-            "--obs/--no-obs", help="Let scenes of OBS select looks, and looks scenes, as [obs] in the settings says."
+            "--obs/--no-obs", help="Scenes of OBS select looks, and looks scenes, by the table [obs] of the settings."
         ),
     ] = False
     only: Annotated[
@@ -194,17 +194,20 @@ class ApplyOptions(_FromSettings):
     cluster: Annotated[
         str | None,
         Option(
-            metavar="auto|ADDRESS", help="Do files and segments of long films on a Ray cluster; auto is the one here."
+            metavar="auto|ADDRESS",
+            help="Process files and film segments on a Ray cluster; auto is that of this machine.",
         ),
     ] = None
     report: Annotated[Path | None, Option(help="Write throughput and times of the run to this JSON file.")] = None
     prometheus: Annotated[Path | None, Option(help="Of a folder: write the same for Prometheus to this text file.")] = (
         None
     )
-    log: Annotated[str, Option(parser=parse_log, metavar="text|json", help="Of a folder: form of the lines.")] = "text"
-    again: Annotated[bool, Option("--again", help="Of a folder: also do files that are done and have not changed.")] = (
-        False
+    log: Annotated[str, Option(parser=parse_log, metavar="text|json", help="Of a folder: format of the messages.")] = (
+        "text"
     )
+    again: Annotated[
+        bool, Option("--again", help="Of a folder: also process files that are done and have not changed.")
+    ] = False
     runtime: _Runtime = "auto"
     network: _Network = "embedded"
     looks_file: _LooksFile = None

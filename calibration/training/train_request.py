@@ -75,13 +75,15 @@ class TrainRequest:
     blemished: Annotated[int | None, Option(min=0, max=50, help="Blemished pairs.", show_default="1 for retouch")] = (
         None
     )
-    threads: Annotated[int | None, Option(min=1, max=256, help="Threads; as many give the same weights.")] = None
+    threads: Annotated[int | None, Option(min=1, max=256, help="Threads; the same number gives the same weights.")] = (
+        None
+    )
     processes: Annotated[int, Option(min=1, max=256, help="Processes in which the teacher draws.")] = 2
     nodes: Annotated[
-        int | None, Option(min=1, max=1000, help="Machines: those of torchrun, or with --cluster of Ray.")
+        int | None, Option(min=1, max=1000, help="Number of machines, of torchrun, or with --cluster of Ray.")
     ] = None
     cluster: Annotated[
-        str | None, Option(metavar="auto|ADDRESS", help="Train on a Ray cluster; auto is the one here.")
+        str | None, Option(metavar="auto|ADDRESS", help="Train on a Ray cluster; auto is that of this machine.")
     ] = None
 
     def __post_init__(self) -> None:
@@ -92,7 +94,7 @@ class TrainRequest:
             raise OptionsError(f"style {self.name!r}", "not a name for a style", "use small letters, digits, hyphens")
         regions = (*FACE_REGIONS, *FRAME_REGIONS)
         if self.region not in regions:
-            raise OptionsError(f"region {self.region!r}", "there is no such", f"use {', '.join(regions)}")
+            raise OptionsError(f"region {self.region!r}", "there is no such region", f"use {', '.join(regions)}")
         own = (self.before, self.after, self.photos, self.drawings)
         if self.swaps:
             check_swap(self.name, self.start_from, self.to, self.consent_of or (), ())

@@ -26,7 +26,7 @@ class _Residual(nn.Module):
 class FaceNet(nn.Module):
     """Maps aligned face crops to embeddings whose squared distances tell persons apart (arXiv:1503.03832).
 
-    0.6 M parameters and 0.09 GMAC for a crop of 112x112 pixels. The last map is reduced by one weight for each place
+    0.69 M parameters and 0.09 GMAC for a crop of 112x112 pixels. The last map is reduced by one weight for each place
     and channel, as in MobileFaceNet (arXiv:1804.07573): the places of an aligned face differ in importance.
     """
 

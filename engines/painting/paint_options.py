@@ -49,7 +49,9 @@ class PaintOptions:
             ("only", self.only, ("", "person", "room")),
         ):
             if value not in known:
-                raise OptionsError(f"--{name} {value}", "there is no such", f"use {' or '.join(filter(None, known))}")
+                raise OptionsError(
+                    f"--{name} {value}", "there is no such value", f"use {' or '.join(filter(None, known))}"
+                )
         if not self.content + self.style:
             raise OptionsError("--content 0 --style 0", "nothing is left to paint", "give one of them a weight")
         _ = self.layer_weights

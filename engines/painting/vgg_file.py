@@ -174,7 +174,7 @@ def _usual_input(file: Path, named: Mapping[str, Tensor]) -> str:
 def _as_vgg(named: Mapping[str, Tensor], asked: str, input_kind: str) -> VggWeights:
     """Return the convolutions in their order. Raises OptionsError if they are not those of VGG-16 or VGG-19."""
     if input_kind not in INPUTS:
-        raise OptionsError(f"--input {shown(input_kind)}", "there is no such", f"use {', '.join(INPUTS)}")
+        raise OptionsError(f"--input {shown(input_kind)}", "there is no such value", f"use {', '.join(INPUTS)}")
     stems = sorted({name.rpartition(".")[0] for name in named if name.endswith(".weight")}, key=_by_number)
     layers = [(named[f"{stem}.weight"], named[f"{stem}.bias"]) for stem in stems
               if f"{stem}.bias" in named and named[f"{stem}.weight"].ndim == 4]  # fmt: skip

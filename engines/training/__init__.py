@@ -1,1 +1,1 @@
-"""How the shipped weights were made, and yours can be."""
+"""Training of generators: methods, data, losses, metrics and checkpoints."""

@@ -15,8 +15,8 @@ _BRIGHTER, _CONTRAST, _HUE = 0.1, 0.35, 0.25
 def augmented(pictures_rgb: Tensor, chance: Tensor) -> Tensor:
     """Turn, mirror, move, enlarge and recolour pictures; each kind of change is applied with a probability below 1.
 
-    As each change is undone by none of its own chances and is skipped at times, the distribution of the pictures can
-    still be told from that of the changed ones: section 2.2 of the paper.
+    Each change is skipped with a positive probability, so the distribution of the unchanged pictures follows from that
+    of the changed ones, and samples show no changes: section 2.2 of the paper.
 
     Args:
         pictures_rgb: (N, 3, H, W) in 0..1; gradients pass through.

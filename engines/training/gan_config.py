@@ -38,7 +38,7 @@ class GanConfig(TrainConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.gan not in GAN_KINDS:
-            raise OptionsError(f"GAN kind {self.gan!r}", "there is no such", f"use {', '.join(GAN_KINDS)}")
+            raise OptionsError(f"GAN kind {self.gan!r}", "there is no such value", f"use {', '.join(GAN_KINDS)}")
         if self.gan == "wgan" and self.spectral:
             do = "use --gan wgan without --spectral, or --gan hinge"
             raise OptionsError("--gan wgan --spectral", "clipping and spectral norm both limit the weights", do)

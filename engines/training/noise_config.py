@@ -27,15 +27,15 @@ class NoiseConfig(GanConfig):
     side_px: Annotated[int, Option("--size", help="Width and height of the pictures, pixels.", min=8, max=256)] = 32
     steps: Annotated[int, Option(help="Training steps.", min=1, max=10**9)] = 20_000
     batch: Annotated[int, Option(help="Batch size.", min=1)] = 32
-    gan: Annotated[str, Option(help="Adversarial loss, as of --method.")] = "vanilla"
-    critic_steps: Annotated[int, Option("--critic-steps", help="Discriminator steps in a step.", min=1, max=20)] = 1
+    gan: Annotated[str, Option(help="Adversarial loss; by default that of --method.")] = "vanilla"
+    critic_steps: Annotated[
+        int, Option("--critic-steps", help="Discriminator updates for each generator update.", min=1, max=20)
+    ] = 1
     grow: Annotated[float, Option(help="Part of the steps in which the networks grow.", min=0, max=1)] = 0.0
     mixing: Annotated[float, Option(help="Chance of two styles in a picture.", min=0, max=1)] = 0.0
     path: Annotated[float, Option(help="Weight of the path length.", min=0)] = 0.0
-    auxiliary: Annotated[float, Option(help="With labels: weight of telling the class, as ACGAN.", min=0)] = 0.0
-    ada: Annotated[float, Option(help="Sign of real pictures that augmentation holds, 0.6; 0: off.", min=0, max=1)] = (
-        0.0
-    )
+    auxiliary: Annotated[float, Option(help="With labels: weight of the classification loss (ACGAN).", min=0)] = 0.0
+    ada: Annotated[float, Option(help="Adaptive augmentation: target sign of real logits; 0: off.", min=0, max=1)] = 0.0
     mirror: Annotated[bool, Option("--mirror/--no-mirror", help="Mirror half of the pictures.")] = False
     r1_every: int = 8
     path_every: int = 4

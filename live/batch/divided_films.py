@@ -97,7 +97,7 @@ class DividedFilms:
                     yield from self._ended(film, queue, progress)
 
     def _ended(self, film: _Film, queue: deque[Item], progress: BatchProgress) -> Iterator[Record]:
-        """Yield the record of a film whose segments are all done, or let what is to be done before come next."""
+        """Yield the record of a film whose segments are all done, or put the items that it still needs in front."""
         more, finished = self._finished(film)
         progress.add(more)
         queue.extendleft(reversed(more))
@@ -178,7 +178,7 @@ class DividedFilms:
         return list(film.seams.values())
 
     def _whole(self, film: _Film) -> tuple[list[Item], None]:
-        """Give up the segments of a film: it is done like a short one, which also says what is wrong with it."""
+        """Discard the segments of a film and process it as a whole, which also reports its errors."""
         self._forget(film)
         return [film.item], None
 

@@ -56,7 +56,7 @@ def probe(order: WorkOrder) -> dict[str, tuple[str, str]]:
 
 @functools.cache
 def _thread(node_cores: int, node: str) -> ThreadPoolExecutor:
-    """Return the one thread that does all files of this process, as the tracker wants it.
+    """Return the one thread that does all files of this process, because the tracker must be called from one thread.
 
     It is kept to a core of its own if all cores of the machine are the node's.
     """
@@ -68,7 +68,7 @@ def _thread(node_cores: int, node: str) -> ThreadPoolExecutor:
 
 
 def _take_core(node: str) -> None:
-    """Keep this thread to a core that no other process of the node has taken; the name of a socket stands for it."""
+    """Keep this thread to a core that no other process of the node has taken; an abstract socket is its lock."""
     cores = usable_cores()
     for core in range(cores):
         taken = socket.socket(socket.AF_UNIX)

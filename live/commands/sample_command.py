@@ -81,7 +81,7 @@ def _check(
 
     interpolate, film = interpolate_and_film
     if noise not in NOISES:
-        raise OptionsError(f"--noise {noise}", "there is no such", f"use {', '.join(NOISES)}")
+        raise OptionsError(f"--noise {noise}", "there is no such value", f"use {', '.join(NOISES)}")
     if interpolate != film:
         raise OptionsError(
             "--interpolate and --film", "one of them is missing", "give both: --interpolate 1 2 --film a.mp4"

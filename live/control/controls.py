@@ -1,7 +1,7 @@
 """The settings that change while the program runs, and the commands that change them.
 
-`Controls` is the only mutable state. Keys and `veneer ctl` apply a `Command`; the pipeline reads one frozen
-`ControlState` at the start of each frame.
+`Controls` holds the settings that change during a run. Keys and `veneer ctl` apply a `Command`; the pipeline reads one
+frozen `ControlState` at the start of each frame.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ class Pipeline:
                 self._rendered.set()
             with contextlib.suppress(Exception):
                 self._renderer.close()
-            if self._renderer_hangs:  # it does no longer, and nothing waits for it
+            if self._renderer_hangs:  # the blocked call has returned, after `run` ended
                 self._close_looks()
 
     def _render_frames(self) -> None:

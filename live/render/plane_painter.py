@@ -92,7 +92,7 @@ class _Sheet:
     def drawn(self, area: Box, mask: ImageU8 | None, below: PlaneRegion, heads: Sequence[PlaneRegion]) -> ImageU8:
         """Return an area of the frame with the drawing laid over it, but without eyes and mouths.
 
-        Large planes are drawn at half the frame's resolution: what is enlarged even so stays as sharp.
+        Large planes are drawn at half the frame's resolution: they are enlarged in any case, so no sharpness is lost.
 
         Args:
             mask: (h, w) uint8 of the area; None for everywhere.

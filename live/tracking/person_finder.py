@@ -215,7 +215,7 @@ class PersonFinder:
             self._closer += half_boxes(part, self._frame_wh)
 
     def _fade(self, at_s: float) -> None:
-        """Let what is not searched again fade with time, and forget what has faded."""
+        """Reduce the weight of persons that were not found again, and remove those below the threshold."""
         for key, seen in tuple(self._seen.items()):
             if key[0] not in _SEARCHED_AGAIN and abs(at_s - seen.at_s) >= _FADE_INTERVAL_S:
                 self._seen[key] = seen.faded(at_s)

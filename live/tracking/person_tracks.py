@@ -61,7 +61,7 @@ class _Track:
         return moved
 
     def forget(self, at_s: float) -> None:
-        """Be unsure from now on."""
+        """Discard the decision and its votes."""
         self.votes, self.name, self.judged, self.judge_s = [], None, 0, at_s
 
     def vote(self, name: str | None, at_s: float) -> None:

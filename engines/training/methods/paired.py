@@ -94,7 +94,7 @@ class PairedConfig(TrainConfig):
             ("optimiser", self.optimiser, OPTIMISERS),
         ):
             if value not in known:
-                raise OptionsError(f"{name} {value!r}", "there is no such", f"use {', '.join(known)}")
+                raise OptionsError(f"{name} {value!r}", "there is no such value", f"use {', '.join(known)}")
         if self.l1 + self.gradient + self.perceptual + self.adversarial == 0:
             raise OptionsError("loss weights", "all losses are switched off", "give --l1 or another one a weight")
         if self.perceptual and self.vgg is None:
