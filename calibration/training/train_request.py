@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -20,6 +20,9 @@ from engines.paths import portraits_dir
 from engines.training.config import TrainConfig
 from engines.training.methods import FROM_NOISE
 from engines.training.teachers import TEACHERS
+
+if TYPE_CHECKING:
+    from engines.training.data.labelled_pictures import Labels
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _RESERVED = ("lips", "shade")
@@ -237,10 +240,8 @@ class TrainRequest:
             got = f"{spec.name} returns {'planes' if output == 'planes' else 'pictures'}"
             do = f"use --teacher {' or '.join(PLANE_TEACHERS)} with --generator {PLANES_GENERATOR}, and only these two"
             raise OptionsError(f"training of {self.name!r} from {self.teacher or 'pairs'}", got, do)
-        if self.labels is not None:
-            from engines.training.data.labelled_pictures import read_labels
-
-            arguments["classes"] = read_labels(self.labels).length
+        if (labels := self.read_labels()) is not None:
+            arguments["classes"] = labels.length
         if output == "change" and "change" in spec.arguments:
             arguments["change"] = True
         self._check_region_size(spec, arguments)
@@ -253,6 +254,14 @@ class TrainRequest:
         known = {field.name for field in fields(config_class)}
         values |= {**given, "generator_args": arguments}
         return {name: value for name, value in values.items() if name in known}
+
+    def read_labels(self) -> Labels | None:
+        """Return the table of labels without rows that have no picture. Raises OptionsError if it is not usable."""
+        if self.labels is None or self.photos is None:
+            return None
+        from engines.training.data.labelled_pictures import read_labels
+
+        return read_labels(self.labels).only({path.stem for path in self.photos.rglob("*")})
 
     def _chosen_preset(self, presets: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
         usual = presets.get("", {})  # of a method whose values differ from its config's

@@ -30,7 +30,7 @@ from engines.training.checkpoints.checkpoint import prepare_folder
 from engines.training.checkpoints.overwriting import Overwriting
 from engines.training.checkpoints.resume import load_run
 from engines.training.config import TrainConfig
-from engines.training.data.labelled_pictures import LabelledPictures, open_labelled, random_labelled, read_labels
+from engines.training.data.labelled_pictures import LabelledPictures, open_labelled, random_labelled
 from engines.training.data.paired_dataset import PairedDataset, open_pairs, terms_of
 from engines.training.data.person_faces import SwapFaces, random_faces
 from engines.training.data.picture_pairs import Skipped
@@ -80,7 +80,6 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
     fabric = make_fabric(to_train.precision, nodes=request.nodes)
     trial = method_class(to_train, _random_data(method_class, to_train))
     check_training(trial, fabric, start_from="" if request.resume else request.base_style)
-    overwriting.discard([request.folder])
     cache = request.folder / "pairs.u8"
     try:
         data: Any = None
@@ -98,6 +97,8 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
         data = fabric.broadcast(data)
         fabric.barrier()  # all have opened the pairs; a finished training that is resumed deletes them at once
         method = method_class(config, data)
+        if fabric.is_global_zero:  # only now: data that cannot be used leave an earlier training as it is
+            overwriting.discard([request.folder])
         _train(request, method, fabric, console)
         if request.groups is not None:
             train_groups(request, method.with_config(to_train), fabric, console, save_outcome)
@@ -202,14 +203,14 @@ def _random_data(
 def _read_pictures(request: TrainRequest, config: TrainConfig, console: Console) -> LabelledPictures:
     """Read the pictures of a network from noise and their labels; a region of faces is cut first."""
     assert request.photos is not None
-    labels, folder = None if request.labels is None else read_labels(request.labels), request.photos
+    labels, folder, most = request.read_labels(), request.photos, request.max_photos
     if request.region in FACE_REGIONS:
         _cut_faces(request, config.seed, console)
-        folder = request.regions
+        folder, most = request.regions, None  # chosen before they were cut
         labels = labels and labels.of_regions(request.kind)
     with counting_bar(console, "reading", "pictures") as advance:
         side_px, terms = int(getattr(config, "side_px", _SIDE_PX)), terms_of(request.photos)
-        pictures, skipped = open_labelled(folder, side_px, labels, terms, advance)
+        pictures, skipped = open_labelled(folder, side_px, labels, terms, advance, most=most, seed=config.seed)
     _print(console, skipped.line())
     return pictures
 

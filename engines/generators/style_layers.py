@@ -93,9 +93,13 @@ class Styled(nn.Module):
 
     @torch.no_grad()
     def mean_style(self, label: Tensor | None = None) -> Tensor:
-        """Return the mean style, (latent,): that of the training, or of 4096 draws if it is not known."""
+        """Return the mean style, (latent,): that of the training, or of 4096 draws.
+
+        Args:
+            label: (1, classes): the mean of this label, by draws; the training's is of all labels.
+        """
         average = self.get_buffer("average_w")
-        if bool(average.any()):
+        if label is None and bool(average.any()):
             return average
         noise = torch.randn((4096, self.latent), generator=torch.Generator().manual_seed(0)).to(average)
         return self.mapped(noise, None if label is None else label[:1].expand(4096, -1)).mean(0)

@@ -6,6 +6,7 @@ runs nothing. It is read twice: first without memory for the tensors, to compare
 
 from __future__ import annotations
 
+import argparse
 import re
 import warnings
 import zipfile
@@ -25,6 +26,9 @@ _MAX_STRUCTURE_BYTES = 32_000_000  # the pickle without the tensors; that of a l
 _MAX_TENSORS, _MAX_DEPTH, _MAX_NAME = 20_000, 5, 300
 _DO = "name a checkpoint as its program saves it: a .pt, .pth, .model or .safetensors file"
 _CODE = "it holds code or objects beside tensors, which are not loaded"
+
+# The options of a training, which programs save beside the weights. No code of it runs.
+_PLAIN_OBJECTS: list[Any] = [argparse.Namespace]
 
 _REFUSED = re.compile(r"GLOBAL (\S+)")
 
@@ -91,7 +95,7 @@ def _read_pickle(path: Path, size: int) -> Any:
     is_archive = zipfile.is_zipfile(path)
     if is_archive:
         _check_archive(path, size)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.serialization.safe_globals(_PLAIN_OBJECTS):
         warnings.simplefilter("ignore")  # about the age of the format
         with FakeTensorMode():  # tensors have shapes, and no memory
             claimed = torch.load(path, map_location="cpu", weights_only=True)

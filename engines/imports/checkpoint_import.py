@@ -64,7 +64,7 @@ def import_checkpoint(
         save_file(state, path)
 
     write_style(card, ".safetensors", write, portraits_dir() if from_noise else None)
-    others = [group for group in groups if group != fit.group and fit.group]
+    others = [group for group in groups if group and fit.group and group != fit.group]
     also = f"; it also holds {', '.join(others[:5])}: --part takes another one" if others else ""
     what = f"{fit.group} of {source.name}" if fit.group else source.name
     return f"{what} is {fit.generator}, {card['parameters']} weights, {card['gmac']} GMAC{also}"

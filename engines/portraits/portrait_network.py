@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from engines.generators import registry
 from engines.generators.weights_file import load_weights, shapes_only
 from engines.paths import portraits_dir
 from engines.text import did_you_mean, first_line
+from engines.training.data.labelled_pictures import label_of
 from engines.untrusted_files import read_json, shown
 
 if TYPE_CHECKING:
@@ -40,11 +42,16 @@ class PortraitNetwork:
 
         return isinstance(self.net, Styled)
 
-    def label(self, asked: str) -> Tensor | None:
-        """Return the label, (1, classes), of "VALUE" or "ATTRIBUTE=VALUE,..."; None for a network without labels.
+    def labels(self, asked: str, seeds: Sequence[int]) -> Tensor | None:
+        """Return a label for each picture, (N, classes); None for a network without labels.
+
+        Args:
+            asked: "VALUE" or "ATTRIBUTE=VALUE,..."; attributes that are left out have a random value.
+            seeds: Of the pictures.
 
         Raises OptionsError if a value is unknown, or the network has no labels.
         """
+        import numpy as np
         import torch
 
         if not self.attributes:
@@ -61,8 +68,12 @@ class PortraitNetwork:
                 do = f"use {', '.join(known)}" if known else f"attributes are {', '.join(self.attributes)}"
                 raise OptionsError(f"--class {shown(part)}", "there is no such label", do)
             chosen[name] = value
-        ones = [float(chosen.get(name) == one) for name, values in self.attributes.items() for one in values]
-        return torch.tensor([ones])
+        rows = []
+        for seed in seeds:
+            random = np.random.default_rng(seed)
+            drawn = {name: values[random.integers(len(values))] for name, values in self.attributes.items()}
+            rows.append(label_of(self.attributes, {**drawn, **chosen}))
+        return torch.from_numpy(np.stack(rows))
 
 
 def load_portraits(name: str) -> PortraitNetwork:

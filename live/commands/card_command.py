@@ -10,8 +10,11 @@ from typer import Option
 
 def card(
     source: Annotated[str, Option("--from", metavar="NAME", help="A network of veneer train --method ...")] = "",
-    seed: Annotated[int, Option(help="Which of its portraits.", min=0)] = 0,
+    seed: Annotated[int, Option(help="Which of its portraits.", min=0, max=2**32 - 1)] = 0,
     truncation: Annotated[float, Option(help="1: all of its variety; 0: the mean picture.", min=0, max=1)] = 1.0,
+    wanted: Annotated[
+        str, Option("--class", metavar="LABEL", help="VALUE, or ATTRIBUTE=VALUE,...", show_default="a random label")
+    ] = "",
     reset: Annotated[bool, Option("--reset", help="Show the card of the program again.")] = False,
 ) -> None:
     """Choose the picture of the still card: of panic, and of looks without a face.
@@ -35,6 +38,9 @@ def card(
     from engines.portraits.portrait_network import load_portraits
 
     network = load_portraits(source)
-    made = sampler.pictures(network, sampler.drawn_latents(network, 1, seed), network.label(""), truncation)
+    if truncation != 1 and not network.styled:
+        raise OptionsError("--truncation", f"{source} has no styles", "use a stylegan or stylegan2 network")
+    labels = network.labels(wanted, [seed])
+    made = sampler.pictures(network, sampler.drawn_latents(network, [seed]), labels, truncation)
     write_picture(file, card_with(made[0][..., ::-1].copy()))
     typer.echo(f"card: {source}, seed {seed}: {file}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,11 @@ class Labels:
         """Length of a label: one number for each value of each attribute."""
         return label_length(self.attributes)
 
+    def only(self, names: Collection[str]) -> Labels:
+        """Return the rows of these pictures, with the values that occur in them; all rows if none is of them."""
+        rows = {name: row for name, row in self.rows.items() if name in names} or self.rows
+        return Labels(_attributes(tuple(self.attributes), rows), rows)
+
     def of_regions(self, kind: str) -> Labels:
         """Return the same table for regions that were cut from the pictures, which are named NAME.KIND."""
         return Labels(self.attributes, {f"{name}.{kind}": row for name, row in self.rows.items()})
@@ -54,6 +59,10 @@ def label_of(attributes: Mapping[str, tuple[str, ...]], values: Mapping[str, str
     return np.array([number for part in ones for number in part], np.float32)
 
 
+def _attributes(names: Sequence[str], rows: Mapping[str, tuple[str, ...]]) -> Attributes:
+    return {name: tuple(sorted({row[i] for row in rows.values()})) for i, name in enumerate(names)}
+
+
 def read_labels(file: Path) -> Labels:
     """Read a table: the column `file`, and a column for each attribute.
 
@@ -66,7 +75,7 @@ def read_labels(file: Path) -> Labels:
     if "file" not in (table.fieldnames or ()) or not names:
         raise OptionsError(f"--labels {file}", "no column file, or no other column beside it", _DO)
     rows = {Path(row["file"] or "").stem: tuple((row[name] or "").strip() for name in names) for row in table}
-    attributes = {name: tuple(sorted({row[i] for row in rows.values()})) for i, name in enumerate(names)}
+    attributes = _attributes(names, rows)
     crowded = [name for name, values in attributes.items() if len(values) > _MAX_VALUES]
     if crowded or not rows:
         got = f"column {shown(crowded[0])} has more than {_MAX_VALUES} values" if crowded else "no row in it"
@@ -110,7 +119,14 @@ class LabelledPictures:
 
 
 def open_labelled(
-    folder: Path, side_px: int, labels: Labels | None, terms: str, on_picture: Callable[[int], None]
+    folder: Path,
+    side_px: int,
+    labels: Labels | None,
+    terms: str,
+    on_picture: Callable[[int], None],
+    *,
+    most: int | None = None,
+    seed: int = 0,
 ) -> tuple[LabelledPictures, Skipped]:
     """Read the pictures of a folder, cut to a square in their middle.
 
@@ -120,12 +136,17 @@ def open_labelled(
         labels: Pictures that are not in the table are skipped.
         terms: The terms of use.
         on_picture: Called with the number of all pictures after each.
+        most: Use at most this many pictures, chosen by the seed.
+        seed: Of the choice.
 
     Raises:
-        OptionsError: The folder is missing, or fewer than `MIN_PICTURES` can be used.
+        OptionsError: The folder is missing, fewer than `MIN_PICTURES` can be used, or none has one of the labels.
     """
     skipped, names, pictures = Skipped(), list[str](), list[ImageU8]()
     files = pictures_in(folder, skipped)
+    if most is not None and most < len(files):
+        order = np.random.default_rng(seed).permutation(len(files))[:most]
+        files = {name: files[name] for name in (list(files)[i] for i in sorted(order))}
     for name, path in files.items():
         on_picture(len(files))
         if labels is not None and name not in labels.rows:
@@ -143,8 +164,12 @@ def open_labelled(
         raise OptionsError(f"pictures in {folder}", got, f"{do}; labels belong to pictures by their names")
     attributes = {} if labels is None else labels.attributes
     rows = [() if labels is None else labels.rows[name] for name in names]
-    made = [label_of(attributes, dict(zip(attributes, row, strict=True))) for row in rows]
-    return LabelledPictures(tuple(names), np.stack(pictures), np.stack(made), attributes, terms), skipped
+    made = np.stack([label_of(attributes, dict(zip(attributes, row, strict=True))) for row in rows])
+    values = [f"{name}={value}" for name, known in attributes.items() for value in known]
+    if unused := [value for value, used in zip(values, made.any(0), strict=True) if not used]:
+        got = f"no usable picture has the label {shown(unused[0])}"
+        raise OptionsError(f"labels of {folder}", got, "add such pictures, or remove the label from the table")
+    return LabelledPictures(tuple(names), np.stack(pictures), made, attributes, terms), skipped
 
 
 def random_labelled(side_px: int, classes: int, count: int = 8) -> LabelledPictures:

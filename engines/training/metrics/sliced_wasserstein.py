@@ -42,7 +42,8 @@ def swd_by_level(
     sets = []
     for pictures in (ones, others):
         rng = np.random.default_rng(seed)
-        sets.append(_descriptors([pictures[i % len(pictures)] for i in range(count)], rng))
+        chosen = [pictures[i * len(pictures) // count] for i in range(count)]  # evenly, as they may be sorted
+        sets.append(_descriptors(chosen, rng))
     rng = np.random.default_rng(seed + 1)
     return [1000 * _distance(one, other, rng) for one, other in zip(*sets, strict=True)]
 

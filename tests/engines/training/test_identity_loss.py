@@ -105,6 +105,14 @@ def test_wasserstein_distance_grows_with_the_difference() -> None:
     assert sliced_wasserstein(noise, smooth) == far, "the same seed gives the same number"
 
 
+def test_wasserstein_distance_sees_all_of_sorted_pictures() -> None:
+    """Both sets hold the same dark and bright pictures; one of them is sorted, and longer than what is compared."""
+    rng = np.random.default_rng(3)
+    small = [np.full((16, 16, 3), level, np.uint8) + rng.integers(0, 9, (16, 16, 3), np.uint8) for level in (20, 220)]
+    mixed_set, sorted_set = [small[i % 2] for i in range(400)], [small[0]] * 200 + [small[1]] * 200
+    assert sliced_wasserstein(mixed_set, sorted_set) < 0.2 * sliced_wasserstein(mixed_set, sorted_set[:200])
+
+
 def test_wasserstein_distance_of_shifted_values() -> None:
     """One direction in one dimension: the distance of sorted values, computed here a second time."""
     from engines.training.metrics.sliced_wasserstein import _distance
