@@ -26,11 +26,14 @@ LOWER_LIP = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
 BROWS = ([55, 65, 52, 53, 46, 70, 63, 105, 66, 107], [285, 295, 282, 283, 276, 300, 293, 334, 296, 336])
 NOSTRILS = ([240, 79, 239, 20], [460, 309, 459, 250])  # from the wing to the middle
 _CHEEKS = [50, 280, 205, 425, 117, 346, 187, 411, 151, 108, 337]
+_SIDES = ([0, 2, 4, 6], [1, 3, 5, 7])  # of `_CHEEKS`
 _NOSE = [1, 4, 5]
+_WINGS = [2, 98, 327]
 _LIPS = [0, 37, 267, 17, 84, 314]
 _CHIN = [175, 171, 396, 140, 369]
 # fmt: on
 MOUTH_CORNERS = (61, 291)
+_GREY_CHROMA = 5.0  # of skin: below it, a picture has no colours to compare
 _IRIS_SPOTS = np.array([[0.55, 0.1], [-0.55, 0.1], [0.5, 0.4], [-0.5, 0.4], [0, 0.6]])  # without the catchlight
 _ALIKE = 0.8  # how far the brows, and the irises, of one person are alike
 _FAINT_BROW = 0.3  # even the palest brows are drawn
@@ -110,32 +113,40 @@ def _measured(frame_bgr: NDArray[np.uint8], points_xy: Points) -> Floats:
         *((xy[IRISES[side][0]] + radii_px[side] * _IRIS_SPOTS, 0.1 * radii_px[side]) for side in (0, 1)),
         *((creases[side] - 0.1 * eye_px[side] * down[side], 0.02 * unit_px) for side in (0, 1)),
         *((creases[side], 0.02 * unit_px) for side in (0, 1)),
+        *((xy[LOWER_LIDS[side][2:7]] + 0.35 * eye_px[side] * down[side], 0.05 * unit_px) for side in (0, 1)),
         *(((xy[BROWS[side][:5]] + xy[BROWS[side][:4:-1]]) / 2, 0.04 * unit_px) for side in (0, 1)),
         (xy[[*NOSTRILS[0], *NOSTRILS[1]]], 0.02 * unit_px),
         (xy[_NOSE], 0.1 * unit_px),
+        (xy[_WINGS], 0.05 * unit_px),
         (xy[_CHIN], 0.05 * unit_px),
         (xy[_LIPS], 0.05 * unit_px),
         ((upper + lower) / 2, 0.03 * unit_px),
         *((upper + part * (lower - upper), 0.03 * unit_px) for part in (0.3, 0.5, 0.7)),
     ]
     sampled = _sampled(frame_bgr, places)
-    skin, irises, above, crease, brows, (nostrils, nose, chin, lips, middle) = (
-        sampled[0], sampled[1:3], sampled[3:5], sampled[5:7], sampled[7:9], sampled[9:14]
+    skin, irises, above, crease, below, brows, (nostrils, nose, wings, chin, lips, middle) = (
+        sampled[0], sampled[1:3], sampled[3:5], sampled[5:7], sampled[7:9], sampled[9:11], sampled[11:17]
     )  # fmt: skip
     skin_lab = skin[np.argsort(skin[:, 0])[2:-2]].mean(0)
     level = max(float(skin_lab[0]), 1.0)
     iris_lab = [_iris_lab(iris) for iris in irises]
-    visible = [smooth_step(level - float(iris[0]), 0.05 * level, 0.2 * level) for iris in iris_lab]
+    dark = [smooth_step(level - float(iris[0]), 0.05 * level, 0.2 * level) for iris in iris_lab]
+    cheeks = [np.median(skin[side], 0) for side in _SIDES]  # light of another colour may come from one side
+    uncovered = _uncovered_eyes(above, below, cheeks)
+    visible = [dark[side] * uncovered[side] for side in (0, 1)]
     if min(visible) > 0:  # light from the side, rather than the iris, makes them differ
         iris_lab = [(1 - _ALIKE) * iris + _ALIKE * (iris_lab[0] + iris_lab[1]) / 2 for iris in iris_lab]
     creased = [smooth_step(float((above[side] - crease[side])[:, 0].mean()), 0.0, 8.0) for side in (0, 1)]
     brow = [smooth_step(1 - float(one[:, 0].mean()) / level, 0.05, 0.5) for one in brows]
-    bare_nose, bare_chin = (_likeness(part, skin_lab) for part in (nose, chin))
+    bare_chin = _likeness(chin, skin_lab) * _bareness(chin, skin_lab)
     bare_chin *= 1 - smooth_step(1 - float(chin[:, 0].mean()) / level, 0.3, 0.6)  # a beard is dark
     darkest = np.mean([nostrils[:4, 0].min(), nostrils[4:, 0].min()])
-    dark_nostrils = max(0.5 * bare_nose, smooth_step(1 - float(darkest) / level, 0.08, 0.3))
+    dark_nostrils = max(0.5 * _likeness(nose, skin_lab), smooth_step(1 - float(darkest) / level, 0.08, 0.3))
+    dark_nostrils *= _bareness(wings, skin_lab) * smooth_step(float(wings[:, 0].max()) / level, 0.1, 0.25)
     line = smooth_step(float(lips[:, 0].mean() - middle[:, 0].mean()), -3.0, 4.0)
-    mouth = line, *_inside_mouth(np.stack(sampled[14:]), skin_lab)
+    teeth, gap, inside = _inside_mouth(np.stack(sampled[17:]), skin_lab)
+    seen = _bareness(lips, skin_lab)
+    mouth = seen * line, seen * teeth, seen * gap, inside
     pairs = np.concatenate(
         (creased, visible, [max(brow[side], max(_ALIKE * max(brow), _FAINT_BROW) * visible[side]) for side in (0, 1)])
     )
@@ -156,6 +167,36 @@ def _inside_mouth(samples: Floats, skin_lab: Floats) -> tuple[float, float, floa
 def _likeness(samples: Floats, skin_lab: Floats) -> float:
     """Return how much a part of the face has the skin's colour, whatever the light, 0..1."""
     return 1 - smooth_step(float(np.hypot(*(samples.mean(0) - skin_lab)[1:])), 10.0, 20.0)
+
+
+def _uncovered_eyes(above: Sequence[Floats], below: Sequence[Floats], cheeks: Sequence[Floats]) -> tuple[float, float]:
+    """Return whether skin is seen around each eye, 0..1: neither is it around dark glasses, nor around mirrored ones.
+
+    Args:
+        above: Samples over each eye, (N, 3) CIE Lab.
+        below: Samples under each eye.
+        cheeks: The skin beside it, (3,): light of another colour may come from one side.
+    """
+    light, tone = list[float](), list[float]()
+    for upper, lower, skin in zip(above, below, cheeks, strict=True):
+        light.append(max(float(np.median(upper[:, 0])), float(lower[:, 0].max())) / max(float(skin[0]), 1.0))
+        tone.append(max(_tone(np.median(part, 0), skin) for part in (upper, lower)))
+    both = min(smooth_step(max(light), 0.42, 0.52), smooth_step(max(tone), 0.12, 0.28))  # glasses are before both eyes
+    right, left = (both * smooth_step(one, 0.2, 0.33) for one in light)
+    return right, left
+
+
+def _bareness(samples: Floats, skin_lab: Floats) -> float:
+    """Return whether a part of the face has some of the skin's colour, 0..1: microphones and masks have none."""
+    return smooth_step(max(_tone(one, skin_lab) for one in samples), 0.08, 0.2)
+
+
+def _tone(colour_lab: Floats, skin_lab: Floats) -> float:
+    """Return how much of the skin's colour, in its hue, another colour has; 1 or more in a picture without colours."""
+    skin_ab = np.asarray(skin_lab[1:], np.float64)
+    chroma = float(np.hypot(*skin_ab))
+    grey = 1 - smooth_step(chroma, 0.5 * _GREY_CHROMA, _GREY_CHROMA)
+    return max(grey, float(colour_lab[1:] @ skin_ab) / max(chroma, 1.0) ** 2)
 
 
 def _iris_lab(samples: Floats) -> Floats:

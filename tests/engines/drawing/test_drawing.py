@@ -69,6 +69,34 @@ def test_a_covered_eye_is_not_drawn() -> None:
     assert np.abs(_drawn()[place].astype(int) - plain[place]).mean() > 4, "the visible eye is drawn"
 
 
+@pytest.mark.parametrize("colour", [(22, 20, 20), (90, 30, 160)], ids=["dark", "mirrored"])
+def test_no_eyes_are_drawn_on_sunglasses(colour: tuple[int, int, int]) -> None:
+    region = portrait_region("head")
+    worn = region.rgb.copy()
+    lenses = [region.landmarks_xy[[*UPPER_LIDS[side], *LOWER_LIDS[side]]] for side in (0, 1)]
+    places = [_around(lens, 28) for lens in lenses]
+    for place in places:
+        worn[place] = colour
+    drawn = drawn_rgb(replace(region, rgb=worn), taught())
+    plain = drawn_rgb(region, taught(), with_features=False)
+    for place in (_around(lens, 2) for lens in lenses):
+        assert np.abs(drawn[place].astype(int) - plain[place]).mean() < 2
+
+
+@pytest.mark.parametrize("colour", [(35, 35, 35), (215, 220, 225)], ids=["a microphone", "a white mask"])
+def test_no_mouth_is_drawn_on_what_covers_it(colour: tuple[int, int, int]) -> None:
+    region = portrait_region("head")
+    covered = region.rgb.copy()
+    lower_face = np.asarray(region.landmarks_xy)[[2, 98, 327, 50, 280, 172, 397, 152, 148, 377]]
+    cv2.fillConvexPoly(covered, cv2.convexHull(np.rint(lower_face).astype(np.int32)), colour)
+    drawn = drawn_rgb(replace(region, rgb=covered), taught())
+    plain = drawn_rgb(region, taught(), with_features=False)
+    mouth = _around(region.landmarks_xy[[61, 291, 0, 17]], 2)
+    assert np.abs(drawn[mouth].astype(int) - plain[mouth]).mean() < 1
+    eyes = _around(region.landmarks_xy[UPPER_LIDS[0]], 4)
+    assert np.abs(drawn[eyes].astype(int) - plain[eyes]).mean() > 4, "the eyes are drawn as before"
+
+
 def test_a_smile_shows_white_teeth() -> None:
     region = portrait_region("head")
     mouth = region.landmarks_xy[[UPPER_LIP[5], LOWER_LIP[5]]]
