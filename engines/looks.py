@@ -71,6 +71,7 @@ class Look:
         key: A letter or digit that selects the look; empty without one of its own.
         key_place: The look, and the file and line of its key.
         others: How people are shown for whom no layer is: "bare" or "blur".
+        people: With `--only`, the people for whom the look is; its layers name them too.
     """
 
     name: str
@@ -83,18 +84,18 @@ class Look:
     key: str = ""
     key_place: str = ""
     others: str = "bare"
+    people: tuple[str, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
-        """The enrolled people that layers name."""
-        return frozenset(name for layer in self.layers for name in (*layer.only, *layer.excepted))
+        """The enrolled people that the look or its layers name."""
+        return frozenset((*self.people, *(name for layer in self.layers for name in (*layer.only, *layer.excepted))))
 
     def may_be_bare(self, person: str | None) -> bool:
         """Whether that person's face may be shown as it is; see `Layer.is_for`."""
         layers = [layer for layer in self.layers if layer.is_for(person)]
-        return (
-            person is not None and not any(layer.covers for layer in layers) and (bool(layers) or self.others == "bare")
-        )
+        chosen = bool(layers) or person in self.people or self.others == "bare"
+        return person is not None and not any(layer.covers for layer in layers) and chosen
 
     @property
     def hides_by_person(self) -> bool:
@@ -167,7 +168,7 @@ def for_people(look: Look, only: Sequence[str], others: str) -> Look:
         do = "choose a look that draws persons, such as toon"
         raise LookError(f"--only with look {look.name!r}", "it draws the whole frame, not a person", do)
     layers = tuple(layer if layer.chosen else replace(layer, only=tuple(only)) for layer in look.layers)
-    look = replace(look, layers=layers, others=others)
+    look = replace(look, layers=layers, others=others, people=tuple(only))
     if look.no_face == "raw" and others == "blur":
         return replace(look, no_face="hold", hold_s=HOLD_S, then="blur")
     return look

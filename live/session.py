@@ -133,7 +133,14 @@ class Session:
             finished=autotune_choice.with_chosen_sizes,
             on_change=self._look_changed,
         )
-        parts = Parts(source, make_tracker(options), sinks, look_loader, self.controls, recogniser)
+        parts = Parts(
+            source,
+            make_tracker(options, everyone=bool(self.look.names)),
+            sinks,
+            look_loader,
+            self.controls,
+            recogniser,
+        )
         self.pipeline = Pipeline(
             parts, fps=options.fps, frames=options.frames, say=self.say, on_frame=self._handle_frame
         )

@@ -133,6 +133,7 @@ class FrameRenderer:
                 person=tracked.person,
                 outlined=tracked.outlined,
                 names=tracked.names,
+                heads=tracked.heads,
             )
             self._policy.cover_bare(tracked, loaded, strength, spent.drawn)
         except Exception as error:  # libraries raise any type; the next frame may succeed

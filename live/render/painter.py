@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
 
@@ -21,7 +21,7 @@ from engines.regions.upright import FACE_OVAL, FRAME_REGIONS, PictureRegion
 from engines.regions.workspace import Workspace
 from engines.styles import Style
 from engines.text import first_line
-from live.pipeline.frame import Face, ImageU8
+from live.pipeline.frame import Face, Head, ImageU8
 from live.render.blending import add_change, add_region_change, blend_picture
 from live.render.face_swapping import swap_faces
 from live.render.look_loader import LoadedLook
@@ -61,6 +61,7 @@ class Painter:
         person: ImageU8 | None = None,
         outlined: ImageU8 | None = None,
         names: Mapping[int, str] = MappingProxyType({}),
+        heads: Sequence[Head] = (),
     ) -> PaintStats:
         """Paint the look onto every face, in place.
 
@@ -73,6 +74,7 @@ class Painter:
             person: see `TrackedFrame`; without it, the whole box of a region is painted.
             outlined: see `TrackedFrame`; None for `person`.
             names: see `TrackedFrame`; for layers that are for some persons only.
+            heads: see `TrackedFrame`; for the same layers.
 
         Raises:
             EngineError: A generator failed or returned an invalid array; earlier layers are already painted.
@@ -80,7 +82,7 @@ class Painter:
         found, faces = faces, tuple(face for face in faces if is_plausible(face, frame_bgr.shape))
         stats = PaintStats(bare_faces=len(found) - len(faces))
         self._forget_pictures(frame_bgr, faces)
-        jobs = self._jobs(frame_bgr, found, faces, loaded, strength, at_s, (person, outlined), names, stats)
+        jobs = self._jobs(frame_bgr, found, faces, loaded, strength, at_s, (person, outlined), names, heads, stats)
         try:
             for (is_drawing, medium, *_), group in groupby(jobs, key=_kind):
                 if is_drawing:
@@ -104,6 +106,7 @@ class Painter:
         at_s: float,
         masks: tuple[ImageU8 | None, ImageU8 | None],
         names: Mapping[int, str],
+        heads: Sequence[Head],
         stats: PaintStats,
     ) -> list[PaintJob]:
         """Return what each layer paints; one for some persons gets their faces and their part of the mask.
@@ -121,7 +124,7 @@ class Painter:
                 shown = tuple(face for face in faces if layer.is_for(names.get(face.face_id)))
                 ids = tuple(face.face_id for face in shown)
                 if ids not in parts:
-                    parts[ids] = part_of_persons(masks[0], frame_wh, found, ids)
+                    parts[ids] = part_of_persons(masks[0], frame_wh, found, ids, heads)
                 mask = outlined = parts[ids]
             if opacity <= 0.0 or (layer.chosen and not shown):
                 continue

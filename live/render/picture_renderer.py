@@ -81,7 +81,7 @@ class PictureRenderer:
 
     def _paint(self, frame: Frame) -> int | None:
         """Paint in place; return the number of faces left bare, or None if no face was found."""
-        if not self._loaded.layers:
+        if not self._loaded.layers and not self._loaded.look.hides_by_person:
             return 0
         faces, person = self._tracker.track(frame), None
         if self._loaded.look.needs_everyone:
@@ -100,6 +100,7 @@ class PictureRenderer:
             person=person,
             outlined=self._person_finder.outlined,
             names=names,
+            heads=tracked.heads,
         )
         self._policy.cover_bare(tracked, self._loaded, self._strength, stats.drawn)
         return stats.bare_faces if faces else None

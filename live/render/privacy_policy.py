@@ -111,7 +111,7 @@ class PrivacyPolicy:
     def blur_untracked(self, tracked: TrackedFrame, loaded: LoadedLook, strength: float) -> None:
         """Blur, in place and before painting, the heads whose faces are not tracked; only a body layer draws them.
 
-        Not for a look that is for some persons only: its body layer draws only persons with a face.
+        A look that is for some persons draws only persons with a face; a head without one is that of an unknown person.
 
         Args:
             tracked: the frame, its faces and its other heads.
@@ -119,8 +119,8 @@ class PrivacyPolicy:
             strength: 0..1.
         """
         look = loaded.look
-        if look.needs_everyone and not look.hides_by_person:
-            blur_heads(tracked.frame.bgr, tracked.heads, tracked.faces, required_coverage(look, strength))
+        if look.needs_everyone:
+            blur_heads(tracked.frame.bgr, tracked.heads, tracked.faces, self._blur_strength(look, strength))
 
     def cover_bare(
         self, tracked: TrackedFrame, loaded: LoadedLook, strength: float, drawn: Sequence[PictureRegion]
@@ -142,12 +142,16 @@ class PrivacyPolicy:
             faces = (*tracked.faces, *tracked.lost)
             hidden = faces_to_hide(look, faces, tracked.names)
             shown = {face.face_id for face in faces} - {face.face_id for face in hidden}
-            person = without_persons(tracked.person, size_wh, faces, shown)
+            person = without_persons(tracked.person, size_wh, faces, shown, tracked.heads)
             bare = bare_pixels(size_wh, person, hidden, drawn)
-            blur_where(tracked.frame.bgr, bare, 1.0 if look.others == "blur" else required_coverage(look, strength))
+            blur_where(tracked.frame.bgr, bare, self._blur_strength(look, strength))
         elif look.needs_everyone and not look.region_drawn_without_faces:
             bare = bare_pixels(size_wh, tracked.person, tracked.faces, drawn)
             blur_where(tracked.frame.bgr, bare, required_coverage(look, strength))
+
+    @staticmethod
+    def _blur_strength(look: Look, strength: float) -> float:
+        return 1.0 if look.hides_by_person and look.others == "blur" else required_coverage(look, strength)
 
     def after_painting(self, frame: Frame, loaded: LoadedLook, strength: float, *, bare_faces: int | None) -> Frame:
         """Return the painted frame with its coverage, or the look's fallback if it must not be shown.

@@ -20,18 +20,23 @@ class Recogniser:
     """Says who is on each frame; the network is loaded at the first frame.
 
     Args:
-        names: The people that the looks name. Raises OptionsError if one of them is not enrolled.
+        names: The people that the selected look names. Raises OptionsError if one of them is not enrolled.
         network: Name of the identity network.
         still: For single pictures.
+        others: The people that other looks name. While one of them is not enrolled, a face that is not known may be
+            theirs, and stays undecided.
     """
 
-    def __init__(self, names: Collection[str], network: str = EMBEDDED, *, still: bool = False) -> None:
+    def __init__(
+        self, names: Collection[str], network: str = EMBEDDED, *, still: bool = False, others: Collection[str] = ()
+    ) -> None:
         self._network: IdentityNetwork = open_network(network)
         known, version = People.load(), self._network.card.version
         self._people: Mapping[str, Embeddings] = known.of(version)
         for name in sorted(names):
             if name not in self._people:
                 raise unknown_person(name, set(self._people))
+        self._all_enrolled = bool(self._people) and all(name in self._people for name in others)
         self._limit = known.thresholds.get(version, self._network.card.threshold)
         self._tracks, self._cut = PersonTracks(still=still), SceneCut()
         self._faces = 0
@@ -41,10 +46,12 @@ class Recogniser:
         """Return who is on a frame; at most one face of it is embedded."""
 
         def judge(face: Face) -> str | None:
+            if not self._people:
+                return None
             (name, distance), *_ = nearest(self._people, self._network.embed(frame.bgr, face.landmarks_xy))
             if distance < self._limit:
                 return name
-            return STRANGER if distance > (1 + _BETWEEN) * self._limit else None
+            return STRANGER if self._all_enrolled and distance > (1 + _BETWEEN) * self._limit else None
 
         self._faces, self._seen = (
             len(faces),
@@ -69,7 +76,8 @@ def recogniser_for(
     if not any(look.names for look in looks.values()):
         return None
     try:
-        return Recogniser(selected.names, network, still=still)
+        others = frozenset(name for look in looks.values() for name in look.names)
+        return Recogniser(selected.names, network, still=still, others=others)
     except VeneerError:
         if selected.names:
             raise

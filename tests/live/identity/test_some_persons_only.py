@@ -10,6 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from support.apply_parts import veneer
 
+from live.pipeline.frame import Face
+from live.render.person_areas import part_of_persons
+
 pytestmark = pytest.mark.data
 ME, GUEST = "007", "099"  # persons of the London set: 03 is neutral, 08 smiles
 LOOKS = """
@@ -68,3 +71,32 @@ def test_a_look_for_one_person_blurs_others(film: Path, look: str, shown: tuple[
     assert ((painted[-1] > 0.3 * bare[-1]) == shown).all()
     if not shown[1]:
         assert (painted[:, 1] < 0.2 * bare[:, 1]).all(), "the stranger is never shown"
+
+
+@pytest.mark.parametrize("look", ["glaze", "none", "toon"])
+def test_only_me_else_blur_never_shows_the_stranger(film: Path, look: str) -> None:
+    folder = film.parent
+    assert veneer("enroll", "me", folder / "me.jpg").returncode == 0
+    words = ("--only", "me", "--else", "blur", "--look", look, "--sink", f"file:{folder / 'run.mp4'}")
+    done = veneer("run", "--source", film, *words)
+    assert done.returncode == 0, done.stderr
+    bare, painted = _sharpness(film), _sharpness(folder / "run.mp4")
+    assert len(painted) == len(bare) == 60
+    assert (painted[:, 1] < 0.2 * bare[:, 1]).all(), "the stranger is never shown"
+    assert painted[-1, 0] > 0.3 * bare[-1, 0], "the enrolled person is seen"
+
+
+def test_a_look_for_somebody_unknown_does_not_end_a_run(film: Path) -> None:
+    words = ("--looks-file", film.parent / "looks.toml", "--look", "glaze", "--sink", "null")
+    done = veneer("run", "--source", film, *words)
+    assert done.returncode == 0, done.stderr
+
+
+def test_heads_without_a_tracked_face_are_other_persons() -> None:
+    person = np.full((90, 160), 255, np.uint8)
+    face = Face(0, np.zeros((478, 2), np.float32))
+    outline = np.stack((np.cos(np.linspace(0, 6.28, 478)), np.sin(np.linspace(0, 6.28, 478))), 1)
+    face.landmarks_xy[:] = (400, 300) + 100 * outline
+    alone = part_of_persons(person, (1280, 720), (face,), (0,))
+    beside = part_of_persons(person, (1280, 720), (face,), (0,), [((800.0, 300.0), 200.0)])
+    assert alone[60, 95] == 255 and beside[60, 95] == 0 and beside[60, 50] == 255

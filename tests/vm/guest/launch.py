@@ -38,7 +38,7 @@ def main(name: str, *arguments: str) -> None:
     look, second = looks_file.load_looks()[name], looks_file.parse_look(SECOND_LOOK, _SECOND)
     run_looks.load_looks = lambda *_: {name: look, SECOND_LOOK: second}
     if not look.layers:
-        session.make_tracker = lambda _: _NoTracker()
+        session.make_tracker = lambda *_, **__: _NoTracker()
     sys.argv = ["veneer", *arguments]
     veneer()
 
