@@ -159,6 +159,11 @@ def find_look(looks: Mapping[str, Look], name: str) -> Look:
     raise LookError(f"look {name!r}", "there is no such look", do)
 
 
+def for_everyone(look: Look) -> Look:
+    """Return a look whose layers are for all persons, to show what it does."""
+    return replace(look, layers=tuple(replace(layer, only=(), excepted=()) for layer in look.layers), people=())
+
+
 def for_people(look: Look, only: Sequence[str], others: str) -> Look:
     """Return a look whose layers are for some people only, except layers that name people themselves.
 

@@ -1,7 +1,8 @@
 """Face recognition side by side: `python -m benchmarks.faces.persons PROBES GALLERY [--network NAME...]`.
 
 Every photo of PROBES is compared with every photo of GALLERY. Files are named PERSON_anything in both. Errors at the
-shipped threshold are also counted by skin tone of the probe (see `benchmarks.faces.skin_tones`).
+shipped threshold are also counted by skin tone of the probe (see `benchmarks.faces.skin_tones`): how many probes are
+refused, the share of other persons for whom they are taken, and the mean of both shares against that of all.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def faces_in(folder: Path) -> Found:
     return found
 
 
-def measure(network: IdentityNetwork, probes: Found, gallery: Found) -> tuple[list[Any], NDArray[np.bool_]]:
-    """Return a row of the table, and which probes are refused or taken for anybody else at the threshold."""
+def measure(network: IdentityNetwork, probes: Found, gallery: Found) -> tuple[list[Any], list[NDArray[np.float64]]]:
+    """Return a row of the table, and the shares of each probe's own and other photos that are judged wrongly."""
     started_s = time.process_time()
     one, other = (
         np.stack([network.embed(bgr, face.landmarks_xy) for _, bgr, face in set_]) for set_ in (probes, gallery)
@@ -59,7 +60,9 @@ def measure(network: IdentityNetwork, probes: Found, gallery: Found) -> tuple[li
     row = [network.card.name, one.shape[1], *(round(100 * value, 1) for value in (rank1, found.equal_error)), limit]
     row += [round(found.equal_threshold, 3)]
     row += [round(100 * value, 1) for value in (found.balanced, found.false_refusals, found.false_matches)]
-    return [*row, round(each_ms, 2)], (distance < limit) != same
+    wrong = (distance < limit) != same
+    shares = [(wrong & pairs).sum(1) / np.maximum(pairs.sum(1), 1) for pairs in (same, ~same)]
+    return [*row, round(each_ms, 2)], shares
 
 
 def main() -> None:
@@ -74,17 +77,18 @@ def main() -> None:
     tones = np.array([tone(lab(mean_skin(bgr, face.landmarks_xy))[0, 0]) for _, bgr, face in probes])
     rows, groups = [], defaultdict[str, list[Any]](list)
     for name in options.network or network_names():
-        row, wrong = measure(open_network(name), probes, gallery)
+        row, (refused, matched) = measure(open_network(name), probes, gallery)
         rows.append(row)
         for group in np.unique(tones):
-            groups[name].append(
-                (group, int((tones == group).sum()), float(wrong[tones == group].mean() / wrong.mean()))
-            )
+            of = tones == group
+            share = (refused[of].mean() + matched[of].mean()) / max(refused.mean() + matched.mean(), 1e-9)
+            groups[name].append((group, int(of.sum()), refused[of].sum(), 100 * matched[of].mean(), share))
     header = ["network", "numbers", "rank 1 %", "equal error %", "threshold", "equal at", "balanced %", "refused %"]
     report([*header, "matched %", "ms"], rows, options.json)
     for name, found in groups.items():
-        shares = ", ".join(f"{group} ({count}) {share:.2f}" for group, count, share in found)
-        print(f"{name}: errors against the mean by skin: {shares}")
+        for group, count, refused_count, matched_percent, share in found:
+            line = f"{count} persons, {refused_count:.0f} refused, {matched_percent:.1f} % of others matched"
+            print(f"{name}, {group} skin: {line}, error {share:.2f} of the mean")
 
 
 if __name__ == "__main__":

@@ -56,15 +56,20 @@ def swap_faces(
     skipped, total = Skipped(), len(files[0]) + len(files[1])
     found = []
     for place, option, own in ((one, "--from", files[0]), (other, "--to", files[1])):
-        faces: list[ImageU8] = []
+        faces, seen, step = list[ImageU8](), 0, 1
         for file in own:
-            before = len(faces)
+            before = seen
             try:
-                faces += _faces_of(file, side_px)
+                for face in _faces_of(file, side_px):
+                    if seen % step == 0:
+                        faces.append(face)
+                    seen += 1
+                    if len(faces) >= 2 * (most or _MOST_FACES):  # evenly over all films, in bounded memory
+                        faces, step = faces[::2], 2 * step
             except SourceError as error:
                 skipped["unreadable"].append(f"{file}: {error.got}")
             else:
-                if len(faces) == before:
+                if seen == before:
                     skipped["without a face"].append(str(file))
             on_file(total)
         if len(faces) < _MIN_FACES:
@@ -80,18 +85,16 @@ def _media(place: Path, option: str) -> list[Path]:
     return media_in([place], (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES), option, "pictures or films")
 
 
-def _faces_of(file: Path, side_px: int) -> list[ImageU8]:
-    """Return the aligned faces of a picture or a film. Raises OptionsError if it shows two faces at once."""
+def _faces_of(file: Path, side_px: int) -> Iterator[ImageU8]:
+    """Yield the aligned faces of a picture or a film. Raises OptionsError if it shows two faces at once."""
     is_film = file.suffix.lower() in VIDEO_SUFFIXES
-    faces = []
     with closing(FaceMeshTracker(max_faces=2, smooth=is_film, still=not is_film)) as tracker:
         for frame in _frames(file, is_film):
             found = tracker.track(frame)
             if len(found) > 1:
                 where = f"at {frame.time_s:.1f} s of {file}" if is_film else f"on {file}"
                 raise OptionsError(f"face {where}", "there are two", "use pictures that show one person only")
-            faces += [cut for face in found if (cut := _cut(frame, face, side_px)) is not None]
-    return faces
+            yield from (cut for face in found if (cut := _cut(frame, face, side_px)) is not None)
 
 
 def _frames(file: Path, is_film: bool) -> Iterator[Frame]:

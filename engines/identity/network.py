@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -103,6 +104,16 @@ def open_network(name: str = EMBEDDED) -> IdentityNetwork:
 def save_card(card: NetworkCard, path: Path, **about: Any) -> None:
     """Write a card as JSON, with further entries."""
     path.write_text(json.dumps({**asdict(card), **about}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def network_versions() -> dict[str, str]:
+    """Return the name of each network by its version, without those whose cards are not usable."""
+    versions = dict[str, str]()
+    for name in network_names():
+        with contextlib.suppress(OptionsError):
+            card = _read_card((SHIPPED if name == EMBEDDED else own_folder()) / f"{name}.json")
+            versions[card.version] = name
+    return versions
 
 
 def _read_card(path: Path) -> NetworkCard:

@@ -88,16 +88,21 @@ class People:
         """Return the people that a network knows, with their embeddings."""
         return self.known.get(version, {})
 
-    def enroll(self, version: str, name: str, embeddings: Vectors) -> None:
-        """Put a person's embeddings in the place of earlier ones of that network."""
-        self.known.setdefault(version, {})[check_name(name)] = embeddings[:MOST_EMBEDDINGS]
+    def enroll(self, version: str, name: str, embeddings: Vectors) -> bool:
+        """Put a person's embeddings in the place of earlier ones of that network.
 
-    def remove(self, name: str) -> None:
-        """Remove a person from all networks. Raises OptionsError if there is no such person."""
+        A calibrated threshold, which was that of other people, is discarded; return whether there was one.
+        """
+        self.known.setdefault(version, {})[check_name(name)] = embeddings[:MOST_EMBEDDINGS]
+        return self.thresholds.pop(version, None) is not None
+
+    def remove(self, name: str) -> bool:
+        """Remove a person from all networks, as `enroll`. Raises OptionsError if there is no such person."""
         if not any(name in people for people in self.known.values()):
             raise unknown_person(name, {one for people in self.known.values() for one in people})
-        for people in self.known.values():
-            people.pop(name, None)
+        found = [version for version, people in self.known.items() if people.pop(name, None) is not None]
+        discarded = [self.thresholds.pop(version, None) for version in found]
+        return any(threshold is not None for threshold in discarded)
 
 
 def unknown_person(name: str, known: set[str]) -> OptionsError:

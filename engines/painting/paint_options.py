@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from engines.option_fields import check_ranges
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 OPTIMISERS = ("lbfgs", "adam")
+_OF_FAST = ("fast", "size", "strokes", "also", "colours", "only", "seed")
 POOLING = ("average", "max")
 _COARSEST_PX, _SHARE_OF_FINER = 640, 0.25  # pictures up to this side are painted at once; share of the iterations
 
@@ -52,6 +53,12 @@ class PaintOptions:
                 raise OptionsError(
                     f"--{name} {value}", "there is no such value", f"use {' or '.join(filter(None, known))}"
                 )
+        ignored = [
+            one.name for one in fields(self) if one.name not in _OF_FAST and getattr(self, one.name) != one.default
+        ]
+        if self.fast and ignored:
+            option = "--" + ignored[0].replace("_", "-")
+            raise OptionsError(f"--fast and {option}", "a painting in one pass has no such option", "leave it out")
         if not self.content + self.style:
             raise OptionsError("--content 0 --style 0", "nothing is left to paint", "give one of them a weight")
         _ = self.layer_weights

@@ -175,6 +175,8 @@ def _as_vgg(named: Mapping[str, Tensor], asked: str, input_kind: str) -> VggWeig
     """Return the convolutions in their order. Raises OptionsError if they are not those of VGG-16 or VGG-19."""
     if input_kind not in INPUTS:
         raise OptionsError(f"--input {shown(input_kind)}", "there is no such value", f"use {', '.join(INPUTS)}")
+    if any(name.endswith("running_mean") for name in named):
+        raise OptionsError(asked, "it has batch normalisation, which VGG for styles has not", _DO)
     stems = sorted({name.rpartition(".")[0] for name in named if name.endswith(".weight")}, key=_by_number)
     layers = [(named[f"{stem}.weight"], named[f"{stem}.bias"]) for stem in stems
               if f"{stem}.bias" in named and named[f"{stem}.weight"].ndim == 4]  # fmt: skip

@@ -21,7 +21,7 @@ def paint(
     """Paint a photo in the style of a picture (minutes; needs VGG, see `veneer models add vgg`).
 
     Ctrl-C keeps the best painting so far. With --fast it takes some seconds, and needs `veneer models add transfer`;
-    of the other options, --size, --strokes, --also, --colours and --only apply then.
+    it takes --size, --strokes, --also, --colours and --only.
     """
     from live.render.picture_painting import paint_file
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engines.identity.network import IdentityNetwork
 
 _Network = Annotated[str, Option(help="Identity network: embedded, or one that you added.")]
+_CALIBRATE_AGAIN = "the calibrated threshold was that of other people: run veneer people calibrate again"
 people = typer.Typer(help="List the enrolled people, remove one, or calibrate the threshold on them.")
 
 
@@ -44,9 +45,14 @@ def enroll(
         found = embeddings_from(open_source(source, size_wh=(1280, 720), fps=30.0, pace=False), opened)
     else:
         found = embeddings_of(photos or [], opened)
-    known.enroll(opened.card.version, name, found)
+    was_calibrated = known.enroll(opened.card.version, name, found)
     known.save()
-    typer.echo(f"{name}: {len(found)} embeddings of network {network} -> {people_file()}")
+    kept = len(known.of(opened.card.version)[name])
+    typer.echo(f"{name}: {kept} embeddings of network {network} -> {people_file()}")
+    if kept < len(found):
+        typer.echo(f"{len(found) - kept} more were left out: {kept} are kept of a person", err=True)
+    if was_calibrated:
+        typer.echo(_CALIBRATE_AGAIN, err=True)
 
 
 def verify(
@@ -74,7 +80,7 @@ def who(photo: Annotated[Path, Argument(metavar="PHOTO")], network: _Network = "
     """Say who is on a photo, for each face from left to right. The exit code is 1 if no person is known."""
     from engines.identity.decision import nearest
     from engines.identity.people import People, unknown_person
-    from live.tracking.known_faces import faces_of
+    from live.tracking.known_faces import MOST_FACES, faces_of
 
     known, opened = People.load(), _open(network)
     people = known.of(opened.card.version)
@@ -87,19 +93,21 @@ def who(photo: Annotated[Path, Argument(metavar="PHOTO")], network: _Network = "
         anybody |= distance < limit
         line = f"{name}, distance" if distance < limit else f"unknown; nearest is {name}, distance"
         typer.echo(f"{line} {distance:.3f}, threshold {limit:.3f}")
+    if len(faces) == MOST_FACES:
+        typer.echo(f"{photo}: at most {MOST_FACES} faces are looked at", err=True)
     raise typer.Exit(int(not anybody))
 
 
 @people.callback(invoke_without_command=True)
 def list_people(context: typer.Context) -> None:
     """List the enrolled people, remove one, or calibrate the threshold on them."""
-    from engines.identity.network import network_names, open_network
+    from engines.identity.network import network_versions
     from engines.identity.people import People, people_file
 
     if context.invoked_subcommand is not None:
         return
     known = People.load()
-    names = {open_network(one).card.version: one for one in network_names()} if known.known else {}
+    names = network_versions() if known.known else {}
     for version, entries in known.known.items():
         network = names.get(version, f"{version}, which is not installed: enroll again")
         for name, rows in sorted(entries.items()):
@@ -113,9 +121,11 @@ def remove(name: Annotated[str, Argument(metavar="NAME")]) -> None:
     from engines.identity.people import People
 
     known = People.load()
-    known.remove(name)
+    was_calibrated = known.remove(name)
     known.save()
     typer.echo(f"{name} removed")
+    if was_calibrated:
+        typer.echo(_CALIBRATE_AGAIN, err=True)
 
 
 @people.command()

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from engines.errors import VeneerError
-from engines.looks import Look
+from engines.looks import Look, for_everyone
 from engines.looks_file import load_looks, parse_look
 from engines.runtime.autotune_choice import with_chosen_sizes
 from live.pipeline.frame import ImageU8
@@ -45,7 +45,7 @@ def main(stdin: IO[bytes], stdout: IO[bytes]) -> None:
     picture_bgr = _picture(order["size"], stdin)
     looks = {**load_looks(Path(order["looks_file"]) if order["looks_file"] else None)}
     looks |= {name: parse_look(name, table) for name, table in order["tables"].items()}
-    chosen = {name: with_chosen_sizes(looks[name]) for name in order["names"] if name in looks}
+    chosen = {name: for_everyone(with_chosen_sizes(looks[name])) for name in order["names"] if name in looks}
     for name, tile in painted_tiles(picture_bgr, chosen):
         encoded = b"" if tile is None else cv2.imencode(".jpg", tile, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))[1].tobytes()
         write_tile(stdout, name, encoded)

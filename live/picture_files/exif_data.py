@@ -43,7 +43,8 @@ def kept_exif(picture: Image.Image) -> bytes:
         found, kept = picture.getexif(), Image.Exif()
         for tag in _KEPT:
             if tag in found:
-                kept[tag] = found[tag]
+                value = found[tag]  # text that Pillow read as Latin-1 is written as the bytes it was
+                kept[tag] = value.encode("latin-1", "replace") if isinstance(value, str) else value
         for ifd in (IFD.Exif, IFD.GPSInfo):
             values = {tag: value for tag, value in found.get_ifd(ifd).items() if tag not in _LEFT_OUT}
             if values:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from engines.errors import OptionsError
-from engines.looks import Look
+from engines.looks import Look, for_everyone
 from live.control.stop_signals import stop_on_signals
 from live.picture_files.picture_reader import read_picture
 from live.picture_files.picture_writer import write_picture
@@ -43,7 +43,8 @@ def write_sheet(path: Path, looks: Mapping[str, Look], photo: Path | None) -> No
     stopped = threading.Event()
     with stop_on_signals(stopped.set):  # a signal inside a library's call could leave it in an undefined state
         tiles = _paint_tiles(looks, photo, stopped)
-    write_picture(path, _arrange(tiles))
+    notes = dict.fromkeys(look.swap_note for look in looks.values() if look.swap_note)
+    write_picture(path, _arrange(tiles), "; ".join(notes))
 
 
 def _paint_tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threading.Event) -> list[ImageU8]:
@@ -54,7 +55,9 @@ def _paint_tiles(looks: Mapping[str, Look], photo: Path | None, stopped: threadi
     with PersonSegmenter(still=True) as segmenter:
         person = segmenter.mask(picture_bgr)
     scaled_bgr, face = scale_to_tile(picture_bgr, faces[0])
-    look_loader = LookLoader(looks, runtime="auto", say=lambda line: None)
+    look_loader = LookLoader(
+        {name: for_everyone(look) for name, look in looks.items()}, runtime="auto", say=lambda line: None
+    )
     tiles: list[ImageU8] = []
     try:
         for name in looks:

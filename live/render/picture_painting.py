@@ -41,6 +41,7 @@ def paint_file(photo: Path, style_picture: Path, out: Path, options: PaintOption
         check_writable(option, path)
         if path is not None:
             picture_format(path)
+    _check_files(photo, [style_picture, *(path for path, _ in _styles(style_picture, options.also))], out, options)
     photo_bgr = read_picture(photo)
     styles = [(_rgb(read_picture(path)), weight) for path, weight in _styles(style_picture, options.also)]
     mask = _mask(photo_bgr, options) if options.only else None
@@ -51,7 +52,7 @@ def paint_file(photo: Path, style_picture: Path, out: Path, options: PaintOption
             return painted_bgr
         size_wh = painted_bgr.shape[1::-1]
         share = cv2.resize(mask, size_wh, interpolation=cv2.INTER_LINEAR)[:, :, None].astype(np.float32) / 255
-        bare_bgr = resized(photo_bgr, max(size_wh))
+        bare_bgr = cv2.resize(photo_bgr, size_wh, interpolation=cv2.INTER_AREA)
         return np.asarray(np.rint(bare_bgr + share * (painted_bgr.astype(np.float32) - bare_bgr)), np.uint8)
 
     if options.fast:
@@ -71,6 +72,14 @@ def paint_file(photo: Path, style_picture: Path, out: Path, options: PaintOption
     write_picture(out, as_result(painting.best_rgb))
     print(f"{_summary(painting)}; {_peak_memory()} -> {out}")  # noqa: T201
     return 0 if total == sum(count for _, count in options.levels) else _INTERRUPTED
+
+
+def _check_files(photo: Path, styles: list[Path], out: Path, options: PaintOptions) -> None:
+    """Raise OptionsError if a picture that is written is one that is read, or the other one that is written."""
+    read = {path.resolve(): str(path) for path in (*styles, photo)}
+    for option, path in (("OUT", out), ("--preview", options.preview)):
+        if path is not None and (other := read.setdefault(path.resolve(), option)) != option:
+            raise OptionsError(f"{option} {path}", f"it is the same file as {other}", "name another one")
 
 
 def _painted_once(photo_rgb: ImageU8, styles: list[tuple[ImageU8, float]], options: PaintOptions) -> ImageU8:

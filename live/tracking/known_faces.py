@@ -26,9 +26,14 @@ _MAX_TURN = 0.42  # of the nose from the middle of the eyes, in distances of the
 CAMERA_S = 10.0
 _CAMERA_INTERVAL_S = 0.35
 _LEAST_FROM_CAMERA = 5
+_PATIENCE_S = 10.0  # for a camera that gives no frame
+_NO_FRAMES = "close other programs that use it, or name another one with --source"
 
 
-def faces_of(photo: Path, most: int = 4) -> tuple[ImageU8, tuple[Face, ...]]:
+MOST_FACES = 4
+
+
+def faces_of(photo: Path, most: int = MOST_FACES) -> tuple[ImageU8, tuple[Face, ...]]:
     """Return a picture and the faces on it. Raises SourceError, or OptionsError if there is no face."""
     bgr = read_picture(photo)
     with closing(FaceMeshTracker(max_faces=most, smooth=False, still=True)) as tracker:
@@ -107,10 +112,13 @@ def _seen(source: FrameSource, seconds: float) -> Iterator[tuple[ImageU8, tuple[
         source.open()
         try:
             first_s = last_s = None
+            deadline_s = time.monotonic() + seconds + _PATIENCE_S
             while first_s is None or last_s is None or last_s - first_s < seconds:
                 try:
                     frame = source.read()
-                except TimeoutError:
+                except TimeoutError as error:
+                    if time.monotonic() > deadline_s:
+                        raise OptionsError("enroll by camera", "the camera gives no frames", _NO_FRAMES) from error
                     continue
                 if frame is None:
                     return

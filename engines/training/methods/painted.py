@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Option
 
-from engines.cache.cache_entry import file_digest
 from engines.painting.transfer_file import kept_digest
 from engines.regions.upright import FRAME_REGIONS
 from engines.styles import FACE_SIZE_WH, FRAME_SIZE_WH
 from engines.training.data.paired_dataset import PairedDataset
 from engines.training.method import register
-from engines.training.methods.paired import PairedConfig, PairedMethod
+from engines.training.methods.paired import PairedMethod
+from engines.training.style_file_config import StyleFileConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaintedConfig(PairedConfig):
+class PaintedConfig(StyleFileConfig):
     """Config of a look from painted photos.
 
     Attributes:
-        style_file: The file of the picture, that of --style-picture.
         worn_on: Region of the style, that of --region.
     """
 
-    style_file: Path | None = None
     worn_on: str = "frame"
     strokes: Annotated[float, Option(help="Size of the style picture, in sizes of the photo.", min=0.1, max=4)] = 1.0
     even: Annotated[float, Option(help="Share of the glow around heads that is taken away.", min=0, max=1)] = 1.0
@@ -44,7 +41,6 @@ class PaintedConfig(PairedConfig):
     peak_lr: Annotated[float, Option("--lr", help="Peak learning rate.", min=0)] = 4e-3
     ema_decay: float = 0.997
     max_held_out: int = 8
-    local = ("workers", "vgg", "style_file")  # type: ignore[assignment]
 
 
 @register
@@ -59,10 +55,9 @@ class Painted(PairedMethod[PaintedConfig]):
     def card(self) -> dict[str, Any]:
         """Return the card of paired training with the style picture and the network that painted."""
         assert self.config.style_file is not None
-        digest = file_digest(self.config.style_file)
         return {
             **super().card(),
             "size_wh": list(FRAME_SIZE_WH if self.config.worn_on in FRAME_REGIONS else FACE_SIZE_WH),
-            "style_picture": {"file": self.config.style_file.name, "sha256": digest},
+            "style_picture": {"file": self.config.style_file.name, "sha256": self.config.style_sha256},
             "teacher": f"transfer network, SHA-256 {kept_digest()}",
         }

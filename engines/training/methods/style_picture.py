@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor
 from typer import Option
 
-from engines.cache.cache_entry import file_digest
 from engines.errors import OptionsError
 from engines.painting.vgg_file import load_vgg
 from engines.painting.vgg_network import VggNetwork, gram
@@ -21,7 +19,8 @@ from engines.training.data.picture_pairs import cropped_to, read_rgb
 from engines.training.generator import check_size
 from engines.training.losses.pixel import temporal
 from engines.training.method import Validation, register
-from engines.training.methods.paired import PairedConfig, PairedMethod
+from engines.training.methods.paired import PairedMethod
+from engines.training.style_file_config import StyleFileConfig
 
 _CONTENT_LAYER = "conv3_3"
 _STYLE_LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
@@ -31,14 +30,9 @@ _WEIGHTS = ("content", "style", "temporal", "smooth", "keep_face")
 
 
 @dataclass(frozen=True, kw_only=True)
-class StylePictureConfig(PairedConfig):
-    """Config of a look from one picture. Content and style are relative to the size of the features.
+class StylePictureConfig(StyleFileConfig):
+    """Config of a look from one picture. Content and style are relative to the size of the features."""
 
-    Attributes:
-        style_file: The file of the picture, that of --style-picture.
-    """
-
-    style_file: Path | None = None
     content: Annotated[float, Option(help="Weight of the content.", min=0)] = 1.0
     style: Annotated[float, Option(help="Weight of the style.", min=0)] = 1.0
     smooth: Annotated[float, Option(help="Weight of the total variation.", min=0)] = 0.05
@@ -52,7 +46,6 @@ class StylePictureConfig(PairedConfig):
     warm_up_steps: int = 25
     check_every: int = 100
     max_held_out: int = 4
-    local = ("workers", "vgg", "style_file")  # type: ignore[assignment]
 
 
 @register
@@ -115,11 +108,10 @@ class StylePicture(PairedMethod[StylePictureConfig]):
         """Return size, output, data, the style picture and the losses for the style card."""
         config, pairs = self.config, self.data
         assert config.style_file is not None
-        digest = file_digest(config.style_file)
         return {
             "size_wh": list(FRAME_SIZE_WH),
             "output": config.output,
-            "style_picture": {"file": config.style_file.name, "sha256": digest},
+            "style_picture": {"file": config.style_file.name, "sha256": self.config.style_sha256},
             "data": self.describe_data(f"{len(pairs)} photos, {len(self.held_out)} held out"),
             "losses": {name: getattr(config, name) for name in _WEIGHTS if getattr(config, name)},
         }

@@ -83,3 +83,12 @@ def test_a_threshold_lies_between_own_and_other_faces() -> None:
     assert limit < distance_to(people["a"], people["b"][0])
     assert calibrated_threshold({"a": faces(0, 4)}, 0.5) is None
     assert calibrated_threshold({"a": faces(0, 4), "b": faces(0, 4)}, 0.5) is None
+
+
+def test_a_calibrated_threshold_is_that_of_the_same_people() -> None:
+    people = People()
+    assert not people.enroll("v1", "me", faces(0, 3)) and not people.enroll("v2", "me", faces(0, 3))
+    people.thresholds |= {"v1": 0.7, "v2": 0.8}
+    assert people.enroll("v1", "guest", faces(1, 3)) and people.thresholds == {"v2": 0.8}
+    assert people.remove("me") and not people.thresholds
+    assert not people.remove("guest")

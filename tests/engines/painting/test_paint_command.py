@@ -121,6 +121,9 @@ def test_large_paintings_begin_coarse() -> None:
         (("--also", "style.png=much"), "write FILE=WEIGHT"),
         (("--size", 8), "out of range"),
         (("--preview", "preview.txt"), "unknown kind"),
+        (("--preview", "photo.png"), "it is the same file as photo.png"),
+        (("--preview", "out.png"), "it is the same file as OUT"),
+        (("--fast", "--iterations", 9), "a painting in one pass has no such option"),
     ],
 )
 def test_wrong_options_give_one_line(words: tuple[object, ...], said: str, tmp_path: Path) -> None:
@@ -134,3 +137,12 @@ def test_without_vgg_the_command_says_how_to_add_it(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 20, 3), np.uint8))
     done = call("paint", "a.png", "a.png", "out.png", cwd=tmp_path)
     assert done.returncode == 2 and "add one: veneer models add vgg FILE" in done.stderr
+
+
+def test_a_photo_is_not_painted_over(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "photo.png"), np.full((20, 20, 3), 7, np.uint8))
+    cv2.imwrite(str(tmp_path / "style.png"), np.zeros((20, 20, 3), np.uint8))
+    for out in ("photo.png", "style.png"):
+        done = call("paint", "photo.png", "style.png", out, cwd=tmp_path)
+        assert done.returncode == 2 and f"it is the same file as {out}" in done.stderr
+    assert (cv2.imread(str(tmp_path / "photo.png")) == 7).all()

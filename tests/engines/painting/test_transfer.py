@@ -149,3 +149,25 @@ def test_weights_that_do_not_paint_are_refused(folder: Path, weights: Weights) -
 def test_without_the_network_the_command_says_how_to_add_it(folder: Path) -> None:
     done = call("paint", "--fast", "photo.png", "style.png", "out.png", cwd=folder)
     assert done.returncode == 2 and "add them: veneer models add transfer FOLDER" in done.stderr
+
+
+def test_only_the_person_is_painted_at_any_size(folder: Path) -> None:
+    assert call("models", "add", "transfer", folder / "net").returncode == 0
+    cv2.imwrite(str(folder / "photo.png"), portrait_bgr()[:384])
+    done = call("paint", "--fast", "photo.png", "style.png", "out.png", "--size", 200, "--only", "person", cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_look_is_resumed_with_its_own_picture_only(folder: Path, other: bool) -> None:
+    assert call("models", "add", "transfer", folder / "net").returncode == 0
+    photos, work = folder / "photos", folder / "work"
+    photos.mkdir()
+    for i in range(4):
+        cv2.imwrite(str(photos / f"{i}.png"), np.roll(portrait_bgr()[::4, ::4], 9 * i, axis=1))
+    words = ("train", "mine", "--photos", photos, "--work", work, *SMALL, *QUICK)
+    assert call(*words, "--style-picture", folder / "style.png").returncode == 0
+    style = folder / ("other.png" if other else "style.png")
+    done = call(*words, "--style-picture", style, "--resume", "--steps", 6)
+    assert done.returncode == (2 if other else 0), done.stderr
+    assert ("the training began with another picture" in done.stderr) == other

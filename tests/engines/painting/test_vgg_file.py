@@ -66,6 +66,7 @@ def test_each_form_gives_the_same_features(name: str, tmp_path: Path) -> None:
     [
         ({"a.weight": np.zeros((4, 3, 3, 3), "f4"), "a.bias": np.zeros(4, "f4")}, "its 1 convolutions are not"),
         ({"a": np.zeros(3, np.int64)}, "its 0 convolutions are not"),
+        ({"features.1.running_mean": np.zeros(4, "f4")}, "it has batch normalisation"),
     ],
 )
 def test_another_network_is_refused_in_one_line(arrays: dict[str, np.ndarray], words: str, tmp_path: Path) -> None:

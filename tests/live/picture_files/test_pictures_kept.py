@@ -19,6 +19,7 @@ from support.apply_parts import files, one_line, veneer
 from benchmarks.picture_files.picture_samples import camera_exif, deep, face_rgb, write_stills
 from benchmarks.picture_files.rgb_profiles import ADOBE_RGB, D50_XYZ, DISPLAY_P3, PROPHOTO, SRGB
 from live.options import ApplyOptions
+from live.picture_files.exif_data import kept_exif, with_note
 from live.picture_files.picture_reader import PictureFile
 from live.recording.file_apply import apply_to
 
@@ -263,3 +264,12 @@ def test_other_files_of_a_folder_are_counted_by_kind(tmp_path: Path) -> None:
 def test_no_still_is_an_animation(folders: Folders) -> None:
     paths = [path for folder in folders for path in folder.iterdir()]
     assert len(paths) >= 60 and {PictureFile(path).frame_count for path in paths} == {1}
+
+
+def test_letters_beyond_ascii_stay_in_exif(tmp_path: Path) -> None:
+    block = Image.Exif()
+    block[0x010E] = "Jörg, veneer".encode()
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=block.tobytes())
+    with Image.open(tmp_path / "a.jpg") as picture:
+        kept = kept_exif(picture)
+    assert "Jörg, veneer".encode() in kept and "Jörg, veneer; note".encode() in with_note(kept, "note")
