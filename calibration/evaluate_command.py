@@ -46,11 +46,18 @@ def evaluate(
     --likeness, STYLE is a look: the faces are drawn, and each person is looked up among the gallery's photos, whose
     files begin with the same name up to an underscore.
     """
+    teacher_options = {"--teacher": teacher, "--faces": faces, "--clip": clip, "--sheet": sheet, "--runtime": runtime}
+    pair_options = {"--before": before, "--after": after}
+    from engines.errors import OptionsError
+
+    beside = [name for name, value in {**teacher_options, **pair_options}.items() if value and name != "--faces"]
+    if likeness is not None and beside:
+        raise OptionsError(f"--likeness and {beside[0]}", "they are of two evaluations", _USAGE)
+    if gallery and likeness is None:
+        raise OptionsError("--gallery", "it is for --likeness", _USAGE)
     if likeness is not None:
         _evaluate_likeness(style, likeness, faces or [], gallery or [], as_json=as_json)
         return
-    teacher_options = {"--teacher": teacher, "--faces": faces, "--clip": clip, "--sheet": sheet, "--runtime": runtime}
-    pair_options = {"--before": before, "--after": after}
     from engines.option_fields import check_alternatives
     from engines.style_lookup import load_style
 

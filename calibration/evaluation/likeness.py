@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import OptionsError
-from engines.identity.crops import face_crop
+from engines.identity.crops import USUAL_SIDE_PX, face_crop
 from engines.looks import Look
 from engines.runtime.openvino.converted_graph import openvino_core
 from engines.text import first_line
@@ -66,14 +66,10 @@ def likeness_report(
         model: OpenVINO graph of a face recognition network, RGB (N, 3, 112, 112) in 0..255 to embeddings.
 
     Raises:
-        OptionsError: The model is not readable, or a photo's person is missing in the gallery.
+        OptionsError: The model is not such a graph, or a photo's person is missing in the gallery.
         SourceError: A photo is not readable.
     """
-    try:
-        network = openvino_core().compile_model(str(model), "CPU")
-    except RuntimeError as error:
-        do = "name the .xml file of a face recognition network"
-        raise OptionsError(f"--likeness {model}", first_line(error), do) from error
+    network = _compiled(model)
     missing = sorted({person_of(photo) for photo in photos} - {person_of(photo) for photo in gallery})
     if missing:
         got, do = f"no photo of {', '.join(missing[:5])}", "name files PERSON_anything in both folders"
@@ -81,12 +77,14 @@ def likeness_report(
     loader = LookLoader({look.name: look}, runtime="auto", say=lambda _line: None)
     tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
     known: dict[bool, list[tuple[str, Embedding]]] = {False: [], True: []}  # of the gallery; of the photos
-    drawn: list[Embedding] = []
+    drawn, faceless = list[Embedding](), list[str]()
     with closing(loader), closing(tracker), PersonSegmenter(still=True) as segmenter:
         loaded = loader.load(look.name)
         for is_probe, photo in [*((False, one) for one in gallery), *((True, one) for one in photos)]:
             bgr = read_picture(photo)
-            for face in tracker.track(Frame(bgr, 0, 0.0)):
+            faces = tracker.track(Frame(bgr, 0, 0.0))
+            faceless += [] if faces else [photo.name]
+            for face in faces:
                 known[is_probe].append((person_of(photo), _embedding(network, bgr, face)))
                 if is_probe:
                     painted = bgr.copy()
@@ -101,6 +99,7 @@ def likeness_report(
     return {
         "look": look.name,
         "photos": len(drawn),
+        "without_a_face": faceless,
         "gallery": len(of_gallery),
         "drawn": asdict(likeness(drawn, persons, of_gallery, gallery_persons)),
         "photo": asdict(likeness(of_photos, persons, of_gallery, gallery_persons)),
@@ -110,6 +109,8 @@ def likeness_report(
 def likeness_summary(report: dict[str, Any]) -> str:
     """Format the report as text."""
     lines = [f"{report['look']}: {report['photos']} faces looked up among {report['gallery']} photos"]
+    if faceless := report["without_a_face"]:
+        lines.append(f"no face was found on {len(faceless)} photos: {', '.join(faceless[:5])}")
     for kind in ("drawn", "photo"):
         one = report[kind]
         lines.append(
@@ -117,6 +118,19 @@ def likeness_summary(report: dict[str, Any]) -> str:
             f"{one['others']:.2f} to others"
         )
     return "\n".join(lines)
+
+
+def _compiled(model: Path) -> Any:
+    """Return the network. Raises OptionsError if it does not take faces and return embeddings."""
+    asked, do = f"--likeness {model}", "name the .xml file of a face recognition network"
+    try:
+        network = openvino_core().compile_model(str(model), "CPU")
+        found = network([np.zeros((1, 3, USUAL_SIDE_PX, USUAL_SIDE_PX), np.float32)])[0]
+    except (RuntimeError, ValueError) as error:
+        raise OptionsError(asked, first_line(error), do) from error
+    if found.ndim != 2 or len(found) != 1:
+        raise OptionsError(asked, f"its output is of shape {found.shape}", do)
+    return network
 
 
 def _embedding(network: Any, bgr: ImageU8, face: Face) -> Embedding:

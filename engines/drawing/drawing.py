@@ -62,6 +62,7 @@ def draw(
     *,
     person: ImageU8 | None = None,
     origin_xy: tuple[int, int] = (0, 0),
+    least_pitch_px: float = 4.0,
     workspace: Workspace | None = None,
 ) -> ImageU8:
     """Return the drawing of an area without the features of faces, (H, W, 3) uint8 BGR.
@@ -71,6 +72,7 @@ def draw(
         face_px: See `DrawnFace`, in pixels of the area; lines and the halftone screen scale with it.
         person: (h, w) uint8, at any size: confidence of a person in the area; its border gets an outline.
         origin_xy: Corner of the area in the frame: the screen does not move with the area.
+        least_pitch_px: Least distance of the screen's dots; below 4 there are none.
         workspace: For intermediate arrays; one of them is returned.
     """
     workspace = workspace or Workspace()
@@ -78,7 +80,7 @@ def draw(
     shade, coverage = (workspace.array(name, (height, width)) for name in ("shade", "coverage"))
     cv2.split(planes.fields, [shade, coverage])
     if medium.screen:
-        shade = _screened(shade, medium.screen, face_px, origin_xy)
+        shade = _screened(shade, medium.screen, max(least_pitch_px, _SCREEN_PITCH * face_px), origin_xy)
     picture = gains(shade, medium.tone_gain, workspace, "drawing")
     cv2.multiply(planes.colour, picture, dst=picture, scale=MAX_GAIN / 255)
     cv2.LUT(coverage, medium.ink_coverage, dst=coverage)
@@ -187,9 +189,8 @@ def _line_around(
     return whole
 
 
-def _screened(shade: ImageU8, strength: float, face_px: float, origin_xy: tuple[int, int]) -> ImageU8:
+def _screened(shade: ImageU8, strength: float, pitch_px: float, origin_xy: tuple[int, int]) -> ImageU8:
     """Return the shade plane with a halftone screen added: thresholds then give dots that grow with the shade."""
-    pitch_px = max(4.0, _SCREEN_PITCH * face_px)
     screen = _tiled(_screen(round(pitch_px * 2) / 2), (shade.shape[1], shade.shape[0]), origin_xy)
     return cv2.addWeighted(shade, 1.0, screen, strength * _SHADE_STEP / 255, -0.5 * strength * _SHADE_STEP)  # type: ignore[return-value]
 

@@ -18,7 +18,7 @@ from engines.styles import Style
 from live.pipeline.frame import Face, Floats, ImageU8
 from live.render.look_loader import LoadedLayer
 
-PlanesKey = tuple[str, int | None]  # style, and id of the face; None for the whole frame
+PlanesKey = tuple[str, int | None]  # style and its region, and id of the face; None for the whole frame
 
 
 @dataclass(slots=True)
@@ -56,6 +56,10 @@ class PaintJob:
     stats: PaintStats
     live: bool
     outlined: ImageU8 | None
+
+    def key(self, face: Face | None) -> PlanesKey:
+        """Return under what the layer's last planes or picture of a face, or of the frame, are kept."""
+        return f"{self.style.name} on {self.style.region}", None if face is None else face.face_id
 
     @property
     def style(self) -> Style:

@@ -156,10 +156,10 @@ class Painter:
         self._last_bgr = {key: picture for key, picture in self._last_bgr.items() if key[1] in kept}
 
 
-def _kind(job: PaintJob) -> tuple[bool, Medium | None, tuple[str, ...], tuple[str, ...]]:
-    """Return what the jobs of one drawing have in common."""
+def _kind(job: PaintJob) -> tuple[bool, Medium | None, float, tuple[str, ...], tuple[str, ...]]:
+    """Return what the jobs of one drawing have in common; planes are drawn with one strength."""
     layer = job.layer
-    return layer.covers, layer.medium, layer.only, layer.excepted
+    return layer.covers, layer.medium, job.strength if layer.medium else 0.0, layer.only, layer.excepted
 
 
 def is_plausible(face: Face, shape: tuple[int, ...]) -> bool:
@@ -227,7 +227,7 @@ def _crop(job: PaintJob) -> tuple[dict[PlanesKey, PictureRegion], list[ImageU8]]
     """Return the layer's regions and what its engine receives for their current content."""
     started_s = time.perf_counter()
     places = picture_regions(job)
-    regions = {(job.style.name, None if face is None else face.face_id): region for region, face in places}
+    regions = {job.key(face): region for region, face in places}
     crops = [
         job.style.engine_input(region.crop(job.frame_bgr, job.workspace), last_bgr=job.last_bgr.get(key))
         for key, region in regions.items()

@@ -74,7 +74,7 @@ class _Pass:
 
     def __init__(self, job: PaintJob, region: PictureRegion, face: Face | None) -> None:
         self._job, self.region, self._face = job, region, face
-        self._key = job.style.name, None if face is None else face.face_id
+        self._key = job.key(face)
         self.last = job.planes.get(self._key)
         self._bare: ImageU8 | None = None
         self._thumbnail: ImageU8 | None = None

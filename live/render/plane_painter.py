@@ -25,6 +25,7 @@ from live.render.plane_regions import (
     within,
 )
 
+_LEAST_PITCH_PX = 8.0  # of halftone dots in the frame, so that heads drawn at full and at half size have the same
 _STEP_PX = 16  # the drawn area is a multiple, so that the work arrays keep their sizes
 
 
@@ -40,8 +41,8 @@ def draw_planes(
 ) -> None:
     """Draw onto a frame, in place, through the regions' masks.
 
-    The planes of heads are mixed with those of the whole frame before they become tones and lines, so that there is no
-    visible border between head and body.
+    The drawings of heads are laid over that of the whole frame with a wide soft border, so that there is no visible
+    border between head and body.
 
     Args:
         frame_bgr: (H, W, 3) uint8.
@@ -148,6 +149,7 @@ class _Sheet:
             self.face_px / scale,
             person=None if self.person is None else crop_of_mask(self.person, area, self.frame_wh),
             origin_xy=(area[0] // scale, area[1] // scale),
+            least_pitch_px=_LEAST_PITCH_PX / scale,
             workspace=self.workspace,
         )
 
