@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,20 +49,28 @@ class Group:
 
 
 def train_groups(
-    request: TrainRequest, method: TrainingMethod[Any], fabric: Fabric, console: Console, save: Save
+    request: TrainRequest,
+    method: TrainingMethod[Any],
+    groups: Sequence[Group],
+    fabric: Fabric,
+    console: Console,
+    save: Save,
 ) -> None:
     """Fine-tune the network of all persons for each group.
 
     Args:
+        request: The training of all persons.
+        method: With the config of that training, whose steps may follow from `--minutes`.
+        groups: See `plan_groups`.
+        fabric: The devices.
+        console: For the progress.
         save: Writes the style of a group, named NAME-GROUP.
 
-    Raises as `fit` does; OptionsError if the table is not usable.
+    Raises as `fit` does.
     """
-    assert request.groups is not None
-    table = read_groups(request.groups)
     config = dataclasses.replace(method.config, steps=max(1, method.config.steps // _SHARE))
     quiet = console if fabric.is_global_zero else Console(quiet=True)
-    for group in plan_groups(method.data, table):
+    for group in groups:
         work = request.folder / "groups" / group.name
         own = type(method)(config, method.data.subset(group.photos, group.drawings))
         quiet.print(f"group {group.name}: {len(group.photos)} photos, {len(group.drawings)} drawings")
@@ -86,10 +94,14 @@ def read_groups(file: Path) -> dict[str, tuple[str, str]]:
     if missing:
         raise OptionsError(f"--groups {file}", f"no column {', '.join(missing)}", _DO)
     found = {}
-    for row in rows:
+    try:
+        lines = list(rows)
+    except csv.Error as error:
+        raise OptionsError(f"--groups {file}", f"not readable ({error})", _DO) from error
+    for number, row in enumerate(lines, 2):
         words = tuple((row[name] or "").strip().lower() for name in _COLUMNS[1:])
         if not all(map(_WORD.fullmatch, words)):
-            got = f"line {rows.line_num}: age {row['age']!r}, gender {row['gender']!r}"
+            got = f"line {number}: age {row['age']!r}, gender {row['gender']!r}"
             raise OptionsError(f"--groups {file}", got, "use one word of small letters or digits for each")
         found[Path(row["file"]).stem] = (words[0], words[1])
     return found

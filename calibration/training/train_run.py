@@ -18,7 +18,7 @@ from calibration.training.own_pairs import cut_pairs
 from calibration.training.picture_options import swap_persons
 from calibration.training.train_cluster import train_on_cluster
 from calibration.training.train_drawings import prepare_drawings
-from calibration.training.train_groups import train_groups
+from calibration.training.train_groups import plan_groups, read_groups, train_groups
 from calibration.training.train_photos import prepare_regions
 from calibration.training.train_request import TrainRequest
 from calibration.training.train_style import painted_photos, style_photos
@@ -26,6 +26,7 @@ from calibration.training.train_swap import swap_faces
 from engines.errors import OptionsError
 from engines.files import atomic_write
 from engines.regions.upright import FACE_REGIONS
+from engines.style_lookup import WEIGHT_SUFFIXES
 from engines.training.checkpoints.checkpoint import prepare_folder
 from engines.training.checkpoints.overwriting import Overwriting
 from engines.training.checkpoints.resume import load_run
@@ -69,6 +70,9 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
     console = stderr_console()
     overwriting = Overwriting(resume=request.resume, again=request.again, replace=request.replace)
     overwriting.check(request.name, request.out_folder, [request.folder])
+    table = None if request.groups is None else read_groups(request.groups)
+    for group in {name for age, gender in (table or {}).values() for name in (age, f"{age}-{gender}")}:
+        overwriting.check(f"{request.name}-{group}", request.out_folder, [])
     values = request.config_values(method_class.config_class, given, method_class.presets)
     config = method_class.config_class(**values)
     to_train = _config_to_resume(request.folder, config, method_class) if request.resume else config
@@ -99,9 +103,9 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
         method = method_class(config, data)
         if fabric.is_global_zero:  # only now: data that cannot be used leave an earlier training as it is
             overwriting.discard([request.folder])
-        _train(request, method, fabric, console)
-        if request.groups is not None:
-            train_groups(request, method.with_config(to_train), fabric, console, save_outcome)
+        groups = [] if table is None else plan_groups(data, table)
+        trained = _train(request, method, fabric, console)
+        train_groups(request, method.with_config(trained.config), groups, fabric, console, save_outcome)
     finally:
         if fabric.is_global_zero:
             cache.unlink(missing_ok=True)
@@ -115,7 +119,7 @@ def _config_to_resume(folder: Path, requested: TrainConfig, method_class: type[T
     return state.config
 
 
-def _train(request: TrainRequest, method: TrainingMethod[Any], fabric: Fabric, console: Console) -> None:
+def _train(request: TrainRequest, method: TrainingMethod[Any], fabric: Fabric, console: Console) -> Outcome:
     quiet = console if fabric.is_global_zero else Console(quiet=True)
     what = {"pairs": "pairs", "pictures": "pictures", "persons": "faces"}.get(method.data_kind, "photos")
     quiet.print(f"{len(method.data)} {what}; training on {fabric.device} in {precision_of(fabric)}")
@@ -134,6 +138,7 @@ def _train(request: TrainRequest, method: TrainingMethod[Any], fabric: Fabric, c
         save_outcome(request, method, outcome)
         if method.data_kind == "pictures":
             film_growth(request.folder)
+    return outcome
 
 
 def save_outcome(request: TrainRequest, method: TrainingMethod[Any], outcome: Outcome, group: str = "") -> None:
@@ -148,6 +153,8 @@ def save_outcome(request: TrainRequest, method: TrainingMethod[Any], outcome: Ou
     method = method.with_config(outcome.config)
     card = style_card(name, method, outcome, region=request.region, origin=origin)
     written = save_style(outcome.net, card, request.out_folder)
+    for suffix in WEIGHT_SUFFIXES[1:]:  # of an imported graph of this name, which --again replaces
+        written.with_suffix(suffix).unlink(missing_ok=True)
     cost = f"{card['gmac']} GMAC, {card['parameters']} weights"
     print(f"{name}: {outcome.progress.best_summary}; {cost} -> {written}")  # noqa: T201
 
@@ -171,6 +178,9 @@ def _check_kind(request: TrainRequest, method_class: type[TrainingMethod[Any]]) 
     if kind == "unpaired" and request.photos is None:
         got = "it trains on photos and drawings without pairs"
         raise OptionsError(asked, got, "give --photos DIR --drawings DIR")
+    if kind != "unpaired" and request.groups is not None:
+        got = "groups are for photos and drawings without pairs"
+        raise OptionsError("--groups", got, "use --method cyclegan, ugatit or photo2cartoon, or leave it out")
     if kind == "pairs" and request.photos is not None:
         got = "it trains on pairs of pictures"
         do = "give --before DIR --after DIR, or use --method cyclegan, ugatit or photo2cartoon"

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from engines.build.low_priority_process import kill_group
+from engines.runtime.child_process import module_command
 
 EXIT_UNAVAILABLE = 2  # the engine cannot be built on this machine
 EXIT_REJECTED = 3  # the engine is built, and not accurate enough
@@ -58,7 +59,7 @@ class BuildProcess:
     def __init__(
         self, builder: str, arguments: Sequence[str], *, limit_s: float, on_step: Callable[[str], None]
     ) -> None:
-        self._command = [sys.executable, "-m", "engines.build.low_priority_process", builder, *arguments]
+        self._command = [*module_command("engines.build.low_priority_process"), builder, *arguments]
         self._limit_s, self._on_step = limit_s, on_step
         self._process: subprocess.Popen[bytes] | None = None
         self._process_lock = threading.Lock()

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_MAX_ADDRESSES = 24_000_000_000  # of virtual memory: an operator that asks for more fails
+_MAX_ADDRESSES = 16_000_000_000  # of virtual memory: an operator that asks for more fails
 _MIN_SIDE_PX, _MAX_SIDE_PX = 32, 1024
 _BOUNDED = {"Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0), "HardSigmoid": (0.0, 1.0), "SoftSign": (-1.0, 1.0)}
 _PASSING = ("Transpose", "Reshape", "Convert", "Squeeze", "Unsqueeze", "Interpolate", "Round", "Floor", "FakeQuantize")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from engines.errors import OptionsError
 from engines.imports.graph_file import checked_graph
 from engines.imports.graph_settings import COLOURS, LAYOUTS, RANGES, GraphSettings
 from engines.imports.style_files import origin_of, write_style
+from engines.runtime.child_process import module_command
 from engines.untrusted_files import shown
 
 _LIMIT_S = 60.0
@@ -109,7 +109,7 @@ def _described(source: Path, path: Path, size_wh: tuple[int, int] | None, layout
     """Return what OpenVINO finds in the file, in a process of its own. Raises OptionsError if it cannot be used."""
     width, height = size_wh or (0, 0)
     module = "engines.imports.graph_description"
-    command = [sys.executable, "-m", module, str(path), str(width), str(height), layout or "-"]
+    command = [*module_command(module), str(path), str(width), str(height), layout or "-"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
         found: dict[str, Any] = json.loads(done.stdout)

@@ -16,10 +16,10 @@ def with_external(data: bytes, tensors: Sequence[Entry], path: Path) -> bytes:
         Damaged: They claim more than the files have, or files of other folders.
         OSError: A file cannot be read.
     """
+    claimed = len(data) + sum(_place(data, entry, path)[2] for entry in tensors)
+    if claimed > MAX_BYTES:  # several tensors may claim the same bytes: nothing is read before
+        raise Damaged(f"with its external tensors it has {claimed / 1e6:.0f} MB, more than {MAX_BYTES / 1e6:.0f}")
     replaced = {(entry.begin, entry.end): _whole_tensor(data, entry, path) for entry in tensors}
-    total = len(data) + sum(map(len, replaced.values()))
-    if total > MAX_BYTES:
-        raise Damaged(f"with its external tensors it has {total / 1e6:.0f} MB, more than {MAX_BYTES / 1e6:.0f}")
     return _rewritten(Fields(data), data, 0, len(data), replaced)
 
 
@@ -44,20 +44,25 @@ def _key_length(data: bytes, at: int) -> int:
 
 def _whole_tensor(data: bytes, tensor: Entry, path: Path) -> bytes:
     """Return a tensor's message with its bytes inside. Raises Damaged or OSError."""
-    walk, kept, where = Fields(data), bytearray(), dict[str, str]()
-    last = tensor.begin
+    kept, last = bytearray(), tensor.begin
+    for entry in Fields(data).fields(tensor.begin, tensor.end):
+        if entry.number not in (9, 13, 14):
+            kept += data[last : entry.end]
+        last = entry.end
+    file, offset, length = _place(data, tensor, path)
+    with file.open("rb") as opened:
+        opened.seek(offset)
+        content = opened.read(length)
+    return bytes(kept) + b"\x4a" + varint(len(content)) + content  # field 9, raw_data
+
+
+def _place(data: bytes, tensor: Entry, path: Path) -> tuple[Path, int, int]:
+    """Return the file, the offset and the length of a tensor's bytes. Raises Damaged or OSError."""
+    walk, where = Fields(data), dict[str, str]()
     for entry in walk.fields(tensor.begin, tensor.end):
         if entry.number == 13:
             pair = {one.number: walk.text(one) for one in walk.fields(entry.begin, entry.end)}
             where[pair.get(1, "")] = pair.get(2, "")
-        elif entry.number not in (9, 14):
-            kept += data[last : entry.end]
-        last = entry.end
-    content = _external_bytes(where, path)
-    return bytes(kept) + b"\x4a" + varint(len(content)) + content  # field 9, raw_data
-
-
-def _external_bytes(where: dict[str, str], path: Path) -> bytes:
     location = where.get("location", "")
     folder, file = path.resolve().parent, (path.resolve().parent / location).resolve()
     if not location or "\0" in location or not file.is_relative_to(folder) or Path(location).is_absolute():
@@ -70,6 +75,4 @@ def _external_bytes(where: dict[str, str], path: Path) -> bytes:
     length = size - offset if length < 0 else length
     if offset < 0 or length < 0 or offset + length > size:
         raise Damaged(f"its tensors claim {length} bytes at {offset} of {shown(location)}, which has {size}")
-    with file.open("rb") as opened:
-        opened.seek(offset)
-        return opened.read(length)
+    return file, offset, length

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import itertools
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,23 @@ def remove_style(name: str) -> list[str]:
     return [path.name for path in paths]
 
 
+@contextlib.contextmanager
+def restored_on_error(name: str) -> Iterator[None]:
+    """Put the files of one of the user's own styles back, or remove a new style, if an exception is raised inside."""
+    folder = own_folder()
+    with tempfile.TemporaryDirectory(prefix="veneer-") as kept:
+        for path in files_of(name) if name in own_names() else []:
+            shutil.copy2(path, kept)
+        try:
+            yield
+        except BaseException:
+            if name in own_names():
+                remove_style(name)
+            for path in Path(kept).iterdir():
+                shutil.copy2(path, folder)
+            raise
+
+
 def restore_shipped(name: str) -> str:
     """Use a shipped style again that one of the user's own replaces, and keep that one under another name.
 
@@ -111,7 +130,7 @@ def restore_shipped(name: str) -> str:
     candidates = itertools.chain([f"my-{name}"], (f"my-{name}-{number}" for number in itertools.count(2)))
     new = next(one for one in candidates if not any(folder.glob(f"{one}.*")))
     with os_errors(f"style {name!r} in {folder}", "make the folder writable, or make room"):
-        files = [path for suffix in WEIGHT_SUFFIXES if (path := folder / f"{name}{suffix}").exists()]
+        files = [path for suffix in (*WEIGHT_SUFFIXES, ".png") if (path := folder / f"{name}{suffix}").exists()]
         for weights in files:  # copied, so that an interruption leaves a whole style under either name
             with atomic_path(folder / f"{new}{weights.suffix}") as part:
                 shutil.copy2(weights, part)

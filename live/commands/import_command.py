@@ -42,38 +42,38 @@ def import_style(
     """
     from engines.files import check_writable
     from engines.imports.graph_import import GraphOptions
+    from engines.imports.style_files import restored_on_error
     from engines.imports.style_import import ImportRequest, import_as_style
     from engines.style_lookup import load_style, own_folder
+    from live.picture_files.picture_writer import picture_format
 
     graph = GraphOptions(layout, colours, input_range, output_range)
     request = ImportRequest(
         name, file, program, region, mask, size, part, tuple(arg or ()), licence, graph, again, replace
     )
     check_writable("--picture", picture)
-    said = import_as_style(request, say=lambda line: typer.echo(line, err=True))
+    if picture is not None:
+        picture_format(picture)
+    with restored_on_error(name):
+        said = import_as_style(request, say=lambda line: typer.echo(line, err=True))
+        shown = picture or own_folder() / f"{name}.png"
+        tried = "" if program == "stylegan2" else _tried(name, shown)
     if program == "stylegan2":
         typer.echo(f"{said}\nto see it: veneer sample {name} --grid {name}.png")
         return
-    shown = picture or own_folder() / f"{name}.png"
-    for line in (said, _tried(name, shown), f"styles: {load_style(name).weights}", f"picture: {shown}"):
+    for line in (said, tried, f"styles: {load_style(name).weights}", f"picture: {shown}"):
         typer.echo(line)
     typer.echo(f"to wear it, add to looks.toml:\n{_LOOK.format(name=name)}")
 
 
 def _tried(name: str, picture: Path) -> str:
-    """Try the style on the built-in face; remove it again if it cannot run. Return a line on its speed."""
-    from engines.errors import VeneerError
-    from engines.imports.style_files import remove_style
+    """Try the style on the built-in face. Return a line on its speed."""
     from engines.runtime.style_times import keep_time
     from engines.style_lookup import load_style
     from live.render.before_after import write_before_after
 
     style = load_style(name)
-    try:
-        trial = write_before_after(picture, style)
-    except VeneerError:
-        remove_style(name)
-        raise
+    trial = write_before_after(picture, style)
     keep_time(style, trial.median_ms)
     if trial.is_even:
         typer.echo(f"{name}: it draws one even area on the built-in face: see {picture}", err=True)

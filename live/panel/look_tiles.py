@@ -9,12 +9,12 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from engines.errors import OptionsError
+from engines.runtime.child_process import module_command
 from live.panel.tile_process import read_tile
 from live.pipeline.frame import Frame, ImageU8
 
@@ -130,10 +130,10 @@ class LookTiles:
 def _start() -> subprocess.Popen[bytes]:
     flags = getattr(subprocess, "IDLE_PRIORITY_CLASS", 0)  # of Windows
     return subprocess.Popen(
-        [sys.executable, "-m", "live.panel.tile_process"],
+        module_command("live.panel.tile_process"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
         creationflags=flags,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.errors import OptionsError, os_errors
-from engines.style_lookup import shipped_names
+from engines.style_lookup import WEIGHT_SUFFIXES, shipped_names
 from engines.training.checkpoints.resume import CHECKPOINT
 
 
@@ -40,8 +40,9 @@ class Overwriting:
         if self.resume or self.again:
             return
         checkpoints = [(work / CHECKPOINT, "an earlier training", "continue it with --resume") for work in works]
-        finished = out / f"{name}.safetensors", "a finished style", "choose another name"
-        for found, what, do in (*checkpoints, finished):
+        files = (out / f"{name}{suffix}" for suffix in (".json", *WEIGHT_SUFFIXES))
+        finished = ((file, "a finished style", "choose another name") for file in files)
+        for found, what, do in (*checkpoints, *finished):
             if found.exists():
                 do += ", or start over with --again, which overwrites it"
                 raise OptionsError(f"training of {name!r}", f"{found} holds {what}", do)

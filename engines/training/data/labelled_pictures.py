@@ -71,10 +71,14 @@ def read_labels(file: Path) -> Labels:
     with os_errors(f"--labels {file}", "check the path"):
         text = file.read_text(encoding="utf-8-sig", errors="replace")
     table = csv.DictReader(text.splitlines())
+    try:
+        lines = list(table)
+    except csv.Error as error:
+        raise OptionsError(f"--labels {file}", f"not readable ({error})", _DO) from error
     names = [name for name in table.fieldnames or () if name and name != "file"]
     if "file" not in (table.fieldnames or ()) or not names:
         raise OptionsError(f"--labels {file}", "no column file, or no other column beside it", _DO)
-    rows = {Path(row["file"] or "").stem: tuple((row[name] or "").strip() for name in names) for row in table}
+    rows = {Path(row["file"] or "").stem: tuple((row[name] or "").strip() for name in names) for row in lines}
     attributes = _attributes(names, rows)
     crowded = [name for name, values in attributes.items() if len(values) > _MAX_VALUES]
     if crowded or not rows:

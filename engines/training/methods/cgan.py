@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typer import Option
@@ -15,7 +16,7 @@ from engines.generators.registry import generator_spec
 from engines.training.data.unpaired_dataset import UnpairedBatch, UnpairedBatches, UnpairedDataset
 from engines.training.gan_config import GanConfig, linear_decay
 from engines.training.generator import as_pictures, build_generator
-from engines.training.losses.adversarial import held
+from engines.training.losses.adversarial import GAN_KINDS, held
 from engines.training.method import Presets, TrainingMethod, Validation, register
 from engines.training.metrics.sliced_wasserstein import sliced_wasserstein
 
@@ -31,7 +32,7 @@ class ConditionalGanConfig(GanConfig):
     side_px: Annotated[int, Option("--side", help="Width and height of the pictures, pixels.", min=32)] = 32
     steps: Annotated[int, Option(help="Training steps.", min=1, max=10**9)] = 50_000
     batch: Annotated[int, Option(help="Batch size.", min=1)] = 16
-    gan: str = "vanilla"
+    gan: Annotated[str, Option(help=f"Adversarial loss: {', '.join(GAN_KINDS)}.")] = "vanilla"
     same: Annotated[float, Option(help="Weight of an unchanged picture of its own class (cgan_image).", min=0)] = 10.0
     check_every: int = 1000
 
@@ -108,7 +109,8 @@ class ConditionalGan(TrainingMethod[ConditionalGanConfig]):
     def validate(self) -> Validation:
         """Compare pictures of each class with those of the data; the newest weights are kept."""
         generator = torch.Generator().manual_seed(self.config.seed)
-        photos = self._tensor(self.data.photos_rgb[:64])
+        chosen = np.linspace(0, len(self.data.photos_rgb) - 1, 64).astype(int)  # evenly, as they are sorted
+        photos = self._tensor(np.stack([self.data.photos_rgb[i] for i in chosen]))
         scores, samples = {}, []
         for number, kind in enumerate(CLASSES):
             label = self._label(torch.full((len(photos),), number))

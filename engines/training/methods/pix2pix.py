@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from typer import Option
 
+from engines.errors import OptionsError
 from engines.training.gan_config import falling, init_normal
 from engines.training.losses.adversarial import GAN_KINDS
 from engines.training.method import Presets, register
@@ -38,6 +39,12 @@ class Pix2PixConfig(PairedConfig):
     webcam: Annotated[float, Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.0
     relit: Annotated[float, Option(help="Share of relit pairs.", min=0, max=1)] = 0.0
     decay_from: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gan == "wgan" and self.spectral:
+            do = "use --gan wgan without --spectral, or --gan hinge"
+            raise OptionsError("--gan wgan --spectral", "clipping and spectral norm both limit the weights", do)
 
 
 ConfigT = TypeVar("ConfigT", bound=Pix2PixConfig)

@@ -13,7 +13,7 @@ from engines.discriminators.multi_scale import MultiScaleCritic
 from engines.training.data.paired_batches import PairedBatch
 from engines.training.gan_config import init_normal
 from engines.training.generator import build_generator
-from engines.training.losses.adversarial import held, spectrally_normed
+from engines.training.losses.adversarial import GAN_KINDS, held, spectrally_normed
 from engines.training.method import Presets, register
 from engines.training.methods.pix2pix import PairedGan, Pix2PixConfig
 
@@ -27,7 +27,7 @@ class Pix2PixHdConfig(Pix2PixConfig):
     """
 
     generator: Annotated[str, Option(help="Network: pix2pixhd, pix2pixhd_global or another one.")] = "pix2pixhd"
-    gan: str = "lsgan"
+    gan: Annotated[str, Option(help=f"Adversarial loss: {', '.join(GAN_KINDS)}.")] = "lsgan"
     l1: Annotated[float, Option(help="Weight of the colour difference.", min=0)] = 0.0
     matching: Annotated[float, Option(help="Weight of the discriminators' features.", min=0)] = 10.0
     critic_channels: int = 64

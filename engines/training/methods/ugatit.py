@@ -36,6 +36,9 @@ class UGatItConfig(UnpairedConfig):
         if self.generator not in _ATTENTIVE:
             do = f"use {', '.join(_ATTENTIVE)}, or --method cyclegan"
             raise OptionsError(f"generator {self.generator!r}", "it has no class activation attention", do)
+        if self.gan == "wgan":
+            got = "its discriminators have spectral norm, and clipping would limit their weights once more"
+            raise OptionsError("--gan wgan", got, "use --gan wgan-gp or hinge")
 
 
 ConfigT = TypeVar("ConfigT", bound=UGatItConfig)

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.cli_parts import call as run_command
 from support.train_parts import call
 
 from calibration.training.train_drawings import aligned
@@ -16,6 +17,7 @@ from engines.errors import LookError, OptionsError
 from engines.looks_file import load_looks
 from engines.style_lookup import load_style, own_folder
 from engines.training.data.unpaired_dataset import UnpairedDataset
+from engines.training.methods import FROM_NOISE, load_method, method_names
 from live.portrait import portrait_bgr
 
 QUICK = (
@@ -112,3 +114,43 @@ def test_a_table_of_groups_is_checked(tmp_path: Path) -> None:
     assert groups["young"].drawings == (0, 1, 2, 3), "no drawing of the table belongs to it"
     with pytest.raises(OptionsError, match="none of the 4 photos is in it"):
         plan_groups(photos, {})
+
+
+def test_groups_are_checked_before_the_training(photos: Path, drawings: Path, tmp_path: Path) -> None:
+    words = ("train", "mine", *QUICK, "--photos", photos, "--drawings", drawings, "--work", tmp_path / "w")
+    table = tmp_path / "groups.csv"
+    for text, line in (
+        (None, "check the path"),
+        ("file,age,gender\n" + "x" * 200_000 + ",young,woman", "not readable"),
+        ("file,age,gender\nother.png,young,woman", "none of the"),
+    ):
+        if text is not None:
+            table.write_text(text)
+        done = run_command(*words, "--groups", table)
+        assert done.returncode == 2 and line in done.stderr and "training on" not in done.stderr
+
+
+def test_a_style_of_a_group_is_not_overwritten(photos: Path, drawings: Path, tmp_path: Path) -> None:
+    own_folder().mkdir(parents=True)
+    (own_folder() / "mine-young.json").write_text("{}")
+    (tmp_path / "groups.csv").write_text("file,age,gender\nanna.png,young,woman")
+    words = ("--photos", photos, "--drawings", drawings, "--work", tmp_path / "w", "--groups", tmp_path / "groups.csv")
+    done = run_command("train", "mine", "--method", "cyclegan", *words)
+    assert done.returncode == 2 and "mine-young.json holds a finished style" in done.stderr
+
+
+def test_an_imported_style_is_not_overwritten(photos: Path, drawings: Path, tmp_path: Path) -> None:
+    own_folder().mkdir(parents=True)
+    (own_folder() / "mine.json").write_text("{}")
+    (own_folder() / "mine.onnx").write_bytes(b"")
+    words = ("--photos", photos, "--drawings", drawings, "--work", tmp_path / "w")
+    done = run_command("train", "mine", "--method", "cyclegan", *words)
+    assert done.returncode == 2 and "mine.json holds a finished style" in done.stderr
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_every_adversarial_method_has_its_options(method: str) -> None:
+    chosen = load_method(method)
+    if not hasattr(chosen.config_class, "gan") or method in FROM_NOISE:
+        pytest.skip("it has no discriminator of that kind, or its presets choose the loss")
+    assert "--gan" in run_command("train", "mine", "--method", method, "--help").stdout

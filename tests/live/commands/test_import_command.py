@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from support.cli_parts import call
 from support.foreign_networks import Foreign, cyclegan
 
 from benchmarks.common.onnx_writer import fast_style, model, node, tensor
+from engines.imports.style_files import restored_on_error
 from engines.looks_file import user_file
 from engines.style_lookup import own_folder, own_names
 from live.diagnostics.doctor import examine
@@ -53,3 +57,33 @@ def test_misfits_and_errors_are_lines_on_stderr(tmp_path: Path) -> None:
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.splitlines()[0] == "  more of shape 3 is not the generator's"
     assert done.stderr.splitlines()[1].startswith("veneer: checkpoint as cyclegan: 1 of its tensors do not fit")
+
+
+def test_a_failed_import_leaves_the_earlier_style(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(fast_style(2, 1, (64, 64)))
+    assert call("import", "mine", tmp_path / "net.onnx").returncode == 0
+    kept = {path.name: path.read_bytes() for path in own_folder().iterdir()}
+    done = call("import", "mine", tmp_path / "net.onnx", "--again", "--picture", tmp_path / "a.xyz")
+    assert done.returncode == 2 and "unknown kind" in done.stderr
+    assert {path.name: path.read_bytes() for path in own_folder().iterdir()} == kept
+
+
+def test_a_style_is_put_back_after_any_error(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(fast_style(2, 1, (64, 64)))
+    assert call("import", "mine", tmp_path / "net.onnx").returncode == 0
+    kept = {path.name: path.read_bytes() for path in own_folder().iterdir()}
+    for name in ("mine", "new"):
+        with pytest.raises(KeyboardInterrupt), restored_on_error(name):
+            (own_folder() / f"{name}.json").write_text("{}")
+            (own_folder() / f"{name}.onnx").write_bytes(b"half")
+            raise KeyboardInterrupt
+    assert {path.name: path.read_bytes() for path in own_folder().iterdir()} == kept
+
+
+def test_no_code_of_the_current_folder_is_run(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(fast_style(2, 1, (64, 64)))
+    for name in ("json", "openvino", "numpy"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    program = [str(Path(sys.executable).with_name("veneer")), "import", "mine", "net.onnx"]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0 and not (tmp_path / "ran").exists(), done.stderr
