@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from engines.errors import OptionsError
 from engines.option_fields import check_alternatives
 from engines.training.methods import FROM_NOISE
+
+if TYPE_CHECKING:
+    from calibration.training.train_request import TrainRequest
+    from engines.training.method import TrainingMethod
 
 FACE_SWAP = "face_swap"  # the method's name
 USAGE = (
@@ -90,3 +95,32 @@ def swap_persons(consent_of: Sequence[str]) -> tuple[str, str]:
     """Return the names of checked options: who is replaced, and who takes the place."""
     one, other = dict.fromkeys(" ".join(person.split()) for person in consent_of)
     return one, other
+
+
+def check_kind(request: TrainRequest, method_class: type[TrainingMethod[Any]]) -> None:
+    """Raise OptionsError if the request's pictures are not those that the method trains on."""
+    kind, asked = method_class.data_kind, f"--method {method_class.name}"
+    if not kind:
+        got = "it does not train on these pictures, but on data of its own command"
+        raise OptionsError(asked, got, f"use veneer train {method_class.name}")
+    if (kind == "style") != (request.style_picture is not None):
+        do = "use --method style_picture or painted together with --style-picture FILE"
+        raise OptionsError(
+            asked, "it trains on photos and one style picture" if kind == "style" else "it takes none", do
+        )
+    if kind == "pictures" and not request.from_noise:
+        got = "it makes pictures from noise"
+        raise OptionsError(f"generator of {request.name!r}", got, f"add --method {method_class.name}")
+    if (kind == "persons") != request.swaps:
+        do = "use --method face-swap with --from DIR --to DIR"
+        raise OptionsError(asked, "it trains on the faces of two persons", do)
+    if kind == "unpaired" and request.photos is None:
+        got = "it trains on photos and drawings without pairs"
+        raise OptionsError(asked, got, "give --photos DIR --drawings DIR")
+    if kind != "unpaired" and request.groups is not None:
+        got = "groups are for photos and drawings without pairs"
+        raise OptionsError("--groups", got, "use --method cyclegan, ugatit or photo2cartoon, or leave it out")
+    if kind == "pairs" and request.photos is not None:
+        got = "it trains on pairs of pictures"
+        do = "give --before DIR --after DIR, or use --method cyclegan, ugatit or photo2cartoon"
+        raise OptionsError(asked, got, do)

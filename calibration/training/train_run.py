@@ -15,7 +15,7 @@ from rich.console import Console
 
 from calibration.training.growth_film import film_growth
 from calibration.training.own_pairs import cut_pairs
-from calibration.training.picture_options import swap_persons
+from calibration.training.picture_options import check_kind, swap_persons
 from calibration.training.train_cluster import train_on_cluster
 from calibration.training.train_drawings import prepare_drawings
 from calibration.training.train_groups import plan_groups, read_groups, train_groups
@@ -65,7 +65,7 @@ def run(request: TrainRequest, method_class: type[TrainingMethod[Any]], given: M
         here = dataclasses.replace(request.with_absolute_folders(), cluster=None)
         train_on_cluster(request.cluster, request.nodes or 1, functools.partial(run, here, method_class, dict(given)))
         return
-    _check_kind(request, method_class)
+    check_kind(request, method_class)
     request = _with_usual_minutes(request, method_class, given)
     console = stderr_console()
     overwriting = Overwriting(resume=request.resume, again=request.again, replace=request.replace)
@@ -157,34 +157,6 @@ def save_outcome(request: TrainRequest, method: TrainingMethod[Any], outcome: Ou
         written.with_suffix(suffix).unlink(missing_ok=True)
     cost = f"{card['gmac']} GMAC, {card['parameters']} weights"
     print(f"{name}: {outcome.progress.best_summary}; {cost} -> {written}")  # noqa: T201
-
-
-def _check_kind(request: TrainRequest, method_class: type[TrainingMethod[Any]]) -> None:
-    kind, asked = method_class.data_kind, f"--method {method_class.name}"
-    if not kind:
-        got = "it does not train on these pictures, but on data of its own command"
-        raise OptionsError(asked, got, f"use veneer train {method_class.name}")
-    if (kind == "style") != (request.style_picture is not None):
-        do = "use --method style_picture or painted together with --style-picture FILE"
-        raise OptionsError(
-            asked, "it trains on photos and one style picture" if kind == "style" else "it takes none", do
-        )
-    if kind == "pictures" and not request.from_noise:
-        got = "it makes pictures from noise"
-        raise OptionsError(f"generator of {request.name!r}", got, f"add --method {method_class.name}")
-    if (kind == "persons") != request.swaps:
-        do = "use --method face-swap with --from DIR --to DIR"
-        raise OptionsError(asked, "it trains on the faces of two persons", do)
-    if kind == "unpaired" and request.photos is None:
-        got = "it trains on photos and drawings without pairs"
-        raise OptionsError(asked, got, "give --photos DIR --drawings DIR")
-    if kind != "unpaired" and request.groups is not None:
-        got = "groups are for photos and drawings without pairs"
-        raise OptionsError("--groups", got, "use --method cyclegan, ugatit or photo2cartoon, or leave it out")
-    if kind == "pairs" and request.photos is not None:
-        got = "it trains on pairs of pictures"
-        do = "give --before DIR --after DIR, or use --method cyclegan, ugatit or photo2cartoon"
-        raise OptionsError(asked, got, do)
 
 
 def _with_usual_minutes(

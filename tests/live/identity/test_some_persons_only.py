@@ -86,7 +86,7 @@ def test_only_me_else_blur_never_shows_the_stranger(film: Path, look: str) -> No
     assert painted[-1, 0] > 0.3 * bare[-1, 0], "the enrolled person is seen"
 
 
-def test_a_look_for_somebody_unknown_does_not_end_a_run(film: Path) -> None:
+def test_a_look_for_an_unknown_person_does_not_end_a_run(film: Path) -> None:
     words = ("--looks-file", film.parent / "looks.toml", "--look", "glaze", "--sink", "null")
     done = veneer("run", "--source", film, *words)
     assert done.returncode == 0, done.stderr
