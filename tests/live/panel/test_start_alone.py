@@ -110,7 +110,7 @@ def test_outputs_are_switched_while_it_runs(browser: Any, tmp_path: Path) -> Non
         until(page, "#sinks [aria-checked=true]:has-text('none, this page only')")
         until(page, "#preview[data-pictures]")
         for _ in range(100):
-            with contextlib.suppress(av.error.InvalidDataError):  # it is being completed
+            with contextlib.suppress(av.error.InvalidDataError, FileNotFoundError):  # it is being completed
                 assert last_picture(program.output).shape == (SIZE_WH[1], SIZE_WH[0], 3)
                 break
             time.sleep(0.1)
