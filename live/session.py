@@ -117,15 +117,8 @@ class Session:
         source, self._viewers = self._source(source, paced=missing is not None or any(sink.live for sink in sinks))
         for sink in sinks:
             sink.set_viewers(self._viewers, self.say)
-        look_loader = LookLoader(
-            looks,
-            runtime=options.runtime,
-            say=self.say,
-            background=source.live or all(sink.live for sink in sinks),  # a film uses the same engine to its end
-            build=options.build,
-            precisions=precisions,
-            has_viewers=self._viewers.watched if self._viewers is not None else None,
-        )
+        background = source.live or all(sink.live for sink in sinks)  # a film uses the same engine to its end
+        look_loader = self._new_look_loader(looks, precisions, background=background)
         self.editor = LookEditor(
             self.controls,
             look_loader,
@@ -146,6 +139,19 @@ class Session:
         )
         self.recorder = self._new_recorder()
         self.devices = DeviceCommands(self)
+
+    def _new_look_loader(
+        self, looks: Mapping[str, Look], precisions: Precisions | None, *, background: bool
+    ) -> LookLoader:
+        return LookLoader(
+            looks,
+            runtime=self.options.runtime,
+            say=self.say,
+            background=background,
+            build=self.options.build,
+            precisions=precisions,
+            has_viewers=self._viewers.watched if self._viewers is not None else None,
+        )
 
     def _new_recorder(self) -> Recorder:
         return Recorder(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from engines.portraits.portrait_network import PortraitNetwork
 
 ImageU8 = NDArray[np.uint8]
+P = ParamSpec("P")
 
 _BATCH = 16
 _MAX_LATENTS = 10_000
@@ -129,23 +131,18 @@ def style_batches(
         yield made
 
 
-def pictures(
-    network: PortraitNetwork,
-    latents: Tensor,
-    label: Tensor | None = None,
-    truncation: float = 1.0,
-    noise: str = "constant",
-    seeds: Sequence[int] | None = None,
-) -> ImageU8:
-    """Return pictures (N, S, S, 3) RGB uint8 of noise; see `picture_batches`."""
-    return np.concatenate(list(picture_batches(network, latents, label, truncation, noise, seeds)))
+def _at_once(batches: Callable[P, Iterator[ImageU8]]) -> Callable[P, ImageU8]:
+    """Return the function that returns all pictures of a function that yields them some at a time."""
+
+    @functools.wraps(batches)
+    def all_pictures(*args: P.args, **kwargs: P.kwargs) -> ImageU8:
+        return np.concatenate(list(batches(*args, **kwargs)))
+
+    return all_pictures
 
 
-def of_styles(
-    network: PortraitNetwork, styles: Tensor, noise: str = "constant", seeds: Sequence[int] | None = None
-) -> ImageU8:
-    """Return pictures (N, S, S, 3) RGB uint8 of styles; see `style_batches`."""
-    return np.concatenate(list(style_batches(network, styles, noise, seeds)))
+pictures = _at_once(picture_batches)
+of_styles = _at_once(style_batches)
 
 
 def variations(network: PortraitNetwork, seed: int, count: int, label: Tensor | None, truncation: float) -> ImageU8:

@@ -14,6 +14,13 @@ from engines.training.config import TrainConfig
 from engines.training.losses.adversarial import GAN_KINDS, Objective, spectrally_normed
 
 
+def check_limits(gan: str, *, spectral: bool) -> None:
+    """Raise OptionsError if the weights of the discriminators would be limited twice."""
+    if gan == "wgan" and spectral:
+        do = "use --gan wgan without --spectral, or --gan hinge"
+        raise OptionsError("--gan wgan --spectral", "clipping and spectral norm both limit the weights", do)
+
+
 @dataclass(frozen=True, kw_only=True)
 class GanConfig(TrainConfig):
     """Config of the adversarial methods.
@@ -39,9 +46,7 @@ class GanConfig(TrainConfig):
         super().__post_init__()
         if self.gan not in GAN_KINDS:
             raise OptionsError(f"GAN kind {self.gan!r}", "there is no such value", f"use {', '.join(GAN_KINDS)}")
-        if self.gan == "wgan" and self.spectral:
-            do = "use --gan wgan without --spectral, or --gan hinge"
-            raise OptionsError("--gan wgan --spectral", "clipping and spectral norm both limit the weights", do)
+        check_limits(self.gan, spectral=self.spectral)
         if generator_spec(self.generator).region == "lips":
             raise OptionsError(f"generator {self.generator!r}", "it paints lips only", "use veneer train lips")
 

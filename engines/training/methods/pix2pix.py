@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from typer import Option
 
-from engines.errors import OptionsError
-from engines.training.gan_config import falling, init_normal
+from engines.training.gan_config import check_limits, falling, init_normal
 from engines.training.losses.adversarial import GAN_KINDS
 from engines.training.method import Presets, register
 from engines.training.methods.paired import PairedConfig, PairedMethod
@@ -42,9 +41,7 @@ class Pix2PixConfig(PairedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.gan == "wgan" and self.spectral:
-            do = "use --gan wgan without --spectral, or --gan hinge"
-            raise OptionsError("--gan wgan --spectral", "clipping and spectral norm both limit the weights", do)
+        check_limits(self.gan, spectral=self.spectral)
 
 
 ConfigT = TypeVar("ConfigT", bound=Pix2PixConfig)
