@@ -12,12 +12,14 @@ SPEC = GeneratorSpec(
     name="cgan_image",
     network="ConditionalImageGan",
     paper="after Mirza, Osindero 2014, arXiv:1411.1784",
-    arguments={"classes": Argument(10, 1, 1000), "channels": Argument(32, 4, 256), "blocks": Argument(4, 1, 64)},
-    inputs=("image", "label"),
+    arguments={
+        "classes": Argument(10, 1, 1000),
+        "channels": Argument(32, 4, 256),
+        "blocks": Argument(4, 1, 64),
+    },
     value_range=(-1, 1),
     step_px=4,
     method="cgan",
-    benchmarked=False,
 )
 
 
@@ -43,8 +45,13 @@ class ConditionalImageGan(nn.Module):
         self.up = decoder(c)
         self.out = conv(c, 3, 7, bias=True)
 
-    def forward(self, rgb: Tensor, label: Tensor) -> Tensor:
-        """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1 and a class (N, classes), one-hot."""
-        x = self.down(rgb) + self.label(label)[:, :, None, None]  #  N, 4C, H/4, W/4
-        x = self.up(self.body(x))  #                                 N,  C, H,   W
+    def forward(self, rgb: Tensor, label: Tensor | None = None) -> Tensor:
+        """Return the picture (N, 3, H, W) in -1..1 of RGB (N, 3, H, W) in -1..1.
+
+        Args:
+            label: (N, classes), one-hot; None for the last class, as in a style.
+        """
+        shift = self.label.weight[None, :, -1] if label is None else self.label(label)  # N, 4C
+        x = self.down(rgb) + shift[:, :, None, None]  #                N, 4C, H/4, W/4
+        x = self.up(self.body(x))  #                                   N,  C, H,   W
         return self.out(x).tanh()  # type: ignore[no-any-return]  #    N,  3, H,   W

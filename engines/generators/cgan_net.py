@@ -17,9 +17,9 @@ SPEC = GeneratorSpec(
         "side_px": Argument(32, 8, 128),
         "channels": Argument(200, 4, 4096),
     },
-    inputs=("latent", "label"),
+    inputs=("latent",),
     output_size="fixed",
-    method="cgan",
+    method="conditional",
     benchmarked=False,
 )
 
@@ -40,13 +40,14 @@ class ConditionalGan(nn.Module):
 
     def __init__(self, classes: int = 10, latent: int = 100, side_px: int = 32, channels: int = 200) -> None:
         super().__init__()
-        self.side_px = side_px
+        self.latent, self.classes, self.side_px = latent, classes, side_px
         self.noise, self.label = nn.Linear(latent, channels), nn.Linear(classes, 5 * channels)
         self.joint = nn.Linear(6 * channels, 6 * channels)
         self.out = nn.Linear(6 * channels, 3 * side_px**2)
 
-    def forward(self, latent: Tensor, label: Tensor) -> Tensor:
-        """Return the picture (N, 3, S, S) in 0..1 of noise (N, latent) and a class (N, classes), one-hot."""
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        """Return the picture (N, 3, S, S) in 0..1 of noise (N, latent) and labels (N, classes), None for zeros."""
+        label = latent.new_zeros((len(latent), self.classes)) if label is None else label
         both = torch.cat((self.noise(latent), self.label(label)), 1).relu()  # N, 6C
         pixels = self.out(self.joint(both).relu()).sigmoid()  #                N, 3 * S * S
         return pixels.unflatten(1, (3, self.side_px, self.side_px))  # type: ignore[no-any-return]

@@ -50,6 +50,8 @@ def describe(path: Path, asked_wh: tuple[int, int] | None, layout: str) -> dict[
         raise ValueError(
             f"its input has {size_wh[0]}x{size_wh[1]} pixels, {_MIN_SIDE_PX} to {_MAX_SIDE_PX} can be used"
         )
+    if any(_is_invalid(node) for node in _constants(model)):
+        raise ValueError("its weights contain NaN or infinity")
     one = _shaped(model, layout, size_wh, 1)
     outputs = [index for index, output in enumerate(one.outputs) if _is_picture(output, layout, size_wh)]
     if len(outputs) != 1:
@@ -242,11 +244,24 @@ def _macs(model: Any) -> int:
     return total
 
 
+def _constants(model: Any) -> list[Any]:
+    return [node for node in model.get_ordered_ops() if node.get_type_name() == "Constant"]
+
+
+def _is_invalid(constant: Any) -> bool:
+    """Whether a constant contains NaN, or as weights, with more than one value, infinity: it may be a bound alone."""
+    import numpy as np
+
+    values = constant.get_data()
+    if not np.issubdtype(values.dtype, np.floating):
+        return False
+    return bool(np.isnan(values).any()) or (values.size > 1 and not bool(np.isfinite(values).all()))
+
+
 def _parameters(model: Any) -> int:
-    constants = (node for node in model.get_ordered_ops() if node.get_type_name() == "Constant")
     return sum(
         math.prod(node.get_output_shape(0))
-        for node in constants
+        for node in _constants(model)
         if node.get_output_element_type(0).get_type_name() in ("f32", "f16", "bf16", "u8", "i8")
     )
 

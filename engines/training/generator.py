@@ -22,11 +22,10 @@ def build_generator(config: TrainConfig) -> nn.Module:
 
 
 def example_inputs(config: TrainConfig, size_wh: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Return a black picture, a zero latent and a zero label, as far as they are inputs, for the config's generator."""
+    """Return a black picture and a zero latent, as far as they are inputs, for the config's generator."""
     spec, (width, height) = registry.generator_spec(config.generator), size_wh
     numbers = {name: config.generator_args.get(name, one.default) for name, one in spec.arguments.items()}
-    features = {"latent": numbers.get("latent"), "label": numbers.get("classes")}
-    shapes = ((3, height, width) if kind == "image" else (int(features[kind] or 1),) for kind in spec.inputs)
+    shapes = ((3, height, width) if kind == "image" else (int(numbers["latent"]),) for kind in spec.inputs)
     return tuple(torch.zeros((1, *shape)) for shape in shapes)
 
 

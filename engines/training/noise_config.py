@@ -23,7 +23,7 @@ class NoiseConfig(GanConfig):
         path_every: The same for the path length.
     """
 
-    generator: Annotated[str, Option(help="Network: mlp_gan, dcgan, pggan, stylegan, stylegan2.")] = "dcgan"
+    generator: Annotated[str, Option(help="Network: mlp_gan, cgan, dcgan, pggan, stylegan, stylegan2.")] = "dcgan"
     side_px: Annotated[int, Option("--size", help="Width and height of the pictures, pixels.", min=8, max=256)] = 32
     steps: Annotated[int, Option(help="Training steps.", min=1, max=10**9)] = 20_000
     batch: Annotated[int, Option(help="Batch size.", min=1)] = 32
@@ -45,14 +45,19 @@ class NoiseConfig(GanConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if generator_spec(self.generator).inputs != ("latent",):
-            do = "use mlp_gan, dcgan, pggan, stylegan or stylegan2"
+            do = "use mlp_gan, cgan, dcgan, pggan, stylegan or stylegan2"
             raise OptionsError(f"generator {self.generator!r}", "it does not make pictures from noise alone", do)
-        if self.generator != "mlp_gan" and self.side_px & (self.side_px - 1):
+        if not self.is_flat and self.side_px & (self.side_px - 1):
             raise OptionsError(f"--size {self.side_px}", "not a power of two", "use 8, 16, 32, 64, 128 or 256")
         if self.generator_args.get("side_px", self.side_px) != self.side_px:
             do = "leave out --arg side_px, or give the same --size"
             raise OptionsError(f"--size {self.side_px}", f"--arg side_px={self.generator_args['side_px']}", do)
         object.__setattr__(self, "generator_args", {**self.generator_args, "side_px": self.side_px})
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the networks are fully connected, without blocks of different sizes."""
+        return self.generator in ("mlp_gan", "cgan")
 
     @property
     def classes(self) -> int:
@@ -62,7 +67,7 @@ class NoiseConfig(GanConfig):
     def level(self, step: int) -> float:
         """Return the number of blocks in use; each is faded in during the second half of its share of the steps."""
         if not self.grow:
-            return float(halvings(self.side_px)) if self.generator != "mlp_gan" else 0.0
+            return float(halvings(self.side_px)) if not self.is_flat else 0.0
         blocks = halvings(self.side_px)
         at = min(float(blocks), step / (self.grow * self.steps) * blocks)
         return int(at) + max(0.0, 2 * (at - int(at)) - 1)

@@ -23,7 +23,7 @@ _SMALL: dict[str, dict[str, Any]] = {
         "critic_channels": 4,
     },
     "vid2vid": {"generator_args": {"channels": 4, "blocks": 1}, "batch": 4},
-    "cgan": {"generator_args": {"classes": 2, "channels": 4, "latent": 4}, "batch": 2},
+    "cgan": {"generator_args": {"channels": 4, "blocks": 1}, "batch": 2},
 }
 
 

@@ -69,6 +69,7 @@ class Noise(TrainingMethod[NoiseConfig]):
         taper_px = config.generator_args.get("taper_px", 32)
         critics: dict[str, Callable[[], nn.Module]] = {
             "mlp_gan": functools.partial(MlpCritic, *size),
+            "cgan": functools.partial(MlpCritic, *size),
             "dcgan": functools.partial(DcganCritic, *size, norm=config.normed and not config.spectral),
             "stylegan2": functools.partial(ResidualCritic, *size, config.generator_args.get("multiplier", 2), taper_px),
         }

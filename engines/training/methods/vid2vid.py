@@ -41,6 +41,9 @@ class Vid2VidConfig(Pix2PixConfig):
     def __post_init__(self) -> None:
         if generator_spec(self.generator).inputs != ("image", "image"):
             raise OptionsError(f"generator {self.generator!r}", "it does not receive its last picture", "use vid2vid")
+        if not self.temporal:
+            do = "use a weight above 0, or --method pix2pix"
+            raise OptionsError("--temporal 0", "frames come in twos for the sake of this loss", do)
         super().__post_init__()
 
     @property

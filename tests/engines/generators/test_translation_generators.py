@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
+from support.numpy_layers import Array, convolved, instance, linear, relu, scattered, standardised, transposed, values
 from torch import nn
 
 from engines.generators.cgan_image_net import ConditionalImageGan
@@ -25,8 +25,6 @@ from engines.generators.ugatit_net import UGatItLight
 from engines.generators.vid2vid_net import Vid2Vid
 from engines.generators.weights_file import shapes_only
 from engines.training.metrics.model_cost import parameters
-
-Array = NDArray[np.float64]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -51,49 +49,6 @@ def test_parameters_are_the_published_ones(network: type[nn.Module], arguments: 
         assert parameters(network(**arguments)) == published
 
 
-def values(tensor: torch.Tensor) -> Array:
-    return tensor.detach().double().numpy()
-
-
-def convolved(x: Array, layer: nn.Module, *, stride: int = 1, mode: str = "reflect") -> Array:
-    """A convolution of (N, C, H, W), padded by half its size."""
-    weight = values(layer.get_parameter("weight"))
-    side = weight.shape[-1] // 2
-    padded = np.pad(x, ((0, 0), (0, 0), (side, side), (side, side)), mode=mode)  # type: ignore[call-overload]
-    windows = sliding_window_view(padded, weight.shape[2:], (2, 3))[:, :, ::stride, ::stride]
-    out: Array = np.einsum("nchwij,ocij->nohw", windows, weight)
-    bias = dict(layer.named_parameters()).get("bias")
-    return out if bias is None else out + values(bias)[None, :, None, None]
-
-
-def transposed(x: Array, layer: nn.Module, stride: int, padding: int, more: int) -> Array:
-    """A transposed convolution: every input value adds its kernel to the output."""
-    weight = values(layer.get_parameter("weight"))
-    count, _, height, width = x.shape
-    size = weight.shape[-1]
-    out = np.zeros((count, weight.shape[1], (height - 1) * stride + size + more, (width - 1) * stride + size + more))
-    for row in range(height):
-        for column in range(width):
-            kernel = np.einsum("nc,coij->noij", x[:, :, row, column], weight)
-            out[:, :, row * stride : row * stride + size, column * stride : column * stride + size] += kernel
-    out = out[:, :, padding : out.shape[2] - padding, padding : out.shape[3] - padding]
-    bias = dict(layer.named_parameters()).get("bias")
-    return out if bias is None else out + values(bias)[None, :, None, None]
-
-
-def standardised(x: Array, axes: tuple[int, ...]) -> Array:
-    out: Array = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5)
-    return out
-
-
-def relu(x: Array) -> Array:
-    return np.maximum(x, 0)
-
-
-def instance(x: Array) -> Array:
-    return standardised(x, (2, 3))
-
-
 def mixed(x: Array, rho: torch.Tensor) -> Array:
     """Equation 1 of U-GAT-IT."""
     share = values(rho)
@@ -116,22 +71,6 @@ def doubled(x: Array, layers: nn.Module) -> Array:
     norm = layers.get_submodule("2")
     out = mixed(convolved(x.repeat(2, 2).repeat(2, 3), layers.get_submodule("1")), norm.get_parameter("rho"))
     return relu(out * values(norm.get_parameter("gamma")) + values(norm.get_parameter("beta")))
-
-
-def linear(x: Array, layer: nn.Module) -> Array:
-    bias = dict(layer.named_parameters()).get("bias")
-    return x @ values(layer.get_parameter("weight")).T + (0 if bias is None else values(bias))
-
-
-def scattered(net: nn.Module, seed: int = 0) -> nn.Module:
-    """All weights random, so that none hides an error by being 0 or 1; shares stay in 0..1."""
-    torch.manual_seed(seed)
-    for name, weight in net.named_parameters():
-        if name.endswith(("rho", "share")):
-            nn.init.uniform_(weight, 0.1, 0.9)
-        elif weight.dim() == 1 or (name.endswith(("gamma", "beta")) and weight.dim() == 4):
-            nn.init.uniform_(weight, 0.2, 0.8)
-    return net.eval()
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -288,3 +227,4 @@ def test_conditional_generators_follow_the_class() -> None:
     x = encoded(values(rgb), drawing.down) + linear(values(label), drawing.label)[:, :, None, None]
     x = decoded(residual(x, drawing.body[0]), drawing.up)
     assert np.abs(np.tanh(convolved(x, drawing.out)) - values(drawing(rgb, label))).max() < 1e-4
+    assert torch.equal(drawing(rgb), drawing(rgb, torch.eye(3)[[2, 2]]))

@@ -146,6 +146,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
               {"x": NCHW}, {"z": NCHW}),
         "add --output-range",
     ),
+    "not a number": (
+        model([node("Mul", ["x", "c"], "y"), node("Sigmoid", ["y"], "z")],
+              [tensor("c", np.array([1, np.nan, 1], np.float32).reshape(3, 1, 1))], {"x": NCHW}, {"z": NCHW}),
+        "its weights contain NaN or infinity",
+    ),
     "no axes": (model(PLAIN, [], {"x": ("a", "b", "c", "d")}, {"z": ("a", "b", "c", "d")}), "add --layout with nchw"),
     "too large": (model(PLAIN, [], {"x": (1, 3, 9000, 9000)}, {"z": (1, 3, 9000, 9000)}), "9000x9000 pixels"),
     "old operators": (model(PLAIN, [], {"x": NCHW}, {"z": NCHW}, opset=3), "opset 3, 7 to 26"),

@@ -18,6 +18,7 @@ from engines.training.data.labelled_pictures import open_labelled, random_labell
 from engines.training.devices import make_fabric
 from engines.training.method import TrainingMethod
 from engines.training.methods import FROM_NOISE, load_method
+from engines.training.methods.noise import samples
 from engines.training.metrics.precision_recall import precision_recall
 from engines.training.parts import build_parts, train_step
 from engines.training.progress import DivergedError, Watch
@@ -41,6 +42,21 @@ def noise_method(name: str, **changes: Any) -> TrainingMethod[Any]:
         "path_every": 1, "r1_every": 2, **changes,
     }  # fmt: skip
     return chosen(chosen.config_class(**values), random_labelled(16, 3 if classes else 0))
+
+
+def test_the_network_of_conditional_gan_learns_its_labels(tmp_path: Path) -> None:
+    """Labels are bright, medium and dark pictures: after some steps they differ in the samples too."""
+    method = noise_method(
+        "conditional", generator="cgan", steps=400, check_every=400, batch=16, peak_lr=1e-3, r1=1.0, beta1=0.0,
+        critic_channels=32, generator_args={"channels": 8, "latent": 8, "classes": 3},
+    )  # fmt: skip
+    pictures = np.empty((96, 16, 16, 3), np.uint8)
+    pictures[:] = np.array([200, 120, 40], np.uint8)[np.arange(96) % 3, None, None, None]
+    data = replace(method.data, names=tuple(map(str, range(96))), pictures_rgb=pictures,
+                   labels=np.eye(3, dtype=np.float32)[np.arange(96) % 3])  # fmt: skip
+    net = fit(type(method)(method.config, data), tmp_path).net
+    means = samples(net, torch.eye(3), 8, 0, 16).reshape(3, -1).mean(1)
+    assert means[0] > means[1] + 30 and means[1] > means[2] + 30
 
 
 @pytest.mark.parametrize("name", FROM_NOISE)
