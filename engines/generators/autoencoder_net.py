@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -108,13 +108,17 @@ class Autoencoder(nn.Module):
         super().__init__()
         if side % 2**halvings:
             raise ValueError(f"side {side} cannot be halved {halvings} times")
-        self.side = side
+        self.side, self.latent = side, latent
         filters = (channels, *(2 * channels,) * (halvings + 1))
         kernels, strides = (3,) * (halvings + 2), (1, *(2,) * halvings, 1)
         options = {"batch_norm": batch_norm, "dropout": dropout}
         self.encoder = ConvEncoder(3, side, filters, kernels, strides, latent, variational=variational, **options)
         self.decoder = ConvDecoder(3, self.encoder.shape, filters, kernels, strides, latent, **options)
         self.moments: tuple[Tensor, Tensor | None] | None = None  # of the last batch in training
+        self.centre: Tensor
+        self.covariance: Tensor
+        self.register_buffer("centre", torch.zeros(latent))
+        self.register_buffer("covariance", torch.eye(latent))
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return the pictures (N, 3, H, W) in 0..1 that the latents of RGB (N, 3, H, W) in 0..1 stand for."""
@@ -126,6 +130,37 @@ class Autoencoder(nn.Module):
                 mean = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
         picture = self.decoder(mean)
         return F.interpolate(picture, rgb.shape[2:], mode="bilinear", align_corners=False)
+
+    @torch.no_grad()
+    def measure_latents(self, batches: Iterable[Tensor]) -> None:
+        """Keep the mean and the covariance of the latents of pictures, each (N, 3, H, W) in 0..1."""
+        smalls = (F.interpolate(rgb, (self.side, self.side), mode="bilinear", align_corners=False) for rgb in batches)
+        means, log_variances = zip(*map(self.encoder, smalls), strict=True)
+        found = torch.cat(means).float()  # N, latent
+        off = found - found.mean(0)
+        self.centre.copy_(found.mean(0))
+        self.covariance.copy_(off.T @ off / len(off))
+        if self.encoder.log_variance is not None:
+            self.covariance.diagonal().add_(torch.cat(log_variances).float().exp().mean(0))
+
+
+class LatentDecoder(nn.Module):
+    """The decoder of an `Autoencoder`, as a network from noise.
+
+    Args:
+        autoencoder: Trained. Noise becomes latents with the mean and the covariance of those in its training.
+    """
+
+    def __init__(self, autoencoder: Autoencoder) -> None:
+        super().__init__()
+        self.autoencoder, self.latent = autoencoder, autoencoder.latent
+        values, vectors = torch.linalg.eigh(autoencoder.covariance)
+        self.spread = vectors * values.clamp(min=0).sqrt()  # its square is the covariance
+
+    def forward(self, noise: Tensor, label: Tensor | None = None) -> Tensor:
+        """Return pictures (N, 3, side, side) in 0..1 of noise (N, latent) of unit variance; there are no labels."""
+        latents = self.autoencoder.centre + noise @ self.spread.T  # N, latent
+        return self.autoencoder.decoder(latents)  # type: ignore[no-any-return]
 
 
 def _after(channels: int, batch_norm: bool, dropout: bool) -> list[nn.Module]:

@@ -1,15 +1,16 @@
-"""Networks that make pictures from noise, on disk: `NAME.safetensors` and the card `NAME.json`."""
+"""Networks that make pictures from noise, on disk: `NAME.safetensors` and the card `NAME.json`, and autoencoders."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from engines.errors import OptionsError, VeneerError
 from engines.generators import registry
 from engines.generators.weights_file import load_weights, shapes_only
 from engines.paths import portraits_dir
+from engines.style_lookup import load_style, own_names
 from engines.text import did_you_mean, first_line
 from engines.training.data.labelled_pictures import label_of
 from engines.untrusted_files import read_json, shown
@@ -77,9 +78,19 @@ class PortraitNetwork:
 
 
 def load_portraits(name: str) -> PortraitNetwork:
-    """Return a network by name. Raises OptionsError if there is none; EngineError if its weights are not usable."""
+    """Return a network by name: one from noise, or the decoder of a style of the method autoencoder or vae.
+
+    Raises:
+        OptionsError: There is none, or its card is not usable.
+        EngineError: Its weights are not usable.
+    """
     folder = portraits_dir()
     names = sorted(path.stem for path in folder.glob("*.json"))
+    if name not in names and name in own_names() and (style := load_style(name)).generator == "autoencoder":
+        from engines.generators.autoencoder_net import Autoencoder, LatentDecoder
+
+        trained = cast("Autoencoder", style.load_generator())
+        return PortraitNetwork(name, LatentDecoder(trained), {}, trained.side)
     if name not in names:
         do = did_you_mean(name, names, otherwise=f"there are: {', '.join(names)}" if names else "")
         do = do or "train one with veneer train NAME --method stylegan2 --photos DIR"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from torch import Tensor
+from torch import Tensor, nn
 from typer import Option
 
 from engines.errors import OptionsError
+from engines.generators.autoencoder_net import Autoencoder as Network
 from engines.training.data.paired_batches import PairedBatch
 from engines.training.method import register
 from engines.training.methods.paired import PairedConfig, PairedMethod
+
+_MEASURED = 512  # pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,12 @@ class AutoencoderConfig(PairedConfig):
 
 class Reconstruction(PairedMethod[Any]):
     """Adds the divergence of the latents, if they are variational."""
+
+    def export(self) -> nn.Module:
+        """Return the generator with the mean and the covariance of the latents of some training pictures."""
+        net, source = cast("Network", super().export()), self.dataset(0)
+        net.measure_latents(self._tensor(source[i].before_rgb) for i in range(-(-_MEASURED // self.config.batch)))
+        return net
 
     def _direct_losses(self, output: Tensor, after: Tensor, batch: PairedBatch) -> dict[str, Tensor]:
         losses = super()._direct_losses(output, after, batch)

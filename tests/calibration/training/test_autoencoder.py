@@ -40,6 +40,30 @@ def test_both_are_trained_from_one_folder(method: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     card = load_style("faces").card
     assert card["method"] == method and card["generator_args"].get("variational", False) == (method == "vae")
+    done = call("sample", "faces", "--count", 4, "--grid", tmp_path / "grid.png")
+    assert done.returncode == 0, done.stderr
+    assert cv2.imread(str(tmp_path / "grid.png")).shape == (32, 32, 3)
+    done = call("sample", "faces", "--interpolate", 1, 2, "--film", tmp_path / "way.mp4")
+    assert done.returncode == 0 and done.stdout.startswith("48 frames"), done.stderr
+    done = call("sample", "faces", "--mix", 2, 2, "--grid", tmp_path / "mix.png")
+    assert done.returncode == 2 and "faces has no styles" in done.stderr
+
+
+def test_samples_of_an_autoencoder_resemble_its_pictures(tmp_path: Path) -> None:
+    """Pictures are blue, light or dark: so are those of random latents, and they differ."""
+    (tmp_path / "photos").mkdir()
+    for i in range(12):
+        picture = np.full((16, 16, 3), (120 + 11 * i, 60, 20), np.uint8)
+        cv2.imwrite(str(tmp_path / "photos" / f"{i}.png"), picture)
+    words = ("--before", tmp_path / "photos", "--after", tmp_path / "photos", "--no-cut", "--work", tmp_path / "work")
+    small = ("--arg", "side=16", "--arg", "channels=8", "--arg", "latent=8", "--crop", 16, "--steps", 250, "--batch", 8)
+    done = call("train", "flags", "--method", "autoencoder", *words, *small, "--precision", "32-true", "--workers", 0)
+    assert done.returncode == 0, done.stderr
+    done = call("sample", "flags", "--count", 9, "--out", tmp_path / "made")
+    assert done.returncode == 0, done.stderr
+    made = np.stack([cv2.imread(str(path)) for path in sorted((tmp_path / "made").iterdir())]).astype(float)
+    blue, _, red = made.mean((1, 2)).T
+    assert (blue > red + 50).all() and blue.std() > 5
 
 
 def test_another_generator_has_no_latent(tmp_path: Path) -> None:
