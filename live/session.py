@@ -106,7 +106,7 @@ class Session:
         looks = dict(looks) if looks else load_run_looks(options, say)
         with options.naming("look"):
             self.look = find_look(looks, options.look)
-        recogniser = recogniser_for(looks, self.look, options.network)
+        recogniser = recogniser_for(looks, self.look, options.network, say=say)
         self.look_keys = look_keys(looks)
         self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
         with options.naming("sinks"):

@@ -85,7 +85,7 @@ def draw(
     cv2.multiply(planes.colour, picture, dst=picture, scale=MAX_GAIN / 255)
     cv2.LUT(coverage, medium.ink_coverage, dst=coverage)
     line_px = medium.line * medium.outline * face_px
-    if person is not None:
+    if person is not None and line_px > 0:
         line = _line_around(person, (width, height), line_px, face_px, workspace)
         shown = cv2.resize(_contrast(planes.colour, face_px), (width, height))
         cv2.max(coverage, cv2.min(line, shown, dst=line), dst=coverage)

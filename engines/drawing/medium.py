@@ -25,7 +25,7 @@ class Medium:
     """The parameters of a drawing.
 
     Attributes:
-        line: Width of all lines, relative to the usual one.
+        line: Width of all lines, relative to the usual one; 0 for no lines.
         tone_edges: Borders between tones, in units of the shade, dark to light.
         tone_bgr: Factor of the colour for each tone, dark to light; one more than edges.
         tone_soft: Half the width of the transition between two tones, in units of the shade.
@@ -86,7 +86,12 @@ class Medium:
         """Return the coverage of a line by the ink plane, (256,)."""
         start = 0.25 + 0.2 * (1 - min(self.line, 1.25))  # a bolder line begins at fainter ink
         return np.asarray(
-            np.rint(255 * self.ink * rise(np.arange(256, dtype=np.float32) / np.float32(255), start, start + 0.5)),
+            np.rint(
+                255
+                * self.ink
+                * min(1.0, 2 * self.line)
+                * rise(np.arange(256, dtype=np.float32) / np.float32(255), start, start + 0.5)
+            ),
             np.uint8,
         )
 

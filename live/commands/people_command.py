@@ -36,13 +36,15 @@ def enroll(
         got = "both photos and --camera" if camera else "neither photos nor --camera"
         raise OptionsError(f"enroll {name}", got, "name photos of that person, or add --camera")
     known, opened = People.load(), open_network(network)
-    from live.tracking.known_faces import embeddings_from, embeddings_of
+    from live.tracking.known_faces import LITTLE_TURN, embeddings_from, embeddings_of
 
     if camera:
         from live.sources.source_factory import open_source
 
         typer.echo("look into the camera, and turn your head a little to each side", err=True)
-        found = embeddings_from(open_source(source, size_wh=(1280, 720), fps=30.0, pace=False), opened)
+        found, turned = embeddings_from(open_source(source, size_wh=(1280, 720), fps=30.0, pace=False), opened)
+        if turned < LITTLE_TURN:
+            typer.echo("the head hardly turned: enroll again, and turn it, to be known from the side too", err=True)
     else:
         found = embeddings_of(photos or [], opened)
     was_calibrated = known.enroll(opened.card.version, name, found)

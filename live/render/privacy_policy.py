@@ -143,7 +143,10 @@ class PrivacyPolicy:
             hidden = faces_to_hide(look, faces, tracked.names)
             shown = {face.face_id for face in faces} - {face.face_id for face in hidden}
             person = without_persons(tracked.person, size_wh, faces, shown, tracked.heads)
-            bare = bare_pixels(size_wh, person, hidden, drawn)
+            covering = [layer for layer in loaded.layers if layer.covers]
+            names = ((face, tracked.names.get(face.face_id)) for face in hidden)
+            others = [face for face, name in names if not any(layer.is_for(name) for layer in covering)]
+            bare = bare_pixels(size_wh, person, hidden, drawn, heads=others)
             blur_where(tracked.frame.bgr, bare, self._blur_strength(look, strength))
         elif look.needs_everyone and not look.region_drawn_without_faces:
             bare = bare_pixels(size_wh, tracked.person, tracked.faces, drawn)

@@ -22,10 +22,12 @@ from live.tracking.face_mesh import FaceMeshTracker
 
 _MIN_EYES_PX, _MIN_SHARPNESS, _LIGHT = 24, 12.0, (30, 235)
 _NOSE = 1
-_MAX_TURN = 0.42  # of the nose from the middle of the eyes, in distances of the eyes
+_MAX_TURN = 0.42  # see `turn_of`
+LITTLE_TURN = 0.15  # between the frames of a person: known from the front only
 CAMERA_S = 10.0
 _CAMERA_INTERVAL_S = 0.35
 _LEAST_FROM_CAMERA = 5
+_SAME_PERSON = 0.7  # least part of the good frames that show one person
 _PATIENCE_S = 10.0  # for a camera that gives no frame
 _NO_FRAMES = "close other programs that use it, or name another one with --source"
 
@@ -51,14 +53,20 @@ def one_face(photo: Path) -> tuple[ImageU8, Floats]:
     return bgr, faces[0].landmarks_xy
 
 
+def turn_of(landmarks_xy: Floats) -> float:
+    """Return how far the nose is from the middle of the eyes, in distances of the eyes: 0 from the front."""
+    left, right = landmarks_xy[list(IRISES)]
+    apart = right - left
+    return float((landmarks_xy[_NOSE] - (left + right) / 2) @ apart / max(float(apart @ apart), 1e-6))
+
+
 def flaw(bgr: ImageU8, landmarks_xy: Floats) -> str:
     """Return why a face is not good enough to enroll; "" if it is."""
     left, right = landmarks_xy[list(IRISES)]
     apart = float(np.hypot(*(right - left)))
     if apart < _MIN_EYES_PX:
         return f"the face is too small (eyes {apart:.0f} pixels apart, {_MIN_EYES_PX} are needed)"
-    turn = float((landmarks_xy[_NOSE] - (left + right) / 2) @ (right - left)) / apart**2
-    if abs(turn) > _MAX_TURN:
+    if abs(turn_of(landmarks_xy)) > _MAX_TURN:
         return "the face is turned away"
     grey = cv2.cvtColor(face_crop(bgr, landmarks_xy), cv2.COLOR_RGB2GRAY)[30:]
     if not _LIGHT[0] < grey.mean() < _LIGHT[1]:
@@ -86,24 +94,34 @@ def embeddings_of(photos: list[Path], network: IdentityNetwork) -> Embeddings:
     return np.stack(found)
 
 
-def embeddings_from(source: FrameSource, network: IdentityNetwork, seconds: float = CAMERA_S) -> Embeddings:
+def embeddings_from(
+    source: FrameSource, network: IdentityNetwork, seconds: float = CAMERA_S
+) -> tuple[Embeddings, float]:
     """Return the embeddings of a person before a camera, from frames with exactly one good face.
+
+    If there are more than are kept, those of evenly spread turns of the head are returned, with the range of the turns.
 
     Raises OptionsError if there are too few; the message says why.
     """
-    found, reasons = [], list[str]()
+    found, turns, reasons = [], list[float](), list[str]()
     for bgr, faces in _seen(source, seconds):
         reason = flaw(bgr, faces[0].landmarks_xy) if len(faces) == 1 else f"{len(faces) or 'no'} faces"
         if not reason:
             found.append(network.embed(bgr, faces[0].landmarks_xy))
+            turns.append(turn_of(faces[0].landmarks_xy))
         reasons += [reason] if reason else []
     usual = max(set(reasons), key=reasons.count) if reasons else "the source ended"
     if len(found) < _LEAST_FROM_CAMERA:
         got = f"{len(found)} good frames in {seconds:g} s ({usual})"
         raise OptionsError("enroll by camera", got, "look at the camera, alone and in good light")
     rows = np.stack(found)
-    near = np.array([distance_to(rows, one) for one in rows]) < network.card.threshold
-    return rows[near][:MOST_EMBEDDINGS]
+    alike = 2 - 2 * rows @ rows.T < network.card.threshold  # squared distances of every two
+    near = alike[alike.sum(1).argmax()]
+    if near.sum() < max(_LEAST_FROM_CAMERA, _SAME_PERSON * len(rows)):
+        raise OptionsError("enroll by camera", "the frames show different persons", "look at the camera alone")
+    by_turn = np.argsort(np.array(turns)[near])
+    kept = by_turn[np.linspace(0, len(by_turn) - 1, min(len(by_turn), MOST_EMBEDDINGS)).round().astype(int)]
+    return rows[near][kept], float(np.ptp(np.array(turns)[near]))
 
 
 def _seen(source: FrameSource, seconds: float) -> Iterator[tuple[ImageU8, tuple[Face, ...]]]:

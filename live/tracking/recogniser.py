@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from engines.errors import VeneerError
 from engines.identity.decision import nearest
@@ -36,7 +36,8 @@ class Recogniser:
         for name in sorted(names):
             if name not in self._people:
                 raise unknown_person(name, set(self._people))
-        self._all_enrolled = bool(self._people) and all(name in self._people for name in others)
+        self.unknown = sorted(name for name in others if name not in self._people)
+        self._all_enrolled = bool(self._people) and not self.unknown
         self._limit = known.thresholds.get(version, self._network.card.threshold)
         self._tracks, self._cut = PersonTracks(still=still), SceneCut()
         self._faces = 0
@@ -67,18 +68,31 @@ class Recogniser:
 
 
 def recogniser_for(
-    looks: Mapping[str, Look], selected: Look, network: str, *, still: bool = False
+    looks: Mapping[str, Look],
+    selected: Look,
+    network: str,
+    *,
+    still: bool = False,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> Recogniser | None:
     """Return the recogniser of a run; None if no look names people.
 
-    Raises OptionsError if the selected look names people who are not enrolled. Other looks then treat all as unsure.
+    People of other looks who are not enrolled are named in one line: these looks treat everybody as unsure.
+
+    Raises OptionsError if the selected look names people who are not enrolled.
     """
     if not any(look.names for look in looks.values()):
         return None
     try:
         others = frozenset(name for look in looks.values() for name in look.names)
-        return Recogniser(selected.names, network, still=still, others=others)
-    except VeneerError:
+        recogniser = Recogniser(selected.names, network, still=still, others=others)
+    except VeneerError as error:
         if selected.names:
             raise
+        say(f"looks for some persons treat everyone as undecided: {error}")
         return None
+    if recogniser.unknown:
+        looks_of = [name for name, look in looks.items() if not look.names.isdisjoint(recogniser.unknown)]
+        unknown = ", ".join(recogniser.unknown)
+        say(f"looks {', '.join(looks_of)}: not enrolled: {unknown}; unknown faces stay undecided - veneer enroll NAME")
+    return recogniser

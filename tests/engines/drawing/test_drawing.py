@@ -112,6 +112,7 @@ def test_comic_ink_is_black_and_bolder() -> None:
 def test_line_width_and_tones_can_be_chosen() -> None:
     thin, bold = (lab(_drawn(line=line, hair=1.0))[..., 0] for line in (0.5, 2.0))
     assert (bold < 25).mean() > 1.02 * (thin < 25).mean()
+    assert not replace(MEDIA["cel"], line=0.0).ink_coverage.any()
     flat = np.unique(MEDIA["cel"].tone_gain, axis=0)
     one_tone = np.unique(replace(MEDIA["cel"], tones=1).tone_gain, axis=0)
     assert len(one_tone) == 1 < len(flat)
