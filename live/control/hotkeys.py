@@ -34,8 +34,8 @@ _OTHER_NAMES = {"\x1b": "esc", "escape": "esc"}
 def look_keys(looks: Mapping[str, Look]) -> dict[str, str]:
     """Return the name of the look of each key: the keys that the looks name, then 1 to 9 in the order of the looks.
 
-    A look beyond the ninth that names no key gets the first free letter of its name. Raises LookError if a look names
-    the key of a command, or of another look.
+    A look that names a digit gets no other one. A look beyond the ninth that names no key gets the first free letter of
+    its name. Raises LookError if a look names the key of a command, or of another look.
     """
     chosen: dict[str, str] = {}
     for look in looks.values():
@@ -44,7 +44,8 @@ def look_keys(looks: Mapping[str, Look]) -> dict[str, str]:
             raise LookError(look.key_place, f"key = {look.key!r} is in use: {got}", "choose another key")
         if look.key:
             chosen[look.key] = look.name
-    names = dict(zip(_NUMBER_KEYS, looks, strict=False)) | chosen
+    free = (key for key in _NUMBER_KEYS if key not in chosen)
+    names = dict(zip(free, (name for name, look in looks.items() if not look.key.isdigit()), strict=False)) | chosen
     for name in [name for name in looks if name not in names.values()]:
         letters = (sign for sign in name.lower() if sign in ascii_lowercase)
         if letter := next((letter for letter in letters if letter not in KEYS and letter not in names), ""):

@@ -6,6 +6,7 @@ import pytest
 
 from engines.errors import LookError
 from engines.looks import Look
+from engines.looks_file import load_looks
 from live.control.controls import Command, Controls, ControlState
 from live.control.hotkeys import KEYS, command_for_key, help_lines, look_keys
 
@@ -24,8 +25,13 @@ def test_number_keys_select_looks() -> None:
 
 def test_look_selects_its_own_key() -> None:
     keys = look_keys(looks("none", "toon", "evening", evening="e", toon="1"))
-    assert keys == {"1": "toon", "2": "toon", "3": "evening", "e": "evening", "n": "none"}
+    assert keys == {"1": "toon", "2": "none", "3": "evening", "e": "evening"}
     assert command_for_key("E", keys) == Command("look", "evening")
+
+
+def test_the_first_shipped_look_has_the_first_key() -> None:
+    keys = look_keys(load_looks())
+    assert (keys["0"], keys["1"], keys["2"]) == ("none", "toon", "comic") and list(keys.values()).count("none") == 1
 
 
 def test_look_beyond_the_ninth_gets_a_letter_of_its_name() -> None:
