@@ -17,6 +17,11 @@ class Workspace:
 
     def __init__(self) -> None:
         self._buffers: dict[str, NDArray[np.uint8]] = {}
+        self._parts: dict[str, Workspace] = {}
+
+    def part(self, name: str) -> Workspace:
+        """Return a workspace of its own under a name, always the same one."""
+        return self._parts.setdefault(name, Workspace())
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
         """Return an uninitialised C-contiguous array of that shape, valid until the name is requested again."""

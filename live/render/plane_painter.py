@@ -10,6 +10,7 @@ import numpy as np
 from engines.drawing.drawing import DrawnFace, draw, persons_with_faces, put_on_paper
 from engines.drawing.features import draw_features
 from engines.drawing.medium import Medium
+from engines.drawing.plane_set import Planes
 from engines.regions.masks import crop_of_mask
 from engines.regions.upright import PictureRegion
 from engines.regions.workspace import Workspace
@@ -41,8 +42,8 @@ def draw_planes(
 ) -> None:
     """Draw onto a frame, in place, through the regions' masks.
 
-    The drawings of heads are laid over that of the whole frame with a wide soft border, so that there is no visible
-    border between head and body.
+    The planes of heads are laid over those of the whole frame with a wide soft border, so that there is no visible
+    border between head and body. Heads in fine drawing are drawn on their own and laid over in the same way.
 
     Args:
         frame_bgr: (H, W, 3) uint8.
@@ -103,48 +104,46 @@ class _Sheet:
         wh = area[2] - area[0], area[3] - area[1]
         scale = 2 if below.is_large and not (wh[0] % 2 or wh[1] % 2) else 1
         photo = reduced(_cut(self.frame_bgr, area), scale, self.workspace, "photo")
-        drawing = self.workspace.array("area drawing", photo.shape)
-        np.copyto(drawing, self._draw(below, area, photo))
         fine = [head for head in heads if scale > 1 and not head.is_large]
-        self._lay([head for head in heads if head not in fine], drawing, area, scale)
+        planes = planes_of_area(below, area, photo, self.workspace)
+        self._refine(planes, [head for head in heads if head not in fine], photo, area, scale)
         mix(
             photo,
-            drawing,
+            self._draw(planes, area, scale),
             None if mask is None else reduced(mask, scale, self.workspace, "small mask"),
             1.0,
             self.workspace,
         )
         picture = self.workspace.array("drawn", (wh[1], wh[0], 3))
         cv2.resize(photo, wh, dst=picture, interpolation=cv2.INTER_LINEAR)
-        self._lay(fine, picture, area, 1, mask)
+        self._lay(fine, picture, area, mask)
         return picture
 
-    def _lay(
-        self,
-        heads: Sequence[PlaneRegion],
-        picture_bgr: ImageU8,
-        area: Box,
-        scale: int,
-        mask: ImageU8 | None = None,
-    ) -> None:
-        """Lay the drawings of heads over that of an area, in place."""
+    def _refine(self, planes: Planes, heads: Sequence[PlaneRegion], photo_bgr: ImageU8, area: Box, scale: int) -> None:
+        """Lay the planes of heads over those of an area, in place, at the size of its photo."""
+        finer = self.workspace.part("heads")
         for head in heads:
-            place = overlap(area, head.region.inner)
-            if place:
+            if place := overlap(area, head.region.inner):
                 there = within(place, area, scale)
-                weight = head_weight(head, place, scale)
+                over, weight = planes_of_area(head, place, photo_bgr[there], finer), head_weight(head, place, scale)
+                mix(planes.colour[there], over.colour, weight, 1.0, finer)
+                mix(planes.fields[there], over.fields, weight, 1.0, finer)
+
+    def _lay(self, heads: Sequence[PlaneRegion], picture_bgr: ImageU8, area: Box, mask: ImageU8 | None) -> None:
+        """Lay the drawings of heads over that of an area, in place, at the frame's resolution."""
+        for head in heads:
+            if place := overlap(area, head.region.inner):
+                there = within(place, area)
+                weight = head_weight(head, place, 1)
                 if mask is not None:
                     weight = np.asarray(cv2.multiply(weight, mask[there], scale=1 / 255), np.uint8)
-                photo = _cut(self.frame_bgr, place)
-                if scale > 1:
-                    photo = reduced(photo, scale, self.workspace, "head photo")
-                mix(picture_bgr[there], self._draw(head, place, photo), weight, 1.0, self.workspace)
+                planes = planes_of_area(head, place, _cut(self.frame_bgr, place), self.workspace)
+                mix(picture_bgr[there], self._draw(planes, place, 1), weight, 1.0, self.workspace)
 
-    def _draw(self, part: PlaneRegion, area: Box, photo_bgr: ImageU8) -> ImageU8:
-        """Return the drawing of an area inside a region at the size of its photo."""
-        scale = (area[2] - area[0]) // photo_bgr.shape[1]
+    def _draw(self, planes: Planes, area: Box, scale: int) -> ImageU8:
+        """Return the drawing of the planes of an area, at 1 / scale of the frame's resolution."""
         return draw(
-            planes_of_area(part, area, photo_bgr, self.workspace),
+            planes,
             self.medium,
             self.face_px / scale,
             person=None if self.person is None else crop_of_mask(self.person, area, self.frame_wh),
