@@ -90,11 +90,10 @@ class OneImage(nn.Module):
 
     def __init__(self, net: nn.Module, spec: GeneratorSpec, arguments: dict[str, Any]) -> None:
         super().__init__()
-        sizes = {"latent": arguments.get("latent", 0), "label": arguments.get("classes", 0)}
-        self.net, self.features = net, [sizes.get(kind, 0) for kind in spec.inputs]
+        self.net, self.features = net, [arguments.get("latent", 0) * (kind == "latent") for kind in spec.inputs]
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Return the picture of RGB (N, 3, H, W); latents and labels are its first values."""
+        """Return the picture of RGB (N, 3, H, W); a latent is its first values."""
         return self.net(*(rgb.flatten(1)[:, :count] if count else rgb for count in self.features))  # type: ignore[no-any-return]
 
 

@@ -20,6 +20,7 @@ SPEC = GeneratorSpec(
     value_range=(-1, 1),
     step_px=4,
     method="cgan",
+    benchmarked=False,
 )
 
 
