@@ -96,7 +96,7 @@ def _style_command(args: list[str]) -> Any:
 
         With --teacher and --faces, a teacher draws the targets from photos. With --before and --after, your own
         same-named pictures are used. With --photos and --drawings, pictures without pairs are used by the methods
-        cyclegan, ugatit and photo2cartoon. With --photos alone, a network for `veneer sample` learns to make such
+        cyclegan, ugatit, photo2cartoon and cgan. With --photos alone, a network for `veneer sample` learns to make such
         pictures from noise, by the methods gan, dcgan, lsgan, wgan, wgan-gp, cgan (with --labels), pggan, stylegan
         and stylegan2; --region head cuts the face of each photo to the same place first. With --style-picture, the
         look of one picture is learned for whole frames, by the VGG or the network of `veneer models add`. With --method

@@ -44,6 +44,8 @@ def load_looks(user_toml: Path | None = None) -> dict[str, Look]:
     if user_toml is None and not own.exists():
         return looks
     own_looks, order = _read(own, looks)
+    taken = {look.key for look in own_looks.values()}
+    looks = {name: replace(look, key="" if look.key in taken else look.key) for name, look in looks.items()}
     for name, look in own_looks.items():
         looks[name] = replace(look, replaces_shipped=name in looks)
     return {name: looks[name] for name in dict.fromkeys([*order, *looks])}

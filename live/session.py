@@ -107,8 +107,8 @@ class Session:
         with options.naming("look"):
             self.look = find_look(looks, options.look)
         recogniser = recogniser_for(looks, self.look, options.network, say=say)
-        self.look_keys = look_keys(looks)
         self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
+        self.look_keys = self.controls.keys = look_keys(looks)
         with options.naming("sinks"):
             sinks = sinks or [
                 open_sink(text, on_key=self._on_key, meter=self._meter, film=film_path(options.source))
@@ -234,7 +234,7 @@ class Session:
 
     def _look_changed(self, name: str) -> None:
         looks = self.pipeline.parts.look_loader.looks
-        self.look_keys = look_keys({one: looks[one] for one in self.controls.look_names})
+        self.look_keys = self.controls.keys = look_keys({one: looks[one] for one in self.controls.look_names})
         if self.panel is not None and name:
             self.panel.tiles.paint([name])
 

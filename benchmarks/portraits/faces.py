@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.common.arguments import Parser, run_main
+from engines.errors import OptionsError
 from engines.files import write_json
 from engines.generators.registry import fresh_generator
 from engines.identity.network import IdentityNetwork, open_network
@@ -69,7 +70,9 @@ def _samples(network: PortraitNetwork, seeds: range) -> ImageU8:
 
 
 def _untrained(network: PortraitNetwork) -> PortraitNetwork:
-    """Return the network with its first weights."""
+    """Return the network with its first weights. Raises OptionsError for an autoencoder, which is a style."""
+    if not (portraits_dir() / f"{network.name}.json").is_file():
+        raise OptionsError(f"network {network.name}", "it is an autoencoder", "name networks from noise")
     card = read_json(portraits_dir() / f"{network.name}.json")
     torch.manual_seed(0)
     return dataclasses.replace(network, net=fresh_generator(card["generator"], card["generator_args"]).eval())

@@ -119,8 +119,8 @@ def check_kind(request: TrainRequest, method_class: type[TrainingMethod[Any]]) -
         raise OptionsError(asked, got, "give --photos DIR --drawings DIR")
     if kind != "unpaired" and request.groups is not None:
         got = "groups are for photos and drawings without pairs"
-        raise OptionsError("--groups", got, "use --method cyclegan, ugatit or photo2cartoon, or leave it out")
+        raise OptionsError("--groups", got, "use --method cyclegan, ugatit, photo2cartoon or cgan, or leave it out")
     if kind == "pairs" and request.photos is not None:
         got = "it trains on pairs of pictures"
-        do = "give --before DIR --after DIR, or use --method cyclegan, ugatit or photo2cartoon"
+        do = "give --before DIR --after DIR, or use --method cyclegan, ugatit, photo2cartoon or cgan"
         raise OptionsError(asked, got, do)

@@ -25,7 +25,7 @@ class Medium:
     """The parameters of a drawing.
 
     Attributes:
-        line: Width of all lines, relative to the usual one; 0 for no lines.
+        line: Width of all lines, relative to the usual one; below 0.5 they are also fainter, at 0 there are none.
         tone_edges: Borders between tones, in units of the shade, dark to light.
         tone_bgr: Factor of the colour for each tone, dark to light; one more than edges.
         tone_soft: Half the width of the transition between two tones, in units of the shade.

@@ -18,6 +18,7 @@ from engines.untrusted_files import read_json, shown
 if TYPE_CHECKING:
     from torch import Tensor
 
+_WITH_LATENTS = ("autoencoder", "vae")  # methods of styles whose decoders make pictures
 _NO_CARD = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -82,11 +83,13 @@ def load_portraits(name: str) -> PortraitNetwork:
 
     Raises:
         OptionsError: There is none, or its card is not usable.
+        LookError: The card of a style is not usable.
         EngineError: Its weights are not usable.
     """
     folder = portraits_dir()
     names = sorted(path.stem for path in folder.glob("*.json"))
-    if name not in names and name in own_names() and (style := load_style(name)).generator == "autoencoder":
+    style = load_style(name) if name in own_names() and name not in names else None
+    if style is not None and style.card.get("method") in _WITH_LATENTS:
         from engines.generators.autoencoder_net import Autoencoder, LatentDecoder
 
         trained = cast("Autoencoder", style.load_generator())

@@ -12,7 +12,7 @@ from live.options import LiveOptions, load_options
 def run(**given: Any) -> None:
     """Put a look on a live face and send it to a virtual camera, a window or a file.
 
-    Keys in the preview window: 1-9 looks, [ ] strength, M mirror, F freeze, B panic card, S snapshot, R record,
+    Keys in the preview window: 0-9 looks, [ ] strength, M mirror, F freeze, B panic card, S snapshot, R record,
     H help, Q quit. The same from another process: veneer ctl look glaze.
     """
     from live.render.privacy_policy import rule_line

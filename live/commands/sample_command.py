@@ -18,7 +18,7 @@ _MIN_FACE_PX = 256  # pictures of invented persons are enlarged: the face mesh f
 
 
 def sample(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A network of veneer train --method stylegan2 ...")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A network of veneer train --method stylegan2, vae ...")],
     count: Annotated[int, Option(help="Number of pictures.", min=1, max=_MAX_COUNT)] = 16,
     seed: Annotated[
         int, Option(help="Seed of the first picture; the next have the next seeds.", min=0, max=_MAX_SEED)
@@ -44,7 +44,7 @@ def sample(
     project: Annotated[Path | None, Option(metavar="PHOTO", help="Find the style of a photo, with --grid.")] = None,
     steps: Annotated[int, Option(help="Steps of --project.", min=2, max=100_000)] = 300,
 ) -> None:
-    """Make pictures with a network from noise.
+    """Make pictures with a network from noise, or with the decoder of an autoencoder.
 
     The same seed gives the same picture. --grid and --out write pictures, --identities folders of invented persons,
     --interpolate a film between two pictures, --mix the table of mixed styles, --project the picture nearest to a

@@ -37,8 +37,8 @@ class Command:
 
     Attributes:
         verb: One of `VERBS`, or of those that parts of the program handle; see `Controls.handle`.
-        argument: For `look` a name or a number from 1; for `strength` 0.0 to 1.0, "+" or "-"; for the switches "on",
-            "off" or None (toggle); for handled verbs what they take; otherwise None.
+        argument: For `look` a name, or the digit of its key; for `strength` 0.0 to 1.0, "+" or "-"; for the switches
+            "on", "off" or None (toggle); for handled verbs what they take; otherwise None.
     """
 
     verb: str
@@ -87,8 +87,11 @@ def parse_command(words: Sequence[str]) -> Command:
     return Command(verb, (rest.lower() if verb in SWITCHES else rest) or None)
 
 
-def find_look(name: str, look_names: Sequence[str]) -> str:
-    """Return the look with that name (case is ignored) or, if there is none, with that number, counted from 1.
+def find_look(name: str, look_names: Sequence[str], keys: Mapping[str, str] | None = None) -> str:
+    """Return the look with that name (case is ignored) or, if there is none, of that digit.
+
+    Args:
+        keys: Names of looks by their keys; None for numbers from 1 in the order of the looks.
 
     Raises:
         OptionsError: There is no such look; the message suggests similar names.
@@ -98,8 +101,9 @@ def find_look(name: str, look_names: Sequence[str]) -> str:
     for known in look_names:
         if known.casefold() == name.casefold():
             return known
-    if name.isascii() and name.isdigit() and len(name) <= 4 and 1 <= int(name) <= len(look_names):
-        return look_names[int(name) - 1]
+    keys = {str(number): known for number, known in enumerate(look_names, 1)} if keys is None else keys
+    if name.isdigit() and name in keys:
+        return keys[name]
     do = did_you_mean(name, look_names, otherwise=_choices(look_names))
     raise OptionsError(f"look {_short(name)}", "there is no such look", do)
 
@@ -108,7 +112,7 @@ class Controls:
     """The settings of the running program. Any thread may read them and apply commands.
 
     Args:
-        look_names: In the order of their keys.
+        look_names: In their order.
         look, strength, mirror: The initial settings.
 
     Raises:
@@ -117,6 +121,7 @@ class Controls:
 
     def __init__(self, look_names: Sequence[str], *, look: str, strength: float = 1.0, mirror: bool = False) -> None:
         self.look_names = tuple(look_names)
+        self.keys: Mapping[str, str] | None = None  # see `find_look`
         self._looks: Mapping[str, Look] = {}
         self._lock = threading.Lock()
         self._handlers: dict[str, Callable[[str], str]] = {}
@@ -174,7 +179,7 @@ class Controls:
             message = handler("" if command.argument is None else str(command.argument))
         elif command.verb in VERBS:
             with self._lock:
-                self._state, message = _execute(self._state, command, self.look_names)
+                self._state, message = _execute(self._state, command, self.look_names, self.keys)
         else:
             do = did_you_mean(command.verb, self.verbs, otherwise=f"use one of: {', '.join(self.verbs)}", cutoff=0.5)
             raise OptionsError(f"command {_short(command.verb)}", "there is no such command", do)
@@ -183,13 +188,15 @@ class Controls:
         return message
 
 
-def _execute(state: ControlState, command: Command, look_names: Sequence[str]) -> tuple[ControlState, str]:
+def _execute(
+    state: ControlState, command: Command, look_names: Sequence[str], keys: Mapping[str, str] | None
+) -> tuple[ControlState, str]:
     """Return the settings after the command, and the line that describes them."""
     verb, argument = command.verb, command.argument
     if verb == "look":
         if argument is None:
             raise OptionsError("command 'look'", "the name is missing", _choices(look_names))
-        state = replace(state, look=find_look(str(argument), look_names))
+        state = replace(state, look=find_look(str(argument), look_names, keys))
         return state, f"look {state.look}"
     if verb == "strength":
         step = {"+": STRENGTH_STEP, "-": -STRENGTH_STEP}.get(str(argument))

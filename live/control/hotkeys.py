@@ -34,8 +34,8 @@ _OTHER_NAMES = {"\x1b": "esc", "escape": "esc"}
 def look_keys(looks: Mapping[str, Look]) -> dict[str, str]:
     """Return the name of the look of each key: the keys that the looks name, then 1 to 9 in the order of the looks.
 
-    A look that names a digit gets no other one. A look beyond the ninth that names no key gets the first free letter of
-    its name. Raises LookError if a look names the key of a command, or of another look.
+    A look that names a digit gets no other one. When the digits are used up, a look that names no key gets the first
+    free letter of its name. Raises LookError if a look names the key of a command, or of another look.
     """
     chosen: dict[str, str] = {}
     for look in looks.values():

@@ -10,7 +10,7 @@ import numpy as np
 from engines.regions.upright import FACE_OVAL, PictureRegion
 from live.pipeline.frame import Face, ImageU8
 from live.render.privacy_fallback import blurred
-from live.tracking.person_views import add_head
+from live.tracking.person_views import add_chest, add_head
 from live.tracking.seen_heads import head_of
 
 _LONG_SIDE_PX = 512  # bare pixels are found at this size at most: their edges are soft
@@ -22,7 +22,7 @@ def bare_pixels(
     faces: Sequence[Face],
     drawn: Sequence[PictureRegion],
     *,
-    heads: Sequence[Face] = (),
+    whole: Sequence[Face] = (),
 ) -> ImageU8:
     """Return where a person is seen and not drawn.
 
@@ -31,7 +31,7 @@ def bare_pixels(
         person: See `TrackedFrame`; None for the faces alone.
         faces: The tracked faces; their outlines show a person, whatever the mask says.
         drawn: The regions that were drawn, with their masks.
-        heads: Faces that show all of their head with its hair, also where the mask does not.
+        whole: Faces that show their head with its hair, and their shoulders, also where the mask does not.
 
     Returns:
         (h, w) uint8, 0..255, at a smaller size than the frame's.
@@ -44,8 +44,9 @@ def bare_pixels(
     for face in faces:
         outline = np.rint(face.landmarks_xy[FACE_OVAL] * scale).astype(np.int32)
         cv2.fillPoly(bare, [outline], (255,), cv2.LINE_AA)
-    for face in heads:
-        add_head(bare, *head_of(face.landmarks_xy), frame_wh)
+    for face in whole:
+        for add in (add_head, add_chest):
+            add(bare, *head_of(face.landmarks_xy), frame_wh)
     covered = np.zeros_like(bare)
     for region in drawn:
         left, top, right, bottom = (round(edge * scale) for edge in region.inner)

@@ -43,7 +43,8 @@ def draw_planes(
     """Draw onto a frame, in place, through the regions' masks.
 
     The planes of heads are laid over those of the whole frame with a wide soft border, so that there is no visible
-    border between head and body. Heads in fine drawing are drawn on their own and laid over in the same way.
+    border between head and body. Heads of at most 480 pixels in a larger frame are drawn at its full resolution, and
+    their drawings are laid over that of the frame.
 
     Args:
         frame_bgr: (H, W, 3) uint8.

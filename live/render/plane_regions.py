@@ -72,7 +72,7 @@ def planes_of_area(part: PlaneRegion, area: Box, photo_bgr: ImageU8, workspace: 
 
 
 def head_weight(part: PlaneRegion, place: Box, scale: int) -> ImageU8:
-    """Return the weight of a head's drawing in a place inside its region, at 1 / scale of the frame's size."""
+    """Return the weight of a head's planes in a place inside its region, at 1 / scale of the frame's size."""
     left, top, right, bottom = part.region.box
     size_wh = (right - left) // scale, (bottom - top) // scale
     weight = cv2.resize(head_vignette(part.region.size_wh[0]), size_wh)

@@ -144,9 +144,10 @@ class PrivacyPolicy:
             shown = {face.face_id for face in faces} - {face.face_id for face in hidden}
             person = without_persons(tracked.person, size_wh, faces, shown, tracked.heads)
             covering = [layer for layer in loaded.layers if layer.covers]
-            names = ((face, tracked.names.get(face.face_id)) for face in hidden)
-            others = [face for face, name in names if not any(layer.is_for(name) for layer in covering)]
-            bare = bare_pixels(size_wh, person, hidden, drawn, heads=others)
+            names = {face.face_id: tracked.names.get(face.face_id) for face in tracked.faces}
+            drawn_ids = {face_id for face_id, name in names.items() if any(layer.is_for(name) for layer in covering)}
+            others = [face for face in hidden if face.face_id not in drawn_ids]
+            bare = bare_pixels(size_wh, person, hidden, drawn, whole=others)
             blur_where(tracked.frame.bgr, bare, self._blur_strength(look, strength))
         elif look.needs_everyone and not look.region_drawn_without_faces:
             bare = bare_pixels(size_wh, tracked.person, tracked.faces, drawn)

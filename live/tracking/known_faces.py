@@ -23,7 +23,7 @@ from live.tracking.face_mesh import FaceMeshTracker
 _MIN_EYES_PX, _MIN_SHARPNESS, _LIGHT = 24, 12.0, (30, 235)
 _NOSE = 1
 _MAX_TURN = 0.42  # see `turn_of`
-LITTLE_TURN = 0.15  # between the frames of a person: known from the front only
+LITTLE_TURN = 0.15  # range of the turns of a person, below which only the front is known
 CAMERA_S = 10.0
 _CAMERA_INTERVAL_S = 0.35
 _LEAST_FROM_CAMERA = 5
@@ -101,7 +101,7 @@ def embeddings_from(
 
     If there are more than are kept, those of evenly spread turns of the head are returned, with the range of the turns.
 
-    Raises OptionsError if there are too few; the message says why.
+    Raises OptionsError if there are too few, or they show several persons; the message says why.
     """
     found, turns, reasons = [], list[float](), list[str]()
     for bgr, faces in _seen(source, seconds):
@@ -118,7 +118,8 @@ def embeddings_from(
     alike = 2 - 2 * rows @ rows.T < network.card.threshold  # squared distances of every two
     near = alike[alike.sum(1).argmax()]
     if near.sum() < max(_LEAST_FROM_CAMERA, _SAME_PERSON * len(rows)):
-        raise OptionsError("enroll by camera", "the frames show different persons", "look at the camera alone")
+        do = "look at the camera alone, in even light"
+        raise OptionsError("enroll by camera", "the frames may show different persons", do)
     by_turn = np.argsort(np.array(turns)[near])
     kept = by_turn[np.linspace(0, len(by_turn) - 1, min(len(by_turn), MOST_EMBEDDINGS)).round().astype(int)]
     return rows[near][kept], float(np.ptp(np.array(turns)[near]))

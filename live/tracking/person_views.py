@@ -231,6 +231,6 @@ def _add_ellipse(
     scale = shown.shape[1] / frame_wh[0], shown.shape[0] / frame_wh[1]
     centre = at_xy[0] * scale[0], at_xy[1] * scale[1]
     axes = half_axes[0] * size * scale[0], half_axes[1] * size * scale[1]
-    if max(map(abs, (*centre, *axes))) < 1e4:
+    if all(abs(value) < 1e4 for value in (*centre, *axes)):  # not with NaN
         sixteenths = [tuple(round(16 * value) for value in pair) for pair in (centre, axes)]
         cv2.ellipse(shown, *sixteenths, 0, 0, 360, (255,), -1, cv2.LINE_AA, 4)  # type: ignore[call-overload]

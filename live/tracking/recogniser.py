@@ -77,7 +77,7 @@ def recogniser_for(
 ) -> Recogniser | None:
     """Return the recogniser of a run; None if no look names people.
 
-    People of other looks who are not enrolled are named in one line: these looks treat everybody as unsure.
+    People of other looks who are not enrolled are named in one line: until they are, unknown faces stay undecided.
 
     Raises OptionsError if the selected look names people who are not enrolled.
     """
@@ -93,6 +93,6 @@ def recogniser_for(
         return None
     if recogniser.unknown:
         looks_of = [name for name, look in looks.items() if not look.names.isdisjoint(recogniser.unknown)]
-        unknown = ", ".join(recogniser.unknown)
-        say(f"looks {', '.join(looks_of)}: not enrolled: {unknown}; unknown faces stay undecided - veneer enroll NAME")
+        unknown, do = ", ".join(recogniser.unknown), "Use veneer enroll NAME"
+        say(f"looks {', '.join(looks_of)}: {unknown} not enrolled, so unknown faces stay undecided. {do}")
     return recogniser

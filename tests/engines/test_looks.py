@@ -88,7 +88,10 @@ def test_order_of_the_looks_file_comes_first(tmp_path: Path) -> None:
     looks = load_looks(path)
     shipped = [name for name in load_looks() if name != "sketch"]
     assert list(looks) == ["party", "sketch", *shipped, "other"]
-    assert (looks["party"].key, looks["other"].key) == ("p", "")
+    assert (looks["party"].key, looks["other"].key, looks["none"].key) == ("p", "", "0")
+    path.write_text(f'[looks.party]\nkey = "0"\n{layers}')
+    looks = load_looks(path)
+    assert (looks["party"].key, looks["none"].key) == ("0", ""), "the key of an own look is taken from a shipped one"
 
 
 def test_unknown_look_suggests_similar_names() -> None:

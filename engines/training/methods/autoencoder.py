@@ -14,7 +14,7 @@ from engines.training.data.paired_batches import PairedBatch
 from engines.training.method import register
 from engines.training.methods.paired import PairedConfig, PairedMethod
 
-_MEASURED = 512  # pictures
+_MEASURED = 256  # pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +41,10 @@ class Reconstruction(PairedMethod[Any]):
     """Adds the divergence of the latents, if they are variational."""
 
     def export(self) -> nn.Module:
-        """Return the generator with the mean and the covariance of the latents of some training pictures."""
+        """Return the generator; after the first step with mean and covariance of the latents of training pictures."""
         net, source = cast("Network", super().export()), self.dataset(0)
-        net.measure_latents(self._tensor(source[i].before_rgb) for i in range(-(-_MEASURED // self.config.batch)))
+        if self.parts.step:
+            net.measure_latents(self._tensor(source[i].before_rgb) for i in range(-(-_MEASURED // self.config.batch)))
         return net
 
     def _direct_losses(self, output: Tensor, after: Tensor, batch: PairedBatch) -> dict[str, Tensor]:

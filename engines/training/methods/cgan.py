@@ -21,13 +21,15 @@ from engines.training.metrics.sliced_wasserstein import sliced_wasserstein
 
 CLASSES = ("photo", "drawing")  # a style shows the last one
 _SHOWN = 6
+_STEP_PX = 4  # the generator halves the size twice
+_CHECKED, _AT_ONCE = 64, 8  # pictures of a validation, and of one pass
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionalGanConfig(GanConfig):
     """Config of the conditional GAN; class 0 are photos, class 1 drawings, which the style shows."""
 
-    generator: Annotated[str, Option(help="Network.")] = "cgan_image"
+    generator: Annotated[str, Option(help="Network: cgan_image.")] = "cgan_image"
     side_px: Annotated[int, Option("--side", help="Width and height of the pictures, pixels.", min=32)] = 64
     steps: Annotated[int, Option(help="Training steps.", min=1, max=10**9)] = 50_000
     batch: Annotated[int, Option(help="Batch size.", min=1)] = 16
@@ -38,7 +40,13 @@ class ConditionalGanConfig(GanConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.generator != "cgan_image":
-            raise OptionsError(f"generator {self.generator!r}", "it does not receive a class", "use cgan_image")
+            got = "it does not receive an image and a class"
+            raise OptionsError(f"generator {self.generator!r}", got, "use cgan_image")
+        if self.side_px % _STEP_PX:
+            raise OptionsError(f"--side {self.side_px}", f"not a multiple of {_STEP_PX}", "use 64, 128 or 256")
+        if self.generator_args.get("classes", len(CLASSES)) != len(CLASSES):
+            got, do = f"the classes are {' and '.join(CLASSES)}", "leave it out"
+            raise OptionsError(f"--arg classes={self.generator_args['classes']}", got, do)
         object.__setattr__(self, "generator_args", {**self.generator_args, "classes": len(CLASSES)})
 
 
@@ -103,12 +111,12 @@ class ConditionalGan(TrainingMethod[ConditionalGanConfig]):
     @torch.inference_mode()
     def validate(self) -> Validation:
         """Compare pictures of each class with those of the data; the newest weights are kept."""
-        chosen = np.linspace(0, len(self.data.photos_rgb) - 1, 64).astype(int)  # evenly, as they are sorted
+        chosen = np.linspace(0, len(self.data.photos_rgb) - 1, _CHECKED).astype(int)  # evenly, as they are sorted
         photos = self._tensor(np.stack([self.data.photos_rgb[i] for i in chosen]))
         scores, samples = {}, []
         for number, kind in enumerate(CLASSES):
-            label = self._label(torch.full((len(photos),), number))
-            pictures = as_pictures(self.parts.averages["generator"](photos, label).float())
+            label, net = self._label(torch.full((_AT_ONCE,), number)), self.parts.averages["generator"]
+            pictures = np.concatenate([as_pictures(net(part, label).float()) for part in torch.split(photos, _AT_ONCE)])
             real = self.data.photos_rgb if kind == "photo" else self.data.drawings_rgb
             scores[f"{kind}_swd"] = sliced_wasserstein(list(pictures), list(real), seed=self.config.seed)
             samples.append(list(pictures[:_SHOWN]))

@@ -68,12 +68,11 @@ class Noise(TrainingMethod[NoiseConfig]):
         size = (config.side_px, config.critic_channels, config.classes)
         taper_px = config.generator_args.get("taper_px", 32)
         critics: dict[str, Callable[[], nn.Module]] = {
-            "mlp_gan": functools.partial(MlpCritic, *size),
-            "cgan": functools.partial(MlpCritic, *size),
             "dcgan": functools.partial(DcganCritic, *size, norm=config.normed and not config.spectral),
             "stylegan2": functools.partial(ResidualCritic, *size, config.generator_args.get("multiplier", 2), taper_px),
         }
-        critic = critics.get(config.generator, functools.partial(GrowingCritic, *size, taper_px))()
+        growing = functools.partial(GrowingCritic, *size, taper_px)
+        critic = MlpCritic(*size) if config.is_flat else critics.get(config.generator, growing)()
         return {"generator": build_generator(config), "critic": config.critic(critic), "state": State()}
 
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:

@@ -43,7 +43,7 @@ class Vid2VidConfig(Pix2PixConfig):
             raise OptionsError(f"generator {self.generator!r}", "it does not receive its last picture", "use vid2vid")
         if not self.temporal:
             do = "use a weight above 0, or --method pix2pix"
-            raise OptionsError("--temporal 0", "frames come in twos for the sake of this loss", do)
+            raise OptionsError("--temporal 0", "the method trains on pairs of frames by this loss", do)
         super().__post_init__()
 
     @property
@@ -77,7 +77,7 @@ class Vid2Vid(PairedGan[Vid2VidConfig]):
     def step(self, batch: PairedBatch) -> dict[str, float]:
         """Draw the first frames, then the second frames with the first ones' pictures as the last frame."""
         if batch.shift_xy is None:
-            raise OptionsError("--batch 1", "frames come in twos", "use --batch 2 or more")
+            raise OptionsError("--batch 1", "it trains on pairs of frames", "use --batch 2 or more")
         before, after = self._tensor(batch.before_rgb), self._tensor(batch.after_rgb)
         count, generator = len(batch.shift_xy), self.parts.wrapped["generator"]
         first = generator(before[:count], torch.full_like(before[:count], 0.5)).float()

@@ -50,7 +50,7 @@ def test_both_are_trained_from_one_folder(method: str, tmp_path: Path) -> None:
 
 
 def test_samples_of_an_autoencoder_resemble_its_pictures(tmp_path: Path) -> None:
-    """Pictures are blue, light or dark: so are those of random latents, and they differ."""
+    """All pictures are blue, light to dark. Those of random latents are blue too, and differ."""
     (tmp_path / "photos").mkdir()
     for i in range(12):
         picture = np.full((16, 16, 3), (120 + 11 * i, 60, 20), np.uint8)

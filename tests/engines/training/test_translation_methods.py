@@ -150,8 +150,10 @@ def test_a_nan_loss_of_a_method_is_one_line(tmp_path: Path) -> None:
         ("cyclegan", {"face_id": 1.0}, "no identity network"),
         ("ugatit", {"generator": "cyclegan"}, "no class activation attention"),
         ("vid2vid", {"generator": "toon_net"}, "does not receive its last picture"),
-        ("vid2vid", {"temporal": 0.0, "batch": 3}, "temporal 0: frames come in twos"),
-        ("cgan", {"generator": "cyclegan"}, "does not receive a class"),
+        ("vid2vid", {"temporal": 0.0, "batch": 3}, "temporal 0: the method trains on pairs"),
+        ("cgan", {"generator": "cyclegan"}, "does not receive an image and a class"),
+        ("cgan", {"side_px": 34}, "not a multiple of 4"),
+        ("cgan", {"generator_args": {"classes": 5}}, "the classes are photo and drawing"),
     ],
 )
 def test_options_that_do_not_fit_are_one_line(name: str, changes: dict[str, Any], told: str) -> None:

@@ -171,3 +171,12 @@ def test_state_is_immutable() -> None:
     assert it.read().panic is True
     with pytest.raises(dataclasses.FrozenInstanceError):
         before.panic = True  # type: ignore[misc]
+
+
+def test_a_number_is_the_digit_of_a_key() -> None:
+    controls = Controls(("none", "toon", "comic"), look="none")
+    controls.keys = {"0": "none", "1": "toon", "2": "comic", "e": "comic"}
+    assert [controls.apply(Command("look", digit)) for digit in "102"] == ["look toon", "look none", "look comic"]
+    for other in ("3", "e"):
+        with pytest.raises(OptionsError, match="there is no such look"):
+            controls.apply(Command("look", other))

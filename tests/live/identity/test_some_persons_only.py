@@ -112,7 +112,7 @@ def test_only_one_is_shown_when_persons_change_places(data_dir: Path, tmp_path: 
         for left in places:
             grey = cv2.cvtColor(video.read()[1], cv2.COLOR_BGR2GRAY)
             for name, x in left.items():
-                found[name].append(cv2.Laplacian(grey[90:230, x + 100 : x + 220], cv2.CV_64F).var())
+                found[name].append(cv2.Laplacian(grey[40:230, x + 80 : x + 240], cv2.CV_64F).var())
         return {name: np.array(values) for name, values in found.items()}
 
     bare, painted = sharpness(tmp_path / "film.avi"), sharpness(out)
@@ -126,7 +126,7 @@ def test_a_look_for_an_unknown_person_does_not_end_a_run(film: Path) -> None:
     words = ("--looks-file", film.parent / "looks.toml", "--look", "glaze", "--sink", "null")
     done = veneer("run", "--source", film, *words)
     assert done.returncode == 0, done.stderr
-    assert "looks mine, hosts: not enrolled: me; unknown faces stay undecided - veneer enroll NAME" in done.stderr
+    assert "looks mine, hosts: me not enrolled, so unknown faces stay undecided. Use veneer enroll NAME" in done.stderr
 
 
 def test_heads_without_a_tracked_face_are_other_persons() -> None:
@@ -139,7 +139,7 @@ def test_heads_without_a_tracked_face_are_other_persons() -> None:
     assert alone[60, 95] == 255 and beside[60, 95] == 0 and beside[60, 50] == 255
 
 
-def test_enrolment_by_camera_wants_a_turned_head(data_dir: Path) -> None:
+def test_enrolment_by_camera_reports_a_still_head(data_dir: Path) -> None:
     still = veneer("enroll", "me", "--camera", "--source", "demo")
     assert still.returncode == 0 and "the head hardly turned" in still.stderr
     film = data_dir / "clips" / "intel_asl_ccby" / "walk.mkv"
@@ -155,4 +155,4 @@ def test_enrolment_by_camera_refuses_two_persons_in_turn(data_dir: Path, tmp_pat
         writer.write(_photo(data_dir, f"{person}_08"))
     writer.release()
     done = veneer("enroll", "me", "--camera", "--source", tmp_path / "two.avi")
-    assert done.returncode == 2 and "the frames show different persons" in done.stderr
+    assert done.returncode == 2 and "the frames may show different persons" in done.stderr
