@@ -1,10 +1,13 @@
-"""Test footage: the moving demo portrait for one face, or several portraits side by side."""
+"""Test footage: the moving demo portrait for one face, several portraits side by side, or a film."""
 
 from __future__ import annotations
 
 import math
 import time
+from contextlib import closing
 from functools import partial
+from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,10 +16,12 @@ from live.pipeline.frame import Frame, ImageU8
 from live.portrait import portrait_bgr
 from live.sources.base import FrameSource, SourceInfo
 from live.sources.demo_source import DemoSource
+from live.sources.video_source import film_frames
 
 FPS = 30.0
 _FACE_XY, _FACE_RADIUS_PX = (224, 150), 150  # centre and half side of the crop in the portrait
 _WALL_BGR = (196, 203, 209)
+_FILM_FRAMES = 120
 _MARGIN = 1 / 16  # amplitude of the camera motion, of the height
 _PERIOD_X_S, _PERIOD_Y_S = 4.0, 2.7
 
@@ -50,6 +55,25 @@ class Portraits(DemoSource):
         return SourceInfo(f"{self._faces} portraits", self._size_wh, FPS)
 
 
+class LoopedFilm(DemoSource):
+    """The first frames of a film, forwards and backwards, so that there is no cut. Endless.
+
+    They are kept in memory (2.8 MB each at 1280x720), so that reading costs no time.
+    """
+
+    def __init__(self, path: Path, *, size_wh: tuple[int, int], pace: bool) -> None:
+        super().__init__(size_wh=size_wh, fps=FPS, pace=pace)
+        self._path = path
+
+    def open(self) -> SourceInfo:
+        """Read the frames. Raises SourceError if the film cannot be read."""
+        with closing(film_frames(self._path)) as film:
+            read = [cv2.resize(frame.bgr, self._size_wh) for frame in islice(film, _FILM_FRAMES)]
+        frames = [*read, *read[-2:0:-1]]
+        self._draw = lambda time_s: np.array(frames[round(time_s * FPS) % len(frames)], np.uint8)
+        return SourceInfo(self._path.name, self._size_wh, FPS)
+
+
 def _crop(wall_bgr: ImageU8, margin_px: int, time_s: float) -> ImageU8:
     left = round(margin_px * (1 + math.sin(2 * math.pi * time_s / _PERIOD_X_S)))
     top = round(margin_px * (1 + math.sin(2 * math.pi * time_s / _PERIOD_Y_S)))
@@ -57,8 +81,10 @@ def _crop(wall_bgr: ImageU8, margin_px: int, time_s: float) -> ImageU8:
     return wall_bgr[top : top + height, left : left + width].copy()
 
 
-def open_film(faces: int, size_wh: tuple[int, int], *, pace: bool) -> FrameSource:
-    """Create, but do not open, an endless source with this number of faces."""
+def open_film(faces: int, size_wh: tuple[int, int], *, pace: bool, film: str = "") -> FrameSource:
+    """Create, but do not open, an endless source: a film by its path, or the demo with this number of faces."""
+    if film:
+        return LoopedFilm(Path(film), size_wh=size_wh, pace=pace)
     if faces == 1:
         return DemoSource(size_wh=size_wh, fps=FPS, pace=pace)
     return Portraits(faces=faces, size_wh=size_wh, pace=pace)

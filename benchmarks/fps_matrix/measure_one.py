@@ -104,7 +104,7 @@ class _CountingTracker(FaceMeshTracker):
 
 def run(case: Case, extent: Extent, look_loader: FixedBackendLoader, *, pace: bool) -> dict[str, Any]:
     """Run the look through the whole pipeline without output, and close the loader. Raises VeneerError."""
-    film = StoppableFilm(open_film(case.faces, parse_size(case.size), pace=pace))
+    film = StoppableFilm(open_film(case.faces, parse_size(case.size), pace=pace, film=extent.film))
     monitor, tracker = _Monitor(film, extent), _CountingTracker(max_faces=case.faces)
     parts = Parts(film, tracker, [NullSink()], look_loader, Controls((case.look,), look=case.look))
     monitor.pipeline = pipeline = Pipeline(parts, say=_say, on_frame=monitor)
@@ -118,7 +118,8 @@ def run(case: Case, extent: Extent, look_loader: FixedBackendLoader, *, pace: bo
 
 def time_tracker(case: Case, extent: Extent, *, skip: int) -> list[float]:
     """Return the seconds per frame of the tracker alone, in one thread, after `skip` frames of the footage."""
-    film, tracker = open_film(case.faces, parse_size(case.size), pace=False), FaceMeshTracker(max_faces=case.faces)
+    film = open_film(case.faces, parse_size(case.size), pace=False, film=extent.film)
+    tracker = FaceMeshTracker(max_faces=case.faces)
     durations_s: list[float] = []
     until_s = np.inf
     try:
@@ -174,7 +175,7 @@ def _measure_live(case: Case, extent: Extent, look: Look) -> dict[str, Any] | No
     if not extent.live_s:
         return None
     frames = max(2, round(extent.live_s * FPS))
-    live_extent = Extent(frames, min(extent.burn_in, _LIVE_BURN_IN), 3 * extent.live_s, 0.0)
+    live_extent = Extent(frames, min(extent.burn_in, _LIVE_BURN_IN), 3 * extent.live_s, 0.0, extent.film)
     try:
         return run(case, live_extent, FixedBackendLoader(look, case.backend, say=_say), pace=True)
     except VeneerError as error:  # the results at full speed remain valid

@@ -53,13 +53,15 @@ class Case:
 class Extent:
     """Length of a measurement: frames at full speed after a burn-in, and seconds at the camera's frame rate.
 
-    `seconds` limits the time of the measured frames; the burn-in gets a third of it.
+    `seconds` limits the time of the measured frames; the burn-in gets a third of it. `film` is the path of a film that
+    is measured instead of the demo, or "".
     """
 
     frames: int
     burn_in: int
     seconds: float | None
     live_s: float
+    film: str = ""
 
     @property
     def tracker_frames(self) -> int:
@@ -100,7 +102,12 @@ def parse_options(arguments: Sequence[str], description: str) -> tuple[Namespace
     if selection.is_explicit:
         frames, burn_in, seconds = _LONG_FRAMES, _LONG_BURN_IN, given.seconds
     burn_in = burn_in if given.burn_in is None else given.burn_in
-    extent = Extent(given.frames or frames, burn_in, seconds, given.live_s)
+    film = "" if given.film is None else str(given.film)
+    if film and not given.film.is_file():
+        raise OptionsError(f"--film {film}", "there is no such file", "name a film")
+    if film and faces not in ((), (1,)):
+        raise OptionsError("--film and --faces", "the number of faces is that of the film", "leave out --faces")
+    extent = Extent(given.frames or frames, burn_in, seconds, given.live_s, film)
     check_writable("--json", given.json)
     given.plot = given.plot or given.json.with_suffix(".png")
     check_writable("--plot", given.plot)
@@ -123,6 +130,7 @@ def _parser(description: str) -> Parser:
     add("--burn-in", type=many, help=f"frames before them ({_CYCLE_BURN_IN}; {_LONG_BURN_IN} for named ones)")
     add("--seconds", type=number(0.1, 86400), help=f"time limit ({_CYCLE_S:g}; none for named ones)")
     add("--live-s", type=number(0, 86400), default=4.0, help="seconds at a camera's frame rate; 0 for none (4)")
+    add("--film", type=Path, help="a film instead of the demo: its first 120 frames, forwards and backwards")
     add("--start", action="store_true", help="measure the cold start as well")
     add("--json", type=Path, default=Path("fps.json"), help="result file (fps.json)")
     add("--plot", type=Path, help="chart (the same name with .png)")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -95,6 +97,18 @@ def test_one_face_uses_the_demo_source() -> None:
     times_s = [frame.captured_s for _ in range(8) if (frame := paced.read()) is not None]
     paced.close()
     assert times_s[-1] - times_s[0] >= 5.5 / FPS, "not faster than 30 frames per second"
+
+
+def test_a_film_runs_forwards_and_backwards(tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 48))
+    for level in (0, 80, 160, 240):
+        writer.write(np.full((48, 64, 3), level, np.uint8))
+    writer.release()
+    with closing(open_film(1, (32, 24), pace=False, film=str(tmp_path / "a.avi"))) as film:
+        film.open()
+        frames = [film.read() for _ in range(8)]
+    assert all(frame is not None and frame.size_wh == (32, 24) for frame in frames)
+    assert [round(frame.bgr.mean() / 80) for frame in frames if frame] == [0, 1, 2, 3, 2, 1, 0, 1]
 
 
 def test_film_ends_at_the_set_frame_or_time() -> None:
