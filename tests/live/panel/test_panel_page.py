@@ -34,7 +34,7 @@ def test_a_click_on_a_tile_changes_the_picture(page: Any, calm: PanelProgram) ->
 
 def test_keys_select_looks_and_strength(page: Any, calm: PanelProgram) -> None:
     until(page, ".tile[data-status=ready] >> text=comic")
-    page.keyboard.press("3")
+    page.keyboard.press("2")
     until(page, ".tile[aria-pressed=true] >> text=comic")
     page.keyboard.press("[")
     until(page, "#strength-value:has-text('90 %')")
