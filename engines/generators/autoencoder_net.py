@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -23,9 +22,6 @@ SPEC = GeneratorSpec(
         "batch_norm": Argument(True),
         "dropout": Argument(False),
         "variational": Argument(False),
-        "filters": Argument("", 1, 1024),
-        "kernels": Argument("", 1, 11),
-        "strides": Argument("", 1, 4),
     },
     method="autoencoder",
     optimiser="adamw",
@@ -83,8 +79,8 @@ class ConvDecoder(nn.Module):
         outs = [*filters[-2::-1], channels]
         layers: list[nn.Module] = []
         for into, out, kernel, stride in zip(filters[::-1], outs, kernels[::-1], strides[::-1], strict=True):
-            layers += _after(into, batch_norm, dropout) if layers else []
             layers.append(nn.ConvTranspose2d(into, out, kernel, stride, kernel // 2, output_padding=stride - 1))
+            layers += _after(out, batch_norm, dropout) if len(layers) < 1 or out != channels else []
         self.layers = nn.Sequential(*layers, nn.Sigmoid())
 
     def forward(self, latents: Tensor) -> Tensor:
@@ -96,34 +92,28 @@ class Autoencoder(nn.Module):
     """An encoder and a decoder of four or so layers. Pictures are resized to the network's side and back.
 
     Args:
-        side: Width and height inside the network, a multiple of the product of the strides.
+        side: Width and height inside the network, a multiple of 2 to the power of `halvings`.
         channels: Filters of the first convolution; the others have twice as many.
         halvings: Convolutions with stride 2, between a first and a last one with stride 1.
         latent: Numbers of the latent (`z_dim`).
         batch_norm: Batch normalisation after each LeakyReLU.
         dropout: A quarter of the values is dropped after each layer in training.
         variational: Latents are drawn in training around the encoder's mean with its variance.
-        filters, kernels, strides: Those of each convolution, as in "32,64,64,64", "3,3,3,3" and "1,2,2,1", instead of
-            `channels` and `halvings`; kernels are odd.
-
-    Raises:
-        ValueError: The lists do not fit each other, or the side.
     """
 
     def __init__(
         self, side: int = 64, channels: int = 32, halvings: int = 3, latent: int = 200, batch_norm: bool = True,
-        dropout: bool = False, variational: bool = False, filters: str = "", kernels: str = "", strides: str = "",
+        dropout: bool = False, variational: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        outs, sizes, steps = _layers(filters, kernels, strides) or (
-            (channels, *(2 * channels,) * (halvings + 1)), (3,) * (halvings + 2), (1, *(2,) * halvings, 1)
-        )  # fmt: skip
-        if side % math.prod(steps):
-            raise ValueError(f"side {side} is no multiple of the product of the strides, {math.prod(steps)}")
+        if side % 2**halvings:
+            raise ValueError(f"side {side} cannot be halved {halvings} times")
         self.side, self.latent = side, latent
+        filters = (channels, *(2 * channels,) * (halvings + 1))
+        kernels, strides = (3,) * (halvings + 2), (1, *(2,) * halvings, 1)
         options = {"batch_norm": batch_norm, "dropout": dropout}
-        self.encoder = ConvEncoder(3, side, outs, sizes, steps, latent, variational=variational, **options)
-        self.decoder = ConvDecoder(3, self.encoder.shape, outs, sizes, steps, latent, **options)
+        self.encoder = ConvEncoder(3, side, filters, kernels, strides, latent, variational=variational, **options)
+        self.decoder = ConvDecoder(3, self.encoder.shape, filters, kernels, strides, latent, **options)
         self.moments: tuple[Tensor, Tensor | None] | None = None  # of the last batch in training
         self.centre: Tensor
         self.covariance: Tensor
@@ -171,18 +161,6 @@ class LatentDecoder(nn.Module):
         """Return pictures (N, 3, side, side) in 0..1 of noise (N, latent) of unit variance; there are no labels."""
         latents = self.autoencoder.centre + noise @ self.spread.T  # N, latent
         return self.autoencoder.decoder(latents)  # type: ignore[no-any-return]
-
-
-def _layers(*texts: str) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None:
-    """Return filters, kernels and strides of lists such as "32,64"; None if all are empty."""
-    filters, kernels, strides = (tuple(map(int, text.split(","))) if text else () for text in texts)
-    if not len(filters) == len(kernels) == len(strides):
-        raise ValueError(
-            f"{len(filters)} filters, {len(kernels)} kernels and {len(strides)} strides: not as many of each"
-        )
-    if not all(kernel % 2 for kernel in kernels):
-        raise ValueError("kernels are odd numbers")
-    return (filters, kernels, strides) if filters else None
 
 
 def _after(channels: int, batch_norm: bool, dropout: bool) -> list[nn.Module]:

@@ -13,15 +13,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Value = bool | int | float | str
-_MAX_LISTED, _MAX_DIGITS = 16, 6  # of a list of whole numbers
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a network's constructor: its default, whose type it has, and its bounds or allowed strings.
-
-    A string without `choices` is a list of whole numbers within the bounds, for example "32,64"; it may be empty.
-    """
+    """One argument of a network's constructor: its default, whose type it has, and its bounds or allowed strings."""
 
     default: Value
     low: float = -math.inf
@@ -38,20 +34,14 @@ class Argument:
                 return bool(value)
             raise ValueError("must be true or false")
         if isinstance(self.default, str):
-            if isinstance(value, str) and (value in self.choices or (not self.choices and self._is_list(value))):
+            if isinstance(value, str) and value in self.choices:
                 return value
-            numbers = f"whole numbers from {self.low:g} to {self.high:g}, separated by commas"
-            raise ValueError(f"must be one of {', '.join(self.choices)}" if self.choices else f"must be {numbers}")
+            raise ValueError(f"must be one of {', '.join(self.choices)}")
         whole = isinstance(self.default, int)
         kinds = int if whole else (int, float)
         if isinstance(value, kinds) and not isinstance(value, bool) and self.low <= value <= self.high:
             return value
         raise ValueError(f"must be a {'whole ' if whole else ''}number from {self.low:g} to {self.high:g}")
-
-    def _is_list(self, text: str) -> bool:
-        parts = text.split(",") if text else []
-        numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) <= _MAX_DIGITS]
-        return len(numbers) == len(parts) <= _MAX_LISTED and all(self.low <= one <= self.high for one in numbers)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import torch
 from support.cli_parts import call
 
 from engines.generators.autoencoder_net import ConvDecoder, ConvEncoder
-from engines.generators.registry import fresh_generator, generator_spec
 from engines.style_lookup import load_style
 from live.portrait import portrait_bgr
 
@@ -28,28 +27,6 @@ def test_the_encoder_for_digits_has_98946_parameters() -> None:
     assert count(encoder) == 98_946 and encoder.shape == (64, 7, 7)
     pictures = decoder(encoder(torch.rand(3, 1, 28, 28))[0])
     assert pictures.shape == (3, 1, 28, 28) and pictures.min() > 0 and pictures.max() < 1
-
-
-def test_layers_are_given_as_lists() -> None:
-    listed = {"filters": "32,64,64,64", "kernels": "3,3,3,3", "strides": "1,2,2,1"}
-    net = fresh_generator("autoencoder", {"side": 28, "latent": 8, "batch_norm": False, **listed})
-    digits = ConvEncoder(3, 28, FILTERS, KERNELS, STRIDES, 8)
-    assert count(net.get_submodule("encoder")) == count(digits)
-    assert net.eval()(torch.rand(1, 3, 28, 28)).shape == (1, 3, 28, 28)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"filters": "8,8", "kernels": "3,3", "strides": "2"}, "2 filters, 2 kernels and 1 strides"),
-        ({"filters": "8", "kernels": "4", "strides": "2"}, "kernels are odd numbers"),
-        ({"filters": "8", "kernels": "3", "strides": "3"}, "side 64 is no multiple of the product of the strides, 3"),
-        ({"filters": "8;9"}, "whole numbers from 1 to 1024, separated by commas"),
-    ],
-)
-def test_lists_of_layers_that_do_not_fit_are_refused(wrong: dict[str, str], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        fresh_generator("autoencoder", generator_spec("autoencoder").check(wrong))
 
 
 @pytest.mark.parametrize("method", ["autoencoder", "vae"])
