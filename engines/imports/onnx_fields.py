@@ -74,8 +74,11 @@ class Fields:
         raise Damaged("it is truncated or not an ONNX model")
 
     def text(self, entry: Entry) -> str:
-        """Return a field's bytes as text."""
-        return self.data[entry.begin : entry.end].decode()
+        """Return a field's bytes as text. Raises Damaged if they are none."""
+        try:
+            return self.data[entry.begin : entry.end].decode()
+        except UnicodeDecodeError:
+            raise Damaged("a name in it is not a text") from None
 
     def numbers(self, entry: Entry) -> list[int]:
         """Return one number, or several in one field; negative ones are large."""

@@ -73,7 +73,7 @@ def summarise(data: bytes) -> OnnxSummary:
     summary = OnnxSummary()
     try:
         walk.model(summary)
-    except (IndexError, OverflowError, UnicodeDecodeError) as error:
+    except (IndexError, OverflowError) as error:
         raise Damaged("it is truncated or not an ONNX model") from error
     for name in summary._filled:  # files of old versions list initializers among the inputs
         summary.inputs.pop(name, None)

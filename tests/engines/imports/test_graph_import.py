@@ -164,6 +164,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a file above": (claiming("../weights.bin"), "refers to '../weights.bin', which is not in its folder"),
     "an absolute file": (claiming("/etc/passwd"), "refers to '/etc/passwd', which is not in its folder"),
     "a missing file": (claiming("weights.bin"), "No such file"),
+    "a name of bytes": (claiming("weights.bin").replace(b"weights.bin", b"w\x9eights.bin"), "is not a text"),
     "truncated": (fast_style(2, 1)[:-200], "truncated"),
     "text": (b"hello, this is no model", "truncated or not an ONNX model"),
     "empty": (b"", "truncated or not an ONNX model"),

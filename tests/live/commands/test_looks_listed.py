@@ -28,7 +28,7 @@ def test_list_shows_the_key_of_each_look(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text('order = ["sketch"]\n' + OWN + 'key = "x"\n')
     listed = call("looks", "--looks-file", tmp_path / "own.toml").stdout
     keys = {line[3:].split()[0]: line[0] for line in listed.splitlines()}
-    assert (keys["sketch"], keys["none"], keys["patient"], keys["hidden"]) == ("1", "2", "P", "X")
+    assert (keys["sketch"], keys["none"], keys["patient"], keys["hidden"]) == ("1", "0", "P", "X")
 
 
 def test_list_shows_the_fallback_of_each_look(tmp_path: Path) -> None:
