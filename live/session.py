@@ -70,7 +70,6 @@ class Session:
     Attributes:
         source_choice: Which source is used, or is to be used next.
         look: The look that is selected at the start.
-        look_keys: The name of the look of each key.
         editor: Changes looks while they run.
         devices: Executes the commands for camera, sinks and microphone.
         panel: The control page; None until it is opened.
@@ -108,7 +107,7 @@ class Session:
             self.look = find_look(looks, options.look)
         recogniser = recogniser_for(looks, self.look, options.network, say=say)
         self.controls = Controls(tuple(looks), look=options.look, strength=options.strength, mirror=options.mirror)
-        self.look_keys = self.controls.keys = look_keys(looks)
+        self.controls.keys = look_keys(looks)
         with options.naming("sinks"):
             sinks = sinks or [
                 open_sink(text, on_key=self._on_key, meter=self._meter, film=film_path(options.source))
@@ -234,7 +233,7 @@ class Session:
 
     def _look_changed(self, name: str) -> None:
         looks = self.pipeline.parts.look_loader.looks
-        self.look_keys = self.controls.keys = look_keys({one: looks[one] for one in self.controls.look_names})
+        self.controls.keys = look_keys({one: looks[one] for one in self.controls.look_names})
         if self.panel is not None and name:
             self.panel.tiles.paint([name])
 
@@ -277,7 +276,7 @@ class Session:
             self._on_frame(frame)
 
     def _on_key(self, key: str) -> None:
-        command = command_for_key(key, self.look_keys)
+        command = command_for_key(key, self.controls.keys)
         if command is not None:
             self.controls.apply(command)
 
@@ -285,4 +284,4 @@ class Session:
         return run_status(self.pipeline, watched=self.watched())
 
     def _meter(self) -> MeterText:
-        return meter_text(self.pipeline, self.look_keys)
+        return meter_text(self.pipeline, self.controls.keys)

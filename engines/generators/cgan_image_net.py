@@ -12,11 +12,7 @@ SPEC = GeneratorSpec(
     name="cgan_image",
     network="ConditionalImageGan",
     paper="after Mirza, Osindero 2014, arXiv:1411.1784",
-    arguments={
-        "classes": Argument(10, 1, 1000),
-        "channels": Argument(32, 4, 256),
-        "blocks": Argument(4, 1, 64),
-    },
+    arguments={"classes": Argument(10, 1, 1000), "channels": Argument(32, 4, 256), "blocks": Argument(4, 1, 64)},
     value_range=(-1, 1),
     step_px=4,
     method="cgan",

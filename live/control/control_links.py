@@ -43,7 +43,7 @@ def control_links(session: Session, *, status: Callable[[], dict[str, Any]], ctl
         if options.global_hotkeys:
             from live.control import global_hotkeys
 
-            stack.callback(global_hotkeys.listen(controls.apply, session.look_keys))
+            stack.callback(global_hotkeys.listen(controls.apply, controls.keys))
         if options.obs:
             from live.control.obs_link import ObsLink
 

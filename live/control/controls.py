@@ -10,6 +10,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from engines.errors import OptionsError
@@ -87,11 +88,11 @@ def parse_command(words: Sequence[str]) -> Command:
     return Command(verb, (rest.lower() if verb in SWITCHES else rest) or None)
 
 
-def find_look(name: str, look_names: Sequence[str], keys: Mapping[str, str] | None = None) -> str:
+def find_look(name: str, look_names: Sequence[str], keys: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the look with that name (case is ignored) or, if there is none, of that digit.
 
     Args:
-        keys: Names of looks by their keys; None for numbers from 1 in the order of the looks.
+        keys: Names of looks by their keys, of which the digits count.
 
     Raises:
         OptionsError: There is no such look; the message suggests similar names.
@@ -101,7 +102,6 @@ def find_look(name: str, look_names: Sequence[str], keys: Mapping[str, str] | No
     for known in look_names:
         if known.casefold() == name.casefold():
             return known
-    keys = {str(number): known for number, known in enumerate(look_names, 1)} if keys is None else keys
     if name.isdigit() and name in keys:
         return keys[name]
     do = did_you_mean(name, look_names, otherwise=_choices(look_names))
@@ -115,18 +115,21 @@ class Controls:
         look_names: In their order.
         look, strength, mirror: The initial settings.
 
+    Attributes:
+        keys: Names of looks by their keys; numbers from 1 until they are set.
+
     Raises:
         OptionsError: The look is unknown, or the strength is not between 0 and 1.
     """
 
     def __init__(self, look_names: Sequence[str], *, look: str, strength: float = 1.0, mirror: bool = False) -> None:
         self.look_names = tuple(look_names)
-        self.keys: Mapping[str, str] | None = None  # see `find_look`
+        self.keys: Mapping[str, str] = {str(number): name for number, name in enumerate(look_names, 1)}
         self._looks: Mapping[str, Look] = {}
         self._lock = threading.Lock()
         self._handlers: dict[str, Callable[[str], str]] = {}
         self._followers: tuple[Callable[[], None], ...] = ()
-        self._state = ControlState(find_look(look, self.look_names), _strength(strength), mirror)
+        self._state = ControlState(find_look(look, self.look_names, self.keys), _strength(strength), mirror)
 
     def read(self) -> ControlState:
         """Return the current settings, all of the same moment. Takes no lock."""
@@ -189,7 +192,7 @@ class Controls:
 
 
 def _execute(
-    state: ControlState, command: Command, look_names: Sequence[str], keys: Mapping[str, str] | None
+    state: ControlState, command: Command, look_names: Sequence[str], keys: Mapping[str, str]
 ) -> tuple[ControlState, str]:
     """Return the settings after the command, and the line that describes them."""
     verb, argument = command.verb, command.argument

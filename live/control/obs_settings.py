@@ -74,6 +74,6 @@ def _look_of(look: object, look_names: Sequence[str] | None, place: str) -> str:
     if not isinstance(look, str):
         raise OptionsError(place, f"{shown(look)} is not a look", "write the name of a look")
     try:
-        return look if look_names is None else find_look(look, look_names, {})
+        return look if look_names is None else find_look(look, look_names)
     except OptionsError as error:
         raise OptionsError(f"{place}, {error.asked}", error.got, error.do) from error

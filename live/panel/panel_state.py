@@ -64,7 +64,7 @@ class PanelState:
         """Return all looks in the order of the tiles."""
         session = self._session
         looks = session.pipeline.parts.look_loader.looks
-        keys = {name: key for key, name in session.look_keys.items()}
+        keys = {name: key for key, name in session.controls.keys.items()}
         return {
             "v": VERSION,
             "kind": "looks",

@@ -42,8 +42,9 @@ class Reconstruction(PairedMethod[Any]):
 
     def export(self) -> nn.Module:
         """Return the generator; after the first step with mean and covariance of the latents of training pictures."""
-        net, source = cast("Network", super().export()), self.dataset(0)
+        net = cast("Network", super().export())
         if self.parts.step:
+            source = self.dataset(0)
             net.measure_latents(self._tensor(source[i].before_rgb) for i in range(-(-_MEASURED // self.config.batch)))
         return net
 

@@ -14,14 +14,13 @@ from engines.discriminators.conditional_critic import ConditionalCritic
 from engines.errors import OptionsError
 from engines.training.data.unpaired_dataset import UnpairedBatch, UnpairedBatches, UnpairedDataset
 from engines.training.gan_config import GanConfig, linear_decay
-from engines.training.generator import as_pictures, build_generator
+from engines.training.generator import as_pictures, build_generator, check_size
 from engines.training.losses.adversarial import GAN_KINDS, held
 from engines.training.method import Presets, TrainingMethod, Validation, register
 from engines.training.metrics.sliced_wasserstein import sliced_wasserstein
 
 CLASSES = ("photo", "drawing")  # a style shows the last one
 _SHOWN = 6
-_STEP_PX = 4  # the generator halves the size twice
 _CHECKED, _AT_ONCE = 64, 8  # pictures of a validation, and of one pass
 
 
@@ -42,8 +41,6 @@ class ConditionalGanConfig(GanConfig):
         if self.generator != "cgan_image":
             got = "it does not receive an image and a class"
             raise OptionsError(f"generator {self.generator!r}", got, "use cgan_image")
-        if self.side_px % _STEP_PX:
-            raise OptionsError(f"--side {self.side_px}", f"not a multiple of {_STEP_PX}", "use 64, 128 or 256")
         if self.generator_args.get("classes", len(CLASSES)) != len(CLASSES):
             got, do = f"the classes are {' and '.join(CLASSES)}", "leave it out"
             raise OptionsError(f"--arg classes={self.generator_args['classes']}", got, do)
@@ -82,6 +79,10 @@ class ConditionalGan(TrainingMethod[ConditionalGanConfig]):
     def dataset(self, rank: int) -> UnpairedBatches:
         """Return jittered batches of photos and drawings."""
         return UnpairedBatches(data=self.data, batch=self.config.batch, seed=self.config.seed, rank=rank)
+
+    def prepare(self) -> None:
+        """Check that the generator takes the pictures."""
+        check_size(self.parts.averages["generator"], self.data.size_wh, self.config, self.parts.fabric.device)
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate: constant, then falling linearly to zero."""

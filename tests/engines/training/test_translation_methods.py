@@ -152,7 +152,6 @@ def test_a_nan_loss_of_a_method_is_one_line(tmp_path: Path) -> None:
         ("vid2vid", {"generator": "toon_net"}, "does not receive its last picture"),
         ("vid2vid", {"temporal": 0.0, "batch": 3}, "temporal 0: the method trains on pairs"),
         ("cgan", {"generator": "cyclegan"}, "does not receive an image and a class"),
-        ("cgan", {"side_px": 34}, "not a multiple of 4"),
         ("cgan", {"generator_args": {"classes": 5}}, "the classes are photo and drawing"),
     ],
 )
@@ -160,6 +159,13 @@ def test_options_that_do_not_fit_are_one_line(name: str, changes: dict[str, Any]
     with pytest.raises(OptionsError, match=told) as error:
         small_method(name, **changes)
     assert "\n" not in str(error.value)
+
+
+def test_a_size_that_the_generator_changes_is_refused() -> None:
+    method = small_method("cgan")
+    method.data = unpaired(side=34)
+    with pytest.raises(OptionsError, match="cgan_image on pictures or crops of 34x34"):
+        built(method)
 
 
 def test_presets_name_fields_of_their_configs() -> None:
