@@ -13,6 +13,7 @@ from engines.errors import OptionsError, VeneerError
 from engines.runtime import autotune_choice
 from engines.runtime.autotune_choice import EngineChoice
 from engines.runtime.base import EngineInfo, NotUsableError
+from engines.runtime.openers import check_plan
 from engines.runtime.openvino import int8_graph
 from engines.runtime.openvino.converted_graph import cached_graph_key
 from engines.runtime.selector import graph_available
@@ -63,6 +64,7 @@ def available_builds(style: Style, info: EngineInfo, runtime: str) -> tuple[Buil
     if runtime in ("auto", "tensorrt"):
         with contextlib.suppress(NotUsableError):
             driver_device()
+            check_plan(style)
             installed_distribution()
             found.append(_opening_order("TensorRT FP16", "tensorrt", style, partial(_tensorrt_key, style)))
     on_gpu = info.runtime == "torch" and info.device != "CPU"
@@ -121,6 +123,7 @@ def _style_arguments(style: Style) -> tuple[str, ...]:
 
 
 def _tensorrt_key(style: Style) -> str:
+    from engines.runtime.tensorrt.plan_sources import plan_source
     from engines.runtime.tensorrt.tensorrt_engine import engine_key
 
-    return engine_key(style, driver_device(), installed_distribution())
+    return engine_key(style, driver_device(), installed_distribution(), plan_source(style, "fp16"))

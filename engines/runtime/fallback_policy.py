@@ -51,9 +51,9 @@ def _candidates(
     style: Style, failed: EngineInfo, error: EngineError | None
 ) -> Iterator[tuple[str, Callable[[], Engine]]]:
     """Yield name and constructor of the engines below the failed one, the best first."""
-    if failed.runtime == "tensorrt":
+    if failed.runtime == "tensorrt" and style.graph is None:
         yield "torch fp16", partial(open_torch_cuda, style, "fp16", autotune=False)
-    half = failed.precision == "fp16" and failed.runtime in ("tensorrt", "torch")
+    half = failed.precision == "fp16" and failed.runtime in ("tensorrt", "torch") and style.graph is None
     if half and (error is None or isinstance(error, NonFiniteError)):
         yield "torch fp32", partial(open_torch_cuda, style, "fp32", autotune=False)
     index = PRECISIONS.index(failed.precision) + 1 if failed.runtime == "openvino" else 0

@@ -6,6 +6,7 @@ if the weights are not usable.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from engines.runtime.base import Engine, NotUsableError
@@ -15,12 +16,16 @@ from engines.styles import Style
 
 
 def open_tensorrt(style: Style, *, build: bool = True) -> Engine:
-    """Open TensorRT; see `TensorRtEngine`."""
+    """Open TensorRT; see `TensorRtEngine`. Of imported graphs for which FP16 is not accurate, FP32 is opened."""
     driver_device()  # first: without a GPU nothing heavy is imported
-    _check_network(style)
+    check_plan(style)
     installed_distribution()
     from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
 
+    if style.graph is not None:
+        with contextlib.suppress(NotUsableError):
+            return TensorRtEngine(style, build=build)
+        return TensorRtEngine(style, build=build, precision="fp32")
     return TensorRtEngine(style, build=build)
 
 
@@ -48,7 +53,13 @@ def open_torch_cpu(style: Style, why: str = "") -> Engine:
     return TorchEngine(style, why=why)
 
 
+def check_plan(style: Style) -> None:
+    """Raises NotUsableError for imported graphs in a format that TensorRT does not read."""
+    if style.graph is not None and style.generator != "onnx":
+        raise NotUsableError(f"TensorRT does not read imported {style.generator} graphs")
+
+
 def _check_network(style: Style) -> None:
-    """Raises NotUsableError for graphs of other programs, which PyTorch does not run."""
+    """Raises NotUsableError for graphs of other programs."""
     if style.graph is not None:
-        raise NotUsableError(f"imported {style.generator} graphs run on OpenVINO only")
+        raise NotUsableError(f"PyTorch does not run imported {style.generator} graphs")

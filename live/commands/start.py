@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
+from importlib import metadata
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -18,9 +19,18 @@ _NO_PROGRAM = "no running veneer"
 _NO_SINKS = ("null",)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"veneer {metadata.version('veneer')}\n")
+        raise typer.Exit
+
+
 def without_command(
     context: typer.Context,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """Open the control page if no command is named; without its extra, print the help."""
     if context.invoked_subcommand is not None:

@@ -43,7 +43,12 @@ _SHARED_FILES = ("constraints.txt", "pyproject.toml", "tests/support/fingerprint
 _STYLE_FILES = ("engines/weights/**/*", "engines/looks.toml", "engines/generators/*.py")
 CHECKS = {
     "tensorrt-proof": Check(
-        ("benchmarks.tensorrt_proof", "engines.runtime.tensorrt.plan_builder"),
+        (
+            "benchmarks.tensorrt_proof",
+            "benchmarks.common.onnx_writer",
+            "engines.runtime.tensorrt.plan_builder",
+            "engines.runtime.tensorrt.graph_plan",
+        ),
         (*_SHARED_FILES, *_STYLE_FILES, "tests/engines/runtime/test_tensorrt_proof.py"),
     ),
     "virtual-machine": Check(

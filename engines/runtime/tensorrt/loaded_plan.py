@@ -7,9 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_TYPES = {"HALF": torch.float16, "FLOAT": torch.float32, "UINT8": torch.uint8}
+
 
 class LoadedPlan:
-    """A plan ready to run: takes (N, 3, H, W) float16 RGB, 0..1, on the GPU and returns the same in a reused buffer.
+    """A plan ready to run: takes (N, 3, H, W) RGB, 0..1, on the GPU and returns the same in a reused buffer.
+
+    The plan of an imported graph has the graph's own axes, colours and ranges.
+
+    Attributes:
+        dtype: Of the input.
 
     Raises RuntimeError if TensorRT, the module `trt`, rejects the plan, or the GPU's memory is full.
     """
@@ -29,13 +36,14 @@ class LoadedPlan:
         if len(inputs) != 1 or len(outputs) != 1:
             raise RuntimeError(f"the plan has {len(inputs)} inputs and {len(outputs)} outputs instead of one")
         self._input = inputs[0]
+        self.dtype, out_dtype = (_TYPES[self._engine.get_tensor_dtype(one).name] for one in (inputs[0], outputs[0]))
         shape = tuple(self._engine.get_tensor_shape(outputs[0]))
-        self._out = torch.empty(shape, dtype=torch.float16, device="cuda")
+        self._out = torch.empty(shape, dtype=out_dtype, device="cuda")
         self._context.set_tensor_address(outputs[0], self._out.data_ptr())
 
-    def __call__(self, planes_rgb: Tensor) -> Tensor:
-        """Enqueue the network on the current stream."""
-        self._context.set_tensor_address(self._input, planes_rgb.data_ptr())
+    def __call__(self, picture: Tensor) -> Tensor:
+        """Enqueue the network on the current stream; the picture is contiguous and has `dtype`."""
+        self._context.set_tensor_address(self._input, picture.data_ptr())
         if not self._context.execute_async_v3(torch.cuda.current_stream().cuda_stream):
             raise RuntimeError("TensorRT could not run the engine")
         return self._out

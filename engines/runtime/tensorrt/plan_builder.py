@@ -55,9 +55,16 @@ def build_plan(net: nn.Module, count: int, size_wh: tuple[int, int]) -> Plan:
         raise
     except Exception as error:  # a compiler raises exceptions of many types
         raise RuntimeError(f"TensorRT cannot build it: {first_line(error)}") from error
+    import tensorrt  # torch_tensorrt registers either distribution under this name
+
+    return finished_plan(tensorrt, plan, network, started_s)
+
+
+def finished_plan(trt: Any, plan: bytes, network: Any, started_s: float) -> Plan:
+    """Return a plan with what the network shows that it was built from. Raises RuntimeError if the plan is empty."""
     if not plan:
         raise RuntimeError("TensorRT cannot build it: the plan is empty")
-    return Plan(plan, time.perf_counter() - started_s, network.num_layers, _in_fp32(network))
+    return Plan(plan, time.perf_counter() - started_s, network.num_layers, _in_fp32(trt, network))
 
 
 def _lowered(net: nn.Module, example: torch.Tensor) -> tuple[Any, Any]:
@@ -100,12 +107,10 @@ def _planned(block: Any, inputs: Any, settings: Any) -> tuple[bytes, Any]:
     return b"" if plan is None else bytes(plan), network
 
 
-def _in_fp32(network: Any) -> tuple[str, ...]:
-    import tensorrt  # torch_tensorrt registers either distribution under this name
-
+def _in_fp32(trt: Any, network: Any) -> tuple[str, ...]:
     layers = (network.get_layer(index) for index in range(network.num_layers))
     return tuple(
         layer.name
         for layer in layers
-        if any(layer.get_output(index).dtype == tensorrt.float32 for index in range(layer.num_outputs))
+        if any(layer.get_output(index).dtype == trt.float32 for index in range(layer.num_outputs))
     )

@@ -17,9 +17,10 @@ from support.said import Said
 from engines.cache import cache_entry, engine_cache
 from engines.cache.cache_entry import record_verdict
 from engines.runtime.base import NotUsableError
-from engines.runtime.tensorrt import distribution, tensorrt_engine
+from engines.runtime.tensorrt import distribution, plan_sources, tensorrt_engine
 from engines.runtime.tensorrt.distribution import Distribution, installed_distribution
 from engines.runtime.tensorrt.loaded_plan import LoadedPlan
+from engines.runtime.tensorrt.plan_sources import NetworkSource, plan_source
 from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine, engine_key
 from engines.runtime.torch import cuda_engine
 from engines.runtime.torch.cuda_device import CudaDevice
@@ -67,7 +68,7 @@ def test_everything_that_changes_an_engine_changes_its_key(monkeypatch: pytest.M
     with_versions(monkeypatch, versions)
 
     def key(style: object = style, device: CudaDevice = DEVICE, distribution: Distribution = RTX) -> str:
-        return engine_key(style, device, distribution)  # type: ignore[arg-type]
+        return engine_key(style, device, distribution, plan_source(style, "fp16"))  # type: ignore[arg-type]
 
     base = key()
     assert key() == base
@@ -123,7 +124,7 @@ def test_a_rejected_plan_is_built_again(said: Said) -> None:
     assert folder is not None
     got = engine_cache.load_or_build(
         engine_cache.cache_key(plan="foreign"),
-        read=lambda folder: tensorrt_engine._read_plans(StandIn, folder),
+        read=lambda folder: tensorrt_engine._read_plans(StandIn, (1, 4), folder),
         make=lambda: {1: b"new", 4: b"new"},
         write=tensorrt_engine._write_plans,
         about=cache_entry.EntryDescription(),
@@ -145,7 +146,8 @@ def test_a_plan_of_another_gpu_is_not_rebuilt_while_live(monkeypatch: pytest.Mon
     monkeypatch.setattr(tensorrt_engine, "LoadedPlan", LoadedPlan)
     style = load_style("lips-glaze")
     engine_cache.store(
-        engine_key(style, DEVICE, RTX), lambda folder: tensorrt_engine._write_plans({1: b"bad", 4: b"bad"}, folder)
+        engine_key(style, DEVICE, RTX, plan_source(style, "fp16")),
+        lambda folder: tensorrt_engine._write_plans({1: b"bad", 4: b"bad"}, folder),
     )
     for _ in range(2):
         with pytest.raises(NotUsableError, match="not built yet.*veneer engines build"):
@@ -160,19 +162,19 @@ def with_stand_ins(monkeypatch: pytest.MonkeyPatch, spoil: float = 1.0) -> list[
     net = load_style("lips-glaze").load_generator().half()
     built: list[int] = []
 
-    def build(net: object, size_wh: tuple[int, int]) -> dict[int, bytes]:
+    def build(source: NetworkSource, trt: object) -> dict[int, bytes]:
         built.append(1)
         return {1: b"plan of one", 4: b"plan of four"}
 
-    def run(plan: object, count: int, size_wh: tuple[int, int]) -> StaticRun:
-        return StaticRun(lambda x: net(x) * spoil, count, size_wh, dtype=torch.float16, device="cpu")
+    def run(plan: object, count: int, size_wh: tuple[int, int], *, dtype: torch.dtype) -> StaticRun:
+        return StaticRun(lambda x: net(x) * spoil, count, size_wh, dtype=dtype, device="cpu")
 
     monkeypatch.setattr(tensorrt_engine, "torch_device", lambda: DEVICE)
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", StandIn)  # type: ignore[arg-type]
     monkeypatch.setattr(tensorrt_engine, "LoadedPlan", lambda trt, plan: plan)
-    monkeypatch.setattr(tensorrt_engine, "_build_plans", build)
-    monkeypatch.setattr(tensorrt_engine, "_static_run", run)
-    monkeypatch.setattr(tensorrt_engine, "eager_reference", lambda net, device: cuda_engine.eager_reference(net, "cpu"))
+    monkeypatch.setattr(NetworkSource, "build", build)
+    monkeypatch.setattr(plan_sources, "StaticRun", run)
+    monkeypatch.setattr(plan_sources, "eager_reference", lambda net, device: cuda_engine.eager_reference(net, "cpu"))
     real = cuda_engine.record_network
     monkeypatch.setattr(cuda_engine, "record_network", lambda *arguments: real(*arguments, device="cpu"))
     return built

@@ -48,6 +48,36 @@ for net in (Bytes(), Broken()):
         print(type(net).__name__.upper(), type(error).__name__, str(error).splitlines()[0])
 """
 
+GRAPH = """
+import importlib
+import numpy as np
+from benchmarks.common.onnx_writer import fast_style, model, node, tensor
+from engines.imports.graph_settings import GraphSettings
+from engines.runtime.base import NotUsableError
+from engines.runtime.tensorrt.distribution import installed_distribution
+from engines.runtime.tensorrt.graph_plan import build_graph_plan
+
+trt = importlib.import_module(installed_distribution().module)
+settings = {layout: GraphSettings(layout, "rgb", "0..255", "0..1") for layout in ("nchw", "nhwc")}
+last = [node("Transpose", ["x"], "y", perm=[0, 3, 1, 2]), node("Conv", ["y", "w"], "z", pads=[1, 1, 1, 1])]
+last += [node("Cast", ["z"], "f", to=1), node("Transpose", ["f"], "drawn", perm=[0, 2, 3, 1])]
+kernel = tensor("w", np.full((3, 3, 3, 3), 0.04, np.float32))
+shape = ("n", "h", "w", 3)
+graphs = {"nchw": fast_style(), "nhwc": model(last, [kernel], {"x": shape}, {"drawn": shape})}
+for layout, graph in graphs.items():
+    for count in (1, 4):
+        half = build_graph_plan(trt, graph, settings[layout], count, (256, 256))
+        full = build_graph_plan(trt, graph, settings[layout], count, (256, 256), half=False)
+        print("GRAPH", len(half.fp32_layers), len(half.plan) > 10_000, len(full.fp32_layers) > 1)
+huge = model(last, [tensor("w", np.full((3, 3, 3, 3), 1e6, np.float32))], {"x": shape}, {"drawn": shape})
+smaller = model([node("MaxPool", ["x"], "y", kernel_shape=[2, 2], strides=[2, 2])], [], {"x": (1, 3, 8, 8)}, {"y": ()})
+for name, graph in (("HUGE", huge), ("NONSENSE", b"nonsense"), ("SMALLER", smaller)):
+    try:
+        build_graph_plan(trt, graph, settings["nchw" if name == "SMALLER" else "nhwc"], 1, (256, 256))
+    except NotUsableError as error:
+        print(name, str(error).splitlines()[0])
+"""
+
 
 @pytest.fixture(scope="module")
 def rtx_python(request: pytest.FixtureRequest) -> Path:
@@ -98,3 +128,12 @@ def test_networks_tensorrt_cannot_run_are_reported(rtx_python: Path) -> None:
     assert int(said["SPREAD"]) > 0, "a standard deviation is computed in FP32"
     assert said["BYTES"].startswith("NotUsableError TensorRT has no converter for ")
     assert said["BROKEN"].startswith("RuntimeError TensorRT cannot build it: ")
+
+
+def test_an_imported_onnx_graph_becomes_one_engine_in_each_precision(rtx_python: Path) -> None:
+    lines = [line for line in run(rtx_python, "-c", GRAPH).splitlines() if line.isascii()]
+    assert [line for line in lines if line.startswith("GRAPH")] == ["GRAPH 0 True True"] * 4
+    said = dict(line.split(" ", 1) for line in lines)
+    assert said["HUGE"].startswith("its weights reach 1e+06, beyond FP16")
+    assert said["NONSENSE"].startswith("TensorRT cannot read it (")
+    assert said["SMALLER"] == "TensorRT computes (1, 3, 128, 128), expected (1, 3, 256, 256)"

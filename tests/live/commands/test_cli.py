@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ from live.pipeline.frame import Frame, ImageU8
 from live.sinks.video_file import VideoFileSink
 
 LOOKS = ["none", "toon", "comic", "gouache", "glaze"]
+
+
+def test_version_is_that_of_the_package() -> None:
+    done = call("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"veneer {metadata.version('veneer')}\n", "")
 
 
 def test_run_writes_a_report(tmp_path: Path) -> None:
