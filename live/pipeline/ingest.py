@@ -164,6 +164,7 @@ class Ingest:
                     tracked = self._track(frame)
                     usual_s += _SMOOTHING * (_limited(time.monotonic() - started_s) - usual_s)
                     self._tracked.put(tracked)
+                    self._search_due()
         except Closed:
             pass
         except Exception as error:
@@ -176,8 +177,11 @@ class Ingest:
 
     def _track(self, frame: Frame) -> TrackedFrame:
         started_s = time.monotonic()
+        needs_person = self._needs_person()
+        if needs_person and self._tracked.is_awaited:  # a busy renderer would only be disturbed by another thread
+            self._person_finder.begin(frame.bgr, frame.time_s)
         faces = self._tracker.track(frame)
-        person = self._person(frame, faces) if self._needs_person() else None
+        person = self._person(frame, faces) if needs_person else None
         seen = self._recogniser.recognise(frame, faces) if self._recogniser is not None else Seen()
         track_ms = (time.monotonic() - started_s) * 1e3
         self._timings.stage("track", track_ms)
@@ -204,6 +208,13 @@ class Ingest:
         except Exception as error:
             self._say(f"person segmentation failed ({one_line(error)}); looks that need it show their fallback")
             return None
+
+    def _search_due(self) -> None:
+        """Search for further persons while the frame is rendered."""
+        try:
+            self._person_finder.search_due()
+        except Exception as error:
+            self._say(f"the search for further persons failed ({one_line(error)})")
 
 
 def _limited(seconds: float) -> float:

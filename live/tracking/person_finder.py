@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -68,8 +70,8 @@ class PersonFinder:
 
     Args:
         still: The frames are unrelated pictures: every view of each is searched, without any memory. Otherwise every
-            view is searched on the first frame and after a cut, then one after the other, and a person stays in the map
-            until its view was searched again.
+            view is searched on the first frame and after a cut, then one after the other by `search_due`, and a person
+            stays in the map until its view was searched again.
     """
 
     def __init__(self, *, still: bool = False) -> None:
@@ -91,12 +93,26 @@ class PersonFinder:
         self.untracked_heads = False  # whether a head was detected where no face is tracked
         self._heads_seen = SeenHeads()
         self.heads: tuple[Head, ...] = ()  # see `TrackedFrame.heads`, of the last result
+        self._due: Callable[[], None] | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._begun: tuple[ImageU8, Future[ImageU8]] | None = None
+
+    def begin(self, frame_bgr: ImageU8, at_s: float) -> None:
+        """Begin the segmentation of a frame in another thread, while its faces are found; the next call waits for it.
+
+        The frame must not be changed until then. Not for still pictures.
+        """
+        recent = any(self._recent(at_s, everyone=everyone) is not None for everyone in (True, False))
+        if not recent and not _is_long(frame_bgr):
+            if self._thread is None:
+                self._thread = ThreadPoolExecutor(1, "segmentation")
+            self._begun = frame_bgr, self._thread.submit(self._segmenter.mask, frame_bgr)
 
     def mask(self, frame_bgr: ImageU8, at_s: float) -> ImageU8:
         """Return the segmentation of the whole frame alone, at most 25 ms old; see `PersonSegmenter.mask`."""
         self.outlined, self.heads = None, ()
         recent = None if self._cut.seen(frame_bgr) else self._recent(at_s, everyone=False)
-        return self._kept(self._segmenter.mask(frame_bgr), at_s, everyone=False) if recent is None else recent
+        return self._kept(self._segmented(frame_bgr), at_s, everyone=False) if recent is None else recent
 
     def persons(self, frame_bgr: ImageU8, faces: Sequence[Face], at_s: float) -> ImageU8:
         """Return where the frame shows persons.
@@ -113,10 +129,11 @@ class PersonFinder:
         Raises:
             TrackingError: MediaPipe is missing or cannot load its models.
         """
+        self.search_due()
         height, width = frame_bgr.shape[:2]
         if min(width, height) < MIN_SIDE_PX:
             self.outlined, self.heads = None, ()
-            return self._segmenter.mask(frame_bgr)
+            return self._segmented(frame_bgr)
         is_new = self._cut.seen(frame_bgr) or self._still or self._frame_wh != (width, height)
         if not is_new and (recent := self._recent(at_s, everyone=True)) is not None:
             return recent
@@ -138,9 +155,8 @@ class PersonFinder:
         elif is_due:
             self._searched_s = at_s
             scale = min(1.0, _VIEW_PX / min(width, height))
-            if scale < 1.0:
-                frame_bgr = cv2.resize(frame_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-            self._search(*self._next_view(faces, whole), frame_bgr, whole, faces, at_s)
+            small = frame_bgr.copy() if scale == 1.0 else _reduced(frame_bgr, scale)  # the frame may be painted
+            self._due = partial(self._search_next, small, whole, faces, at_s)
         tracked = {(kind, face.face_id) for face in faces for kind in ("face", "chest")}
         persons = self._seen_by(whole, lambda key: key not in tracked)
         if is_due:
@@ -153,8 +169,21 @@ class PersonFinder:
         self.heads = self._heads_seen.untracked(faces, at_s)
         return self._kept(persons, at_s, everyone=True)
 
+    def search_due(self) -> None:
+        """Search the view that is due after the last frame; the next result shows what it found.
+
+        `persons` does it if it was not called since. Called after the result was handed on, it delays no frame.
+        """
+        due, self._due = self._due, None
+        if due is not None:
+            due()
+
     def close(self) -> None:
         """Release the models; idempotent."""
+        self._due = self._begun = None
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
         self._segmenter.close()
         self._views.close()
         if self._detector is not None:
@@ -180,10 +209,22 @@ class PersonFinder:
     def _whole(self, frame_bgr: ImageU8) -> ImageU8:
         """Return the map from the whole frame."""
         width, height = self._frame_wh
-        if max(width, height) <= MAX_ASPECT * min(width, height):
-            return self._segmenter.mask(frame_bgr)
+        if not _is_long(frame_bgr):
+            return self._segmented(frame_bgr)
         scale = _LONG_SIDE_PX / max(width, height)
         return np.zeros((max(8, round(height * scale)), max(8, round(width * scale))), np.uint8)
+
+    def _segmented(self, frame_bgr: ImageU8) -> ImageU8:
+        """Return the segmentation of a frame, which may have begun."""
+        begun, self._begun = self._begun, None
+        if begun is None:
+            return self._segmenter.mask(frame_bgr)
+        begun_bgr, future = begun
+        shown = future.result()  # the model runs once at a time
+        return shown if begun_bgr is frame_bgr else self._segmenter.mask(frame_bgr)
+
+    def _search_next(self, frame_bgr: ImageU8, whole: ImageU8, faces: Sequence[Face], at_s: float) -> None:
+        self._search(*self._next_view(faces, whole), frame_bgr, whole, faces, at_s)
 
     def _next_view(self, faces: Sequence[Face], whole: ImageU8) -> tuple[str, Box]:
         if not self._closer and (view := next(self._pending, None)) is not None:
@@ -275,6 +316,15 @@ class PersonFinder:
                     shown = np.zeros_like(whole)
                     add(shown, centre, size, self._frame_wh)
                     self._seen[kind, face.face_id] = _Seen(shown, at_s)
+
+
+def _is_long(frame_bgr: ImageU8) -> bool:
+    """Whether a frame is so wide or tall that it is not segmented as a whole."""
+    return max(frame_bgr.shape[:2]) > MAX_ASPECT * min(frame_bgr.shape[:2])
+
+
+def _reduced(frame_bgr: ImageU8, scale: float) -> ImageU8:
+    return cv2.resize(frame_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def _is_missed(part: ImageU8, whole: ImageU8) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,3 +149,46 @@ def test_persons_are_segmented_at_most_40_times_a_second(monkeypatch: pytest.Mon
     finder.mask(np.ascontiguousarray(frame_bgr[::-1]), 6 / 60 - 0.001)
     assert len(calls) == 4, "a cut is segmented at once"
     finder.close()
+
+
+def test_segmentation_that_began_earlier_gives_the_same_map() -> None:
+    scene, faces = _scene(_ALONE)
+    frames = [np.roll(scene.bgr, 4 * number, 1) for number in range(4)]
+    plain, early = PersonFinder(), PersonFinder()
+    for number, frame_bgr in enumerate(frames):
+        if number != 2:  # not begun: it is segmented when it is needed
+            early.begin(frame_bgr, number / 30)
+        expected = plain.persons(frame_bgr, faces, number / 30)
+        assert (early.persons(frame_bgr, faces, number / 30) == expected).all()
+    early.begin(frames[0], 1.0)
+    unlike = np.abs(early.mask(frames[3], 1.0).astype(int) - plain.mask(frames[3], 1.0))
+    assert unlike.mean() < 2, "the segmentation of another frame is not used"
+    for finder in (plain, early):
+        finder.close()
+
+
+def test_further_persons_are_searched_after_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, faces = _scene(_EDGE)
+    searched = list[tuple[str, int]]()
+    search = PersonFinder._search
+
+    def recorded(self: PersonFinder, kind: str, box: Any, frame_bgr: ImageU8, *rest: Any) -> None:
+        searched.append((kind, int(frame_bgr.sum(dtype=np.int64))))
+        search(self, kind, box, frame_bgr, *rest)
+
+    monkeypatch.setattr(PersonFinder, "_search", recorded)
+    last = []
+    for repainted in (False, True):
+        finder, frame_bgr = PersonFinder(), scene.bgr.copy()
+        finder.persons(frame_bgr, faces, 0.0)
+        count = len(searched)
+        finder.persons(frame_bgr, faces, 0.2)
+        assert len(searched) == count, "the frame does not wait for it"
+        if repainted:
+            frame_bgr[:] = 0  # by a look that covers everything
+        finder.search_due()
+        finder.search_due()
+        assert len(searched) == count + 1
+        last.append(searched[-1])
+        finder.close()
+    assert last[0] == last[1]
