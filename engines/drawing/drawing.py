@@ -147,7 +147,7 @@ def draw_region(
     """
     colour = np.asarray(cv2.transform(planes.colour, medium.mood), np.uint8)
     if photo_bgr is not None and colour.shape[1] < size_wh[0]:
-        colour = guided_enlargement(colour, photo_bgr)
+        colour = guided_enlargement(colour, medium.muted(photo_bgr))
     face_px = float(np.mean([face.face_px for face in faces])) if faces else 0.25 * size_wh[1]
     scale = np.array(planes.fields.shape[1::-1]) / size_wh
     fields = shade_and_ink(planes.fields, [face.landmarks_xy * scale for face in faces], medium, hair=True)

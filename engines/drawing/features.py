@@ -66,9 +66,9 @@ def draw_features(picture_bgr: ImageU8, landmarks_xy: Points, measures: FaceMeas
         _draw_brow(ink, points, side, measures)
     lines: list[_Line] = []
     for side in (0, 1):
-        lines += _draw_eye(part_bgr, points, side, measures)
+        lines += _draw_eye(part_bgr, points, side, measures, medium)
     lines += [_jaw(points, measures), *_nostrils(points, measures)]
-    lines += _draw_mouth(part_bgr, points, measures)
+    lines += _draw_mouth(part_bgr, points, measures, medium)
     lines = [line for line in lines if line.coverage > 0]
     if lines:
         widths = [line.width_px * medium.line for line in lines]
@@ -91,7 +91,9 @@ def _draw_brow(ink: ImageU8, points: Points, side: int, measures: FaceMeasures) 
     cv2.blur(part, (2 * round(0.05 * float(np.hypot(*(lower[0] - lower[-1])))) + 1,) * 2, dst=part)
 
 
-def _draw_eye(picture_bgr: ImageU8, points_xy: Points, side: int, measures: FaceMeasures) -> list[_Line]:
+def _draw_eye(
+    picture_bgr: ImageU8, points_xy: Points, side: int, measures: FaceMeasures, medium: Medium
+) -> list[_Line]:
     """Draw one eye: white, and iris in its own colour. Return its lashes, and a crease as strong as the photo's."""
     upper, lower = (curve(points_xy[lid[side]], 25) for lid in (UPPER_LIDS, LOWER_LIDS))
     width_px = max(float(np.hypot(*(upper[0] - upper[-1]))), 1.0)
@@ -108,7 +110,7 @@ def _draw_eye(picture_bgr: ImageU8, points_xy: Points, side: int, measures: Face
         inside = np.empty_like(part_bgr)
         iris_xy = points_xy[IRISES[side]] - origin
         _draw_eyeball(inside, upper - origin, down * opening_px, iris_xy, down, side, measures)
-        _blend(part_bgr, inside, ball)
+        _blend(part_bgr, medium.muted(inside), ball)
     crease = curve(points_xy[CREASES[side]], 29)[::5]
     lashes = curve(np.concatenate((upper[:1] + (0.05 * outwards - 0.015 * down) * width_px, upper[2::3])), 10)
     return [
@@ -153,7 +155,7 @@ def _nostrils(points: Points, measures: FaceMeasures) -> list[_Line]:
     ]
 
 
-def _draw_lips(part_bgr: ImageU8, points: Points, measures: FaceMeasures) -> None:
+def _draw_lips(part_bgr: ImageU8, points: Points, measures: FaceMeasures, medium: Medium) -> None:
     """Fill the lips with their own colour, the upper one darker, with a highlight on the lower one."""
     visible = max(measures.lip_line, measures.teeth, measures.gap)
     lightness, red, yellow = measures.lips_lab.tolist()
@@ -166,23 +168,23 @@ def _draw_lips(part_bgr: ImageU8, points: Points, measures: FaceMeasures) -> Non
         ring = np.concatenate((outer, inner[::-1]))
         fill(shown, ring, (255 * _LIPS_OPACITY * visible,))
         fill(inside, ring, _bgr(lightness - darker, red, yellow))
-    _blend(part_bgr, inside, shown)
+    _blend(part_bgr, medium.muted(inside), shown)
 
 
-def _draw_mouth(picture_bgr: ImageU8, points_xy: Points, measures: FaceMeasures) -> list[_Line]:
+def _draw_mouth(picture_bgr: ImageU8, points_xy: Points, measures: FaceMeasures, medium: Medium) -> list[_Line]:
     """Draw the lips, and return the line between them, or the edges of an open mouth."""
     patch = _patch(picture_bgr, points_xy[[*_UPPER_BORDER, *_LOWER_BORDER]], 0.05)
     if patch is None:
         return []
     part_bgr, origin = patch
     points = points_xy - origin
-    _draw_lips(part_bgr, points, measures)
+    _draw_lips(part_bgr, points, measures, medium)
     left, right = points_xy[list(MOUTH_CORNERS)]
     width_px = max(float(np.hypot(*(left - right))), 1.0)
     opening = float(np.hypot(*(points[13] - points[14]))) / width_px
     opened, shown = smooth_step(opening, 0.02, 0.07), max(measures.teeth, measures.gap)
     if opened > 0:
-        _draw_mouth_opening(part_bgr, points, opening, opened, measures)
+        _draw_mouth_opening(part_bgr, points, opening, opened, measures, medium)
     middle = (points_xy[UPPER_LIP] + points_xy[LOWER_LIP]) / 2
     closed = np.concatenate((left[None], middle[1:-1:2], right[None]))
     return [
@@ -192,7 +194,7 @@ def _draw_mouth(picture_bgr: ImageU8, points_xy: Points, measures: FaceMeasures)
 
 
 def _draw_mouth_opening(
-    part_bgr: ImageU8, points: Points, opening: float, opened: float, measures: FaceMeasures
+    part_bgr: ImageU8, points: Points, opening: float, opened: float, measures: FaceMeasures, medium: Medium
 ) -> None:
     """Fill the opening of the mouth: the dark inside, a tongue if it is wide, and the upper teeth."""
     upper, lower = curve(points[UPPER_LIP], 21), curve(points[LOWER_LIP], 21)
@@ -209,7 +211,7 @@ def _draw_mouth_opening(
         depth = 1 - 0.55 * smooth_step(opening, 0.12, 0.3)
         level = dark + (white - dark) * smooth_step(measures.teeth, 0.0, 0.35)
         fill(inside, np.concatenate((upper, (upper + depth * (lower - upper))[::-1])), _bgr(level, 1, 4))
-    _blend(part_bgr, inside, shape)
+    _blend(part_bgr, medium.muted(inside), shape)
 
 
 def ink_over(picture_bgr: ImageU8, coverage: ImageU8, medium: Medium, workspace: Workspace | None = None) -> None:

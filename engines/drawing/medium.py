@@ -74,11 +74,12 @@ class Medium:
         """Return the factor of the colour by shade, (256, 3) BGR; 255 is `MAX_GAIN`."""
         shade = np.linspace(*SHADE_RANGE, 256, dtype=np.float32)
         kept = sorted(sorted(self.tone_edges, key=abs)[: self.tones - 1])
-        tones = [self.tone_bgr[sum(at > edge for edge in self.tone_edges)] for at in _within(kept)]
-        gain = np.tile(np.array(tones[0]), (256, 1))
+        saturated = _saturated(min(1.0, self.saturation))[::-1, ::-1]
+        tones = [saturated @ self.tone_bgr[sum(at > edge for edge in self.tone_edges)] for at in _within(kept)]
+        gain = np.tile(tones[0], (256, 1))
         for edge, below, tone in zip(kept, tones, tones[1:], strict=False):
             part = rise(shade, edge - self.tone_soft, edge + self.tone_soft)[:, None]
-            gain += part * (np.array(tone) - np.array(below))
+            gain += part * (tone - below)
         return np.asarray(np.rint(gain * 255 / MAX_GAIN).clip(0, 255), np.uint8)
 
     @functools.cached_property
@@ -119,11 +120,22 @@ class Medium:
     @functools.cached_property
     def mood(self) -> NDArray[np.float32]:
         """Return the colour transform, (3, 4) float32, from RGB planes to BGR."""
-        luma = np.array([0.299, 0.587, 0.114])  # RGB
-        richer = self.saturation * np.eye(3) + (1 - self.saturation) * np.tile(luma, (3, 1))
+        richer = _saturated(self.saturation)
         richer = np.diag([1 + 0.15 * self.warmth, 1.0, 1 - 0.15 * self.warmth]) @ richer
         matrix = np.concatenate(((1 - self.lift) * richer, np.full((3, 1), 255 * self.lift)), 1)
         return np.asarray(matrix[::-1], np.float32)
+
+    def muted(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the colours of a photo, (H, W, 3) uint8 BGR, with the saturation of the drawing if that is below 1."""
+        if self.saturation >= 1:
+            return picture_bgr
+        return np.asarray(cv2.transform(picture_bgr, _saturated(self.saturation)[::-1, ::-1]), np.uint8)
+
+
+def _saturated(saturation: float) -> NDArray[np.float64]:
+    """Return the transform of RGB colours, (3, 3), that multiplies their saturation."""
+    luma = np.array([0.299, 0.587, 0.114])
+    return saturation * np.eye(3) + (1 - saturation) * np.tile(luma, (3, 1))
 
 
 def gains(index: NDArray[np.uint8], table: Table, workspace: Workspace, name: str) -> NDArray[np.uint8]:

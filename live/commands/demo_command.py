@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-_SECONDS_PER_LOOK = 2.0
+_SECONDS_PER_LOOK = 2.0  # in a window; a video shows each look once
 
 
 def has_screen() -> bool:
@@ -45,11 +45,12 @@ def demo(
     )
     names = [name for name in load_looks() if name != "none"] if look is None else []
 
+    look_s = _SECONDS_PER_LOOK if in_window or not names else min(_SECONDS_PER_LOOK, seconds / len(names))
     current_look = ""
 
     def next_look(frame: Frame) -> None:
         nonlocal current_look
-        due = names[int(frame.frame_id / 30 / _SECONDS_PER_LOOK) % len(names)]
+        due = names[int(frame.frame_id / 30 / look_s) % len(names)]
         if due != current_look:  # not at fixed frame numbers: a live frame may be dropped
             current_look = due
             session.controls.apply(Command("look", due))

@@ -106,8 +106,9 @@ class _Sheet:
         scale = 2 if below.is_large and not (wh[0] % 2 or wh[1] % 2) else 1
         photo = reduced(_cut(self.frame_bgr, area), scale, self.workspace, "photo")
         fine = [head for head in heads if scale > 1 and not head.is_large]
-        planes = planes_of_area(below, area, photo, self.workspace)
-        self._refine(planes, [head for head in heads if head not in fine], photo, area, scale)
+        guide = self.medium.muted(photo)
+        planes = planes_of_area(below, area, guide, self.workspace)
+        self._refine(planes, [head for head in heads if head not in fine], guide, area, scale)
         mix(
             photo,
             self._draw(planes, area, scale),
@@ -138,7 +139,7 @@ class _Sheet:
                 weight = head_weight(head, place, 1)
                 if mask is not None:
                     weight = np.asarray(cv2.multiply(weight, mask[there], scale=1 / 255), np.uint8)
-                planes = planes_of_area(head, place, _cut(self.frame_bgr, place), self.workspace)
+                planes = planes_of_area(head, place, self.medium.muted(_cut(self.frame_bgr, place)), self.workspace)
                 mix(picture_bgr[there], self._draw(planes, place, 1), weight, 1.0, self.workspace)
 
     def _draw(self, planes: Planes, area: Box, scale: int) -> ImageU8:

@@ -246,3 +246,9 @@ def test_the_lines_of_a_small_face_are_no_darker() -> None:
     reduced = cv2.resize(large, (small_px, small_px), interpolation=cv2.INTER_AREA)
     ink = [255 - picture.min(2).astype(float) for picture in (reduced, small)]
     assert 0.8 < (ink[1] - 55).sum() / (ink[0] - 55).sum() < 1.25
+
+
+def test_a_drawing_without_saturation_is_grey() -> None:
+    drawn = _drawn(medium="comic", saturation=0.0)
+    assert np.ptp(drawn, axis=2).max() <= 3, "eyes, lips, shade and what the photo's borders bring, too"
+    assert np.ptp(drawn) > 200

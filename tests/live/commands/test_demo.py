@@ -63,6 +63,35 @@ def test_demo_shows_every_look_if_frames_are_dropped(monkeypatch: pytest.MonkeyP
     assert requested == [names[at % len(names)] for at in range(9)]
 
 
+def test_the_film_of_the_demo_shows_every_look_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import live.session
+    from engines.looks_file import load_looks
+
+    requested = []
+
+    class Recorded:
+        """A session that renders every frame of the film."""
+
+        def __init__(self, options: LiveOptions, *, on_frame: Callable[[Frame], None]) -> None:
+            self._frames, self._on_frame, self.controls, self.pipeline = options.frames, on_frame, self, self
+            self.parts = self.look_loader = self
+
+        def load_all(self) -> None: ...
+
+        def apply(self, command: object) -> None:
+            requested.append(command.argument)  # type: ignore[attr-defined]
+
+        def run(self) -> dict[str, float]:
+            for frame_id in range(self._frames or 0):
+                self._on_frame(Frame(np.zeros((2, 2, 3), np.uint8), frame_id, 0.0))
+            return {"frames_out": self._frames or 0, "fps": 4.0}
+
+    monkeypatch.setattr(live.session, "Session", Recorded)
+    monkeypatch.setattr(demo_command, "has_screen", lambda: False)
+    demo_command.demo(look=None, output=None, seconds=20.0)
+    assert requested == [name for name in load_looks() if name != "none"]
+
+
 def test_demo_stopped_at_once_names_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run = Pipeline.run
 
