@@ -30,6 +30,8 @@ _SHADE_STEP = 255 / 5.6  # levels of the shade plane for one tone
 _SOLID = 0.92  # opacity of the outlines
 _MASK_SIDE_PX = 224  # masks are soft: their outlines are computed at this size at most
 _PERSON_LEVEL = 0.7  # of the person mask: its outline lies inside what is blended into the frame
+_HOLE = 0.12  # of the face's area: holes of the person mask below it get no outline
+_INLET = 0.2  # of the face's size: what is narrower and lies within the person gets no outline
 _PERSON_SLOPE = 0.003  # see `nearness`
 _CONTRAST = (9, 24)  # levels between neighbours from which an outline appears, and is complete: none on a plain wall
 _CONTRAST_REACH, _CONTRAST_SIDE_PX = 0.05, 64  # of the face's size: how far apart the colours are compared
@@ -110,9 +112,10 @@ def put_on_paper(
 
 
 def persons_with_faces(person: ImageU8, faces: Sequence[DrawnFace], size_wh: tuple[int, int]) -> ImageU8:
-    """Return a person mask without the parts that hold none of the faces; unchanged if there are no faces.
+    """Return a person mask as it is outlined: without parts that hold none of the faces, and without small holes.
 
     What resembles a person far from any face is drawn, because it may be one, but an outline would make it conspicuous.
+    So would a loop around a few pixels of clothes that the mask leaves out. Without faces the mask is unchanged.
 
     Args:
         person: (h, w) uint8.
@@ -120,8 +123,12 @@ def persons_with_faces(person: ImageU8, faces: Sequence[DrawnFace], size_wh: tup
     """
     if not faces:
         return person
-    count, labels = cv2.connectedComponents(cv2.threshold(person, 127, 1, cv2.THRESH_BINARY)[1])
     scale = np.array([person.shape[1] / size_wh[0], person.shape[0] / size_wh[1]])
+    side_px = float(np.mean([face.face_px for face in faces])) * float(np.sqrt(scale.prod()))
+    person = _without_small_holes(person, max(_HOLE * side_px**2, 1.0))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_INLET * side_px / 2) + 1,) * 2)
+    person = np.asarray(cv2.morphologyEx(person, cv2.MORPH_CLOSE, disc), np.uint8)
+    count, labels = cv2.connectedComponents(cv2.threshold(person, 127, 1, cv2.THRESH_BINARY)[1])
     other = np.ones(count, np.uint8)
     other[0] = 0
     for face in faces:
@@ -131,6 +138,17 @@ def persons_with_faces(person: ImageU8, faces: Sequence[DrawnFace], size_wh: tup
         return person
     spread = cv2.dilate(other[labels], np.ones((7, 7), np.uint8))  # with its soft border
     return np.where(spread > 0, np.uint8(0), person)
+
+
+def _without_small_holes(person: ImageU8, hole_px: float) -> ImageU8:
+    """Return a mask, (h, w) uint8, without holes below an area; those of twice the area stay as they are."""
+    outside = cv2.threshold(person, 255 * _PERSON_LEVEL, 1, cv2.THRESH_BINARY_INV)[1]
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
+    filled = np.rint(255 * (2 - stats[:, cv2.CC_STAT_AREA] / hole_px).clip(0, 1)).astype(np.uint8)
+    filled[0] = 0  # the person
+    if not filled.any():
+        return person
+    return np.asarray(cv2.max(person, cv2.dilate(filled[labels], np.ones((5, 5), np.uint8))), np.uint8)
 
 
 def draw_region(

@@ -17,6 +17,8 @@ from engines.regions.upright import FACE_OVAL
 ImageU8 = NDArray[np.uint8]
 
 _LOCK_PX = 11  # of the fields: shades of hair that are smaller would be spots
+_SPOT = 0.22  # of the face's width: shades of skin that are smaller would be spots
+_MAX_MEDIAN_PX = 99
 _SOFT = 0.02  # width of the transitions, as a part of the face's width
 
 
@@ -39,11 +41,21 @@ def shade_and_ink(fields: ImageU8, faces_xy: Sequence[Points], medium: Medium, *
         soft = cv2.blur(in_face, (2 * round(_SOFT * width_px) + 1,) * 2)
         drawn = _mixed(drawn, cv2.LUT(ink, medium.ink_in_face), soft)
     shade = np.asarray(cv2.extractChannel(fields, SHADE), np.uint8)
+    if faces_xy and hair:
+        shade = _mixed(shade, _without_spots(shade, _SPOT * width_px), soft)
     if hair:
         in_hair = cv2.extractChannel(fields, HAIR)
         drawn = _mixed(drawn, cv2.LUT(ink, medium.ink_in_hair), in_hair)
         shade = _mixed(shade, cv2.blur(shade, (_LOCK_PX, _LOCK_PX)), in_hair)
     return np.asarray(cv2.merge([shade, drawn]), np.uint8)
+
+
+def _without_spots(shade: ImageU8, spot_px: float) -> ImageU8:
+    """Return a plane without what is smaller than a spot; at half its size, which takes a third of the time."""
+    height, width = shade.shape
+    half = cv2.resize(shade, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    flat = cv2.medianBlur(half, min(2 * round(spot_px / 4) + 1, _MAX_MEDIAN_PX))
+    return np.asarray(cv2.resize(flat, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _mixed(below: ImageU8, above: MatLike, mask: MatLike) -> ImageU8:

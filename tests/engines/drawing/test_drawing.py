@@ -252,3 +252,30 @@ def test_a_drawing_without_saturation_is_grey() -> None:
     drawn = _drawn(medium="comic", saturation=0.0)
     assert np.ptp(drawn, axis=2).max() <= 3, "eyes, lips, shade and what the photo's borders bring, too"
     assert np.ptp(drawn) > 200
+
+
+def test_small_holes_and_inlets_of_the_mask_get_no_outline() -> None:
+    region = portrait_region("head")
+    face = DrawnFace(region.landmarks_xy, measure_face(region.rgb[:, :, ::-1].copy(), region.landmarks_xy))
+    side = region.rgb.shape[0]
+    person = np.full((side, side), 255, np.uint8)
+    person[:, : side // 4] = 0
+    small, wide = person.copy(), person.copy()
+    small[side - 12 : side - 6, side // 2 : side // 2 + 6] = 0  # a spot of the clothes
+    small[side - 12 : side - 6, side // 4 : side // 4 + 20] = 0  # a fold at their border
+    wide[side // 2 :, : side // 2] = 0  # the room
+    assert (persons_with_faces(small, [face], (side, side)) == person).all()
+    assert (persons_with_faces(wide, [face], (side, side)) == wide).mean() > 0.98
+
+
+def test_spots_of_skin_are_not_drawn() -> None:
+    region = portrait_region("head")
+    even = np.full((*region.rgb.shape[:2], 3), 160, np.uint8)
+    even[..., 1:] = 0
+    spotted, lit = even.copy(), even.copy()
+    x, y = np.rint(region.landmarks_xy[[9, 10]].mean(0)).astype(int)  # on the forehead
+    spotted[y - 4 : y + 4, x - 4 : x + 4, 0] = 60
+    lit[:, : region.rgb.shape[1] // 2, 0] = 60  # light from one side
+    shades = [shade_and_ink(one, [region.landmarks_xy], MEDIA["cel"], hair=True)[..., 0] for one in (spotted, lit)]
+    assert (shades[0] == 160).mean() > 0.999
+    assert (np.abs(shades[1].astype(int) - lit[..., 0]) <= 1).mean() > 0.97
