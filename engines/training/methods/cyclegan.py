@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from typer import Option
 
@@ -13,6 +14,8 @@ from engines.discriminators.n_layer import PatchCritic
 from engines.training.gan_config import init_normal
 from engines.training.method import Presets, register
 from engines.training.unpaired import UnpairedConfig, UnpairedMethod
+
+_IDENTITY = 0.05  # mean difference of pictures, 0..1, that counts as none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +34,10 @@ class CycleGan(UnpairedMethod[CycleGanConfig]):
     name = "cyclegan"
     config_class = CycleGanConfig
     presets: ClassVar[Presets] = {
+        # A generator that starts as the identity. The paper's own spends the time of a CPU on copying the photo.
         "tiny": {
-            "side_px": 96, "steps": 12_000, "batch": 1, "check_every": 500, "critic_channels": 32,
-            "generator_args": {"channels": 24, "blocks": 4},
+            "side_px": 96, "steps": 28_000, "batch": 1, "check_every": 1_000, "critic_channels": 32, "peak_lr": 4e-4,
+            "generator": "toon_net", "gan": "vanilla", "r1": 0.5, "cycle": 3.0, "same": 1.0,
         },
         "light": {"side_px": 128, "steps": 100_000, "generator_args": {"channels": 64, "blocks": 6}},
         "paper": {"side_px": 256, "steps": 200_000, "generator_args": {"channels": 64, "blocks": 9}},
@@ -52,5 +56,16 @@ class CycleGan(UnpairedMethod[CycleGanConfig]):
         return [critic(pictures)[-1]]
 
     def prepared(self, net: nn.Module) -> nn.Module:
-        """Draw the first weights from a normal distribution."""
-        return init_normal(net)
+        """Draw the first weights from a normal distribution, except of a generator that starts as the identity."""
+        return net if self._is_identity(net) else init_normal(net)
+
+    @torch.no_grad()
+    def _is_identity(self, net: nn.Module) -> bool:
+        """Whether a network returns the picture that it receives."""
+        if isinstance(net, PatchCritic):
+            return False
+        side_px, trains = self.config.side_px, net.training
+        rgb = torch.linspace(0, 1, 3 * side_px * side_px).reshape(1, 3, side_px, side_px)
+        deviation = (net.eval()(rgb) - rgb).abs().mean()
+        net.train(trains)
+        return bool(deviation < _IDENTITY)

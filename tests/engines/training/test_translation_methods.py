@@ -177,6 +177,17 @@ def test_presets_name_fields_of_their_configs() -> None:
             method.config_class(**{**values, **extra})
 
 
+def test_a_generator_that_starts_as_the_identity_keeps_its_weights() -> None:
+    rgb = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    ours = small_method("cyclegan", generator="toon_net", generator_args={"channels": 4, "deep": 4, "blocks": 1})
+    for name, net in ours.networks().items():
+        if name in ("generator", "back"):
+            assert (net(rgb) - rgb).abs().mean() < 0.05 and net.training
+    papers = small_method("cyclegan").networks()["generator"]
+    assert (papers(rgb) - rgb).abs().mean() > 0.1
+    assert float(papers.first[0].weight.detach().std()) == pytest.approx(0.02, rel=0.2)  # type: ignore[index,union-attr]
+
+
 def test_batches_of_photos_keep_the_eyes_in_order() -> None:
     data = unpaired()
     source = small_method("cyclegan", batch=8).dataset(0)
