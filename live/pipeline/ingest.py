@@ -23,6 +23,7 @@ from live.tracking.recogniser import Recogniser
 
 _CLOSE_TIMEOUT_S = 0.3
 _TRACKER_LEAD = 1.2  # of the usual tracking time: start early, so that the renderer seldom waits
+_IDLE_S = 0.004  # the tracker waited so long for a frame: a camera, not the program, sets the pace
 _SOURCE_LEAD = 0.3  # of the usual reading time: between full speed and fresh pictures
 _SMOOTHING = 0.1  # weight of a new measurement in the usual time
 
@@ -161,7 +162,7 @@ class Ingest:
                 started_s = time.monotonic()
                 frame = self._read.get(timeout_s=0.5)
                 if frame is not None:
-                    tracked = self._track(frame)
+                    tracked = self._track(frame, idle=time.monotonic() - started_s > _IDLE_S)
                     usual_s += _SMOOTHING * (_limited(time.monotonic() - started_s) - usual_s)
                     self._tracked.put(tracked)
                     self._search_due()
@@ -175,10 +176,11 @@ class Ingest:
                 with contextlib.suppress(Exception):  # the other model must be closed all the same
                     model.close()
 
-    def _track(self, frame: Frame) -> TrackedFrame:
+    def _track(self, frame: Frame, *, idle: bool) -> TrackedFrame:
+        """Find the faces and persons of a frame; if there was time to spare before it, with two threads."""
         started_s = time.monotonic()
         needs_person = self._needs_person()
-        if needs_person and self._tracked.is_awaited:  # a busy renderer would only be disturbed by another thread
+        if needs_person and idle:  # at full speed another thread would only disturb the renderer
             self._person_finder.begin(frame.bgr, frame.time_s)
         faces = self._tracker.track(frame)
         person = self._person(frame, faces) if needs_person else None

@@ -74,11 +74,6 @@ class LatestSlot(Generic[T]):
             if self._closed:
                 raise Closed
 
-    @property
-    def is_awaited(self) -> bool:
-        """Whether the consumer is waiting for an item."""
-        return self._waiting_consumers > 0
-
     def get(self, *, timeout_s: float) -> T | None:
         """Take the oldest item; None after the timeout. Raises Closed if the slot is closed and empty."""
         with self._changed:

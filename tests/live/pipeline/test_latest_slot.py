@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-from support.upgrade_parts import until
 
 from live.pipeline.latest_slot import Closed, LatestSlot
 
@@ -79,15 +78,3 @@ def test_last_item_can_be_taken_after_close() -> None:
     assert slot.get(timeout_s=1) == "last"
     with pytest.raises(Closed):
         slot.get(timeout_s=1)
-
-
-def test_slot_knows_whether_its_consumer_waits() -> None:
-    slot: LatestSlot[int] = LatestSlot()
-    assert not slot.is_awaited
-    taken = list[int | None]()
-    consumer = threading.Thread(target=lambda: taken.append(slot.get(timeout_s=30.0)))
-    consumer.start()
-    assert until(lambda: slot.is_awaited)
-    slot.put(1)
-    consumer.join()
-    assert taken == [1] and not slot.is_awaited
