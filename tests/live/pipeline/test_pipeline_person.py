@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import cv2
 import numpy as np
+import pytest
 from support.fakes import FakeSource, FakeTracker, KeepingSink
 from support.head_parts import NegativeEngine, portrait_face, portrait_person, stand_in_layer
 from support.pipeline_parts import pipeline
@@ -19,6 +21,7 @@ from live.pipeline.timing import Timings
 from live.render.frame_renderer import FrameRenderer
 from live.render.look_loader import LoadedLook, LookLoader
 from live.render.privacy_fallback import blurred
+from live.tracking.person_segmenter import PersonSegmenter
 
 LOOK = replace(load_looks()["toon"], name="negative")
 
@@ -66,3 +69,26 @@ def test_frame_without_person_mask_shows_the_fallback() -> None:
     assert np.array_equal(held.bgr, first.bgr)
     late = frame_renderer.render(TrackedFrame(Frame(bare.copy(), 2, 2.0), (face,), 1.0, None), state)
     assert np.array_equal(late.bgr, blurred(bare))
+
+
+@pytest.mark.parametrize("interval_s", [0.0, 0.03])
+def test_no_frame_is_bare_when_the_segmentation_fails(interval_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At full speed in the tracker's thread, behind a camera in a thread of its own."""
+    threads = set[str]()
+
+    def broken(self: PersonSegmenter, frame_bgr: ImageU8) -> ImageU8:
+        threads.add(threading.current_thread().name.split("_")[0])
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(PersonSegmenter, "mask", broken)
+    bare, face = portrait_face()
+    sink, said = KeepingSink(), list[str]()
+    source = FakeSource(lambda _: bare.copy(), frames=6, interval_s=interval_s)
+    pipeline(
+        source, [sink], tracker=FakeTracker(lambda _: (face,)), looks={"negative": LOOK}, look="negative",
+        say=said.append, look_loader=NegativeLookLoader({"negative": LOOK}, runtime="auto", say=print),
+    ).run()  # fmt: skip
+    assert "segmentation" in threads or not interval_s
+    assert len(sink.frames) == 6
+    assert all(np.array_equal(frame.bgr, blurred(bare)) for frame in sink.frames)
+    assert any("person segmentation failed" in line and "no memory" in line for line in said)
