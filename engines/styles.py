@@ -166,7 +166,7 @@ class Style:
             EngineError: The arguments, the size or the weights do not fit the generator, or a weight is not finite.
         """
         if self.graph is not None:
-            got = f"it is an imported {self.generator} graph, which runs on OpenVINO"
+            got = f"it is an imported {self.generator} graph, which PyTorch does not run"
             raise EngineError(f"PyTorch network of style {self.name}", got, "use another style")
         with shapes_only():  # the file is compared with the shapes before any memory is allocated
             net = self._empty_generator()

@@ -72,7 +72,8 @@ def backends(style: Style) -> list[Backend]:
     on_cpu = [
         Backend("openvino", name, partial(open_openvino, style, precision=name), threaded=True) for name in PRECISIONS
     ]
-    return [Backend("tensorrt", "fp16", partial(open_tensorrt, style)), *on_gpu, *on_cpu]
+    plans = ("fp16",) if style.graph is None else ("fp16", "fp32")
+    return [*(Backend("tensorrt", name, partial(open_tensorrt, style, name)) for name in plans), *on_gpu, *on_cpu]
 
 
 def load_reference(style: Style) -> Reference:

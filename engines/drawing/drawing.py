@@ -127,7 +127,9 @@ def persons_with_faces(person: ImageU8, faces: Sequence[DrawnFace], size_wh: tup
     side_px = float(np.mean([face.face_px for face in faces])) * float(np.sqrt(scale.prod()))
     person = _without_small_holes(person, max(_HOLE * side_px**2, 1.0))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_INLET * side_px / 2) + 1,) * 2)
-    person = np.asarray(cv2.morphologyEx(person, cv2.MORPH_CLOSE, disc), np.uint8)
+    rim = disc.shape[0]  # beyond the border there is no person
+    padded = cv2.copyMakeBorder(person, rim, rim, rim, rim, cv2.BORDER_CONSTANT, value=(0,))
+    person = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc)[rim:-rim, rim:-rim], np.uint8)
     count, labels = cv2.connectedComponents(cv2.threshold(person, 127, 1, cv2.THRESH_BINARY)[1])
     other = np.ones(count, np.uint8)
     other[0] = 0
@@ -141,10 +143,15 @@ def persons_with_faces(person: ImageU8, faces: Sequence[DrawnFace], size_wh: tup
 
 
 def _without_small_holes(person: ImageU8, hole_px: float) -> ImageU8:
-    """Return a mask, (h, w) uint8, without holes below an area; those of twice the area stay as they are."""
+    """Return a mask, (h, w) uint8, without holes below an area; those of twice the area stay as they are.
+
+    What reaches the border of the picture is no hole.
+    """
     outside = cv2.threshold(person, 255 * _PERSON_LEVEL, 1, cv2.THRESH_BINARY_INV)[1]
     _, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
     filled = np.rint(255 * (2 - stats[:, cv2.CC_STAT_AREA] / hole_px).clip(0, 1)).astype(np.uint8)
+    low, high = stats[:, :2], stats[:, :2] + stats[:, 2:4]
+    filled[(low == 0).any(1) | (high == outside.shape[::-1]).any(1)] = 0
     filled[0] = 0  # the person
     if not filled.any():
         return person

@@ -74,8 +74,7 @@ class Medium:
         """Return the factor of the colour by shade, (256, 3) BGR; 255 is `MAX_GAIN`."""
         shade = np.linspace(*SHADE_RANGE, 256, dtype=np.float32)
         kept = sorted(sorted(self.tone_edges, key=abs)[: self.tones - 1])
-        saturated = _saturated(min(1.0, self.saturation))[::-1, ::-1]
-        tones = [saturated @ self.tone_bgr[sum(at > edge for edge in self.tone_edges)] for at in _within(kept)]
+        tones = [self._muting @ self.tone_bgr[sum(at > edge for edge in self.tone_edges)] for at in _within(kept)]
         gain = np.tile(tones[0], (256, 1))
         for edge, below, tone in zip(kept, tones, tones[1:], strict=False):
             part = rise(shade, edge - self.tone_soft, edge + self.tone_soft)[:, None]
@@ -115,7 +114,8 @@ class Medium:
     def ink_gain(self) -> Table:
         """Return the factor of the colour by coverage of ink, (256, 3) BGR; 255 is 1."""
         coverage = np.arange(256)[:, None] / 255
-        return np.asarray(np.rint(255 * (1 - coverage * (1 - np.array(self.ink_bgr)))), np.uint8)
+        ink_bgr = self._muting @ self.ink_bgr
+        return np.asarray(np.rint(255 * (1 - coverage * (1 - ink_bgr))), np.uint8)
 
     @functools.cached_property
     def mood(self) -> NDArray[np.float32]:
@@ -129,7 +129,12 @@ class Medium:
         """Return the colours of a photo, (H, W, 3) uint8 BGR, with the saturation of the drawing if that is below 1."""
         if self.saturation >= 1:
             return picture_bgr
-        return np.asarray(cv2.transform(picture_bgr, _saturated(self.saturation)[::-1, ::-1]), np.uint8)
+        return np.asarray(cv2.transform(picture_bgr, self._muting), np.uint8)
+
+    @property
+    def _muting(self) -> NDArray[np.float64]:
+        """Return the transform of BGR colours, (3, 3), of a saturation below 1."""
+        return np.ascontiguousarray(_saturated(min(1.0, self.saturation))[::-1, ::-1])
 
 
 def _saturated(saturation: float) -> NDArray[np.float64]:

@@ -23,7 +23,8 @@ from engines.text import first_line
 def fallback_engine(style: Style, failed: EngineInfo, error: EngineError | None = None) -> Engine:
     """Open the next best engine below one that failed, with `error` if that is known.
 
-    After TensorRT: PyTorch FP16 on the GPU; if the failure was NaN, then PyTorch FP32 on the GPU. Then OpenVINO on the
+    After TensorRT: PyTorch FP16 on the GPU; if the failure was NaN, then PyTorch FP32 on the GPU; neither for imported
+    graphs. Then OpenVINO on the
     CPU in the best precision below the failed one, then PyTorch FP32 on the CPU. Engines that failed calibration are
     skipped, and each except the last must answer a probe. Raises EngineError if no engine is left.
     """

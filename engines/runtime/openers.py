@@ -6,27 +6,35 @@ if the weights are not usable.
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
+from engines.cache.cache_entry import verdict
 from engines.runtime.base import Engine, NotUsableError
 from engines.runtime.tensorrt.distribution import installed_distribution
 from engines.runtime.torch.cuda_device import driver_device
 from engines.styles import Style
+from engines.text import first_line
 
 
-def open_tensorrt(style: Style, *, build: bool = True) -> Engine:
-    """Open TensorRT; see `TensorRtEngine`. Of imported graphs for which FP16 is not accurate, FP32 is opened."""
-    driver_device()  # first: without a GPU nothing heavy is imported
+def open_tensorrt(style: Style, precision: str = "", *, build: bool = True) -> Engine:
+    """Open TensorRT; see `TensorRtEngine`. Without a precision: FP16, or FP32 if a graph cannot be used in FP16."""
+    device = driver_device()  # first: without a GPU nothing heavy is imported
     check_plan(style)
-    installed_distribution()
-    from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine
+    distribution = installed_distribution()
+    from engines.runtime.tensorrt.plan_sources import plan_source
+    from engines.runtime.tensorrt.tensorrt_engine import TensorRtEngine, engine_key
 
-    if style.graph is not None:
-        with contextlib.suppress(NotUsableError):
+    if precision or style.graph is None:
+        return TensorRtEngine(style, build=build, precision=precision or "fp16")
+    reason = verdict(engine_key(style, device, distribution, plan_source(style, "fp16")))
+    if not reason.startswith("failed"):
+        try:
             return TensorRtEngine(style, build=build)
-        return TensorRtEngine(style, build=build, precision="fp32")
-    return TensorRtEngine(style, build=build)
+        except (NotUsableError, RuntimeError) as error:
+            reason = error.reason if isinstance(error, NotUsableError) else first_line(error)
+    engine = TensorRtEngine(style, build=build, precision="fp32")
+    engine.info = engine.info.with_why(f"FP16 is not usable: {reason}", engine.info.why)
+    return engine
 
 
 def open_torch_cuda(style: Style, precision: str, *, autotune: bool | None = None) -> Engine:

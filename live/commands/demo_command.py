@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-_SECONDS_PER_LOOK = 2.0  # in a window; a video shows each look once
+_SECONDS_PER_LOOK = 2.0  # in a window; a video of a second or more shows each look once
 
 
 def has_screen() -> bool:
@@ -45,7 +45,7 @@ def demo(
     )
     names = [name for name in load_looks() if name != "none"] if look is None else []
 
-    look_s = _SECONDS_PER_LOOK if in_window or not names else min(_SECONDS_PER_LOOK, seconds / len(names))
+    look_s = _SECONDS_PER_LOOK if in_window or not names else seconds / len(names)
     current_look = ""
 
     def next_look(frame: Frame) -> None:

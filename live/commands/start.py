@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from importlib import metadata
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -13,6 +12,7 @@ import typer
 
 from engines.errors import OptionsError, VeneerError
 from engines.extras import install_command
+from engines.runtime.base import library_version
 from live.tracking.quiet_stderr import say_line
 
 _NO_PROGRAM = "no running veneer"
@@ -21,7 +21,7 @@ _NO_SINKS = ("null",)
 
 def _print_version(asked: bool) -> None:
     if asked:
-        sys.stdout.write(f"veneer {metadata.version('veneer')}\n")
+        sys.stdout.write(f"veneer {library_version('veneer') or 'of a checkout that is not installed'}\n")
         raise typer.Exit
 
 

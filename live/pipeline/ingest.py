@@ -23,7 +23,7 @@ from live.tracking.recogniser import Recogniser
 
 _CLOSE_TIMEOUT_S = 0.3
 _TRACKER_LEAD = 1.2  # of the usual tracking time: start early, so that the renderer seldom waits
-_IDLE_S = 0.004  # the tracker waited so long for a frame: a camera, not the program, sets the pace
+_IDLE_S = 0.004  # waiting time for a frame from which on the source counts as slower than the program
 _SOURCE_LEAD = 0.3  # of the usual reading time: between full speed and fresh pictures
 _SMOOTHING = 0.1  # weight of a new measurement in the usual time
 
@@ -165,7 +165,7 @@ class Ingest:
                     tracked = self._track(frame, idle=time.monotonic() - started_s > _IDLE_S)
                     usual_s += _SMOOTHING * (_limited(time.monotonic() - started_s) - usual_s)
                     self._tracked.put(tracked)
-                    self._search_due()
+                    self._person_finder.search_due()
         except Closed:
             pass
         except Exception as error:
@@ -177,10 +177,10 @@ class Ingest:
                     model.close()
 
     def _track(self, frame: Frame, *, idle: bool) -> TrackedFrame:
-        """Find the faces and persons of a frame; if there was time to spare before it, with two threads."""
+        """Find faces and persons; at the same time, in two threads, if the tracker was idle before the frame."""
         started_s = time.monotonic()
         needs_person = self._needs_person()
-        if needs_person and idle:  # at full speed another thread would only disturb the renderer
+        if needs_person and idle:  # at full speed another thread would slow down the renderer
             self._person_finder.begin(frame.bgr, frame.time_s)
         faces = self._tracker.track(frame)
         person = self._person(frame, faces) if needs_person else None
@@ -210,13 +210,6 @@ class Ingest:
         except Exception as error:
             self._say(f"person segmentation failed ({one_line(error)}); looks that need it show their fallback")
             return None
-
-    def _search_due(self) -> None:
-        """Search for further persons while the frame is rendered."""
-        try:
-            self._person_finder.search_due()
-        except Exception as error:
-            self._say(f"the search for further persons failed ({one_line(error)})")
 
 
 def _limited(seconds: float) -> float:

@@ -102,7 +102,7 @@ class _Pass:
         if self._face is not None:
             x, y = self.region.landmarks(self._face.landmarks_xy).mean(0) / self.region.size_wh
             centre = float(x), float(y)
-        elif self.last is None and self._job.live:  # the passes over the frame and over a still head alternate
+        elif self.last is None and self._job.live:  # dated earlier, so that this pass and a still head's alternate
             at_s -= 0.5 * _LIVE_INTERVAL_S
         values = planes, centre, at_s, self._thumbnail
         now = SteadyPlanes(*values) if self.last is None else self.last.followed_by(*values)

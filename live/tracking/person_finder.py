@@ -7,6 +7,7 @@ repeats it mirrored, which makes half a head a whole one.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -94,6 +95,7 @@ class PersonFinder:
         self._heads_seen = SeenHeads()
         self.heads: tuple[Head, ...] = ()  # see `TrackedFrame.heads`, of the last result
         self._due: Callable[[], None] | None = None
+        self._failure: Exception | None = None  # of the search
         self._thread: ThreadPoolExecutor | None = None
         self._begun: tuple[ImageU8, Future[ImageU8]] | None = None
 
@@ -104,9 +106,9 @@ class PersonFinder:
         """
         recent = any(self._recent(at_s, everyone=everyone) is not None for everyone in (True, False))
         if not recent and not _is_long(frame_bgr):
-            if self._thread is None:
-                self._thread = ThreadPoolExecutor(1, "segmentation")
-            self._begun = frame_bgr, self._thread.submit(self._segmenter.mask, frame_bgr)
+            self._thread = self._thread or ThreadPoolExecutor(1, "segmentation")
+            with contextlib.suppress(RuntimeError):  # no thread is available: it is segmented when it is needed
+                self._begun = frame_bgr, self._thread.submit(self._segmenter.mask, frame_bgr)
 
     def mask(self, frame_bgr: ImageU8, at_s: float) -> ImageU8:
         """Return the segmentation of the whole frame alone, at most 25 ms old; see `PersonSegmenter.mask`."""
@@ -128,8 +130,12 @@ class PersonFinder:
 
         Raises:
             TrackingError: MediaPipe is missing or cannot load its models.
+            Exception: The search that was due after the last frame failed.
         """
         self.search_due()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
         height, width = frame_bgr.shape[:2]
         if min(width, height) < MIN_SIDE_PX:
             self.outlined, self.heads = None, ()
@@ -172,11 +178,15 @@ class PersonFinder:
     def search_due(self) -> None:
         """Search the view that is due after the last frame; the next result shows what it found.
 
-        `persons` does it if it was not called since. Called after the result was handed on, it delays no frame.
+        `persons` does it if it was not called since, and raises its error. Called after the result was handed on, it
+        delays no frame.
         """
         due, self._due = self._due, None
         if due is not None:
-            due()
+            try:
+                due()
+            except Exception as error:  # the next frame must not be drawn as if all persons were known
+                self._failure = error
 
     def close(self) -> None:
         """Release the models; idempotent."""

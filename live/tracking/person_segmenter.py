@@ -17,7 +17,7 @@ _INPUT_WH = {True: (256, 144), False: (256, 256)}
 
 
 class PersonSegmenter:
-    """Segments the people on consecutive frames. All calls must come from one thread.
+    """Segments the people on consecutive frames. One call at a time, from any thread.
 
     Args:
         still: The frames are unrelated pictures: no temporal smoothing.

@@ -122,6 +122,12 @@ class Persons:
         mask: ImageU8 = self.orders.meet("segmenter", np.full((32, 32), 255, np.uint8))
         return mask
 
+    def begin(self, frame_bgr: ImageU8, at_s: float) -> None:
+        """Do nothing: the segmentation waits for `persons`."""
+
+    def search_due(self) -> None:
+        """Search for nobody else."""
+
     def persons(self, frame_bgr: ImageU8, faces: Sequence[Face], at_s: float) -> ImageU8:
         return self.mask(frame_bgr)
 

@@ -48,17 +48,29 @@ def build_graph_plan(
         reasons = [" ".join(parser.get_error(index).desc().split()) for index in range(parser.num_errors)]
         raise NotUsableError(f"TensorRT cannot read it ({'; '.join(reasons)[:200]})")
     width, height = size_wh
-    network.get_input(0).shape = (count, 3, height, width) if settings.layout == "nchw" else (count, height, width, 3)
+    expected = (count, 3, height, width) if settings.layout == "nchw" else (count, height, width, 3)
+    network.get_input(0).shape = expected
     others = [network.get_output(index) for index in range(network.num_outputs) if index != settings.output]
     for output in others:
         network.unmark_output(output)
     halved = _halved(trt, network) if half else []  # TensorRT reads these arrays while it builds
-    expected = tuple(network.get_input(0).shape)
-    if tuple(network.get_output(0).shape) != expected:
-        raise NotUsableError(f"TensorRT computes {tuple(network.get_output(0).shape)}, expected {expected}")
+    _check_ends(trt, network, expected)
     plan = builder.build_serialized_network(network, builder.create_builder_config())
     del halved
     return finished_plan(trt, b"" if plan is None else bytes(plan), network, started_s)
+
+
+def _check_ends(trt: Any, network: Any, expected: tuple[int, ...]) -> None:
+    """Raise NotUsableError if input or output has a type that is not a picture's, or the output another shape."""
+    ends = network.get_input(0), network.get_output(0)
+    if any(end.dtype not in (trt.float32, trt.float16, trt.uint8) for end in ends):
+        raise NotUsableError(f"it takes {ends[0].dtype} and returns {ends[1].dtype}, which are not types of pictures")
+    try:
+        shape = tuple(ends[1].shape)
+    except ValueError as error:  # TensorRT's form of a shape that it could not infer
+        raise NotUsableError(f"it does not take {expected[0]} pictures of this size") from error
+    if shape != expected:
+        raise NotUsableError(f"TensorRT computes {shape}, expected {expected}")
 
 
 def _halved(trt: Any, network: Any) -> list[NDArray[np.float16]]:

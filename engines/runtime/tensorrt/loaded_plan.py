@@ -36,7 +36,10 @@ class LoadedPlan:
         if len(inputs) != 1 or len(outputs) != 1:
             raise RuntimeError(f"the plan has {len(inputs)} inputs and {len(outputs)} outputs instead of one")
         self._input = inputs[0]
-        self.dtype, out_dtype = (_TYPES[self._engine.get_tensor_dtype(one).name] for one in (inputs[0], outputs[0]))
+        kinds = [self._engine.get_tensor_dtype(name).name for name in (inputs[0], outputs[0])]
+        if not set(kinds) <= set(_TYPES):
+            raise RuntimeError(f"the plan takes {kinds[0]} and returns {kinds[1]}")
+        self.dtype, out_dtype = (_TYPES[kind] for kind in kinds)
         shape = tuple(self._engine.get_tensor_shape(outputs[0]))
         self._out = torch.empty(shape, dtype=out_dtype, device="cuda")
         self._context.set_tensor_address(outputs[0], self._out.data_ptr())

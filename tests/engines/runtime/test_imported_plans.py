@@ -5,7 +5,9 @@ Plans run on an NVIDIA GPU only. Here a stand-in computes in PyTorch what the gr
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,20 @@ from benchmarks.common.onnx_writer import model, node, tensor
 from engines.imports.graph_import import GraphOptions
 from engines.imports.graph_settings import GraphSettings
 from engines.imports.style_import import ImportRequest, import_as_style
+from engines.runtime import openers
 from engines.runtime.base import NotUsableError
 from engines.runtime.openers import check_plan, open_openvino
+from engines.runtime.tensorrt import plan_sources, tensorrt_engine
+from engines.runtime.tensorrt.distribution import Distribution
 from engines.runtime.tensorrt.plan_builder import Plan
 from engines.runtime.tensorrt.plan_sources import AdaptedGraph, GraphSource, OneByOne, plan_source
+from engines.runtime.torch.cuda_device import CudaDevice
 from engines.runtime.torch.cuda_graph import StaticRun
 from engines.style_lookup import load_style
 from engines.styles import Style
 
+RTX = Distribution("torch-tensorrt-rtx", "tensorrt-rtx", "tensorrt_rtx")
+DEVICE = CudaDevice("NVIDIA GeForce RTX 4090", (8, 9), (13, 0), "580.95.05")
 SIZE_WH, MIXED = (96, 64), np.array([[0.6, 0.3, 0], [0, 0.5, 0.2], [0.1, 0, 0.7]], np.float32)
 
 
@@ -97,6 +105,57 @@ def test_plans_are_made_of_onnx_files_only(tmp_path: Path) -> None:
     import_as_style(ImportRequest(name="mine", file=path, graph=GraphOptions(input_range="-1..1")), say=print)
     with pytest.raises(NotUsableError, match="TensorRT does not read imported tflite graphs"):
         check_plan(load_style("mine"))
+
+
+class StandIn:
+    """TensorRT's module, as far as loading a plan uses it."""
+
+
+@pytest.mark.parametrize("spoiled", [(), ("fp16",), ("fp16", "fp32")])
+def test_fp32_replaces_an_inaccurate_fp16(
+    spoiled: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, portrait_bgr: NDArray[np.uint8]
+) -> None:
+    """The engine without TensorRT and GPU: a plan is the name of its precision, and runs as `stand_in` on the CPU."""
+    settings = GraphSettings("nhwc", "bgr", "-1..1", "0..1")
+    style, built = style_of(tmp_path, settings), list[str]()
+
+    class Plan:
+        dtype = torch.float32
+
+        def __init__(self, trt: object, plan: bytes) -> None:
+            self._scale = 0.7 if plan.decode() in spoiled else 1.0
+
+        def __call__(self, picture: torch.Tensor) -> torch.Tensor:
+            return stand_in(settings)(picture) * self._scale
+
+    def build(source: GraphSource, trt: object) -> dict[int, bytes]:
+        built.append("fp16" if source._half else "fp32")
+        return dict.fromkeys(source.counts, built[-1].encode())
+
+    run = partial(StaticRun, device="cpu")
+    monkeypatch.setattr(plan_sources, "StaticRun", run)
+    monkeypatch.setattr(tensorrt_engine, "LoadedPlan", Plan)
+    monkeypatch.setattr(GraphSource, "build", build)
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", StandIn)  # type: ignore[arg-type]
+    for module in (openers, tensorrt_engine):
+        monkeypatch.setattr(module, "installed_distribution", lambda: RTX)
+    monkeypatch.setattr(Distribution, "versions", lambda _: {"tensorrt-rtx": "1.5.0"})
+    monkeypatch.setattr(openers, "driver_device", lambda: DEVICE)
+    monkeypatch.setattr(tensorrt_engine, "torch_device", lambda: DEVICE)
+
+    if "fp32" in spoiled:
+        with pytest.raises(NotUsableError, match="deviates from FP32 by"):
+            openers.open_tensorrt(style)
+        return
+    expected = "fp32" if spoiled else "fp16"
+    for _ in range(2):
+        engine = openers.open_tensorrt(style)
+        assert (engine.info.runtime, engine.info.precision, engine.info.device) == ("tensorrt", expected, DEVICE.name)
+        assert ("FP16 is not usable: " in engine.info.why) == bool(spoiled)
+        crops_bgr = np.ascontiguousarray(np.stack([portrait_bgr[64:128, x : x + 96] for x in (180, 60)]))
+        reference = open_openvino(style, precision="fp32").infer(crops_bgr)
+        assert np.abs(engine.infer(crops_bgr) - reference).max() < 0.02
+    assert built == ["fp16", "fp32"][: 1 + bool(spoiled)], "each is built once"
 
 
 def test_counts_and_precision_are_those_of_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

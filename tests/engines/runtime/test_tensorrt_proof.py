@@ -71,7 +71,10 @@ for layout, graph in graphs.items():
         print("GRAPH", len(half.fp32_layers), len(half.plan) > 10_000, len(full.fp32_layers) > 1)
 huge = model(last, [tensor("w", np.full((3, 3, 3, 3), 1e6, np.float32))], {"x": shape}, {"drawn": shape})
 smaller = model([node("MaxPool", ["x"], "y", kernel_shape=[2, 2], strides=[2, 2])], [], {"x": (1, 3, 8, 8)}, {"y": ()})
-for name, graph in (("HUGE", huge), ("NONSENSE", b"nonsense"), ("SMALLER", smaller)):
+whole = model([node("Neg", ["x"], "y")], [], {"x": shape}, {"y": shape}, kind="int64")
+other = model([node("Reshape", ["x", "s"], "y")], [tensor("s", np.array([1, 16, 16, 3]))], {"x": shape}, {"y": shape})
+graphs = {"HUGE": huge, "NONSENSE": b"nonsense", "SMALLER": smaller, "WHOLE": whole, "OTHER": other}
+for name, graph in graphs.items():
     try:
         build_graph_plan(trt, graph, settings["nchw" if name == "SMALLER" else "nhwc"], 1, (256, 256))
     except NotUsableError as error:
@@ -136,4 +139,6 @@ def test_an_imported_onnx_graph_becomes_one_engine_in_each_precision(rtx_python:
     said = dict(line.split(" ", 1) for line in lines)
     assert said["HUGE"].startswith("its weights reach 1e+06, beyond FP16")
     assert said["NONSENSE"].startswith("TensorRT cannot read it (")
+    assert said["WHOLE"].endswith("which are not types of pictures")
+    assert said["OTHER"] == "it does not take 1 pictures of this size"
     assert said["SMALLER"] == "TensorRT computes (1, 3, 128, 128), expected (1, 3, 256, 256)"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -167,8 +169,29 @@ def test_segmentation_that_began_earlier_gives_the_same_map() -> None:
         finder.close()
 
 
-def test_further_persons_are_searched_after_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_search_is_reported_with_the_next_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, faces = _scene(_ALONE)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no memory")
+
+    finder = PersonFinder()
+    finder.persons(scene.bgr, faces, 0.0)
+    monkeypatch.setattr(PersonFinder, "_search", broken)
+    finder.persons(scene.bgr, faces, 0.2)
+    finder.search_due()
+    with pytest.raises(RuntimeError, match="no memory"):
+        finder.persons(scene.bgr, faces, 0.21)
+    assert finder.persons(scene.bgr, faces, 0.24).any()
+    finder.close()
+
+
+@pytest.mark.parametrize("height", [480, 240])
+def test_further_persons_are_searched_after_the_frame(height: int, monkeypatch: pytest.MonkeyPatch) -> None:
     scene, faces = _scene(_EDGE)
+    scale = height / scene.bgr.shape[0]
+    shown_bgr = np.asarray(cv2.resize(scene.bgr, None, fx=scale, fy=scale), np.uint8)
+    faces = tuple(replace(face, landmarks_xy=face.landmarks_xy * np.float32(scale)) for face in faces)
     searched = list[tuple[str, int]]()
     search = PersonFinder._search
 
@@ -179,7 +202,7 @@ def test_further_persons_are_searched_after_the_frame(monkeypatch: pytest.Monkey
     monkeypatch.setattr(PersonFinder, "_search", recorded)
     last = []
     for repainted in (False, True):
-        finder, frame_bgr = PersonFinder(), scene.bgr.copy()
+        finder, frame_bgr = PersonFinder(), shown_bgr.copy()
         finder.persons(frame_bgr, faces, 0.0)
         count = len(searched)
         finder.persons(frame_bgr, faces, 0.2)
