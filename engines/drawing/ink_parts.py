@@ -17,7 +17,7 @@ from engines.regions.upright import FACE_OVAL
 ImageU8 = NDArray[np.uint8]
 
 _LOCK_PX = 11  # of the fields: shades of hair that are smaller would be spots
-_SPOT = 0.22  # of the face's width: shades of skin that are smaller would be spots
+_SPOT = 0.12  # of the face's width: shades of skin that are smaller would be spots
 _MAX_MEDIAN_PX = 99
 _SOFT = 0.02  # width of the transitions, as a part of the face's width
 
