@@ -17,7 +17,8 @@ from engines.regions.upright import FACE_OVAL
 ImageU8 = NDArray[np.uint8]
 
 _LOCK_PX = 11  # of the fields: shades of hair that are smaller would be spots
-_SPOT = 0.12  # of the face's width: shades of skin that are smaller would be spots
+_SPOT = 0.1  # of the face's width: shades of forehead, cheeks and chin that are smaller would be spots
+_MIDDLE = [33, 133, 263, 362, 129, 358, 61, 291, 17]  # around eyes, nose and mouth, whose shades make a person
 _MAX_MEDIAN_PX = 99
 _SOFT = 0.02  # width of the transitions, as a part of the face's width
 
@@ -42,7 +43,11 @@ def shade_and_ink(fields: ImageU8, faces_xy: Sequence[Points], medium: Medium, *
         drawn = _mixed(drawn, cv2.LUT(ink, medium.ink_in_face), soft)
     shade = np.asarray(cv2.extractChannel(fields, SHADE), np.uint8)
     if faces_xy and hair:
-        shade = _mixed(shade, _without_spots(shade, _SPOT * width_px), soft)
+        for face_xy in faces_xy:
+            middle_xy = np.rint(np.asarray(face_xy)[_MIDDLE]).astype(np.int32)
+            cv2.fillConvexPoly(in_face, cv2.convexHull(middle_xy), (0,))
+        outer = cv2.blur(in_face, (2 * round(_SOFT * width_px) + 1,) * 2)
+        shade = _mixed(shade, _without_spots(shade, _SPOT * width_px), outer)
     if hair:
         in_hair = cv2.extractChannel(fields, HAIR)
         drawn = _mixed(drawn, cv2.LUT(ink, medium.ink_in_hair), in_hair)
