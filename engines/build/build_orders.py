@@ -66,7 +66,8 @@ def available_builds(style: Style, info: EngineInfo, runtime: str) -> tuple[Buil
             driver_device()
             check_plan(style)
             installed_distribution()
-            found.append(_opening_order("TensorRT", "tensorrt", style, partial(_tensorrt_key, style)))
+            label = "TensorRT FP16" if style.graph is None else "TensorRT"
+            found.append(_opening_order(label, "tensorrt", style, partial(_tensorrt_key, style)))
     on_gpu = info.runtime == "torch" and info.device != "CPU"
     if runtime in ("auto", "openvino") and not on_gpu:
         if info.runtime == "torch" and not graph_available(style):

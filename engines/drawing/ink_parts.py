@@ -47,7 +47,9 @@ def shade_and_ink(fields: ImageU8, faces_xy: Sequence[Points], medium: Medium, *
             middle_xy = np.rint(np.asarray(face_xy)[_MIDDLE]).astype(np.int32)
             cv2.fillConvexPoly(in_face, cv2.convexHull(middle_xy), (0,))
         outer = cv2.blur(in_face, (2 * round(_SOFT * width_px) + 1,) * 2)
-        shade = _mixed(shade, _without_spots(shade, _SPOT * width_px), outer)
+        even = _without_spots(shade, _SPOT * width_px)
+        darker = cv2.mean(shade, outer)[0] - cv2.mean(even, outer)[0]  # the face stays as dark as it is
+        shade = _mixed(shade, cv2.convertScaleAbs(even, alpha=1.0, beta=darker), outer)
     if hair:
         in_hair = cv2.extractChannel(fields, HAIR)
         drawn = _mixed(drawn, cv2.LUT(ink, medium.ink_in_hair), in_hair)

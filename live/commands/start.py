@@ -12,7 +12,6 @@ import typer
 
 from engines.errors import OptionsError, VeneerError
 from engines.extras import install_command
-from engines.runtime.base import library_version
 from live.tracking.quiet_stderr import say_line
 
 _NO_PROGRAM = "no running veneer"
@@ -21,6 +20,8 @@ _NO_SINKS = ("null",)
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from engines.runtime.base import library_version  # imports NumPy
+
         sys.stdout.write(f"veneer {library_version('veneer') or 'of a checkout that is not installed'}\n")
         raise typer.Exit
 

@@ -120,9 +120,9 @@ class GraphSource:
 
     def reference(self) -> InferFunction:
         """Return OpenVINO in FP32 on the CPU, which reads the graph independently."""
-        from engines.runtime.openers import open_openvino
+        from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 
-        engine = open_openvino(self._style, precision="fp32")
+        engine = OpenVinoEngine(self._style, precision="fp32")
         return lambda regions_bgr: (engine.infer(regions_bgr), True)
 
     def fallbacks(self, reference: InferFunction, device: CudaDevice) -> list[FallbackStep]:

@@ -133,7 +133,7 @@ def test_networks_tensorrt_cannot_run_are_reported(rtx_python: Path) -> None:
     assert said["BROKEN"].startswith("RuntimeError TensorRT cannot build it: ")
 
 
-def test_an_imported_onnx_graph_becomes_one_engine_in_each_precision(rtx_python: Path) -> None:
+def test_an_imported_graph_becomes_one_engine(rtx_python: Path) -> None:
     lines = [line for line in run(rtx_python, "-c", GRAPH).splitlines() if line.isascii()]
     assert [line for line in lines if line.startswith("GRAPH")] == ["GRAPH 0 True True"] * 4
     said = dict(line.split(" ", 1) for line in lines)

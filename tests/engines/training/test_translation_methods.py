@@ -177,7 +177,7 @@ def test_presets_name_fields_of_their_configs() -> None:
             method.config_class(**{**values, **extra})
 
 
-def test_a_generator_that_starts_as_the_identity_keeps_its_weights() -> None:
+def test_a_network_that_starts_as_identity_keeps_its_weights() -> None:
     rgb = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     ours = small_method("cyclegan", generator="toon_net", generator_args={"channels": 4, "deep": 4, "blocks": 1})
     for name, net in ours.networks().items():

@@ -184,7 +184,7 @@ def test_looks_are_listed_and_shown_on_a_sheet(tmp_path: Path) -> None:
     done = call("looks", "--sheet", tmp_path / "sheet.png")
     assert done.returncode == 0, done.stderr
     sheet = read_picture(tmp_path / "sheet.png")
-    assert len(load_looks()) == 16
+    assert len(load_looks()) == 20
     tiles = [sheet[16 + row * 456 :][:400, 16 + column * 416 :][:, :400] for row in range(4) for column in range(4)]
     assert sheet.shape == (4 * 456 + 16, 4 * 416 + 16, 3)
     plain = tiles[0].astype(int)

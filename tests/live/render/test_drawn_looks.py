@@ -22,7 +22,8 @@ from live.render.painter import Painter
 from live.tracking.person_segmenter import PersonSegmenter
 
 PAINTED = ["woodblock", "vangogh", "kandinsky"]
-DRAWN = ["toon", "comic", "gouache", "sketch", "toon-glaze", *PAINTED]
+VARIANTS = ["toon-room", "toon-fine", "comic-noir", "gouache-room"]
+DRAWN = ["toon", "comic", "gouache", "sketch", "toon-glaze", *VARIANTS, *PAINTED]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def _skin() -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("look", [look for look in DRAWN if look != "comic"])  # a halftone screen is not flat
+@pytest.mark.parametrize("look", [look for look in DRAWN if "comic" not in look])  # a halftone screen is not flat
 def test_drawn_look_flattens_the_skin(look: str, look_loader: LookLoader) -> None:
     frame_bgr, face, _ = _scene()
     painted_bgr = _painted(look, look_loader)
