@@ -185,8 +185,8 @@ def test_looks_are_listed_and_shown_on_a_sheet(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     sheet = read_picture(tmp_path / "sheet.png")
     assert len(load_looks()) == 20
-    tiles = [sheet[16 + row * 456 :][:400, 16 + column * 416 :][:, :400] for row in range(4) for column in range(4)]
-    assert sheet.shape == (4 * 456 + 16, 4 * 416 + 16, 3)
+    tiles = [sheet[16 + row * 456 :][:400, 16 + column * 416 :][:, :400] for row in range(5) for column in range(4)]
+    assert sheet.shape == (5 * 456 + 16, 4 * 416 + 16, 3)
     plain = tiles[0].astype(int)
     assert all((np.abs(tile - plain).max(2) > 0).mean() > 0.9 for tile in tiles[13:16]), "the room is painted too"
     for tile in (tiles[4], *tiles[9:13]):  # lip looks: the same picture at the same size, other lips
