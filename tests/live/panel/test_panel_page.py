@@ -33,9 +33,9 @@ def test_a_click_on_a_tile_changes_the_picture(page: Any, calm: PanelProgram) ->
 
 
 def test_keys_select_looks_and_strength(page: Any, calm: PanelProgram) -> None:
-    until(page, ".tile[data-status=ready] >> text=comic")
+    until(page, '.tile[data-status=ready] >> text="comic"')
     page.keyboard.press("2")
-    until(page, ".tile[aria-pressed=true] >> text=comic")
+    until(page, '.tile[aria-pressed=true] >> text="comic"')
     page.keyboard.press("[")
     until(page, "#strength-value:has-text('90 %')")
     assert calm.message("state")["strength"] == 0.9
@@ -61,7 +61,7 @@ def names(page: Any) -> list[str]:
 
 
 def test_tiles_are_searched_starred_and_moved(page: Any, calm: PanelProgram) -> None:
-    until(page, ".tile[data-status=ready] >> text=gouache")
+    until(page, '.tile[data-status=ready] >> text="gouache"')
     given = names(page)
     page.fill("#search", "ink")
     assert "comic" in names(page) and "toon" not in names(page), "its description is searched too"
@@ -72,22 +72,22 @@ def test_tiles_are_searched_starred_and_moved(page: Any, calm: PanelProgram) -> 
     page.click("#only-favourites")
     assert names(page) == ["soft"]
     page.click("#only-favourites")
-    page.locator(".tile", has_text="comic").focus()
+    page.locator('.tile:has(.name:text-is("comic"))').focus()
     page.keyboard.press("Alt+ArrowLeft")
     moved = [one["name"] for one in calm.message("looks")["looks"]]
     assert names(page)[1:3] == ["comic", "toon"] == moved[1:3]
     assert "order = [" in (calm.home / "config" / "looks.toml").read_text()
-    page.locator(".tile", has_text="comic").drag_to(page.locator(".tile", has_text="gouache"))
+    page.locator('.tile:has(.name:text-is("comic"))').drag_to(page.locator('.tile:has(.name:text-is("gouache"))'))
     page.wait_for_timeout(500)
     while names(page) != given:  # back, by the keyboard, so that the keys of the other tests stay
-        page.locator(".tile", has_text="comic").focus()
+        page.locator('.tile:has(.name:text-is("comic"))').focus()
         page.keyboard.press("Alt+ArrowLeft" if names(page).index("comic") > given.index("comic") else "Alt+ArrowRight")
 
 
 def test_ctl_and_a_second_tab_show_the_same(page: Any, browser: Any, calm: PanelProgram) -> None:
     second = browser.new_page()
     second.goto(calm.link)
-    until(second, ".tile[aria-pressed=true] >> text=toon")
+    until(second, '.tile[aria-pressed=true] >> text="toon"')
     calm.ctl("look", "none")
     for tab in (page, second):
         until(tab, ".tile[aria-pressed=true] >> text=none")

@@ -56,8 +56,8 @@ def test_the_page_helps_from_nothing_to_a_picture(browser: Any, tmp_path: Path) 
         page.click("text=Use the demo portrait")
         until(page, "#preview[data-pictures]")
         page.wait_for_selector("#missing li:has-text('camera 0')", state="detached")
-        until(page, ".tile[data-status=ready] >> text=comic")
-        page.locator(".tile", has_text="comic").click()
+        until(page, '.tile[data-status=ready] >> text="comic"')
+        page.locator('.tile:has(.name:text-is("comic"))').click()
         until(page, "#preview[data-look=comic]")
         page.click("#tab-setup")
         page.select_option("#camera-size", "640x480")
@@ -137,5 +137,5 @@ def test_a_lost_connection_returns(browser: Any, tmp_path: Path) -> None:
     with panel_program(tmp_path, "--panel-port", port, sink="null") as program:
         until(page, "#connection[data-state=connected]")
         assert program.command("look", "comic")["ok"]
-        until(page, ".tile[aria-pressed=true] >> text=comic")
+        until(page, '.tile[aria-pressed=true] >> text="comic"')
     page.close()
