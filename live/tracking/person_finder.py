@@ -7,11 +7,8 @@ repeats it mirrored, which makes half a head a whole one.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,7 +16,8 @@ import cv2
 import numpy as np
 
 from live.pipeline.frame import Face, Head, ImageU8
-from live.tracking.far_faces import MAX_ASPECT, MIN_SIDE_PX, new_detector
+from live.tracking.early_segmentation import EarlySegmentation
+from live.tracking.far_faces import MIN_SIDE_PX, new_detector
 from live.tracking.person_segmenter import PersonSegmenter
 from live.tracking.person_views import (
     Box,
@@ -31,6 +29,8 @@ from live.tracking.person_views import (
     half_boxes,
     into_map,
     is_cut,
+    is_long,
+    is_missed,
     new_persons,
     views,
     with_heads,
@@ -38,32 +38,18 @@ from live.tracking.person_views import (
 )
 from live.tracking.scene_cut import SceneCut
 from live.tracking.seen_heads import SeenHeads, head_of, is_one_of
+from live.tracking.seen_part import SeenPart
 
 _VIEW_PX = 360  # films and live: the frame's shorter side is reduced to this for a view
 _VIEW_INTERVAL_S = 0.15  # between two views; each takes about 2 ms
-_FADE_S = 2.4  # a person that is not seen again fades with this time constant; all views take little over a second
 _MIN_SHOWN = 64  # what has faded below this is not drawn any more
 _INTERVAL_S = 0.025  # between two segmentations of the whole frame: at most 40 a second
 _FADE_INTERVAL_S = 0.05  # in smaller steps rounding would stop it
 _MIN_CONFIDENCE = 0.4  # of a detected head
 _LONG_SIDE_PX = 512  # of the map of such frames
-_MIN_SEEN = 0.5  # of a tracked face's head or chest; usually it is at least 0.65 of the head
 
 _Key = tuple[str, Box | int]  # "person", "head", "body", "left" or "right" and the view; "face" or "chest" and its id
 _SEARCHED_AGAIN = ("person", "head")  # views that are searched again and again; what others show fades
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a view or a tracked face has shown: (h, w) uint8 in the map, and when."""
-
-    shown: ImageU8
-    at_s: float
-
-    def faded(self, at_s: float) -> _Seen:
-        """Return it as it counts later, if it was not seen again."""
-        kept = math.exp(-min(abs(at_s - self.at_s), 60.0) / _FADE_S)
-        return _Seen(cv2.convertScaleAbs(self.shown, alpha=kept), at_s)  # type: ignore[arg-type]
 
 
 class PersonFinder:
@@ -79,14 +65,14 @@ class PersonFinder:
         self._still = still
         self._cut = SceneCut()
         self._last: dict[bool, tuple[ImageU8, float]] = {}  # by whether all were searched: result and time
-        self._segmenter = PersonSegmenter(still=still)
+        self._segmenter = EarlySegmentation(still=still)
         self._views = PersonSegmenter(still=True)
         self._detector: Any = None
         self._frame_wh = (0, 0)
         self._pending: Iterator[tuple[str, Box]] = iter(())
         self._closer: list[tuple[str, Box]] = []  # views that follow from what the last ones showed
         self._doubtful: list[ImageU8] = []  # components that may be persons, since the last closer look
-        self._seen: dict[_Key, _Seen] = {}
+        self._seen: dict[_Key, SeenPart] = {}
         self._rounds = 0  # of closer looks
         self._missed: set[_Key] = set()  # heads and chests of tracked faces that the segmentation does not show
         self._searched_s = float("-inf")
@@ -96,8 +82,6 @@ class PersonFinder:
         self.heads: tuple[Head, ...] = ()  # see `TrackedFrame.heads`, of the last result
         self._due: Callable[[], None] | None = None
         self._failure: Exception | None = None  # of the search
-        self._thread: ThreadPoolExecutor | None = None
-        self._begun: tuple[ImageU8, Future[ImageU8]] | None = None
 
     def begin(self, frame_bgr: ImageU8, at_s: float) -> None:
         """Begin the segmentation of a frame in another thread, while its faces are found; the next call waits for it.
@@ -105,16 +89,14 @@ class PersonFinder:
         The frame must not be changed until then. Not for still pictures.
         """
         recent = any(self._recent(at_s, everyone=everyone) is not None for everyone in (True, False))
-        if not recent and not _is_long(frame_bgr):
-            self._thread = self._thread or ThreadPoolExecutor(1, "segmentation")
-            with contextlib.suppress(RuntimeError):  # no thread is available: it is segmented when it is needed
-                self._begun = frame_bgr, self._thread.submit(self._segmenter.mask, frame_bgr)
+        if not recent and not is_long(frame_bgr):
+            self._segmenter.begin(frame_bgr)
 
     def mask(self, frame_bgr: ImageU8, at_s: float) -> ImageU8:
         """Return the segmentation of the whole frame alone, at most 25 ms old; see `PersonSegmenter.mask`."""
         self.outlined, self.heads = None, ()
         recent = None if self._cut.seen(frame_bgr) else self._recent(at_s, everyone=False)
-        return self._kept(self._segmented(frame_bgr), at_s, everyone=False) if recent is None else recent
+        return self._kept(self._segmenter.mask(frame_bgr), at_s, everyone=False) if recent is None else recent
 
     def persons(self, frame_bgr: ImageU8, faces: Sequence[Face], at_s: float) -> ImageU8:
         """Return where the frame shows persons.
@@ -139,7 +121,7 @@ class PersonFinder:
         height, width = frame_bgr.shape[:2]
         if min(width, height) < MIN_SIDE_PX:
             self.outlined, self.heads = None, ()
-            return self._segmented(frame_bgr)
+            return self._segmenter.mask(frame_bgr)
         is_new = self._cut.seen(frame_bgr) or self._still or self._frame_wh != (width, height)
         if not is_new and (recent := self._recent(at_s, everyone=True)) is not None:
             return recent
@@ -161,13 +143,14 @@ class PersonFinder:
         elif is_due:
             self._searched_s = at_s
             scale = min(1.0, _VIEW_PX / min(width, height))
-            small = frame_bgr.copy() if scale == 1.0 else _reduced(frame_bgr, scale)  # the frame may be painted
-            self._due = partial(self._search_next, small, whole, faces, at_s)
+            size_wh = round(scale * width), round(scale * height)  # a copy: the frame will be painted
+            small = frame_bgr.copy() if scale == 1.0 else cv2.resize(frame_bgr, size_wh, interpolation=cv2.INTER_AREA)
+            self._due = partial(self._search_next, np.asarray(small, np.uint8), whole, faces, at_s)
         tracked = {(kind, face.face_id) for face in faces for kind in ("face", "chest")}
         persons = self._seen_by(whole, lambda key: key not in tracked)
         if is_due:
             parts = {key: seen.shown for key, seen in self._seen.items() if key in tracked}
-            self._missed = {key for key, part in parts.items() if _is_missed(part, persons)}
+            self._missed = {key for key, part in parts.items() if is_missed(part, persons)}
         bodies = self._seen_by(np.zeros_like(whole), lambda key: key[0] in ("head", "face", "chest"))
         persons = with_unsure_parts(self._seen_by(persons, lambda key: key in self._missed), bodies)
         heads = self._seen_by(np.zeros_like(whole), lambda key: key[0] in ("head", "face"))
@@ -190,10 +173,7 @@ class PersonFinder:
 
     def close(self) -> None:
         """Release the models; idempotent."""
-        self._due = self._begun = None
-        if self._thread is not None:
-            self._thread.shutdown()
-            self._thread = None
+        self._due = None
         self._segmenter.close()
         self._views.close()
         if self._detector is not None:
@@ -219,19 +199,10 @@ class PersonFinder:
     def _whole(self, frame_bgr: ImageU8) -> ImageU8:
         """Return the map from the whole frame."""
         width, height = self._frame_wh
-        if not _is_long(frame_bgr):
-            return self._segmented(frame_bgr)
+        if not is_long(frame_bgr):
+            return self._segmenter.mask(frame_bgr)
         scale = _LONG_SIDE_PX / max(width, height)
         return np.zeros((max(8, round(height * scale)), max(8, round(width * scale))), np.uint8)
-
-    def _segmented(self, frame_bgr: ImageU8) -> ImageU8:
-        """Return the segmentation of a frame, which may have begun."""
-        begun, self._begun = self._begun, None
-        if begun is None:
-            return self._segmenter.mask(frame_bgr)
-        begun_bgr, future = begun
-        shown = future.result()  # the model runs once at a time
-        return shown if begun_bgr is frame_bgr else self._segmenter.mask(frame_bgr)
 
     def _search_next(self, frame_bgr: ImageU8, whole: ImageU8, faces: Sequence[Face], at_s: float) -> None:
         self._search(*self._next_view(faces, whole), frame_bgr, whole, faces, at_s)
@@ -252,12 +223,12 @@ class PersonFinder:
         """
         known = self._seen_by(whole, lambda key: key[0] not in ("face", "chest"))
         parts = [(key[1], seen.shown) for key, seen in self._seen.items() if key[0] in ("face", "chest")]
-        missed = {face_id for face_id, part in parts if _is_missed(part, known)}
+        missed = {face_id for face_id, part in parts if is_missed(part, known)}
         for face in faces:
             if face.face_id in missed:
                 centre, size = head_of(face.landmarks_xy)
                 self._closer.append(("body", body_box(centre, size, self._frame_wh)))
-        doubtful = [part for part in self._doubtful if _is_missed(part, known)]
+        doubtful = [part for part in self._doubtful if is_missed(part, known)]
         self._doubtful = []
         if not self._still and doubtful:
             self._rounds += 1
@@ -297,7 +268,7 @@ class PersonFinder:
         if before is not None:
             shown = cv2.max(shown, before.faded(at_s).shown)  # type: ignore[assignment]
         if shown.any():
-            self._seen[kind, box] = _Seen(shown, at_s)
+            self._seen[kind, box] = SeenPart(shown, at_s)
 
     def _heads(self, view_bgr: ImageU8, box: Box, whole: ImageU8, faces: Sequence[Face], at_s: float) -> ImageU8:
         """Return the map of the heads in a view that are not those of tracked faces."""
@@ -325,19 +296,4 @@ class PersonFinder:
                 for kind, add in (("face", add_head), ("chest", add_chest)):
                     shown = np.zeros_like(whole)
                     add(shown, centre, size, self._frame_wh)
-                    self._seen[kind, face.face_id] = _Seen(shown, at_s)
-
-
-def _is_long(frame_bgr: ImageU8) -> bool:
-    """Whether a frame is so wide or tall that it is not segmented as a whole."""
-    return max(frame_bgr.shape[:2]) > MAX_ASPECT * min(frame_bgr.shape[:2])
-
-
-def _reduced(frame_bgr: ImageU8, scale: float) -> ImageU8:
-    return cv2.resize(frame_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def _is_missed(part: ImageU8, whole: ImageU8) -> bool:
-    """Whether the whole frame's map shows less than half of a head or chest."""
-    known = cv2.bitwise_and(cv2.threshold(whole, 127, 255, cv2.THRESH_BINARY)[1], part)
-    return cv2.countNonZero(known) < _MIN_SEEN * cv2.countNonZero(part)
+                    self._seen[kind, face.face_id] = SeenPart(shown, at_s)

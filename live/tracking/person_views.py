@@ -15,6 +15,7 @@ from cv2.typing import MatLike
 from live.pipeline.frame import ImageU8
 from live.tracking.far_faces import MAX_ASPECT, MIN_SIDE_PX
 
+_MIN_SEEN = 0.5  # of a tracked face's head or chest; usually it is at least 0.65 of the head
 _EXPLAINED = 166  # of the whole frame's map: what is below is drawn faintly
 _UNSURE = 64  # of that map: more is drawn beside a person
 _BODY_RIM_PX = 15  # in the map: clothes and hair reach half of it beyond the head and chest that a face implies
@@ -234,3 +235,14 @@ def _add_ellipse(
     if all(abs(value) < 1e4 for value in (*centre, *axes)):  # not with NaN
         sixteenths = [tuple(round(16 * value) for value in pair) for pair in (centre, axes)]
         cv2.ellipse(shown, *sixteenths, 0, 0, 360, (255,), -1, cv2.LINE_AA, 4)  # type: ignore[call-overload]
+
+
+def is_long(frame_bgr: ImageU8) -> bool:
+    """Whether a frame is so wide or tall that it is not segmented as a whole."""
+    return max(frame_bgr.shape[:2]) > MAX_ASPECT * min(frame_bgr.shape[:2])
+
+
+def is_missed(part: ImageU8, whole: ImageU8) -> bool:
+    """Whether the whole frame's map shows less than half of a head or chest."""
+    known = cv2.bitwise_and(cv2.threshold(whole, 127, 255, cv2.THRESH_BINARY)[1], part)
+    return cv2.countNonZero(known) < _MIN_SEEN * cv2.countNonZero(part)

@@ -126,7 +126,7 @@ class Persons:
         """Do nothing: the segmentation waits for `persons`."""
 
     def search_due(self) -> None:
-        """Search for nobody else."""
+        """Do nothing."""
 
     def persons(self, frame_bgr: ImageU8, faces: Sequence[Face], at_s: float) -> ImageU8:
         return self.mask(frame_bgr)
