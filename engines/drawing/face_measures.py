@@ -144,22 +144,30 @@ def _measured(frame_bgr: NDArray[np.uint8], points_xy: Points) -> Floats:
     dark_nostrils = max(0.5 * _likeness(nose, skin_lab), smooth_step(1 - float(darkest) / level, 0.08, 0.3))
     dark_nostrils *= _bareness(wings, skin_lab) * smooth_step(float(wings[:, 0].max()) / level, 0.1, 0.25)
     line = smooth_step(float(lips[:, 0].mean() - middle[:, 0].mean()), -3.0, 4.0)
-    teeth, gap, inside = _inside_mouth(np.stack(sampled[17:]), skin_lab)
+    lips_lab = np.median(lips, 0)
+    teeth, gap, inside = _inside_mouth(np.stack(sampled[17:]), skin_lab, lips_lab)
     seen = _bareness(lips, skin_lab)
     mouth = seen * line, seen * teeth, seen * gap, inside
     pairs = np.concatenate(
         (creased, visible, [max(brow[side], max(_ALIKE * max(brow), _FAINT_BROW) * visible[side]) for side in (0, 1)])
     )
-    return np.concatenate((skin_lab, *iris_lab, pairs, np.median(lips, 0), [bare_chin, dark_nostrils], mouth)).astype(
+    return np.concatenate((skin_lab, *iris_lab, pairs, lips_lab, [bare_chin, dark_nostrils], mouth)).astype(
         np.float32
     )
 
 
-def _inside_mouth(samples: Floats, skin_lab: Floats) -> tuple[float, float, float]:
-    """Return how much the opening shows teeth (bright, paler than skin), how much it is dark, and its lightness."""
+def _inside_mouth(samples: Floats, skin_lab: Floats, lips_lab: Floats) -> tuple[float, float, float]:
+    """Return how much the opening shows teeth, how much it is dark, and its lightness.
+
+    Teeth are bright and paler than the skin; or lighter and less red than the lips, where a dim picture or a small face
+    mixes their colours.
+    """
     skin = float(skin_lab[0])
     chroma = np.hypot(samples[..., 1], samples[..., 2]) / max(float(np.hypot(*skin_lab[1:])), 4.0)
-    bright = ((samples[..., 0] - 0.45 * skin - 8) / (0.2 * skin + 4)).clip(0, 1) * ((1.0 - chroma) / 0.3).clip(0, 1)
+    pale = ((1.0 - chroma) / 0.3).clip(0, 1)
+    lighter = ((samples[..., 0] - lips_lab[0]) / max(0.08 * skin, 1.0)).clip(0, 1)
+    less_red = ((1.0 - samples[..., 1] / max(float(lips_lab[1]), 4.0)) / 0.2).clip(0, 1)
+    bright = ((samples[..., 0] - 0.45 * skin - 8) / (0.2 * skin + 4)).clip(0, 1) * np.maximum(pale, lighter * less_red)
     dark = smooth_step(skin - float(samples[..., 0].min()), 0.2 * skin, 0.45 * skin)
     return float(np.sort(bright.ravel())[-6:].mean()), dark, float(np.percentile(samples[..., 0], 30))
 

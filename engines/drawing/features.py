@@ -209,8 +209,9 @@ def _draw_mouth_opening(
     if measures.teeth > 0:
         white = min(max(float(measures.skin_lab[0]) + 20, 60.0), 92.0)
         depth = 1 - 0.55 * smooth_step(opening, 0.12, 0.3)
-        level = dark + (white - dark) * smooth_step(measures.teeth, 0.0, 0.35)
-        fill(inside, np.concatenate((upper, (upper + depth * (lower - upper))[::-1])), _bgr(level, 1, 4))
+        share = smooth_step(measures.teeth, 0.0, 0.35)  # the colours between are reddish, as the inside is
+        colour = _bgr(dark + (white - dark) * share, 14 - 12 * share, 7)
+        fill(inside, np.concatenate((upper, (upper + depth * (lower - upper))[::-1])), colour)
     _blend(part_bgr, medium.muted(inside), shape)
 
 

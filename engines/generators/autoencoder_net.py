@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -16,8 +17,9 @@ SPEC = GeneratorSpec(
     paper="Hinton & Salakhutdinov 2006; variational: Kingma & Welling 2014, arXiv:1312.6114",
     arguments={
         "side": Argument(64, 16, 256),
-        "channels": Argument(32, 8, 256),
-        "halvings": Argument(3, 1, 5),
+        "filters": Argument("32,64,64,64,64", 1, 1024),
+        "kernels": Argument("3", 1, 15),
+        "strides": Argument("1,2,2,2,1", 1, 4),
         "latent": Argument(200, 8, 4096),
         "batch_norm": Argument(True),
         "dropout": Argument(False),
@@ -92,9 +94,10 @@ class Autoencoder(nn.Module):
     """An encoder and a decoder of four or so layers. Pictures are resized to the network's side and back.
 
     Args:
-        side: Width and height inside the network, a multiple of 2 to the power of `halvings`.
-        channels: Filters of the first convolution; the others have twice as many.
-        halvings: Convolutions with stride 2, between a first and a last one with stride 1.
+        side: Width and height inside the network, a multiple of the product of the strides.
+        filters: Output channels of each convolution, with commas between them.
+        kernels: Width and height of each convolution's filters, odd numbers; one number holds for all.
+        strides: Step of each convolution; one number holds for all.
         latent: Numbers of the latent (`z_dim`).
         batch_norm: Batch normalisation after each LeakyReLU.
         dropout: A quarter of the values is dropped after each layer in training.
@@ -102,18 +105,15 @@ class Autoencoder(nn.Module):
     """
 
     def __init__(
-        self, side: int = 64, channels: int = 32, halvings: int = 3, latent: int = 200, batch_norm: bool = True,
-        dropout: bool = False, variational: bool = False,
+        self, side: int = 64, filters: str = "32,64,64,64,64", kernels: str = "3", strides: str = "1,2,2,2,1",
+        latent: int = 200, batch_norm: bool = True, dropout: bool = False, variational: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        if side % 2**halvings:
-            raise ValueError(f"side {side} cannot be halved {halvings} times")
         self.side, self.latent = side, latent
-        filters = (channels, *(2 * channels,) * (halvings + 1))
-        kernels, strides = (3,) * (halvings + 2), (1, *(2,) * halvings, 1)
+        layers = _layers(side, filters, kernels, strides)
         options = {"batch_norm": batch_norm, "dropout": dropout}
-        self.encoder = ConvEncoder(3, side, filters, kernels, strides, latent, variational=variational, **options)
-        self.decoder = ConvDecoder(3, self.encoder.shape, filters, kernels, strides, latent, **options)
+        self.encoder = ConvEncoder(3, side, *layers, latent, variational=variational, **options)
+        self.decoder = ConvDecoder(3, self.encoder.shape, *layers, latent, **options)
         self.moments: tuple[Tensor, Tensor | None] | None = None  # of the last batch in training
         self.centre: Tensor
         self.covariance: Tensor
@@ -161,6 +161,19 @@ class LatentDecoder(nn.Module):
         """Return pictures (N, 3, side, side) in 0..1 of noise (N, latent) of unit variance; there are no labels."""
         latents = self.autoencoder.centre + noise @ self.spread.T  # N, latent
         return self.autoencoder.decoder(latents)  # type: ignore[no-any-return]
+
+
+def _layers(side: int, filters: str, kernels: str, strides: str) -> list[list[int]]:
+    """Return filters, kernels and strides of each convolution. Raises ValueError if they do not fit each other."""
+    wide, odd, steps = ([int(one) for one in text.split(",")] for text in (filters, kernels, strides))
+    odd, steps = (one * len(wide) if len(one) == 1 else one for one in (odd, steps))
+    if not len(wide) == len(odd) == len(steps):
+        raise ValueError(f"{len(wide)} filters, {len(odd)} kernels and {len(steps)} strides do not fit each other")
+    if any(kernel % 2 == 0 for kernel in odd):
+        raise ValueError(f"kernels {kernels} must be odd")
+    if side % math.prod(steps):
+        raise ValueError(f"side {side} is no multiple of {math.prod(steps)}, the product of the strides")
+    return [wide, odd, steps]
 
 
 def _after(channels: int, batch_norm: bool, dropout: bool) -> list[nn.Module]:

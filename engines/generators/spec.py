@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Value = bool | int | float | str
+_MAX_NUMBERS, _MAX_DIGITS = 8, 6  # of an argument that is a list
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a network's constructor: its default, whose type it has, and its bounds or allowed strings."""
+    """One argument of a network's constructor: its default, whose type it has, and its bounds or allowed strings.
+
+    A string without `choices` is a list of whole numbers, one for each layer, such as "32,64,64": between the bounds,
+    at most `_MAX_NUMBERS` of them.
+    """
 
     default: Value
     low: float = -math.inf
@@ -34,6 +39,8 @@ class Argument:
                 return bool(value)
             raise ValueError("must be true or false")
         if isinstance(self.default, str):
+            if not self.choices:
+                return self._checked_list(value)
             if isinstance(value, str) and value in self.choices:
                 return value
             raise ValueError(f"must be one of {', '.join(self.choices)}")
@@ -42,6 +49,14 @@ class Argument:
         if isinstance(value, kinds) and not isinstance(value, bool) and self.low <= value <= self.high:
             return value
         raise ValueError(f"must be a {'whole ' if whole else ''}number from {self.low:g} to {self.high:g}")
+
+    def _checked_list(self, value: object) -> str:
+        numbers = value.split(",") if isinstance(value, str) else []
+        is_short = 0 < len(numbers) <= _MAX_NUMBERS and all(0 < len(one) <= _MAX_DIGITS for one in numbers)
+        if is_short and all(one.isdecimal() and self.low <= int(one) <= self.high for one in numbers):
+            return ",".join(str(int(one)) for one in numbers)
+        span = f"whole numbers from {self.low:g} to {self.high:g} with commas between them"
+        raise ValueError(f"must be 1 to {_MAX_NUMBERS} {span}")
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ class UnpairedConfig(GanConfig):
     """Config of the unpaired methods. The weight of each loss is its own field; differences are those of -1..1.
 
     Attributes:
+        cycle_noise: Against patterns in the drawings that encode the photo (Bashkirova et al. 2019, arXiv:1908.01517,
+            section 4).
         cam: Weight of the attention's classifiers (U-GAT-IT).
         pool: Earlier pictures that the discriminators also receive.
         weight_decay: Of Adam (U-GAT-IT's program).
@@ -44,6 +46,7 @@ class UnpairedConfig(GanConfig):
 
     side_px: Annotated[int, Option("--side", help="Width and height of the pictures, pixels.", min=32)] = 256
     cycle: Annotated[float, Option(help="Weight of the cycle's difference.", min=0)] = 10.0
+    cycle_noise: Annotated[float, Option(help="Noise before the way back (sigma, of 0..1).", min=0, max=1)] = 0.0
     same: Annotated[float, Option(help="Weight of the identity mapping: drawings stay as they are.", min=0)] = 5.0
     face_id: Annotated[float, Option("--face-id", help="Weight of the same person; needs --identity.", min=0)] = 0.0
     identity: Annotated[Path | None, Option(metavar="FILE", help="Face recognition network (.xml).")] = None
@@ -52,7 +55,7 @@ class UnpairedConfig(GanConfig):
     weight_decay: float = 0.0
     check_every: int = 1000
     held_out: float = 0.1
-    max_held_out: int = 32
+    max_held_out: int = 128
     local = ("workers", "identity")
 
     def __post_init__(self) -> None:
@@ -157,8 +160,8 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
         config, nets = self.config, self.parts.wrapped
         made, made_cam = self._drawn(nets["generator"], real["photo"])
         photo, photo_cam = self._drawn(nets["back"], real["drawing"])
-        cycle = _difference(self._drawn(nets["back"], made)[0], real["photo"])
-        cycle = cycle + _difference(self._drawn(nets["generator"], photo)[0], real["drawing"])
+        cycle = _difference(self._drawn(nets["back"], self._noised(made))[0], real["photo"])
+        cycle = cycle + _difference(self._drawn(nets["generator"], self._noised(photo))[0], real["drawing"])
         losses = {"cycle": (config.cycle, cycle)}
         if config.same or config.cam:
             same_drawing, same_drawing_cam = self._drawn(nets["generator"], real["drawing"])
@@ -178,6 +181,11 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
         if self._identity is not None and config.face_id:
             losses["face_id"] = config.face_id, (1 - self._identity.cosine(real["photo"], made, eyes_xy)).mean()
         return fake, losses
+
+    def _noised(self, pictures: Tensor) -> Tensor:
+        """Return pictures with noise, in which no pattern too faint to be seen can hide the other picture."""
+        sigma = self.config.cycle_noise
+        return pictures + sigma * torch.randn_like(pictures) if sigma else pictures
 
     def _drawn(self, net: Any, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return a generator's pictures in 0..1, and the logits of its classifiers if they are trained."""

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_PATCH_PX, _PATCHES, _LOWEST_PX = 7, 128, 16
+_PATCH_PX, _LOWEST_PX = 7, 16
 _REPEATS, _DIRECTIONS = 4, 128
-_MAX_PATCHES = 16_384  # for each level and set
+_MAX_PICTURES = 2048  # of each set
+_PATCHES = 65_536  # of each level and set, rather of many pictures than many of one, as these are much alike
+_MIN_PATCHES, _MAX_PATCHES = 32, 128  # of one picture
 
 Floats = NDArray[np.float32]
 
@@ -38,17 +40,18 @@ def swd_by_level(
         others: Pictures of the same size.
         seed: Of patches and directions.
     """
-    count = max(1, min(_MAX_PATCHES // _PATCHES, max(len(ones), len(others))))
+    count = min(_MAX_PICTURES, max(len(ones), len(others)))
+    patches = min(_MAX_PATCHES, max(_MIN_PATCHES, _PATCHES // count))
     sets = []
     for pictures in (ones, others):
         rng = np.random.default_rng(seed)
         chosen = [pictures[i * len(pictures) // count] for i in range(count)]  # evenly, as they may be sorted
-        sets.append(_descriptors(chosen, rng))
+        sets.append(_descriptors(chosen, patches, rng))
     rng = np.random.default_rng(seed + 1)
     return [1000 * _distance(one, other, rng) for one, other in zip(*sets, strict=True)]
 
 
-def _descriptors(pictures: Sequence[NDArray[np.uint8]], rng: np.random.Generator) -> list[Floats]:
+def _descriptors(pictures: Sequence[NDArray[np.uint8]], patches: int, rng: np.random.Generator) -> list[Floats]:
     """Return the normalised patches of each level, (patches, 147) float32."""
     by_level: list[list[Floats]] = []
     for picture in pictures:
@@ -56,12 +59,12 @@ def _descriptors(pictures: Sequence[NDArray[np.uint8]], rng: np.random.Generator
             if number == len(by_level):
                 by_level.append([])
             windows = np.lib.stride_tricks.sliding_window_view(level, (_PATCH_PX, _PATCH_PX), (0, 1))  # type: ignore[call-overload]
-            rows = rng.integers(0, windows.shape[0], _PATCHES)
-            columns = rng.integers(0, windows.shape[1], _PATCHES)
+            rows = rng.integers(0, windows.shape[0], patches)
+            columns = rng.integers(0, windows.shape[1], patches)
             by_level[number].append(windows[rows, columns])  # patches, 3, 7, 7
     found = []
-    for patches in by_level:
-        stacked = np.concatenate(patches)
+    for level_patches in by_level:
+        stacked = np.concatenate(level_patches)
         stacked = stacked - stacked.mean((0, 2, 3), keepdims=True)
         stacked /= stacked.std((0, 2, 3), keepdims=True) + 1e-8
         found.append(stacked.reshape(len(stacked), -1))

@@ -113,6 +113,15 @@ def test_wasserstein_distance_sees_all_of_sorted_pictures() -> None:
     assert sliced_wasserstein(mixed_set, sorted_set) < 0.2 * sliced_wasserstein(mixed_set, sorted_set[:200])
 
 
+def test_more_pictures_bring_halves_of_a_set_nearer() -> None:
+    """Each picture has one colour: its patches say no more than one of them, so pictures count, not patches."""
+    rng = np.random.default_rng(4)
+    colours = rng.integers(0, 200, (2000, 1, 1, 3))
+    made = list((colours + rng.integers(0, 9, (2000, 16, 16, 3))).astype(np.uint8))
+    many, few = sliced_wasserstein(made[::2], made[1::2]), sliced_wasserstein(made[:100], made[100:200])
+    assert many < few / 2
+
+
 def test_wasserstein_distance_of_shifted_values() -> None:
     """One direction in one dimension: the distance of sorted values, computed here a second time."""
     from engines.training.metrics.sliced_wasserstein import _distance

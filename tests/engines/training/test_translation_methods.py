@@ -83,6 +83,15 @@ def test_cyclegan_closes_its_cycle(tmp_path: Path) -> None:
     assert {"swd", "untrained_swd", "untouched_swd", "cycle_psnr_db"} < set(progress.best)
 
 
+def test_noise_in_the_cycle_is_what_the_way_back_receives() -> None:
+    """Both generators start as the identity, so the cycle differs by the noise: its mean size, twice, of -1..1."""
+    first = {}
+    for sigma in (0.0, 0.1):
+        method = built(small_method("cyclegan", generator="toon_net", generator_args={}, cycle_noise=sigma))
+        first[sigma] = train_step(method, method.dataset(0)[0], 0)["cycle"]
+    assert first[0.1] - first[0.0] == pytest.approx(4 * 0.1 * (2 / np.pi) ** 0.5, rel=0.15)
+
+
 def test_shares_of_normalisation_stay_in_range() -> None:
     method = built(small_method("ugatit", peak_lr=0.5))
     for step in range(3):
