@@ -104,6 +104,26 @@ def test_a_smile_shows_white_teeth() -> None:
     assert np.median(colours[:, 0]) > 75 and np.hypot(*np.median(colours[:, 1:], 0)) < 12
 
 
+def test_a_small_smile_in_a_dim_room_shows_teeth() -> None:
+    """The face is 50 pixels wide, dark and pale, as JPEG: the colours of teeth and lips are mixed."""
+    region = portrait_region("head")
+    dim = cv2.cvtColor(region.rgb.astype(np.float32) * np.float32(0.45 / 255), cv2.COLOR_RGB2LAB)
+    dim *= np.float32([1, 0.4, 0.4])
+    small = cv2.resize(cv2.cvtColor(dim, cv2.COLOR_LAB2BGR) * 255, None, fx=0.18, fy=0.18, interpolation=cv2.INTER_AREA)
+    decoded = cv2.imdecode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 70])[1], cv2.IMREAD_COLOR)
+    measures = measure_face(np.asarray(decoded, np.uint8), 0.18 * region.landmarks_xy)
+    assert measures.teeth > 0.5
+
+
+def test_a_tongue_is_no_teeth() -> None:
+    region = portrait_region("head")
+    mouth = np.rint(region.landmarks_xy[[*UPPER_LIP, *LOWER_LIP[::-1]]]).astype(np.int32)
+    lips_rgb = region.rgb[tuple(np.rint(region.landmarks_xy[17, ::-1]).astype(int) - (4, 0))].astype(int)
+    tongue_rgb = (lips_rgb + (25, 10, 10)).clip(0, 255).tolist()
+    shown_bgr = cv2.fillPoly(region.rgb.copy(), [mouth], tongue_rgb)[..., ::-1]
+    assert measure_face(np.ascontiguousarray(shown_bgr), region.landmarks_xy).teeth < 0.2
+
+
 def test_comic_ink_is_black_and_bolder() -> None:
     cel, comic = (lab(_drawn(medium=medium))[..., 0] for medium in ("cel", "comic"))
     assert (comic < 10).mean() > 1.1 * (cel < 10).mean()

@@ -26,10 +26,10 @@ def _photo(
     return np.asarray((halves + _RNG.normal(0, 4, halves.shape)).clip(0, 255), np.uint8)
 
 
-def _small() -> np.ndarray:
+def _small(sigma_px: float = 0.8) -> np.ndarray:
     """Return a plane of the same halves, blue and red, (40, 64, 3) uint8, blurred."""
     blue_red = _halves((180, 60, 20), (20, 90, 200))
-    return np.asarray(cv2.GaussianBlur(cv2.resize(blue_red, (64, 40), interpolation=cv2.INTER_AREA), (0, 0), 0.8))
+    return np.asarray(cv2.GaussianBlur(cv2.resize(blue_red, (64, 40), interpolation=cv2.INTER_AREA), (0, 0), sigma_px))
 
 
 @pytest.mark.parametrize("right_bgr", [(190, 190, 190), (190, 70, 24)], ids=["darker", "as light"])
@@ -40,6 +40,13 @@ def test_borders_become_as_sharp_as_in_the_photo(right_bgr: tuple[int, int, int]
     steepest = [np.abs(np.diff(line[140:200, 0])).max() for line in (row, cubic)]
     assert steepest[0] > 2 * steepest[1]
     assert abs(int(np.argmax(np.abs(np.diff(row[140:200, 0])))) + 140 - 170) <= 2, "where the photo has it"
+
+
+def test_a_blurred_plane_has_its_colours_beside_a_border() -> None:
+    """A network reduces a neckline to a blur of 40 pixels of the frame; 5 beside the border both colours are there."""
+    row = guided_enlargement(_small(2.0), _photo())[100].astype(int)
+    off = [np.abs(row[170 - 5] - (180, 60, 20)).max(), np.abs(row[170 + 5] - (20, 90, 200)).max()]
+    assert max(off) < 0.18 * 180
 
 
 def test_texture_of_the_photo_is_not_taken_over() -> None:
