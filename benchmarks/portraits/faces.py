@@ -42,7 +42,7 @@ def main() -> int:
     parser = Parser("portraits.faces", __doc__)
     parser.add_argument("name", nargs="+", help="portrait network")
     parser.add_argument("--photos", type=Path, required=True, help="faces, cut to the same place")
-    parser.add_argument("--count", type=int, default=500, help="samples of each network")
+    parser.add_argument("--count", type=int, default=2000, help="samples of each network")
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_file("--out")
     options = parser.parse()

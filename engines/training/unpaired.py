@@ -183,8 +183,11 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
         return fake, losses
 
     def _noised(self, pictures: Tensor) -> Tensor:
-        """Return pictures with noise, in which no pattern too faint to be seen can hide the other picture."""
-        sigma = self.config.cycle_noise
+        """Return pictures with noise, in which no pattern too faint to be seen can hide the other picture.
+
+        The noise grows over the first half of the steps: at first it would keep a generator from changing the photo.
+        """
+        sigma = self.config.cycle_noise * min(1.0, 2 * self.parts.step / self.config.steps)
         return pictures + sigma * torch.randn_like(pictures) if sigma else pictures
 
     def _drawn(self, net: Any, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
