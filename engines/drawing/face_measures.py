@@ -151,9 +151,7 @@ def _measured(frame_bgr: NDArray[np.uint8], points_xy: Points) -> Floats:
     pairs = np.concatenate(
         (creased, visible, [max(brow[side], max(_ALIKE * max(brow), _FAINT_BROW) * visible[side]) for side in (0, 1)])
     )
-    return np.concatenate((skin_lab, *iris_lab, pairs, lips_lab, [bare_chin, dark_nostrils], mouth)).astype(
-        np.float32
-    )
+    return np.concatenate((skin_lab, *iris_lab, pairs, lips_lab, [bare_chin, dark_nostrils], mouth)).astype(np.float32)
 
 
 def _inside_mouth(samples: Floats, skin_lab: Floats, lips_lab: Floats) -> tuple[float, float, float]:

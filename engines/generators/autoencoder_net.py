@@ -110,10 +110,10 @@ class Autoencoder(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.side, self.latent = side, latent
-        layers = _layers(side, filters, kernels, strides)
+        wide, odd, steps = _layers(side, filters, kernels, strides)
         options = {"batch_norm": batch_norm, "dropout": dropout}
-        self.encoder = ConvEncoder(3, side, *layers, latent, variational=variational, **options)
-        self.decoder = ConvDecoder(3, self.encoder.shape, *layers, latent, **options)
+        self.encoder = ConvEncoder(3, side, wide, odd, steps, latent, variational=variational, **options)
+        self.decoder = ConvDecoder(3, self.encoder.shape, wide, odd, steps, latent, **options)
         self.moments: tuple[Tensor, Tensor | None] | None = None  # of the last batch in training
         self.centre: Tensor
         self.covariance: Tensor
@@ -163,7 +163,7 @@ class LatentDecoder(nn.Module):
         return self.autoencoder.decoder(latents)  # type: ignore[no-any-return]
 
 
-def _layers(side: int, filters: str, kernels: str, strides: str) -> list[list[int]]:
+def _layers(side: int, filters: str, kernels: str, strides: str) -> tuple[list[int], list[int], list[int]]:
     """Return filters, kernels and strides of each convolution. Raises ValueError if they do not fit each other."""
     wide, odd, steps = ([int(one) for one in text.split(",")] for text in (filters, kernels, strides))
     odd, steps = (one * len(wide) if len(one) == 1 else one for one in (odd, steps))
@@ -173,7 +173,7 @@ def _layers(side: int, filters: str, kernels: str, strides: str) -> list[list[in
         raise ValueError(f"kernels {kernels} must be odd")
     if side % math.prod(steps):
         raise ValueError(f"side {side} is no multiple of {math.prod(steps)}, the product of the strides")
-    return [wide, odd, steps]
+    return wide, odd, steps
 
 
 def _after(channels: int, batch_norm: bool, dropout: bool) -> list[nn.Module]:

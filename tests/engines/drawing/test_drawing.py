@@ -119,7 +119,7 @@ def test_a_tongue_is_no_teeth() -> None:
     region = portrait_region("head")
     mouth = np.rint(region.landmarks_xy[[*UPPER_LIP, *LOWER_LIP[::-1]]]).astype(np.int32)
     lips_rgb = region.rgb[tuple(np.rint(region.landmarks_xy[17, ::-1]).astype(int) - (4, 0))].astype(int)
-    tongue_rgb = (lips_rgb + (25, 10, 10)).clip(0, 255).tolist()
+    tongue_rgb = np.add(lips_rgb, (25, 10, 10)).clip(0, 255).tolist()
     shown_bgr = cv2.fillPoly(region.rgb.copy(), [mouth], tongue_rgb)[..., ::-1]
     assert measure_face(np.ascontiguousarray(shown_bgr), region.landmarks_xy).teeth < 0.2
 
