@@ -30,10 +30,11 @@ from engines.portraits.portrait_sampler import drawn_latents, pictures
 from engines.training.data.labelled_pictures import open_labelled
 from engines.training.data.picture_pairs import ImageU8
 from engines.training.metrics.precision_recall import precision_recall
-from engines.training.metrics.sliced_wasserstein import swd_by_level
+from engines.training.metrics.sliced_wasserstein import EXACT_PATCHES, swd_by_level
 from engines.untrusted_files import read_json
 
 _FACE = slice(0.10, 0.80), slice(0.15, 0.85)  # rows and columns of a face region that the identity network gets
+_LEAST_HALF = 4  # photos in a half: precision and recall look for the third neighbour
 Floats = NDArray[np.float32]
 
 
@@ -50,15 +51,18 @@ def main() -> int:
     data, _ = open_labelled(options.photos, networks[0].side_px, None, "", lambda _count: None)
     real = data.pictures_rgb[np.random.default_rng(options.seed).permutation(len(data))]
     identity, half = open_network(), min(options.count, len(real) // 2)
-    real, others = real[: options.count], real[-half:]
+    if half < _LEAST_HALF:
+        do = f"use at least {2 * _LEAST_HALF}"
+        raise OptionsError(f"--photos {options.photos}", f"there are {len(real)} photos to compare with", do)
+    results = {"photos": _scores(_features(identity, real[:half]), real[:half], real[half : 2 * half], identity)}
+    real = real[: options.count]
     features = _features(identity, real)
-    results = {"photos": _scores(features, real, others, identity)}
     print(_line("photos", results["photos"]), flush=True)
     seeds = range(options.seed, options.seed + options.count)
     for network in networks:
         made = _samples(network, seeds)
         found = _scores(features, real, made, identity)
-        untrained = swd_by_level(list(_samples(_untrained(network), seeds)), list(real))
+        untrained = swd_by_level(list(_samples(_untrained(network), seeds)), list(real), patches=EXACT_PATCHES)
         results[network.name] = {**found, "untrained": float(np.mean(untrained))}
         print(_line(network.name, results[network.name]), flush=True)
     write_json("--out", options.out, results)
@@ -80,7 +84,7 @@ def _untrained(network: PortraitNetwork) -> PortraitNetwork:
 
 def _scores(features: Floats, real: ImageU8, made: ImageU8, identity: IdentityNetwork) -> dict[str, object]:
     precision, recall = precision_recall(features, _features(identity, made))
-    levels = swd_by_level(list(made), list(real))
+    levels = swd_by_level(list(made), list(real), patches=EXACT_PATCHES)
     return {"swd": levels, "mean": float(np.mean(levels)), "precision": precision, "recall": recall}
 
 

@@ -232,7 +232,8 @@ class TrainRequest:
             try:
                 arguments |= spec.parse(text)
             except ValueError as error:
-                raise OptionsError(f"--arg {text}", str(error), "write NAME=VALUE, as in --arg channels=16") from error
+                do = "correct it" if "=" in text else "write NAME=VALUE, as in --arg channels=16"
+                raise OptionsError(f"--arg {text}", str(error), do) from error
         if output not in spec.outputs:
             do = f"use {' or '.join(spec.outputs)}"
             raise OptionsError(f"--output {output}", f"{spec.name} does not return it", do)

@@ -157,14 +157,15 @@ def _measured(frame_bgr: NDArray[np.uint8], points_xy: Points) -> Floats:
 def _inside_mouth(samples: Floats, skin_lab: Floats, lips_lab: Floats) -> tuple[float, float, float]:
     """Return how much the opening shows teeth, how much it is dark, and its lightness.
 
-    Teeth are bright and paler than the skin; or lighter and less red than the lips, where a dim picture or a small face
-    mixes their colours.
+    Teeth are bright, and either paler than the skin or lighter and less red than the lips: dim pictures and small faces
+    mix the colours.
     """
     skin = float(skin_lab[0])
     chroma = np.hypot(samples[..., 1], samples[..., 2]) / max(float(np.hypot(*skin_lab[1:])), 4.0)
     pale = ((1.0 - chroma) / 0.3).clip(0, 1)
     lighter = ((samples[..., 0] - lips_lab[0]) / max(0.08 * skin, 1.0)).clip(0, 1)
     less_red = ((1.0 - samples[..., 1] / max(float(lips_lab[1]), 4.0)) / 0.2).clip(0, 1)
+    less_red *= smooth_step(float(lips_lab[1]), 0.0, 2.0)  # in green light lips are not red
     bright = ((samples[..., 0] - 0.45 * skin - 8) / (0.2 * skin + 4)).clip(0, 1) * np.maximum(pale, lighter * less_red)
     dark = smooth_step(skin - float(samples[..., 0].min()), 0.2 * skin, 0.45 * skin)
     return float(np.sort(bright.ravel())[-6:].mean()), dark, float(np.percentile(samples[..., 0], 30))

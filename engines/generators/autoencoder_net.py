@@ -20,7 +20,7 @@ SPEC = GeneratorSpec(
         "filters": Argument("32,64,64,64,64", 1, 1024),
         "kernels": Argument("3", 1, 15),
         "strides": Argument("1,2,2,2,1", 1, 4),
-        "latent": Argument(200, 8, 4096),
+        "latent": Argument(200, 1, 4096),
         "batch_norm": Argument(True),
         "dropout": Argument(False),
         "variational": Argument(False),
@@ -82,8 +82,9 @@ class ConvDecoder(nn.Module):
         layers: list[nn.Module] = []
         for into, out, kernel, stride in zip(filters[::-1], outs, kernels[::-1], strides[::-1], strict=True):
             layers.append(nn.ConvTranspose2d(into, out, kernel, stride, kernel // 2, output_padding=stride - 1))
-            layers += _after(out, batch_norm, dropout) if len(layers) < 1 or out != channels else []
-        self.layers = nn.Sequential(*layers, nn.Sigmoid())
+            layers += _after(out, batch_norm, dropout)
+        last = len(_after(channels, batch_norm, dropout))  # the sigmoid takes their place
+        self.layers = nn.Sequential(*layers[:-last], nn.Sigmoid())
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return pictures (N, C, side, side) in 0..1 of latents (N, latent)."""
@@ -91,7 +92,7 @@ class ConvDecoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """An encoder and a decoder of four or so layers. Pictures are resized to the network's side and back.
+    """An encoder and a decoder of 1 to 8 convolutions each. Pictures are resized to the network's side and back.
 
     Args:
         side: Width and height inside the network, a multiple of the product of the strides.
@@ -168,7 +169,8 @@ def _layers(side: int, filters: str, kernels: str, strides: str) -> tuple[list[i
     wide, odd, steps = ([int(one) for one in text.split(",")] for text in (filters, kernels, strides))
     odd, steps = (one * len(wide) if len(one) == 1 else one for one in (odd, steps))
     if not len(wide) == len(odd) == len(steps):
-        raise ValueError(f"{len(wide)} filters, {len(odd)} kernels and {len(steps)} strides do not fit each other")
+        got = f"{len(wide)} filters, kernels {kernels} and strides {strides}"
+        raise ValueError(f"{got} do not fit each other: one number for all, or one for each")
     if any(kernel % 2 == 0 for kernel in odd):
         raise ValueError(f"kernels {kernels} must be odd")
     if side % math.prod(steps):

@@ -20,8 +20,8 @@ _MAX_NUMBERS, _MAX_DIGITS = 8, 6  # of an argument that is a list
 class Argument:
     """One argument of a network's constructor: its default, whose type it has, and its bounds or allowed strings.
 
-    A string without `choices` is a list of whole numbers, one for each layer, such as "32,64,64": between the bounds,
-    at most `_MAX_NUMBERS` of them.
+    A string without `choices` is a list of at most `_MAX_NUMBERS` whole numbers between the bounds, which are required,
+    such as "32,64,64". The constructor receives the text.
     """
 
     default: Value

@@ -36,8 +36,9 @@ class UnpairedConfig(GanConfig):
     """Config of the unpaired methods. The weight of each loss is its own field; differences are those of -1..1.
 
     Attributes:
-        cycle_noise: Against patterns in the drawings that encode the photo (Bashkirova et al. 2019, arXiv:1908.01517,
-            section 4).
+        cycle_noise: Standard deviation of the noise added to generated pictures before they are translated back, on the
+            scale 0..1 (Bashkirova et al. 2019, arXiv:1908.01517, section 4). It grows from 0 to this value over
+            the first half of the steps.
         cam: Weight of the attention's classifiers (U-GAT-IT).
         pool: Earlier pictures that the discriminators also receive.
         weight_decay: Of Adam (U-GAT-IT's program).
@@ -46,7 +47,7 @@ class UnpairedConfig(GanConfig):
 
     side_px: Annotated[int, Option("--side", help="Width and height of the pictures, pixels.", min=32)] = 256
     cycle: Annotated[float, Option(help="Weight of the cycle's difference.", min=0)] = 10.0
-    cycle_noise: Annotated[float, Option(help="Noise before the way back (sigma, of 0..1).", min=0, max=1)] = 0.0
+    cycle_noise: Annotated[float, Option(help="Final noise of the cycle (sigma, scale 0..1).", min=0, max=1)] = 0.0
     same: Annotated[float, Option(help="Weight of the identity mapping: drawings stay as they are.", min=0)] = 5.0
     face_id: Annotated[float, Option("--face-id", help="Weight of the same person; needs --identity.", min=0)] = 0.0
     identity: Annotated[Path | None, Option(metavar="FILE", help="Face recognition network (.xml).")] = None
@@ -183,9 +184,9 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
         return fake, losses
 
     def _noised(self, pictures: Tensor) -> Tensor:
-        """Return pictures with noise, in which no pattern too faint to be seen can hide the other picture.
+        """Add Gaussian noise, so that faint patterns cannot carry the other picture through the cycle.
 
-        The noise grows over the first half of the steps: at first it would keep a generator from changing the photo.
+        Full noise from the first step keeps the generator close to the identity.
         """
         sigma = self.config.cycle_noise * min(1.0, 2 * self.parts.step / self.config.steps)
         return pictures + sigma * torch.randn_like(pictures) if sigma else pictures

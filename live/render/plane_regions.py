@@ -66,7 +66,7 @@ def planes_of_area(part: PlaneRegion, area: Box, photo_bgr: ImageU8, workspace: 
     small_wh = max(2, round(side[0])), max(2, round(side[1]))
     colour = _resampled(part.planes.colour, box, area, small_wh, workspace, "small colour")
     return Planes(
-        guided_enlargement(colour, photo_bgr, workspace),
+        guided_enlargement(colour, photo_bgr, workspace, is_coarse=not part.is_head),
         _resampled(part.planes.fields, box, area, (photo_bgr.shape[1], photo_bgr.shape[0]), workspace, "fields"),
     )
 

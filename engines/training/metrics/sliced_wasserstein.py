@@ -11,42 +11,56 @@ from numpy.typing import NDArray
 _PATCH_PX, _LOWEST_PX = 7, 16
 _REPEATS, _DIRECTIONS = 4, 128
 _MAX_PICTURES = 2048  # of each set
-_PATCHES = 65_536  # of each level and set, rather of many pictures than many of one, as these are much alike
-_MIN_PATCHES, _MAX_PATCHES = 32, 128  # of one picture
+_MAX_PATCHES = 128  # of one picture
+QUICK_PATCHES, EXACT_PATCHES = 16_384, 65_536
 
 Floats = NDArray[np.float32]
 
 
 def sliced_wasserstein(
-    ones: Sequence[NDArray[np.uint8]], others: Sequence[NDArray[np.uint8]], *, seed: int = 0
+    ones: Sequence[NDArray[np.uint8]],
+    others: Sequence[NDArray[np.uint8]],
+    *,
+    patches: int = QUICK_PATCHES,
+    seed: int = 0,
 ) -> float:
     """Return the distance times 1000, as in the paper's tables, averaged over the levels of Laplacian pyramids.
 
     See `swd_by_level`.
     """
-    return float(np.mean(swd_by_level(ones, others, seed=seed)))
+    return float(np.mean(swd_by_level(ones, others, patches=patches, seed=seed)))
 
 
 def swd_by_level(
-    ones: Sequence[NDArray[np.uint8]], others: Sequence[NDArray[np.uint8]], *, seed: int = 0
+    ones: Sequence[NDArray[np.uint8]],
+    others: Sequence[NDArray[np.uint8]],
+    *,
+    patches: int = QUICK_PATCHES,
+    seed: int = 0,
 ) -> list[float]:
     """Return the distance times 1000 of each level, the finest first.
 
     Patches of 7x7 pixels of each level, normalised to mean 0 and variance 1 for each channel and set, are projected to
-    random directions; sorted projections are compared. Both sets are sampled to the same number of pictures.
+    random directions; sorted projections are compared. The smaller set is repeated to the size of the larger one, of
+    which at most 2,048 pictures are used.
 
     Args:
         ones: Pictures of one size, (H, W, 3) RGB uint8. The smaller side is at least 16 pixels.
         others: Pictures of the same size.
+        patches: Of each level and set: few of each of many pictures, as the patches of one picture are alike.
         seed: Of patches and directions.
+
+    Raises ValueError if one of the sets is empty.
     """
+    if not len(ones) or not len(others):
+        raise ValueError("a set of pictures is empty")
     count = min(_MAX_PICTURES, max(len(ones), len(others)))
-    patches = min(_MAX_PATCHES, max(_MIN_PATCHES, _PATCHES // count))
+    each = max(1, min(_MAX_PATCHES, patches // count))
     sets = []
     for pictures in (ones, others):
         rng = np.random.default_rng(seed)
         chosen = [pictures[i * len(pictures) // count] for i in range(count)]  # evenly, as they may be sorted
-        sets.append(_descriptors(chosen, patches, rng))
+        sets.append(_descriptors(chosen, each, rng))
     rng = np.random.default_rng(seed + 1)
     return [1000 * _distance(one, other, rng) for one, other in zip(*sets, strict=True)]
 

@@ -76,6 +76,9 @@ def test_layers_are_given_by_lists() -> None:
         (8, 5, 1), (16, 3, 3),
     ]  # fmt: skip
     assert net.eval()(torch.rand(2, 3, 48, 40)).shape == (2, 3, 48, 40)
+    assert [type(one) for one in net.decoder.layers].count(torch.nn.LeakyReLU) == 1
+    narrow = fresh_generator("autoencoder", {"filters": "3,3,8", "strides": "1", "latent": 2, "batch_norm": False})
+    assert [type(one) for one in narrow.decoder.layers].count(torch.nn.LeakyReLU) == 2, "also after 3 filters"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,7 @@ def test_layers_are_given_by_lists() -> None:
         ({"filters": ",".join(["8"] * 9)}, "1 to 8 whole numbers"),
         ({"filters": "8,2000"}, "from 1 to 1024"),
         ({"filters": 8}, "1 to 8 whole numbers"),
-        ({"filters": "8,16,16"}, "3 filters, 3 kernels and 5 strides do not fit each other"),
+        ({"filters": "8,16,16"}, "3 filters, kernels 3 and strides 1,2,2,2,1 do not fit each other"),
         ({"kernels": "4"}, "kernels 4 must be odd"),
         ({"side": 60}, "side 60 is no multiple of 8, the product of the strides"),
     ],

@@ -43,10 +43,12 @@ def test_borders_become_as_sharp_as_in_the_photo(right_bgr: tuple[int, int, int]
 
 
 def test_a_blurred_plane_has_its_colours_beside_a_border() -> None:
-    """A network reduces a neckline to a blur of 40 pixels of the frame; 5 beside the border both colours are there."""
-    row = guided_enlargement(_small(2.0), _photo())[100].astype(int)
-    off = [np.abs(row[170 - 5] - (180, 60, 20)).max(), np.abs(row[170 + 5] - (20, 90, 200)).max()]
-    assert max(off) < 0.18 * 180
+    """A network reduces a neckline to a blur of 40 pixels; 5 from the border each side has its own colour."""
+    off = []
+    for is_coarse in (False, True):
+        row = guided_enlargement(_small(2.0), _photo(), is_coarse=is_coarse)[100].astype(int)
+        off.append(max(np.abs(row[170 - 5] - (180, 60, 20)).max(), np.abs(row[170 + 5] - (20, 90, 200)).max()))
+    assert off[1] < 0.85 * off[0]
 
 
 def test_texture_of_the_photo_is_not_taken_over() -> None:

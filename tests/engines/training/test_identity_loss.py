@@ -13,6 +13,7 @@ from openvino import opset8 as ops
 
 from engines.errors import OptionsError
 from engines.training.losses.identity import EYES_XY, SIDE_PX, IdentityNetwork, eye_crops
+from engines.training.metrics import sliced_wasserstein as sliced_wasserstein_module
 from engines.training.metrics.sliced_wasserstein import sliced_wasserstein
 
 
@@ -105,8 +106,9 @@ def test_wasserstein_distance_grows_with_the_difference() -> None:
     assert sliced_wasserstein(noise, smooth) == far, "the same seed gives the same number"
 
 
-def test_wasserstein_distance_sees_all_of_sorted_pictures() -> None:
+def test_wasserstein_distance_sees_all_of_sorted_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both sets hold the same dark and bright pictures; one of them is sorted, and longer than what is compared."""
+    monkeypatch.setattr(sliced_wasserstein_module, "_MAX_PICTURES", 128)
     rng = np.random.default_rng(3)
     small = [np.full((16, 16, 3), level, np.uint8) + rng.integers(0, 9, (16, 16, 3), np.uint8) for level in (20, 220)]
     mixed_set, sorted_set = [small[i % 2] for i in range(400)], [small[0]] * 200 + [small[1]] * 200

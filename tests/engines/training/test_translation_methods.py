@@ -84,13 +84,13 @@ def test_cyclegan_closes_its_cycle(tmp_path: Path) -> None:
 
 
 def test_noise_in_the_cycle_grows_to_its_size() -> None:
-    """Both generators start as the identity, so the cycle differs by the noise: its mean size, twice, of -1..1."""
+    """Both generators start as the identity: the loss is the mean size of the noise in 2 directions, of -1..1."""
     differences = []
     for step in (0, 2, 4):
         method = built(small_method("cyclegan", generator="toon_net", generator_args={}, cycle_noise=0.1, steps=8))
         differences.append(train_step(method, method.dataset(0)[0], step)["cycle"])
     expected = 4 * 0.1 * (2 / np.pi) ** 0.5
-    assert differences[0] < differences[1] < 0.7 * differences[2]
+    assert differences[0] < 0.2 * differences[2] < differences[1] < 0.7 * differences[2]
     assert differences[2] == pytest.approx(expected, rel=0.2)
 
 
