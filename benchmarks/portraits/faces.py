@@ -52,8 +52,8 @@ def main() -> int:
     real = data.pictures_rgb[np.random.default_rng(options.seed).permutation(len(data))]
     identity, half = open_network(), min(options.count, len(real) // 2)
     if half < _LEAST_HALF:
-        do = f"use at least {2 * _LEAST_HALF}"
-        raise OptionsError(f"--photos {options.photos}", f"there are {len(real)} photos to compare with", do)
+        do = f"use at least {_LEAST_HALF} samples and {2 * _LEAST_HALF} photos"
+        raise OptionsError(f"{options.count} samples and {len(real)} photos", "too few to compare", do)
     results = {"photos": _scores(_features(identity, real[:half]), real[:half], real[half : 2 * half], identity)}
     real = real[: options.count]
     features = _features(identity, real)
