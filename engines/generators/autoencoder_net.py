@@ -81,10 +81,9 @@ class ConvDecoder(nn.Module):
         outs = [*filters[-2::-1], channels]
         layers: list[nn.Module] = []
         for into, out, kernel, stride in zip(filters[::-1], outs, kernels[::-1], strides[::-1], strict=True):
+            layers += _after(into, batch_norm, dropout) if layers else []
             layers.append(nn.ConvTranspose2d(into, out, kernel, stride, kernel // 2, output_padding=stride - 1))
-            layers += _after(out, batch_norm, dropout)
-        last = len(_after(channels, batch_norm, dropout))  # the sigmoid takes their place
-        self.layers = nn.Sequential(*layers[:-last], nn.Sigmoid())
+        self.layers = nn.Sequential(*layers, nn.Sigmoid())
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return pictures (N, C, side, side) in 0..1 of latents (N, latent)."""

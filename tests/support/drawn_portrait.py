@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -30,6 +31,15 @@ def drawn_rgb(
     faces = [DrawnFace(region.landmarks_xy, measure_face(frame_bgr, region.landmarks_xy))] if with_features else []
     drawn_bgr = draw_region(Planes(colour, fields), (region.rgb.shape[1], region.rgb.shape[0]), medium, faces)
     return np.ascontiguousarray(drawn_bgr[:, :, ::-1])
+
+
+def drawn_portrait(region: AlignedRegion | None = None, medium: str = "cel", **changes: float) -> NDArray[np.uint8]:
+    return drawn_rgb(region or portrait_region("head"), taught(), replace(MEDIA[medium], **changes))  # type: ignore[arg-type]
+
+
+def around(points_xy: NDArray[np.float32], reach_px: int) -> tuple[slice, slice]:
+    x, y = np.rint(points_xy.mean(0)).astype(int)
+    return slice(y - reach_px, y + reach_px), slice(x - reach_px, x + reach_px)
 
 
 def lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

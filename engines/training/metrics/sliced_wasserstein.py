@@ -12,30 +12,26 @@ _PATCH_PX, _LOWEST_PX = 7, 16
 _REPEATS, _DIRECTIONS = 4, 128
 _MAX_PICTURES = 2048  # of each set
 _MAX_PATCHES = 128  # of one picture
-QUICK_PATCHES, EXACT_PATCHES = 16_384, 65_536
+_PATCHES, EXACT_PATCHES = 16_384, 65_536  # of each level and set
 
 Floats = NDArray[np.float32]
 
 
 def sliced_wasserstein(
-    ones: Sequence[NDArray[np.uint8]],
-    others: Sequence[NDArray[np.uint8]],
-    *,
-    patches: int = QUICK_PATCHES,
-    seed: int = 0,
+    ones: Sequence[NDArray[np.uint8]], others: Sequence[NDArray[np.uint8]], *, seed: int = 0
 ) -> float:
     """Return the distance times 1000, as in the paper's tables, averaged over the levels of Laplacian pyramids.
 
     See `swd_by_level`.
     """
-    return float(np.mean(swd_by_level(ones, others, patches=patches, seed=seed)))
+    return float(np.mean(swd_by_level(ones, others, seed=seed)))
 
 
 def swd_by_level(
     ones: Sequence[NDArray[np.uint8]],
     others: Sequence[NDArray[np.uint8]],
     *,
-    patches: int = QUICK_PATCHES,
+    patches: int = _PATCHES,
     seed: int = 0,
 ) -> list[float]:
     """Return the distance times 1000 of each level, the finest first.
@@ -59,17 +55,22 @@ def swd_by_level(
     sets = []
     for pictures in (ones, others):
         rng = np.random.default_rng(seed)
-        chosen = [pictures[i * len(pictures) // count] for i in range(count)]  # evenly, as they may be sorted
-        sets.append(_descriptors(chosen, each, rng))
+        chosen = [i * len(pictures) // count for i in range(count)]  # evenly, as they may be sorted
+        sets.append(_descriptors(pictures, chosen, each, rng))
     rng = np.random.default_rng(seed + 1)
     return [1000 * _distance(one, other, rng) for one, other in zip(*sets, strict=True)]
 
 
-def _descriptors(pictures: Sequence[NDArray[np.uint8]], patches: int, rng: np.random.Generator) -> list[Floats]:
-    """Return the normalised patches of each level, (patches, 147) float32."""
+def _descriptors(
+    pictures: Sequence[NDArray[np.uint8]], chosen: Sequence[int], patches: int, rng: np.random.Generator
+) -> list[Floats]:
+    """Return the normalised patches of each level, (patches, 147) float32, of the chosen pictures."""
     by_level: list[list[Floats]] = []
-    for picture in pictures:
-        for number, level in enumerate(_laplacian(picture.astype(np.float32))):
+    last, levels = -1, list[Floats]()
+    for at in chosen:
+        if at != last:  # a picture of the smaller set is chosen several times in turn
+            last, levels = at, _laplacian(pictures[at].astype(np.float32))
+        for number, level in enumerate(levels):
             if number == len(by_level):
                 by_level.append([])
             windows = np.lib.stride_tricks.sliding_window_view(level, (_PATCH_PX, _PATCH_PX), (0, 1))  # type: ignore[call-overload]
