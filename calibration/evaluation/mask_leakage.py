@@ -13,7 +13,7 @@ from engines.drawing.plane_set import planes_of
 from engines.regions.masks import region_mask
 from engines.regions.upright import picture_region
 from engines.training.data.aligned import AlignedRegion
-from live.render.blending import add_region_change, blend_picture
+from live.render.blending import add_region_change, as_picture, blend_picture
 from live.render.plane_painter import draw_planes
 from live.render.plane_regions import PlaneRegion
 
@@ -43,8 +43,10 @@ def changed_outside(region: AlignedRegion, student: Student) -> int | None:
         draw_planes(
             painted_bgr, [PlaneRegion(place, planes_of(output), is_head=True)], [], MEDIA["cel"], 1.0, person=person
         )
+    elif style.output == "change":
+        add_region_change(painted_bgr, place, output, 1.0)
     else:
-        (add_region_change if style.output == "change" else blend_picture)(painted_bgr, place, output, 1.0)
+        blend_picture(painted_bgr, place, as_picture(output), 1.0)
     outside = np.ones(frame_bgr.shape[:2], bool)
     left, top, right, bottom = place.inner
     outside[top:bottom, left:right] = False if mask is None else mask == 0

@@ -66,7 +66,7 @@ def add_region_change(
 def blend_picture(
     frame_bgr: NDArray[np.uint8],
     region: PictureRegion,
-    picture_bgr: NDArray[np.float32],
+    picture_bgr: NDArray[np.uint8],
     strength: float,
     workspace: Workspace | None = None,
 ) -> None:
@@ -75,7 +75,7 @@ def blend_picture(
     Args:
         frame_bgr: (H, W, 3) uint8, bit-identical outside the region's box and where the mask is 0.
         region: Upright region of that frame.
-        picture_bgr: (h, w, 3) float32 in steps of 1/255, at the crop's size.
+        picture_bgr: (h, w, 3) uint8, at the crop's size.
         strength: 0..1; below 1 the result is mixed with the frame.
         workspace: See the module.
     """
@@ -83,7 +83,7 @@ def blend_picture(
     bounds = mask_bounds(region)
     if bounds is None:
         return
-    over = region.uncrop(_as_picture(picture_bgr, workspace), workspace, "picture")[bounds]
+    over = region.uncrop(picture_bgr, workspace, "picture")[bounds]
     mix(region.cut(frame_bgr)[bounds], over, None if region.mask is None else region.mask[bounds], strength, workspace)
 
 
@@ -120,11 +120,7 @@ def mask_bounds(region: PictureRegion) -> tuple[slice, slice] | None:
     return (slice(y, y + height), slice(x, x + width)) if width else None
 
 
-def _as_picture(picture_bgr: NDArray[np.float32], workspace: Workspace) -> NDArray[np.uint8]:
-    """Round to uint8, half up."""
-    steps = workspace.array("steps", picture_bgr.shape, np.float32)
-    np.add(picture_bgr, np.float32(0.5), out=steps)
-    np.clip(steps, 0, 255, out=steps)
-    whole = workspace.array("whole steps", picture_bgr.shape)
-    np.copyto(whole, steps, casting="unsafe")
-    return whole
+def as_picture(output_bgr: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return a network's output, (h, w, 3) in steps of 1/255, as uint8: rounded, half up, and saturated."""
+    steps = output_bgr + np.float32(0.5)
+    return np.clip(steps, 0, 255, out=steps).astype(np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 
 from engines.regions.aligned_face import aligned_face, oval_mask
 from engines.regions.face_colours import face_colours, from_usual, to_usual
-from live.render.blending import blend_picture
+from live.render.blending import as_picture, blend_picture
 from live.render.paint_job import PaintJob, infer
 
 
@@ -36,6 +36,6 @@ def swap_faces(job: PaintJob) -> int:
         generated_s = time.perf_counter()
         job.stats.generate_ms += (generated_s - cropped_s) * 1e3
         for region, output, own in zip(regions, outputs, colours, strict=True):
-            blend_picture(frame_bgr, region, from_usual(output, own), job.strength, job.workspace)
+            blend_picture(frame_bgr, region, as_picture(from_usual(output, own)), job.strength, job.workspace)
         job.stats.composite_ms += (time.perf_counter() - generated_s) * 1e3
     return len(job.faces) - len(regions)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from engines.drawing.plane_set import CHANNELS
-from engines.drawing.steady_planes import SteadyPlanes
+from engines.drawing.steady_pictures import SteadyPictures
 from engines.errors import EngineError
 from engines.regions.masks import region_mask
 from engines.regions.temporal_filter import TemporalFilter
@@ -18,7 +18,7 @@ from engines.styles import Style
 from live.pipeline.frame import Face, Floats, ImageU8
 from live.render.look_loader import LoadedLayer
 
-PlanesKey = tuple[str, int | None]  # style and its region, and id of the face; None for the whole frame
+PictureKey = tuple[str, int | None]  # style and its region, and id of the face; None for the whole frame
 
 
 @dataclass(slots=True)
@@ -51,15 +51,33 @@ class PaintJob:
     person: ImageU8 | None
     workspace: Workspace
     index: int
-    planes: dict[PlanesKey, SteadyPlanes]
-    last_bgr: dict[PlanesKey, ImageU8]
+    steady: dict[PictureKey, SteadyPictures]
+    last_bgr: dict[PictureKey, ImageU8]
     stats: PaintStats
     live: bool
     outlined: ImageU8 | None
 
-    def key(self, face: Face | None) -> PlanesKey:
-        """Return under what the layer's last planes or picture of a face, or of the frame, are kept."""
+    def key(self, face: Face | None) -> PictureKey:
+        """Return under what the layer's last pictures of a face, or of the frame, are kept."""
         return f"{self.style.name} on {self.style.region}", None if face is None else face.face_id
+
+    def steadied(
+        self,
+        region: PictureRegion,
+        face: Face | None,
+        pictures: tuple[ImageU8, ...],
+        at_s: float | None = None,
+        thumbnail: ImageU8 | None = None,
+    ) -> tuple[ImageU8, ...]:
+        """Return and keep what the network drew of a region, steadied by its last pictures; they move with the face."""
+        key, centre = self.key(face), (0.5, 0.5)
+        if face is not None:
+            x, y = region.landmarks(face.landmarks_xy).mean(0) / region.size_wh
+            centre = float(x), float(y)
+        values = pictures, centre, self.at_s if at_s is None else at_s, thumbnail
+        last = self.steady.get(key)
+        self.steady[key] = SteadyPictures(*values) if last is None else last.followed_by(*values)
+        return self.steady[key].pictures
 
     @property
     def style(self) -> Style:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from engines.drawing.medium import Medium
-from engines.drawing.steady_planes import SteadyPlanes
+from engines.drawing.steady_pictures import SteadyPictures
 from engines.errors import EngineError
 from engines.generators.shade import Shade
 from engines.regions.illumination import normalise_crop, restore_change
@@ -22,10 +22,10 @@ from engines.regions.workspace import Workspace
 from engines.styles import Style
 from engines.text import first_line
 from live.pipeline.frame import Face, Head, ImageU8
-from live.render.blending import add_change, add_region_change, blend_picture
+from live.render.blending import add_change, add_region_change, as_picture, blend_picture
 from live.render.face_swapping import swap_faces
 from live.render.look_loader import LoadedLook
-from live.render.paint_job import PaintJob, PaintStats, PlanesKey, infer, picture_regions
+from live.render.paint_job import PaintJob, PaintStats, PictureKey, infer, picture_regions
 from live.render.person_areas import part_of_persons
 from live.render.plane_layers import draw_plane_layers
 from live.tracking.base import LANDMARKS
@@ -46,8 +46,8 @@ class Painter:
         self._live = live
         self._filters: dict[tuple[int, int], TemporalFilter] = {}  # by face id and layer index
         self._cut = SceneCut()
-        self._planes: dict[PlanesKey, SteadyPlanes] = {}
-        self._last_bgr: dict[PlanesKey, ImageU8] = {}  # what generators that see their last picture gave
+        self._steady: dict[PictureKey, SteadyPictures] = {}
+        self._last_bgr: dict[PictureKey, ImageU8] = {}  # what generators that see their last picture gave
         self._workspace = Workspace()
 
     def paint(
@@ -140,7 +140,7 @@ class Painter:
                     mask,
                     space,
                     index,
-                    self._planes,
+                    self._steady,
                     self._last_bgr,
                     stats,
                     self._live,
@@ -150,9 +150,9 @@ class Painter:
         return jobs
 
     def _forget_pictures(self, frame_bgr: ImageU8, faces: tuple[Face, ...]) -> None:
-        """Discard the planes and last pictures of lost faces; after a cut, all of them."""
+        """Discard the last pictures of lost faces; after a cut, all of them."""
         kept = set() if self._cut.seen(frame_bgr) else {None, *(face.face_id for face in faces)}
-        self._planes = {key: planes for key, planes in self._planes.items() if key[1] in kept}
+        self._steady = {key: steady for key, steady in self._steady.items() if key[1] in kept}
         self._last_bgr = {key: picture for key, picture in self._last_bgr.items() if key[1] in kept}
 
 
@@ -223,34 +223,37 @@ def _draw(jobs: list[PaintJob]) -> int:
     return max(_blend(job, *regions_and_crops) for job, regions_and_crops in zip(jobs, crops, strict=True))
 
 
-def _crop(job: PaintJob) -> tuple[dict[PlanesKey, PictureRegion], list[ImageU8]]:
+def _crop(job: PaintJob) -> tuple[list[tuple[PictureRegion, Face | None]], list[ImageU8]]:
     """Return the layer's regions and what its engine receives for their current content."""
     started_s = time.perf_counter()
     places = picture_regions(job)
-    regions = {job.key(face): region for region, face in places}
     crops = [
-        job.style.engine_input(region.crop(job.frame_bgr, job.workspace), last_bgr=job.last_bgr.get(key))
-        for key, region in regions.items()
+        job.style.engine_input(region.crop(job.frame_bgr, job.workspace), last_bgr=job.last_bgr.get(job.key(face)))
+        for region, face in places
     ]
     job.stats.region_ms += (time.perf_counter() - started_s) * 1e3
-    return regions, crops
+    return places, crops
 
 
-def _blend(job: PaintJob, regions: dict[PlanesKey, PictureRegion], crops: list[ImageU8]) -> int:
+def _blend(job: PaintJob, places: list[tuple[PictureRegion, Face | None]], crops: list[ImageU8]) -> int:
     """Run the generator on the crops and blend its output into the frame; return the number of faces left bare."""
-    bare_faces = 0 if job.layer.region in FRAME_REGIONS else len(job.faces) - len(regions)
-    if not regions:
+    bare_faces = 0 if job.layer.region in FRAME_REGIONS else len(job.faces) - len(places)
+    if not places:
         return bare_faces
     started_s = time.perf_counter()
     outputs = infer(job.layer, crops)
-    if job.style.sees_last_picture:
-        pictures_bgr = np.clip(np.rint(outputs), 0, 255).astype(np.uint8)
-        job.last_bgr.update(zip(regions, pictures_bgr, strict=True))
     generated_s = time.perf_counter()
     job.stats.generate_ms += (generated_s - started_s) * 1e3
-    blend = blend_picture if job.layer.covers else add_region_change
-    for region, output in zip(regions.values(), outputs, strict=True):
-        blend(job.frame_bgr, region, output, job.strength, job.workspace)
-    job.stats.drawn += regions.values() if job.layer.covers else []
+    for (region, face), output in zip(places, outputs, strict=True):
+        if not job.layer.covers:
+            add_region_change(job.frame_bgr, region, output, job.strength, job.workspace)
+            continue
+        picture_bgr = as_picture(output)
+        if job.style.sees_last_picture:
+            job.last_bgr[job.key(face)] = picture_bgr
+        else:
+            (picture_bgr,) = job.steadied(region, face, (picture_bgr,))
+        blend_picture(job.frame_bgr, region, picture_bgr, job.strength, job.workspace)
+        job.stats.drawn.append(region)
     job.stats.composite_ms += (time.perf_counter() - generated_s) * 1e3
     return bare_faces

@@ -9,7 +9,7 @@ from engines.drawing.drawing import DrawnFace
 from engines.drawing.face_measures import measure_face
 from engines.drawing.lens import face_lenses
 from engines.drawing.plane_set import Planes, planes_of
-from engines.drawing.steady_planes import SteadyPlanes, thumbnail_of
+from engines.drawing.steady_pictures import thumbnail_of
 from engines.regions.temporal_filter import TemporalFilter
 from engines.regions.upright import FACE_REGIONS, FRAME_REGIONS, PictureRegion
 from live.pipeline.frame import Face, Floats, ImageU8
@@ -43,7 +43,7 @@ def draw_plane_layers(jobs: Sequence[PaintJob]) -> int:
         stats.region_ms += (cropped_s - started_s) * 1e3
         outputs = iter(infer(job.layer, crops) if crops else ())
         for one in passes:
-            planes = one.last.planes if one.last and one.reuses else one.steadied(next(outputs))
+            planes = Planes(*one.last.pictures) if one.last and one.reuses else one.steadied(next(outputs))
             parts.append(PlaneRegion(one.region, planes, is_head))
         stats.drawn += [] if covered and is_head else [region for region, _ in found]
         if job.layer.region not in FRAME_REGIONS:
@@ -74,8 +74,7 @@ class _Pass:
 
     def __init__(self, job: PaintJob, region: PictureRegion, face: Face | None) -> None:
         self._job, self.region, self._face = job, region, face
-        self._key = job.key(face)
-        self.last = job.planes.get(self._key)
+        self.last = job.steady.get(job.key(face))
         self._bare: ImageU8 | None = None
         self._thumbnail: ImageU8 | None = None
         age_s = job.at_s - self.last.at_s if self.last else -1.0
@@ -98,16 +97,11 @@ class _Pass:
 
     def steadied(self, output: Floats) -> Planes:
         """Return and remember the planes of the network's output, steadied by the last ones."""
-        planes, at_s, centre = planes_of(output), self._job.at_s, (0.5, 0.5)
-        if self._face is not None:
-            x, y = self.region.landmarks(self._face.landmarks_xy).mean(0) / self.region.size_wh
-            centre = float(x), float(y)
-        elif self.last is None and self._job.live:  # dated earlier, so that this pass and a still head's alternate
-            at_s -= 0.5 * _LIVE_INTERVAL_S
-        values = planes, centre, at_s, self._thumbnail
-        now = SteadyPlanes(*values) if self.last is None else self.last.followed_by(*values)
-        self._job.planes[self._key] = now
-        return now.planes
+        planes, at_s = planes_of(output), self._job.at_s
+        if self._face is None and self.last is None and self._job.live:
+            at_s -= 0.5 * _LIVE_INTERVAL_S  # dated earlier, so that this pass and a still head's alternate
+        arrays = planes.colour, planes.fields
+        return Planes(*self._job.steadied(self.region, self._face, arrays, at_s, self._thumbnail))
 
 
 def _drawn_face(job: PaintJob, face: Face, temporal: TemporalFilter) -> DrawnFace:

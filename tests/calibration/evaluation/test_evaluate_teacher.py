@@ -163,8 +163,8 @@ def test_changes_outside_the_mask_are_counted(faces: Path, tmp_path: Path, monke
     monkeypatch.setattr(Student, "infer_bgr", lambda self, region_bgr: 255.0 - region_bgr.astype(np.float32))
     assert changed_outside(region, student) == 0
 
-    def careless(frame_bgr: ImageU8, place: PictureRegion, picture_bgr: NDArray[np.float32], strength: float) -> None:
-        place.cut(frame_bgr)[...] = place.uncrop(picture_bgr.astype(np.uint8))
+    def careless(frame_bgr: ImageU8, place: PictureRegion, picture_bgr: ImageU8, strength: float) -> None:
+        place.cut(frame_bgr)[...] = place.uncrop(picture_bgr)
 
     monkeypatch.setattr(calibration.evaluation.mask_leakage, "blend_picture", careless)
     found = changed_outside(region, student)

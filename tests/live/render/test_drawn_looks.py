@@ -176,3 +176,21 @@ def test_live_a_head_that_keeps_still_is_computed_less_often(look_loader: LookLo
     frame_bgr[top:bottom, left : (left + right) // 2] //= 2  # a hand or a shadow
     painter.paint(frame_bgr, (face,), look, 1.0, at_s=0.17, person=person)
     assert network_sizes.count(192) == 4, "what changed is drawn at once"
+
+
+@pytest.mark.parametrize("look", ["sketch", *PAINTED])
+def test_a_noisy_film_flickers_less_than_single_pictures(look: str, look_loader: LookLoader) -> None:
+    frame_bgr, face, person = _scene()
+    rng, loaded, film = np.random.default_rng(1), look_loader.load(look), Painter()
+    changes: dict[str, list[float]] = {"film": [], "single": []}
+    last: dict[str, NDArray[np.float32]] = {}
+    for number in range(5):
+        noisy_bgr = np.clip(frame_bgr + rng.normal(0, 4, frame_bgr.shape), 0, 255).astype(np.uint8)
+        for kind, painter in (("film", film), ("single", Painter())):
+            painted_bgr = noisy_bgr.copy()
+            painter.paint(painted_bgr, (face,), loaded, 1.0, at_s=number / 30, person=person)
+            shown = painted_bgr[_skin()].astype(np.float32)
+            if kind in last:
+                changes[kind].append(float(np.abs(shown - last[kind]).mean()))
+            last[kind] = shown
+    assert np.mean(changes["film"]) < 0.7 * np.mean(changes["single"])

@@ -1,12 +1,12 @@
-"""Planes of consecutive frames."""
+"""Planes and pictures of consecutive frames."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from engines.drawing.plane_set import Planes
-from engines.drawing.steady_planes import SteadyPlanes
+from engines.drawing.plane_set import ImageU8, Planes
+from engines.drawing.steady_pictures import SteadyPictures
 
 _RNG = np.random.default_rng(5)
 
@@ -20,12 +20,16 @@ def _planes(level: float = 120.0, noise: float = 0.0, left: int = 20) -> Planes:
     return Planes(np.ascontiguousarray(whole[::2, ::2]), whole)
 
 
+def _arrays(planes: Planes) -> tuple[ImageU8, ...]:
+    return planes.colour, planes.fields
+
+
 def _played(frames: list[Planes], centres: list[float], step_s: float = 1 / 30) -> list[Planes]:
-    steady = SteadyPlanes(frames[0], (centres[0], 0.5), 0.0)
-    shown = [steady.planes]
+    steady = SteadyPictures(_arrays(frames[0]), (centres[0], 0.5), 0.0)
+    shown = [Planes(*steady.pictures)]
     for number, (planes, x) in enumerate(zip(frames[1:], centres[1:], strict=True), 1):
-        steady = steady.followed_by(planes, (x, 0.5), number * step_s)
-        shown.append(steady.planes)
+        steady = steady.followed_by(_arrays(planes), (x, 0.5), number * step_s)
+        shown.append(Planes(*steady.pictures))
     return shown
 
 
@@ -52,3 +56,10 @@ def test_planes_follow_a_moving_face_without_a_trail() -> None:
 def test_nothing_is_smoothed_after_a_gap() -> None:
     shown = _played([_planes(), _planes(130.0)], [0.5, 0.5], step_s=0.5)
     assert (shown[1].fields[:20] == 130).all()
+
+
+def test_a_new_surface_is_shown_in_all_channels_at_once() -> None:
+    """A hand before clothes differs much in one channel and little in another; their colours must not mix."""
+    clothes, hand = (np.full((8, 8, 3), colour, np.uint8) for colour in ((20, 130, 220), (120, 140, 190)))
+    steady = SteadyPictures((clothes,), (0.5, 0.5), 0.0).followed_by((hand,), (0.5, 0.5), 1 / 30)
+    assert np.abs(steady.pictures[0].astype(int) - hand).max() <= 1
