@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from dataclasses import dataclass, replace
@@ -14,9 +15,13 @@ from engines.training.data.displacement import pixel_grid, smooth_field
 from engines.training.data.picture_pairs import ImageU8
 from engines.training.data.webcam import light_curve, relit, spoil
 
+_FEATURE = 192  # weights above are those of eyes and mouth; see `SwapFaces`
 MARGIN = 0.12  # of the kept crops on each side, in parts of the network's side
 _TURN_DEG, _ZOOM, _SHIFT = 8.0, 0.05, 0.03  # standard deviations, the last in parts of the side
 _WARP = 0.025  # standard deviation of the warp, in parts of the side
+_MOUTH, _MOUTH_RADIUS = (0.5, 0.68), 0.15  # x, y and radius in the crop, in parts of the side
+_STRETCH, _BEND = 0.15, 0.2  # standard deviations of the mouth's shape
+_OPENINGS, _MOST_OFTEN = 8, 10.0  # steps between closed and open; of a face, in relation to equal chances
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,10 +92,17 @@ class SwapBatches:
     def __getitem__(self, step: int) -> SwapBatch:
         """Return the batch of a step."""
         rng = np.random.default_rng((self.seed, self.rank, step))
-        persons = (self.faces.one, self.faces.other)
-        views = [self._view(faces[rng.integers(len(faces))], rng) for faces in persons for _ in range(self.batch)]
+        views = [
+            self._view(faces[index], rng)
+            for faces, chances in zip((self.faces.one, self.faces.other), self._chances, strict=True)
+            for index in rng.choice(len(faces), self.batch, p=chances)
+        ]
         warped, after = (np.stack(one) for one in zip(*views, strict=True))
         return SwapBatch(warped, after[:, :, :, :3], after[:, :, :, 3])
+
+    @functools.cached_property
+    def _chances(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return expression_chances(self.faces.one), expression_chances(self.faces.other)
 
     def _view(self, face: ImageU8, rng: np.random.Generator) -> tuple[ImageU8, ImageU8]:
         """Return the warped face (S, S, 3) and the unwarped one with its weight (S, S, 4)."""
@@ -100,14 +112,36 @@ class SwapBatches:
         matrix = _placed(rng, side, kept)
         down, across = pixel_grid(side)
         wide, high = smooth_field(rng, _WARP * side, side)
-        places = [matrix[i, 0] * (across + wide) + matrix[i, 1] * (down + high) + matrix[i, 2] for i in (0, 1)]
-        maps = [np.asarray(one, np.float32) for one in places]
+        shape: NDArray[np.float64] = rng.normal(0, (_STRETCH, _STRETCH, _BEND))
         face = np.ascontiguousarray(relit(face, light_curve(rng, 0.25)))
-        warped = cv2.remap(face[:, :, :3], *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-        after = cv2.warpAffine(
-            face, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-        )
+        views = []
+        for picture, x, y in ((face[:, :, :3], across + wide, down + high), (face, across, down)):
+            kept_x, kept_y = (row[0] * x + row[1] * y + row[2] for row in matrix)
+            maps = [np.asarray(one, np.float32) for one in _reshaped(kept_x, kept_y, shape, side)]
+            views.append(cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))  # type: ignore[call-overload]
+        warped, after = views
         return spoil(np.asarray(warped, np.uint8), rng, self.webcam), np.asarray(after, np.uint8)
+
+
+def expression_chances(faces: ImageU8) -> NDArray[np.float64]:
+    """Return how often each face is trained on, (N,), of sum 1.
+
+    Most frames of a film show a closed mouth and open eyes. A third of the faces is chosen by equal chances, a third so
+    that all openings of the mouth are equally frequent, and a third by those of the eyes.
+
+    Args:
+        faces: (N, K, K, 4) uint8; see `SwapFaces`.
+    """
+    half = faces.shape[1] // 2
+    equal = np.full(len(faces), 1 / len(faces))
+    chances = [equal]
+    for part in (faces[:, half:], faces[:, :half]):
+        area = np.count_nonzero(part[:, :, :, 3] > _FEATURE, axis=(1, 2))
+        step = (area - area.min()) * _OPENINGS // (np.ptp(area) + 1)
+        rarity = 1 / np.bincount(step)[step]
+        chances.append(np.minimum(rarity / rarity.sum(), _MOST_OFTEN * equal))
+    total = np.sum(chances, axis=0)
+    return np.asarray(total / total.sum())
 
 
 def random_faces(side_px: int) -> SwapFaces:
@@ -121,6 +155,22 @@ def inner(faces: ImageU8, side_px: int) -> ImageU8:
     """Return kept crops (N, K, K, C) without their margin: (N, S, S, C)."""
     margin = (faces.shape[1] - side_px) // 2
     return faces[:, margin : margin + side_px, margin : margin + side_px]
+
+
+def _reshaped(
+    x: NDArray[np.float64], y: NDArray[np.float64], shape: NDArray[np.float64], side: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Move places in the kept crop, (S, S) pixels each, so that the mouth becomes wider, higher or bent.
+
+    Both persons get mouths of shapes that their pictures do not show.
+
+    Args:
+        shape: (3,) relative change of width and of height, and bend of the corners.
+    """
+    radius, margin = _MOUTH_RADIUS * side, round(MARGIN * side)
+    across, down = ((one - margin - at * side) / radius for one, at in zip((x, y), _MOUTH, strict=True))
+    near = radius * np.exp(-(across**2 + down**2) / 2)
+    return x + near * shape[0] * across, y + near * (shape[1] * down + shape[2] * across**2)
 
 
 def _placed(rng: np.random.Generator, side: int, kept: int) -> NDArray[np.float64]:

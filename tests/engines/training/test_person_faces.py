@@ -1,0 +1,54 @@
+"""Faces of a face swap's batches: rare expressions, and mouths of other shapes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from engines.training.data.person_faces import MARGIN, SwapBatches, SwapFaces, expression_chances
+from engines.training.data.picture_pairs import ImageU8
+
+SIDE = 128
+KEPT = SIDE + 2 * round(MARGIN * SIDE)
+
+
+def faces(openings_px: list[int], eyes_px: int = 6) -> ImageU8:
+    """Return grey faces whose weight shows two eyes and a mouth that is open by so many pixels."""
+    made = np.full((len(openings_px), KEPT, KEPT, 4), 128, np.uint8)
+    for face, opening_px in zip(made, openings_px, strict=True):
+        weight = np.full((KEPT, KEPT), 128, np.uint8)
+        for x, y, axes_px in ((0.33, 0.35, (10, eyes_px)), (0.67, 0.35, (10, eyes_px)), (0.5, 0.68, (20, opening_px))):
+            centre_xy = round((MARGIN + x) * SIDE), round((MARGIN + y) * SIDE)
+            cv2.ellipse(weight, centre_xy, axes_px, 0, 0, 360, (255,), -1)
+        face[:, :, 3] = weight
+    return made
+
+
+@pytest.mark.parametrize("rare", ["mouth", "eyes"])
+def test_rare_expressions_are_trained_more_often(rare: str) -> None:
+    usual = faces([6] * 95)
+    chances = expression_chances(np.concatenate([usual, faces([18] * 5) if rare == "mouth" else faces([6] * 5, 2)]))
+    assert chances.sum() == pytest.approx(1)
+    assert 0.1 < chances[-5:].sum() < 0.5
+    assert np.ptp(chances[:95]) < 1e-9
+
+
+def test_equal_faces_are_trained_equally_often() -> None:
+    assert np.ptp(expression_chances(faces([6] * 20))) < 1e-9
+
+
+def test_mouths_become_wider_higher_and_bent() -> None:
+    """The eyes keep their shape, so that the person stays the same."""
+    own = faces([8] * 8)
+    data = SwapFaces(own, own, SIDE, "", ("A", "B"))
+    weight = SwapBatches(faces=data, batch=60, webcam=0.0, seed=1, rank=0)[0].weight > 192
+    shapes: dict[str, list[float]] = {"mouth": [], "eyes": []}
+    for one in weight:
+        for name, part in (("mouth", one[SIDE // 2 :]), ("eyes", one[: SIDE // 2, : SIDE // 2])):
+            points = cv2.findNonZero(part.astype(np.uint8))
+            (_, _), (width, height), _ = cv2.minAreaRect(points)
+            shapes[name].append(max(width, height) / max(1.0, min(width, height)))
+    spread = {name: float(np.std(ratios) / np.mean(ratios)) for name, ratios in shapes.items()}
+    assert spread["mouth"] > 0.15
+    assert spread["eyes"] < 0.7 * spread["mouth"]
