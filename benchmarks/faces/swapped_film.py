@@ -2,7 +2,9 @@
 
 Printed are the mean cosine of the swapped faces to the person of the film (source) and to that of the folder (target),
 by an identity network that took no part in the training; the mean distance of the landmarks of eyes and mouth to those
-of the film, in parts of the distance of the eyes; and the flicker of the middle of the face, in relation to the film's.
+of the film, in parts of the distance of the eyes, also without the mean move of each landmark, which is the other
+person's shape of mouth and eyes rather than the expression; and the flicker of the middle of the face, in relation to
+that of the film.
 """
 
 from __future__ import annotations
@@ -108,18 +110,24 @@ def measure(frames: list[Swapped], other: Floats, network: IdentityNetwork) -> d
         "bare_cosine_to_source": float((bare @ own).mean()),
         "bare_cosine_to_target": float((bare @ other).mean()),
         "found_after": len(moved) / len(frames),
-        "eyes_moved": float(np.mean([one[0] for one in moved])) if moved else None,
-        "mouth_moved": float(np.mean([one[1] for one in moved])) if moved else None,
+        **({} if not moved else _distances(np.stack(moved))),
         "flicker": flicker.ratio,
     }
 
 
-def _moved(one: Swapped) -> tuple[float, float]:
-    """Return how far the landmarks of eyes and mouth moved, in parts of the distance of the irises."""
+def _moved(one: Swapped) -> Floats:
+    """Return how far the landmarks moved, (478, 2), in parts of the distance of the irises."""
     assert one.after_xy is not None
-    apart = float(np.linalg.norm(np.subtract(*one.before_xy[list(_IRISES)])))
-    distances = np.linalg.norm(one.after_xy - one.before_xy, axis=1) / apart
-    return float(distances[list(_EYES)].mean()), float(distances[list(_MOUTH)].mean())
+    return (one.after_xy - one.before_xy) / np.float32(np.linalg.norm(np.subtract(*one.before_xy[list(_IRISES)])))
+
+
+def _distances(moved: Floats) -> dict[str, float]:
+    """Return the mean distances of eyes and mouth for moves (frames, 478, 2)."""
+    found = {}
+    for name, moves in (("moved", moved), ("moved_besides_shape", moved - moved.mean(0))):
+        for part, points in (("eyes", _EYES), ("mouth", _MOUTH)):
+            found[f"{part}_{name}"] = float(np.linalg.norm(moves[:, list(points)], axis=2).mean())
+    return found
 
 
 def _mean(embeddings: list[Floats]) -> Floats:

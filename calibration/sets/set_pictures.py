@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engines.cache import calibration_set
 from engines.cache.calibration_set import CASES, CLIP
 from engines.errors import OptionsError
-from engines.regions.aligned_face import aligned_face
+from engines.regions.aligned_face import aligned_face, guide_lines, guided
 from engines.regions.face_colours import face_colours, to_usual
 from engines.regions.illumination import normalise_crop
 from engines.regions.lips_region import lips_region
@@ -97,8 +97,10 @@ def _crop(region: AlignedRegion, style: Style) -> ImageU8 | None:
         return normalise_crop(lips.crop(bgr), lips, style.usual_bgr).input_bgr
     if style.swaps:
         aligned = aligned_face(region.landmarks_xy, style.size_wh, (bgr.shape[1], bgr.shape[0]))
-        crop_bgr = None if aligned is None else aligned.crop(bgr)
-        return None if crop_bgr is None else to_usual(crop_bgr, face_colours(crop_bgr))
+        if aligned is None:
+            return None
+        crop_bgr = aligned.crop(bgr)
+        return guided(to_usual(crop_bgr, face_colours(crop_bgr)), guide_lines(aligned, region.landmarks_xy))
     if style.region == "face":
         face = picture_region("face", region.landmarks_xy, style.size_wh, (bgr.shape[1], bgr.shape[0]))
         if face is None:

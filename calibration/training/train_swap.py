@@ -12,7 +12,7 @@ import numpy as np
 from calibration.sets.region_collector import media_in
 from calibration.training.train_style import eyes_and_mouths
 from engines.errors import OptionsError, SourceError
-from engines.regions.aligned_face import aligned_face, oval_mask
+from engines.regions.aligned_face import aligned_face, guide_lines, oval_mask
 from engines.regions.face_colours import face_colours, to_usual
 from engines.training.data.paired_dataset import terms_of
 from engines.training.data.person_faces import MARGIN, SwapFaces
@@ -106,7 +106,7 @@ def _frames(file: Path, is_film: bool) -> Iterator[Frame]:
 
 
 def _cut(frame: Frame, face: Face, side_px: int) -> ImageU8 | None:
-    """Return RGB and weight of a face, (K, K, 4); see `SwapFaces`."""
+    """Return RGB, weight and lines of a face, (K, K, 5); see `SwapFaces`."""
     margin_px = round(MARGIN * side_px)
     region = aligned_face(face.landmarks_xy, (side_px, side_px), frame.size_wh)
     wide = aligned_face(face.landmarks_xy, (side_px, side_px), frame.size_wh, margin_px=margin_px)
@@ -118,7 +118,7 @@ def _cut(frame: Frame, face: Face, side_px: int) -> ImageU8 | None:
     inside = oval_mask(wide, face.landmarks_xy, eroded=0.0)
     features = eyes_and_mouths([own], rgb.shape[0])
     weight = inside.astype(np.float32) * (128 / 255) + features.astype(np.float32) * (127 / 255)
-    return np.dstack([rgb, np.rint(weight).astype(np.uint8)])
+    return np.dstack([rgb, np.rint(weight).astype(np.uint8), guide_lines(wide, face.landmarks_xy)])
 
 
 def _thinned(faces: list[ImageU8], most: int) -> ImageU8:

@@ -14,13 +14,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.regions.lips_region import Floats, ImageU8
+from engines.regions.lips_region import INNER_LIPS, OUTER_LIPS, Floats, ImageU8
 from engines.regions.upright import FACE_OVAL, PictureRegion, in_frame
 from engines.regions.workspace import Workspace
 
 REGION = "aligned"
 # MediaPipe face mesh: corners of both eyes, the right one of the person first, and of the mouth.
 _EYES, _MOUTH = ((33, 133), (362, 263)), (61, 291)
+_LIDS = (  # upper and lower lid of each eye, closed outlines
+    [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7],
+    [263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249],
+)
+_IRISES, _IRIS_RADIUS = (468, 473), 0.014  # in parts of the crop's side
 _EYES_APART, _EYES_Y, _MOUTH_Y = 0.36, 0.37, 0.68  # places in the crop, in parts of its side
 _MOST_STRETCH = 1.5  # of one side against the other: eyes of a turned head come close to each other
 _MIN_EYES_PX = 6.0
@@ -128,6 +133,29 @@ def oval_mask(region: PictureRegion, landmarks_xy: Floats, eroded: float = _EROD
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * eroded_px + 1,) * 2)
     soft = cv2.GaussianBlur(cv2.erode(mask, kernel), (0, 0), feather_px)
     return cv2.multiply(soft, _inside((width, height)), scale=1 / 255)  # type: ignore[return-value]
+
+
+def guide_lines(region: PictureRegion, landmarks_xy: Floats) -> ImageU8:
+    """Return lines at lids, irises and lips in the crop, (H, W) uint8 for `size_wh` (W, H): what the expression is."""
+    width, height = region.size_wh
+    lines, xy = np.zeros((height, width), np.uint8), region.landmarks(landmarks_xy)
+    if not np.isfinite(xy).all():
+        return lines
+    places = np.rint((xy - 0.5) * 16).clip(-(2**20), 2**20).astype(np.int32)
+    outlines = [places[outline] for outline in (*_LIDS, OUTER_LIPS, INNER_LIPS)]
+    cv2.polylines(lines, outlines, True, (255,), max(1, round(height / 96)), cv2.LINE_AA, 4)
+    eyes, irises = np.zeros_like(lines), np.zeros_like(lines)
+    cv2.fillPoly(eyes, outlines[:2], (255,), cv2.LINE_AA, 4)
+    for iris in _IRISES:
+        cv2.circle(irises, places[iris].tolist(), round(16 * _IRIS_RADIUS * height), (255,), -1, cv2.LINE_AA, 4)
+    return cv2.max(lines, cv2.min(eyes, irises))  # type: ignore[return-value]
+
+
+def guided(crop: ImageU8, lines: ImageU8) -> ImageU8:
+    """Return a crop, (H, W, 3) uint8 RGB or BGR, with lines (H, W) drawn over it in green."""
+    below = cv2.multiply(crop, cv2.merge([cv2.bitwise_not(lines)] * 3), scale=1 / 255)
+    below[:, :, 1] = cv2.add(np.ascontiguousarray(below[:, :, 1]), lines)
+    return np.asarray(below, np.uint8)
 
 
 @functools.cache

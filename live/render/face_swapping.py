@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from engines.regions.aligned_face import aligned_face, oval_mask
+from engines.regions.aligned_face import aligned_face, guide_lines, guided, oval_mask
 from engines.regions.face_colours import face_colours, from_usual, to_usual
 from live.render.blending import as_picture, blend_picture
 from live.render.paint_job import PaintJob, infer
@@ -25,7 +25,7 @@ def swap_faces(job: PaintJob) -> int:
             continue
         crop_bgr = region.crop(frame_bgr)
         colours.append(face_colours(crop_bgr, temporal, job.at_s))
-        inputs.append(to_usual(crop_bgr, colours[-1]))
+        inputs.append(guided(to_usual(crop_bgr, colours[-1]), guide_lines(region, face.landmarks_xy)))
         name = f"mask {job.index} {number}"
         mask = region.uncrop(oval_mask(region, face.landmarks_xy), job.workspace, name)
         regions.append(replace(region, mask=np.asarray(mask, np.uint8)))

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.regions.aligned_face import guided
 from engines.training.data.displacement import pixel_grid, smooth_field
 from engines.training.data.picture_pairs import ImageU8
 from engines.training.data.webcam import light_curve, relit, spoil
@@ -29,8 +30,8 @@ class SwapFaces:
     """Faces of the person who is replaced and of the one who takes the place.
 
     Attributes:
-        one: (N, K, K, 4) uint8: RGB in the usual colours, and the weight: 0 outside of the face, 128 in it, 255 at
-            eyes and mouth. K is the side with the margin.
+        one: (N, K, K, 5) uint8: RGB in the usual colours; the weight: 0 outside of the face, 128 in it, 255 at eyes
+            and mouth; and the lines of `guide_lines`. K is the side with the margin.
         other: The same of the other person.
         side_px: Side of the network's pictures.
         terms: Of use.
@@ -69,19 +70,19 @@ class SwapBatch:
     """Faces of the first person, then as many of the other.
 
     Attributes:
-        warped_rgb: (2 N, S, S, 3) uint8.
-        after_rgb: The same faces without the warp.
+        input_rgb: (2 N, S, S, 3) uint8: warped faces, and over them the lines of the faces without the warp.
+        after_rgb: The same faces without warp and lines.
         weight: (2 N, S, S) uint8; see `SwapFaces`.
     """
 
-    warped_rgb: ImageU8
+    input_rgb: ImageU8
     after_rgb: ImageU8
     weight: ImageU8
 
 
 @dataclass(frozen=True, kw_only=True)
 class SwapBatches:
-    """Batches by step: turned, mirrored and relit faces, and the same ones warped by a random grid."""
+    """Batches by step: turned, mirrored and relit faces, and the same ones warped by a random grid with lines."""
 
     faces: SwapFaces
     batch: int
@@ -97,15 +98,15 @@ class SwapBatches:
             for faces, chances in zip((self.faces.one, self.faces.other), self._chances, strict=True)
             for index in rng.choice(len(faces), self.batch, p=chances)
         ]
-        warped, after = (np.stack(one) for one in zip(*views, strict=True))
-        return SwapBatch(warped, after[:, :, :, :3], after[:, :, :, 3])
+        inputs, after = (np.stack(one) for one in zip(*views, strict=True))
+        return SwapBatch(inputs, after[:, :, :, :3], after[:, :, :, 3])
 
     @functools.cached_property
     def _chances(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return expression_chances(self.faces.one), expression_chances(self.faces.other)
 
     def _view(self, face: ImageU8, rng: np.random.Generator) -> tuple[ImageU8, ImageU8]:
-        """Return the warped face (S, S, 3) and the unwarped one with its weight (S, S, 4)."""
+        """Return the network's input (S, S, 3) and the unwarped face with its weight and lines (S, S, 5)."""
         side, kept = self.faces.side_px, len(face)
         if rng.random() < 0.5:
             face = face[:, ::-1]
@@ -113,14 +114,15 @@ class SwapBatches:
         down, across = pixel_grid(side)
         wide, high = smooth_field(rng, _WARP * side, side)
         shape: NDArray[np.float64] = rng.normal(0, (_STRETCH, _STRETCH, _BEND))
-        face = np.ascontiguousarray(relit(face, light_curve(rng, 0.25)))
+        rgb, others = relit(face[:, :, :3], light_curve(rng, 0.25)), face[:, :, 3:]
         views = []
-        for picture, x, y in ((face[:, :, :3], across + wide, down + high), (face, across, down)):
+        for picture, x, y in ((rgb, across + wide, down + high), (rgb, across, down), (others, across, down)):
             kept_x, kept_y = (row[0] * x + row[1] * y + row[2] for row in matrix)
             maps = [np.asarray(one, np.float32) for one in _reshaped(kept_x, kept_y, shape, side)]
-            views.append(cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))  # type: ignore[call-overload]
-        warped, after = views
-        return spoil(np.asarray(warped, np.uint8), rng, self.webcam), np.asarray(after, np.uint8)
+            whole = np.ascontiguousarray(picture)
+            views.append(cv2.remap(whole, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))  # type: ignore[call-overload]
+        warped, after, others = (np.asarray(view, np.uint8) for view in views)
+        return guided(spoil(warped, rng, self.webcam), others[:, :, 1]), np.dstack((after, others))
 
 
 def expression_chances(faces: ImageU8) -> NDArray[np.float64]:
@@ -130,7 +132,7 @@ def expression_chances(faces: ImageU8) -> NDArray[np.float64]:
     that all openings of the mouth are equally frequent, and a third by those of the eyes.
 
     Args:
-        faces: (N, K, K, 4) uint8; see `SwapFaces`.
+        faces: (N, K, K, 5) uint8; see `SwapFaces`.
     """
     half = faces.shape[1] // 2
     equal = np.full(len(faces), 1 / len(faces))
@@ -147,7 +149,7 @@ def expression_chances(faces: ImageU8) -> NDArray[np.float64]:
 def random_faces(side_px: int) -> SwapFaces:
     """Return random pixels that stand for the faces of a training."""
     kept = side_px + 2 * round(MARGIN * side_px)
-    one, other = np.random.default_rng(0).integers(0, 256, (2, 4, kept, kept, 4), np.uint8)
+    one, other = np.random.default_rng(0).integers(0, 256, (2, 4, kept, kept, 5), np.uint8)
     return SwapFaces(one, other, side_px, "", ("", ""))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typer import Option
@@ -13,9 +14,10 @@ from typer import Option
 from engines.errors import OptionsError
 from engines.generators.registry import generator_spec
 from engines.generators.swap_net import SwapDecoder, SwapNet
-from engines.regions.aligned_face import REGION
+from engines.regions.aligned_face import REGION, guided
 from engines.training.config import TrainConfig
 from engines.training.data.person_faces import SwapBatch, SwapBatches, SwapFaces, inner
+from engines.training.data.picture_pairs import ImageU8
 from engines.training.generator import as_pictures, build_generator
 from engines.training.losses.similarity import at_windows, dissimilarity
 from engines.training.method import TrainingMethod, Validation, register
@@ -124,7 +126,7 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
 
     def step(self, batch: SwapBatch) -> dict[str, float]:
         """Train on one batch."""
-        output = self.parts.wrapped["pair"](self._tensor(batch.warped_rgb)).float()
+        output = self.parts.wrapped["pair"](self._tensor(batch.input_rgb)).float()
         after, weight = self._tensor(batch.after_rgb), self._tensor(batch.weight[:, :, :, None])
         weight = self._weight(weight)
         losses = {
@@ -152,11 +154,11 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
         scores, drawn = {}, []
         for name, faces, decoder in (("one", one, pair.back), ("other", other, pair.swap.decoder)):
             target = self._tensor(faces[:, :, :, :3])
-            weight = self._weight(self._tensor(faces[:, :, :, 3:]))
-            output = decoder(pair.swap.encoder(target))
+            weight = self._weight(self._tensor(faces[:, :, :, 3:4]))
+            output = decoder(pair.swap.encoder(self._tensor(_guided(faces))))
             scores[f"ssim_{name}"] = 1 - 2 * float(_mean(dissimilarity(output, target), at_windows(weight)))
             drawn.append(as_pictures(output))
-        swapped = as_pictures(pair.swap(self._tensor(one[:, :, :, :3])))
+        swapped = as_pictures(pair.swap(self._tensor(_guided(one))))
         count = min(len(one), len(other))
         rows = (one[:, :, :, :3], swapped, other[:, :, :, :3], drawn[1])
         samples = [list(row[:count]) for row in rows]
@@ -190,6 +192,11 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
         """Return the weight of each pixel of a level (N, 1, H, W) in 0..1; see `SwapFaces`."""
         face, features = (2 * level).clamp(0, 1), (2 * level - 1).clamp(0, 1)
         return _OUTSIDE + (1 - _OUTSIDE) * face + (self.config.features - 1) * features
+
+
+def _guided(faces: ImageU8) -> ImageU8:
+    """Return the network's inputs of faces (N, S, S, 5): (N, S, S, 3)."""
+    return np.stack([guided(np.ascontiguousarray(face[:, :, :3]), face[:, :, 4].copy()) for face in faces])
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:

@@ -14,14 +14,15 @@ KEPT = SIDE + 2 * round(MARGIN * SIDE)
 
 
 def faces(openings_px: list[int], eyes_px: int = 6) -> ImageU8:
-    """Return grey faces whose weight shows two eyes and a mouth that is open by so many pixels."""
-    made = np.full((len(openings_px), KEPT, KEPT, 4), 128, np.uint8)
+    """Return grey faces whose weight and lines show two eyes and a mouth that is open by so many pixels."""
+    made = np.full((len(openings_px), KEPT, KEPT, 5), 128, np.uint8)
     for face, opening_px in zip(made, openings_px, strict=True):
-        weight = np.full((KEPT, KEPT), 128, np.uint8)
+        weight, lines = np.full((KEPT, KEPT), 128, np.uint8), np.zeros((KEPT, KEPT), np.uint8)
         for x, y, axes_px in ((0.33, 0.35, (10, eyes_px)), (0.67, 0.35, (10, eyes_px)), (0.5, 0.68, (20, opening_px))):
             centre_xy = round((MARGIN + x) * SIDE), round((MARGIN + y) * SIDE)
             cv2.ellipse(weight, centre_xy, axes_px, 0, 0, 360, (255,), -1)
-        face[:, :, 3] = weight
+            cv2.ellipse(lines, centre_xy, axes_px, 0, 0, 360, (255,), 2)
+        face[:, :, 3], face[:, :, 4] = weight, lines
     return made
 
 
@@ -52,3 +53,14 @@ def test_mouths_become_wider_higher_and_bent() -> None:
     spread = {name: float(np.std(ratios) / np.mean(ratios)) for name, ratios in shapes.items()}
     assert spread["mouth"] > 0.15
     assert spread["eyes"] < 0.7 * spread["mouth"]
+
+
+def test_lines_are_where_the_unwarped_face_has_eyes_and_mouth() -> None:
+    own = faces([10] * 8)
+    batch = SwapBatches(faces=SwapFaces(own, own, SIDE, "", ("A", "B")), batch=10, webcam=0.0, seed=1, rank=0)[0]
+    for input_rgb, weight in zip(batch.input_rgb, batch.weight, strict=True):
+        features = np.asarray(weight > 192, np.uint8)
+        border = cv2.morphologyEx(features, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8)) > 0
+        lines = (input_rgb[:, :, 1] > 180) & (input_rgb[:, :, 0] < 90)
+        assert lines.sum() > 100
+        assert border[lines].mean() > 0.95
