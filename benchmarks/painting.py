@@ -118,6 +118,9 @@ def _bare_loop(
         cost = options.content * torch.nn.functional.mse_loss(found[CONTENT_LAYER], content)
         for name in STYLE_LAYERS:
             cost = cost + options.style * 0.2 * torch.nn.functional.mse_loss(gram(found[name]), grams[name])
+        if options.smooth:
+            slopes = [(picture.diff(dim=dim) * unit).square().mean() for dim in (2, 3)]
+            cost = cost + options.smooth * (slopes[0] + slopes[1]) / 255
         cost.backward()  # type: ignore[no-untyped-call]
         return float(cost.detach())
 

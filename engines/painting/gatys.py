@@ -184,7 +184,8 @@ def resized(picture: ImageU8, side: int) -> ImageU8:
 
 def _tensor(rgb: ImageU8) -> Tensor:
     """Return (1, 3, H, W) float32 in 0..255."""
-    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
+    planes = np.ascontiguousarray(rgb.transpose(2, 0, 1))  # L-BFGS needs a gradient that is one block of memory
+    return torch.from_numpy(planes)[None].float()
 
 
 def _picture(levels: Tensor) -> ImageU8:

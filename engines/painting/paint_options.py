@@ -28,9 +28,9 @@ class PaintOptions:
     iterations: Annotated[int, Option(help="Iterations; finer levels get a quarter each.", min=1, max=100_000)] = 300
     optimiser: Annotated[str, Option(help=f"{' or '.join(OPTIMISERS)}.")] = "lbfgs"
     content: Annotated[float, Option(help="Weight of the content (alpha).", min=0)] = 1.0
-    style: Annotated[float, Option(help="Weight of the style (beta).", min=0)] = 3.0
+    style: Annotated[float, Option(help="Weight of the style (beta).", min=0)] = 100.0
     layers: Annotated[str, Option(help="Weights of the five style layers.")] = "0.2,0.2,0.2,0.2,0.2"
-    smooth: Annotated[float, Option(help="Weight of the total variation.", min=0)] = 0.0
+    smooth: Annotated[float, Option(help="Weight of the total variation.", min=0)] = 0.1
     noise: Annotated[float, Option(help="Share of noise in the first picture.", min=0, max=1)] = 0.6
     strokes: Annotated[float, Option(help="Size of the style pictures, in sizes of the photo.", min=0.1, max=4)] = 1.0
     pooling: Annotated[str, Option(help=f"{' or '.join(POOLING)}.")] = "average"

@@ -14,6 +14,7 @@ from support.cli_parts import call
 from support.style_pictures import write_stripes
 from support.vgg_parts import keep_vgg
 
+from engines.painting import paint_options
 from engines.painting.gatys import Costs, paint
 from engines.painting.paint_options import PaintOptions
 from engines.painting.vgg_file import load_vgg
@@ -110,6 +111,24 @@ def test_the_photos_colours_are_kept(pictures: Path) -> None:
 def test_large_paintings_begin_coarse() -> None:
     assert PaintOptions(size=1920, iterations=100).levels == [(480, 100), (960, 25), (1920, 25)]
     assert PaintOptions(size=512).levels == [(512, 300)]
+
+
+@pytest.mark.parametrize("optimiser", ["lbfgs", "adam"])
+def test_each_size_of_a_large_painting_is_painted(
+    pictures: Path, optimiser: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paint_options, "_COARSEST_PX", 96)
+    style = cv2.imread(str(pictures / "style.png"))
+    assert style is not None
+    options = PaintOptions(size=128, iterations=8, optimiser=optimiser)
+    painting = paint(
+        np.ascontiguousarray(portrait_bgr()[::2, ::2, ::-1]),
+        [(np.asarray(style, np.uint8), 1.0)],
+        VggNetwork(load_vgg(), "conv5_1"),
+        options,
+    )
+    assert [len(costs) for costs in painting.costs] == [8, 2]
+    assert painting.best_rgb.shape == (128, 128, 3)
 
 
 @pytest.mark.parametrize(
