@@ -100,7 +100,8 @@ def _crop(region: AlignedRegion, style: Style) -> ImageU8 | None:
         if aligned is None:
             return None
         crop_bgr = aligned.crop(bgr)
-        return guided(to_usual(crop_bgr, face_colours(crop_bgr)), guide_lines(aligned, region.landmarks_xy))
+        lines = guide_lines(aligned, region.landmarks_xy, style.size_wh[1])
+        return guided(to_usual(crop_bgr, face_colours(crop_bgr)), lines)
     if style.region == "face":
         face = picture_region("face", region.landmarks_xy, style.size_wh, (bgr.shape[1], bgr.shape[0]))
         if face is None:

@@ -12,13 +12,13 @@ import numpy as np
 from calibration.sets.region_collector import media_in
 from calibration.training.train_style import eyes_and_mouths
 from engines.errors import OptionsError, SourceError
-from engines.regions.aligned_face import aligned_face, guide_lines, oval_mask
+from engines.regions.aligned_face import aligned_face, guide_lines, openings, oval_mask
 from engines.regions.face_colours import face_colours, to_usual
 from engines.training.data.paired_dataset import terms_of
 from engines.training.data.person_faces import MARGIN, SwapFaces
 from engines.training.data.picture_pairs import ImageU8, Skipped
 from live.picture_files.picture_reader import PICTURE_SUFFIXES, read_picture
-from live.pipeline.frame import Face, Frame
+from live.pipeline.frame import Face, Floats, Frame
 from live.recording.media_files import VIDEO_SUFFIXES
 from live.sources.video_source import film_frames
 from live.tracking.face_mesh import FaceMeshTracker
@@ -56,7 +56,7 @@ def swap_faces(
     skipped, total = Skipped(), len(files[0]) + len(files[1])
     found = []
     for place, option, own in ((one, "--from", files[0]), (other, "--to", files[1])):
-        faces, seen, step = list[ImageU8](), 0, 1
+        faces, seen, step = list[tuple[ImageU8, tuple[float, float]]](), 0, 1
         for file in own:
             before = seen
             try:
@@ -76,7 +76,8 @@ def swap_faces(
             got = f"{len(faces) or 'no'} faces were found, at least {_MIN_FACES} are needed"
             raise OptionsError(f"{option} {place}", got, "add pictures or a film, better some hundred faces")
         found.append(_thinned(faces, most or _MOST_FACES))
-    return SwapFaces(found[0], found[1], side_px, terms_of(one, other), persons), skipped
+    (ones, ones_open), (others, others_open) = found
+    return SwapFaces(ones, others, side_px, terms_of(one, other), persons, (ones_open, others_open)), skipped
 
 
 def _media(place: Path, option: str) -> list[Path]:
@@ -85,8 +86,11 @@ def _media(place: Path, option: str) -> list[Path]:
     return media_in([place], (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES), option, "pictures or films")
 
 
-def _faces_of(file: Path, side_px: int) -> Iterator[ImageU8]:
-    """Yield the aligned faces of a picture or a film. Raises OptionsError if it shows two faces at once."""
+def _faces_of(file: Path, side_px: int) -> Iterator[tuple[ImageU8, tuple[float, float]]]:
+    """Yield the aligned faces of a picture or a film, and how far eyes and mouth are open.
+
+    Raises OptionsError if it shows two faces at once.
+    """
     is_film = file.suffix.lower() in VIDEO_SUFFIXES
     with closing(FaceMeshTracker(max_faces=2, smooth=is_film, still=not is_film)) as tracker:
         for frame in _frames(file, is_film):
@@ -105,8 +109,8 @@ def _frames(file: Path, is_film: bool) -> Iterator[Frame]:
         yield from frames
 
 
-def _cut(frame: Frame, face: Face, side_px: int) -> ImageU8 | None:
-    """Return RGB, weight and lines of a face, (K, K, 5); see `SwapFaces`."""
+def _cut(frame: Frame, face: Face, side_px: int) -> tuple[ImageU8, tuple[float, float]] | None:
+    """Return RGB, weight and lines of a face, (K, K, 5), and its openings; see `SwapFaces`."""
     margin_px = round(MARGIN * side_px)
     region = aligned_face(face.landmarks_xy, (side_px, side_px), frame.size_wh)
     wide = aligned_face(face.landmarks_xy, (side_px, side_px), frame.size_wh, margin_px=margin_px)
@@ -118,10 +122,12 @@ def _cut(frame: Frame, face: Face, side_px: int) -> ImageU8 | None:
     inside = oval_mask(wide, face.landmarks_xy, eroded=0.0)
     features = eyes_and_mouths([own], rgb.shape[0])
     weight = inside.astype(np.float32) * (128 / 255) + features.astype(np.float32) * (127 / 255)
-    return np.dstack([rgb, np.rint(weight).astype(np.uint8), guide_lines(wide, face.landmarks_xy)])
+    whole = np.dstack([rgb, np.rint(weight).astype(np.uint8), guide_lines(wide, face.landmarks_xy, side_px)])
+    return whole, openings(region, face.landmarks_xy)
 
 
-def _thinned(faces: list[ImageU8], most: int) -> ImageU8:
-    """Return at most that many faces, evenly spaced."""
+def _thinned(faces: list[tuple[ImageU8, tuple[float, float]]], most: int) -> tuple[ImageU8, Floats]:
+    """Return at most that many faces, evenly spaced, and their openings."""
     chosen = np.linspace(0, len(faces) - 1, min(most, len(faces))).round().astype(int)
-    return np.stack([faces[index] for index in chosen])
+    pictures, opened = zip(*(faces[index] for index in chosen), strict=True)
+    return np.stack(pictures), np.array(opened, np.float32)

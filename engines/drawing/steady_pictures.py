@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 ImageU8 = NDArray[np.uint8]
 
 _TAU_S = 0.12  # small changes are smoothed with this time constant
-_LARGE = 36.0  # levels: a change of this size is shown at once
+_LARGE = 20.0  # levels: a change of this size is shown at once
 _THUMBNAIL_PX = 12
 _NOISE = 5  # levels of a thumbnail, each the mean of some hundred pixels
 _MAX_GAP_S = 0.2  # after a longer gap nothing is smoothed
@@ -48,12 +48,14 @@ class SteadyPictures:
     ) -> SteadyPictures:
         """Return the next pictures: small changes since these come slowly, large ones at once."""
         elapsed_s = at_s - self.at_s
-        pairs = list(zip(self.pictures, pictures, strict=True))
-        if not 0.0 < elapsed_s <= _MAX_GAP_S or any(old.shape != new.shape for old, new in pairs):
+        alike = [one.shape for one in self.pictures] == [one.shape for one in pictures]
+        if not 0.0 < elapsed_s <= _MAX_GAP_S or not alike:
             return SteadyPictures(pictures, centre_xy, at_s, thumbnail)
         moved = centre_xy[0] - self.centre_xy[0], centre_xy[1] - self.centre_xy[1]
         table = _weights(1.0 - math.exp(-elapsed_s / _TAU_S))
-        steadied = tuple(_mixed(_moved(old, moved), new, table) for old, new in pairs)
+        steadied = tuple(
+            _mixed(_moved(old, moved), new, table) for old, new in zip(self.pictures, pictures, strict=True)
+        )
         return SteadyPictures(steadied, centre_xy, at_s, thumbnail)
 
 
@@ -84,8 +86,10 @@ def _moved(picture: ImageU8, by: tuple[float, float]) -> ImageU8:
 
 
 def _mixed(old: ImageU8, new: ImageU8, table: ImageU8) -> ImageU8:
-    channels = cv2.split(cv2.absdiff(old, new))
+    change = cv2.absdiff(old, new)
+    channels = cv2.split(change)
     largest = functools.reduce(cv2.max, channels)  # one weight for all channels: colours of two surfaces do not mix
-    weight = cv2.merge([cv2.LUT(largest, table)] * len(channels))
-    part = cv2.multiply(new, weight, scale=1 / 255)
-    return np.asarray(cv2.add(part, cv2.multiply(old, cv2.bitwise_not(weight), scale=1 / 255)), np.uint8)
+    step = cv2.multiply(change, cv2.merge([cv2.LUT(largest, table)] * len(channels)), scale=1 / 255)
+    step = cv2.max(step, cv2.threshold(change, 1, 1, cv2.THRESH_BINARY)[1])  # else it rounds to 0 before it arrives
+    up, down = cv2.min(step, cv2.subtract(new, old)), cv2.min(step, cv2.subtract(old, new))
+    return np.asarray(cv2.subtract(cv2.add(old, up), down), np.uint8)

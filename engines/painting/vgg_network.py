@@ -55,7 +55,8 @@ class VggNetwork(nn.Module):
             x = self.pool(x)
         kept = []
         for name in names:
-            x = F.relu(F.conv2d(x, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"), padding=1))
+            x = F.conv2d(x, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"), padding=1)
+            x = F.relu(x, inplace=True)
             if name in wanted:
                 kept.append(x)
         return x, *kept
@@ -64,5 +65,5 @@ class VggNetwork(nn.Module):
 def gram(features: Tensor) -> Tensor:
     """Return the Gram matrices (N, C, C) of features (N, C, H, W), divided by the number of places."""
     count, channels, height, width = features.shape
-    flat = features.reshape(count, channels, height * width)
-    return torch.stack([one @ one.mT for one in flat]) / (height * width)  # quicker than a product of batches
+    flat = features.permute(0, 2, 3, 1).reshape(count, height * width, channels)  # no copy of channels-last features
+    return torch.stack([one.mT @ one for one in flat]) / (height * width)  # quicker than a product of batches

@@ -25,7 +25,7 @@ _LIDS = (  # upper and lower lid of each eye, closed outlines
     [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7],
     [263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249],
 )
-_IRISES, _IRIS_RADIUS = (468, 473), 0.014  # in parts of the crop's side
+_IRISES, _IRIS_RADIUS = (468, 473), 0.014  # in parts of the side
 _EYES_APART, _EYES_Y, _MOUTH_Y = 0.36, 0.37, 0.68  # places in the crop, in parts of its side
 _MOST_STRETCH = 1.5  # of one side against the other: eyes of a turned head come close to each other
 _MIN_EYES_PX = 6.0
@@ -135,19 +135,32 @@ def oval_mask(region: PictureRegion, landmarks_xy: Floats, eroded: float = _EROD
     return cv2.multiply(soft, _inside((width, height)), scale=1 / 255)  # type: ignore[return-value]
 
 
-def guide_lines(region: PictureRegion, landmarks_xy: Floats) -> ImageU8:
-    """Return lines at lids, irises and lips in the crop, (H, W) uint8 for `size_wh` (W, H): what the expression is."""
+def openings(region: PictureRegion, landmarks_xy: Floats) -> tuple[float, float]:
+    """Return how far eyes and mouth are open: the areas inside the lids and inside the inner lips, in pixels."""
+    xy = np.asarray(region.landmarks(landmarks_xy), np.float32)
+    return sum(cv2.contourArea(xy[lids]) for lids in _LIDS), cv2.contourArea(xy[INNER_LIPS])
+
+
+def guide_lines(region: PictureRegion, landmarks_xy: Floats, side_px: int) -> ImageU8:
+    """Return lines at lids, irises and lips in the crop: what the expression is.
+
+    Args:
+        side_px: Side of the network's picture, which the crop may surround with a margin.
+
+    Returns:
+        (H, W) uint8 for `size_wh` (W, H), anti-aliased.
+    """
     width, height = region.size_wh
     lines, xy = np.zeros((height, width), np.uint8), region.landmarks(landmarks_xy)
     if not np.isfinite(xy).all():
         return lines
     places = np.rint((xy - 0.5) * 16).clip(-(2**20), 2**20).astype(np.int32)
     outlines = [places[outline] for outline in (*_LIDS, OUTER_LIPS, INNER_LIPS)]
-    cv2.polylines(lines, outlines, True, (255,), max(1, round(height / 96)), cv2.LINE_AA, 4)
+    cv2.polylines(lines, outlines, True, (255,), max(1, round(side_px / 96)), cv2.LINE_AA, 4)
     eyes, irises = np.zeros_like(lines), np.zeros_like(lines)
     cv2.fillPoly(eyes, outlines[:2], (255,), cv2.LINE_AA, 4)
     for iris in _IRISES:
-        cv2.circle(irises, places[iris].tolist(), round(16 * _IRIS_RADIUS * height), (255,), -1, cv2.LINE_AA, 4)
+        cv2.circle(irises, places[iris].tolist(), round(16 * _IRIS_RADIUS * side_px), (255,), -1, cv2.LINE_AA, 4)
     return cv2.max(lines, cv2.min(eyes, irises))  # type: ignore[return-value]
 
 

@@ -25,7 +25,7 @@ def swap_faces(job: PaintJob) -> int:
             continue
         crop_bgr = region.crop(frame_bgr)
         colours.append(face_colours(crop_bgr, temporal, job.at_s))
-        inputs.append(guided(to_usual(crop_bgr, colours[-1]), guide_lines(region, face.landmarks_xy)))
+        inputs.append(guided(to_usual(crop_bgr, colours[-1]), guide_lines(region, face.landmarks_xy, size_wh[1])))
         name = f"mask {job.index} {number}"
         mask = region.uncrop(oval_mask(region, face.landmarks_xy), job.workspace, name)
         regions.append(replace(region, mask=np.asarray(mask, np.uint8)))

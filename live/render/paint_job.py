@@ -18,7 +18,7 @@ from engines.styles import Style
 from live.pipeline.frame import Face, Floats, ImageU8
 from live.render.look_loader import LoadedLayer
 
-PictureKey = tuple[str, int | None]  # style and its region, and id of the face; None for the whole frame
+PictureKey = tuple[str, int | None]  # layer with style and region, and id of the face; None for the whole frame
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class PaintJob:
 
     def key(self, face: Face | None) -> PictureKey:
         """Return under what the layer's last pictures of a face, or of the frame, are kept."""
-        return f"{self.style.name} on {self.style.region}", None if face is None else face.face_id
+        return f"layer {self.index}: {self.style.name} on {self.style.region}", None if face is None else face.face_id
 
     def steadied(
         self,

@@ -251,8 +251,7 @@ def _blend(job: PaintJob, places: list[tuple[PictureRegion, Face | None]], crops
         picture_bgr = as_picture(output)
         if job.style.sees_last_picture:
             job.last_bgr[job.key(face)] = picture_bgr
-        else:
-            (picture_bgr,) = job.steadied(region, face, (picture_bgr,))
+        (picture_bgr,) = job.steadied(region, face, (picture_bgr,))
         blend_picture(job.frame_bgr, region, picture_bgr, job.strength, job.workspace)
         job.stats.drawn.append(region)
     job.stats.composite_ms += (time.perf_counter() - generated_s) * 1e3

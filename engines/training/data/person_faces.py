@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.regions.aligned_face import guided
+from engines.regions.lips_region import Floats
 from engines.training.data.displacement import pixel_grid, smooth_field
 from engines.training.data.picture_pairs import ImageU8
 from engines.training.data.webcam import light_curve, relit, spoil
 
-_FEATURE = 192  # weights above are those of eyes and mouth; see `SwapFaces`
 MARGIN = 0.12  # of the kept crops on each side, in parts of the network's side
 _TURN_DEG, _ZOOM, _SHIFT = 8.0, 0.05, 0.03  # standard deviations, the last in parts of the side
 _WARP = 0.025  # standard deviation of the warp, in parts of the side
 _MOUTH, _MOUTH_RADIUS = (0.5, 0.68), 0.15  # x, y and radius in the crop, in parts of the side
 _STRETCH, _BEND = 0.15, 0.2  # standard deviations of the mouth's shape
+_LINE_GAIN = 1.4  # lines become paler by the interpolation; live they are drawn where they are
 _OPENINGS, _MOST_OFTEN = 8, 10.0  # steps between closed and open; of a face, in relation to equal chances
 
 
@@ -36,6 +37,7 @@ class SwapFaces:
         side_px: Side of the network's pictures.
         terms: Of use.
         persons: Names of both, as they were given with their consent.
+        openings: Of the faces of each, (N, 2) float32: how far eyes and mouth are open, in any unit.
     """
 
     one: ImageU8
@@ -43,6 +45,7 @@ class SwapFaces:
     side_px: int
     terms: str
     persons: tuple[str, str]
+    openings: tuple[Floats, Floats]
 
     def __len__(self) -> int:
         """Return the number of faces of both."""
@@ -56,13 +59,16 @@ class SwapFaces:
 
     def split(self, held_out: int) -> tuple[SwapFaces, SwapFaces]:
         """Return the faces to train on, and evenly spaced ones to look at: at most an eighth of each person's."""
-        parts = []
+        learned, held = [], []
         for faces in (self.one, self.other):
             count = max(1, min(held_out, len(faces) // 8))
-            chosen = np.linspace(0, len(faces) - 1, count + 2).round().astype(int)[1:-1]
-            parts.append((np.delete(faces, chosen, 0), faces[chosen]))
-        (one, one_held), (other, other_held) = parts
-        return replace(self, one=one, other=other), replace(self, one=one_held, other=other_held)
+            held.append(np.linspace(0, len(faces) - 1, count + 2).round().astype(int)[1:-1])
+            learned.append(np.delete(np.arange(len(faces)), held[-1]))
+        return self._of(*learned), self._of(*held)
+
+    def _of(self, one: NDArray[np.intp], other: NDArray[np.intp]) -> SwapFaces:
+        chosen = self.openings[0][one], self.openings[1][other]
+        return replace(self, one=self.one[one], other=self.other[other], openings=chosen)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +109,8 @@ class SwapBatches:
 
     @functools.cached_property
     def _chances(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return expression_chances(self.faces.one), expression_chances(self.faces.other)
+        one, other = self.faces.openings
+        return expression_chances(one), expression_chances(other)
 
     def _view(self, face: ImageU8, rng: np.random.Generator) -> tuple[ImageU8, ImageU8]:
         """Return the network's input (S, S, 3) and the unwarped face with its weight and lines (S, S, 5)."""
@@ -122,24 +129,25 @@ class SwapBatches:
             whole = np.ascontiguousarray(picture)
             views.append(cv2.remap(whole, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))  # type: ignore[call-overload]
         warped, after, others = (np.asarray(view, np.uint8) for view in views)
-        return guided(spoil(warped, rng, self.webcam), others[:, :, 1]), np.dstack((after, others))
+        lines = cv2.convertScaleAbs(others[:, :, 1], alpha=_LINE_GAIN)
+        return guided(spoil(warped, rng, self.webcam), np.asarray(lines, np.uint8)), np.dstack((after, others))
 
 
-def expression_chances(faces: ImageU8) -> NDArray[np.float64]:
+def expression_chances(openings: Floats) -> NDArray[np.float64]:
     """Return how often each face is trained on, (N,), of sum 1.
 
-    Most frames of a film show a closed mouth and open eyes. A third of the faces is chosen by equal chances, a third so
-    that all openings of the mouth are equally frequent, and a third by those of the eyes.
+    Most frames of a film show a closed mouth and open eyes. A third of the faces is chosen by equal chances, a third by
+    the eyes and a third by the mouth: each step of the opening is about equally frequent, but none of the faces is
+    chosen more than `_MOST_OFTEN` times as often as by equal chances.
 
     Args:
-        faces: (N, K, K, 5) uint8; see `SwapFaces`.
+        openings: (N, 2); see `SwapFaces`.
     """
-    half = faces.shape[1] // 2
-    equal = np.full(len(faces), 1 / len(faces))
+    equal = np.full(len(openings), 1 / len(openings))
     chances = [equal]
-    for part in (faces[:, half:], faces[:, :half]):
-        area = np.count_nonzero(part[:, :, :, 3] > _FEATURE, axis=(1, 2))
-        step = (area - area.min()) * _OPENINGS // (np.ptp(area) + 1)
+    for opening in openings.T:
+        low, high = np.percentile(opening, (1, 99))
+        step = np.clip((opening - low) / max(high - low, 1e-6) * _OPENINGS, 0, _OPENINGS - 1).astype(int)
         rarity = 1 / np.bincount(step)[step]
         chances.append(np.minimum(rarity / rarity.sum(), _MOST_OFTEN * equal))
     total = np.sum(chances, axis=0)
@@ -150,7 +158,7 @@ def random_faces(side_px: int) -> SwapFaces:
     """Return random pixels that stand for the faces of a training."""
     kept = side_px + 2 * round(MARGIN * side_px)
     one, other = np.random.default_rng(0).integers(0, 256, (2, 4, kept, kept, 5), np.uint8)
-    return SwapFaces(one, other, side_px, "", ("", ""))
+    return SwapFaces(one, other, side_px, "", ("", ""), (np.ones((4, 2), np.float32),) * 2)
 
 
 def inner(faces: ImageU8, side_px: int) -> ImageU8:

@@ -40,7 +40,7 @@ class FaceSwapConfig(TrainConfig):
     peak_lr: Annotated[float, Option("--lr", help="Peak learning rate.", min=0)] = 1e-3
     l1: Annotated[float, Option(help="Weight of the colour difference.", min=0)] = 1.0
     ssim: Annotated[float, Option(help="Weight of the structural difference.", min=0)] = 1.0
-    features: Annotated[float, Option(help="Weight of eyes and mouth; the face has 1.", min=0)] = 3.0
+    features: Annotated[float, Option(help="Weight of eyes and mouth; the face has 1.", min=0)] = 6.0
     webcam: Annotated[float, Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.3
     ema_decay: float = 0.995
     falling_from: float = 0.7

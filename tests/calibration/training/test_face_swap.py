@@ -12,16 +12,18 @@ import pytest
 import torch
 from PIL import Image
 from support.cli_parts import call
+from support.head_parts import portrait_face
 from support.swap_parts import NAMES, SMALL, consent, persons, swap_look, train
 
+from calibration.training import train_swap
 from engines.errors import LookError
 from engines.looks import Look
 from engines.looks_file import parse_look
-from engines.regions.aligned_face import aligned_face, oval_mask
+from engines.regions.aligned_face import aligned_face, guide_lines, openings, oval_mask
 from engines.runtime.openers import open_openvino
 from engines.runtime.selector import reference_engine
 from engines.style_lookup import load_style, own_folder
-from engines.training.data.person_faces import random_faces
+from engines.training.data.person_faces import inner, random_faces
 from engines.training.methods.face_swap import FaceSwap, FaceSwapConfig
 from engines.training.progress import Watch
 from engines.training.trainer import fit
@@ -30,8 +32,11 @@ from live.diagnostics.run_status import meter_text
 from live.options import ApplyOptions, LiveOptions
 from live.panel.panel_state import PanelState
 from live.picture_files.picture_reader import PictureFile
-from live.pipeline.frame import Frame
+from live.pipeline.frame import Floats, Frame, ImageU8
 from live.recording.film_apply import apply_to_film
+from live.render import face_swapping, paint_job
+from live.render.look_loader import LoadedLayer, LookLoader
+from live.render.painter import Painter
 from live.render.picture_renderer import PictureRenderer
 from live.session import Session
 from live.sinks.video_file import VideoFileSink
@@ -162,6 +167,52 @@ def test_eyes_and_mouth_come_to_the_same_places(folders: tuple[Path, Path]) -> N
             assert mask[48, 48] == 255 and not mask[[0, -1]].any() and not mask[:, [0, -1]].any()
     eyes, mouths = (np.stack([one[part].mean(0) for one in corners]) for part in (slice(0, 4), slice(4, 6)))
     assert np.abs(eyes[0] - eyes[1]).max() < 0.5 and abs(mouths[0] - mouths[1])[1] < 0.5, "pixels of 96"
+
+
+def test_live_and_training_draw_the_same_lines(
+    look: Look, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received = []
+
+    def infer(layer: LoadedLayer, crops_bgr: list[ImageU8]) -> Floats:
+        received.extend(crops_bgr)
+        return paint_job.infer(layer, crops_bgr)
+
+    monkeypatch.setattr(face_swapping, "infer", infer)
+    picture = np.asarray(cv2.imread(str(folders[0] / "4.png")), np.uint8)
+    with contextlib.closing(FaceMeshTracker(still=True)) as tracker:
+        (face,) = tracker.track(Frame(picture, 0, 0.0))
+    with contextlib.closing(LookLoader({"swap": look}, runtime="openvino", say=print)) as loader:
+        Painter().paint(picture.copy(), (face,), loader.load("swap"), 1.0, at_s=0.0)
+    side = received[0].shape[0]
+    cut = train_swap._cut(Frame(picture, 0, 0.0), face, side)
+    assert cut is not None
+    lines = inner(cut[0][None], side)[0, :, :, 4]
+    bare = np.int32(received[0][:, :, 1]) - np.int32(received[0][:, :, 2])  # green above red
+    assert lines.any() and np.corrcoef(lines.ravel(), bare.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("side", [96, 128, 192])
+def test_the_margin_of_training_does_not_change_the_lines(side: int) -> None:
+    picture, face = portrait_face()
+    frame = Frame(picture, 0, 0.0)
+    cut, region = train_swap._cut(frame, face, side), aligned_face(face.landmarks_xy, (side, side), frame.size_wh)
+    assert cut is not None and region is not None
+    assert (inner(cut[0][None], side)[0, :, :, 4] == guide_lines(region, face.landmarks_xy, side)).all()
+
+
+def test_openings_are_those_of_eyes_and_mouth() -> None:
+    _, face = portrait_face()
+    closed_xy = face.landmarks_xy.copy()
+    closed_xy[[246, 161, 160, 159, 158, 157, 173]] = closed_xy[[7, 163, 144, 145, 153, 154, 155]]
+    closed_xy[[466, 388, 387, 386, 385, 384, 398]] = closed_xy[[249, 390, 373, 374, 380, 381, 382]]
+    raised_xy = face.landmarks_xy.copy()
+    raised_xy[[70, 63, 105, 66, 107, 336, 296, 334, 293, 300]] -= (0, 6)  # brows
+    region = aligned_face(face.landmarks_xy, (96, 96), (456, 456))
+    assert region is not None
+    usual, closed, raised = (openings(region, xy) for xy in (face.landmarks_xy, closed_xy, raised_xy))
+    assert closed[0] < 0.05 * usual[0] and closed[1] == usual[1] > 0
+    assert raised == usual
 
 
 def _outside(inner: tuple[int, int, int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

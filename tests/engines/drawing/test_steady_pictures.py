@@ -63,3 +63,13 @@ def test_a_new_surface_is_shown_in_all_channels_at_once() -> None:
     clothes, hand = (np.full((8, 8, 3), colour, np.uint8) for colour in ((20, 130, 220), (120, 140, 190)))
     steady = SteadyPictures((clothes,), (0.5, 0.5), 0.0).followed_by((hand,), (0.5, 0.5), 1 / 30)
     assert np.abs(steady.pictures[0].astype(int) - hand).max() <= 1
+
+
+@pytest.mark.parametrize("fps", [15, 60, 120])
+def test_a_small_change_leaves_no_ghost(fps: int) -> None:
+    old, new = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 106, np.uint8)
+    new[:, 2:] = 95
+    steady = SteadyPictures((old,), (0.5, 0.5), 0.0)
+    for number in range(1, 2 * fps):
+        steady = steady.followed_by((new,), (0.5, 0.5), number / fps)
+    assert np.abs(steady.pictures[0].astype(int) - new).max() <= 1
