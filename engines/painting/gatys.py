@@ -21,6 +21,7 @@ CONTENT_LAYER = "conv4_2"
 _ADAM_LR = 2.0  # of levels 0..255
 _HISTORY = 10  # pairs of gradients that L-BFGS keeps
 _STEP_PX = 16  # VGG halves the picture four times
+_MARGIN_PX = 8  # around the picture while it is painted
 
 
 @dataclass(slots=True)
@@ -94,7 +95,7 @@ class _Level:
     def __init__(
         self, photo_rgb: ImageU8, styles: Sequence[tuple[ImageU8, float]], network: VggNetwork, options: PaintOptions
     ) -> None:
-        self.photo, self.network, self.options = _tensor(photo_rgb), network, options
+        self.photo, self.network, self.options = _tensor(_surrounded(photo_rgb)), network, options
         self.costs: list[Costs] = []
         self._best_cost, self._best = math.inf, self.photo
         wanted = [one for one, weight in zip(STYLE_LAYERS, options.layer_weights, strict=True) if weight]
@@ -119,8 +120,9 @@ class _Level:
             noise = torch.rand(self.photo.shape, generator=torch.Generator().manual_seed(self.options.seed)) * 255
             first = self.options.noise * noise + (1 - self.options.noise) * self.photo
         else:
-            enlarged = cv2.resize(coarser_rgb, (width, height), interpolation=cv2.INTER_CUBIC)
-            self._best = first = _tensor(np.asarray(enlarged, np.uint8))
+            inner_wh = width - 2 * _MARGIN_PX, height - 2 * _MARGIN_PX
+            enlarged = cv2.resize(coarser_rgb, inner_wh, interpolation=cv2.INTER_CUBIC)
+            self._best = first = _tensor(_surrounded(np.asarray(enlarged, np.uint8)))
         # The first step of L-BFGS has the L1 norm 1: in this unit it changes a colour by half a level on average.
         self._unit = 1.0 if self.options.optimiser == "adam" else 0.5 * first.numel()
         self._variable = (first / self._unit).requires_grad_(True)
@@ -188,9 +190,17 @@ def _tensor(rgb: ImageU8) -> Tensor:
     return torch.from_numpy(planes)[None].float()
 
 
+def _surrounded(rgb: ImageU8) -> ImageU8:
+    """Return a picture with a reflected margin: beyond its border the network sees zeros, which shows as a pattern."""
+    return np.asarray(cv2.copyMakeBorder(rgb, *(_MARGIN_PX,) * 4, cv2.BORDER_REFLECT_101), np.uint8)
+
+
 def _picture(levels: Tensor) -> ImageU8:
-    rounded = levels.detach().clamp(0, 255).round().to(torch.uint8)
-    return np.ascontiguousarray(rounded[0].permute(1, 2, 0).numpy())
+    """Return a painting without its margin."""
+    rounded = (
+        levels.detach().clamp(0, 255).round().to(torch.uint8)[0, :, _MARGIN_PX:-_MARGIN_PX, _MARGIN_PX:-_MARGIN_PX]
+    )
+    return np.ascontiguousarray(rounded.permute(1, 2, 0).numpy())
 
 
 def as_grey(rgb: ImageU8) -> ImageU8:
