@@ -41,20 +41,21 @@ def face_crop(
     )
     scale, side = abs(turn), side_px + 2 * margin_px
     if scale < 0.7:  # averaged first: a plain warp would alias
-        bgr, matrix = _reduced(bgr, landmarks_xy, scale, matrix)
+        bgr, matrix = _reduced(bgr, side, scale, matrix)
     crop = cv2.warpAffine(bgr, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(crop[:, :, ::-1], np.uint8)
 
 
 def _reduced(
-    bgr: NDArray[np.uint8], landmarks_xy: NDArray[np.float32], scale: float, matrix: NDArray[np.float64]
+    bgr: NDArray[np.uint8], side: int, scale: float, matrix: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Return the surroundings of the face at the size of the crop, and the matrix from there."""
+    """Return what the crop shows of the picture at the size of the crop, and the matrix from there."""
     height, width = bgr.shape[:2]
-    low, high = landmarks_xy.min(0), landmarks_xy.max(0)
-    reach = (high - low).max()
-    left, top = (max(0, int(edge)) for edge in np.clip(low - reach, 0, (width - 2, height - 2)))
-    right, bottom = (int(edge) for edge in np.clip(high + reach, (left + 2, top + 2), (width, height)))
+    corners = np.array([(0, 0, 1), (side, 0, 1), (0, side, 1), (side, side, 1)])
+    found_xy = corners @ cv2.invertAffineTransform(matrix).T
+    low, high = found_xy.min(0) - 2 / scale, found_xy.max(0) + 2 / scale
+    left, top = (int(edge) for edge in np.clip(low, 0, (width - 2, height - 2)))
+    right, bottom = (int(edge) for edge in np.clip(high, (left + 2, top + 2), (width, height)))
     part = bgr[top:bottom, left:right]
     small_wh = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
     small = cv2.resize(part, small_wh, interpolation=cv2.INTER_AREA)
