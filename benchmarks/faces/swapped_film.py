@@ -28,6 +28,7 @@ from engines.errors import OptionsError
 from engines.identity.network import IdentityNetwork, open_network
 from engines.looks import find_look
 from engines.looks_file import load_looks
+from engines.regions.eyes import IRIS_CENTRES
 from engines.regions.temporal_filter import TemporalFilter
 from engines.regions.upright import picture_region
 from live.picture_files.picture_reader import PICTURE_SUFFIXES, read_picture
@@ -40,7 +41,6 @@ from live.tracking.face_mesh import FaceMeshTracker
 
 _EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
 _MOUTH = (61, 39, 0, 269, 291, 405, 17, 181, 78, 13, 308, 14)
-_IRISES = (468, 473)
 _SIDE_PX, _MIDDLE = 256, slice(52, 204)  # of the region "face", of which the face fills two thirds
 _MOST_OTHERS, _SHEET_PX, _COLUMNS = 40, 160, 10
 
@@ -118,7 +118,7 @@ def measure(frames: list[Swapped], other: Floats, network: IdentityNetwork) -> d
 def _moved(one: Swapped) -> Floats:
     """Return how far the landmarks moved, (478, 2), in parts of the distance of the irises."""
     assert one.after_xy is not None
-    return (one.after_xy - one.before_xy) / np.float32(np.linalg.norm(np.subtract(*one.before_xy[list(_IRISES)])))
+    return (one.after_xy - one.before_xy) / np.float32(np.linalg.norm(np.subtract(*one.before_xy[IRIS_CENTRES])))
 
 
 def _distances(moved: Floats) -> dict[str, float]:

@@ -16,11 +16,11 @@ from calibration.sets.region_collector import names_of, photos_in
 from calibration.training.train_photos import stamp
 from calibration.training.train_request import TrainRequest
 from engines.errors import OptionsError, SourceError
+from engines.regions.eyes import IRIS_CENTRES
 from engines.training.checkpoints.checkpoint import prepare_folder
 from engines.training.data.aligned import load_region, region_names
 from engines.training.data.dataset_marker import folder_errors, refuse_foreign, write_marker
 from engines.training.data.picture_pairs import ImageU8, cropped_to
-from engines.training.data.unpaired_dataset import EYES
 from engines.untrusted_files import json_or_empty
 from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import Frame
@@ -128,5 +128,5 @@ def _mean_places(regions: Path) -> Points:
 
 def _places(landmarks_xy: NDArray[np.float32]) -> Points:
     """Return the middle of the eyes and of the mouth, (2, 2) pixels."""
-    places = np.stack([landmarks_xy[list(EYES)].mean(0), landmarks_xy[list(_LIPS)].mean(0)])
+    places = np.stack([landmarks_xy[IRIS_CENTRES].mean(0), landmarks_xy[list(_LIPS)].mean(0)])
     return np.asarray(places, np.float64)

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from engines.drawing.smooth_step import smooth_step
 from engines.drawing.strokes import Points, curve
+from engines.regions.eyes import LOWER_LIDS, UPPER_LIDS
 from engines.regions.temporal_filter import TemporalFilter
 
 Floats = NDArray[np.float32]
 
-# MediaPipe face mesh, the person's right side first. Lids and creases run from the outer to the inner corner.
+# MediaPipe face mesh, the person's right side first. Creases run from the outer to the inner corner.
 # fmt: off
-UPPER_LIDS = ([33, 246, 161, 160, 159, 158, 157, 173, 133], [263, 466, 388, 387, 386, 385, 384, 398, 362])
-LOWER_LIDS = ([33, 7, 163, 144, 145, 153, 154, 155, 133], [263, 249, 390, 373, 374, 380, 381, 382, 362])
 CREASES = ([247, 30, 29, 27, 28, 56, 190], [467, 260, 259, 257, 258, 286, 414])
 IRISES = ([468, 469, 470, 471, 472], [473, 474, 475, 476, 477])  # centre first
 UPPER_LIP = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]  # its lower edge, and the upper edge of the lower lip

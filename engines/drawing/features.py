@@ -12,17 +12,16 @@ from engines.drawing.face_measures import (
     BROWS,
     CREASES,
     IRISES,
-    LOWER_LIDS,
     LOWER_LIP,
     MOUTH_CORNERS,
     NOSTRILS,
-    UPPER_LIDS,
     UPPER_LIP,
     FaceMeasures,
 )
 from engines.drawing.medium import Medium, gains
 from engines.drawing.smooth_step import smooth_step
 from engines.drawing.strokes import Points, curve, disc, fill, strokes
+from engines.regions.eyes import LOWER_LIDS, UPPER_LIDS
 from engines.regions.workspace import Workspace
 
 ImageU8 = NDArray[np.uint8]

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.drawing.face_measures import LOWER_LIDS, UPPER_LIDS
 from engines.drawing.strokes import Points
+from engines.regions.eyes import LOWER_LIDS, UPPER_LIDS
 
 _GRID_PX = 4  # displacements are computed on a grid
 _CHIN, _MOUTH, _JAW = 152, 13, (172, 397)

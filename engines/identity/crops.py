@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-IRISES = (468, 473)  # landmarks of the face mesh, the left one in the picture first
+from engines.regions.eyes import IRIS_CENTRES
+
 Eyes = tuple[tuple[float, float], tuple[float, float]]
 USUAL_SIDE_PX = 112
 USUAL_EYES_XY: Eyes = ((38.0, 52.0), (74.0, 52.0))
@@ -32,7 +33,7 @@ def face_crop(
     Returns:
         (side_px + 2 margin_px, side_px + 2 margin_px, 3) RGB.
     """
-    (x, y), (to_x, to_y) = landmarks_xy[list(IRISES)].astype(np.float64)
+    (x, y), (to_x, to_y) = landmarks_xy[IRIS_CENTRES].astype(np.float64)
     (left, top), (right, _) = eyes_xy
     turn = (right - left) / (complex(to_x - x, to_y - y) or 1e-6)
     offset = complex(left, top) - turn * complex(x, y)

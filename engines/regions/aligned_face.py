@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.regions.eyes import IRIS_CENTRES, LOWER_LIDS, UPPER_LIDS
 from engines.regions.lips_region import INNER_LIPS, OUTER_LIPS, Floats, ImageU8
 from engines.regions.upright import FACE_OVAL, PictureRegion, in_frame
 from engines.regions.workspace import Workspace
@@ -21,11 +22,8 @@ from engines.regions.workspace import Workspace
 REGION = "aligned"
 # MediaPipe face mesh: corners of both eyes, the right one of the person first, and of the mouth.
 _EYES, _MOUTH = ((33, 133), (362, 263)), (61, 291)
-_LIDS = (  # upper and lower lid of each eye, closed outlines
-    [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7],
-    [263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249],
-)
-_IRISES, _IRIS_RADIUS = (468, 473), 0.014  # in parts of the side
+_LIDS = [[*upper, *lower[-2:0:-1]] for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True)]  # closed outlines
+_IRIS_RADIUS = 0.014  # in parts of the side
 _EYES_APART, _EYES_Y, _MOUTH_Y = 0.36, 0.37, 0.68  # places in the crop, in parts of its side
 _MOST_STRETCH = 1.5  # of one side against the other: eyes of a turned head come close to each other
 _MIN_EYES_PX = 6.0
@@ -159,7 +157,7 @@ def guide_lines(region: PictureRegion, landmarks_xy: Floats, side_px: int) -> Im
     cv2.polylines(lines, outlines, True, (255,), max(1, round(side_px / 96)), cv2.LINE_AA, 4)
     eyes, irises = np.zeros_like(lines), np.zeros_like(lines)
     cv2.fillPoly(eyes, outlines[:2], (255,), cv2.LINE_AA, 4)
-    for iris in _IRISES:
+    for iris in IRIS_CENTRES:
         cv2.circle(irises, places[iris].tolist(), round(16 * _IRIS_RADIUS * side_px), (255,), -1, cv2.LINE_AA, 4)
     return cv2.max(lines, cv2.min(eyes, irises))  # type: ignore[return-value]
 

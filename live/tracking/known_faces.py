@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from engines.errors import OptionsError
-from engines.identity.crops import IRISES, face_crop
+from engines.identity.crops import face_crop
 from engines.identity.decision import distance_to
 from engines.identity.network import Embeddings, IdentityNetwork
 from engines.identity.people import MOST_EMBEDDINGS
+from engines.regions.eyes import IRIS_CENTRES
 from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import Face, Floats, Frame, ImageU8
 from live.sources.base import FrameSource
@@ -55,14 +56,14 @@ def one_face(photo: Path) -> tuple[ImageU8, Floats]:
 
 def turn_of(landmarks_xy: Floats) -> float:
     """Return how far the nose is from the middle of the eyes, in distances of the eyes: 0 from the front."""
-    left, right = landmarks_xy[list(IRISES)]
+    left, right = landmarks_xy[IRIS_CENTRES]
     apart = right - left
     return float((landmarks_xy[_NOSE] - (left + right) / 2) @ apart / max(float(apart @ apart), 1e-6))
 
 
 def flaw(bgr: ImageU8, landmarks_xy: Floats) -> str:
     """Return why a face is not good enough to enroll; "" if it is."""
-    left, right = landmarks_xy[list(IRISES)]
+    left, right = landmarks_xy[IRIS_CENTRES]
     apart = float(np.hypot(*(right - left)))
     if apart < _MIN_EYES_PX:
         return f"the face is too small (eyes {apart:.0f} pixels apart, {_MIN_EYES_PX} are needed)"

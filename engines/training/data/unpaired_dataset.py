@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.regions.eyes import IRIS_CENTRES
 from engines.training.data.aligned import load_region
 from engines.training.data.picture_pairs import ImageU8, cropped_to, read_rgb
 
 _MAX_ZOOM = 1.1
-EYES = (468, 473)  # the irises of the face mesh: the left one in the picture first
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def open_unpaired(regions: Path, drawings: Path, side_px: int, terms: str) -> Un
     for path in photo_files:
         region = load_region(regions, path.stem)
         photos.append(cropped_to(region.rgb, (side_px, side_px)))
-        eyes.append(region.landmarks_xy[list(EYES)] * (side_px / region.rgb.shape[0]))
+        eyes.append(region.landmarks_xy[IRIS_CENTRES] * (side_px / region.rgb.shape[0]))
     drawn = [cropped_to(read_rgb(path), (side_px, side_px)) for path in drawing_files]
     return UnpairedDataset(
         tuple(path.stem.rpartition(".")[0] for path in photo_files), tuple(path.stem for path in drawing_files),

@@ -11,12 +11,13 @@ from support.drawn_portrait import around, drawn_portrait, lab
 from support.portrait_region import portrait_parts, portrait_region
 
 from engines.drawing.drawing import DrawnFace, draw, persons_with_faces
-from engines.drawing.face_measures import IRISES, LOWER_LIDS, UPPER_LIDS, measure_face
+from engines.drawing.face_measures import IRISES, measure_face
 from engines.drawing.ink_parts import shade_and_ink
 from engines.drawing.lens import face_lenses
 from engines.drawing.medium import MEDIA
 from engines.drawing.plane_set import Planes, planes_of
 from engines.drawing.strokes import fill, stroke
+from engines.regions.eyes import LOWER_LIDS, UPPER_LIDS
 from engines.regions.upright import FACE_OVAL
 
 

@@ -10,9 +10,10 @@ import pytest
 from support.drawn_portrait import around, drawn_portrait, drawn_rgb, lab, taught
 from support.portrait_region import portrait_region
 
-from engines.drawing.face_measures import IRISES, LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP, measure_face
+from engines.drawing.face_measures import IRISES, LOWER_LIP, UPPER_LIP, measure_face
 from engines.drawing.features import draw_features
 from engines.drawing.medium import MEDIA
+from engines.regions.eyes import LOWER_LIDS, UPPER_LIDS
 
 
 def test_eyes_have_a_pupil_and_a_catchlight() -> None:
