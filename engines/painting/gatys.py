@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engines.painting.paint_options import STYLE_LAYERS, PaintOptions
-from engines.painting.vgg_network import VggNetwork, gram
+from engines.painting.vgg_network import VggNetwork
 
 ImageU8 = NDArray[np.uint8]
 CONTENT_LAYER = "conv4_2"
@@ -99,7 +99,7 @@ class _Level:
         self.costs: list[Costs] = []
         self._best_cost, self._best = math.inf, self.photo
         wanted = [one for one, weight in zip(STYLE_LAYERS, options.layer_weights, strict=True) if weight]
-        self._wanted = (CONTENT_LAYER, *wanted)
+        self._styled = tuple(wanted)
         self._weights = dict(zip(STYLE_LAYERS, options.layer_weights, strict=True))
         side = max(self.photo.shape[2:])
         with torch.inference_mode():
@@ -107,9 +107,9 @@ class _Level:
             whole = sum(weight for _, weight in styles)
             self._grams: dict[str, Tensor] = {}
             for picture, weight in styles:
-                found = network(_tensor(resized(picture, round(options.strokes * side))) / 255, wanted)
+                found = network(_tensor(resized(picture, round(options.strokes * side))) / 255, (), wanted)
                 for name in wanted:
-                    part = gram(found[name]) * (weight / whole)
+                    part = found[name] * (weight / whole)
                     self._grams[name] = self._grams[name] + part if name in self._grams else part
         self._content, self._grams = self._content.clone(), {name: one.clone() for name, one in self._grams.items()}
 
@@ -159,9 +159,9 @@ class _Level:
 
     def _cost(self, picture: Tensor) -> tuple[Tensor, Costs]:
         options = self.options
-        found = self.network(picture / 255, self._wanted)
+        found = self.network(picture / 255, (CONTENT_LAYER,), self._styled)
         content = options.content * (found[CONTENT_LAYER] - self._content).square().mean()
-        parts = [self._weights[name] * (gram(found[name]) - one).square().mean() for name, one in self._grams.items()]
+        parts = [self._weights[name] * (found[name] - one).square().mean() for name, one in self._grams.items()]
         style = options.style * torch.stack(parts).sum()
         total = content + style
         if options.smooth:

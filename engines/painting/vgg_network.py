@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 
 import torch
@@ -12,7 +12,9 @@ from torch.utils.checkpoint import checkpoint
 
 from engines.painting.vgg_file import VggWeights
 
-_SAVING_ABOVE = 600_000  # pixels
+_LARGE = 600_000  # pixels
+_STRIP = 300_000  # pixels
+_Answer = tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]  # output, activations, Gram matrices
 
 
 class VggNetwork(nn.Module):
@@ -34,32 +36,63 @@ class VggNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(weights.mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(weights.std).view(3, 1, 1))
 
-    def forward(self, rgb: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
-        """Return the activations after ReLU, (N, C, H, W), of some layers for RGB (N, 3, H, W) in 0..1.
+    def forward(self, rgb: Tensor, wanted: Collection[str], grams: Collection[str] = ()) -> dict[str, Tensor]:
+        """Return activations after ReLU by the names of their layers.
 
-        Of large pictures the first two blocks are computed again for the gradient, which halves the memory.
+        Args:
+            rgb: (N, 3, H, W) in 0..1.
+            wanted: Layers whose activations (N, C, h, w) are returned.
+            grams: Layers whose Gram matrices (N, C, C) are returned instead, which needs less memory.
+
+        The first two blocks of large pictures run in strips of rows. For the gradient each strip is computed again, so
+        that the activations of only one are in memory at a time.
         """
         x = ((rgb - self.get_buffer("mean")) / self.get_buffer("std")).contiguous(memory_format=torch.channels_last)
         found: dict[str, Tensor] = {}
-        saving = rgb.requires_grad and rgb.shape[0] * rgb.shape[2] * rgb.shape[3] > _SAVING_ABOVE
+        large = rgb.shape[0] * rgb.shape[2] * rgb.shape[3] > _LARGE
         blocks = sorted({name[4] for name in self.names})
         for block in blocks:
             names = [name for name in self.names if name[4] == block]
-            run = partial(self._block, names, set(wanted))
-            x, *kept = checkpoint(run, x, use_reentrant=False) if saving and block in "12" else run(x)
-            found |= dict(zip([name for name in names if name in wanted], kept, strict=True))
+            run = partial(self._block, names, block == blocks[-1], frozenset(wanted), frozenset(grams))
+            x, *some = _in_strips(run, len(names), x) if large and block in "12" else run(x, slice(None))
+            found |= some[0] | some[1]
         return found
 
-    def _block(self, names: list[str], wanted: set[str], x: Tensor) -> tuple[Tensor, ...]:
-        if names[0] != "conv1_1":
-            x = self.pool(x)
-        kept = []
+    def _block(
+        self, names: list[str], last: bool, wanted: Collection[str], grams: Collection[str], x: Tensor, own: slice
+    ) -> _Answer:
+        """Return the pooled output of a block, or of the last block its output, and activations and Gram matrices.
+
+        Of a strip only its `own` rows are returned and count in Gram matrices; the others are those of its neighbours.
+        """
+        kept, products = {}, {}
         for name in names:
             x = F.conv2d(x, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"), padding=1)
             x = F.relu(x, inplace=True)
             if name in wanted:
-                kept.append(x)
-        return x, *kept
+                kept[name] = x[:, :, own]
+            if name in grams:
+                products[name] = gram(x[:, :, own])
+        x = x[:, :, own]
+        return x if last else self.pool(x), kept, products
+
+
+def _in_strips(run: Callable[[Tensor, slice], _Answer], reach: int, x: Tensor) -> _Answer:
+    """Run a block on strips of rows, each with as many rows of its neighbours as the block has layers."""
+    height, width = x.shape[2:]
+    rows = max(2, _STRIP // (x.shape[0] * width) // 2 * 2)
+    shares, answers = [], []
+    for top in range(0, height, rows):
+        end, first = min(top + rows, height), max(0, top - reach)
+        shares.append((end - top) / height)
+        strip, own = x[:, :, first : end + reach], slice(top - first, end - first)
+        answers.append(checkpoint(run, strip, own, use_reentrant=False))
+    outputs, kept, products = zip(*answers, strict=True)
+    return (
+        torch.cat(outputs, 2),
+        {name: torch.cat([one[name] for one in kept], 2) for name in kept[0]},
+        {name: sum(share * one[name] for share, one in zip(shares, products, strict=True)) for name in products[0]},
+    )
 
 
 def gram(features: Tensor) -> Tensor:

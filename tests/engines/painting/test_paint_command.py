@@ -10,11 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from support.cli_parts import call
 from support.style_pictures import write_stripes
 from support.vgg_parts import keep_vgg
 
-from engines.painting import paint_options
+from engines.painting import paint_options, vgg_network
 from engines.painting.gatys import Costs, paint
 from engines.painting.paint_options import PaintOptions
 from engines.painting.vgg_file import load_vgg
@@ -55,6 +56,23 @@ def test_costs_fall_with_both_optimisers(pictures: Path, optimiser: str) -> None
     options = PaintOptions(size=64, iterations=14, optimiser=optimiser)
     costs = paint(portrait_bgr()[::4, ::4, ::-1].copy(), [(style, 1.0)], network, options).costs[0]  # type: ignore[list-item]
     assert len(costs) == 14 and min(one.total for one in costs) < 0.9 * costs[0].total
+
+
+def test_strips_of_large_pictures_do_not_show(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, layers = VggNetwork(load_vgg(), "conv5_1"), ("conv1_1", "conv2_1", "conv5_1")
+    torch.manual_seed(0)
+    found, slopes = [], []
+    for large in (10**9, 100):
+        monkeypatch.setattr(vgg_network, "_LARGE", large)
+        monkeypatch.setattr(vgg_network, "_STRIP", 48 * 22)
+        rgb = torch.from_numpy(portrait_bgr()[:80, 100:148].transpose(2, 0, 1)[None] / np.float32(255)).requires_grad_()
+        answers = network(rgb, ("conv1_2", "conv4_2"), layers)
+        torch.autograd.backward(torch.stack([one.square().mean() for one in answers.values()]).sum())
+        found.append(answers)
+        slopes.append(rgb.grad)
+    assert found[0].keys() == found[1].keys() and len(found[0]) == 5
+    for one, other in [*((found[0][name], found[1][name]) for name in found[0]), slopes]:
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5 * float(one.detach().abs().max()))
 
 
 def test_an_interruption_keeps_the_best_so_far(pictures: Path) -> None:
