@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engines.generators.edge_filter import flattened
 from engines.generators.layers import Attention, ResidualBlock, SteeredBlock, conv, doubled, layer_instance_norm, normed
 from engines.generators.spec import Argument, GeneratorSpec
 
@@ -15,7 +16,12 @@ SPEC = GeneratorSpec(
     name="photo2cartoon",
     network="Photo2Cartoon",
     paper="Minivision 2020, github.com/minivision-ai/photo2cartoon",
-    arguments={"channels": Argument(32, 4, 256), "blocks": Argument(4, 1, 64), "depth": Argument(4, 2, 8)},
+    arguments={
+        "channels": Argument(32, 4, 256),
+        "blocks": Argument(4, 1, 64),
+        "depth": Argument(4, 2, 8),
+        "contrast": Argument(0.0, 0.0, 255.0),
+    },
     value_range=(-1, 1),
     step_px="depth",
     method="photo2cartoon",
@@ -123,10 +129,13 @@ class Photo2Cartoon(nn.Module):
         channels: Channels of the first layer (32 in the program).
         blocks: Residual blocks in the encoder, and as many in the decoder.
         depth: How many times an hourglass halves the resolution.
+        contrast: Difference of colours that counts as an edge for a filter that makes areas even, levels of 0..255;
+            0, as in the program, for no filter.
     """
 
-    def __init__(self, channels: int = 32, blocks: int = 4, depth: int = 4) -> None:
+    def __init__(self, channels: int = 32, blocks: int = 4, depth: int = 4, contrast: float = 0.0) -> None:
         super().__init__()
+        self.contrast = contrast / 127.5
         c, deep = channels, 4 * channels
         self.first = nn.Sequential(normed(conv(3, c, 7)), _Stage(c, depth), _Stage(c, depth))
         self.down = nn.Sequential(normed(conv(c, 2 * c, 3, 2)), normed(conv(2 * c, deep, 3, 2)))
@@ -154,4 +163,6 @@ class Photo2Cartoon(nn.Module):
         for decode in self.decode:
             x = decode(x, contents.pop(), style)  #    N, 4C, H/4, W/4
         picture: Tensor = self.finish(self.enlarge(x)).tanh()  # N, 3, H, W
+        if self.contrast:
+            picture = flattened(picture, self.contrast)
         return picture if logits is None else (picture, logits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -71,6 +71,14 @@ class UnpairedConfig(GanConfig):
 ConfigT = TypeVar("ConfigT", bound=UnpairedConfig)
 
 
+def generator_configs(config: ConfigT) -> dict[str, ConfigT]:
+    """Return the config of each generator: photos have texture, and are not made even as drawings may be."""
+    arguments = dict(config.generator_args)
+    if "contrast" in generator_spec(config.generator).arguments:
+        arguments["contrast"] = 0.0
+    return {"generator": config, "back": replace(config, generator_args=arguments)}
+
+
 class UnpairedMethod(TrainingMethod[ConfigT]):
     """Photos to drawings and back: "generator" draws, "back" makes photos of drawings."""
 
@@ -98,7 +106,7 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
         """Return both generators, the discriminators, and the pools of earlier pictures."""
         config = self.config
         pools = {f"pool of {kind}s": ImagePool(config.pool, config.side_px) for kind in ("drawing", "photo")}
-        generators = {name: self.prepared(build_generator(config)) for name in ("generator", "back")}
+        generators = {name: self.prepared(build_generator(one)) for name, one in generator_configs(config).items()}
         return {**generators, **{name: self.prepared(net) for name, net in self.critics().items()}, **pools}
 
     def prepared(self, net: nn.Module) -> nn.Module:
@@ -231,7 +239,7 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
     def _untrained(self) -> list[nn.Module]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            nets = [self.prepared(build_generator(self.config)) for _ in self.averaged]
+            nets = [self.prepared(build_generator(one)) for one in generator_configs(self.config).values()]
         return [net.to(self.parts.fabric.device).eval() for net in nets]
 
     def _pictures(self, nets: Sequence[nn.Module]) -> tuple[list[ImageU8], list[ImageU8]]:

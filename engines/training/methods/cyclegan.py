@@ -37,7 +37,7 @@ class CycleGan(UnpairedMethod[CycleGanConfig]):
         # A generator that starts as the identity: in the time of a CPU the paper's only learns to copy the photo.
         "tiny": {
             "side_px": 96, "steps": 40_000, "batch": 1, "check_every": 1_000, "critic_channels": 32, "peak_lr": 4e-4,
-            "generator": "toon_net", "gan": "vanilla", "r1": 0.5, "cycle": 1.5, "cycle_noise": 0.15, "same": 1.0,
+            "generator": "flat_net", "gan": "vanilla", "r1": 0.5, "cycle": 1.5, "cycle_noise": 0.15, "same": 1.0,
         },
         "light": {"side_px": 128, "steps": 100_000, "generator_args": {"channels": 64, "blocks": 6}},
         "paper": {"side_px": 256, "steps": 200_000, "generator_args": {"channels": 64, "blocks": 9}},
