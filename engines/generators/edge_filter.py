@@ -7,9 +7,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _STEPS_PX = (1, 2)  # one pass each
+_DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # the other four neighbours are opposite ones, with the same weights
 
 
-def flattened(pictures: Tensor, contrast: float) -> Tensor:
+def flattened(pictures: Tensor, edge: float) -> Tensor:
     """Average each pixel with those of its neighbours that have nearly its colour; edges stay sharp.
 
     A convolution cannot return exactly one tone over a whole area: a faint trace of the photo's texture remains, by
@@ -18,19 +19,32 @@ def flattened(pictures: Tensor, contrast: float) -> Tensor:
 
     Args:
         pictures: (N, 3, H, W).
-        contrast: Difference of colours that counts as an edge (sigma), on the scale of the pictures.
+        edge: Difference of colours that counts as an edge (sigma), on the scale of the pictures.
     """
-    height, width = pictures.shape[2:]
     for step_px in _STEPS_PX:
-        padded = F.pad(pictures, [step_px] * 4, mode="replicate")
-        total, whole = pictures, torch.ones_like(pictures[:, :1])
-        for top in range(0, 3 * step_px, step_px):
-            for left in range(0, 3 * step_px, step_px):
-                if top == left == step_px:
-                    continue
-                one = padded[:, :, top : top + height, left : left + width]  # N, 3, H, W
-                squares = (one - pictures).square().sum(1, keepdim=True)  #    N, 1, H, W
-                weight = torch.exp(squares / (-2 * contrast**2))
-                total, whole = total + weight * one, whole + weight
-        pictures = total / whole
+        pictures = _averaged(pictures, step_px, edge)
     return pictures
+
+
+def _averaged(pictures: Tensor, step: int, edge: float) -> Tensor:
+    """Average with the eight neighbours at a distance of `step` pixels."""
+    height, width = pictures.shape[2:]
+    padded = F.pad(pictures, [step] * 4, mode="replicate")  # N, 3, H + 2 step, W + 2 step
+    total, whole = pictures, torch.ones_like(pictures[:, :1])
+    for down, right in _DIRECTIONS:
+        down, right = down * step, right * step
+        left = max(0, -right)
+        rows, columns = height + down, width + abs(right)
+        one = _cut(padded, step - down, step - max(0, right), rows, columns)
+        other = _cut(padded, step, step - left, rows, columns)
+        weights = torch.exp(-0.5 * ((other - one) / edge).square().sum(1, keepdim=True))  # of each pair of pixels
+        for pixels, weight in (
+            (_cut(padded, step + down, step + right, height, width), _cut(weights, down, max(0, right), height, width)),
+            (_cut(padded, step - down, step - right, height, width), _cut(weights, 0, left, height, width)),
+        ):
+            total, whole = total + weight * pixels, whole + weight
+    return total / whole  # N, 3, H, W
+
+
+def _cut(planes: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+    return planes[:, :, top : top + height, left : left + width]

@@ -16,7 +16,7 @@ SPEC = GeneratorSpec(
         "channels": Argument(16, 4, 256),
         "deep": Argument(48, 4, 256),
         "blocks": Argument(3, 1, 64),
-        "contrast": Argument(14.0, 0.0, 255.0),
+        "edge_levels": Argument(14.0, 0.0, 255.0),
     },
     step_px=8,
     method="cyclegan",
@@ -31,14 +31,14 @@ class FlatNet(ToonNet):
         channels: As for ToonNet.
         deep: As for ToonNet.
         blocks: As for ToonNet.
-        contrast: Difference of colours that counts as an edge, levels of 0..255; 0 for no filter.
+        edge_levels: Difference of colours that counts as an edge, levels of 0..255; 0 for no filter.
     """
 
-    def __init__(self, channels: int = 16, deep: int = 48, blocks: int = 3, contrast: float = 14.0) -> None:
+    def __init__(self, channels: int = 16, deep: int = 48, blocks: int = 3, edge_levels: float = 14.0) -> None:
         super().__init__(channels, deep, blocks)
-        self.contrast = contrast / 255
+        self.edge = edge_levels / 255
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return the picture in 0..1 (not clipped in training) of RGB (N, 3, H, W) in 0..1."""
         picture = super().forward(rgb)  # N, 3, H, W
-        return flattened(picture, self.contrast) if self.contrast else picture
+        return flattened(picture, self.edge) if self.edge else picture

@@ -20,7 +20,7 @@ SPEC = GeneratorSpec(
         "channels": Argument(32, 4, 256),
         "blocks": Argument(4, 1, 64),
         "depth": Argument(4, 2, 8),
-        "contrast": Argument(0.0, 0.0, 255.0),
+        "edge_levels": Argument(0.0, 0.0, 255.0),
     },
     value_range=(-1, 1),
     step_px="depth",
@@ -129,13 +129,13 @@ class Photo2Cartoon(nn.Module):
         channels: Channels of the first layer (32 in the program).
         blocks: Residual blocks in the encoder, and as many in the decoder.
         depth: How many times an hourglass halves the resolution.
-        contrast: Difference of colours that counts as an edge for a filter that makes areas even, levels of 0..255;
+        edge_levels: Difference of colours that counts as an edge for a filter that makes areas even, levels of 0..255;
             0, as in the program, for no filter.
     """
 
-    def __init__(self, channels: int = 32, blocks: int = 4, depth: int = 4, contrast: float = 0.0) -> None:
+    def __init__(self, channels: int = 32, blocks: int = 4, depth: int = 4, edge_levels: float = 0.0) -> None:
         super().__init__()
-        self.contrast = contrast / 127.5
+        self.edge = edge_levels / 127.5
         c, deep = channels, 4 * channels
         self.first = nn.Sequential(normed(conv(3, c, 7)), _Stage(c, depth), _Stage(c, depth))
         self.down = nn.Sequential(normed(conv(c, 2 * c, 3, 2)), normed(conv(2 * c, deep, 3, 2)))
@@ -163,6 +163,6 @@ class Photo2Cartoon(nn.Module):
         for decode in self.decode:
             x = decode(x, contents.pop(), style)  #    N, 4C, H/4, W/4
         picture: Tensor = self.finish(self.enlarge(x)).tanh()  # N, 3, H, W
-        if self.contrast:
-            picture = flattened(picture, self.contrast)
+        if self.edge:
+            picture = flattened(picture, self.edge)
         return picture if logits is None else (picture, logits)

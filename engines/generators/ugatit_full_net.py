@@ -12,7 +12,12 @@ SPEC = GeneratorSpec(
     name="ugatit",
     network="UGatIt",
     paper="Kim et al. 2020, arXiv:1907.10830",
-    arguments={"channels": Argument(64, 4, 256), "blocks": Argument(4, 1, 64), "side_px": Argument(256, 16, 1024)},
+    arguments={
+        "channels": Argument(64, 4, 256),
+        "blocks": Argument(4, 1, 64),
+        "side_px": Argument(256, 16, 1024),
+        "edge_levels": Argument(0.0, 0.0, 255.0),
+    },
     value_range=(-1, 1),
     step_px=4,
     method="ugatit",
@@ -30,10 +35,11 @@ class UGatIt(UGatItLight):
         channels: Channels of the first layer (64 in the paper).
         blocks: Residual blocks before the attention, and as many after it (4 in the paper).
         side_px: Width and height of the pictures that the weights belong to (256 in the paper).
+        edge_levels: As for UGatItLight.
     """
 
-    def __init__(self, channels: int = 64, blocks: int = 4, side_px: int = 256) -> None:
-        super().__init__(channels, blocks)
+    def __init__(self, channels: int = 64, blocks: int = 4, side_px: int = 256, edge_levels: float = 0.0) -> None:
+        super().__init__(channels, blocks, edge_levels)
         self.side = side_px // 4
         self.style[0] = nn.Linear(self.side**2 * 4 * channels, 4 * channels, bias=False)
 

@@ -16,7 +16,7 @@ SPEC = GeneratorSpec(
     arguments={
         "channels": Argument(64, 4, 256),
         "blocks": Argument(4, 1, 64),
-        "contrast": Argument(0.0, 0.0, 255.0),
+        "edge_levels": Argument(0.0, 0.0, 255.0),
     },
     value_range=(-1, 1),
     step_px=4,
@@ -48,13 +48,13 @@ class UGatItLight(nn.Module):
     Args:
         channels: Channels of the first layer (64 in the paper).
         blocks: Residual blocks before the attention, and as many after it (4 in the paper).
-        contrast: Difference of colours that counts as an edge for a filter that makes areas even, levels of 0..255;
+        edge_levels: Difference of colours that counts as an edge for a filter that makes areas even, levels of 0..255;
             0, as in the paper, for no filter.
     """
 
-    def __init__(self, channels: int = 64, blocks: int = 4, contrast: float = 0.0) -> None:
+    def __init__(self, channels: int = 64, blocks: int = 4, edge_levels: float = 0.0) -> None:
         super().__init__()
-        self.contrast = contrast / 127.5
+        self.edge = edge_levels / 127.5
         c, deep = channels, 4 * channels
         down = (normed(conv(3, c, 7)), normed(conv(c, 2 * c, 3, 2)), normed(conv(2 * c, deep, 3, 2)))
         self.encode = nn.Sequential(*down, *(ResidualBlock(deep, bias=False) for _ in range(blocks)))
@@ -79,8 +79,8 @@ class UGatItLight(nn.Module):
         for block in self.decode:
             x = block(x, gamma, beta)  #                     N, 4C, H/4, W/4
         picture: Tensor = self.out(self.enlarge(x)).tanh()  # N, 3, H, W
-        if self.contrast:
-            picture = flattened(picture, self.contrast)
+        if self.edge:
+            picture = flattened(picture, self.edge)
         return (picture, self.attend.logits(encoded)) if with_logits else picture
 
     def features(self, x: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ class VggNetwork(nn.Module):
             grams: Layers whose Gram matrices (N, C, C) are returned instead, which needs less memory.
 
         The first two blocks of large pictures run in strips of rows. For the gradient each strip is computed again, so
-        that the activations of only one are in memory at a time.
+        that other activations than those of `wanted` are in memory for one strip at a time.
         """
         x = ((rgb - self.get_buffer("mean")) / self.get_buffer("std")).contiguous(memory_format=torch.channels_last)
         found: dict[str, Tensor] = {}
@@ -82,8 +82,9 @@ def _in_strips(run: Callable[[Tensor, slice], _Answer], reach: int, x: Tensor) -
     height, width = x.shape[2:]
     rows = max(2, _STRIP // (x.shape[0] * width) // 2 * 2)
     shares, answers = [], []
-    for top in range(0, height, rows):
-        end, first = min(top + rows, height), max(0, top - reach)
+    for top in range(0, max(1, height - 1), rows):
+        end = top + rows if height - top - rows > 1 else height  # one row alone cannot be pooled
+        first = max(0, top - reach)
         shares.append((end - top) / height)
         strip, own = x[:, :, first : end + reach], slice(top - first, end - first)
         answers.append(checkpoint(run, strip, own, use_reentrant=False))

@@ -74,8 +74,8 @@ ConfigT = TypeVar("ConfigT", bound=UnpairedConfig)
 def generator_configs(config: ConfigT) -> dict[str, ConfigT]:
     """Return the config of each generator: photos have texture, and are not made even as drawings may be."""
     arguments = dict(config.generator_args)
-    if "contrast" in generator_spec(config.generator).arguments:
-        arguments["contrast"] = 0.0
+    if "edge_levels" in generator_spec(config.generator).arguments:
+        arguments["edge_levels"] = 0.0
     return {"generator": config, "back": replace(config, generator_args=arguments)}
 
 

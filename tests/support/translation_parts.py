@@ -15,7 +15,7 @@ from live.portrait import portrait_bgr
 
 _SMALL: dict[str, dict[str, Any]] = {
     "cyclegan": {"generator_args": {"channels": 4, "blocks": 1}, "pool": 3},
-    "ugatit": {"generator_args": {"channels": 4, "blocks": 1}},
+    "ugatit": {"generator_args": {"channels": 4, "blocks": 1, "edge_levels": 14.0}},
     "photo2cartoon": {"generator_args": {"channels": 4, "blocks": 1, "depth": 2}, "face_id": 0},
     "pix2pix": {"generator": "pix2pix_unet", "generator_args": {"channels": 4, "depth": 4}},
     "pix2pixhd": {

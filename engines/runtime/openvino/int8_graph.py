@@ -156,4 +156,8 @@ def _kept_operations(graph: openvino.Model, recipe: Recipe) -> list[str]:
     last = layers[-2:] if len(layers) >= _MIN_CONVOLUTIONS else layers[-1:]  # some generators add two outputs
     kept = [layers[0], *last] if recipe.keep_ends and layers else []
     kept += [node for node in nodes if recipe.keep_upsampling and node.get_type_name() in _UPSAMPLING]
+    if layers and any(
+        node.get_type_name() == "Exp" for node in nodes
+    ):  # `generators.edge_filter`, which ends the graph
+        kept += nodes[nodes.index(layers[-1]) + 1 :]
     return sorted({str(node.get_friendly_name()) for node in kept})

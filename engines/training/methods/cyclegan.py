@@ -34,7 +34,8 @@ class CycleGan(UnpairedMethod[CycleGanConfig]):
     name = "cyclegan"
     config_class = CycleGanConfig
     presets: ClassVar[Presets] = {
-        # A generator that starts as the identity: in the time of a CPU the paper's only learns to copy the photo.
+        # A generator that starts as the identity, apart from its filter: in the time of a CPU that of the paper only
+        # learns to copy the photo.
         "tiny": {
             "side_px": 96, "steps": 40_000, "batch": 1, "check_every": 1_000, "critic_channels": 32, "peak_lr": 4e-4,
             "generator": "flat_net", "gan": "vanilla", "r1": 0.5, "cycle": 1.5, "cycle_noise": 0.15, "same": 1.0,

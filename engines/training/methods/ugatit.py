@@ -81,7 +81,7 @@ class UGatIt(AttentiveMethod[UGatItConfig]):
     presets: ClassVar[Presets] = {
         "tiny": {
             "side_px": 96, "steps": 8_000, "check_every": 500, "critic_channels": 16, "peak_lr": 4e-4,
-            "generator_args": {"channels": 16, "blocks": 3, "contrast": 14.0},
+            "generator_args": {"channels": 16, "blocks": 3, "edge_levels": 14.0},
             "cycle": 1.5, "cycle_noise": 0.15, "same": 1.0, "cam": 100.0,
         },
         "light": {"side_px": 128, "steps": 200_000, "generator_args": {"channels": 64, "blocks": 4}},

@@ -19,7 +19,7 @@ from engines.cache import cache_entry, engine_cache
 from engines.cache.cache_entry import read_verdict, record_verdict, verdict
 from engines.runtime.base import NotUsableError
 from engines.runtime.openvino import int8_graph
-from engines.runtime.openvino.converted_graph import load_graph, openvino_core
+from engines.runtime.openvino.converted_graph import convert_style, load_graph, openvino_core
 from engines.runtime.openvino.cpu_engine import OpenVinoEngine
 from engines.runtime.openvino.int8_graph import RECIPES, Recipe, int8_key, why_not_buildable
 from engines.runtime.torch.reference_engine import TorchEngine
@@ -113,6 +113,15 @@ def test_every_recipe_quantises_some_layers(name: str, recipe: Recipe, built_in_
     made = int8_graph.quantize_graph(graph, pictures_bgr, recipe)
     kinds = [node.get_type_name() for node in made.get_ordered_ops()]
     assert "FakeQuantize" in kinds and "FakeQuantize" not in [node.get_type_name() for node in graph.get_ordered_ops()]
+
+
+def test_the_filter_of_flat_drawings_keeps_its_precision(built_in_set: Path) -> None:
+    style = replace(load_style("sketch"), generator="flat_net", size_wh=(64, 64))  # the same weights
+    pictures_bgr = [one.crop_bgr for one in stills(style, most=1)]
+    made = int8_graph.quantize_graph(convert_style(style), pictures_bgr, RECIPES[0])
+    kinds = [node.get_type_name() for node in made.get_ordered_ops()]
+    last = max(place for place, kind in enumerate(kinds) if kind == "Convolution")
+    assert "FakeQuantize" in kinds[:last] and "FakeQuantize" not in kinds[last:] and "Exp" in kinds[last:]
 
 
 def test_int8_engine_without_verdict_is_not_used(style: Style, reference: Reference) -> None:

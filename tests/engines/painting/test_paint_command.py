@@ -58,14 +58,18 @@ def test_costs_fall_with_both_optimisers(pictures: Path, optimiser: str) -> None
     assert len(costs) == 14 and min(one.total for one in costs) < 0.9 * costs[0].total
 
 
-def test_strips_of_large_pictures_do_not_show(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    network, layers = VggNetwork(load_vgg(), "conv5_1"), ("conv1_1", "conv2_1", "conv5_1")
-    torch.manual_seed(0)
+@pytest.mark.parametrize("height, pooling", [(80, "average"), (81, "max"), (73, "average")])
+def test_strips_of_large_pictures_do_not_show(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, height: int, pooling: str
+) -> None:
+    network, layers = VggNetwork(load_vgg(), "conv5_1", pooling), ("conv1_1", "conv2_1", "conv5_1")
+    photo = portrait_bgr().transpose(2, 0, 1)[None] / np.float32(255)
+    both = np.concatenate([photo[..., :height, 100:148], photo[..., 100 : 100 + height, 200:248]])
     found, slopes = [], []
     for large in (10**9, 100):
         monkeypatch.setattr(vgg_network, "_LARGE", large)
-        monkeypatch.setattr(vgg_network, "_STRIP", 48 * 22)
-        rgb = torch.from_numpy(portrait_bgr()[:80, 100:148].transpose(2, 0, 1)[None] / np.float32(255)).requires_grad_()
+        monkeypatch.setattr(vgg_network, "_STRIP", 2 * 48 * 12)  # 7 strips of the first block, 2 of the second
+        rgb = torch.from_numpy(both).requires_grad_()
         answers = network(rgb, ("conv1_2", "conv4_2"), layers)
         torch.autograd.backward(torch.stack([one.square().mean() for one in answers.values()]).sum())
         found.append(answers)

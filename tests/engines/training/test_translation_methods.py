@@ -83,6 +83,14 @@ def test_cyclegan_closes_its_cycle(tmp_path: Path) -> None:
     assert {"swd", "untrained_swd", "untouched_swd", "cycle_psnr_db"} < set(progress.best)
 
 
+@pytest.mark.parametrize(
+    "name, changes", [("cyclegan", {"generator": "flat_net", "generator_args": {}}), ("ugatit", {})]
+)
+def test_photos_of_the_way_back_keep_their_texture(name: str, changes: dict[str, Any]) -> None:
+    networks: dict[str, Any] = built(small_method(name, **changes)).parts.networks
+    assert networks["generator"].edge > 0 and networks["back"].edge == 0
+
+
 def test_noise_in_the_cycle_grows_to_its_size() -> None:
     """Both generators start as the identity: the loss is the mean size of the noise in 2 directions, of -1..1."""
     differences = []
