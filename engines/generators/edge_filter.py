@@ -21,9 +21,12 @@ def flattened(pictures: Tensor, edge: float) -> Tensor:
         pictures: (N, 3, H, W).
         edge: Difference of colours that counts as an edge (sigma), on the scale of the pictures.
     """
-    for step_px in _STEPS_PX:
-        pictures = _averaged(pictures, step_px, edge)
-    return pictures
+    first, second = _STEPS_PX
+    # Without an operation of another kind between them, TensorRT computes the first pass again for each neighbour of
+    # the second, in one kernel that takes minutes to build. A product with the unit matrix changes nothing.
+    same = torch.eye(3, dtype=pictures.dtype, device=pictures.device)
+    once = (same @ _averaged(pictures, first, edge).flatten(2)).reshape(pictures.shape)  # N, 3, H, W
+    return _averaged(once, second, edge)
 
 
 def _averaged(pictures: Tensor, step: int, edge: float) -> Tensor:
