@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_STEPS_PX = (1, 2)  # one pass each
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # the other four neighbours are opposite ones, with the same weights
 
 
@@ -19,14 +18,15 @@ def flattened(pictures: Tensor, edge: float) -> Tensor:
 
     Args:
         pictures: (N, 3, H, W).
-        edge: Difference of colours that counts as an edge (sigma), on the scale of the pictures.
+        edge: Difference of colours that counts as an edge (sigma), on the scale of the pictures; 0 for no filter.
     """
-    first, second = _STEPS_PX
+    if not edge:
+        return pictures
     # Without an operation of another kind between them, TensorRT computes the first pass again for each neighbour of
     # the second, in one kernel that takes minutes to build. A product with the unit matrix changes nothing.
     same = torch.eye(3, dtype=pictures.dtype, device=pictures.device)
-    once = (same @ _averaged(pictures, first, edge).flatten(2)).reshape(pictures.shape)  # N, 3, H, W
-    return _averaged(once, second, edge)
+    once = (same @ _averaged(pictures, 1, edge).flatten(2)).reshape(pictures.shape)  # N, 3, H, W
+    return _averaged(once, 2, edge)
 
 
 def _averaged(pictures: Tensor, step: int, edge: float) -> Tensor:

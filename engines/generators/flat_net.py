@@ -40,5 +40,4 @@ class FlatNet(ToonNet):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return the picture in 0..1 (not clipped in training) of RGB (N, 3, H, W) in 0..1."""
-        picture = super().forward(rgb)  # N, 3, H, W
-        return flattened(picture, self.edge) if self.edge else picture
+        return flattened(super().forward(rgb), self.edge)  # N, 3, H, W

@@ -162,7 +162,5 @@ class Photo2Cartoon(nn.Module):
         style = self.style(x.mean((2, 3)))  #          N, 4C
         for decode in self.decode:
             x = decode(x, contents.pop(), style)  #    N, 4C, H/4, W/4
-        picture: Tensor = self.finish(self.enlarge(x)).tanh()  # N, 3, H, W
-        if self.edge:
-            picture = flattened(picture, self.edge)
+        picture = flattened(self.finish(self.enlarge(x)).tanh(), self.edge)  # N, 3, H, W
         return picture if logits is None else (picture, logits)

@@ -78,9 +78,7 @@ class UGatItLight(nn.Module):
         gamma, beta = self.gamma(style), self.beta(style)  # N, 4C each
         for block in self.decode:
             x = block(x, gamma, beta)  #                     N, 4C, H/4, W/4
-        picture: Tensor = self.out(self.enlarge(x)).tanh()  # N, 3, H, W
-        if self.edge:
-            picture = flattened(picture, self.edge)
+        picture = flattened(self.out(self.enlarge(x)).tanh(), self.edge)  # N, 3, H, W
         return (picture, self.attend.logits(encoded)) if with_logits else picture
 
     def features(self, x: Tensor) -> Tensor:

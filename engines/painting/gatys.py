@@ -99,7 +99,6 @@ class _Level:
         self.costs: list[Costs] = []
         self._best_cost, self._best = math.inf, self.photo
         wanted = [one for one, weight in zip(STYLE_LAYERS, options.layer_weights, strict=True) if weight]
-        self._styled = tuple(wanted)
         self._weights = dict(zip(STYLE_LAYERS, options.layer_weights, strict=True))
         side = max(self.photo.shape[2:])
         with torch.inference_mode():
@@ -159,7 +158,7 @@ class _Level:
 
     def _cost(self, picture: Tensor) -> tuple[Tensor, Costs]:
         options = self.options
-        found = self.network(picture / 255, (CONTENT_LAYER,), self._styled)
+        found = self.network(picture / 255, (CONTENT_LAYER,), self._grams)
         content = options.content * (found[CONTENT_LAYER] - self._content).square().mean()
         parts = [self._weights[name] * (found[name] - one).square().mean() for name, one in self._grams.items()]
         style = options.style * torch.stack(parts).sum()
