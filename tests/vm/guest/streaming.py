@@ -68,11 +68,16 @@ def _await_live(reader: Reader) -> float:
 
 
 def two_readers() -> dict[str, Any]:
-    """Read with two programs at once; then one leaves."""
+    """Read with two programs at once; then one leaves.
+
+    The second starts after the first picture of the first: v4l2loopback 0.12 counts the mappings of its buffers without
+    a lock, and may end the first one's stream when the second leaves, if both map them at the same time.
+    """
     plain()
+    show_bars()
     with Reader() as one:
+        one.await_pictures(1)
         with Reader() as other:
-            one.await_pictures(1)
             _await_live(other)
             other.await_pictures(15)
             both = {"one": one.facts(), "other": other.facts()}
