@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from calibration.evaluation.image_metrics import SSIM_MIN_SIDE_PX
 from engines.drawing.drawing import DrawnFace, draw_region
 from engines.drawing.face_measures import measure_face
+from engines.drawing.hair_colour import hair_in_own_hue
 from engines.drawing.medium import MEDIA
 from engines.drawing.plane_set import Planes, planes_of
 from engines.regions.upright import FRAME_REGIONS
@@ -92,7 +93,8 @@ class Student:
         crop_rgb = resize_area(region.rgb, self.style.size_wh)
         if self.style.output != "planes":
             return self.apply_rgb(crop_rgb)
-        return drawn_rgb(planes_of(self.infer_bgr(np.ascontiguousarray(crop_rgb[:, :, ::-1]))), region)
+        crop_bgr = np.ascontiguousarray(crop_rgb[:, :, ::-1])
+        return drawn_rgb(hair_in_own_hue(planes_of(self.infer_bgr(crop_bgr)), crop_bgr), region)
 
     def close(self) -> None:
         """Close the engine; idempotent."""

@@ -194,7 +194,7 @@ MEDIA = {
         paper=0.3,
         saturation=1.15,
         warmth=0.1,
-        lift=0.02,
+        lift=0.01,
         eyes=1.12,
         jaw=0.01,
     ),

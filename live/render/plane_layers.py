@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from engines.drawing.drawing import DrawnFace
 from engines.drawing.face_measures import measure_face
+from engines.drawing.hair_colour import hair_in_own_hue
 from engines.drawing.lens import face_lenses
 from engines.drawing.plane_set import Planes, planes_of
 from engines.drawing.steady_pictures import thumbnail_of
@@ -76,6 +77,7 @@ class _Pass:
         self._job, self.region, self._face = job, region, face
         self.last = job.steady.get(job.key(face))
         self._bare: ImageU8 | None = None
+        self._seen: ImageU8 | None = None
         self._thumbnail: ImageU8 | None = None
         age_s = job.at_s - self.last.at_s if self.last else -1.0
         interval_s = _LIVE_INTERVAL_S if job.live else _BODY_INTERVAL_S if face is None else 0.0
@@ -93,11 +95,14 @@ class _Pass:
         if self._face is None:
             return bare
         lenses = face_lenses(region.landmarks(self._face.landmarks_xy), medium.eyes, medium.jaw)
-        return bare if lenses is None else lenses.warp(bare)
+        self._seen = bare if lenses is None else lenses.warp(bare)
+        return self._seen
 
     def steadied(self, output: Floats) -> Planes:
         """Return and remember the planes of the network's output, steadied by the last ones."""
         planes, at_s = planes_of(output), self._job.at_s
+        if self._seen is not None:
+            planes = hair_in_own_hue(planes, self._seen)
         if self._face is None and self.last is None and self._job.live:
             at_s -= 0.5 * _LIVE_INTERVAL_S  # dated earlier, so that this pass and a still head's alternate
         arrays = planes.colour, planes.fields

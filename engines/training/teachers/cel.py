@@ -62,6 +62,8 @@ def _hair(lab: Floats, flow: Streamlines, parts: Parts) -> tuple[Floats, Floats]
     """Return colour and shade of the hair: tones that follow the strands."""
     mask = np.maximum(parts.hair * (1 - parts.skin), np.float32(1e-3))
     strands = flow.smooth(lab, 8.0)
+    unlike_skin = np.sqrt((((strands - parts.skin_lab) / np.array([30, 10, 10], np.float32)) ** 2).sum(-1))
+    mask = mask**2 * (0.02 + rise(unlike_skin, 0.6, 1.4))  # the borders of thin grey hair have colours of skin
     typical = blurred_within(strands, mask, 0.45 * parts.face_px)
     local = blurred_within(strands, mask, 0.06 * parts.face_px)
     light = flow.smooth(np.asarray(cv2.GaussianBlur(strands[..., 0], (0, 0), 1.5), np.float32), 8.0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.regions.lips_region import INNER_LIPS, OUTER_LIPS
 from engines.regions.upright import FACE_OVAL
@@ -34,6 +35,8 @@ IRISES = (np.array([468, 469, 470, 471, 472]), np.array([473, 474, 475, 476, 477
 # fmt: on
 JAW = FACE_OVAL[9:28]  # from ear to ear around the chin
 _CHEEKS = np.array([50, 280, 205, 425, 117, 346, 187, 411, 151, 108, 337])
+_SPOT, _TOLERANCE = 0.22, 2.2  # of areas that count as skin: diameter in sizes of the face; how much more they differ
+_RIM = 0.1  # in sizes of the face: what is thinner is a line
 _WORK_PX = 256  # soft masks lose nothing at half the size
 
 
@@ -180,7 +183,9 @@ def _skin(
     texture = np.sqrt(cv2.GaussianBlur(fine**2, (0, 0), 0.025 * unit_px))
     far = lightness**2 + 0.7 * chroma**2 + (texture / 6.5) ** 2
     inside = masks["face"]
-    alike = np.exp(-0.5 * (far / (1.0 + 0.6 * inside)) ** 2)
+    far /= 1.0 + 0.6 * inside
+    nearly = np.exp(-0.5 * (far / _TOLERANCE) ** 2) * np.exp(-0.5 * (_thin_and_dark(lab[..., 0], unit_px) / 6) ** 2)
+    alike = _without_spots(np.exp(-0.5 * far**2), nearly, unit_px)
     crown = _near(points_xy, (1.25, 1.2, -0.3)) * np.exp(
         -0.5 * (texture / 2.8) ** 2
     )  # fair hair has more texture than a bald head
@@ -191,6 +196,25 @@ def _skin(
     for name in ("eyes", "brows", "lips", "mouth_opening", "nostrils"):
         skin = skin * (1 - masks[name])
     return np.asarray(cv2.GaussianBlur(skin, (0, 0), 0.008 * unit_px + 0.3), np.float32)
+
+
+def _without_spots(alike: Floats, nearly: Floats, unit_px: float) -> Floats:
+    """Return what resembles skin, with small areas between that nearly do: a shaded fold, a reddened cheek.
+
+    Beards are larger.
+    """
+    closed = cv2.morphologyEx(alike.astype(np.float32), cv2.MORPH_CLOSE, _circle(_SPOT * unit_px))
+    return np.asarray(np.maximum(alike, closed * nearly), np.float32)
+
+
+def _thin_and_dark(lightness: Floats, unit_px: float) -> Floats:
+    """Return by how much thin shapes, such as the rims of glasses, are darker than what surrounds them."""
+    return np.asarray(cv2.morphologyEx(lightness, cv2.MORPH_BLACKHAT, _circle(_RIM * unit_px)), np.float32)
+
+
+def _circle(diameter_px: float) -> NDArray[np.uint8]:
+    side_px = 2 * round(diameter_px / 2) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side_px, side_px)), np.uint8)
 
 
 def _hair(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -51,6 +52,26 @@ def test_skin_is_cheeks_and_forehead_without_features() -> None:
     for name in ("eyes", "brows", "mouth_opening"):
         mask = getattr(parts, name)
         assert float((parts.skin * mask).sum() / mask.sum()) < 0.3, name
+
+
+def test_a_reddened_cheek_is_skin() -> None:
+    region = portrait_region("head")
+    cheek = np.rint(region.landmarks_xy[50]).astype(int).tolist()
+    spot = np.zeros(region.rgb.shape[:2], np.uint8)
+    cv2.circle(spot, cheek, round(0.06 * portrait_parts("head").face_px), (255,), -1)
+    soft = cv2.GaussianBlur(spot, (0, 0), 2)[..., None] / 255
+    reddened = np.rint(region.rgb * (1 - soft + soft * np.array([0.78, 0.5, 0.48]))).astype(np.uint8)
+    assert _at(find_parts(replace(region, rgb=reddened)).skin, 50) > 0.5
+
+
+def test_rims_of_glasses_are_no_skin() -> None:
+    region, face_px = portrait_region("head"), portrait_parts("head").face_px
+    with_glasses, below_eyes = region.rgb.copy(), np.zeros(region.rgb.shape[:2], np.uint8)
+    for iris in np.rint(region.landmarks_xy[[468, 473]]).astype(int).tolist():
+        cv2.circle(with_glasses, iris, round(0.2 * face_px), (40, 36, 34), max(2, round(0.03 * face_px)), cv2.LINE_AA)
+        cv2.ellipse(below_eyes, iris, (round(0.2 * face_px),) * 2, 0, 20, 160, (255,), 1)
+    assert portrait_parts("head").skin[below_eyes > 0].mean() > 0.9
+    assert find_parts(replace(region, rgb=with_glasses)).skin[below_eyes > 0].mean() < 0.5
 
 
 def test_hair_is_above_the_forehead_only() -> None:
