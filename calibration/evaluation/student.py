@@ -68,7 +68,8 @@ class Student:
     def apply_rgb(self, region_rgb: ImageU8, last_rgb: ImageU8 | None = None) -> ImageU8:
         """Return the finished image of one region at the style's size, (H, W, 3) RGB uint8.
 
-        A drawing of planes is in the medium "cel", without eyes and mouth, which are drawn from landmarks.
+        A drawing of planes is in the medium "cel", without eyes and mouth, which are drawn from landmarks; hair has the
+        hue that the network gives it.
         """
         region_bgr = np.ascontiguousarray(region_rgb[:, :, ::-1])
         last_bgr = None if last_rgb is None else last_rgb[:, :, ::-1]

@@ -18,11 +18,16 @@ _STRAND_PX = 3  # of the colour plane: hues are averaged over so many pixels
 
 
 def hair_in_own_hue(planes: Planes, crop_bgr: ImageU8) -> Planes:
-    """Return the planes of a head with the photo's hue where there is hair; its lightness stays the network's.
+    """Return the planes of a head with the hue and saturation of the photo where there is hair.
+
+    Its lightness stays about that of the network; colours that saturate are a little lighter or darker.
 
     Args:
-        planes: From the network, RGB.
+        planes: From the network: colour (h, w, 3) uint8 RGB.
         crop_bgr: (H, W, 3) uint8: what the network saw.
+
+    Returns:
+        Planes with a new colour of the same shape; the fields are shared.
     """
     height, width = planes.colour.shape[:2]
     hair = cv2.resize(cv2.extractChannel(planes.fields, HAIR), (width, height), interpolation=cv2.INTER_AREA)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.portrait_region import photo_region
 
 from engines.looks_file import load_looks
-from engines.regions.upright import FACE_OVAL
+from engines.regions.upright import FACE_OVAL, picture_region
 from engines.runtime.base import Regions
 from engines.runtime.hot_swap import HotSwapEngine
+from engines.training.teachers.face_parts import find_parts
+from live.picture_files.picture_reader import read_picture
 from live.pipeline.frame import Face, ImageU8
 from live.portrait import portrait_bgr
 from live.render.look_loader import LookLoader
@@ -194,3 +198,24 @@ def test_a_noisy_film_flickers_less_than_single_pictures(look: str, look_loader:
                 changes[kind].append(float(np.abs(shown - last[kind]).mean()))
             last[kind] = shown
     assert np.mean(changes["film"]) < 0.7 * np.mean(changes["single"])
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("photo", ["01", "06", "20"])
+def test_grey_hair_is_drawn_grey(photo: str, data_dir: Path, look_loader: LookLoader) -> None:
+    path = data_dir / f"faces/portraits_cc0/male/{photo}.jpg"
+    bare_bgr, region = read_picture(path), photo_region(path, "head")
+    (face,) = find_faces(bare_bgr)
+    painted_bgr = bare_bgr.copy()
+    with PersonSegmenter(still=True) as segmenter:
+        person = segmenter.mask(bare_bgr)
+    Painter().paint(painted_bgr, (face,), look_loader.load("toon"), 1.0, at_s=0.0, person=person)
+    parts, size_wh = find_parts(region), (region.rgb.shape[1], region.rgb.shape[0])
+    head = picture_region("head", face.landmarks_xy, size_wh, (bare_bgr.shape[1], bare_bgr.shape[0]))
+    assert head is not None
+    hair = (parts.hair > 0.7) & (parts.person > 0.9)
+    drawn, bare = (
+        cv2.cvtColor(head.crop(one).astype(np.float32) / 255, cv2.COLOR_BGR2LAB)[hair].mean(0)
+        for one in (painted_bgr, bare_bgr)
+    )
+    assert np.hypot(*(drawn - bare)[1:]) < 5, (drawn, bare)

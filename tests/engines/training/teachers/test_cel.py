@@ -38,7 +38,7 @@ def test_skin_keeps_its_depth_and_hue(data_dir: Path, photo: str) -> None:
     parts = find_parts(region)
     skin = parts.skin * parts.face
     photo_lab, drawn_lab = mean_lab(region.rgb, skin), mean_lab(drawn_rgb(region, cel(region)), skin)
-    assert abs(drawn_lab[0] - photo_lab[0]) < 4.5
+    assert abs(drawn_lab[0] - photo_lab[0]) < 4.5  # measured: at most 4.02, of the person with brown skin
     turn = np.arctan2(drawn_lab[2], drawn_lab[1]) - np.arctan2(photo_lab[2], photo_lab[1])
     assert abs(float(np.degrees(turn))) < 8
 
@@ -47,7 +47,9 @@ def test_skin_keeps_its_depth_and_hue(data_dir: Path, photo: str) -> None:
 @pytest.mark.parametrize("photo", ["01", "20", "22", "38"])
 def test_grey_hair_is_not_drawn_in_the_colour_of_skin(data_dir: Path, photo: str) -> None:
     region = photo_region(data_dir / f"faces/portraits_cc0/male/{photo}.jpg", "head")
-    hair = (find_parts(region).hair > 0.5).astype(np.float32)
-    colour_rgb = np.ascontiguousarray(cel(region)[: region.rgb.shape[0]])
-    difference = mean_lab(region.rgb, hair) - mean_lab(colour_rgb, hair)
-    assert np.hypot(difference[1], difference[2]) < 3
+    parts = find_parts(region)
+    hair = (parts.hair > 0.5).astype(np.float32)
+    drawn_lab = mean_lab(np.ascontiguousarray(cel(region)[: region.rgb.shape[0]]), hair)
+    assert hair.mean() > 0.02
+    assert np.hypot(*(drawn_lab - mean_lab(region.rgb, hair))[1:]) < 3
+    assert np.hypot(*(drawn_lab - parts.skin_lab)[1:]) > 10
