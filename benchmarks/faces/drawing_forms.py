@@ -52,7 +52,10 @@ def finished_rgb(region: AlignedRegion) -> ImageU8:
 
 
 def write_pairs(work: Path, out: Path) -> int:
-    """Write OUT/before/NAME.png and OUT/after/NAME.png for every head of a training; return their number."""
+    """Write OUT/before/NAME.png and OUT/after/NAME.png for every head of a training; return their number.
+
+    Raises OptionsError if the folder holds no planes of heads.
+    """
     names = [path.stem for path in sorted((work / "pairs" / "after").glob("*.head.png"))]
     if not names:
         raise OptionsError(f"--work {work}", "no drawn heads there", _FOLDER)
@@ -60,9 +63,7 @@ def write_pairs(work: Path, out: Path) -> int:
         region = load_region(work / "regions", name)
         planes = read_picture(work / "pairs" / "after" / f"{name}.png")[:, :, ::-1]
         if planes.shape[0] != 2 * planes.shape[1]:
-            raise OptionsError(
-                f"--work {work}", f"{name} is no planes", "name the folder of veneer train --teacher cel"
-            )
+            raise OptionsError(f"--work {work}", f"{name} holds no planes", _FOLDER)
         colour, fields = map(np.ascontiguousarray, np.split(planes, 2))
         drawn = drawn_rgb(Planes(colour, fields), region)
         for part, rgb in (("before", region.rgb), ("after", drawn)):
@@ -135,9 +136,8 @@ def _student(name: str, *, planes: bool) -> Student:
     style = load_style(name)
     if style.region != "head" or (style.output == "planes") != planes:
         got = f"its region is {style.region} and its output {style.output}"
-        raise OptionsError(
-            f"style {name}", got, f"name one of heads that {'returns planes' if planes else 'draws all'}"
-        )
+        do = "name a style of heads that returns planes" if planes else "name a style of heads that returns a picture"
+        raise OptionsError(f"style {name}", got, do)
     return Student(style)
 
 

@@ -77,9 +77,7 @@ class _Pass:
         self._job, self.region, self._face = job, region, face
         self.last = job.steady.get(job.key(face))
         self._bare: ImageU8 | None = None
-        self._seen: ImageU8 | None = (
-            None  # the crop that the network saw, of faces only: far from one, hair is mistaken
-        )
+        self._seen: ImageU8 | None = None  # the network's crop, of faces only: far from a face, hair is mistaken
         self._thumbnail: ImageU8 | None = None
         age_s = job.at_s - self.last.at_s if self.last else -1.0
         interval_s = _LIVE_INTERVAL_S if job.live else _BODY_INTERVAL_S if face is None else 0.0
