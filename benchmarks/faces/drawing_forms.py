@@ -24,17 +24,15 @@ import numpy as np
 
 from benchmarks.common.arguments import Parser, run_main
 from benchmarks.common.machine_info import report, three_digits
-from calibration.evaluation.image_metrics import ssim
 from calibration.evaluation.landmark_drift import DriftMeter
-from calibration.evaluation.line_scores import line_scores
 from calibration.evaluation.student import ImageU8, Student, crop_to_photo, drawn_rgb, resize_area
+from calibration.evaluation.teacher_scores import similarity
 from calibration.sets.region_collector import collect, photos_in
 from engines.drawing.plane_set import Planes
 from engines.errors import OptionsError
 from engines.regions.workspace import Workspace
 from engines.style_lookup import load_style
 from engines.training.data.aligned import AlignedRegion, load_region, region_names
-from engines.training.metrics.psnr import psnr_db
 from engines.training.teachers.cel import cel
 from live.picture_files.picture_reader import read_picture
 from live.picture_files.picture_writer import picture_format, write_picture
@@ -45,9 +43,9 @@ _FOLDER = "name the working folder of veneer train --teacher cel"
 _SHOWN, _SHOWN_PX = 12, 320  # of the sheet
 
 
-def finished_rgb(region: AlignedRegion) -> ImageU8:
-    """Return the teacher's drawing with eyes and mouth, (S, S, 3) uint8 RGB; the room is the photo's."""
-    colour, fields = np.split(cel(region), 2)
+def finished_rgb(planes_rgb: ImageU8, region: AlignedRegion) -> ImageU8:
+    """Return the drawing of a teacher's planes (2 S, S, 3), with eyes and mouth and the photo's room, RGB uint8."""
+    colour, fields = np.split(np.ascontiguousarray(planes_rgb), 2)
     return drawn_rgb(Planes(colour, fields), region)
 
 
@@ -64,9 +62,7 @@ def write_pairs(work: Path, out: Path) -> int:
         planes = read_picture(work / "pairs" / "after" / f"{name}.png")[:, :, ::-1]
         if planes.shape[0] != 2 * planes.shape[1]:
             raise OptionsError(f"--work {work}", f"{name} holds no planes", _FOLDER)
-        colour, fields = map(np.ascontiguousarray, np.split(planes, 2))
-        drawn = drawn_rgb(Planes(colour, fields), region)
-        for part, rgb in (("before", region.rgb), ("after", drawn)):
+        for part, rgb in (("before", region.rgb), ("after", finished_rgb(planes, region))):
             (out / part).mkdir(parents=True, exist_ok=True)
             write_picture(out / part / f"{name}.png", resize_area(rgb, (_PAIR_PX,) * 2)[:, :, ::-1].copy())
         if number % 100 == 99:
@@ -102,20 +98,12 @@ def compare(folder: Path, students: dict[str, Student]) -> tuple[dict[str, dict[
     with closing(DriftMeter()) as meter:
         for name in region_names(folder):
             region = load_region(folder, name)
-            target_rgb = finished_rgb(region)
+            target_rgb = finished_rgb(cel(region), region)
             shown = {"photo": region.rgb} | {form: enlarged_rgb(one, region) for form, one in students.items()}
             for form, picture_rgb in shown.items():
                 drift = meter.measure(target_rgb, picture_rgb)
-                picture, target = (crop_to_photo(one, region) for one in (picture_rgb, target_rgb))
-                lines = line_scores(picture, target)
-                found = {
-                    "PSNR dB": psnr_db(picture, target),
-                    "SSIM": ssim(picture, target),
-                    "lines recall": lines.recall,
-                    "lines precision": lines.precision,
-                    "crispness": lines.crispness,
-                    "drift %": None if isinstance(drift, str) else drift.percent,
-                }
+                found = similarity(crop_to_photo(picture_rgb, region), crop_to_photo(target_rgb, region))
+                found["drift_percent"] = None if isinstance(drift, str) else drift.percent
                 for key, value in found.items():
                     if value is not None:
                         scores.setdefault(form, {}).setdefault(key, []).append(value)

@@ -85,8 +85,8 @@ def _score(
     target_rgb = crop_to_photo(triple.teacher_rgb, region)
     scores = {
         "name": region.name,
-        **_similarity(crop_to_photo(triple.student_rgb, region), target_rgb),
-        "untouched": _similarity(crop_to_photo(triple.input_rgb, region), target_rgb),
+        **similarity(crop_to_photo(triple.student_rgb, region), target_rgb),
+        "untouched": similarity(crop_to_photo(triple.input_rgb, region), target_rgb),
         **_drift(meter.measure(drift_origin(student.style, triple), triple.student_rgb)),
         "changed_outside_px": changed_outside(region, student),
     }
@@ -102,7 +102,8 @@ def drift_origin(style: Style, triple: Triple) -> ImageU8:
     return triple.teacher_rgb if style.output == "planes" else triple.input_rgb
 
 
-def _similarity(picture_rgb: ImageU8, target_rgb: ImageU8) -> dict[str, float | None]:
+def similarity(picture_rgb: ImageU8, target_rgb: ImageU8) -> dict[str, float | None]:
+    """Return PSNR in dB, SSIM, and the scores of the lines, of two pictures (H, W, 3) RGB uint8."""
     scores = {"psnr_db": psnr_db(picture_rgb, target_rgb), "ssim": ssim(picture_rgb, target_rgb)}
     lines = {f"line_{name}": score for name, score in asdict(line_scores(picture_rgb, target_rgb)).items()}
     return {name: _rounded(score) for name, score in (scores | lines).items()}

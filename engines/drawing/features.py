@@ -19,6 +19,7 @@ from engines.drawing.face_measures import (
     FaceMeasures,
 )
 from engines.drawing.medium import Medium, gains
+from engines.drawing.mixing import mixed
 from engines.drawing.smooth_step import smooth_step
 from engines.drawing.strokes import Points, curve, disc, fill, strokes
 from engines.regions.eyes import LOWER_LIDS, UPPER_LIDS
@@ -109,7 +110,7 @@ def _draw_eye(
         inside = np.empty_like(part_bgr)
         iris_xy = points_xy[IRISES[side]] - origin
         _draw_eyeball(inside, upper - origin, down * opening_px, iris_xy, down, side, measures)
-        _blend(part_bgr, medium.muted(inside), ball)
+        part_bgr[:] = mixed(part_bgr, medium.muted(inside), ball)
     crease = curve(points_xy[CREASES[side]], 29)[::5]
     lashes = curve(np.concatenate((upper[:1] + (0.05 * outwards - 0.015 * down) * width_px, upper[2::3])), 10)
     return [
@@ -167,7 +168,7 @@ def _draw_lips(part_bgr: ImageU8, points: Points, measures: FaceMeasures, medium
         ring = np.concatenate((outer, inner[::-1]))
         fill(shown, ring, (255 * _LIPS_OPACITY * visible,))
         fill(inside, ring, _bgr(lightness - darker, red, yellow))
-    _blend(part_bgr, medium.muted(inside), shown)
+    part_bgr[:] = mixed(part_bgr, medium.muted(inside), shown)
 
 
 def _draw_mouth(picture_bgr: ImageU8, points_xy: Points, measures: FaceMeasures, medium: Medium) -> list[_Line]:
@@ -211,7 +212,7 @@ def _draw_mouth_opening(
         share = smooth_step(measures.teeth, 0.0, 0.35)  # the colours between are reddish, as the inside is
         colour = _bgr(dark + (white - dark) * share, 14 - 12 * share, 7)
         fill(inside, np.concatenate((upper, (upper + depth * (lower - upper))[::-1])), colour)
-    _blend(part_bgr, medium.muted(inside), shape)
+    part_bgr[:] = mixed(part_bgr, medium.muted(inside), shape)
 
 
 def ink_over(picture_bgr: ImageU8, coverage: ImageU8, medium: Medium, workspace: Workspace | None = None) -> None:
@@ -232,14 +233,6 @@ def _patch(picture_bgr: ImageU8, points_xy: Points, margin: float) -> tuple[Imag
     if right - left < 2 or bottom - top < 2:
         return None
     return picture_bgr[top:bottom, left:right], np.array([left, top], np.float64)
-
-
-def _blend(below: ImageU8, above: ImageU8, mask: ImageU8) -> None:
-    """Lay a picture over another one, in place, through a mask (H, W) uint8."""
-    weight = cv2.merge([mask] * 3)
-    over = cv2.multiply(above, weight, scale=1 / 255)
-    cv2.multiply(below, cv2.bitwise_not(weight), dst=below, scale=1 / 255)
-    cv2.add(below, over, dst=below)
 
 
 def _bgr(lightness: float, red: float, yellow: float) -> tuple[float, ...]:

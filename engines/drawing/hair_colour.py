@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.drawing.mixing import mixed
 from engines.drawing.plane_set import HAIR, Planes
 from engines.drawing.smooth_step import rise
 
@@ -31,14 +32,12 @@ def hair_in_own_hue(planes: Planes, crop_bgr: ImageU8) -> Planes:
     """
     height, width = planes.colour.shape[:2]
     hair = cv2.resize(cv2.extractChannel(planes.fields, HAIR), (width, height), interpolation=cv2.INTER_AREA)
-    weight = cv2.merge([cv2.LUT(hair, _weights())] * 3)
     photo = cv2.cvtColor(cv2.resize(crop_bgr, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
     photo = cv2.blur(photo, (_STRAND_PX, _STRAND_PX))
     drawn_grey, photo_grey = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (planes.colour, photo))
     lighter = cv2.subtract(drawn_grey, photo_grey, dtype=cv2.CV_16S)
     own = cv2.add(photo, cv2.merge([lighter] * 3), dtype=cv2.CV_8U)
-    kept = cv2.multiply(planes.colour, cv2.bitwise_not(weight), scale=1 / 255)
-    return Planes(np.asarray(cv2.add(kept, cv2.multiply(own, weight, scale=1 / 255)), np.uint8), planes.fields)
+    return Planes(mixed(planes.colour, own, cv2.LUT(hair, _weights())), planes.fields)
 
 
 @functools.cache

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from engines.drawing.medium import Medium
+from engines.drawing.mixing import mixed
 from engines.drawing.plane_set import HAIR, INK, SHADE
 from engines.drawing.strokes import Points
 from engines.regions.upright import FACE_OVAL
@@ -40,7 +40,7 @@ def shade_and_ink(fields: ImageU8, faces_xy: Sequence[Points], medium: Medium, *
         for face_xy in faces_xy:
             cv2.fillPoly(in_face, [np.rint(np.asarray(face_xy)[FACE_OVAL]).astype(np.int32)], (255,))
         soft = cv2.blur(in_face, (2 * round(_SOFT * width_px) + 1,) * 2)
-        drawn = _mixed(drawn, cv2.LUT(ink, medium.ink_in_face), soft)
+        drawn = mixed(drawn, cv2.LUT(ink, medium.ink_in_face), soft)
     shade = np.asarray(cv2.extractChannel(fields, SHADE), np.uint8)
     if faces_xy and hair:
         for face_xy in faces_xy:
@@ -49,11 +49,11 @@ def shade_and_ink(fields: ImageU8, faces_xy: Sequence[Points], medium: Medium, *
         outer = cv2.blur(in_face, (2 * round(_SOFT * width_px) + 1,) * 2)
         even = _without_spots(shade, _SPOT * width_px)
         darker = cv2.mean(shade, outer)[0] - cv2.mean(even, outer)[0]  # the face stays as dark as it is
-        shade = _mixed(shade, cv2.convertScaleAbs(even, alpha=1.0, beta=darker), outer)
+        shade = mixed(shade, cv2.convertScaleAbs(even, alpha=1.0, beta=darker), outer)
     if hair:
         in_hair = cv2.extractChannel(fields, HAIR)
-        drawn = _mixed(drawn, cv2.LUT(ink, medium.ink_in_hair), in_hair)
-        shade = _mixed(shade, cv2.blur(shade, (_LOCK_PX, _LOCK_PX)), in_hair)
+        drawn = mixed(drawn, cv2.LUT(ink, medium.ink_in_hair), in_hair)
+        shade = mixed(shade, cv2.blur(shade, (_LOCK_PX, _LOCK_PX)), in_hair)
     return np.asarray(cv2.merge([shade, drawn]), np.uint8)
 
 
@@ -63,8 +63,3 @@ def _without_spots(shade: ImageU8, spot_px: float) -> ImageU8:
     half = cv2.resize(shade, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
     flat = cv2.medianBlur(half, min(2 * round(spot_px / 4) + 1, _MAX_MEDIAN_PX))
     return np.asarray(cv2.resize(flat, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def _mixed(below: ImageU8, above: MatLike, mask: MatLike) -> ImageU8:
-    part = cv2.multiply(above, mask, scale=1 / 255)
-    return np.asarray(cv2.add(part, cv2.multiply(below, cv2.bitwise_not(mask), scale=1 / 255)), np.uint8)

@@ -42,9 +42,9 @@ def draw_plane_layers(jobs: Sequence[PaintJob]) -> int:
             crops += [] if one.reuses else [one.crop()]
         cropped_s = time.perf_counter()
         stats.region_ms += (cropped_s - started_s) * 1e3
-        outputs = iter(infer(job.layer, crops) if crops else ())
+        drawn_anew = zip(infer(job.layer, crops) if crops else (), crops, strict=True)
         for one in passes:
-            planes = Planes(*one.last.pictures) if one.last and one.reuses else one.steadied(next(outputs))
+            planes = Planes(*one.last.pictures) if one.last and one.reuses else one.steadied(*next(drawn_anew))
             parts.append(PlaneRegion(one.region, planes, is_head))
         stats.drawn += [] if covered and is_head else [region for region, _ in found]
         if job.layer.region not in FRAME_REGIONS:
@@ -77,7 +77,6 @@ class _Pass:
         self._job, self.region, self._face = job, region, face
         self.last = job.steady.get(job.key(face))
         self._bare: ImageU8 | None = None
-        self._seen: ImageU8 | None = None  # the network's crop, of faces only: far from a face, hair is mistaken
         self._thumbnail: ImageU8 | None = None
         age_s = job.at_s - self.last.at_s if self.last else -1.0
         interval_s = _LIVE_INTERVAL_S if job.live else _BODY_INTERVAL_S if face is None else 0.0
@@ -95,14 +94,13 @@ class _Pass:
         if self._face is None:
             return bare
         lenses = face_lenses(region.landmarks(self._face.landmarks_xy), medium.eyes, medium.jaw)
-        self._seen = bare if lenses is None else lenses.warp(bare)
-        return self._seen
+        return bare if lenses is None else lenses.warp(bare)
 
-    def steadied(self, output: Floats) -> Planes:
-        """Return and remember the planes of the network's output, steadied by the last ones."""
+    def steadied(self, output: Floats, crop_bgr: ImageU8) -> Planes:
+        """Return and remember the planes of the network's output for a crop, steadied by the last ones."""
         planes, at_s = planes_of(output), self._job.at_s
-        if self._seen is not None:
-            planes = hair_in_own_hue(planes, self._seen)
+        if self._face is not None:  # far from a face, hair is mistaken
+            planes = hair_in_own_hue(planes, crop_bgr)
         if self._face is None and self.last is None and self._job.live:
             at_s -= 0.5 * _LIVE_INTERVAL_S  # dated earlier, so that this pass and a still head's alternate
         arrays = planes.colour, planes.fields
