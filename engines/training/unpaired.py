@@ -36,6 +36,8 @@ class UnpairedConfig(GanConfig):
     """Config of the unpaired methods. The weight of each loss is its own field; differences are those of -1..1.
 
     Attributes:
+        initial_steps: Steps at the start in which both generators only learn to return their pictures: the
+            initialisation phase of CartoonGAN (Chen et al., CVPR 2018, section 3.3).
         cycle_noise: Standard deviation of the noise added to generated pictures before they are translated back, on the
             scale 0..1 (Bashkirova et al. 2019, arXiv:1908.01517, section 4). It grows from 0 to this value over
             the first half of the steps.
@@ -46,6 +48,7 @@ class UnpairedConfig(GanConfig):
     """
 
     side_px: Annotated[int, Option("--side", help="Width and height of the pictures, pixels.", min=32)] = 256
+    initial_steps: Annotated[int, Option(help="First steps, which learn the identity mapping.", min=0)] = 0
     cycle: Annotated[float, Option(help="Weight of the cycle's difference.", min=0)] = 10.0
     cycle_noise: Annotated[float, Option(help="Final noise of the cycle (sigma, scale 0..1).", min=0, max=1)] = 0.0
     same: Annotated[float, Option(help="Weight of the identity mapping: drawings stay as they are.", min=0)] = 5.0
@@ -148,19 +151,37 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
     def step(self, batch: UnpairedBatch) -> dict[str, float]:
         """Train both generators, then all discriminators, on one batch."""
         real = {"photo": self._tensor(batch.photos_rgb), "drawing": self._tensor(batch.drawings_rgb)}
+        if self.parts.step < self.config.initial_steps:
+            return self._minimised(self._reconstructed(real))
         eyes_xy = torch.from_numpy(batch.eyes_xy).to(self.parts.fabric.device)
         fake, losses = self._cycle(real, eyes_xy)
-        total = torch.stack([weight * loss for weight, loss in losses.values()]).sum()
-        reported = {name: float(loss.detach()) for name, (_, loss) in losses.items()}
-        reported["loss"] = self.minimise("generator", total)
-        self.after_generators()
+        reported = self._minimised(losses)
         pools = self.parts.networks
         judged = {kind: pools[f"pool of {kind}s"].exchange(one) for kind, one in fake.items()}  # type: ignore[operator]
         reported["critics"] = self._train_critics(judged, real)
         return reported
 
+    def _minimised(self, losses: dict[str, tuple[float, Tensor]]) -> dict[str, float]:
+        """Train both generators on the weighted losses, and return the losses and their sum."""
+        total = torch.stack([weight * loss for weight, loss in losses.values()]).sum()
+        reported = {name: float(loss.detach()) for name, (_, loss) in losses.items()}
+        reported["loss"] = self.minimise("generator", total)
+        self.after_generators()
+        return reported
+
     def after_generators(self) -> None:
         """Limit weights after the generators' step."""
+
+    def _reconstructed(self, real: dict[str, Tensor]) -> dict[str, tuple[float, Tensor]]:
+        """Return the losses of the initialisation phase, in which each generator returns what it receives."""
+        same, cam = [], []
+        for name, (own, other) in {"generator": ("drawing", "photo"), "back": ("photo", "drawing")}.items():
+            made = {kind: self._drawn(self.parts.wrapped[name], real[kind]) for kind in (other, own)}
+            same += [_difference(made[kind][0], real[kind]) for kind in made]
+            if made[other][1] is not None:
+                cam.append(_classified(made[other][1], made[own][1]))
+        losses = {"same": (1.0, torch.stack(same).sum())}
+        return {**losses, "cam": (self.config.cam, torch.stack(cam).sum())} if cam else losses
 
     def _cycle(
         self, real: dict[str, Tensor], eyes_xy: Tensor
@@ -273,8 +294,8 @@ def _difference(one: Tensor, other: Tensor) -> Tensor:
     return 2 * (one - other).abs().mean()
 
 
-def _classified(changed: Tensor, unchanged: Tensor | None) -> Tensor:
+def _classified(changed: Tensor | None, unchanged: Tensor | None) -> Tensor:
     """Return the classifiers' loss: a picture of the other kind is 1, one of the generator's own kind is 0."""
-    assert unchanged is not None
+    assert changed is not None and unchanged is not None
     ones = F.binary_cross_entropy_with_logits(changed, torch.ones_like(changed))
     return ones + F.binary_cross_entropy_with_logits(unchanged, torch.zeros_like(unchanged))

@@ -17,7 +17,7 @@ from engines.training.method import Presets, register
 from engines.training.unpaired import UnpairedConfig, UnpairedMethod
 
 _ATTENTIVE = ("ugatit_light", "ugatit", "photo2cartoon")
-_MIN_MAP_PX = 3  # width of the maps that a discriminator's last layers receive
+_MIN_MAP_PX = 6  # width of the maps that a discriminator's last layers receive
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,8 @@ def _write(path: Path, picture_bgr: ImageU8) -> None:
 
 def curves(checks: Sequence[dict[str, float]]) -> ImageU8:
     """Return one panel for each loss and score over the steps, with last value and range: (H, 900, 3) BGR uint8."""
-    names = [name for name in checks[0] if name not in ("step", "unpainted_psnr_db")]
+    every = dict.fromkeys(name for check in checks for name in check)  # in their order; some begin at a later step
+    names = [name for name in every if name not in ("step", "unpainted_psnr_db")]
     picture = np.full((len(names) * (_PANEL + _GAP) + _GAP // 2, _WIDTH, 3), 255, np.uint8)
     for row, name in enumerate(names):
         points = [(check["step"], check[name]) for check in checks if name in check]

@@ -46,3 +46,9 @@ def test_a_full_disk_does_not_end_the_training(tmp_path: Path) -> None:
     with full_disk(after_bytes=100):
         save_charts(tmp_path, [{"step": 1.0, "loss": 0.5}], rows)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_begins_later_has_a_curve() -> None:
+    first = {"step": 10.0, "same": 0.5}
+    later = [{"step": step, "same": 0.4, "cycle": 0.3} for step in (20.0, 30.0)]
+    assert curves([first, *later]).shape[0] > curves([first, first]).shape[0]

@@ -102,6 +102,19 @@ def test_noise_in_the_cycle_grows_to_its_size() -> None:
     assert differences[2] == pytest.approx(expected, rel=0.2)
 
 
+@pytest.mark.parametrize("name", ["cyclegan", "ugatit", "photo2cartoon"])
+def test_the_first_steps_learn_the_identity(name: str, tmp_path: Path) -> None:
+    words: dict[str, Any] = {"initial_steps": 40, "steps": 42, "check_every": 20, "peak_lr": 3e-3, "batch": 2}
+    first, last, after = fit(small_method(name, **words), tmp_path).progress.checks
+    assert last["same"] < 0.9 * first["same"]
+    assert "adversarial" not in last and "critics" not in last and {"adversarial", "critics", "cycle"} <= set(after)
+    method = built(small_method(name, initial_steps=1))
+    critics = [net for key, net in method.parts.networks.items() if "critic" in key]
+    before = [weight.clone() for net in critics for weight in net.parameters()]
+    train_step(method, method.dataset(0)[0], 0)
+    assert all(map(torch.equal, before, (weight for net in critics for weight in net.parameters())))
+
+
 def test_shares_of_normalisation_stay_in_range() -> None:
     method = built(small_method("ugatit", peak_lr=0.5))
     for step in range(3):
