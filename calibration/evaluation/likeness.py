@@ -69,7 +69,7 @@ def likeness_report(
         OptionsError: The model is not such a graph, or a photo's person is missing in the gallery.
         SourceError: A photo is not readable.
     """
-    network = _compiled(model)
+    network = open_network(model)
     missing = sorted({person_of(photo) for photo in photos} - {person_of(photo) for photo in gallery})
     if missing:
         got, do = f"no photo of {', '.join(missing[:5])}", "name files PERSON_anything in both folders"
@@ -85,11 +85,11 @@ def likeness_report(
             faces = tracker.track(Frame(bgr, 0, 0.0))
             faceless += [] if faces else [photo.name]
             for face in faces:
-                known[is_probe].append((person_of(photo), _embedding(network, bgr, face)))
+                known[is_probe].append((person_of(photo), embedding(network, bgr, face)))
                 if is_probe:
                     painted = bgr.copy()
                     Painter().paint(painted, (face,), loaded, 1.0, at_s=0.0, person=segmenter.mask(bgr))
-                    drawn.append(_embedding(network, painted, face))
+                    drawn.append(embedding(network, painted, face))
             on_photo()
     for is_probe, folder in ((True, "--faces"), (False, "--gallery")):
         if not known[is_probe]:
@@ -120,7 +120,7 @@ def likeness_summary(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _compiled(model: Path) -> Any:
+def open_network(model: Path) -> Any:
     """Return the network. Raises OptionsError if it does not take faces and return embeddings."""
     asked, do = f"--likeness {model}", "name the .xml file of a face recognition network"
     try:
@@ -133,7 +133,7 @@ def _compiled(model: Path) -> Any:
     return network
 
 
-def _embedding(network: Any, bgr: ImageU8, face: Face) -> Embedding:
+def embedding(network: Any, bgr: ImageU8, face: Face) -> Embedding:
     """Return the embedding of a face, (256,); the crop is levelled at the photo's eyes."""
     rgb = face_crop(bgr, face.landmarks_xy).transpose(2, 0, 1)[None]
     return np.array(network([np.ascontiguousarray(rgb, np.float32)])[0][0], np.float32)
