@@ -219,7 +219,8 @@ def _make_persons(request: TrainRequest, config: TrainConfig, console: Console) 
     one, other = request.inputs
     persons, side_px = swap_persons(request.consent_of or ()), int(getattr(config, "side_px", _SIDE_PX))
     with counting_bar(console, "finding faces", "files") as advance:
-        data, skipped = swap_faces(one, other, persons, side_px, request.max_photos, on_file=advance)
+        shape = float(getattr(config, "shape", 0.0))
+        data, skipped = swap_faces(one, other, persons, side_px, request.max_photos, shape, on_file=advance)
     _print(console, skipped.line())
     return data
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy as np
 from calibration.sets.region_collector import media_in
 from calibration.training.train_style import eyes_and_mouths
 from engines.errors import OptionsError, SourceError
-from engines.regions.aligned_face import aligned_face, guide_lines, openings, oval_mask
+from engines.regions.aligned_face import aligned_face, guide_lines_at, openings, oval_mask
 from engines.regions.face_colours import face_colours, to_usual
+from engines.training.data.face_shape import in_shape, neutral_shape, shape_shift
 from engines.training.data.paired_dataset import terms_of
 from engines.training.data.person_faces import MARGIN, SwapFaces
 from engines.training.data.picture_pairs import ImageU8, Skipped
@@ -26,12 +28,28 @@ from live.tracking.face_mesh import FaceMeshTracker
 _MIN_FACES, _MOST_FACES = 8, 1500
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _AlignedPicture:
+    """A face as it is learned.
+
+    Attributes:
+        whole: (K, K, 5) uint8: RGB, weight and lines; see `SwapFaces`.
+        landmarks_xy: (478, 2) pixels of the crop.
+        openings: How far eyes and mouth are open.
+    """
+
+    whole: ImageU8
+    landmarks_xy: Floats
+    openings: tuple[float, float]
+
+
 def swap_faces(
     one: Path,
     other: Path,
     persons: tuple[str, str],
     side_px: int,
     most: int | None = None,
+    shape: float = 0.0,
     *,
     on_file: Callable[[int], None] = lambda _total: None,
 ) -> tuple[SwapFaces, Skipped]:
@@ -42,6 +60,7 @@ def swap_faces(
         other: Of the one who takes the place.
         persons: Their names.
         most: Largest number of faces of each.
+        shape: How much of the first person's shape of face, 0..1, the other person's faces get.
 
     Raises:
         OptionsError: Both are the same, there are too few faces, or a picture shows two.
@@ -54,9 +73,9 @@ def swap_faces(
         do = "give each person a folder that holds no pictures of the other"
         raise OptionsError(f"--from {one} --to {other}", f"{min(both)} is in both", do)
     skipped, total = Skipped(), len(files[0]) + len(files[1])
-    found = []
+    found: list[list[_AlignedPicture]] = []
     for place, option, own in ((one, "--from", files[0]), (other, "--to", files[1])):
-        faces, seen, step = list[tuple[ImageU8, tuple[float, float]]](), 0, 1
+        faces, seen, step = list[_AlignedPicture](), 0, 1
         for file in own:
             before = seen
             try:
@@ -76,8 +95,11 @@ def swap_faces(
             got = f"{len(faces) or 'no'} faces were found, at least {_MIN_FACES} are needed"
             raise OptionsError(f"{option} {place}", got, "add pictures or a film, better some hundred faces")
         found.append(_thinned(faces, most or _MOST_FACES))
-    (ones, ones_open), (others, others_open) = found
-    return SwapFaces(ones, others, side_px, terms_of(one, other), persons, (ones_open, others_open)), skipped
+    if shape:
+        found[1] = _in_shape_of(found[0], found[1], shape, side_px)
+    ones, others = (np.stack([face.whole for face in faces]) for faces in found)
+    opened = _openings(found[0]), _openings(found[1])
+    return SwapFaces(ones, others, side_px, terms_of(one, other), persons, opened), skipped
 
 
 def _media(place: Path, option: str) -> list[Path]:
@@ -86,8 +108,8 @@ def _media(place: Path, option: str) -> list[Path]:
     return media_in([place], (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES), option, "pictures or films")
 
 
-def _faces_of(file: Path, side_px: int) -> Iterator[tuple[ImageU8, tuple[float, float]]]:
-    """Yield the aligned faces of a picture or a film, and how far eyes and mouth are open.
+def _faces_of(file: Path, side_px: int) -> Iterator[_AlignedPicture]:
+    """Yield the aligned faces of a picture or a film.
 
     Raises OptionsError if it shows two faces at once.
     """
@@ -109,8 +131,7 @@ def _frames(file: Path, is_film: bool) -> Iterator[Frame]:
         yield from frames
 
 
-def _cut(frame: Frame, face: Face, side_px: int) -> tuple[ImageU8, tuple[float, float]] | None:
-    """Return RGB, weight and lines of a face, (K, K, 5), and its openings; see `SwapFaces`."""
+def _cut(frame: Frame, face: Face, side_px: int) -> _AlignedPicture | None:
     margin_px = round(MARGIN * side_px)
     region = aligned_face(face.landmarks_xy, (side_px, side_px), frame.size_wh)
     wide = aligned_face(face.landmarks_xy, (side_px, side_px), frame.size_wh, margin_px=margin_px)
@@ -118,16 +139,37 @@ def _cut(frame: Frame, face: Face, side_px: int) -> tuple[ImageU8, tuple[float, 
         return None
     colours = face_colours(region.crop(frame.bgr))
     rgb = to_usual(wide.crop(frame.bgr), colours)[:, :, ::-1]
-    own = Face(0, wide.landmarks(face.landmarks_xy))
+    xy = wide.landmarks(face.landmarks_xy)
     inside = oval_mask(wide, face.landmarks_xy, eroded=0.0)
-    features = eyes_and_mouths([own], rgb.shape[0])
+    features = eyes_and_mouths([Face(0, xy)], rgb.shape[0])
     weight = inside.astype(np.float32) * (128 / 255) + features.astype(np.float32) * (127 / 255)
-    whole = np.dstack([rgb, np.rint(weight).astype(np.uint8), guide_lines(wide, face.landmarks_xy, side_px)])
-    return whole, openings(region, face.landmarks_xy)
+    whole = np.dstack([rgb, np.rint(weight).astype(np.uint8), guide_lines_at(xy, wide.size_wh, side_px)])
+    return _AlignedPicture(whole, xy, openings(region, face.landmarks_xy))
 
 
-def _thinned(faces: list[tuple[ImageU8, tuple[float, float]]], most: int) -> tuple[ImageU8, Floats]:
-    """Return at most that many faces, evenly spaced, and their openings."""
-    chosen = np.linspace(0, len(faces) - 1, min(most, len(faces))).round().astype(int)
-    pictures, opened = zip(*(faces[index] for index in chosen), strict=True)
-    return np.stack(pictures), np.array(opened, np.float32)
+def _thinned(faces: list[_AlignedPicture], most: int) -> list[_AlignedPicture]:
+    """Return at most that many faces, evenly spaced."""
+    return [faces[index] for index in np.linspace(0, len(faces) - 1, min(most, len(faces))).round().astype(int)]
+
+
+def _in_shape_of(
+    ones: list[_AlignedPicture], others: list[_AlignedPicture], share: float, side_px: int
+) -> list[_AlignedPicture]:
+    """Return the second person's faces with a share of the first person's shape."""
+    one_xy, other_xy = (
+        neutral_shape(np.stack([face.landmarks_xy for face in faces]), _openings(faces)) for faces in (ones, others)
+    )
+    kept_px = others[0].whole.shape[0]
+    shift = shape_shift(other_xy, one_xy, share, kept_px)
+    maps = shift.maps()
+    moved = []
+    for face in others:
+        xy = shift.moved(face.landmarks_xy)
+        lines = guide_lines_at(xy, (kept_px, kept_px), side_px)
+        whole = np.dstack([in_shape(np.ascontiguousarray(face.whole[:, :, :4]), maps), lines])
+        moved.append(replace(face, whole=whole, landmarks_xy=xy))
+    return moved
+
+
+def _openings(faces: list[_AlignedPicture]) -> Floats:
+    return np.array([face.openings for face in faces], np.float32)

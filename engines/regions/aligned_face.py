@@ -148,8 +148,12 @@ def guide_lines(region: PictureRegion, landmarks_xy: Floats, side_px: int) -> Im
     Returns:
         (H, W) uint8 for `size_wh` (W, H), anti-aliased.
     """
-    width, height = region.size_wh
-    lines, xy = np.zeros((height, width), np.uint8), region.landmarks(landmarks_xy)
+    return guide_lines_at(region.landmarks(landmarks_xy), region.size_wh, side_px)
+
+
+def guide_lines_at(xy: Floats, size_wh: tuple[int, int], side_px: int) -> ImageU8:
+    """Return the lines of `guide_lines` for landmarks in a crop, (478, 2) pixels."""
+    lines = np.zeros((size_wh[1], size_wh[0]), np.uint8)
     if not np.isfinite(xy).all():
         return lines
     places = np.rint((xy - 0.5) * 16).clip(-(2**20), 2**20).astype(np.int32)

@@ -23,6 +23,8 @@ _WARP = 0.025  # standard deviation of the warp, in parts of the side
 _MOUTH, _MOUTH_RADIUS = (0.5, 0.68), 0.15  # x, y and radius in the crop, in parts of the side
 _STRETCH, _BEND = 0.15, 0.2  # standard deviations of the mouth's shape
 _LINE_GAIN = 1.4  # lines become paler by the interpolation; live they are drawn where they are
+_RIM, _REACH = 0.045, 0.08  # border of the face that is not sure, and blur of the skin beyond it, in parts of the side
+_SKIN_LEVELS, _SURE = 40.0, 0.01  # difference from the mean colour that is not skin; weight of the mean colour beyond
 _OPENINGS, _MOST_OFTEN = 8, 10.0  # steps between closed and open; of a face, in relation to equal chances
 
 
@@ -77,7 +79,7 @@ class SwapBatch:
 
     Attributes:
         input_rgb: (2 N, S, S, 3) uint8: warped faces, and over them the lines of the faces without the warp.
-        after_rgb: The same faces without warp and lines.
+        after_rgb: The same faces without warp and lines; of the other person with skin outside, see `skin_outside`.
         weight: (2 N, S, S) uint8; see `SwapFaces`.
     """
 
@@ -105,6 +107,8 @@ class SwapBatches:
             for index in rng.choice(len(faces), self.batch, p=chances)
         ]
         inputs, after = (np.stack(one) for one in zip(*views, strict=True))
+        for face in after[self.batch :]:
+            face[:, :, :3] = skin_outside(np.ascontiguousarray(face[:, :, :3]), np.ascontiguousarray(face[:, :, 3]))
         return SwapBatch(inputs, after[:, :, :, :3], after[:, :, :, 3])
 
     @functools.cached_property
@@ -131,6 +135,26 @@ class SwapBatches:
         warped, after, others = (np.asarray(view, np.uint8) for view in views)
         lines = cv2.convertScaleAbs(others[:, :, 1], alpha=_LINE_GAIN)
         return guided(spoil(warped, rng, self.webcam), np.asarray(lines, np.uint8)), np.dstack((after, others))
+
+
+def skin_outside(face_rgb: ImageU8, weight: ImageU8) -> ImageU8:
+    """Return a face whose colours continue beyond its outline, in the place of hair and background.
+
+    The swap is shown in the outline of the first person's face, which reaches beyond the other's in places.
+
+    Args:
+        face_rgb: (S, S, 3) uint8.
+        weight: (S, S) uint8; see `SwapFaces`.
+    """
+    side = len(weight)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_RIM * side) + 1,) * 2)
+    level = cv2.erode(np.clip(weight.astype(np.float32) / 128, 0, 1), kernel)[:, :, None]
+    kept = cv2.GaussianBlur(level, (0, 0), _RIM * side / 2)[:, :, None]
+    mean = (level * face_rgb).sum((0, 1)) / max(float(level.sum()), 1.0)
+    skin = level * np.exp(-(((face_rgb - mean) / _SKIN_LEVELS) ** 2).sum(2, keepdims=True) / 2)  # not hair, eyes, rims
+    near, share = (cv2.GaussianBlur(one, (0, 0), _REACH * side) for one in (skin * face_rgb, skin))
+    beyond = (near + _SURE * mean) / (share[:, :, None] + _SURE)
+    return np.asarray(np.rint(kept * face_rgb + (1 - kept) * beyond), np.uint8)
 
 
 def expression_chances(openings: Floats) -> NDArray[np.float64]:

@@ -41,6 +41,7 @@ class FaceSwapConfig(TrainConfig):
     l1: Annotated[float, Option(help="Weight of the colour difference.", min=0)] = 1.0
     ssim: Annotated[float, Option(help="Weight of the structural difference.", min=0)] = 1.0
     features: Annotated[float, Option(help="Weight of eyes and mouth; the face has 1.", min=0)] = 6.0
+    shape: Annotated[float, Option(help="Share of the own shape of face that the other gets.", min=0, max=1)] = 0.5
     webcam: Annotated[float, Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.3
     ema_decay: float = 0.995
     falling_from: float = 0.7

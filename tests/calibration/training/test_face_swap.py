@@ -187,7 +187,7 @@ def test_live_and_training_draw_the_same_lines(
     side = received[0].shape[0]
     cut = train_swap._cut(Frame(picture, 0, 0.0), face, side)
     assert cut is not None
-    lines = inner(cut[0][None], side)[0, :, :, 4]
+    lines = inner(cut.whole[None], side)[0, :, :, 4]
     bare = np.int32(received[0][:, :, 1]) - np.int32(received[0][:, :, 2])  # green above red
     assert lines.any() and np.corrcoef(lines.ravel(), bare.ravel())[0, 1] > 0.9
 
@@ -198,7 +198,7 @@ def test_the_margin_of_training_does_not_change_the_lines(side: int) -> None:
     frame = Frame(picture, 0, 0.0)
     cut, region = train_swap._cut(frame, face, side), aligned_face(face.landmarks_xy, (side, side), frame.size_wh)
     assert cut is not None and region is not None
-    assert (inner(cut[0][None], side)[0, :, :, 4] == guide_lines(region, face.landmarks_xy, side)).all()
+    assert (inner(cut.whole[None], side)[0, :, :, 4] == guide_lines(region, face.landmarks_xy, side)).all()
 
 
 def test_openings_are_those_of_eyes_and_mouth() -> None:
