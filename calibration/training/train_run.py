@@ -148,7 +148,8 @@ def save_outcome(request: TrainRequest, method: TrainingMethod[Any], outcome: Ou
         origin["group"] = group
     name = f"{request.name}-{group}" if group else request.name
     if request.teacher is not None:
-        digest = source_digest(request.teacher, blemishes=request.variants["blemished"] > 0)
+        used = request.variants["blemished"] > 0, request.glasses > 0
+        digest = source_digest(request.teacher, blemishes=used[0], glasses=used[1])
         origin = {"teacher": request.teacher, "teacher_sha256": digest, **request.variants}
     method = method.with_config(outcome.config)
     card = style_card(name, method, outcome, region=request.region, origin=origin)
