@@ -16,14 +16,21 @@ import numpy as np
 
 from benchmarks.common.arguments import Parser, run_main
 from benchmarks.common.machine_info import report, three_digits
-from calibration.evaluation.likeness import Embedding, embedding, likeness, open_network, person_of
+from calibration.evaluation.likeness import (
+    Embedding,
+    check_persons,
+    embedding,
+    likeness,
+    open_network,
+    person_of,
+)
 from calibration.evaluation.student import Student
 from calibration.evaluation.teacher_scores import check_style, make_triple
 from calibration.sets.region_collector import collect, photos_in
 from engines.errors import OptionsError
 from engines.style_lookup import load_style
 from engines.training.data.aligned import load_region, region_names
-from engines.training.teachers import load_teacher
+from engines.training.teachers import PLANE_TEACHERS, load_teacher
 from live.pipeline.frame import Face
 
 if TYPE_CHECKING:
@@ -71,8 +78,14 @@ def main() -> None:
     parser.add_argument("--gallery", type=Path, required=True, metavar="DIR", help="photos of the same persons")
     parser.add_file("--json")
     options = parser.parse()
-    style, teacher, network = load_style(options.style), load_teacher(options.teacher), open_network(options.network)
+    style, teacher = load_style(options.style), load_teacher(options.teacher)
     check_style(style)
+    if style.region != "head" or (style.output == "planes") != (options.teacher in PLANE_TEACHERS):
+        got = f"the style's region is {style.region}, its output {style.output}"
+        do = "name a style of heads and its own teacher"
+        raise OptionsError(f"--style {options.style} --teacher {options.teacher}", got, do)
+    check_persons(photos_in([options.photos]), photos_in([options.gallery]))
+    network = open_network(options.network, "--network")
     with TemporaryDirectory() as temporary, closing(Student(style)) as student:
         gallery = gallery_of(_heads("--gallery", options.gallery, Path(temporary, "gallery")), network)
         found = embedded(_heads("--photos", options.photos, Path(temporary, "photos")), teacher, student, network)

@@ -57,6 +57,15 @@ def likeness(
     return Likeness(float(found.mean()), float(cosine[same].mean()), float(cosine[~same].mean()))
 
 
+def check_persons(photos: Sequence[Path], gallery: Sequence[Path]) -> None:
+    """Raise OptionsError if the person of a photo is missing in the gallery, or the gallery shows one person only."""
+    known = {person_of(photo) for photo in gallery}
+    missing = sorted({person_of(photo) for photo in photos} - known)
+    if missing or len(known) < 2:
+        got = f"no photo of {', '.join(missing[:5])}" if missing else "it shows one person only"
+        raise OptionsError("--gallery", got, "name files PERSON_anything in both folders, of two persons at least")
+
+
 def likeness_report(
     look: Look, photos: Sequence[Path], gallery: Sequence[Path], model: Path, on_photo: Callable[[], None]
 ) -> dict[str, Any]:
@@ -70,10 +79,7 @@ def likeness_report(
         SourceError: A photo is not readable.
     """
     network = open_network(model)
-    missing = sorted({person_of(photo) for photo in photos} - {person_of(photo) for photo in gallery})
-    if missing:
-        got, do = f"no photo of {', '.join(missing[:5])}", "name files PERSON_anything in both folders"
-        raise OptionsError("--gallery", got, do)
+    check_persons(photos, gallery)
     loader = LookLoader({look.name: look}, runtime="auto", say=lambda _line: None)
     tracker = FaceMeshTracker(max_faces=1, smooth=False, still=True)
     known: dict[bool, list[tuple[str, Embedding]]] = {False: [], True: []}  # of the gallery; of the photos
@@ -120,9 +126,9 @@ def likeness_summary(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def open_network(model: Path) -> Any:
-    """Return the network. Raises OptionsError if it does not take faces and return embeddings."""
-    asked, do = f"--likeness {model}", "name the .xml file of a face recognition network"
+def open_network(model: Path, option: str = "--likeness") -> Any:
+    """Return the network. Raises OptionsError, with the option's name, if it is none of faces to embeddings."""
+    asked, do = f"{option} {model}", "name the .xml file of a face recognition network"
     try:
         network = openvino_core().compile_model(str(model), "CPU")
         found = network([np.zeros((1, 3, USUAL_SIDE_PX, USUAL_SIDE_PX), np.float32)])[0]

@@ -30,7 +30,8 @@ def check_training(method: TrainingMethod[Any], fabric: Fabric, *, start_from: s
         OptionsError: The batch needs more memory than is free.
     """
     config = method.config
-    trial = method.with_config(dataclasses.replace(config, batch=min(config.batch, _TRIED_BATCH), accumulate=1))
+    values = {**method.timed, "batch": min(config.batch, _TRIED_BATCH), "accumulate": 1}
+    trial = method.with_config(dataclasses.replace(config, **values))
     try:
         with torch.random.fork_rng():
             batch = trial.dataset(fabric.global_rank)[0]

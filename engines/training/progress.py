@@ -26,6 +26,7 @@ class Progress:
         best_summary: Its scores in words.
         checks: Of each validation: its step, the mean losses since the one before, its scores.
         sums: Sums of the losses since the last validation.
+        counts: In how many steps since then each loss occurred.
         seconds: Time spent in training steps, over all resumptions.
     """
 
@@ -35,6 +36,7 @@ class Progress:
     best_summary: str = ""
     checks: list[dict[str, float]] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
 

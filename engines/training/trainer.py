@@ -139,10 +139,12 @@ class _Run:
         return Outcome(best.eval(), self.config, self.progress, reason, str(self.fabric.device), started_from)
 
     def _step(self) -> None:
-        progress, start_s = self.progress, time.perf_counter()
+        progress, start_s, names = self.progress, time.perf_counter(), set[str]()
         for part in range(self.config.accumulate):
             for name, value in train_step(self.method, self.batches.get(), progress.step, part).items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value / self.config.accumulate
+                names.add(name)
+        progress.counts |= {name: progress.counts.get(name, 0) + 1 for name in names}
         progress.step += 1
         progress.seconds += time.perf_counter() - start_s
         self.watch.on_step(progress.step)
@@ -153,10 +155,9 @@ class _Run:
         if not weights_are_finite(self.parts):  # after an infinite gradient; the next loss would not be finite
             raise DivergedError("training", f"a weight is not finite after step {progress.step}", RESTART)
         validation = self.method.validate()
-        since = progress.step - (int(progress.checks[-1]["step"]) if progress.checks else 0)
-        losses = {name: value / since for name, value in progress.sums.items()}
+        losses = {name: value / progress.counts[name] for name, value in progress.sums.items()}
         progress.checks.append({"step": progress.step, **losses, **validation.scores})
-        progress.sums = {}
+        progress.sums, progress.counts = {}, {}
         if validation.improves_on(progress.best):
             progress.best, progress.best_summary = dict(validation.scores), validation.summary
             progress.best_step = progress.step

@@ -6,12 +6,11 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from typer import Option
 
 from engines.errors import OptionsError
@@ -24,6 +23,7 @@ from engines.training.generator import as_pictures, build_generator, check_size
 from engines.training.image_pool import ImagePool
 from engines.training.losses.adversarial import held
 from engines.training.losses.identity import IdentityNetwork
+from engines.training.losses.translation import classified, difference
 from engines.training.method import TrainingMethod, Validation
 from engines.training.metrics.translation_scores import TranslationScores
 
@@ -36,11 +36,12 @@ class UnpairedConfig(GanConfig):
     """Config of the unpaired methods. The weight of each loss is its own field; differences are those of -1..1.
 
     Attributes:
-        initial_steps: Steps at the start in which both generators only learn to return their pictures: the
-            initialisation phase of CartoonGAN (Chen et al., CVPR 2018, section 3.3).
+        initial_steps: Steps at the start without discriminators, in which both generators learn to return their
+            pictures: the initialisation phase of CartoonGAN (Chen et al., CVPR 2018, section 3.3). The classifiers of
+            the attention learn, too.
         cycle_noise: Standard deviation of the noise added to generated pictures before they are translated back, on the
             scale 0..1 (Bashkirova et al. 2019, arXiv:1908.01517, section 4). It grows from 0 to this value over
-            the first half of the steps.
+            the first half of the steps after the initial ones.
         cam: Weight of the attention's classifiers (U-GAT-IT).
         pool: Earlier pictures that the discriminators also receive.
         weight_decay: Of Adam (U-GAT-IT's program).
@@ -66,6 +67,9 @@ class UnpairedConfig(GanConfig):
         super().__post_init__()
         if why := generator_spec(self.generator).unsupported:
             raise OptionsError(f"generator {self.generator!r}", why, "use another --generator")
+        if self.initial_steps >= self.steps:
+            got = f"the training has {self.steps} steps"
+            raise OptionsError(f"--initial-steps {self.initial_steps}", got, "use fewer, or --initial-steps 0")
         if self.face_id and self.identity is None:
             do = "name the .xml file of a face recognition network with --identity, or use --face-id 0"
             raise OptionsError("the face-ID loss", "no identity network", do)
@@ -88,6 +92,7 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
     data_kind = "unpaired"
     averaged = ("generator", "back")
     scheduled = ("generator", "critics")
+    timed: ClassVar[dict[str, Any]] = {"initial_steps": 0}
     data: UnpairedDataset
 
     def __init__(self, config: ConfigT, data: UnpairedDataset) -> None:
@@ -173,15 +178,15 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
         """Limit weights after the generators' step."""
 
     def _reconstructed(self, real: dict[str, Tensor]) -> dict[str, tuple[float, Tensor]]:
-        """Return the losses of the initialisation phase, in which each generator returns what it receives."""
+        """Return the losses of the initialisation phase: each generator returns what it receives, and classifies it."""
         same, cam = [], []
         for name, (own, other) in {"generator": ("drawing", "photo"), "back": ("photo", "drawing")}.items():
             made = {kind: self._drawn(self.parts.wrapped[name], real[kind]) for kind in (other, own)}
-            same += [_difference(made[kind][0], real[kind]) for kind in made]
+            same += [difference(made[kind][0], real[kind]) for kind in made]
             if made[other][1] is not None:
-                cam.append(_classified(made[other][1], made[own][1]))
+                cam.append(classified(made[other][1], made[own][1]))
         losses = {"same": (1.0, torch.stack(same).sum())}
-        return {**losses, "cam": (self.config.cam, torch.stack(cam).sum())} if cam else losses
+        return {**losses, "cam": (1.0, torch.stack(cam).sum())} if cam else losses
 
     def _cycle(
         self, real: dict[str, Tensor], eyes_xy: Tensor
@@ -190,16 +195,16 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
         config, nets = self.config, self.parts.wrapped
         made, made_cam = self._drawn(nets["generator"], real["photo"])
         photo, photo_cam = self._drawn(nets["back"], real["drawing"])
-        cycle = _difference(self._drawn(nets["back"], self._noised(made))[0], real["photo"])
-        cycle = cycle + _difference(self._drawn(nets["generator"], self._noised(photo))[0], real["drawing"])
+        cycle = difference(self._drawn(nets["back"], self._noised(made))[0], real["photo"])
+        cycle = cycle + difference(self._drawn(nets["generator"], self._noised(photo))[0], real["drawing"])
         losses = {"cycle": (config.cycle, cycle)}
         if config.same or config.cam:
             same_drawing, same_drawing_cam = self._drawn(nets["generator"], real["drawing"])
             same_photo, same_photo_cam = self._drawn(nets["back"], real["photo"])
-            same = _difference(same_drawing, real["drawing"]) + _difference(same_photo, real["photo"])
+            same = difference(same_drawing, real["drawing"]) + difference(same_photo, real["photo"])
             losses["same"] = config.same, same
             if made_cam is not None and photo_cam is not None:
-                cam = _classified(made_cam, same_drawing_cam) + _classified(photo_cam, same_photo_cam)
+                cam = classified(made_cam, same_drawing_cam) + classified(photo_cam, same_photo_cam)
                 losses["cam"] = config.cam, cam
         fake = {"drawing": made, "photo": photo}
         adversarial = made.new_zeros(())
@@ -217,7 +222,9 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
 
         Full noise from the first step keeps the generator close to the identity.
         """
-        sigma = self.config.cycle_noise * min(1.0, 2 * self.parts.step / self.config.steps)
+        config = self.config
+        after = (self.parts.step - config.initial_steps) / (config.steps - config.initial_steps)
+        sigma = config.cycle_noise * min(1.0, 2 * after)
         return pictures + sigma * torch.randn_like(pictures) if sigma else pictures
 
     def _drawn(self, net: Any, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -287,15 +294,3 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
 
 def _kind(critic: str) -> str:
     return "drawing" if critic.startswith("drawing") else "photo"
-
-
-def _difference(one: Tensor, other: Tensor) -> Tensor:
-    """Return the mean absolute difference on the scale of -1..1, that of the papers' weights."""
-    return 2 * (one - other).abs().mean()
-
-
-def _classified(changed: Tensor | None, unchanged: Tensor | None) -> Tensor:
-    """Return the classifiers' loss: a picture of the other kind is 1, one of the generator's own kind is 0."""
-    assert changed is not None and unchanged is not None
-    ones = F.binary_cross_entropy_with_logits(changed, torch.ones_like(changed))
-    return ones + F.binary_cross_entropy_with_logits(unchanged, torch.zeros_like(unchanged))

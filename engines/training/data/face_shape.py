@@ -12,7 +12,8 @@ from engines.regions.lips_region import Floats
 from engines.training.data.displacement import pixel_grid
 from engines.training.data.picture_pairs import ImageU8
 
-_NEAR = 0.035  # distance at which a landmark's shift counts 0.6 times, in parts of the crop's side
+_NEAR = 0.025  # distance at which a landmark's shift counts 0.6 times, in parts of the crop's side
+_KNOTS = 96  # on each side: where the shift is computed
 _LEVEL = 0.05  # sum of the weights that halves the shift: it falls to 0 outside of the face
 
 
@@ -37,12 +38,11 @@ class ShapeShift:
     def maps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the maps, (S, S) float32 each, by which `cv2.remap` brings a crop into the other shape."""
         down, across = pixel_grid(self.side_px)
-        places = np.stack((across, down), 2).reshape(-1, 2) + np.float32(0.5)
-        back = (
-            places - self._shift(places, self.at_xy + self.by_xy) - 0.5
-        )  # OpenCV counts from the first pixel's centre
-        x, y = back.T.reshape(2, self.side_px, self.side_px)
-        return np.ascontiguousarray(x, np.float32), np.ascontiguousarray(y, np.float32)
+        knots = (np.arange(_KNOTS, dtype=np.float32) + 0.5) * (self.side_px / _KNOTS)
+        places = np.stack(np.meshgrid(knots, knots), 2).reshape(-1, 2)
+        coarse = self._shift(places, self.at_xy + self.by_xy).reshape(_KNOTS, _KNOTS, 2)
+        shift = cv2.resize(coarse, (self.side_px,) * 2, interpolation=cv2.INTER_CUBIC)
+        return np.asarray(across - shift[:, :, 0], np.float32), np.asarray(down - shift[:, :, 1], np.float32)
 
     def _shift(self, places_xy: Floats, landmarks_xy: Floats) -> Floats:
         """Return the mean shift of the landmarks near each place, weighted by a Gaussian of the distance."""
@@ -57,7 +57,7 @@ def shape_shift(one_xy: Floats, other_xy: Floats, share: float, side_px: int) ->
     Args:
         one_xy: (478, 2) float32: landmarks of the shape to move, pixels of the crop; see `neutral_shape`.
         other_xy: The same of the other person.
-        share: 0 keeps the shape, 1 gives the whole of the other.
+        share: 0 keeps the shape, 1 gives most of the other: the shifts of neighbouring landmarks are averaged.
         side_px: Side of the crop.
     """
     return ShapeShift(one_xy, np.asarray(share * (other_xy - one_xy), np.float32), side_px)

@@ -23,7 +23,8 @@ _WARP = 0.025  # standard deviation of the warp, in parts of the side
 _MOUTH, _MOUTH_RADIUS = (0.5, 0.68), 0.15  # x, y and radius in the crop, in parts of the side
 _STRETCH, _BEND = 0.15, 0.2  # standard deviations of the mouth's shape
 _LINE_GAIN = 1.4  # lines become paler by the interpolation; live they are drawn where they are
-_RIM, _REACH = 0.045, 0.08  # border of the face that is not sure, and blur of the skin beyond it, in parts of the side
+_RIM, _REACH = 0.03, 0.08  # width of the face's border, and blur of the skin beyond it, in parts of the side
+_COARSE = 3  # the skin beyond a face is smooth: it is computed at a third of the size
 _SKIN_LEVELS, _SURE = 40.0, 0.01  # difference from the mean colour that is not skin; weight of the mean colour beyond
 _OPENINGS, _MOST_OFTEN = 8, 10.0  # steps between closed and open; of a face, in relation to equal chances
 
@@ -138,22 +139,28 @@ class SwapBatches:
 
 
 def skin_outside(face_rgb: ImageU8, weight: ImageU8) -> ImageU8:
-    """Return a face whose colours continue beyond its outline, in the place of hair and background.
+    """Return a face, (S, S, 3) uint8 RGB, whose skin continues beyond its outline, instead of hair and background.
 
-    The swap is shown in the outline of the first person's face, which reaches beyond the other's in places.
+    The swap is shown in the outline of the first person's face, which reaches beyond the other's in places. The change
+    begins at `_RIM` inside the outline; eyes and mouth are kept.
 
     Args:
-        face_rgb: (S, S, 3) uint8.
+        face_rgb: (S, S, 3) uint8 RGB.
         weight: (S, S) uint8; see `SwapFaces`.
     """
     side = len(weight)
+    small_wh = (max(8, side // _COARSE),) * 2
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_RIM * side) + 1,) * 2)
-    level = cv2.erode(np.clip(weight.astype(np.float32) / 128, 0, 1), kernel)[:, :, None]
-    kept = cv2.GaussianBlur(level, (0, 0), _RIM * side / 2)[:, :, None]
-    mean = (level * face_rgb).sum((0, 1)) / max(float(level.sum()), 1.0)
-    skin = level * np.exp(-(((face_rgb - mean) / _SKIN_LEVELS) ** 2).sum(2, keepdims=True) / 2)  # not hair, eyes, rims
-    near, share = (cv2.GaussianBlur(one, (0, 0), _REACH * side) for one in (skin * face_rgb, skin))
+    inside = cv2.erode(np.clip(weight.astype(np.float32) / 128, 0, 1), kernel)
+    features = np.clip(weight.astype(np.float32) / 127 - 1, 0, 1)
+    kept = np.maximum(cv2.GaussianBlur(inside, (0, 0), _RIM * side / 2), features)[:, :, None]
+    level, colour = (cv2.resize(one, small_wh, interpolation=cv2.INTER_AREA) for one in (inside, face_rgb))
+    level = level[:, :, None]
+    mean = (level * colour).sum((0, 1)) / max(float(level.sum()), 1.0)
+    skin = level * np.exp(-(((colour - mean) / _SKIN_LEVELS) ** 2).sum(2, keepdims=True) / 2)  # not hair, eyes, rims
+    near, share = (cv2.GaussianBlur(one, (0, 0), _REACH * small_wh[0]) for one in (skin * colour, skin))
     beyond = (near + _SURE * mean) / (share[:, :, None] + _SURE)
+    beyond = cv2.resize(beyond.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.rint(kept * face_rgb + (1 - kept) * beyond), np.uint8)
 
 

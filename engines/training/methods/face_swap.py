@@ -16,7 +16,7 @@ from engines.generators.registry import generator_spec
 from engines.generators.swap_net import SwapDecoder, SwapNet
 from engines.regions.aligned_face import REGION, guided
 from engines.training.config import TrainConfig
-from engines.training.data.person_faces import SwapBatch, SwapBatches, SwapFaces, inner
+from engines.training.data.person_faces import SwapBatch, SwapBatches, SwapFaces, inner, skin_outside
 from engines.training.data.picture_pairs import ImageU8
 from engines.training.generator import as_pictures, build_generator
 from engines.training.losses.similarity import at_windows, dissimilarity
@@ -41,7 +41,7 @@ class FaceSwapConfig(TrainConfig):
     l1: Annotated[float, Option(help="Weight of the colour difference.", min=0)] = 1.0
     ssim: Annotated[float, Option(help="Weight of the structural difference.", min=0)] = 1.0
     features: Annotated[float, Option(help="Weight of eyes and mouth; the face has 1.", min=0)] = 6.0
-    shape: Annotated[float, Option(help="Share of the own shape of face that the other gets.", min=0, max=1)] = 0.5
+    shape: Annotated[float, Option(help="How far the other face takes the own one's shape.", min=0, max=1)] = 0.7
     webcam: Annotated[float, Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.3
     ema_decay: float = 0.995
     falling_from: float = 0.7
@@ -154,7 +154,10 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
         one, other = (inner(faces, side) for faces in (self.held_out.one, self.held_out.other))
         scores, drawn = {}, []
         for name, faces, decoder in (("one", one, pair.back), ("other", other, pair.swap.decoder)):
-            target = self._tensor(faces[:, :, :, :3])
+            after_rgb = faces[:, :, :, :3]
+            if name == "other":
+                after_rgb = np.stack([skin_outside(face[:, :, :3], face[:, :, 3]) for face in faces])
+            target = self._tensor(after_rgb)
             weight = self._weight(self._tensor(faces[:, :, :, 3:4]))
             output = decoder(pair.swap.encoder(self._tensor(_guided(faces))))
             scores[f"ssim_{name}"] = 1 - 2 * float(_mean(dissimilarity(output, target), at_windows(weight)))

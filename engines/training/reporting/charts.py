@@ -54,11 +54,12 @@ def curves(checks: Sequence[dict[str, float]]) -> ImageU8:
     picture = np.full((len(names) * (_PANEL + _GAP) + _GAP // 2, _WIDTH, 3), 255, np.uint8)
     for row, name in enumerate(names):
         points = [(check["step"], check[name]) for check in checks if name in check]
-        _draw_panel(picture, row * (_PANEL + _GAP) + _GAP - 8, name, np.array(points, np.float64))
+        top, last = row * (_PANEL + _GAP) + _GAP - 8, checks[-1]["step"]
+        _draw_panel(picture, top, name, np.array(points, np.float64), last)
     return picture
 
 
-def _draw_panel(picture: ImageU8, top: int, name: str, points: NDArray[np.float64]) -> None:
+def _draw_panel(picture: ImageU8, top: int, name: str, points: NDArray[np.float64], last_step: float) -> None:
     steps, values = points.T
     low, high = float(values.min()), float(values.max())
     right, bottom = _WIDTH - 20, top + _PANEL
@@ -66,7 +67,7 @@ def _draw_panel(picture: ImageU8, top: int, name: str, points: NDArray[np.float6
     for value, y in ((high, top + 6), (low, bottom)):
         _draw_text(picture, f"{value:.4g}", (6, y))
     _draw_text(picture, f"{name}: {values[-1]:.5g} at step {int(steps[-1])}", (_LEFT, top - 8))
-    x = _LEFT + (right - _LEFT) * steps / max(float(steps[-1]), 1.0)
+    x = _LEFT + (right - _LEFT) * steps / max(last_step, 1.0)
     y = bottom - _PANEL * (values - low) / max(high - low, 1e-9)
     line = np.rint(np.stack((x, y), 1)).astype(np.int32)
     cv2.polylines(picture, [line], False, _BLUE, 2, cv2.LINE_AA)

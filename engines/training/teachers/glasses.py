@@ -1,4 +1,4 @@
-"""Synthetic glasses on a face without any; the training target shows their rims as ink."""
+"""Synthetic glasses on a face; the training target shows their rims as ink."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def add_glasses(region: AlignedRegion, rng: np.random.Generator) -> tuple[Aligne
     The same state of `rng` gives the same picture.
 
     Returns:
-        The region, and the ink of the rims, (S, S) float32 0..1: 0 everywhere if the face is too small.
+        The region, (S, S, 3), and the ink of the rims, (S, S) float32 0..1: 0 everywhere if the face is too small.
     """
     side_px = region.rgb.shape[0]
     shape = _shape(rng)
@@ -57,7 +57,8 @@ def add_glasses(region: AlignedRegion, rng: np.random.Generator) -> tuple[Aligne
         return region, np.zeros((side_px, side_px), np.float32)
     lines = _lines(region.landmarks_xy.astype(np.float64), shape)
     rims = _stroked(lines, shape.width * eyes_px, side_px)
-    shadow = cv2.GaussianBlur(np.roll(rims, round(0.03 * eyes_px), axis=0), (0, 0), 0.02 * eyes_px)
+    down = np.array([[1, 0, 0], [0, 1, 0.03 * eyes_px]])
+    shadow = cv2.GaussianBlur(cv2.warpAffine(rims, down, (side_px, side_px)), (0, 0), 0.02 * eyes_px)
     rgb = region.rgb.astype(np.float32) * (1 - np.float32(rng.uniform(0, 0.25)) * shadow[..., None])
     rgb = _with_lenses(rgb, lines[:2], rng)
     cover = rims[..., None] * np.float32(rng.uniform(0.55, 1.0))
@@ -127,7 +128,7 @@ def _lines(landmarks_xy: NDArray[np.float64], shape: _Shape) -> list[NDArray[np.
 def _stroked(lines: list[NDArray[np.float64]], width_px: float, side_px: int) -> Floats:
     """Return lines of a width, (S, S) float32 0..1."""
     large = np.zeros((side_px * _SHARP,) * 2, np.uint8)
-    places = [np.rint(line * _SHARP * 16).clip(-(2**24), 2**24).astype(np.int32) for line in lines]
+    places = [np.rint((line * _SHARP - 0.5) * 16).clip(-(2**24), 2**24).astype(np.int32) for line in lines]
     cv2.polylines(large, places, False, (255,), max(1, round(width_px * _SHARP)), cv2.LINE_AA, 4)
     small = cv2.resize(large, (side_px, side_px), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32) / np.float32(255)
@@ -144,9 +145,9 @@ def _material(side_px: int, eyes_px: float, rng: np.random.Generator) -> Floats:
 
 
 def _with_lenses(rgb: Floats, lenses: list[NDArray[np.float64]], rng: np.random.Generator) -> Floats:
-    """Return a picture with a faint tint and, sometimes, the reflection of a window in the lenses."""
+    """Return a picture, (S, S, 3) RGB, with a faint tint and, sometimes, the reflection of a window in the lenses."""
     inside = np.zeros(rgb.shape[:2], np.uint8)
-    cv2.fillPoly(inside, [np.rint(lens).astype(np.int32) for lens in lenses], (255,))
+    cv2.fillPoly(inside, [np.rint((lens - 0.5) * 16).astype(np.int32) for lens in lenses], (255,), cv2.LINE_8, 4)
     mask = cv2.GaussianBlur(inside, (0, 0), 1.0).astype(np.float32)[..., None] / np.float32(255)
     rgb = rgb * (1 - mask * np.float32(rng.uniform(0, 0.12)) * rng.uniform(0, 1, 3).astype(np.float32))
     if rng.uniform() < 0.3:

@@ -90,6 +90,9 @@ def draw_pairs(
         on_pair: Called with the number of all pairs after each pair.
     """
     teachers.load_teacher(teacher)
+    if glasses and teacher not in teachers.PLANE_TEACHERS:
+        do = f"use the teacher {' or '.join(teachers.PLANE_TEACHERS)}, or no glasses"
+        raise OptionsError(f"pairs with glasses by the teacher {teacher}", "it draws no planes", do)
     names = region_names(regions)
     if not names:
         raise OptionsError(f"regions in {regions}", "none there", "collect them from photos that show faces")

@@ -115,6 +115,20 @@ def test_the_first_steps_learn_the_identity(name: str, tmp_path: Path) -> None:
     assert all(map(torch.equal, before, (weight for net in critics for weight in net.parameters())))
 
 
+def test_losses_that_begin_between_two_checks_are_means(tmp_path: Path) -> None:
+    words: dict[str, Any] = {"initial_steps": 15, "steps": 30, "check_every": 10}
+    _, between, after = fit(small_method("ugatit", **words), tmp_path).progress.checks
+    assert between["adversarial"] > 0.7 * after["adversarial"] > 0
+    assert between["critics"] > 0.7 * after["critics"] > 0
+
+
+@pytest.mark.parametrize("side_px, expected", [(64, [5, 5]), (96, [6, 5]), (128, [6, 5]), (256, [7, 5])])
+def test_discriminators_of_small_pictures_have_fewer_layers(side_px: int, expected: list[int]) -> None:
+    critics = small_method("ugatit", side_px=side_px).critics()  # type: ignore[attr-defined]
+    layers = [len(critics[f"drawings' {name} critic"].steps) + 1 for name in ("global", "local")]
+    assert layers == expected
+
+
 def test_shares_of_normalisation_stay_in_range() -> None:
     method = built(small_method("ugatit", peak_lr=0.5))
     for step in range(3):
@@ -180,6 +194,7 @@ def test_a_nan_loss_of_a_method_is_one_line(tmp_path: Path) -> None:
         ("cyclegan", {"gan": "wgan", "spectral": True}, "both limit the weights"),
         ("cyclegan", {"generator": "vid2vid"}, "only one image"),
         ("cyclegan", {"face_id": 1.0}, "no identity network"),
+        ("cyclegan", {"initial_steps": 4, "steps": 4}, "the training has 4 steps"),
         ("ugatit", {"generator": "cyclegan"}, "no class activation attention"),
         ("vid2vid", {"generator": "toon_net"}, "does not receive its last picture"),
         ("vid2vid", {"temporal": 0.0, "batch": 3}, "temporal 0: the method trains on pairs"),

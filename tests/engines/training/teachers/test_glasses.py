@@ -12,6 +12,7 @@ from support.cli_parts import call
 from support.portrait_region import portrait_region
 
 from engines.drawing.plane_set import INK
+from engines.errors import OptionsError
 from engines.regions.eyes import IRIS_CENTRES
 from engines.training.data.aligned import save_region
 from engines.training.teachers.cel import cel
@@ -89,5 +90,7 @@ def test_pairs_with_glasses_are_drawn_beside_the_plain_ones(tmp_path: Path) -> N
 
 
 def test_glasses_are_for_the_teacher_of_planes(tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match="it draws no planes"):
+        draw_pairs(tmp_path, "sketch", tmp_path / "pairs", glasses=1)
     done = call("train", "mine", "--teacher", "sketch", "--faces", tmp_path, "--glasses", 1)
     assert done.returncode == 2 and "--glasses" in done.stderr and done.stderr.count("\n") == 1
