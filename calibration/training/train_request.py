@@ -78,7 +78,6 @@ class TrainRequest:
     blemished: Annotated[int | None, Option(min=0, max=50, help="Blemished pairs.", show_default="1 for retouch")] = (
         None
     )
-    glasses: Annotated[int, Option(min=0, max=50, help="cel: pairs of a photo with synthetic glasses.")] = 0
     threads: Annotated[int | None, Option(min=1, max=256, help="Threads; the same number gives the same weights.")] = (
         None
     )
@@ -116,8 +115,6 @@ class TrainRequest:
             raise OptionsError("--labels", f"they are for {', '.join(FROM_NOISE)}", "leave them out")
         if self.method == "conditional" and self.labels is None:
             raise OptionsError(f"train {self.name} --method cgan", "no labels", FROM_NOISE_USAGE)
-        if self.glasses and self.teacher != "cel":
-            raise OptionsError("--glasses", "their rims are ink of the teacher cel", "leave it out")
         if self.groups is not None and self.photos is None:
             raise OptionsError("--groups", "it needs --photos and --drawings", USAGE)
         for given in filter(lambda folder: is_below(folder, self.made_folders), self.inputs):
@@ -198,10 +195,10 @@ class TrainRequest:
 
     @property
     def variants(self) -> dict[str, int]:
-        """Numbers of further pairs of each photo: in another light, with blemishes in the input, with glasses."""
+        """Numbers of further pairs of each photo: drawn in another light, and with blemishes in the input."""
         lights = int(self.teacher in _REDRAWN_IN_EACH_LIGHT) if self.lights is None else self.lights
         blemished = int(self.teacher == "retouch") if self.blemished is None else self.blemished
-        return {"lights": lights, "blemished": blemished, **({"glasses": self.glasses} if self.glasses else {})}
+        return {"lights": lights, "blemished": blemished}
 
     def config_values(
         self, config_class: type[TrainConfig], given: Mapping[str, Any], presets: Mapping[str, Mapping[str, Any]]

@@ -148,8 +148,7 @@ def save_outcome(request: TrainRequest, method: TrainingMethod[Any], outcome: Ou
         origin["group"] = group
     name = f"{request.name}-{group}" if group else request.name
     if request.teacher is not None:
-        used = request.variants["blemished"] > 0, request.glasses > 0
-        digest = source_digest(request.teacher, blemishes=used[0], glasses=used[1])
+        digest = source_digest(request.teacher, blemishes=request.variants["blemished"] > 0)
         origin = {"teacher": request.teacher, "teacher_sha256": digest, **request.variants}
     method = method.with_config(outcome.config)
     card = style_card(name, method, outcome, region=request.region, origin=origin)

@@ -29,9 +29,10 @@ class Photo2Cartoon(AttentiveMethod[Photo2CartoonConfig]):
     config_class = Photo2CartoonConfig
     presets: ClassVar[Presets] = {
         "tiny": {
-            "side_px": 96, "steps": 5_000, "check_every": 500, "critic_channels": 16, "peak_lr": 4e-4,
+            "side_px": 96, "steps": 10_000, "initial_steps": 1_000, "check_every": 500,
+            "critic_channels": 16, "peak_lr": 4e-4,
             "generator_args": {"channels": 16, "blocks": 3, "depth": 3, "edge_levels": 14.0},
-            "cycle": 1.5, "cycle_noise": 0.15, "same": 1.0, "cam": 100.0,
+            "cycle": 6.0, "cycle_noise": 0.15, "same": 4.0, "cam": 10.0,
         },
         "light": {"side_px": 128, "steps": 100_000, "generator_args": {"channels": 32, "blocks": 4, "depth": 4}},
         "paper": {"side_px": 256, "steps": 300_000, "generator_args": {"channels": 32, "blocks": 4, "depth": 4}},

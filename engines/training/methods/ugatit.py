@@ -80,9 +80,10 @@ class UGatIt(AttentiveMethod[UGatItConfig]):
     config_class = UGatItConfig
     presets: ClassVar[Presets] = {
         "tiny": {
-            "side_px": 96, "steps": 8_000, "check_every": 500, "critic_channels": 16, "peak_lr": 4e-4,
+            "side_px": 96, "steps": 20_000, "initial_steps": 1_000, "check_every": 500,
+            "critic_channels": 16, "peak_lr": 4e-4,
             "generator_args": {"channels": 16, "blocks": 3, "edge_levels": 14.0},
-            "cycle": 1.5, "cycle_noise": 0.15, "same": 1.0, "cam": 100.0,
+            "cycle": 6.0, "cycle_noise": 0.15, "same": 4.0, "cam": 10.0,
         },
         "light": {"side_px": 128, "steps": 200_000, "generator_args": {"channels": 64, "blocks": 4}},
         "paper": {

@@ -27,14 +27,13 @@ from engines.training.data.dataset_marker import DRAWN, SIDES, prepare_pairs
 from engines.training.data.paired_dataset import VARIANT
 from engines.training.data.webcam import light_curve, relit
 from engines.training.teachers.blemishes import add_blemishes
-from engines.training.teachers.glasses import add_glasses, with_rims
 
-_BLEMISHED, _GLASSES = "b", "g"
+_BLEMISHED = "b"
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One pair to draw. The variant is "" (plain), "1" (relit), "b1" (with blemishes) or "g1" (with glasses)."""
+    """One pair to draw. The variant is "" (plain), "1" (relit) or "b1" (with blemishes)."""
 
     regions: Path
     name: str
@@ -69,7 +68,7 @@ class DrawnPairs:
 
 def draw_pairs(
     regions: Path, teacher: str, out: Path, *, side_px: int = 256, processes: int = 2, lights: int = 0,
-    blemished: int = 0, glasses: int = 0, seed: int = 0, on_pair: Callable[[int], None] = lambda _total: None,
+    blemished: int = 0, seed: int = 0, on_pair: Callable[[int], None] = lambda _total: None,
 ) -> DrawnPairs:  # fmt: skip
     """Write out/before/NAME.png and out/after/NAME.png, both `side_px` square, for every region of a folder.
 
@@ -85,26 +84,17 @@ def draw_pairs(
             pictures of planes, one below the other, are twice as high.
         lights: Number of further pairs of each region, relit before the teacher draws: NAME~1.png ...
         blemished: Number of further pairs whose input has blemishes that the target lacks: NAME~b1.png ...
-        glasses: Number of further pairs with synthetic glasses, whose rims are ink in the target: NAME~g1.png ... Only
-            for a teacher of planes.
         on_pair: Called with the number of all pairs after each pair.
     """
     teachers.load_teacher(teacher)
-    if glasses and teacher not in teachers.PLANE_TEACHERS:
-        do = f"use the teacher {' or '.join(teachers.PLANE_TEACHERS)}, or no glasses"
-        raise OptionsError(f"pairs with glasses by the teacher {teacher}", "it draws no planes", do)
     names = region_names(regions)
     if not names:
         raise OptionsError(f"regions in {regions}", "none there", "collect them from photos that show faces")
-    variants = ["", *(str(i + 1) for i in range(lights))]
-    variants += [
-        f"{kind}{i + 1}" for kind, count in ((_BLEMISHED, blemished), (_GLASSES, glasses)) for i in range(count)
-    ]
+    variants = ["", *(str(i + 1) for i in range(lights)), *(f"{_BLEMISHED}{i + 1}" for i in range(blemished))]
     tasks = [_Task(regions, name, variant, teacher, out, side_px, seed) for name in names for variant in variants]
     key = {
-        "teacher": teacher, "side_px": side_px, "lights": lights, "blemished": blemished, "seed": seed,
-        "source": source_digest(teacher, blemishes=blemished > 0, glasses=glasses > 0),
-        **({"glasses": glasses} if glasses else {}),
+        "teacher": teacher, "source": source_digest(teacher, blemishes=blemished > 0), "side_px": side_px,
+        "lights": lights, "blemished": blemished, "seed": seed,
     }  # fmt: skip
     prepare_pairs(out, DRAWN, key, (task.stem for task in tasks))
     pending = [task for task in tasks if not task.done()]
@@ -118,11 +108,11 @@ def draw_pairs(
     return result
 
 
-def source_digest(teacher: str, *, blemishes: bool = False, glasses: bool = False) -> str:
+def source_digest(teacher: str, *, blemishes: bool = False) -> str:
     """Return the SHA-256 of the teacher's module and of the modules beside it that are no teachers."""
     folder = Path(teachers.__file__).parent
     skipped = {name for name in teachers.TEACHERS if name != teacher} | {"teacher_dataset"}
-    skipped |= {name for name, used in (("blemishes", blemishes), ("glasses", glasses)) if not used}
+    skipped |= set() if blemishes else {"blemishes"}
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.py")):
         if path.stem not in skipped:
@@ -166,13 +156,8 @@ def _draw(task: _Task) -> str:
     except OptionsError as error:
         return f"{task.name}: {error.got}"
     rng = np.random.default_rng((task.seed, zlib.crc32(f"{task.name}{VARIANT}{task.variant}".encode())))
-    teacher = teachers.load_teacher(task.teacher)
-    if task.variant.startswith(_GLASSES):
-        before, rims = add_glasses(region, rng)
-        after_rgb = with_rims(teacher(region), rims)
-    else:
-        before, clean = _inputs(region, task.variant, rng)
-        after_rgb = teacher(clean)
+    before, clean = _inputs(region, task.variant, rng)
+    after_rgb = teachers.load_teacher(task.teacher)(clean)
     for path, picture in zip(task.pictures, (before.rgb, after_rgb), strict=True):
         size_wh = task.side_px, task.side_px * picture.shape[0] // picture.shape[1]
         small_rgb = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
