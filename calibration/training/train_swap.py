@@ -59,6 +59,7 @@ def swap_faces(
         one: Folder or file of the person who is replaced.
         other: Of the one who takes the place.
         persons: Their names.
+        side_px: Side of the network's pictures.
         most: Largest number of faces of each.
         shape: How much of the first person's shape of face, 0..1, the other person's faces get.
 

@@ -152,7 +152,13 @@ def guide_lines(region: PictureRegion, landmarks_xy: Floats, side_px: int) -> Im
 
 
 def guide_lines_at(xy: Floats, size_wh: tuple[int, int], side_px: int) -> ImageU8:
-    """Return the lines of `guide_lines` for landmarks in a crop, (478, 2) pixels."""
+    """Return the lines of `guide_lines`, (H, W) uint8, for landmarks that are given in pixels of the crop.
+
+    Args:
+        xy: (478, 2) float32 pixels of the crop, face mesh order.
+        size_wh: Width and height of the crop.
+        side_px: See `guide_lines`.
+    """
     lines = np.zeros((size_wh[1], size_wh[0]), np.uint8)
     if not np.isfinite(xy).all():
         return lines
