@@ -37,8 +37,8 @@ class UnpairedConfig(GanConfig):
 
     Attributes:
         initial_steps: Steps at the start without discriminators, in which both generators learn to return their
-            pictures: the initialisation phase of CartoonGAN (Chen et al., CVPR 2018, section 3.3). The classifiers of
-            the attention learn, too.
+            pictures, at most half of all: the initialisation phase of CartoonGAN (Chen et al., CVPR 2018,
+            section 3.3). The classifiers of the attention learn, too.
         cycle_noise: Standard deviation of the noise added to generated pictures before they are translated back, on the
             scale 0..1 (Bashkirova et al. 2019, arXiv:1908.01517, section 4). It grows from 0 to this value over
             the first half of the steps after the initial ones.
@@ -49,7 +49,7 @@ class UnpairedConfig(GanConfig):
     """
 
     side_px: Annotated[int, Option("--side", help="Width and height of the pictures, pixels.", min=32)] = 256
-    initial_steps: Annotated[int, Option(help="First steps, which learn the identity mapping.", min=0)] = 0
+    initial_steps: Annotated[int, Option(help="First steps, at most half, which learn the identity.", min=0)] = 0
     cycle: Annotated[float, Option(help="Weight of the cycle's difference.", min=0)] = 10.0
     cycle_noise: Annotated[float, Option(help="Final noise of the cycle (sigma, scale 0..1).", min=0, max=1)] = 0.0
     same: Annotated[float, Option(help="Weight of the identity mapping: drawings stay as they are.", min=0)] = 5.0
@@ -67,12 +67,14 @@ class UnpairedConfig(GanConfig):
         super().__post_init__()
         if why := generator_spec(self.generator).unsupported:
             raise OptionsError(f"generator {self.generator!r}", why, "use another --generator")
-        if self.initial_steps >= self.steps:
-            got = f"the training has {self.steps} steps"
-            raise OptionsError(f"--initial-steps {self.initial_steps}", got, "use fewer, or --initial-steps 0")
         if self.face_id and self.identity is None:
             do = "name the .xml file of a face recognition network with --identity, or use --face-id 0"
             raise OptionsError("the face-ID loss", "no identity network", do)
+
+    @property
+    def first_steps(self) -> int:
+        """Number of steps of the initialisation phase: a short training has fewer than `initial_steps`."""
+        return min(self.initial_steps, self.steps // 2)
 
 
 ConfigT = TypeVar("ConfigT", bound=UnpairedConfig)
@@ -156,7 +158,7 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
     def step(self, batch: UnpairedBatch) -> dict[str, float]:
         """Train both generators, then all discriminators, on one batch."""
         real = {"photo": self._tensor(batch.photos_rgb), "drawing": self._tensor(batch.drawings_rgb)}
-        if self.parts.step < self.config.initial_steps:
+        if self.parts.step < self.config.first_steps:
             return self._minimised(self._reconstructed(real))
         eyes_xy = torch.from_numpy(batch.eyes_xy).to(self.parts.fabric.device)
         fake, losses = self._cycle(real, eyes_xy)
@@ -223,7 +225,7 @@ class UnpairedMethod(TrainingMethod[ConfigT]):
         Full noise from the first step keeps the generator close to the identity.
         """
         config = self.config
-        after = (self.parts.step - config.initial_steps) / (config.steps - config.initial_steps)
+        after = (self.parts.step - config.first_steps) / (config.steps - config.first_steps)
         sigma = config.cycle_noise * min(1.0, 2 * after)
         return pictures + sigma * torch.randn_like(pictures) if sigma else pictures
 

@@ -104,8 +104,8 @@ def test_noise_in_the_cycle_grows_to_its_size() -> None:
 
 @pytest.mark.parametrize("name", ["cyclegan", "ugatit", "photo2cartoon"])
 def test_the_first_steps_learn_the_identity(name: str, tmp_path: Path) -> None:
-    words: dict[str, Any] = {"initial_steps": 40, "steps": 42, "check_every": 20, "peak_lr": 3e-3, "batch": 2}
-    first, last, after = fit(small_method(name, **words), tmp_path).progress.checks
+    words: dict[str, Any] = {"initial_steps": 1000, "steps": 80, "check_every": 20, "peak_lr": 3e-3, "batch": 2}
+    first, last, after, _ = fit(small_method(name, **words), tmp_path).progress.checks  # half of the steps at most
     assert last["same"] < 0.9 * first["same"]
     assert "adversarial" not in last and "critics" not in last and {"adversarial", "critics", "cycle"} <= set(after)
     method = built(small_method(name, initial_steps=1))
@@ -194,7 +194,6 @@ def test_a_nan_loss_of_a_method_is_one_line(tmp_path: Path) -> None:
         ("cyclegan", {"gan": "wgan", "spectral": True}, "both limit the weights"),
         ("cyclegan", {"generator": "vid2vid"}, "only one image"),
         ("cyclegan", {"face_id": 1.0}, "no identity network"),
-        ("cyclegan", {"initial_steps": 4, "steps": 4}, "the training has 4 steps"),
         ("ugatit", {"generator": "cyclegan"}, "no class activation attention"),
         ("vid2vid", {"generator": "toon_net"}, "does not receive its last picture"),
         ("vid2vid", {"temporal": 0.0, "batch": 3}, "temporal 0: the method trains on pairs"),
