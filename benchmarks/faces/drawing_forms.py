@@ -25,10 +25,9 @@ import numpy as np
 from benchmarks.common.arguments import Parser, run_main
 from benchmarks.common.machine_info import report, three_digits
 from calibration.evaluation.landmark_drift import DriftMeter
-from calibration.evaluation.student import ImageU8, Student, crop_to_photo, drawn_rgb, resize_area
+from calibration.evaluation.student import ImageU8, Student, crop_to_photo, resize_area, taught_planes_rgb
 from calibration.evaluation.teacher_scores import similarity
 from calibration.sets.region_collector import collect, photos_in
-from engines.drawing.plane_set import Planes
 from engines.errors import OptionsError
 from engines.regions.workspace import Workspace
 from engines.style_lookup import load_style
@@ -41,12 +40,6 @@ from live.render.blending import mix
 _PAIR_PX = 256
 _FOLDER = "name the working folder of veneer train --teacher cel"
 _SHOWN, _SHOWN_PX = 12, 320  # of the sheet
-
-
-def finished_rgb(planes_rgb: ImageU8, region: AlignedRegion) -> ImageU8:
-    """Return the drawing of a teacher's planes (2 S, S, 3), with eyes and mouth and the photo's room, RGB uint8."""
-    colour, fields = np.split(np.ascontiguousarray(planes_rgb), 2)
-    return drawn_rgb(Planes(colour, fields), region)
 
 
 def write_pairs(work: Path, out: Path) -> int:
@@ -62,7 +55,7 @@ def write_pairs(work: Path, out: Path) -> int:
         planes = read_picture(work / "pairs" / "after" / f"{name}.png")[:, :, ::-1]
         if planes.shape[0] != 2 * planes.shape[1]:
             raise OptionsError(f"--work {work}", f"{name} holds no planes", _FOLDER)
-        for part, rgb in (("before", region.rgb), ("after", finished_rgb(planes, region))):
+        for part, rgb in (("before", region.rgb), ("after", taught_planes_rgb(planes, region))):
             (out / part).mkdir(parents=True, exist_ok=True)
             write_picture(out / part / f"{name}.png", resize_area(rgb, (_PAIR_PX,) * 2)[:, :, ::-1].copy())
         if number % 100 == 99:
@@ -98,7 +91,7 @@ def compare(folder: Path, students: dict[str, Student]) -> tuple[dict[str, dict[
     with closing(DriftMeter()) as meter:
         for name in region_names(folder):
             region = load_region(folder, name)
-            target_rgb = finished_rgb(cel(region), region)
+            target_rgb = taught_planes_rgb(cel(region), region)
             shown = {"photo": region.rgb} | {form: enlarged_rgb(one, region) for form, one in students.items()}
             for form, picture_rgb in shown.items():
                 drift = meter.measure(target_rgb, picture_rgb)

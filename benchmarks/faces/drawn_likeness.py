@@ -60,11 +60,11 @@ def gallery_of(folder: Path, network: Any) -> list[tuple[str, Embedding]]:
     return [(person_of(Path(one.name)), embedding(network, one.rgb[:, :, ::-1], face)) for one, face in faces]
 
 
-def _heads(option: str, photos: Path, folder: Path) -> Path:
+def _heads(option: str, photos: list[Path], folder: Path) -> Path:
     """Align the heads of photos in a new folder, and return it."""
     folder.mkdir()
-    if not collect(photos_in([photos]), folder).regions:
-        raise OptionsError(f"{option} {photos}", "no face was found", "name a folder of portraits")
+    if not collect(photos, folder).regions:
+        raise OptionsError(option, "no face was found", "name a folder of portraits")
     return folder
 
 
@@ -84,14 +84,15 @@ def main() -> None:
         got = f"the style's region is {style.region}, its output {style.output}"
         do = "name a style of heads and its own teacher"
         raise OptionsError(f"--style {options.style} --teacher {options.teacher}", got, do)
-    check_persons(photos_in([options.photos]), photos_in([options.gallery]))
+    photos, known = photos_in([options.photos]), photos_in([options.gallery])
+    check_persons(photos, known)
     network = open_network(options.network, "--network")
     with TemporaryDirectory() as temporary, closing(Student(style)) as student:
-        gallery = gallery_of(_heads("--gallery", options.gallery, Path(temporary, "gallery")), network)
-        found = embedded(_heads("--photos", options.photos, Path(temporary, "photos")), teacher, student, network)
-    persons, known = zip(*gallery, strict=True)
+        gallery = gallery_of(_heads("--gallery", known, Path(temporary, "gallery")), network)
+        found = embedded(_heads("--photos", photos, Path(temporary, "photos")), teacher, student, network)
+    persons, of_gallery = zip(*gallery, strict=True)
     scores = {
-        kind: likeness([one for _, one in rows], [name for name, _ in rows], known, persons)
+        kind: likeness([one for _, one in rows], [name for name, _ in rows], of_gallery, persons)
         for kind, rows in found.items()
     }
     table = [

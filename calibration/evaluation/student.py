@@ -113,9 +113,12 @@ def finished_rgb(style: Style, region_bgr: ImageU8, output: NDArray[np.float32])
 
 def taught_rgb(style: Style, taught: ImageU8, region: AlignedRegion) -> ImageU8:
     """Return a teacher's picture of a region at the size of `Student.picture_rgb`; planes (2 S, S, 3) are drawn."""
-    if style.output != "planes":
-        return resize_area(taught, style.size_wh)
-    colour, fields = np.split(taught, 2)
+    return taught_planes_rgb(taught, region) if style.output == "planes" else resize_area(taught, style.size_wh)
+
+
+def taught_planes_rgb(planes_rgb: ImageU8, region: AlignedRegion) -> ImageU8:
+    """Return the drawing of a teacher's planes (2 S, S, 3) uint8; see `drawn_rgb`."""
+    colour, fields = np.split(np.ascontiguousarray(planes_rgb), 2)
     return drawn_rgb(Planes(colour, fields), region)
 
 
