@@ -128,6 +128,14 @@ class Look:
         )
 
     @property
+    def needs_hands(self) -> bool:
+        """Whether hands before faces must be found: the look draws features, paints lips or swaps faces."""
+        return any(
+            layer.medium is not None or layer.region == "lips" or (isinstance(layer.style, Style) and layer.style.swaps)
+            for layer in self.layers
+        )
+
+    @property
     def final_fallback(self) -> str:
         """What is shown without a face when no earlier frame can be held: "raw", "blur" or "card"."""
         return self.then if self.no_face == "hold" else self.no_face

@@ -46,10 +46,12 @@ class DrawnFace:
     Attributes:
         landmarks_xy: (478, 2) pixels of the area, face mesh order, as they are drawn (after the lenses).
         measures: What was measured on the photo.
+        hands: Before the face, (21, 3) each; see `draw_hands`.
     """
 
     landmarks_xy: Points
     measures: FaceMeasures
+    hands: tuple[Points, ...] = ()
 
     @property
     def face_px(self) -> float:

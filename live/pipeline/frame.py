@@ -83,10 +83,13 @@ class Face:
     Attributes:
         face_id: Stays the same while the face is found.
         landmarks_xy: (478, 2) float32, pixels of that frame, in the order of MediaPipe's face mesh.
+        hands: Before the face or near it, (21, 3) float32 each, in the order of MediaPipe's hands: pixels of the frame,
+            and depth in the same unit; what is nearer to the camera has less.
     """
 
     face_id: int
     landmarks_xy: Floats
+    hands: tuple[Floats, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

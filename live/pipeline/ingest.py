@@ -17,6 +17,7 @@ from live.pipeline.timing import Timings
 from live.render.privacy_policy import UNTRACKED
 from live.sources.base import FrameSource, SourceInfo
 from live.tracking.base import FaceTracker
+from live.tracking.hand_finder import HandFinder
 from live.tracking.person_finder import PersonFinder
 from live.tracking.person_tracks import Seen
 from live.tracking.recogniser import Recogniser
@@ -36,6 +37,7 @@ class Ingest:
         frames: Read at most this many if lossless; None for no limit.
         needs_person: Whether frames that are tracked now need a person mask.
         needs_everyone: Whether that mask must show every person.
+        needs_hands: Whether hands before faces must be found on frames that are tracked now.
         recogniser: Says who is on a frame; None if no look depends on it.
         fail: Called with the error that ends the run, and its origin ("source" or "tracker").
         say: Receives one-line messages for the user; the same one may come with every frame.
@@ -55,6 +57,7 @@ class Ingest:
         frames: int | None,
         needs_person: Callable[[], bool],
         needs_everyone: Callable[[], bool],
+        needs_hands: Callable[[], bool],
         recogniser: Recogniser | None,
         timings: Timings,
         fail: Callable[[Exception, str], None],
@@ -66,7 +69,8 @@ class Ingest:
         self._source, self._tracker = source, tracker
         self._person_finder = PersonFinder()  # loads its models on first use
         self._max_frames = frames if lossless else None
-        self._needs_person, self._needs_everyone = needs_person, needs_everyone
+        self._hand_finder = HandFinder(live=not lossless)
+        self._needs_person, self._needs_everyone, self._needs_hands = needs_person, needs_everyone, needs_hands
         self._recogniser = recogniser
         self._timings, self._fail, self._say = timings, fail, say
         self._read: LatestSlot[Frame] = LatestSlot(lossless=lossless)
@@ -172,8 +176,8 @@ class Ingest:
             self._fail(error, "tracker")
         finally:
             self._tracked.close()
-            for model in (self._tracker, self._person_finder):
-                with contextlib.suppress(Exception):  # the other model must be closed all the same
+            for model in (self._tracker, self._person_finder, self._hand_finder):
+                with contextlib.suppress(Exception):  # the other models must be closed all the same
                     model.close()
 
     def _track(self, frame: Frame, *, idle: bool) -> TrackedFrame:
@@ -185,6 +189,8 @@ class Ingest:
         faces = self._tracker.track(frame)
         person = self._person(frame, faces) if needs_person else None
         seen = self._recogniser.recognise(frame, faces) if self._recogniser is not None else Seen()
+        if self._needs_hands():
+            faces = self._with_hands(frame, faces)
         track_ms = (time.monotonic() - started_s) * 1e3
         self._timings.stage("track", track_ms)
         return TrackedFrame(
@@ -197,6 +203,14 @@ class Ingest:
             seen.lost,
             () if person is None else self._person_finder.heads,
         )
+
+    def _with_hands(self, frame: Frame, faces: tuple[Face, ...]) -> tuple[Face, ...]:
+        """Return the faces with the hands before them; without hands if they cannot be searched."""
+        try:
+            return self._hand_finder.with_hands(frame, faces)
+        except Exception as error:
+            self._say(f"the search for hands failed ({one_line(error)}); hands before faces are painted over")
+            return faces
 
     def _person(self, frame: Frame, faces: tuple[Face, ...]) -> ImageU8 | None:
         """Return the person mask; None if segmentation fails, for which a covering look shows its fallback."""

@@ -102,6 +102,7 @@ class Pipeline:
             frames=frames,
             needs_person=lambda: self._renderer.needs_person(parts.controls.read().look),
             needs_everyone=lambda: self._renderer.needs_everyone(parts.controls.read().look),
+            needs_hands=lambda: self._renderer.needs_hands(parts.controls.read().look),
             recogniser=parts.recogniser,
             timings=self.timings,
             fail=self.fail,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from engines.regions.aligned_face import aligned_face, guide_lines, guided, oval_mask
 from engines.regions.face_colours import face_colours, from_usual, to_usual
+from engines.regions.hand_shapes import uncovered
 from live.render.blending import as_picture, blend_picture
 from live.render.paint_job import PaintJob, infer
 
@@ -28,6 +30,8 @@ def swap_faces(job: PaintJob) -> int:
         inputs.append(guided(to_usual(crop_bgr, colours[-1]), guide_lines(region, face.landmarks_xy, size_wh[1])))
         name = f"mask {job.index} {number}"
         mask = region.uncrop(oval_mask(region, face.landmarks_xy), job.workspace, name)
+        if face.hands:
+            cv2.min(mask, uncovered(region.inner, face.hands), dst=mask)
         regions.append(replace(region, mask=np.asarray(mask, np.uint8)))
     cropped_s = time.perf_counter()
     job.stats.region_ms += (cropped_s - started_s) * 1e3

@@ -65,6 +65,11 @@ class FrameRenderer:
         current = self._look
         return self._look_loader.needs_everyone(look) or (current is not None and current.look.needs_everyone)
 
+    def needs_hands(self, look: str) -> bool:
+        """Whether hands must be found on frames that are tracked now; may be called from any thread."""
+        current = self._look
+        return self._look_loader.needs_hands(look) or (current is not None and current.look.needs_hands)
+
     def render(self, tracked: TrackedFrame, state: ControlState) -> Frame:
         """Return the rendered frame. The pixels of the tracked frame are painted in place."""
         self._timings.faces_found += bool(tracked.faces)

@@ -117,6 +117,11 @@ class LookLoader:
         look = self._looks.get(name)
         return look is not None and look.needs_everyone
 
+    def needs_hands(self, name: str) -> bool:
+        """Whether hands before faces must be found for that look, loaded or not; see `Look.needs_hands`."""
+        look = self._looks.get(name)
+        return look is not None and look.needs_hands
+
     def get(self, name: str) -> LoadedLook | None:
         """Return the look if it is loaded; never blocks."""
         self._selected = name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from types import MappingProxyType
 
@@ -14,6 +15,7 @@ from engines.drawing.medium import Medium
 from engines.drawing.steady_pictures import SteadyPictures
 from engines.errors import EngineError
 from engines.generators.shade import Shade
+from engines.regions.hand_shapes import uncovered
 from engines.regions.illumination import normalise_crop, restore_change
 from engines.regions.lips_region import lips_region
 from engines.regions.temporal_filter import TemporalFilter
@@ -191,6 +193,9 @@ def _paint_lips(job: PaintJob) -> int:
     for face, temporal in zip(job.faces, job.filters, strict=True):
         region = lips_region(face.landmarks_xy, frame_bgr, size_wh=size_wh, temporal_filter=temporal, at_s=job.at_s)
         if region is not None:
+            if face.hands:
+                shown = np.float32(1 / 255) * uncovered(region.box, face.hands)
+                region = replace(region, mask=region.mask * shown)
             regions.append(region)
             if isinstance(style, Style) and style.usual_bgr is not None:
                 crop_bgr, usual_bgr = region.crop(frame_bgr), style.usual_bgr

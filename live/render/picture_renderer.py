@@ -19,6 +19,7 @@ from live.render.painter import Painter
 from live.render.privacy_policy import UNTRACKED, PrivacyPolicy, fallback_in_words
 from live.session import say
 from live.tracking.face_mesh import FaceMeshTracker
+from live.tracking.hand_finder import HandFinder
 from live.tracking.person_finder import PersonFinder
 from live.tracking.recogniser import recogniser_for
 
@@ -36,6 +37,7 @@ class PictureRenderer:
         self._recogniser = recogniser_for({look.name: look}, look, options.network, still=True)
         self._tracker = FaceMeshTracker(max_faces=options.max_faces, still=True)
         self._person_finder, self._policy = PersonFinder(still=True), PrivacyPolicy()
+        self._hand_finder = HandFinder(still=True)
         self._strength, self._replace = options.strength, not options.no_clobber
         self.stages_s: dict[str, float] = {}
 
@@ -88,6 +90,8 @@ class PictureRenderer:
             person = self._person_finder.persons(frame.bgr, faces, 0.0)
         elif self._loaded.needs_person:
             person = self._person_finder.mask(frame.bgr, frame.time_s)
+        if self._loaded.look.needs_hands:
+            faces = self._hand_finder.with_hands(frame, faces)
         names = self._recogniser.recognise(frame, faces).names if self._recogniser is not None else {}
         tracked = TrackedFrame(frame, faces, 0.0, person, names, heads=self._person_finder.heads)
         self._policy.blur_untracked(tracked, self._loaded, self._strength)
@@ -106,7 +110,8 @@ class PictureRenderer:
         return stats.bare_faces if faces else None
 
     def close(self) -> None:
-        """Close the tracker, the person finder and the engines."""
+        """Close the tracker, the finders of persons and hands, and the engines."""
         self._tracker.close()
         self._person_finder.close()
+        self._hand_finder.close()
         self._look_loader.close()

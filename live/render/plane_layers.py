@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import numpy as np
+
 from engines.drawing.drawing import DrawnFace
 from engines.drawing.face_measures import measure_face
 from engines.drawing.hair_colour import hair_in_own_hue
@@ -112,4 +114,7 @@ def _drawn_face(job: PaintJob, face: Face, temporal: TemporalFilter) -> DrawnFac
     assert job.layer.medium is not None
     measures = measure_face(job.frame_bgr, face.landmarks_xy, temporal_filter=temporal, at_s=job.at_s)
     lenses = face_lenses(face.landmarks_xy, job.layer.medium.eyes, job.layer.medium.jaw)
-    return DrawnFace(face.landmarks_xy if lenses is None else lenses.moved(face.landmarks_xy), measures)
+    if lenses is None:
+        return DrawnFace(face.landmarks_xy, measures, face.hands)
+    hands = tuple(np.column_stack((lenses.moved(hand[:, :2]), hand[:, 2])) for hand in face.hands)
+    return DrawnFace(lenses.moved(face.landmarks_xy), measures, hands)

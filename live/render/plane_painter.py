@@ -9,8 +9,10 @@ import numpy as np
 
 from engines.drawing.drawing import DrawnFace, draw, persons_with_faces, put_on_paper
 from engines.drawing.features import draw_features
+from engines.drawing.hands import draw_hands
 from engines.drawing.medium import Medium
 from engines.drawing.plane_set import Planes
+from engines.drawing.strokes import Points
 from engines.regions.masks import crop_of_mask
 from engines.regions.upright import PictureRegion
 from engines.regions.workspace import Workspace
@@ -65,7 +67,7 @@ def draw_planes(
         mask = None if below.region.mask is None else below.region.mask[within(area, below.region.inner)]
         picture_bgr, part_bgr = sheet.drawn(area, mask, below, heads if whole else []), _cut(frame_bgr, area)
         for face in faces:
-            draw_features(picture_bgr, face.landmarks_xy - np.array(area[:2], np.float32), face.measures, medium)
+            sheet.draw_face(picture_bgr, face, area)
         put_on_paper(picture_bgr, medium, area[:2], mask)
         if strength < 1.0:
             cv2.addWeighted(picture_bgr, strength, part_bgr, 1.0 - strength, 0.0, dst=picture_bgr)
@@ -120,6 +122,16 @@ class _Sheet:
         cv2.resize(photo, wh, dst=picture, interpolation=cv2.INTER_LINEAR)
         self._lay(fine, picture, area, mask)
         return picture
+
+    def draw_face(self, picture_bgr: ImageU8, face: DrawnFace, area: Box) -> None:
+        """Draw the features of a face, and the hands before it, on the picture of an area, in place."""
+        landmarks_xy: Points = face.landmarks_xy - np.array(area[:2], np.float32)
+        without_bgr = picture_bgr.copy() if face.hands else picture_bgr
+        draw_features(picture_bgr, landmarks_xy, face.measures, self.medium)
+        if face.hands:
+            person = None if self.person is None else crop_of_mask(self.person, area, self.frame_wh)
+            hands = [hand - np.array((*area[:2], 0), np.float32) for hand in face.hands]
+            draw_hands(picture_bgr, without_bgr, hands, landmarks_xy, face.face_px, self.medium, person=person)
 
     def _refine(self, planes: Planes, heads: Sequence[PlaneRegion], photo_bgr: ImageU8, area: Box, scale: int) -> None:
         """Lay the planes of heads over those of an area, in place, at the size of its photo."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -10,14 +13,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
+from support.hand_parts import open_hand
 
 from engines.looks_file import load_looks
+from engines.regions.hand_shapes import uncovered
 from engines.regions.lips_region import INNER_LIPS, OUTER_LIPS, lips_region
-from live.picture_files.picture_reader import read_picture
+from live.options import ApplyOptions
+from live.picture_files.picture_reader import PictureFile, read_picture
 from live.pipeline.frame import Face, Floats, Frame, ImageU8
+from live.recording.film_apply import apply_to_film
 from live.render.look_loader import LookLoader
 from live.render.look_tile import find_faces
 from live.render.painter import Painter
+from live.render.picture_renderer import PictureRenderer
+from live.sources.video_source import film_frames
 from live.tracking.face_mesh import FaceMeshTracker
 
 LOOKS = ["glaze", "bright", "matte-red", "nude-satin", "berry-gloss"]
@@ -140,3 +149,49 @@ def test_each_of_two_faces_is_painted(look_loader: LookLoader, portrait_bgr: Ima
     off = np.abs(painted_bgr.astype(int) - both).sum(2)
     assert (off[:, :512] > 0).sum() > 200
     assert np.abs(off[:, :512] - off[:, 512:]).max() <= 3, "both faces alike"
+
+
+def test_a_hand_before_the_mouth_is_not_painted_over(look_loader: LookLoader, portrait_bgr: ImageU8) -> None:
+    (face,) = find_faces(portrait_bgr)
+    lips, _ = areas(face, portrait_bgr.shape)
+    middle_xy = face.landmarks_xy[[13, 14]].mean(0).tolist()
+    hand = open_hand(middle_xy, 0.7 * float(np.ptp(face.landmarks_xy[:, 0])))
+    for look in ("glaze", "toon"):
+        bare, covered = (
+            painted(look_loader, portrait_bgr, (replace(face, hands=hands),), look) for hands in ((), (hand,))
+        )
+        assert np.array_equal(bare[:, :40], covered[:, :40])
+        if look == "glaze":
+            below = (uncovered((0, 0, *portrait_bgr.shape[1::-1]), [hand]) == 0) & lips
+            assert below.any() and np.array_equal(covered[below], portrait_bgr[below])
+            assert not np.array_equal(bare[below], portrait_bgr[below])
+        else:
+            x, y = (round(place) for place in middle_xy)
+            spans = [np.ptp(rgb2lab(one[y - 8 : y + 8, x - 8 : x + 8, ::-1])[..., 0]) for one in (bare, covered)]
+            assert spans[0] > 2 * spans[1], "lightness: no lips and teeth are drawn on a hand"
+
+
+@pytest.mark.data
+def test_film_and_picture_leave_a_hand_before_the_mouth_bare(data_dir: Path, tmp_path: Path) -> None:
+    """Frames of a person who signs: lips are painted until the hand comes, and not below it."""
+    film, look = data_dir / "clips" / "intel_asl_ccby" / "bird.mkv", load_looks()["matte-red"]
+    with closing(film_frames(film)) as source, closing(FaceMeshTracker()) as tracker:
+        shown = [(frame.bgr.copy(), tracker.track(frame)[0]) for frame in islice(source, 40)]
+    result = apply_to_film(film, tmp_path / "made.mkv", ApplyOptions(look="matte-red"), look, lambda *_: None)
+    assert result.frames > 40
+    with closing(film_frames(tmp_path / "made.mkv")) as made:
+        redder = [_redder(before, after.bgr, face) for (before, face), after in zip(shown, made, strict=False)]
+    free, covered = float(np.median(redder[:8])), float(np.median(redder[22:38]))
+    assert free > 8 and covered < 0.3 * free
+    cv2.imwrite(str(tmp_path / "one.png"), shown[30][0])
+    with closing(PictureRenderer(ApplyOptions(look="matte-red"), look)) as renderer:
+        renderer(PictureFile(tmp_path / "one.png"), tmp_path / "made.png")
+    assert _redder(shown[30][0], read_picture(tmp_path / "made.png"), shown[30][1]) < 0.3 * free
+
+
+def _redder(before: ImageU8, after: ImageU8, face: Face) -> float:
+    """Return how much redder the middle of the mouth became, CIE a*."""
+    x, y = np.rint(face.landmarks_xy[[13, 14, 17]].mean(0)).astype(int)
+    patches = (picture[y - 3 : y + 4, x - 6 : x + 7, ::-1] for picture in (before, after))
+    reds = [float(rgb2lab(patch)[..., 1].mean()) for patch in patches]
+    return reds[1] - reds[0]
