@@ -23,7 +23,7 @@ _SIDE_PX = 144  # a hand is computed at this size at most
 _LINE, _OPACITY = 0.015, 0.8  # width as a part of the face's size, and coverage of the contours
 _MIN_REACH_PX = 2.5  # of a small contour: distances to it are enlarged
 _OPEN, _WRIST = 0.62, 0.5  # radii without a contour around a finger's base, in finger widths, and the wrist, in palms'
-_BEYOND, _FADE = 0.40, 0.15  # of the face's size: contours end there beyond the face's outline, fading
+_BEYOND, _FADE = 0.40, 0.13  # of the face's size: contours end there beyond its outline, and fade twice as far
 _ON_PERSON = np.rint(255 * ((np.arange(256) / 255 - 0.75) / 0.2).clip(0, 1)).astype(np.uint8)  # by the person mask
 
 
@@ -56,16 +56,17 @@ def draw_hands(
             continue
         scale, line_px = min(1.0, _SIDE_PX / max(box[2] - box[0], box[3] - box[1])), medium.line * _LINE * face_px
         reach_px = max(line_px, _MIN_REACH_PX / scale)
-        small = (hand - np.array((*box[:2], 0), np.float32)) * np.float32(scale)
+        origin, factor = np.array((*box[:2], 0), np.float32), np.float32(scale)
         size_wh = max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale))
-        covered, near = (_enlarged(one, box, inside) for one in _shapes(small, size_wh, reach_px * scale))
+        small_covered, small_near = _shapes((hand - origin) * factor, size_wh, reach_px * scale)
+        shown = _near_face((landmarks_xy[FACE_OVAL] - origin[:2]) * scale, size_wh, face_px * scale)
+        if person is not None:
+            cv2.min(shown, _on_person(person, box, (width, height), size_wh), dst=shown)
+        covered, near, shown = (_enlarged(one, box, inside) for one in (small_covered, small_near, shown))
         there = slice(inside[1], inside[3]), slice(inside[0], inside[2])
         picture_bgr[there] = mixed(picture_bgr[there], without_features_bgr[there], covered)
         as_line(near, line_px, reach_px, _OPACITY)
-        near = _near_face(near, landmarks_xy - inside[:2], face_px)
-        if person is not None:
-            near = np.asarray(cv2.min(near, cv2.LUT(cv2.resize(person, (width, height)), _ON_PERSON)[there]), np.uint8)
-        ink_over(picture_bgr[there], near, medium)
+        ink_over(picture_bgr[there], cv2.min(near, shown, dst=near), medium)  # type: ignore[arg-type]
 
 
 def _box(hand: Hand) -> _Box:
@@ -110,10 +111,18 @@ def _enlarged(small: ImageU8, box: _Box, inside: _Box) -> ImageU8:
     return np.ascontiguousarray(whole[rows, columns])
 
 
-def _near_face(near: ImageU8, landmarks_xy: Points, face_px: float) -> ImageU8:
-    """Return lines without what is far outside of the face's outline: hands before the body have no contours."""
-    shown = np.zeros_like(near)
-    outline = np.rint((landmarks_xy[FACE_OVAL] - 0.5) * 16).astype(np.int32)
+def _near_face(outline_xy: Points, size_wh: tuple[int, int], face_px: float) -> ImageU8:
+    """Return where contours are drawn, (H, W) uint8: not far outside of the face's outline, before the body."""
+    shown, outline = np.zeros(size_wh[::-1], np.uint8), np.rint((outline_xy - 0.5) * 16).astype(np.int32)
     cv2.fillPoly(shown, [outline], (255,), cv2.LINE_AA, 4)
     cv2.polylines(shown, [outline], True, (255,), 2 * round(_BEYOND * face_px) + 1, cv2.LINE_AA, 4)
-    return np.asarray(cv2.min(near, cv2.GaussianBlur(shown, (0, 0), max(_FADE * face_px, 0.5))), np.uint8)
+    window = (2 * round(_FADE * face_px) + 1,) * 2
+    return np.asarray(cv2.blur(cv2.blur(shown, window), window), np.uint8)
+
+
+def _on_person(person: ImageU8, box: _Box, picture_wh: tuple[int, int], size_wh: tuple[int, int]) -> ImageU8:
+    """Return where a box of the picture shows a person, (H, W) uint8: 0 beyond the picture."""
+    across, down = person.shape[1] / picture_wh[0], person.shape[0] / picture_wh[1]
+    wide, high = (box[2] - box[0]) * across / size_wh[0], (box[3] - box[1]) * down / size_wh[1]
+    matrix = np.array([[wide, 0, box[0] * across], [0, high, box[1] * down]])
+    return cv2.LUT(cv2.warpAffine(person, matrix, size_wh, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), _ON_PERSON)  # type: ignore[return-value]
