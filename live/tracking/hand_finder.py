@@ -109,22 +109,15 @@ class HandFinder:
     def _find_surely(self, crop_rgb: ImageU8, box: Box, faces: Sequence[Face]) -> list[Floats]:
         """Return the hands before faces on which both models agree: each mistakes a neck or a face now and then."""
         near = self._find("search", crop_rgb, box)
+        if self._live:  # loaded here, so that no frame waits for it
+            self._load("one")
         self._near, found = bool(near), _before(near, faces)
         others = self._find("confirm", crop_rgb, box) if found else []
         return [one for one in found if any(_is_same(one, other, _AGREEMENT) for other in others)]
 
     def _find(self, model: _Model, crop_rgb: ImageU8, box: Box) -> list[Floats]:
         """Return the hands in a crop, (21, 3) each; see `Face.hands`."""
-        if model not in self._models:
-            with loading("the hand model"):
-                from mediapipe.python.solutions.hands import Hands
-
-                self._models[model] = Hands(
-                    static_image_mode=model in ("search", "confirm"),
-                    max_num_hands=1 if model == "one" else 2,  # with fewer than that, each call searches the picture
-                    model_complexity=int(model == "confirm"),
-                    min_detection_confidence=_MIN_CONFIDENCE[model],
-                )
+        self._load(model)
         width, height = box[2] - box[0], box[3] - box[1]
         scale, origin = np.array((width, height, width), np.float32), np.array((*box[:2], 0), np.float32)
         hands = self._models[model].process(crop_rgb).multi_hand_landmarks or ()
@@ -132,6 +125,19 @@ class HandFinder:
             np.array([(point.x, point.y, point.z) for point in hand.landmark], np.float32) * scale + origin
             for hand in hands
         ]
+
+    def _load(self, model: _Model) -> None:
+        if model in self._models:
+            return
+        with loading("the hand model"):
+            from mediapipe.python.solutions.hands import Hands
+
+            self._models[model] = Hands(
+                static_image_mode=model in ("search", "confirm"),
+                max_num_hands=1 if model == "one" else 2,  # with fewer than that, each call searches the picture
+                model_complexity=int(model == "confirm"),
+                min_detection_confidence=_MIN_CONFIDENCE[model],
+            )
 
 
 def _height_px(face: Face) -> float:
