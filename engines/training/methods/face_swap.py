@@ -19,6 +19,7 @@ from engines.training.config import TrainConfig
 from engines.training.data.person_faces import SwapBatch, SwapBatches, SwapFaces, inner, skin_outside
 from engines.training.data.picture_pairs import ImageU8
 from engines.training.generator import as_pictures, build_generator
+from engines.training.losses.expression import ExpressionLoss
 from engines.training.losses.similarity import at_windows, dissimilarity
 from engines.training.method import TrainingMethod, Validation, register
 
@@ -41,6 +42,7 @@ class FaceSwapConfig(TrainConfig):
     l1: Annotated[float, Option(help="Weight of the colour difference.", min=0)] = 1.0
     ssim: Annotated[float, Option(help="Weight of the structural difference.", min=0)] = 1.0
     features: Annotated[float, Option(help="Weight of eyes and mouth; the face has 1.", min=0)] = 6.0
+    expression: Annotated[float, Option(help="Weight of the places of lids and lips in swaps.", min=0)] = 1.0
     shape: Annotated[float, Option(help="How far the other face takes the own one's shape.", min=0, max=1)] = 0.7
     webcam: Annotated[float, Option(help="Degradation of the inputs as by a webcam.", min=0, max=1)] = 0.3
     ema_decay: float = 0.995
@@ -68,9 +70,9 @@ class _Pair(nn.Module):
         self.swap, self.back = swap, back
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Return each person's faces by the own decoder: the first half and the second of (2 N, 3, S, S)."""
+        """Return the faces of both persons, (2 N, 3, S, S), by the own decoder each, then the swaps: (3 N, 3, S, S)."""
         one, other = self.swap.encoder(faces).chunk(2)
-        return torch.cat((self.back(one), self.swap.decoder(other)))
+        return torch.cat((self.back(one), self.swap.decoder(torch.cat((other, one)))))
 
 
 @register
@@ -102,6 +104,7 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
     def __init__(self, config: FaceSwapConfig, data: SwapFaces) -> None:
         super().__init__(config, data)
         self.learned, self.held_out = data.split(_HELD_OUT)
+        self._expression: ExpressionLoss | None = None
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the encoder with both decoders."""
@@ -125,15 +128,24 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
         config = self.config
         return SwapBatches(faces=self.learned, batch=config.batch, webcam=config.webcam, seed=config.seed, rank=rank)
 
+    def prepare(self) -> None:
+        """Load the face mesh of the expression loss."""
+        if self.config.expression:
+            self._expression = ExpressionLoss().to(self.parts.fabric.device)
+
     def step(self, batch: SwapBatch) -> dict[str, float]:
         """Train on one batch."""
-        output = self.parts.wrapped["pair"](self._tensor(batch.input_rgb)).float()
+        count = self.config.batch
+        drawn = self.parts.wrapped["pair"](self._tensor(batch.input_rgb)).float()
+        output, swaps = drawn.split((2 * count, count))
         after, weight = self._tensor(batch.after_rgb), self._tensor(batch.weight[:, :, :, None])
         weight = self._weight(weight)
         losses = {
             "l1": _mean((output - after).abs().mean(1, keepdim=True), weight),
             "ssim": _mean(dissimilarity(output, after), at_windows(weight)),
         }
+        if self._expression is not None:
+            losses["expression"] = self._expression(swaps, after[:count])
         total = torch.stack([getattr(self.config, name) * loss for name, loss in losses.items()]).sum()
         reported = {name: float(loss.detach()) for name, loss in losses.items()}
         return {**reported, "loss": self.minimise("generator", total)}
@@ -189,7 +201,7 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
             "output": "picture",
             "consent": {"of": list(faces.persons), "stated_by": "the person who started the training"},
             "data": self.describe_data(what),
-            "losses": {name: getattr(config, name) for name in ("l1", "ssim", "features")},
+            "losses": {name: getattr(config, name) for name in ("l1", "ssim", "features", "expression")},
         }
 
     def _weight(self, level: Tensor) -> Tensor:
