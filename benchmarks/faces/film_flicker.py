@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from live.render.look_loader import LookLoader
 from live.render.privacy_policy import PrivacyPolicy
 from live.sources.video_source import film_frames
 from live.tracking.face_mesh import FaceMeshTracker
+from live.tracking.hand_finder import HandFinder
 from live.tracking.person_finder import PersonFinder
 
 _SIZE_WH = (256, 256)
@@ -44,11 +45,15 @@ def heads(look: Look, film: Path, most: int) -> Iterator[tuple[ImageU8, ImageU8]
     """
     loader = LookLoader({look.name: look}, runtime="auto", say=print)
     renderer = FrameRenderer(loader, Timings(), print, policy=PrivacyPolicy(lambda _: look))
-    tracker, finder, steady = FaceMeshTracker(), PersonFinder(), TemporalFilter()
-    with closing(loader), closing(renderer), closing(tracker), closing(finder), closing(film_frames(film)) as frames:
+    tracker, finder, hands, steady = FaceMeshTracker(), PersonFinder(), HandFinder(), TemporalFilter()
+    with ExitStack() as stack:
+        for part in (loader, renderer, tracker, finder, hands):
+            stack.enter_context(closing(part))
+        frames = stack.enter_context(closing(film_frames(film)))
         renderer.select(loader.load(look.name))
         for frame in islice(frames, most):
             before_bgr, faces, at_s = frame.bgr.copy(), tracker.track(frame), frame.time_s
+            faces = hands.with_hands(frame, faces) if look.needs_hands else faces
             persons = finder.persons(frame.bgr, faces, at_s) if look.needs_everyone else finder.mask(frame.bgr, at_s)
             tracked = TrackedFrame(frame, faces, 0.0, persons, outlined=finder.outlined, heads=finder.heads)
             shown_bgr = renderer.render(tracked, ControlState(look.name)).bgr

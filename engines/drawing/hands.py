@@ -124,5 +124,6 @@ def _on_person(person: ImageU8, box: _Box, picture_wh: tuple[int, int], size_wh:
     """Return where a box of the picture shows a person, (H, W) uint8: 0 beyond the picture."""
     across, down = person.shape[1] / picture_wh[0], person.shape[0] / picture_wh[1]
     wide, high = (box[2] - box[0]) * across / size_wh[0], (box[3] - box[1]) * down / size_wh[1]
-    matrix = np.array([[wide, 0, box[0] * across], [0, high, box[1] * down]])
+    x, y = (at * factor + 0.5 * step - 0.5 for at, factor, step in zip(box, (across, down), (wide, high), strict=False))
+    matrix = np.array([[wide, 0, x], [0, high, y]])
     return cv2.LUT(cv2.warpAffine(person, matrix, size_wh, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), _ON_PERSON)  # type: ignore[return-value]

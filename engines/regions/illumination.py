@@ -74,9 +74,11 @@ def normalise_crop(
     bright = np.minimum(crop_bgr * np.float32(1.0 / light), np.float32(255))
     shift = temporal_filter.recent("shift", _MEASURE_INTERVAL_S, at_s)
     if shift is None:
-        mean = cv2.mean(bright, (lips_mask > 0.5).astype(np.uint8))[:3]
+        lips = (lips_mask > 0.5).astype(np.uint8)
+        mean = cv2.mean(bright, lips)[:3] if lips.any() else usual_bgr
         shift = np.clip(np.subtract(usual_bgr, mean), -_MAX_SHIFT, _MAX_SHIFT).astype(np.float32)
-        shift = temporal_filter.smoothed("shift", shift, LIGHT_TAU_S, at_s).astype(np.float32)
+        if lips.any():  # else they are covered; the measurement goes on when they are visible again
+            shift = temporal_filter.smoothed("shift", shift, LIGHT_TAU_S, at_s).astype(np.float32)
     bright += shift
     np.rint(bright, out=bright)
     input_bgr = np.clip(bright, 0, 255, out=bright).astype(np.uint8)

@@ -21,8 +21,8 @@ from live.tracking.person_finder import PersonFinder
 
 
 class FrameRenderer:
-    """Renders one frame after another; used by the rendering thread only, except `needs_person` and
-    `needs_everyone`.
+    """Renders one frame after another; used by the rendering thread only, except `needs_person`,
+    `needs_everyone` and `needs_hands`.
 
     Args:
         look_loader: provides loaded looks.

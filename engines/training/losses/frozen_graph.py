@@ -43,7 +43,7 @@ class FrozenGraph(nn.Module):
         input_shape: Of one picture, without the batch.
 
     Raises:
-        OptionsError: The file is not readable, or has other operations.
+        OptionsError: The file is not readable, or has other operations or attributes of them.
     """
 
     def __init__(self, file: Path, requested: str, remedy: str) -> None:
@@ -53,13 +53,14 @@ class FrozenGraph(nn.Module):
         except RuntimeError as error:
             raise OptionsError(f"{requested} {file}", first_line(error), remedy) from error
         constants, self._steps = _ordered(graph)
-        unknown = {step.kind for step in self._steps}.difference(_KNOWN)
+        unknown = {step.kind for step in self._steps if step.kind not in _KNOWN or _unsupported(step.about)}
         if unknown:
             raise OptionsError(f"{requested} {file}", f"operations {', '.join(sorted(unknown))}", remedy)
         shape = list(graph.inputs[0].partial_shape)[1:] if len(graph.inputs) == 1 else []
         self.input_shape = [one.get_length() if one.is_static else -1 for one in shape]
         self._result = _source(graph.outputs[0].node.inputs()[0])
-        self._buffers_of = {name: f"value{number}" for number, name in enumerate(constants)}
+        used = {one for step in self._steps for one in step.inputs}
+        self._buffers_of = {name: f"value{number}" for number, name in enumerate(constants) if name in used}
         for name, buffer in self._buffers_of.items():
             self.register_buffer(buffer, constants[name])
 
@@ -74,6 +75,13 @@ class FrozenGraph(nn.Module):
         return known[self._result]
 
 
+def _unsupported(about: dict[str, Any]) -> bool:
+    """Whether an operation has attributes with which `_computed` would compute something else."""
+    dilated = any(step != 1 for step in about.get("dilations", ()))
+    reshaped = "special_zero" in about and about["rank"] != 2  # of a reshape: all but the batch become one axis
+    return dilated or reshaped or bool(about.get("transpose_a")) or about.get("pad_mode", "constant") != "constant"
+
+
 def _ordered(graph: Any) -> tuple[dict[str, Tensor], list[_Step]]:
     """Return the graph's constants by name, and the operations on its input in their order.
 
@@ -83,7 +91,8 @@ def _ordered(graph: Any) -> tuple[dict[str, Tensor], list[_Step]]:
     steps: list[_Step] = []
     for op in graph.get_ordered_ops():
         inputs = [_source(one) for one in op.inputs()]
-        step = _Step(op.get_friendly_name(), op.get_type_name(), inputs, op.get_attributes())
+        about = {**op.get_attributes(), "rank": op.output(0).partial_shape.rank.get_length() if op.outputs() else 0}
+        step = _Step(op.get_friendly_name(), op.get_type_name(), inputs, about)
         if step.kind == "Constant":
             value = torch.from_numpy(np.array(op.data))
             constants[step.name] = value.float() if value.is_floating_point() else value
@@ -117,7 +126,9 @@ def _computed(kind: str, inputs: list[Tensor], about: dict[str, Any]) -> Tensor:
     if kind == "PRelu":
         return F.prelu(x, inputs[1].flatten())
     if kind == "MaxPool":
-        return F.max_pool2d(x, tuple(about["kernel"]), tuple(about["strides"]))
+        (top, left), (bottom, right) = about["pads_begin"], about["pads_end"]
+        padded = F.pad(x, (left, right, top, bottom), value=-torch.inf)
+        return F.max_pool2d(padded, tuple(about["kernel"]), tuple(about["strides"]))
     if kind == "Pad":
         before, after = inputs[1].tolist(), inputs[2].tolist()
         return F.pad(x, [count for pair in zip(before[::-1], after[::-1], strict=True) for count in pair])

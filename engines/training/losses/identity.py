@@ -21,7 +21,7 @@ class IdentityNetwork(nn.Module):
 
     Args:
         file: The .xml file of a graph that maps RGB (N, 3, 112, 112) in 0..255 to embeddings (N, features), made of
-            convolutions, additions, products, quotients, limits and one matrix product.
+            the operations of `FrozenGraph`.
 
     Raises:
         OptionsError: The file is not readable, or has other operations.

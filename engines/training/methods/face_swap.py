@@ -65,14 +65,14 @@ class FaceSwapConfig(TrainConfig):
 class _Pair(nn.Module):
     """The network that is kept, and the decoder of the person who is replaced."""
 
-    def __init__(self, swap: SwapNet, back: SwapDecoder) -> None:
+    def __init__(self, swap: SwapNet, back: SwapDecoder, *, swaps: bool) -> None:
         super().__init__()
-        self.swap, self.back = swap, back
+        self.swap, self.back, self.swaps = swap, back, swaps
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Return the faces of both persons, (2 N, 3, S, S), by the own decoder each, then the swaps: (3 N, 3, S, S)."""
+        """Return the faces of both persons, (2 N, 3, S, S), by the own decoder each; with `swaps`, (3 N, 3, S, S)."""
         one, other = self.swap.encoder(faces).chunk(2)
-        return torch.cat((self.back(one), self.swap.decoder(torch.cat((other, one)))))
+        return torch.cat((self.back(one), self.swap.decoder(torch.cat((other, one)) if self.swaps else other)))
 
 
 @register
@@ -115,7 +115,8 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
             for name, one in generator_spec(self.config.generator).arguments.items()
         }
         back = SwapDecoder(arguments["channels"], arguments["blocks"])
-        return {"pair": _Pair(swap, back).to(memory_format=torch.channels_last)}  # type: ignore[call-overload]
+        pair = _Pair(swap, back, swaps=self.config.expression > 0)
+        return {"pair": pair.to(memory_format=torch.channels_last)}  # type: ignore[call-overload]
 
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """Return AdamW for all weights."""
@@ -137,7 +138,7 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
         """Train on one batch."""
         count = self.config.batch
         drawn = self.parts.wrapped["pair"](self._tensor(batch.input_rgb)).float()
-        output, swaps = drawn.split((2 * count, count))
+        output, swaps = drawn[: 2 * count], drawn[2 * count :]
         after, weight = self._tensor(batch.after_rgb), self._tensor(batch.weight[:, :, :, None])
         weight = self._weight(weight)
         losses = {

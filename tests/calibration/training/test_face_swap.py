@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from pathlib import Path
 
@@ -149,6 +150,19 @@ def test_a_resumed_training_gives_the_same(tmp_path: Path) -> None:
         fit(FaceSwap(config, random_faces(32)), tmp_path / "stopped", watch=Watch(on_step=stop))
     resumed = fit(FaceSwap(config, random_faces(32)), tmp_path / "stopped", resume=True).net.state_dict()
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+
+
+def test_the_expression_of_swaps_is_trained(tmp_path: Path) -> None:
+    arguments = {"side": 32, "channels": 4, "latent": 8, "blocks": 0}
+    made = []
+    for weight in (0.0, 1.0, 1.0):
+        config = FaceSwapConfig(
+            generator_args=arguments, steps=3, batch=2, precision="32-true", workers=0, expression=weight
+        )
+        done = fit(FaceSwap(config, random_faces(32)), tmp_path / str(len(made)))
+        made.append({name: tensor for name, tensor in done.net.state_dict().items() if "decoder" in name})
+    differ = [any(not torch.equal(one[name], other[name]) for name in one) for one, other in itertools.pairwise(made)]
+    assert made[0] and differ == [True, False]
 
 
 def test_eyes_and_mouth_come_to_the_same_places(folders: tuple[Path, Path]) -> None:

@@ -65,10 +65,15 @@ def test_contours_end_where_there_is_no_person() -> None:
     assert inked[0] == 0 < inked[1]
 
 
-@pytest.mark.parametrize("middle_xy", [(-20.0, 300.0), (530.0, -10.0), (9000.0, 9000.0), (float("nan"), 5.0)])
-def test_hands_beyond_the_picture_are_cut_or_left_out(middle_xy: tuple[float, float]) -> None:
+@pytest.mark.parametrize(("middle_xy", "palm_yx"), [((-20.0, 300.0), (300, 5)), ((525.0, 480.0), (480, 508))])
+def test_hands_at_the_border_are_cut(middle_xy: tuple[float, float], palm_yx: tuple[int, int]) -> None:
     picture = drawn(open_hand(middle_xy, 90))
-    assert (picture[200:220, 250:260] == _FEATURES).all()
+    assert (picture[palm_yx] == _SKIN).all() and (picture[200:220, 250:260] == _FEATURES).all()
+
+
+@pytest.mark.parametrize("middle_xy", [(9000.0, 9000.0), (float("nan"), 5.0)])
+def test_hands_beyond_the_picture_are_left_out(middle_xy: tuple[float, float]) -> None:
+    assert (drawn(open_hand(middle_xy, 90)) == _FEATURES).all()
 
 
 def test_the_mask_of_a_hand_is_its_shape() -> None:

@@ -12,6 +12,7 @@ import torch
 from openvino import opset8 as ops
 
 from engines.errors import OptionsError
+from engines.training.losses.frozen_graph import FrozenGraph
 from engines.training.losses.identity import EYES_XY, SIDE_PX, IdentityNetwork, eye_crops
 from engines.training.metrics import sliced_wasserstein as sliced_wasserstein_module
 from engines.training.metrics.sliced_wasserstein import sliced_wasserstein
@@ -81,6 +82,32 @@ def test_files_that_are_no_face_network_are_one_line(tmp_path: Path) -> None:
         IdentityNetwork(tmp_path / "none.xml")
     with pytest.raises(OptionsError, match="Sigmoid"):
         IdentityNetwork(graph_file(tmp_path, unknown=True))
+
+
+def test_operations_are_computed_as_openvino_does(tmp_path: Path) -> None:
+    """A maximum over windows with a margin, zeros around, and another order of axes."""
+    x = ops.parameter([1, 3, 15, 15], np.float32)
+    pooled = ops.max_pool(ops.add(x, np.float32(-2)), [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
+    padded = ops.pad(pooled, np.array([0, 0, 1, 2]), np.array([0, 0, 0, 1]), "constant", np.float32(0))
+    turned = ops.transpose(padded, np.array([0, 2, 3, 1]))
+    openvino.save_model(openvino.Model([turned], [x]), tmp_path / "one.xml", compress_to_fp16=False)
+    values = torch.rand(1, 3, 15, 15, generator=torch.Generator().manual_seed(0))
+    expected = openvino.Core().compile_model(tmp_path / "one.xml", "CPU")(values.numpy())[0]
+    assert np.abs(FrozenGraph(tmp_path / "one.xml", "", "")(values).numpy() - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["Convolution", "Pad", "MatMul", "Reshape"])
+def test_operations_that_would_differ_are_refused(kind: str, tmp_path: Path) -> None:
+    x = ops.parameter([1, 3, 8, 8], np.float32)
+    made = {
+        "Convolution": lambda: ops.convolution(x, np.ones((2, 3, 3, 3), np.float32), [1, 1], [0, 0], [0, 0], [2, 2]),
+        "Pad": lambda: ops.pad(x, np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), "reflect"),
+        "MatMul": lambda: ops.matmul(x, np.ones((8, 8), np.float32), True, False),
+        "Reshape": lambda: ops.reshape(x, np.array([1, 3, 64]), special_zero=False),
+    }[kind]()
+    openvino.save_model(openvino.Model([made], [x]), tmp_path / "one.xml", compress_to_fp16=False)
+    with pytest.raises(OptionsError, match=kind):
+        FrozenGraph(tmp_path / "one.xml", "network", "use another one")
 
 
 @pytest.mark.data

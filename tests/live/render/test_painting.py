@@ -171,6 +171,19 @@ def test_a_hand_before_the_mouth_is_not_painted_over(look_loader: LookLoader, po
             assert spans[0] > 2 * spans[1], "lightness: no lips and teeth are drawn on a hand"
 
 
+def test_lips_keep_their_colour_after_a_hand(look_loader: LookLoader, portrait_bgr: ImageU8) -> None:
+    (face,) = find_faces(portrait_bgr)
+    middle_xy = face.landmarks_xy[[13, 14]].mean(0).tolist()
+    hand = open_hand(middle_xy, 2.0 * float(np.ptp(face.landmarks_xy[:, 0])))
+    painter, shown = Painter(), []
+    for number in range(40):
+        here = replace(face, hands=(hand,) if 5 <= number < 35 else ())
+        shown.append(painted(look_loader, portrait_bgr, (here,), "glaze", painter=painter, at_s=number / 30))
+    assert np.array_equal(shown[20], portrait_bgr)
+    off = np.abs(shown[35].astype(int) - shown[4]).max()
+    assert off <= 4, "levels"
+
+
 @pytest.mark.data
 def test_film_and_picture_leave_a_hand_before_the_mouth_bare(data_dir: Path, tmp_path: Path) -> None:
     """Frames of a person who signs: lips are painted until the hand comes, and not below it."""
