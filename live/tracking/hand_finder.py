@@ -18,7 +18,7 @@ from live.tracking.base import LANDMARKS
 from live.tracking.mesh_model import loading
 from live.tracking.scene_cut import SceneCut
 
-_LIVE_INTERVAL_S, _FILM_INTERVAL_S = 0.3, 0.1  # between two searches
+_LIVE_INTERVAL_S, _FILM_INTERVAL_S = 0.3, 0.2  # between two searches
 _NEAR_INTERVAL_S = 0.15  # live, while a hand is in the crop but not before a face
 _MAX_AGE_S = 0.5  # of the frame that was searched: older results are discarded
 _HOLD_S = 0.1  # a hand that is not found is kept for so long

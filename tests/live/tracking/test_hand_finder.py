@@ -84,8 +84,8 @@ def test_a_hand_that_is_not_found_is_held_for_a_moment(signed: list[tuple[Frame,
         shown = [finder.with_hands(replace(frame, pts_s=0.0), faces)[0].hands]
         later = [without_hand(frame, faces[0], at_s) for at_s in (0.03, 0.06, 0.2, 0.24)]
         shown += [finder.with_hands(one, faces)[0].hands for one in later]
-        assert finder.with_hands(replace(frame, pts_s=0.4), faces)[0].hands
-        other = Frame(255 - frame.bgr, 0, 0.0, 0.43)
+        assert finder.with_hands(replace(frame, pts_s=0.5), faces)[0].hands
+        other = Frame(255 - frame.bgr, 0, 0.0, 0.53)
         assert not finder.with_hands(other, faces)[0].hands, "after a cut"
     assert [bool(one) for one in shown] == [True, True, True, False, False]
 
