@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from engines.training.losses.similarity import at_windows, dissimilarity
 from engines.training.method import TrainingMethod, Validation, register
 
 _HELD_OUT = 6  # faces of each person
+_PLAIN_COST = 0.45  # of a step without the expression of swaps, relative to one with it
 _OUTSIDE = 0.1  # weight of what is not the face
 
 
@@ -32,7 +33,8 @@ class FaceSwapConfig(TrainConfig):
     """Config of the face swap.
 
     Attributes:
-        falling_from: Part of the steps after which the learning rate falls linearly to zero.
+        falling_from: Part of the steps after which the learning rate falls linearly to zero. Only then the expression
+            of swaps is trained: from the start it delays what both decoders learn.
     """
 
     generator: Annotated[str, Option(help="Network: swap_net.")] = "swap_net"
@@ -65,14 +67,19 @@ class FaceSwapConfig(TrainConfig):
 class _Pair(nn.Module):
     """The network that is kept, and the decoder of the person who is replaced."""
 
-    def __init__(self, swap: SwapNet, back: SwapDecoder, *, swaps: bool) -> None:
+    def __init__(self, swap: SwapNet, back: SwapDecoder) -> None:
         super().__init__()
-        self.swap, self.back, self.swaps = swap, back, swaps
+        self.swap, self.back = swap, back
 
-    def forward(self, faces: Tensor) -> Tensor:
-        """Return the faces of both persons, (2 N, 3, S, S), by the own decoder each; with `swaps`, (3 N, 3, S, S)."""
+    def forward(self, faces: Tensor, *, swaps: bool = False) -> Tensor:
+        """Return the faces of both persons by the own decoder each, and with `swaps` those of the first by the other's.
+
+        Args:
+            faces: (2 N, 3, S, S): N of each person.
+            swaps: Return (3 N, 3, S, S) instead of (2 N, 3, S, S).
+        """
         one, other = self.swap.encoder(faces).chunk(2)
-        return torch.cat((self.back(one), self.swap.decoder(torch.cat((other, one)) if self.swaps else other)))
+        return torch.cat((self.back(one), self.swap.decoder(torch.cat((other, one)) if swaps else other)))
 
 
 @register
@@ -99,7 +106,13 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
             "peak_lr": 4e-4,
         },
     }
+    timed: ClassVar[dict[str, Any]] = {"falling_from": 0.0}
     data: SwapFaces
+
+    @property
+    def cost_share(self) -> float:  # noqa: D102
+        config = self.config
+        return 1.0 if not config.expression else 1 - config.falling_from * (1 - _PLAIN_COST)
 
     def __init__(self, config: FaceSwapConfig, data: SwapFaces) -> None:
         super().__init__(config, data)
@@ -115,8 +128,7 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
             for name, one in generator_spec(self.config.generator).arguments.items()
         }
         back = SwapDecoder(arguments["channels"], arguments["blocks"])
-        pair = _Pair(swap, back, swaps=self.config.expression > 0)
-        return {"pair": pair.to(memory_format=torch.channels_last)}  # type: ignore[call-overload]
+        return {"pair": _Pair(swap, back).to(memory_format=torch.channels_last)}  # type: ignore[call-overload]
 
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """Return AdamW for all weights."""
@@ -137,7 +149,8 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
     def step(self, batch: SwapBatch) -> dict[str, float]:
         """Train on one batch."""
         count = self.config.batch
-        drawn = self.parts.wrapped["pair"](self._tensor(batch.input_rgb)).float()
+        late = self._expression is not None and self.parts.step >= self.config.falling_from * self.config.steps
+        drawn = self.parts.wrapped["pair"](self._tensor(batch.input_rgb), swaps=late).float()
         output, swaps = drawn[: 2 * count], drawn[2 * count :]
         after, weight = self._tensor(batch.after_rgb), self._tensor(batch.weight[:, :, :, None])
         weight = self._weight(weight)
@@ -145,7 +158,7 @@ class FaceSwap(TrainingMethod[FaceSwapConfig]):
             "l1": _mean((output - after).abs().mean(1, keepdim=True), weight),
             "ssim": _mean(dissimilarity(output, after), at_windows(weight)),
         }
-        if self._expression is not None:
+        if self._expression is not None and late:
             losses["expression"] = self._expression(swaps, after[:count])
         total = torch.stack([getattr(self.config, name) * loss for name, loss in losses.items()]).sum()
         reported = {name: float(loss.detach()) for name, loss in losses.items()}

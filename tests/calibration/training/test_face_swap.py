@@ -153,11 +153,12 @@ def test_a_resumed_training_gives_the_same(tmp_path: Path) -> None:
 
 
 def test_the_expression_of_swaps_is_trained(tmp_path: Path) -> None:
+    """In the last steps, in which the learning rate falls."""
     arguments = {"side": 32, "channels": 4, "latent": 8, "blocks": 0}
     made = []
     for weight in (0.0, 1.0, 1.0):
         config = FaceSwapConfig(
-            generator_args=arguments, steps=3, batch=2, precision="32-true", workers=0, expression=weight
+            generator_args=arguments, steps=8, batch=2, precision="32-true", workers=0, expression=weight
         )
         done = fit(FaceSwap(config, random_faces(32)), tmp_path / str(len(made)))
         made.append({name: tensor for name, tensor in done.net.state_dict().items() if "decoder" in name})
