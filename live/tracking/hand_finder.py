@@ -147,8 +147,8 @@ class HandFinder:
         Each of the models mistakes a neck or a face for a hand now and then.
         """
         if self._live and "two" not in self._models:  # here, so that no frame waits for it
-            for model in ("one", "two"):
-                self._find(model, np.zeros_like(crop_rgb), box)
+            self._load("one")
+            self._load("two")
         near = self._find("search", crop_rgb, box)
         found = _before(near, faces)
         others = self._find("confirm", crop_rgb, box) if found else []
@@ -177,6 +177,7 @@ class HandFinder:
                 model_complexity=int(model == "confirm"),
                 min_detection_confidence=_MIN_CONFIDENCE[model],
             )
+            self._models[model].process(np.zeros((64, 64, 3), np.uint8))  # the first picture takes long, with messages
 
 
 def _height_px(face: Face) -> float:
