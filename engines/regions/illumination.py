@@ -75,9 +75,10 @@ def normalise_crop(
     shift = temporal_filter.recent("shift", _MEASURE_INTERVAL_S, at_s)
     if shift is None:
         lips = (lips_mask > 0.5).astype(np.uint8)
-        mean = cv2.mean(bright, lips)[:3] if lips.any() else usual_bgr
-        shift = np.clip(np.subtract(usual_bgr, mean), -_MAX_SHIFT, _MAX_SHIFT).astype(np.float32)
+        shift = np.zeros(3, np.float32)
         if lips.any():  # else they are covered; the measurement goes on when they are visible again
+            mean = cv2.mean(bright, lips)[:3]
+            shift = np.clip(np.subtract(usual_bgr, mean), -_MAX_SHIFT, _MAX_SHIFT).astype(np.float32)
             shift = temporal_filter.smoothed("shift", shift, LIGHT_TAU_S, at_s).astype(np.float32)
     bright += shift
     np.rint(bright, out=bright)

@@ -15,6 +15,7 @@ from engines.regions.hand_shapes import hand_width_px
 from engines.regions.upright import FACE_OVAL
 from live.pipeline.frame import Face, Floats, Frame, ImageU8
 from live.tracking.base import LANDMARKS
+from live.tracking.far_faces import Box
 from live.tracking.mesh_model import loading
 from live.tracking.scene_cut import SceneCut
 
@@ -31,10 +32,7 @@ _SIZES = 0.28, 2.0  # widths of palms, in face widths; others are mistakes
 _LARGER = 1.15  # another face is chosen if it is so much larger
 _STILL, _TAU_S = 0.06, 0.08  # move in palm widths that is followed at once, and time constant of the smallest moves
 
-
 _Model = Literal["search", "confirm", "one", "two"]  # two to search, and two that follow hands from frame to frame
-Box = tuple[int, int, int, int]
-"""left, top, right, bottom, in pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
